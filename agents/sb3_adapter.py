@@ -1,0 +1,93 @@
+"""Our vector environment as a stable-baselines3 `VecEnv`, and a trained model as a policy of ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from baselines.policies import Floats, State
+from gan_env import GANVectorEnv
+
+
+class SB3VecEnv(VecEnv):
+    """Adapter: same-step reset, one `done`, `terminal_observation` and the final infos in a list of dicts.
+
+    Args:
+        env: with SAME_STEP autoreset.
+        seed: seed of the first reset.
+    """
+
+    def __init__(self, env: GANVectorEnv, seed: int) -> None:
+        self.env = env
+        self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.seed(seed)
+
+    def reset(self) -> VecEnvObs:
+        """Starts all rows; the seed of the last `seed` call is used once."""
+        obs, _ = self.env.reset(seed=[s for s in self._seeds])
+        self._reset_seeds()
+        return obs
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keeps the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps all rows."""
+        obs, rewards, terminated, _, infos = self.env.step(self._actions)
+        listed: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for row in np.flatnonzero(terminated):
+            final = {k: v[row] for k, v in infos["final_info"].items() if k[0] != "_"}
+            listed[row] = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": False, **final}
+        return obs, rewards, terminated, listed
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The environment's attribute, once a row."""
+        return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Rows share one environment, so an attribute is set for all of them."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Calls a method of the environment once and gives its result for each row."""
+        result = getattr(self.env, method_name)(*args, **kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """No row is wrapped."""
+        return [False for _ in self._get_indices(indices)]
+
+
+class LearnedPolicy:
+    """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw.
+
+    Args:
+        model: the trained model.
+        normalize: the statistics that it was trained with.
+    """
+
+    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize) -> None:
+        self.model, self.normalize = model, normalize
+
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, State]:
+        """The model's action for raw observations [N, F]."""
+        normalized = self.normalize.normalize_obs(observation)
+        return self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, return-value]
+
+

@@ -1,0 +1,93 @@
+"""Annealing schedules: pure functions of progress, and `AnnealedScheduler` that gives them their usual interface."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gan_env.config import require
+
+Floats = NDArray[np.float64]
+
+
+def fixed(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """The initial value throughout."""
+    return np.full_like(t, initial)
+
+
+def linear(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """a + (b - a) t."""
+    return initial + (final - initial) * t
+
+
+def exponential(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """a (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
+    return initial * (final / initial) ** t
+
+
+def cosine(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """b + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    return final + (initial - final) * (1 + np.cos(np.pi * t)) / 2
+
+
+def power(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """b + (a - b) (1 - t)^k with k = decay_rate."""
+    return final + (initial - final) * (1 - t) ** decay_rate
+
+
+def step(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """decay_rate equal plateaus from a to b, each the same factor from the last."""
+    plateaus = round(decay_rate)
+    index = np.minimum(np.floor(t * plateaus + 1e-9), plateaus - 1)
+    return initial * (final / initial) ** (index / (plateaus - 1))
+
+
+SCHEDULES: dict[str, Callable[[Floats, float, float, float], Floats]] = {
+    f.__name__: f for f in (fixed, linear, exponential, cosine, power, step)
+}
+DECAY_RATES = {"power": 2.0, "step": 4.0}
+_POSITIVE = ("exponential", "step")
+
+
+class AnnealedScheduler:
+    """An annealing schedule between two values, falling or rising.
+
+    Args:
+        schedule_type: "fixed", "linear", "exponential", "cosine", "power" or "step".
+        decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
+
+    Raises:
+        ConfigError: an unknown type or a decay rate out of range.
+
+    Example:
+        >>> AnnealedScheduler("linear").get_value(epoch=5, total_epochs=10, initial=1.0, final=0.0)
+        0.5
+    """
+
+    def __init__(self, schedule_type: str, decay_rate: float | None = None) -> None:
+        require(schedule_type in SCHEDULES, "schedule_type", schedule_type, f"one of {sorted(SCHEDULES)}")
+        self.schedule_type = schedule_type
+        self.decay_rate = DECAY_RATES.get(schedule_type, 1.0) if decay_rate is None else decay_rate
+        require(self.decay_rate > 0, "decay_rate", decay_rate, "more than 0")
+        plateaus = schedule_type != "step" or round(self.decay_rate) >= 2
+        require(plateaus, "decay_rate", decay_rate, "at least 2 plateaus")
+
+    def get_value(self, epoch: float, total_epochs: float, initial: float, final: float) -> float:
+        """The value after `epoch` of `total_epochs`: `initial` at 0 and `final` at the end (held from then on).
+
+        Raises:
+            ConfigError: a geometric schedule with an end that is not positive, or no epochs.
+        """
+        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
+        return float(self.values(epoch / total_epochs, initial, final))
+
+    def values(self, progress: ArrayLike, initial: float, final: float) -> Floats:
+        """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
+        if self.schedule_type in _POSITIVE:
+            ends = f"two positive ends for a {self.schedule_type} schedule (linear, cosine and power take zero)"
+            require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
+        t = np.clip(np.asarray(progress, np.float64), 0, 1)
+        return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
+
+    def __repr__(self) -> str:
+        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate})"

@@ -1,0 +1,22 @@
+"""GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on."""
+
+from gymnasium.envs.registration import register, registry
+
+from gan_env.config import PRESETS, ConfigError, EnvConfig
+from gan_env.env import GANEnv
+from gan_env.gan.data import DataError
+from gan_env.mdp.instances import Instance
+from gan_env.mdp.knobs import DynamicParameter
+from gan_env.vector_env import GANVectorEnv
+
+__all__ = ["PRESETS", "ConfigError", "DataError", "DynamicParameter", "EnvConfig", "GANEnv", "GANVectorEnv", "Instance"]
+
+ENV_IDS = {
+    "gan_env/GANTraining-v0": {},
+    "gan_env/Points-v0": {"preset": "points"},
+    "gan_env/FashionMNIST-v0": {"preset": "fashion_mnist"},
+}
+
+for _id, _kwargs in ENV_IDS.items():
+    if _id not in registry:
+        register(_id, "gan_env.env:GANEnv", vector_entry_point="gan_env.vector_env:GANVectorEnv", kwargs=_kwargs)

@@ -1,0 +1,216 @@
+"""Every option of the environment as frozen dataclasses, loaded strictly, and the choice of the device.
+
+An unknown key, a wrong type or a value out of range is refused with a message that names the key, the value and what
+is allowed.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """An option is unknown, of the wrong type or out of range."""
+
+
+def require(condition: bool, key: str, value: object, expected: str) -> None:
+    """Raises a `ConfigError` that names key, value and what was expected, unless `condition` holds."""
+    if not condition:
+        raise ConfigError(f"{key}={value!r} is out of range: expected {expected}")
+
+
+@dataclass(frozen=True)
+class InstanceConfig:
+    """Ranges that training and test instances are drawn from, uniformly in the logarithm.
+
+    Attributes:
+        num_samples: number of training samples; what exceeds the data set means all of it.
+        lr_g: learning rate of the generator.
+        lr_d: learning rate of the discriminator.
+        batch_size: samples a batch. The upper end sets the size of the batch tensor.
+        width: hidden units (points) or channels (images). The upper end sets the size of the networks.
+        train_size: number of training instances.
+        test_size: number of test instances.
+        seed: seed of the two sets.
+    """
+
+    num_samples: tuple[int, int] = (30, 65_536)
+    lr_g: tuple[float, float] = (1e-4, 1e-2)
+    lr_d: tuple[float, float] = (1e-4, 1e-2)
+    batch_size: tuple[int, int] = (16, 64)
+    width: tuple[int, int] = (32, 64)
+    train_size: int = 1024
+    test_size: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("num_samples", 2), ("lr_g", 0.0), ("lr_d", 0.0), ("batch_size", 2), ("width", 2)):
+            low, high = getattr(self, name)
+            require(lowest <= low <= high, f"instances.{name}", [low, high], f"{lowest} <= low <= high")
+        for name in ("lr_g", "lr_d"):
+            low, high = getattr(self, name)
+            require(0 < low and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
+        require(self.train_size >= 1, "instances.train_size", self.train_size, "at least 1")
+        require(self.test_size >= 1, "instances.test_size", self.test_size, "at least 1")
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Options of `gan_env.GANVectorEnv` and `gan_env.GANEnv`. The defaults are the points preset.
+
+    Attributes:
+        datasets: data sets that instances draw from; samples of one shape.
+        data_root: folder of torchvision's data sets.
+        image_size: side that images are resized to, a multiple of four.
+        latent_dim: length of z.
+        depth: hidden layers of the networks for points.
+        ema_decay: decay an update of the averaged generator, which the metric judges.
+        num_decisions: decisions an episode.
+        updates_per_decision: GAN updates between two decisions.
+        metric_samples: samples a row that the metric sees.
+        action_mode: "delta" (move a knob) or "absolute" (set it).
+        max_change: largest move of a knob a decision, as a share of its range (delta mode).
+        knobs: the controlled knobs; the others keep their initial values.
+        initial_knobs: initial values that differ from the knob table's.
+        observation: groups of statistics that are observed.
+        reward: weight of each reward term.
+        crash_penalty: the return of a crashed run is minus this; a run whose log metric rises by more has crashed.
+        instances: ranges of the instances.
+        split: "train" or "test" instances.
+        device: "auto" (a GPU where there is one), or a torch device.
+        compile: whether to compile the update program; None: yes, for more than one row or a GPU.
+    """
+
+    datasets: tuple[str, ...] = ("ring", "grid", "spiral", "moons", "pinwheel")
+    data_root: str = "data"
+    image_size: int = 28
+    latent_dim: int = 4
+    depth: int = 2
+    ema_decay: float = 0.98
+    num_decisions: int = 32
+    updates_per_decision: int = 25
+    metric_samples: int = 512
+    action_mode: Literal["delta", "absolute"] = "delta"
+    max_change: float = 0.2
+    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
+    initial_knobs: dict[str, float] = field(default_factory=dict)
+    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "quality", "context")
+    reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
+    crash_penalty: float = 4.0
+    instances: InstanceConfig = field(default_factory=InstanceConfig)
+    split: Literal["train", "test"] = "train"
+    device: str = "auto"
+    compile: bool | None = None
+
+    def __post_init__(self) -> None:
+        require(len(self.datasets) > 0, "datasets", self.datasets, "at least one name")
+        require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
+        sides = "a multiple of four, at least 8"
+        require(self.image_size >= 8 and self.image_size % 4 == 0, "image_size", self.image_size, sides)
+        for name in ("latent_dim", "depth", "num_decisions", "updates_per_decision"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.metric_samples >= 16, "metric_samples", self.metric_samples, "at least 16")
+        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
+        require(0 < self.max_change <= 1, "max_change", self.max_change, "0 < max_change <= 1")
+        require(self.crash_penalty > 0, "crash_penalty", self.crash_penalty, "more than 0")
+        require(len(self.reward) > 0, "reward", self.reward, "at least one term")
+
+
+PRESETS: dict[str, EnvConfig] = {
+    "points": EnvConfig(),
+    "fashion_mnist": EnvConfig(
+        datasets=("fashion_mnist",),
+        latent_dim=32,
+        num_decisions=20,
+        updates_per_decision=40,
+        instances=InstanceConfig(
+            num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)
+        ),
+    ),
+}
+"""Named configurations: `gan_env/Points-v0` and `gan_env/FashionMNIST-v0`."""
+
+
+def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
+    """A preset with some options changed; nested options as mappings.
+
+    Raises:
+        ConfigError: unknown preset or key, wrong type, or value out of range.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"preset={preset!r} is unknown: expected one of {sorted(PRESETS)}")
+    return replace(PRESETS[preset], overrides)
+
+
+def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
+    """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied."""
+    hints = typing.get_type_hints(type(base))
+    changes: dict[str, Any] = {}
+    for key, value in overrides.items():
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"expected one of {sorted(hints)}"
+            raise ConfigError(f"{prefix}{key}={value!r}: there is no option {prefix}{key}; {hint}")
+        current = getattr(base, key)
+        if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
+            changes[key] = replace(current, value, f"{prefix}{key}.")
+        else:
+            changes[key] = _convert(value, hints[key], prefix + key)
+    return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as nested dicts and lists, ready for YAML or JSON; `replace` reads it back."""
+    return {
+        f.name: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        for f in fields(config)
+        for value in [getattr(config, f.name)]
+    }
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is a GPU where there is one, else the CPU.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device={name!r} can't be used ({error}): expected auto, cpu or a device that is there") from error
+    return device
+
+
+def _convert(value: Any, hint: Any, key: str) -> Any:
+    """Checks a value against a type hint; whole numbers pass as floats and lists as tuples."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        require(value in arguments, key, value, f"one of {list(arguments)}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _convert(value, next(a for a in arguments if a is not type(None)), key)
+    if origin is tuple and isinstance(value, list | tuple):
+        repeated = arguments[-1] is Ellipsis
+        if not repeated and len(value) != len(arguments):
+            raise ConfigError(f"{key}={value!r}: expected {len(arguments)} values, got {len(value)}")
+        kinds = [arguments[0]] * len(value) if repeated else arguments
+        return tuple(_convert(v, kind, f"{key}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds, strict=True)))
+    if origin is dict and isinstance(value, Mapping):
+        return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    wanted = getattr(hint, "__name__", None) if origin is None else str(hint)
+    raise ConfigError(f"{key}={value!r} has type {type(value).__name__}: expected {wanted}")

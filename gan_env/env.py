@@ -1,0 +1,97 @@
+"""The single environment: one row of the vector environment."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from gan_env.vector_env import Array, GANVectorEnv
+
+
+class GANEnv(gym.Env[Array, Array]):
+    """One GAN training run is one episode; the policy turns the knobs.
+
+    ## Description
+    A GAN is trained from scratch for a fixed budget of updates (a discriminator step with R1, then a generator step,
+    both with Adam). The budget is cut into `num_decisions` intervals. Before each, the policy sees statistics of the
+    training so far and moves the knobs. What kind of run it is (data set, number of training samples, learning rates,
+    batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
+
+    ## Action space
+    `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.
+
+    | mode | effect |
+    |---|---|
+    | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
+    | `absolute` | u becomes (action + 1) / 2 |
+
+    | knob | range | scale | start | meaning |
+    |---|---|---|---|---|
+    | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0 | std of Gaussian noise on D's inputs, in units of data |
+    | `augment` | 0 to 1 | linear | 0 | probability of differentiable augmentation of D's inputs |
+    | `r1` | 0.003 to 30 | logarithmic | 1 | gamma in gamma/2 * E||grad D(x)||^2 on real inputs |
+
+    ## Observation space
+    `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are
+    in `env.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on
+    training and held-out data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log
+    metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
+
+    ## Reward
+    A weighted sum of the terms in `gan_env.mdp.rewards.REWARDS`. Default: `log_improvement`, log m(t-1) - log m(t) for
+    the quality metric m: it is scale-free, and undiscounted it sums to the run's whole gain. Points: sliced Wasserstein
+    distance to held-out points. Images: Frechet distance in the features of a small classifier (not Inception FID).
+
+    ## Starting state
+    Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
+    `reset(options={"instance": ...})` pins the instance. The first observation has zeros where nothing was trained.
+
+    ## Episode end
+    The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
+    weights are not finite or explode, or whose log metric rises by `crash_penalty`, terminates at once: its return is
+    `-crash_penalty`, its observation the last good one, and `info["crashed"]` is True. Never truncated.
+
+    ## Information
+    `log_metric`, `collapse`, `modes` and `high_quality` (points), `crashed`, and the value of each controlled knob.
+
+    Args:
+        preset: "points" or "fashion_mnist".
+        **overrides: fields of `gan_env.config.EnvConfig`.
+
+    Example:
+        >>> import gymnasium as gym, gan_env
+        >>> env = gym.make("gan_env/Points-v0", num_decisions=2, updates_per_decision=1)
+        >>> obs, info = env.reset(seed=0)
+        >>> obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        >>> terminated, truncated, info["crashed"]
+        (False, False, False)
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(self, preset: str = "points", **overrides: Any) -> None:
+        self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, **overrides)
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+        self.observation_names = self.vector.observer.names
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Starts a run; see the class for seed and options."""
+        super().reset(seed=seed)
+        obs, infos = self.vector.reset(seed=seed, options=options)
+        return obs[0], _single(infos)
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Moves the knobs and trains for one interval."""
+        obs, reward, terminated, truncated, infos = self.vector.step(np.asarray(action, np.float32)[None])
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), _single(infos)
+
+    def samples(self, count: int) -> Array:
+        """Samples of the averaged generator from fixed latents: [count, *shape]."""
+        return self.vector.samples(count)[0]
+
+
+def _single(infos: dict[str, Any]) -> dict[str, Any]:
+    """The infos of row 0, without the masks."""
+    return {name: column[0].item() for name, column in infos.items() if not name.startswith("_")}

@@ -1,0 +1,56 @@
+"""One decision interval: k updates of every GAN -> training statistics."""
+
+import torch
+from torch import Tensor
+
+from gan_env.gan.population import STATISTICS, Population
+from gan_env.records import TrainStats
+
+EXPLODED = 1e4
+"""Weights or losses beyond this count as divergence."""
+
+
+def train_interval(population: Population, knobs: dict[str, Tensor], updates: int) -> TrainStats:
+    """Runs `updates` updates of every row with fixed knobs.
+
+    Args:
+        population: N GANs, changed in place.
+        knobs: value of each knob, [N].
+        updates: k.
+
+    Returns:
+        Statistics over the interval. A diverged row has `finite` False and may hold any number elsewhere.
+    """
+    population.clear_totals()
+    population.update(knobs, updates)
+    averages = dict(zip(STATISTICS, (population.state.totals / updates).unbind(dim=1), strict=True))
+    clean_train, clean_held_out = population.clean_logits()
+    largest = torch.stack(
+        [population.state.g.abs().amax(dim=1), population.state.d.abs().amax(dim=1)]
+        + [averages[name].abs() for name in ("loss_d", "loss_g")]
+    ).amax(dim=0)  # [N]; NaN wins
+    names = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake")
+    return TrainStats(
+        **{name: averages[name] for name in names},
+        spread_d=_spread(averages["square_loss_d"], averages["loss_d"]),
+        spread_g=_spread(averages["square_loss_g"], averages["loss_g"]),
+        grad_d=averages["square_grad_d"].sqrt(),
+        grad_g=averages["square_grad_g"].sqrt(),
+        clean_train=clean_train,
+        clean_held_out=clean_held_out,
+        finite=largest < EXPLODED,  # False for NaN
+    )
+
+
+def untrained(population: Population) -> TrainStats:
+    """The statistics before the first interval: zero, save for the clean logits."""
+    clean_train, clean_held_out = population.clean_logits()
+    zero = torch.zeros_like(clean_train)
+    return TrainStats(
+        *[zero] * 11, clean_train=clean_train, clean_held_out=clean_held_out, finite=torch.ones_like(zero).bool()
+    )
+
+
+def _spread(mean_square: Tensor, mean: Tensor) -> Tensor:
+    """Standard deviation from the first two moments; rounding may make the difference negative."""
+    return (mean_square - mean.square()).clamp(min=0).sqrt()

@@ -1,0 +1,96 @@
+"""Instances: what kind of GAN run an episode is. Training and test instances are disjoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from gan_env.config import EnvConfig, replace, require
+
+_SPLITS = {"train": 0, "test": 1}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One kind of GAN run.
+
+    Attributes:
+        dataset: name of the data set.
+        num_samples: number of training samples; more than there are means all.
+        lr_g, lr_d: learning rates of generator and discriminator.
+        batch_size: samples a batch.
+        width: hidden units (points) or channels (images).
+    """
+
+    dataset: str
+    num_samples: int
+    lr_g: float
+    lr_d: float
+    batch_size: int
+    width: int
+
+
+class InstanceSet:
+    """The training or the test instances of a configuration: a list made once from its seed.
+
+    Args:
+        config: ranges, data sets, sizes and seed.
+        split: "train" or "test".
+    """
+
+    def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
+        ranges, self.datasets = config.instances, config.datasets
+        self.max_batch, self.max_width = ranges.batch_size[1], ranges.width[1]
+        count = ranges.train_size if split == "train" else ranges.test_size
+        rng = np.random.default_rng([ranges.seed, _SPLITS[split]])
+
+        def log_uniform(low: float, high: float) -> list[float]:
+            return np.exp(rng.uniform(np.log(low), np.log(high), count)).tolist()  # type: ignore[no-any-return]
+
+        names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
+        columns = {name: log_uniform(*getattr(ranges, name)) for name in ("lr_g", "lr_d")}
+        whole = {name: log_uniform(*getattr(ranges, name)) for name in ("num_samples", "batch_size", "width")}
+        self.instances = [
+            Instance(
+                dataset=config.datasets[names[i]],
+                lr_g=columns["lr_g"][i],
+                lr_d=columns["lr_d"][i],
+                **{name: round(values[i]) for name, values in whole.items()},
+            )
+            for i in range(count)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def __getitem__(self, index: int) -> Instance:
+        return self.instances[index]
+
+    def pin(self, choice: "int | Instance | Mapping[str, Any]") -> Instance:
+        """The instance that `reset(options={"instance": choice})` asks for.
+
+        Args:
+            choice: an index into this set, an `Instance`, or a mapping of fields that differ from instance 0.
+
+        Raises:
+            ConfigError: it isn't there, or a field is unknown or out of range.
+        """
+        if isinstance(choice, int | np.integer):
+            require(0 <= choice < len(self), "options['instance']", choice, f"0 to {len(self) - 1}")
+            return self.instances[choice]
+        instance = choice if isinstance(choice, Instance) else replace(self.instances[0], choice, "options.instance.")
+        require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
+        require(instance.num_samples >= 2, "instance.num_samples", instance.num_samples, "at least 2")
+        sizes = f"2 to {self.max_batch} (the upper end of instances.batch_size)"
+        require(2 <= instance.batch_size <= self.max_batch, "instance.batch_size", instance.batch_size, sizes)
+        widths = f"2 to {self.max_width} (the upper end of instances.width)"
+        require(2 <= instance.width <= self.max_width, "instance.width", instance.width, widths)
+        for name in ("lr_g", "lr_d"):
+            require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
+        return instance
+
+
+def instance_fields() -> list[str]:
+    """Names of an instance's fields, in order."""
+    return [f.name for f in fields(Instance)]

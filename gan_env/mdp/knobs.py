@@ -1,0 +1,157 @@
+"""The knobs: dynamic parameters of GAN training, and actions that move them.
+
+Every knob has a coordinate u in [0, 1] that runs through its range, linearly or logarithmically. Policies act on
+coordinates, GANs train with values.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gan_env.config import require
+
+
+@dataclass
+class DynamicParameter:
+    """A hyperparameter that changes during training.
+
+    Args:
+        name: what it is called in actions, observations and plots.
+        initial_value: its value at the start.
+        bounds: lowest and highest value.
+        scale: "linear", or "log": equal steps multiply the value.
+        floor: for a logarithmic scale that begins at zero, the value around which the scale turns from linear to
+            logarithmic: value = floor * ((1 + high / floor) ** u - 1).
+        description: what it does.
+
+    Raises:
+        ConfigError: bounds, initial value or scale do not fit together.
+    """
+
+    name: str
+    initial_value: float
+    bounds: tuple[float, float]
+    scale: str = "linear"
+    floor: float = 0.0
+    description: str = ""
+    value: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        low, high = self.bounds
+        require(math.isfinite(low) and low < high < math.inf, f"{self.name}.bounds", self.bounds, "finite low < high")
+        require(self.scale in ("linear", "log"), f"{self.name}.scale", self.scale, "'linear' or 'log'")
+        if self.scale == "log":
+            fits = low > 0 or (low == 0 and self.floor > 0)
+            require(fits, f"{self.name}.bounds", self.bounds, "low > 0, or low = 0 with floor > 0, on a log scale")
+        self.update(self.initial_value)
+
+    def update(self, new_value: float) -> None:
+        """Sets the value.
+
+        Raises:
+            ConfigError: the value is outside the bounds or not a number.
+        """
+        low, high = self.bounds
+        require(low <= new_value <= high, self.name, new_value, f"a value from {low} to {high}")
+        self.value = float(new_value)
+
+    def decode(self, coordinate: Tensor) -> Tensor:
+        """Coordinates in [0, 1] -> values within the bounds, any shape."""
+        low, high = self.bounds
+        if self.scale == "linear":
+            value = low + (high - low) * coordinate
+        elif low > 0:
+            value = low * (high / low) ** coordinate
+        else:
+            value = self.floor * torch.expm1(coordinate * math.log1p(high / self.floor))
+        return value.clamp(low, high)
+
+    def encode(self, value: Tensor) -> Tensor:
+        """Values -> coordinates in [0, 1], any shape; values outside the bounds go to the nearer end."""
+        low, high = self.bounds
+        value = value.clamp(low, high)
+        if self.scale == "linear":
+            return (value - low) / (high - low)
+        if low > 0:
+            return torch.log(value / low) / math.log(high / low)
+        return torch.log1p(value / self.floor) / math.log1p(high / self.floor)
+
+
+def knob_table() -> dict[str, DynamicParameter]:
+    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
+    knobs = [
+        DynamicParameter(
+            "instance_noise", 0.0, (0.0, 1.0), "log", 0.03,
+            "standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
+        ),
+        DynamicParameter(
+            "augment", 0.0, (0.0, 1.0), "linear", 0.0,
+            "probability of each differentiable augmentation of the discriminator's inputs",
+        ),
+        DynamicParameter("r1", 1.0, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),
+    ]  # fmt: skip
+    return {knob.name: knob for knob in knobs}
+
+
+class KnobSet:
+    """The controlled knobs of N rows, and the constants.
+
+    Args:
+        controlled: names of the knobs that actions move, in the order of the action's entries.
+        initial_values: initial values that differ from the table's.
+        mode: "delta" or "absolute".
+        max_change: largest move a decision in delta mode.
+        device: of all tensors.
+
+    Raises:
+        ConfigError: an unknown name, or an initial value outside the knob's bounds.
+    """
+
+    def __init__(
+        self,
+        controlled: tuple[str, ...],
+        initial_values: dict[str, float],
+        mode: str,
+        max_change: float,
+        device: torch.device,
+    ) -> None:
+        self.table = knob_table()
+        for name in (*controlled, *initial_values):
+            require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
+        for name, value in initial_values.items():
+            self.table[name].update(value)
+        self.controlled = [self.table[name] for name in controlled]
+        self.mode, self.max_change = mode, max_change
+        self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)  # [K]
+
+    def move(self, coordinates: Tensor, action: Tensor) -> Tensor:
+        """Coordinates [N, K] and action [N, K] in [-1, 1] -> new coordinates [N, K] in [0, 1]."""
+        action = action.clamp(-1, 1)
+        target = (action + 1) / 2 if self.mode == "absolute" else coordinates + self.max_change * action
+        return target.clamp(0, 1)
+
+    def values(self, coordinates: Tensor) -> dict[str, Tensor]:
+        """Coordinates [N, K] -> value of every knob of the table, [N] each."""
+        rows = coordinates.shape[0]
+        values = {
+            name: torch.full((rows,), knob.value, device=coordinates.device) for name, knob in self.table.items()
+        }
+        return values | {k.name: k.decode(coordinates[:, i]) for i, k in enumerate(self.controlled)}
+
+    def coordinates(self, values: dict[str, float]) -> Tensor:
+        """Initial coordinates [K] in which the named knobs have the given values.
+
+        Raises:
+            ConfigError: a knob that is not controlled, or a value outside its bounds.
+        """
+        names = [knob.name for knob in self.controlled]
+        result = self.initial.clone()
+        for name, value in values.items():
+            require(name in names, "options['knobs']", name, f"one of the controlled knobs {names}")
+            knob = self.table[name]
+            low, high = knob.bounds
+            require(low <= value <= high, f"options['knobs'][{name!r}]", value, f"a value from {low} to {high}")
+            result[names.index(name)] = knob.encode(torch.tensor(float(value)))
+        return result

@@ -1,0 +1,154 @@
+"""The table of statistics: observation space, values, documentation and ablations all come from it.
+
+Every statistic is something that a real training run has at hand: losses, gradients, logits on training and held-out
+data, the quality metric on a validation set, and the hyperparameters that the run was started with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from torch import Tensor
+
+from gan_env.config import require
+from gan_env.records import Moment
+
+BOUND = 10.0
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One entry of the observation.
+
+    Attributes:
+        name: unique name.
+        group: what `EnvConfig.observation` switches it by.
+        low, high: bounds; values are clipped to them.
+        compute: the values `[N]`.
+        description: what it is.
+    """
+
+    name: str
+    group: str
+    low: float
+    high: float
+    compute: Callable[[Moment], Tensor]
+    description: str
+
+
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) log(1 + |x|): keeps small values, tames heavy tails (Hafner et al. 2023, arXiv:2301.04104)."""
+    return torch.sign(x) * torch.log1p(x.abs())
+
+
+def _log(x: Tensor) -> Tensor:
+    """log10 with a floor, so that an observation before the first update is finite."""
+    return torch.log10(x + 1e-6)
+
+
+def statistics(knob_names: list[str]) -> list[Statistic]:
+    """The whole table for the given controlled knobs, in the order of the observation's entries."""
+
+    def coordinate(index: int) -> Callable[[Moment], Tensor]:
+        return lambda m: 2 * m.coordinates[:, index] - 1
+
+    knobs = [
+        Statistic(f"knob_{name}", "knobs", -1, 1, coordinate(i), "the knob's coordinate, as -1 to 1")
+        for i, name in enumerate(knob_names)
+    ]
+    return [
+        Statistic("progress", "progress", 0, 1, lambda m: m.progress, "share of the budget used"),
+        *knobs,
+        Statistic("logit_real", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"),
+        Statistic("logit_fake", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"),
+        Statistic("sign_real", "logits", -1, 1, lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t"),
+        Statistic("sign_fake", "logits", -1, 1, lambda m: m.stats.sign_fake, "E[sign D(fake)]"),
+        Statistic(
+            "clean_train", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.clean_train),
+            "symlog mean logit on undisturbed training samples",
+        ),
+        Statistic(
+            "overfitting", "logits", -BOUND, BOUND,
+            lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
+            "symlog of the mean logit on training samples minus that on held-out ones",
+        ),
+        Statistic("loss_d", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
+        Statistic("loss_g", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_g), "symlog loss of G"),
+        Statistic("spread_d", "losses", -BOUND, BOUND, lambda m: _log(m.stats.spread_d), "log10 spread of D's loss"),
+        Statistic("spread_g", "losses", -BOUND, BOUND, lambda m: _log(m.stats.spread_g), "log10 spread of G's loss"),
+        Statistic("grad_d", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient"),
+        Statistic("grad_g", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient"),
+        Statistic(
+            "grad_ratio", "gradients", -BOUND, BOUND,
+            lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d), "log10 ratio of G's gradient norm to D's",
+        ),
+        Statistic("penalty", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
+        Statistic("log_metric", "quality", -BOUND, BOUND, lambda m: m.quality.log_metric, "log quality metric"),
+        Statistic(
+            "improvement", "quality", -BOUND, BOUND, lambda m: m.quality.log_metric - m.first,
+            "log metric minus that of the untrained generator",
+        ),
+        Statistic(
+            "change", "quality", -BOUND, BOUND, lambda m: 5 * (m.quality.log_metric - m.previous),
+            "five times the log metric's last change",
+        ),
+        Statistic(
+            "above_best", "quality", -BOUND, BOUND, lambda m: 5 * (m.quality.log_metric - m.best),
+            "five times the log metric's distance from the best before",
+        ),
+        Statistic(
+            "collapse", "quality", -BOUND, BOUND, lambda m: m.quality.collapse,
+            "log of the samples' spread over the data's: negative when modes collapse",
+        ),
+        Statistic(
+            "lr_g", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_g) + 3, "log10 learning rate of G, + 3"
+        ),
+        Statistic(
+            "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3, "log10 learning rate of D, + 3"
+        ),
+        Statistic(
+            "num_samples", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.num_samples) - 3,
+            "log10 number of training samples, - 3",
+        ),
+        Statistic(
+            "batch_size", "context", -BOUND, BOUND, lambda m: torch.log2(m.settings.batch_size) - 5,
+            "log2 batch size, - 5",
+        ),
+        Statistic("width", "context", 0, 1, lambda m: m.settings.width, "share of the full network width"),
+    ]  # fmt: skip
+
+
+class Observer:
+    """Turns moments into observations.
+
+    Args:
+        groups: groups of statistics that are observed.
+        knob_names: the controlled knobs.
+
+    Attributes:
+        names: name of each entry of the observation.
+        space: `Box` of the observation, [F] float32.
+
+    Raises:
+        ConfigError: an unknown group.
+    """
+
+    def __init__(self, groups: tuple[str, ...], knob_names: list[str]) -> None:
+        table = statistics(knob_names)
+        known = list(dict.fromkeys(s.group for s in table))
+        for group in groups:
+            require(group in known, "observation", group, f"one of {known}")
+        require(len(groups) > 0, "observation", groups, f"at least one of {known}")
+        self.statistics = [s for s in table if s.group in groups]
+        self.names = [s.name for s in self.statistics]
+        low = np.array([s.low for s in self.statistics], np.float32)
+        high = np.array([s.high for s in self.statistics], np.float32)
+        self.space = Box(low, high, dtype=np.float32)
+        self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+
+    def __call__(self, moment: Moment) -> Tensor:
+        """The observation of every row, [N, F] float32; a diverged row may hold NaN."""
+        values = torch.stack([s.compute(moment) for s in self.statistics], dim=1)
+        return values.clamp(self._low.to(values.device), self._high.to(values.device))

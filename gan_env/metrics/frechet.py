@@ -1,0 +1,57 @@
+"""Frechet distance between Gaussians fitted to features, for all rows at once.
+
+With `S` the samples' covariance and `R` the reference's, `tr sqrt(S R)` is the sum of the roots of the eigenvalues of
+the symmetric `sqrt(R) S sqrt(R)`, so one `eigvalsh` a row is enough: no matrix root and no scipy in the loop.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Mean [..., F] and covariance [..., F, F] (unbiased) of features, float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def feature_statistics(features: Tensor) -> FeatureStatistics:
+    """Fits a Gaussian: features [..., S, F] -> mean [..., F], covariance [..., F, F], in float64."""
+    features = features.double()
+    mean = features.mean(dim=-2)
+    centered = features - mean[..., None, :]
+    return FeatureStatistics(mean, centered.mT @ centered / (features.shape[-2] - 1))
+
+
+class FrechetDistance:
+    """Squared Frechet distance to fixed references (FID's formula; Heusel et al. 2017, arXiv:1706.08500).
+
+    Args:
+        references: features of held-out data, one tensor [M, F] a data set.
+    """
+
+    def __init__(self, references: list[Tensor]) -> None:
+        statistics = [feature_statistics(features) for features in references]
+        self.means = torch.stack([s.mean for s in statistics])  # [D, F]
+        self.traces = torch.stack([s.covariance.trace() for s in statistics])  # [D]
+        self.roots = torch.stack([_symmetric_root(s.covariance) for s in statistics])  # [D, F, F]
+
+    def __call__(self, features: Tensor, dataset: Tensor) -> Tensor:
+        """Distances: features [N, S, F], dataset [N] (index of the reference) -> [N] float32. NaN features give NaN."""
+        finite = features.isfinite().all(dim=2).all(dim=1)
+        # eigvalsh refuses a whole batch for one NaN: such rows are measured as zeros and marked afterwards.
+        samples = feature_statistics(torch.where(finite[:, None, None], features, 0))
+        root = self.roots[dataset]
+        eigenvalues = torch.linalg.eigvalsh(root @ samples.covariance @ root)
+        trace_root = eigenvalues.clamp(min=0).sqrt().sum(dim=-1)
+        trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1) + self.traces[dataset]
+        distance = (samples.mean - self.means[dataset]).square().sum(dim=-1) + trace - 2 * trace_root
+        return torch.where(finite, distance.clamp(min=0), torch.nan).float()
+
+
+def _symmetric_root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.mT

@@ -1,0 +1,67 @@
+"""Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gan_env.metrics.diversity import mean_distance, mode_coverage, pad_centers
+from gan_env.metrics.features import ClassifierFeatures
+from gan_env.metrics.frechet import FrechetDistance
+from gan_env.metrics.wasserstein import SlicedWasserstein
+from gan_env.records import Quality
+
+Judge = Callable[[Tensor, Tensor], Quality]
+"""Takes samples [N, S, *shape] and the data set's index [N]."""
+
+FLOOR = 1e-6  # keeps the logarithm of a perfect score finite
+
+
+class PointsJudge:
+    """Sliced Wasserstein distance, modes covered and high-quality samples for 2-D points.
+
+    Args:
+        held_out: held-out points of each data set, [M, 2].
+        centers: modes of each data set, [M_i, 2].
+        std: standard deviation of a mode.
+        samples: S.
+    """
+
+    metric_name = "sliced Wasserstein distance to held-out points"
+
+    def __init__(self, held_out: list[Tensor], centers: list[Tensor], std: float, samples: int) -> None:
+        self.distance = SlicedWasserstein(held_out, samples)
+        self.centers = pad_centers(centers)
+        self.std = std
+        self.real_spread = torch.cat([mean_distance(points[None]) for points in held_out])
+
+    def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
+        """Judges samples [N, S, 2] against the data sets [N]."""
+        spread = mean_distance(samples) / self.real_spread[dataset]
+        modes, high_quality = mode_coverage(samples[:, :256], self.centers[dataset], self.std)
+        metric = self.distance(samples, dataset)
+        extras = {"modes": modes, "high_quality": high_quality}
+        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), extras)
+
+
+class ImageJudge:
+    """Frechet distance and spread in the features of a small classifier.
+
+    Args:
+        held_out: held-out images of each data set, float in [-1, 1], [M, C, H, W].
+    """
+
+    metric_name = f"Frechet distance ({ClassifierFeatures.NAME})"
+
+    def __init__(self, held_out: list[Tensor]) -> None:
+        self.extract = ClassifierFeatures(held_out[0].device)
+        features = [self.extract(images) for images in held_out]
+        self.distance = FrechetDistance(features)
+        self.real_spread = torch.cat([mean_distance(f[None]) for f in features])
+
+    def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
+        """Judges samples [N, S, C, H, W] in [-1, 1] against the data sets [N]."""
+        features = self.extract(samples)  # [N, S, F]
+        spread = mean_distance(features) / self.real_spread[dataset]
+        metric = self.distance(features, dataset)
+        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), {})

@@ -1,0 +1,69 @@
+"""Randomness per row: stateless, counter-based, the same whatever the number of rows.
+
+Every GAN of the batch owns one 64-bit key. A draw is a pure function of a key and of the position in the draw, so row
+i never depends on how many rows run beside it, and nothing has to be saved but the key.
+
+The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014),
+read at arbitrary positions: `mix(key + position * golden_gamma)`.
+
+Keys may have any shape `[*K]`: usually `[N]`, one a row, or `[k, N]`, one an update and row.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def _signed(value: int) -> int:
+    """The int64 that has the same 64 bits as `value`."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
+_GAMMA = _signed(0x9E3779B97F4A7C15)
+_MIX_1 = _signed(0xBF58476D1CE4E5B9)
+_MIX_2 = _signed(0x94D049BB133111EB)
+
+
+def _shift_right(bits: Tensor, count: int) -> Tensor:
+    """Logical right shift: torch's own copies the sign bit."""
+    return (bits >> count) & ((1 << (64 - count)) - 1)
+
+
+def _mix(bits: Tensor) -> Tensor:
+    bits = (bits ^ _shift_right(bits, 30)) * _MIX_1
+    bits = (bits ^ _shift_right(bits, 27)) * _MIX_2
+    return bits ^ _shift_right(bits, 31)
+
+
+def fold_in(key: Tensor, data: int | Tensor) -> Tensor:
+    """Derives an independent key, as `jax.random.fold_in` does.
+
+    Args:
+        key: int64, [*K].
+        data: what distinguishes the new stream: a number, or int64 that broadcasts with `key`.
+
+    Returns:
+        int64, [*K].
+    """
+    step = _signed((data + 1) * _GAMMA) if isinstance(data, int) else (data + 1) * _GAMMA
+    return _mix(_mix(key) + step)
+
+
+def random_bits(key: Tensor, *shape: int) -> Tensor:
+    """64 random bits an element: int64, [*K, *shape]."""
+    positions = torch.arange(1, math.prod(shape) + 1, device=key.device) * _GAMMA
+    return _mix(key[..., None] + positions).view(*key.shape, *shape)
+
+
+def uniform(key: Tensor, *shape: int) -> Tensor:
+    """Uniform in [0, 1), with 24 bits: float32, [*K, *shape]."""
+    return _shift_right(random_bits(key, *shape), 40).float() * 2.0**-24
+
+
+def normal(key: Tensor, *shape: int) -> Tensor:
+    """Standard normal by Box and Muller's transform, always finite (|x| < 6): float32, [*K, *shape]."""
+    bits = random_bits(key, *shape)
+    radius = (_shift_right(bits, 40).float() + 0.5) * 2.0**-24  # in (0, 1), so the logarithm is finite
+    angle = (bits & 0xFFFFFF).float() * (2 * math.pi * 2.0**-24)
+    return torch.sqrt(-2 * torch.log(radius)) * torch.cos(angle)

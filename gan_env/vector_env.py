@@ -1,0 +1,311 @@
+"""The environment: N GAN training runs as N episodes, natively batched. It orders the wings and knows no details."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gan_env.config import EnvConfig, env_config, find_device, require
+from gan_env.gan.data import DataBank, decode
+from gan_env.gan.population import Population, PopulationConfig
+from gan_env.gan.trainer import train_interval, untrained
+from gan_env.mdp.instances import Instance, InstanceSet
+from gan_env.mdp.knobs import KnobSet
+from gan_env.mdp.observation import Observer
+from gan_env.mdp.rewards import Reward
+from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
+from gan_env.records import Moment, Quality, RowSettings, TrainStats, to_host
+
+Array = NDArray[np.float32]
+
+
+class GANVectorEnv(VectorEnv[Array, Array, Array]):
+    """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
+
+    A row depends on its own seed, instance and actions alone: not on N, and not on the other rows.
+
+    ## Seeds and options
+    `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
+    instance set and a GAN seed from it, and goes on drawing at each later reset. `reset(options=...)` takes
+
+    | key | value |
+    |---|---|
+    | `"instance"` | an index, an `Instance`, a mapping of its fields, or a list of N of these |
+    | `"knobs"` | a mapping knob -> value at which the controlled knobs start |
+    | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
+
+    ## Autoreset
+    SAME_STEP: a row that ends is reset in the same step. Its last observation and infos are in `infos["final_obs"]`
+    ([N, F], valid where `infos["_final_obs"]`) and `infos["final_info"]`.
+
+    Args:
+        num_envs: N.
+        preset: "points" or "fashion_mnist".
+        autoreset_mode: SAME_STEP or DISABLED.
+        max_episode_steps: what `gymnasium.make_vec` passes; episodes end by themselves, so it has to be None.
+        **overrides: fields of `EnvConfig`.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+        DataError: a data set can't be had.
+
+    Example:
+        >>> import gymnasium as gym, gan_env
+        >>> envs = gym.make_vec("gan_env/Points-v0", num_envs=4, num_decisions=2, updates_per_decision=1, compile=False)
+        >>> obs, infos = envs.reset(seed=0)
+        >>> obs, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+        >>> rewards.shape
+        (4,)
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        preset: str = "points",
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        max_episode_steps: int | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.config = config = env_config(preset, **overrides)
+        require(num_envs >= 1, "num_envs", num_envs, "at least 1")
+        modes = "SAME_STEP or DISABLED"
+        require(autoreset_mode is not AutoresetMode.NEXT_STEP, "autoreset_mode", autoreset_mode, modes)
+        ends = "None: an episode ends after num_decisions, which is part of the task"
+        require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
+        self.num_envs = num_envs
+        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
+        self.device = find_device(config.device)
+
+        self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
+        sizes = PopulationConfig(
+            config.latent_dim, config.instances.width[1], config.depth, config.instances.batch_size[1], config.ema_decay
+        )
+        compiled = (num_envs > 1 or self.device.type != "cpu") if config.compile is None else config.compile
+        self.population = Population(self.bank, sizes, num_envs, compiled)
+        self.judge = make_judge(self.bank, config.metric_samples)
+        self.knobs = KnobSet(
+            config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device
+        )
+        self.observer = Observer(config.observation, list(config.knobs))
+        self.reward = Reward(config.reward)
+        self.instances = InstanceSet(config, config.split)
+
+        self.single_observation_space = self.observer.space
+        self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+        self.gan_updates = 0  # of all rows since the environment was made
+        self._generators = [np_random(None)[0] for _ in range(num_envs)]
+        self._current: list[Instance] = [self.instances[0]] * num_envs
+        zeros = torch.zeros(num_envs, device=self.device)
+        self._decision = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
+        self._coordinates = self.knobs.initial.repeat(num_envs, 1)
+        self._first, self._previous, self._best, self._gained = (zeros.clone() for _ in range(4))
+        self._observation = torch.zeros(num_envs, len(self.observer.names), device=self.device)
+        self._start = self._coordinates.clone()  # where the knobs of each row start
+
+    # --- Gymnasium's interface ---
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class."""
+        options = dict(options or {})
+        mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs, bool)))
+        expected = f"bool of shape ({self.num_envs},) with some row True"
+        require(mask.shape == (self.num_envs,) and mask.any(), "options['reset_mask']", mask, expected)
+        if seed is not None:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+            require(len(seeds) == self.num_envs, "seed", seed, f"one seed, or a sequence of {self.num_envs}")
+            for row in np.flatnonzero(mask):
+                if seeds[row] is not None:
+                    self._generators[row] = np_random(seeds[row])[0]
+        pinned, knobs = options.pop("instance", None), options.pop("knobs", {})
+        require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
+        rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
+        self._start[rows] = self.knobs.coordinates(knobs)
+        self._reset_rows(rows, pinned)
+        host = to_host({"obs": self._observation, "log_metric": self._previous})
+        infos = self._infos({"log_metric": host["log_metric"].numpy()}, mask)
+        return host["obs"].numpy(), infos
+
+    def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Moves the knobs, trains every GAN for one interval and judges it.
+
+        Args:
+            actions: [N, K] in [-1, 1].
+
+        Raises:
+            ConfigError: actions of another shape, or not finite.
+        """
+        actions = np.asarray(actions, np.float32)
+        shape = self.action_space.shape
+        require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
+        require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
+        self._coordinates = self.knobs.move(self._coordinates, torch.from_numpy(actions).to(self.device))
+        values = self.knobs.values(self._coordinates)
+        stats = train_interval(self.population, values, self.config.updates_per_decision)
+        self.gan_updates += self.num_envs * self.config.updates_per_decision
+        columns = self._judge(stats)
+        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
+        host = {name: column.numpy() for name, column in to_host(columns).items()}
+
+        obs, reward = host.pop("obs"), host.pop("reward")
+        ended = host.pop("ended").astype(bool)
+        host["crashed"] = host["crashed"].astype(bool)
+        everyone = np.ones(self.num_envs, bool)
+        infos = self._infos(host, everyone)
+        if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+            infos |= {"final_obs": obs, "_final_obs": ended, "final_info": infos, "_final_info": ended}
+            self._start[torch.from_numpy(ended).to(self.device)] = self.knobs.initial
+            self._reset_rows(torch.from_numpy(np.flatnonzero(ended)).to(self.device), None)
+            obs = self._observation.cpu().numpy()
+        return obs, reward, ended, np.zeros(self.num_envs, bool), infos
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Nothing to close: all memory is freed with the object."""
+
+    # --- beyond Gymnasium ---
+
+    def samples(self, count: int) -> NDArray[np.float32]:
+        """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
+        return self.population.sample(count).cpu().numpy()  # type: ignore[no-any-return]
+
+    def coordinates(self) -> NDArray[np.float32]:
+        """The controlled knobs of every row: [N, K] in [0, 1]."""
+        return self._coordinates.cpu().numpy()  # type: ignore[no-any-return]
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that a run is made of: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
+        rows = {name: getattr(self, name).clone() for name in self._ROW_STATE}
+        generators = [generator.bit_generator.state for generator in self._generators]
+        return {
+            "population": self.population.get_state(),
+            "rows": rows,
+            "generators": generators,
+            "instances": [vars(instance) for instance in self._current],
+            "gan_updates": self.gan_updates,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `get_state` gave, as if nothing had happened since."""
+        self.population.set_state(state["population"])
+        for name in self._ROW_STATE:
+            setattr(self, name, state["rows"][name].to(self.device).clone())
+        for generator, saved in zip(self._generators, state["generators"], strict=True):
+            generator.bit_generator.state = saved
+        self._current = [Instance(**fields) for fields in state["instances"]]
+        self.gan_updates = state["gan_updates"]
+
+    _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation", "_start")
+
+    # --- inside ---
+
+    def _reset_rows(self, rows: Tensor, pinned: Any) -> None:
+        """Draws instance and GAN seed of the rows (int64 indices), starts them, and observes them."""
+        drawn = []
+        for row in rows.tolist():
+            index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
+            choice = pinned[row] if isinstance(pinned, list | tuple | np.ndarray) else pinned
+            self._current[row] = self.instances[index] if choice is None else self.instances.pin(choice)
+            drawn.append((gan_seed, self._current[row]))
+        self.population.reset(rows, self._row_settings(drawn))
+        self._coordinates[rows] = self._start[rows]
+        self._decision[rows] = 0
+        stats, quality = untrained(self.population), self._quality()
+        fresh = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device).index_fill_(0, rows, True)
+        for name in ("_first", "_previous", "_best"):
+            setattr(self, name, torch.where(fresh, quality.log_metric, getattr(self, name)))
+        self._gained = torch.where(fresh, 0, self._gained)
+        moment = self._moment(stats, quality)
+        self._observation = torch.where(fresh[:, None], self.observer(moment), self._observation)
+
+    def _row_settings(self, drawn: list[tuple[int, Instance]]) -> RowSettings:
+        """Instances and GAN seeds as tensors."""
+
+        def column(values: list[float] | list[int], kind: torch.dtype) -> Tensor:
+            return torch.tensor(values, dtype=kind, device=self.device)
+
+        instances = [instance for _, instance in drawn]
+        datasets = [self.bank.names.index(i.dataset) for i in instances]
+        sizes = [self.bank.sizes_host[d] for d in datasets]
+        return RowSettings(
+            key=column([seed for seed, _ in drawn], torch.int64),
+            dataset=column(datasets, torch.int64),
+            window=column([seed % size for (seed, _), size in zip(drawn, sizes, strict=True)], torch.int64),
+            num_samples=column(
+                [min(i.num_samples, size) for i, size in zip(instances, sizes, strict=True)], torch.int64
+            ),
+            batch_size=column([i.batch_size for i in instances], torch.int64),
+            width=column([i.width / self.population.config.width for i in instances], torch.float32),
+            lr_g=column([i.lr_g for i in instances], torch.float32),
+            lr_d=column([i.lr_d for i in instances], torch.float32),
+        )
+
+    def _quality(self) -> Quality:
+        """The judgement of every row's samples."""
+        return self.judge(self.population.sample(self.config.metric_samples), self.population.settings.dataset)
+
+    def _moment(self, stats: TrainStats, quality: Quality) -> Moment:
+        return Moment(
+            stats,
+            quality,
+            coordinates=self._coordinates,
+            progress=self._decision / self.config.num_decisions,
+            previous=self._previous,
+            best=self._best,
+            first=self._first,
+            settings=self.population.settings,
+            last=self._decision >= self.config.num_decisions,
+        )
+
+    def _judge(self, stats: TrainStats) -> dict[str, Tensor]:
+        """Observation, reward, end and infos of the interval that has just run, on the device."""
+        self._decision = self._decision + 1
+        quality = self._quality()
+        moment = self._moment(stats, quality)
+        penalty = self.config.crash_penalty
+        risen = quality.log_metric - self._first
+        crashed = ~(stats.finite & (risen < penalty))  # True for NaN
+        # Whatever was gained before, the return of a crashed run is minus the penalty, and its log metric likewise.
+        reward = torch.where(crashed, -penalty - self._gained, self.reward(moment))
+        log_metric = torch.where(crashed, self._first + penalty, quality.log_metric)
+        self._observation = torch.where(crashed[:, None], self._observation, self.observer(moment))
+        self._gained = self._gained + reward
+        self._previous, self._best = log_metric, torch.minimum(self._best, log_metric)
+        return {
+            "obs": self._observation,
+            "reward": reward,
+            "ended": crashed | moment.last,
+            "log_metric": log_metric,
+            "collapse": torch.where(crashed, -math.inf, quality.collapse),
+            "crashed": crashed,
+            **{name: torch.where(crashed, 0.0, value) for name, value in quality.extras.items()},
+        }
+
+    def _infos(self, columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """Gymnasium's vector infos: an array a key and a mask beside it."""
+        return {key: value for name, column in columns.items() for key, value in ((name, column), (f"_{name}", mask))}
+
+
+def make_judge(bank: DataBank, samples: int) -> Judge:
+    """The quality metric that fits the data: sliced Wasserstein for points, Frechet distance for images."""
+    held_out = [decode(dataset.held_out) for dataset in bank.datasets]
+    if len(bank.sample_shape) == 1:
+        first = bank.datasets[0]
+        return PointsJudge(held_out, [dataset.centers for dataset in bank.datasets], first.std, samples)
+    return ImageJudge(held_out)
+
+
