@@ -1,6 +1,5 @@
 """Our vector environment as a stable-baselines3 `VecEnv`, and a trained model as a policy of ours."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ class SB3VecEnv(VecEnv):
 
     def reset(self) -> VecEnvObs:
         """Starts all rows; the seed of the last `seed` call is used once."""
-        obs, _ = self.env.reset(seed=[s for s in self._seeds])
+        obs, _ = self.env.reset(seed=list(self._seeds))
         self._reset_seeds()
         return obs
 
@@ -89,5 +88,3 @@ class LearnedPolicy:
         """The model's action for raw observations [N, F]."""
         normalized = self.normalize.normalize_obs(observation)
         return self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, return-value]
-
-

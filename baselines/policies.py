@@ -39,7 +39,7 @@ class Anneal:
 
     kind: str
     initial: float
-    final: float
+    final: float = 0.0
     decay_rate: float | None = None
 
     def __str__(self) -> str:
@@ -52,13 +52,17 @@ class TablePolicy:
     Args:
         env: the environment that it will act in.
         table: coordinate of each controlled knob during each interval, [T, K] in [0, 1], or a table a row, [N, T, K].
-        start: where the knobs start; None: at the environment's initial values.
+        start_there: whether runs start with the knobs at the table's first entry, else at the initial values.
     """
 
-    def __init__(self, env: GANVectorEnv, table: Floats, start: dict[str, float] | None = None) -> None:
+    def __init__(self, env: GANVectorEnv, table: Floats, start_there: bool = True) -> None:
         decisions, knobs = env.config.num_decisions, len(env.config.knobs)
         require(table.shape[-2:] == (decisions, knobs), "table.shape", table.shape, f"[{decisions}, {knobs}]")
-        self.table, self.start = table, start or {}
+        self.table = table
+        first = torch.from_numpy(np.ascontiguousarray(table[..., 0, :]))
+        self.start = {
+            k.name: k.decode(first[..., i]).numpy() for i, k in enumerate(env.knobs.controlled) if start_there
+        }
         self.mode, self.max_change, self.decisions = env.config.action_mode, env.config.max_change, decisions
         names = env.observer.names
         needed = ["progress", *[f"knob_{name}" for name in env.config.knobs]]
@@ -103,7 +107,7 @@ def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
 
 def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
     """A policy that anneals each named knob, starting at the schedule's first value."""
-    return TablePolicy(env, schedule_table(env, anneals), {name: a.initial for name, a in anneals.items()})
+    return TablePolicy(env, schedule_table(env, anneals))
 
 
 class RandomPolicy:

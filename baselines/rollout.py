@@ -1,7 +1,7 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -67,11 +67,9 @@ def run_episodes(
         used = min(env.num_envs, len(seeds) - first)
         watch = (lambda t, b=batch: on_decision(b, t)) if on_decision else None
         parts.append(_run_batch(policy, env, [seeds[r] for r in rows], [instances[r] for r in rows], used, watch))
-    return Episodes(
-        *[np.concatenate([getattr(p, name) for p in parts]) for name in ("log_metric", "coordinates", "rewards", "crashed")],
-        extras={k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras},
-        gan_updates=env.gan_updates - before,
-    )
+    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
+    extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
+    return Episodes(**joined, extras=extras, gan_updates=env.gan_updates - before)
 
 
 def _run_batch(
@@ -84,7 +82,10 @@ def _run_batch(
 ) -> Episodes:
     """One batch of episodes; the first `used` rows are kept."""
     obs, infos = env.reset(seed=seeds, options={"instance": instances, "knobs": getattr(policy, "start", {})})
-    metrics, moves, rewards, extras = [infos["log_metric"]], [], [], []
+    metrics: list[Floats] = [infos["log_metric"]]
+    moves: list[Floats] = []
+    rewards: list[Floats] = []
+    extras: list[dict[str, Floats]] = []
     alive, crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
     state: State = None
     for decision in range(env.config.num_decisions):
@@ -103,4 +104,4 @@ def _run_batch(
             break
     stacked = {k: np.stack([e[k] for e in extras], axis=1)[:used].astype(np.float32) for k in extras[0]}
     columns = [np.stack(column, axis=1)[:used] for column in (metrics, moves, rewards)]
-    return Episodes(*columns, crashed[:used], stacked, 0)
+    return Episodes(columns[0], columns[1], columns[2], crashed[:used], stacked, 0)

@@ -16,22 +16,22 @@ def fixed(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
 
 
 def linear(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """a + (b - a) t."""
+    """A + (b - a) t."""
     return initial + (final - initial) * t
 
 
 def exponential(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """a (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
+    """A (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
     return initial * (final / initial) ** t
 
 
 def cosine(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """b + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    """B + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
     return final + (initial - final) * (1 + np.cos(np.pi * t)) / 2
 
 
 def power(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """b + (a - b) (1 - t)^k with k = decay_rate."""
+    """B + (a - b) (1 - t)^k with k = decay_rate."""
     return final + (initial - final) * (1 - t) ** decay_rate
 
 

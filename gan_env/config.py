@@ -57,7 +57,7 @@ class InstanceConfig:
             require(lowest <= low <= high, f"instances.{name}", [low, high], f"{lowest} <= low <= high")
         for name in ("lr_g", "lr_d"):
             low, high = getattr(self, name)
-            require(0 < low and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
+            require(low > 0 and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
         require(self.train_size >= 1, "instances.train_size", self.train_size, "at least 1")
         require(self.test_size >= 1, "instances.test_size", self.test_size, "at least 1")
 
@@ -170,7 +170,11 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
 def to_dict(config: Any) -> dict[str, Any]:
     """A dataclass as nested dicts and lists, ready for YAML or JSON; `replace` reads it back."""
     return {
-        f.name: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        f.name: to_dict(value)
+        if dataclasses.is_dataclass(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for f in fields(config)
         for value in [getattr(config, f.name)]
     }
@@ -188,13 +192,17 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device={name!r} can't be used ({error}): expected auto, cpu or a device that is there") from error
+        raise ConfigError(
+            f"device={name!r} can't be used ({error}): expected auto, cpu or a device that is there"
+        ) from error
     return device
 
 
 def _convert(value: Any, hint: Any, key: str) -> Any:
     """Checks a value against a type hint; whole numbers pass as floats and lists as tuples."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
     if origin is Literal:
         require(value in arguments, key, value, f"one of {list(arguments)}")
         return value

@@ -89,7 +89,8 @@ class GANEnv(gym.Env[Array, Array]):
 
     def samples(self, count: int) -> Array:
         """Samples of the averaged generator from fixed latents: [count, *shape]."""
-        return self.vector.samples(count)[0]
+        samples: Array = self.vector.samples(count)[0]
+        return samples
 
 
 def _single(infos: dict[str, Any]) -> dict[str, Any]:

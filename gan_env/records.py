@@ -79,7 +79,7 @@ class Quality:
 
     Attributes:
         log_metric: logarithm of the quality metric (lower is better).
-        collapse: log of the samples' spread over the real data's spread (0 = as diverse as the data, negative = collapsed).
+        collapse: log of the samples' spread over the data's: 0 = as diverse as the data, negative = collapsed.
         extras: what else is known about the samples, for infos alone; 0 is the worst value.
     """
 

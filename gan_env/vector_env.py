@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
 import numpy as np
 import torch
 from gymnasium.spaces import Box
@@ -14,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import EnvConfig, env_config, find_device, require
+from gan_env.config import env_config, find_device, require
 from gan_env.gan.data import DataBank, decode
 from gan_env.gan.population import Population, PopulationConfig
 from gan_env.gan.trainer import train_interval, untrained
@@ -28,7 +27,7 @@ from gan_env.records import Moment, Quality, RowSettings, TrainStats, to_host
 Array = NDArray[np.float32]
 
 
-class GANVectorEnv(VectorEnv[Array, Array, Array]):
+class GANVectorEnv(VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
     A row depends on its own seed, instance and actions alone: not on N, and not on the other rows.
@@ -40,7 +39,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Array]):
     | key | value |
     |---|---|
     | `"instance"` | an index, an `Instance`, a mapping of its fields, or a list of N of these |
-    | `"knobs"` | a mapping knob -> value at which the controlled knobs start |
+    | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 
     ## Autoreset
@@ -94,9 +93,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Array]):
         compiled = (num_envs > 1 or self.device.type != "cpu") if config.compile is None else config.compile
         self.population = Population(self.bank, sizes, num_envs, compiled)
         self.judge = make_judge(self.bank, config.metric_samples)
-        self.knobs = KnobSet(
-            config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device
-        )
+        self.knobs = KnobSet(config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device)
         self.observer = Observer(config.observation, list(config.knobs))
         self.reward = Reward(config.reward)
         self.instances = InstanceSet(config, config.split)
@@ -125,7 +122,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Array]):
         options = dict(options or {})
         mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs, bool)))
         expected = f"bool of shape ({self.num_envs},) with some row True"
-        require(mask.shape == (self.num_envs,) and mask.any(), "options['reset_mask']", mask, expected)
+        require(bool(mask.shape == (self.num_envs,) and mask.any()), "options['reset_mask']", mask, expected)
         if seed is not None:
             seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
             require(len(seeds) == self.num_envs, "seed", seed, f"one seed, or a sequence of {self.num_envs}")
@@ -135,7 +132,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Array]):
         pinned, knobs = options.pop("instance", None), options.pop("knobs", {})
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
-        self._start[rows] = self.knobs.coordinates(knobs)
+        self._start[rows] = self.knobs.starting_at(knobs, self.num_envs)[rows]
         self._reset_rows(rows, pinned)
         host = to_host({"obs": self._observation, "log_metric": self._previous})
         infos = self._infos({"log_metric": host["log_metric"].numpy()}, mask)
@@ -168,7 +165,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Array]):
         everyone = np.ones(self.num_envs, bool)
         infos = self._infos(host, everyone)
         if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            infos |= {"final_obs": obs, "_final_obs": ended, "final_info": infos, "_final_info": ended}
+            infos = infos | {"final_obs": obs, "_final_obs": ended, "final_info": infos, "_final_info": ended}
             self._start[torch.from_numpy(ended).to(self.device)] = self.knobs.initial
             self._reset_rows(torch.from_numpy(np.flatnonzero(ended)).to(self.device), None)
             obs = self._observation.cpu().numpy()
@@ -307,5 +304,3 @@ def make_judge(bank: DataBank, samples: int) -> Judge:
         first = bank.datasets[0]
         return PointsJudge(held_out, [dataset.centers for dataset in bank.datasets], first.std, samples)
     return ImageJudge(held_out)
-
-

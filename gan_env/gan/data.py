@@ -211,7 +211,9 @@ class DataBank:
         if len(shapes) != 1:
             raise DataError(f"data sets {list(names)} have samples of shapes {sorted(shapes)}: they must agree")
         self.names = names
-        self.datasets = [Dataset(d.train.to(device), d.held_out.to(device), d.centers.to(device), d.std) for d in loaded]
+        self.datasets = [
+            Dataset(d.train.to(device), d.held_out.to(device), d.centers.to(device), d.std) for d in loaded
+        ]
         self.sample_shape: tuple[int, ...] = shapes.pop()
         self.train = torch.cat([d.train for d in self.datasets])
         self.held_out = torch.cat([d.held_out for d in self.datasets])

@@ -130,11 +130,12 @@ def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, kind: str) -> Tensor:
     """A convolution a row, as one grouped convolution: x [N, B, C, H, W], weight [N, ., ., k, k], bias [N, O]."""
-    rows, batch = x.shape[:2]
+    rows = x.shape[0]
     x = x.transpose(0, 1).flatten(1, 2)  # [B, N*C, H, W]
     function = conv2d if kind == "down" else conv_transpose2d
     x = function(x, weight.flatten(0, 1), bias.flatten(), stride=2, padding=1, groups=rows)
-    return x.unflatten(1, (rows, -1)).transpose(0, 1)
+    per_row: Tensor = x.unflatten(1, (rows, -1))
+    return per_row.transpose(0, 1)
 
 
 def mlp(latent_dim: int, width: int, depth: int, features: int) -> tuple[Network, Network]:

@@ -102,13 +102,7 @@ class Population:
         self.device = bank.train.device
         self.generator, self.discriminator = build_networks(bank.sample_shape, config)
         self.settings = _idle_settings(num_rows, self.device)
-        sizes = [self.generator.size, self.discriminator.size]
-        sizes = [*sizes, sizes[0], sizes[0], sizes[1], sizes[1], sizes[0]]
-        self.state = PopulationState(
-            *[torch.zeros(num_rows, size, device=self.device) for size in sizes],
-            step=torch.zeros(num_rows, dtype=torch.int64, device=self.device),
-            totals=torch.zeros(num_rows, len(STATISTICS), device=self.device),
-        )
+        self.state = self._blank_state()
         self._augmentation = AUGMENTATIONS[len(bank.sample_shape)]
         self._uniforms = config.batch_size * (1 + 2 * self._augmentation.draws)
         self._normals = config.batch_size * (config.latent_dim + 2 * math.prod(bank.sample_shape))
@@ -192,6 +186,16 @@ class Population:
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(
             **{f.name: state[f"settings.{f.name}"].to(self.device).clone() for f in fields(RowSettings)}
+        )
+
+    def _blank_state(self) -> PopulationState:
+        def zeros(columns: int) -> Tensor:
+            return torch.zeros(self.num_rows, columns, device=self.device)
+
+        g, d = self.generator.size, self.discriminator.size
+        step = torch.zeros(self.num_rows, dtype=torch.int64, device=self.device)
+        return PopulationState(
+            zeros(g), zeros(d), zeros(g), zeros(g), zeros(d), zeros(d), zeros(g), step, zeros(len(STATISTICS))
         )
 
     def _shaped(self, samples: Tensor) -> Tensor:

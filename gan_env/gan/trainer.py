@@ -1,5 +1,7 @@
 """One decision interval: k updates of every GAN -> training statistics."""
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
@@ -46,9 +48,9 @@ def untrained(population: Population) -> TrainStats:
     """The statistics before the first interval: zero, save for the clean logits."""
     clean_train, clean_held_out = population.clean_logits()
     zero = torch.zeros_like(clean_train)
-    return TrainStats(
-        *[zero] * 11, clean_train=clean_train, clean_held_out=clean_held_out, finite=torch.ones_like(zero).bool()
-    )
+    blank = {field.name: zero for field in fields(TrainStats)}
+    known = {"clean_train": clean_train, "clean_held_out": clean_held_out, "finite": torch.ones_like(zero).bool()}
+    return TrainStats(**{**blank, **known})
 
 
 def _spread(mean_square: Tensor, mean: Tensor) -> Tensor:

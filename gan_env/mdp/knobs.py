@@ -5,9 +5,12 @@ coordinates, GANs train with values.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gan_env.config import require
@@ -135,23 +138,23 @@ class KnobSet:
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:
         """Coordinates [N, K] -> value of every knob of the table, [N] each."""
         rows = coordinates.shape[0]
-        values = {
-            name: torch.full((rows,), knob.value, device=coordinates.device) for name, knob in self.table.items()
-        }
+        values = {name: torch.full((rows,), knob.value, device=coordinates.device) for name, knob in self.table.items()}
         return values | {k.name: k.decode(coordinates[:, i]) for i, k in enumerate(self.controlled)}
 
-    def coordinates(self, values: dict[str, float]) -> Tensor:
-        """Initial coordinates [K] in which the named knobs have the given values.
+    def starting_at(self, values: Mapping[str, ArrayLike], rows: int) -> Tensor:
+        """Initial coordinates [N, K] in which the named knobs have the given values, each a number or [N].
 
         Raises:
-            ConfigError: a knob that is not controlled, or a value outside its bounds.
+            ConfigError: a knob that is not controlled, a value outside its bounds, or a wrong number of values.
         """
         names = [knob.name for knob in self.controlled]
-        result = self.initial.clone()
-        for name, value in values.items():
+        result = self.initial.repeat(rows, 1)
+        for name, given in values.items():
             require(name in names, "options['knobs']", name, f"one of the controlled knobs {names}")
-            knob = self.table[name]
-            low, high = knob.bounds
-            require(low <= value <= high, f"options['knobs'][{name!r}]", value, f"a value from {low} to {high}")
-            result[names.index(name)] = knob.encode(torch.tensor(float(value)))
+            low, high = self.table[name].bounds
+            value = np.asarray(given, np.float32)
+            require(value.shape in ((), (rows,)), f"options['knobs'][{name!r}]", given, f"a number, or {rows} of them")
+            inside = bool(((value >= low) & (value <= high)).all())
+            require(inside, f"options['knobs'][{name!r}]", given, f"values from {low} to {high}")
+            result[:, names.index(name)] = self.table[name].encode(torch.from_numpy(value).to(result.device))
         return result

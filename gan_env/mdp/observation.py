@@ -61,8 +61,12 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
     return [
         Statistic("progress", "progress", 0, 1, lambda m: m.progress, "share of the budget used"),
         *knobs,
-        Statistic("logit_real", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"),
-        Statistic("logit_fake", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"),
+        Statistic(
+            "logit_real", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"
+        ),
+        Statistic(
+            "logit_fake", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"
+        ),
         Statistic("sign_real", "logits", -1, 1, lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t"),
         Statistic("sign_fake", "logits", -1, 1, lambda m: m.stats.sign_fake, "E[sign D(fake)]"),
         Statistic(
@@ -103,10 +107,12 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
             "log of the samples' spread over the data's: negative when modes collapse",
         ),
         Statistic(
-            "lr_g", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_g) + 3, "log10 learning rate of G, + 3"
+            "lr_g", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_g) + 3,
+            "log10 learning rate of G, + 3",
         ),
         Statistic(
-            "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3, "log10 learning rate of D, + 3"
+            "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3,
+            "log10 learning rate of D, + 3",
         ),
         Statistic(
             "num_samples", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.num_samples) - 3,

@@ -64,4 +64,5 @@ class ClassifierFeatures:
         if flat.shape[-1] != SIDE:
             flat = nn.functional.interpolate(flat, size=(SIDE, SIDE), mode="bilinear", antialias=True)
         features = torch.cat([self.network.features(part) for part in flat.split(1024)])
-        return features.unflatten(0, images.shape[:-3])
+        shaped: Tensor = features.unflatten(0, images.shape[:-3])
+        return shaped

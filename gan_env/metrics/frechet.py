@@ -49,7 +49,8 @@ class FrechetDistance:
         trace_root = eigenvalues.clamp(min=0).sqrt().sum(dim=-1)
         trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1) + self.traces[dataset]
         distance = (samples.mean - self.means[dataset]).square().sum(dim=-1) + trace - 2 * trace_root
-        return torch.where(finite, distance.clamp(min=0), torch.nan).float()
+        marked: Tensor = torch.where(finite, distance.clamp(min=0), torch.nan)
+        return marked.float()
 
 
 def _symmetric_root(matrix: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,8 +11,15 @@ from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
 from gan_env.records import Quality
 
-Judge = Callable[[Tensor, Tensor], Quality]
-"""Takes samples [N, S, *shape] and the data set's index [N]."""
+
+class Judge(Protocol):
+    """Judges samples [N, S, *shape] of the data sets with indices [N]."""
+
+    metric_name: str
+
+    def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
+        """One entry a row."""
+
 
 FLOOR = 1e-6  # keeps the logarithm of a perfect score finite
 

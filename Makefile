@@ -1,0 +1,29 @@
+# make train and make test work on a fresh machine with Python 3.11: each makes .venv and installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install train test lint bench clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+train: install          ## PPO on 2-D points, then the comparison with all schedules
+	$(BIN)/python agents/train_ppo.py
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: install          ## GAN updates a second beside a plain PyTorch loop
+	$(BIN)/python tests/benchmarks/throughput.py
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,140 @@
+"""The pictures of a comparison: knob trajectories, the metric over the run, samples at four moments."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from agents.run_folder import RunFolder
+from baselines.rollout import Episodes
+from gan_env.config import EnvConfig, env_config
+from gan_env.mdp.knobs import knob_table
+
+BAND = (0.1, 0.9)
+SHOWN = 4  # policies beside the learned one in pictures of samples
+
+
+def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, Any]) -> None:
+    """Draws `knobs.png`, `metric.png` and `samples.png` into the run folder."""
+    config = env_config(**env_options)
+    episodes = {name: folder.cached_episodes(name, _missing) for name in summary["policies"]}
+    figures = {
+        "knobs": knob_figure(episodes, summary["learned"], config),
+        "metric": metric_figure(episodes, summary, config),
+        "samples": sample_figure(folder.path / "samples", summary, config),
+    }
+    for name, figure in figures.items():
+        folder.write(f"{name}.png", partial(figure.savefig, dpi=130, format="png"))
+        plt.close(figure)
+
+
+def knob_figure(episodes: dict[str, Episodes], learned: str, config: EnvConfig) -> Figure:
+    """A column a knob: the learned policy's median and quantile band, and every schedule's line."""
+    figure, axes = plt.subplots(
+        1, len(config.knobs), figsize=(4.6 * len(config.knobs), 4.0), layout="constrained", squeeze=False
+    )
+    updates = (np.arange(config.num_decisions) + 1) * config.updates_per_decision
+    table = knob_table()
+    for index, (axis, name) in enumerate(zip(axes[0], config.knobs, strict=True)):
+        for policy, color in _colors(episodes).items():
+            if policy.startswith("random"):
+                continue
+            values = table[name].decode(torch.from_numpy(episodes[policy].coordinates[:, :, index])).numpy()
+            mine = policy == learned
+            style = {"lw": 2.5, "zorder": 3} if mine else {"lw": 1.3, "ls": "--" if policy == "replay" else "-"}
+            axis.plot(updates, np.median(values, axis=0), color=color, label=policy, **style)
+            if mine:
+                low, high = np.quantile(values, BAND, axis=0)
+                axis.fill_between(updates, low, high, color=color, alpha=0.2, lw=0)
+        if table[name].scale == "log":
+            axis.set_yscale("symlog", linthresh=table[name].floor) if table[name].floor else axis.set_yscale("log")
+        axis.set(title=name, xlabel="GAN updates")
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("value (median; band: 10 % to 90 % of the runs)")
+    axes[0][-1].legend(fontsize=7, loc="best")
+    return figure
+
+
+def metric_figure(episodes: dict[str, Episodes], summary: dict[str, Any], config: EnvConfig) -> Figure:
+    """The log metric over the run by policy, and each policy's paired gain over the best schedule."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
+    updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
+    colors = _colors(episodes)
+    for policy, e in episodes.items():
+        mine = policy == summary["learned"]
+        left.plot(updates, np.median(e.log_metric, axis=0), color=colors[policy], label=policy, lw=2.5 if mine else 1.2)
+        if mine:
+            low, high = np.quantile(e.log_metric, (0.25, 0.75), axis=0)
+            left.fill_between(updates, low, high, color=colors[policy], alpha=0.15, lw=0)
+    left.set(xlabel="GAN updates", ylabel="log metric (median; band: quartiles)", title=summary["metric"])
+    left.legend(fontsize=7)
+    left.grid(alpha=0.3)
+    gains = {
+        name: row["gain_over_best_schedule"]
+        for name, row in summary["policies"].items()
+        if "gain_over_best_schedule" in row
+    }
+    order = sorted(gains, key=lambda name: gains[name]["mean"])
+    for place, name in enumerate(order):
+        low, high = gains[name]["ci95"]
+        right.plot([low, high], [place, place], color=colors[name], lw=3)
+        right.plot(gains[name]["mean"], place, "o", color=colors[name])
+    right.axvline(0, color="black", lw=1)
+    right.set(
+        yticks=range(len(order)), yticklabels=order, title="gain over the best schedule of the grid",
+        xlabel="paired difference of the final log metric, 95 % interval (right of 0: better)",
+    )  # fmt: skip
+    right.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def sample_figure(folder: Path, summary: dict[str, Any], config: EnvConfig) -> Figure:
+    """Samples of the first test run at four moments: a row a policy, the learned one first."""
+    ranked = sorted(summary["policies"], key=lambda n: summary["policies"][n]["iqm"])
+    others = [name for name in ranked if name not in (summary["learned"], "replay")]
+    names = [summary["learned"], "best_schedule", *[n for n in others if n != "best_schedule"]]
+    names = [*names[: SHOWN - 1], names[-1]]  # the best few, and the worst
+    samples = {name: np.load(folder / f"{name}.npy")[0] for name in names}  # [moments, count, *shape]
+    moments = len(next(iter(samples.values())))
+    total = config.num_decisions * config.updates_per_decision
+    figure, axes = plt.subplots(
+        len(names), moments, figsize=(2.3 * moments, 2.4 * len(names)), layout="constrained", squeeze=False
+    )
+    for row, name in zip(axes, names, strict=True):
+        for moment, axis in enumerate(row):
+            _draw_samples(axis, samples[name][moment])
+            if row is axes[0]:
+                axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
+        row[0].set_ylabel(name)
+    return figure
+
+
+def _draw_samples(axis: Axes, samples: NDArray[np.float32]) -> None:
+    """Points as a scatter, images as a grid."""
+    axis.set(xticks=[], yticks=[])
+    if samples.ndim == 2:
+        axis.scatter(samples[:, 0], samples[:, 1], s=3)
+        axis.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
+        return
+    side = int(np.sqrt(len(samples)))
+    images = samples[: side * side].transpose(0, 2, 3, 1)  # [count, H, W, C]
+    rows = [np.concatenate(list(images[i * side : (i + 1) * side]), axis=1) for i in range(side)]
+    axis.imshow(((np.concatenate(rows) + 1) / 2).clip(0, 1).squeeze(), cmap="gray")
+
+
+def _colors(episodes: dict[str, Episodes]) -> dict[str, Any]:
+    return {name: plt.get_cmap("tab20")(i % 20) for i, name in enumerate(episodes)}
+
+
+def _missing() -> Episodes:
+    raise FileNotFoundError("the run folder lacks an evaluation; run the comparison first")

@@ -1,0 +1,59 @@
+"""Options of the command lines: Hydra composes them from configs/, dataclasses check them."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from baselines.policies import Anneal, Policy, RandomPolicy, schedule_policy
+from gan_env import PRESETS, ConfigError, GANVectorEnv
+from gan_env.config import replace, require, to_dict
+
+T = TypeVar("T")
+CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
+
+
+def register_presets() -> None:
+    """Offers the environment's presets, with every field, to the YAML files in configs/env/."""
+    for name, preset in PRESETS.items():
+        ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
+
+
+def load(kind: type[T], config: DictConfig) -> T:
+    """Hydra's composed configuration as a checked dataclass.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type or a value out of range.
+    """
+    mapping = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"configuration has type {type(mapping).__name__}: expected a mapping")
+    return replace(kind(), {str(key): value for key, value in mapping.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyOptions:
+    """A policy by name; see configs/policy/.
+
+    Attributes:
+        kind: "schedule", or "random".
+        knobs: the schedule of each knob (kind, initial, final, decay_rate); knobs that are not named stay.
+        hold: decisions for which a random action is held.
+    """
+
+    kind: str = "schedule"
+    knobs: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    hold: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.kind in ("schedule", "random"), "policy.kind", self.kind, "'schedule' or 'random'")
+
+    def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
+        """The policy, ready to act in `env`."""
+        if self.kind == "random":
+            return RandomPolicy(env, seed, self.hold)
+        blank = Anneal("fixed", 0.0)
+        return schedule_policy(env, {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()})
