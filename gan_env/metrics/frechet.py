@@ -50,7 +50,8 @@ class FrechetDistance:
         trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1) + self.traces[dataset]
         distance = (samples.mean - self.means[dataset]).square().sum(dim=-1) + trace - 2 * trace_root
         marked: Tensor = torch.where(finite, distance.clamp(min=0), torch.nan)
-        return marked.float()
+        single: Tensor = marked.float()
+        return single
 
 
 def _symmetric_root(matrix: Tensor) -> Tensor:

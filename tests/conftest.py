@@ -1,0 +1,76 @@
+"""Shared by all tests: Hypothesis' profile and hand-made records."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+
+from gan_env.records import Moment, Quality, RowSettings, TrainStats
+
+# No deadline (the machine may be busy), few and always the same examples, nothing written to disk.
+settings.register_profile("gan_env", deadline=None, max_examples=30, derandomize=True, database=None)
+settings.load_profile("gan_env")
+
+ROWS = 3
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., RowSettings]:
+    """Makes `RowSettings`; what is not given is the same for all rows, save the key."""
+
+    def make(rows: int = ROWS, **given: list[float] | list[int]) -> RowSettings:
+        whole = {"key": list(range(rows)), "dataset": [0] * rows, "window": [0] * rows}
+        whole |= {"num_samples": [1000] * rows, "batch_size": [8] * rows}
+        real = {"width": [1.0] * rows, "lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows}
+        columns = {name: torch.tensor(given.get(name, value), dtype=torch.int64) for name, value in whole.items()}
+        columns |= {name: torch.tensor(given.get(name, value), dtype=torch.float32) for name, value in real.items()}
+        return RowSettings(**columns)
+
+    return make
+
+
+@pytest.fixture
+def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Moment]:
+    """Makes a `Moment` of three rows and three knobs in which the given columns (of any of its records) differ."""
+
+    def make(**given: list[float] | list[list[float]] | list[bool]) -> Moment:
+        def column(name: str, default: list[float] | list[list[float]] | list[bool]) -> torch.Tensor:
+            return torch.tensor(given.pop(name, default))
+
+        stats = TrainStats(
+            loss_d=column("loss_d", [1.3, 0.9, 0.2]),
+            loss_g=column("loss_g", [0.7, 1.1, 4.0]),
+            spread_d=column("spread_d", [0.1, 0.2, 0.0]),
+            spread_g=column("spread_g", [0.3, 0.1, 0.0]),
+            penalty=column("penalty", [0.5, 20.0, 0.0]),
+            logit_real=column("logit_real", [0.1, 2.0, -3.0]),
+            logit_fake=column("logit_fake", [-0.1, -2.0, 3.0]),
+            sign_real=column("sign_real", [0.1, 0.9, -1.0]),
+            sign_fake=column("sign_fake", [-0.1, -0.9, 1.0]),
+            grad_d=column("grad_d", [0.5, 10.0, 0.0]),
+            grad_g=column("grad_g", [0.05, 10.0, 0.0]),
+            clean_train=column("clean_train", [0.2, 3.0, -1.0]),
+            clean_held_out=column("clean_held_out", [0.1, 1.0, -1.0]),
+            finite=column("finite", [True, True, True]),
+        )
+        quality = Quality(
+            log_metric=column("log_metric", [-1.5, -2.0, 0.5]), collapse=column("collapse", [-0.2, 0.1, -3.0]), extras={}
+        )
+        moment = Moment(
+            stats,
+            quality,
+            coordinates=column("coordinates", [[0.0, 0.5, 1.0], [0.25, 0.75, 0.1], [1.0, 1.0, 0.0]]),
+            progress=column("progress", [0.25, 0.5, 1.0]),
+            previous=column("previous", [-1.0, -2.5, 0.5]),
+            best=column("best", [-1.2, -2.5, 0.4]),
+            first=column("first", [0.0, -0.5, 0.6]),
+            settings=make_settings(
+                num_samples=[30, 1000, 60_000], batch_size=[16, 32, 64], width=[1.0, 0.5, 0.25], lr_g=[1e-4, 1e-3, 1e-2]
+            ),
+            last=column("last", [False, False, True]),
+        )
+        assert not given, f"no such columns: {sorted(given)}"
+        return moment
+
+    return make

@@ -1,0 +1,135 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_env.seeding import fold_in, normal, random_bits, uniform
+
+KEYS = torch.tensor([0, 1, 2, -5, 2**62])
+MASK = 2**64 - 1
+
+
+def mix(bits: int) -> int:
+    """SplitMix64's finaliser, with Python's whole numbers."""
+    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & MASK
+    return bits ^ (bits >> 31)
+
+
+def splitmix(state: int, position: int) -> int:
+    return mix((state + position * 0x9E3779B97F4A7C15) & MASK)
+
+
+def test_reference_of_these_tests_gives_the_published_numbers() -> None:
+    """Rosetta Code, "Pseudo-random numbers/Splitmix64", seed 1234567."""
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert [splitmix(1234567, i) for i in (1, 2, 3)] == published
+
+
+@pytest.mark.parametrize("key", KEYS.tolist())
+def test_random_bits_are_splitmix64(key: int) -> None:
+    expected = [splitmix(mix(key & MASK), i) for i in range(1, 6)]
+    assert [bits & MASK for bits in random_bits(torch.tensor(key), 5).tolist()] == expected
+
+
+def test_uniform_is_in_the_half_open_unit_interval() -> None:
+    values = uniform(KEYS, 100_000)
+    assert values.min() >= 0
+    assert values.max() < 1
+    assert values.dtype == torch.float32
+
+
+def test_uniform_reaches_both_ends() -> None:
+    values = uniform(torch.tensor(3), 100_000)
+    assert values.min() < 1e-3
+    assert values.max() > 1 - 1e-3
+
+
+def test_uniform_has_the_moments_of_a_uniform_distribution() -> None:
+    values = uniform(KEYS, 100_000).double()
+    torch.testing.assert_close(values.mean(dim=1), torch.full((5,), 0.5).double(), rtol=0, atol=0.005)
+    torch.testing.assert_close(values.var(dim=1), torch.full((5,), 1 / 12).double(), rtol=0, atol=0.002)
+
+
+def test_normal_is_finite_and_bounded() -> None:
+    values = normal(KEYS, 200_000)
+    assert values.isfinite().all()
+    assert values.abs().max() < 6
+
+
+def test_normal_has_the_moments_of_a_normal_distribution() -> None:
+    values = normal(KEYS, 100_000).double()
+    torch.testing.assert_close(values.mean(dim=1), torch.zeros(5).double(), rtol=0, atol=0.015)
+    torch.testing.assert_close(values.var(dim=1), torch.ones(5).double(), rtol=0, atol=0.03)
+    torch.testing.assert_close((values**4).mean(dim=1), torch.full((5,), 3.0).double(), rtol=0, atol=0.2)
+
+
+def test_normal_is_within_one_deviation_as_often_as_it_should() -> None:
+    share = (normal(torch.tensor(11), 100_000).abs() < 1).double().mean()
+    assert share.item() == pytest.approx(math.erf(1 / math.sqrt(2)), abs=0.01)
+
+
+@pytest.mark.parametrize("draw", [random_bits, uniform, normal])
+def test_a_row_is_the_same_alone(draw: object) -> None:
+    together = draw(KEYS, 7, 3)  # type: ignore[operator]
+    for i in range(len(KEYS)):
+        assert torch.equal(together[i : i + 1], draw(KEYS[i : i + 1], 7, 3))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("draw", [random_bits, uniform, normal])
+def test_keys_of_two_dimensions_are_drawn_from_each_by_itself(draw: object) -> None:
+    keys = torch.stack([KEYS, KEYS + 17])
+    values = draw(keys, 4)  # type: ignore[operator]
+    assert values.shape == (2, 5, 4)
+    for i in range(2):
+        assert torch.equal(values[i], draw(keys[i], 4))  # type: ignore[operator]
+
+
+def test_the_same_key_gives_the_same_draw() -> None:
+    assert torch.equal(uniform(KEYS, 50), uniform(KEYS.clone(), 50))
+
+
+def test_a_longer_draw_begins_with_the_shorter_one() -> None:
+    """What lets metrics take the first of more samples."""
+    assert torch.equal(uniform(KEYS, 50)[:, :20], uniform(KEYS, 20))
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    return torch.corrcoef(torch.stack([a, b]))[0, 1].item()
+
+
+@pytest.mark.parametrize("draw", [uniform, normal])
+def test_neighbouring_keys_are_uncorrelated(draw: object) -> None:
+    """Environments are seeded with seed + row, so neighbours must not resemble each other."""
+    values = draw(torch.arange(10), 20_000)  # type: ignore[operator]
+    for i in range(9):
+        assert abs(correlation(values[i], values[i + 1])) < 0.03
+
+
+@pytest.mark.parametrize("draw", [uniform, normal])
+def test_neighbouring_positions_are_uncorrelated(draw: object) -> None:
+    values = draw(torch.tensor(5), 20_000)  # type: ignore[operator]
+    assert abs(correlation(values[1:], values[:-1])) < 0.03
+
+
+def test_fold_in_gives_different_streams() -> None:
+    keys = torch.stack([KEYS, *(fold_in(KEYS, data) for data in range(6))])
+    assert len(set(keys.flatten().tolist())) == keys.numel()
+    assert abs(correlation(uniform(keys[1, 0], 20_000), uniform(keys[2, 0], 20_000))) < 0.03
+
+
+def test_fold_in_takes_a_number_or_a_tensor_alike() -> None:
+    assert torch.equal(fold_in(KEYS, 41), fold_in(KEYS, torch.tensor(41)))
+
+
+def test_fold_in_broadcasts_data_over_keys() -> None:
+    steps = torch.arange(4)[:, None] + torch.arange(5)
+    folded = fold_in(KEYS, steps)
+    assert folded.shape == (4, 5)
+    for i in range(4):
+        assert torch.equal(folded[i], fold_in(KEYS, steps[i]))
+
+
+def test_fold_in_depends_on_the_order() -> None:
+    assert not torch.equal(fold_in(fold_in(KEYS, 1), 2), fold_in(fold_in(KEYS, 2), 1))
