@@ -95,8 +95,8 @@ class EnvConfig:
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
-    num_decisions: int = 32
-    updates_per_decision: int = 25
+    num_decisions: int = 20
+    updates_per_decision: int = 30
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
@@ -130,7 +130,7 @@ PRESETS: dict[str, EnvConfig] = {
         datasets=("fashion_mnist",),
         latent_dim=32,
         num_decisions=20,
-        updates_per_decision=40,
+        updates_per_decision=30,
         instances=InstanceConfig(
             num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)
         ),

@@ -55,7 +55,9 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             finite=column("finite", [True, True, True]),
         )
         quality = Quality(
-            log_metric=column("log_metric", [-1.5, -2.0, 0.5]), collapse=column("collapse", [-0.2, 0.1, -3.0]), extras={}
+            log_metric=column("log_metric", [-1.5, -2.0, 0.5]),
+            collapse=column("collapse", [-0.2, 0.1, -3.0]),
+            extras={},
         )
         moment = Moment(
             stats,
@@ -66,7 +68,11 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             best=column("best", [-1.2, -2.5, 0.4]),
             first=column("first", [0.0, -0.5, 0.6]),
             settings=make_settings(
-                num_samples=[30, 1000, 60_000], batch_size=[16, 32, 64], width=[1.0, 0.5, 0.25], lr_g=[1e-4, 1e-3, 1e-2]
+                num_samples=[30, 1000, 60_000],
+                batch_size=[16, 32, 64],
+                width=[1.0, 0.5, 0.25],
+                lr_g=[1e-4, 1e-3, 1e-2],
+                lr_d=[1e-3, 1e-2, 1e-4],
             ),
             last=column("last", [False, False, True]),
         )

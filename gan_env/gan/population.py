@@ -79,10 +79,10 @@ class PopulationConfig:
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
     """How many rows run through the program at once.
 
-    Small dense networks and anything on a GPU run together. Convolutions on a CPU run row after row: there a grouped
-    convolution is slower than N plain ones (tests/benchmarks/throughput.py).
+    Small dense networks and anything on a GPU run together. Images on a CPU run four rows at a time: more would leave
+    the cache, fewer would leave a core idle (tests/benchmarks/throughput.py).
     """
-    return 1 if sample_dims == 3 and device.type == "cpu" else num_rows
+    return min(4, num_rows) if sample_dims == 3 and device.type == "cpu" else num_rows
 
 
 class Population:

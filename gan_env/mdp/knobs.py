@@ -86,11 +86,11 @@ def knob_table() -> dict[str, DynamicParameter]:
     """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
     knobs = [
         DynamicParameter(
-            "instance_noise", 0.0, (0.0, 1.0), "log", 0.03,
+            "instance_noise", 0.03, (0.0, 1.0), "log", 0.03,
             "standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
         ),
         DynamicParameter(
-            "augment", 0.0, (0.0, 1.0), "linear", 0.0,
+            "augment", 0.1, (0.0, 1.0), "linear", 0.0,
             "probability of each differentiable augmentation of the discriminator's inputs",
         ),
         DynamicParameter("r1", 1.0, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),

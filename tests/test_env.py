@@ -1,0 +1,105 @@
+"""The single environment: Gymnasium's and stable-baselines3's checkers, and equality with a row of the vector one."""
+
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_env_sb3
+
+import gan_env
+from gan_env.gan.data import DEBIAN_FASHION_MNIST
+
+SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
+PRESETS = sorted(gan_env.ENV_IDS)
+
+
+def skip_without_images(env_id: str) -> None:
+    if "Fashion" in env_id and not DEBIAN_FASHION_MNIST.is_dir():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+
+
+@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("checker", [check_env, check_env_sb3])
+def test_checkers_pass_without_a_warning(env_id: str, checker: Any) -> None:
+    skip_without_images(env_id)
+    env = gym.make(env_id, **SMALL).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checker(env)
+
+
+@pytest.mark.parametrize("env_id", PRESETS)
+def test_a_row_equals_the_single_environment(env_id: str) -> None:
+    """Same seed, instance and actions: rewards, ends, infos and observations agree up to rounding."""
+    skip_without_images(env_id)
+    rows, row = 5, 3
+    envs, env = gym.make_vec(env_id, num_envs=rows, **SMALL), gym.make(env_id, **SMALL)
+    many, infos = envs.reset(seed=40)
+    one, info = env.reset(seed=40 + row)
+    np.testing.assert_allclose(many[row], one, atol=1e-4)
+    rng = np.random.default_rng(0)
+    for decision in range(3):
+        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        many, rewards, ended, _, infos = envs.step(actions)
+        one, reward, terminated, truncated, info = env.step(actions[row])
+        last = infos["final_obs"] if decision == 2 else many
+        np.testing.assert_allclose(last[row], one, atol=2e-3)
+        assert rewards[row] == pytest.approx(reward, abs=1e-3)
+        assert bool(ended[row]) is terminated is (decision == 2)
+        assert not truncated
+        shown = infos["final_info"] if decision == 2 else infos
+        for name, value in info.items():
+            assert shown[name][row] == pytest.approx(value, abs=2e-3), name
+
+
+def test_return_is_the_total_log_improvement() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    _, info = env.reset(seed=0)
+    first, total, terminated = info["log_metric"], 0.0, False
+    while not terminated:
+        _, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+        total += float(reward)
+    assert total == pytest.approx(first - info["log_metric"], abs=1e-5)
+
+
+def test_seed_decides_everything() -> None:
+    def play(seed: int) -> list[float]:
+        env = gym.make("gan_env/Points-v0", **SMALL)
+        obs, _ = env.reset(seed=seed)
+        steps = [env.step(np.full(3, 0.5, np.float32)) for _ in range(3)]
+        return [*obs, *[float(step[1]) for step in steps]]
+
+    assert play(7) == play(7)
+    assert play(7) != play(8)
+
+
+def test_a_second_episode_is_another_one() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    first, _ = env.reset(seed=0)
+    second, _ = env.reset()
+    assert not np.array_equal(first, second)
+
+
+def test_infos_are_plain_numbers() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    env.reset(seed=0)
+    *_, info = env.step(np.zeros(3, np.float32))
+    assert {"log_metric", "crashed", "knob_r1", "modes", "high_quality", "collapse"} <= set(info)
+    assert all(isinstance(value, float | bool) for value in info.values())
+
+
+def test_samples_have_the_datas_shape() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL).unwrapped
+    assert isinstance(env, gan_env.GANEnv)
+    env.reset(seed=0)
+    assert env.samples(7).shape == (7, 2)
+
+
+def test_docstring_names_every_knob_and_group_of_statistics() -> None:
+    text = gan_env.GANEnv.__doc__ or ""
+    config = gan_env.PRESETS["points"]
+    for name in (*config.knobs, *config.observation):
+        assert f"`{name}`" in text

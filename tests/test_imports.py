@@ -1,0 +1,138 @@
+"""Imports go one way: agents -> baselines -> gan_env; inside gan_env, from the roof to the wings to the ground."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("gan_env", "baselines", "agents")
+GROUND = ("config", "records", "seeding")
+WINGS = ("gan", "metrics", "mdp")
+
+MAY_IMPORT = {  # place -> places; everything may import what is not ours
+    "ground": {"ground"},
+    "gan": {"ground", "gan"},
+    "metrics": {"ground", "metrics"},
+    "mdp": {"ground", "mdp"},
+    "roof": {"ground", *WINGS, "roof"},
+    "baselines": {"ground", *WINGS, "roof", "baselines"},
+    "agents": {"ground", *WINGS, "roof", "baselines", "agents"},
+}
+
+
+def place(module: str) -> str | None:
+    """The place in the house of a dotted name; None if it isn't ours."""
+    package, _, rest = module.partition(".")
+    if package not in PACKAGES:
+        return None
+    if package != "gan_env":
+        return package
+    part = rest.partition(".")[0]
+    if part in GROUND:
+        return "ground"
+    return part if part in WINGS else "roof"
+
+
+def imports(source: str, package: str) -> Iterator[str]:
+    """Dotted names of all that a module of `package` imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # `from gan_env import config` is the ground's module, `from gan_env import GANEnv` the roof's name.
+            yield from (f"{base}.{name.name}" for name in node.names)
+
+
+def forbidden(source: str, module: str, is_package: bool = False) -> list[str]:
+    """What a module must not import, but does."""
+    package = module if is_package else module.rpartition(".")[0]
+    allowed = MAY_IMPORT[place(module) or ""]
+    return [name for name in imports(source, package) if place(name) is not None and place(name) not in allowed]
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name -> file of every module of the house."""
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_imports_what_it_may_alone(name: str) -> None:
+    path = modules()[name]
+    assert forbidden(path.read_text(), name.removesuffix(".__init__"), path.name == "__init__.py") == []
+
+
+def test_every_place_of_the_house_has_modules() -> None:
+    """Or the test above would look at nothing."""
+    assert {place(name.removesuffix(".__init__")) for name in modules()} == set(MAY_IMPORT)
+    assert {f"gan_env.{name}" for name in GROUND} <= set(modules())
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("gan_env.config", "ground"),
+        ("gan_env.gan.data", "gan"),
+        ("gan_env.metrics.frechet", "metrics"),
+        ("gan_env.mdp", "mdp"),
+        ("gan_env", "roof"),
+        ("gan_env.vector_env", "roof"),
+        ("gan_env.fit_features", "roof"),
+        ("baselines.run", "baselines"),
+        ("agents.train_ppo", "agents"),
+        ("torch.nn", None),
+        ("gan_environment", None),
+    ],
+)
+def test_places(module: str, expected: str | None) -> None:
+    assert place(module) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "found"),
+    [
+        ("gan_env.config", "from gan_env.gan.data import decode", "gan_env.gan.data.decode"),
+        ("gan_env.seeding", "import gan_env.env", "gan_env.env"),
+        ("gan_env.records", "import torch, baselines.run", "baselines.run"),
+        ("gan_env.gan.trainer", "from gan_env.metrics.frechet import FrechetDistance", "gan_env.metrics.frechet"),
+        ("gan_env.metrics.frechet", "from gan_env.mdp import knobs", "gan_env.mdp.knobs"),
+        ("gan_env.mdp.knobs", "import gan_env.gan.networks as n", "gan_env.gan.networks"),
+        ("gan_env.mdp.knobs", "from gan_env import GANEnv", "gan_env.GANEnv"),
+        ("gan_env.gan.data", "from gan_env.fit_features import main", "gan_env.fit_features.main"),
+        ("gan_env.gan.data", "from ..metrics import frechet", "gan_env.metrics.frechet"),
+        ("gan_env.gan.data", "from .. import vector_env", "gan_env.vector_env"),
+        ("gan_env.gan.data", "def f():\n    if True:\n        from gan_env import env", "gan_env.env"),
+        ("gan_env.env", "from baselines.schedules import linear", "baselines.schedules.linear"),
+        ("baselines.run", "import agents.plots", "agents.plots"),
+    ],
+)
+def test_a_forbidden_import_is_found(module: str, source: str, found: str) -> None:
+    names = forbidden(source, module)
+    assert len(names) == 1
+    assert names[0].startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("gan_env.config", "import torch\nfrom gan_env.records import RowSettings"),
+        ("gan_env.gan.trainer", "from gan_env.gan.population import Population\nfrom gan_env import config"),
+        ("gan_env.gan.trainer", "from .population import Population\nfrom ..records import TrainStats"),
+        ("gan_env.vector_env", "from gan_env.mdp.knobs import KnobSet\nfrom gan_env.gan import data"),
+        ("baselines.run", "from gan_env import GANVectorEnv\nfrom baselines.rollout import run_episodes"),
+        ("agents.train_ppo", "from baselines.run import load\nimport gan_env.config"),
+        ("gan_env.config", "'from gan_env.gan import data'  # import gan_env.env"),
+    ],
+)
+def test_an_allowed_import_is_not_found(module: str, source: str) -> None:
+    assert forbidden(source, module) == []
+
+
+def test_relative_imports_of_a_package_are_its_own() -> None:
+    assert forbidden("from .data import decode\nfrom ..mdp import knobs", "gan_env.gan", is_package=True) == [
+        "gan_env.mdp.knobs"
+    ]

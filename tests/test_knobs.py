@@ -1,0 +1,310 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gan_env.config import ConfigError
+from gan_env.mdp.knobs import DynamicParameter, KnobSet, knob_table
+
+CPU = torch.device("cpu")
+ALL = tuple(knob_table())
+UNIT = st.floats(0, 1, width=32)
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> DynamicParameter:
+    """Knobs of all scales."""
+    scale = draw(st.sampled_from(["linear", "log", "log from zero"]))
+    size = 10 ** draw(st.floats(-2, 2))
+    if scale == "linear":
+        low = draw(st.floats(-10, 10))
+        return DynamicParameter("knob", low, (low, low + size))
+    if scale == "log":
+        low = 10 ** draw(st.floats(-4, 2))
+        return DynamicParameter("knob", low, (low, low * (1 + size)), "log")
+    return DynamicParameter("knob", 0.0, (0.0, size), "log", floor=size * 10 ** draw(st.floats(-3, 0)))
+
+
+def one(value: float) -> torch.Tensor:
+    return torch.tensor([value], dtype=torch.float32)
+
+
+def ends(knob: DynamicParameter) -> tuple[float, float]:
+    """The bounds, as exactly as float32 has them."""
+    return one(knob.bounds[0]).item(), one(knob.bounds[1]).item()
+
+
+# --- one knob ---
+
+
+@given(parameters(), UNIT)
+def test_decode_reverses_encode(knob: DynamicParameter, share: float) -> None:
+    low, high = knob.bounds
+    value = low + share * (high - low)
+    found = knob.decode(knob.encode(one(value))).item()
+    assert found == pytest.approx(value, rel=1e-4, abs=1e-5 * (high - low))
+
+
+@given(parameters(), UNIT)
+def test_encode_reverses_decode(knob: DynamicParameter, coordinate: float) -> None:
+    """With float64, since a value near the floor of a wide range holds few digits of its coordinate."""
+    u = torch.tensor([coordinate], dtype=torch.float64)
+    assert knob.encode(knob.decode(u)).item() == pytest.approx(coordinate, abs=1e-6)
+
+
+@given(parameters(), UNIT)
+def test_values_are_never_outside_the_bounds(knob: DynamicParameter, coordinate: float) -> None:
+    low, high = ends(knob)
+    assert low <= knob.decode(one(coordinate)).item() <= high
+
+
+@given(parameters(), st.sampled_from(["low", "high", "below", "above"]) | UNIT)
+def test_coordinates_are_never_outside_the_unit_interval(knob: DynamicParameter, where: str | float) -> None:
+    low, high = knob.bounds
+    values = {"low": low, "high": high, "below": low - 1, "above": high + 1}
+    value = values[where] if isinstance(where, str) else low + where * (high - low)
+    assert 0 <= knob.encode(one(value)).item() <= 1
+
+
+@given(parameters(), UNIT, UNIT)
+def test_a_larger_coordinate_is_no_smaller_value(knob: DynamicParameter, a: float, b: float) -> None:
+    lower, upper = sorted((a, b))
+    assert knob.decode(one(lower)).item() <= knob.decode(one(upper)).item()
+
+
+@given(parameters())
+def test_the_ends_of_the_unit_interval_are_the_bounds(knob: DynamicParameter) -> None:
+    low, high = knob.bounds
+    assert knob.decode(one(0.0)).item() == pytest.approx(low, rel=1e-6)
+    assert knob.decode(one(1.0)).item() == pytest.approx(high, rel=1e-5)
+
+
+def test_a_logarithmic_knob_multiplies_by_equal_factors() -> None:
+    knob = DynamicParameter("knob", 1.0, (0.01, 100.0), "log")
+    values = knob.decode(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]))
+    torch.testing.assert_close(values, torch.tensor([0.01, 0.1, 1.0, 10.0, 100.0]), rtol=1e-4, atol=0)
+
+
+def test_a_logarithmic_knob_from_zero_follows_its_formula() -> None:
+    """Floor * ((1 + high / floor) ** u - 1): with floor 1 and high 15, (16 ** u) - 1."""
+    knob = DynamicParameter("knob", 0.0, (0.0, 15.0), "log", floor=1.0)
+    values = knob.decode(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]))
+    torch.testing.assert_close(values, torch.tensor([0.0, 1.0, 3.0, 7.0, 15.0]))
+
+
+def test_a_linear_knob_runs_in_equal_steps() -> None:
+    knob = DynamicParameter("knob", 2.0, (2.0, 4.0))
+    torch.testing.assert_close(knob.decode(torch.tensor([0.0, 0.25, 1.0])), torch.tensor([2.0, 2.5, 4.0]))
+
+
+@pytest.mark.parametrize("name", ["instance_noise", "augment"])
+def test_a_zero_coordinate_switches_the_knob_off(name: str) -> None:
+    """Exactly, so that inputs pass bit by bit."""
+    assert knob_table()[name].decode(torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_bounds_of_every_knob_are_its_ends(name: str) -> None:
+    knob = knob_table()[name]
+    low, high = ends(knob)
+    torch.testing.assert_close(knob.encode(torch.tensor([low, high])), torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(knob.decode(torch.tensor([0.0, 1.0])), torch.tensor([low, high]))
+
+
+def test_the_knob_table_is_keyed_by_name_and_described() -> None:
+    table = knob_table()
+    assert {"instance_noise", "augment", "r1"} <= set(table)
+    for name, knob in table.items():
+        assert knob.name == name
+        assert knob.description
+        assert knob.value == knob.initial_value
+
+
+def test_a_knob_starts_at_its_initial_value_and_is_updated() -> None:
+    knob = DynamicParameter("speed", 2.0, (1.0, 4.0))
+    assert knob.value == 2.0
+    knob.update(4)
+    assert knob.value == 4.0
+    assert isinstance(knob.value, float)
+
+
+@pytest.mark.parametrize("value", [0.5, 4.1, math.nan, math.inf, -math.inf])
+def test_an_update_out_of_bounds_is_refused_with_knob_value_and_bounds(value: float) -> None:
+    knob = DynamicParameter("speed", 2.0, (1.0, 4.0))
+    with pytest.raises(ConfigError, match=f"speed={value} is out of range.*from 1.0 to 4.0"):
+        knob.update(value)
+    assert knob.value == 2.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"initial_value": 5.0, "bounds": (1.0, 4.0)}, "speed=5.0"),
+        ({"initial_value": 1.0, "bounds": (4.0, 1.0)}, "speed.bounds"),
+        ({"initial_value": 1.0, "bounds": (1.0, 1.0)}, "speed.bounds"),
+        ({"initial_value": 1.0, "bounds": (0.0, math.inf)}, "speed.bounds"),
+        ({"initial_value": 1.0, "bounds": (math.nan, 2.0)}, "speed.bounds"),
+        ({"initial_value": 1.0, "bounds": (0.5, 2.0), "scale": "cubic"}, "speed.scale='cubic'"),
+        ({"initial_value": 1.0, "bounds": (0.0, 2.0), "scale": "log"}, "speed.bounds"),
+        ({"initial_value": 1.0, "bounds": (-1.0, 2.0), "scale": "log", "floor": 0.1}, "speed.bounds"),
+    ],
+)
+def test_a_knob_that_does_not_fit_together_is_refused(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        DynamicParameter("speed", **arguments)
+    assert named in str(error.value)
+
+
+# --- the set ---
+
+
+def knob_set(
+    controlled: tuple[str, ...] = ALL, initial: dict[str, float] | None = None, mode: str = "delta", change: float = 0.2
+) -> KnobSet:
+    return KnobSet(controlled, initial or {}, mode, change, CPU)
+
+
+ROWS = st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=3, max_size=3)
+
+
+def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Coordinates and actions of one row with three knobs."""
+    return torch.tensor([[u for u, _ in rows]]), torch.tensor([[a for _, a in rows]])
+
+
+@given(ROWS, st.sampled_from(["delta", "absolute"]))
+def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
+    moved = knob_set(mode=mode).move(*columns(rows))
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+
+
+@given(ROWS, st.floats(0.01, 1))
+def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, float]], change: float) -> None:
+    coordinates, actions = columns(rows)
+    moved = knob_set(change=change).move(coordinates, actions)
+    assert (moved - coordinates).abs().max() <= change + 1e-6
+
+
+@given(ROWS)
+def test_a_delta_is_the_action_times_the_largest_change(rows: list[tuple[float, float]]) -> None:
+    coordinates, actions = columns(rows)
+    expected = [min(max(u + 0.2 * min(max(a, -1), 1), 0), 1) for u, a in rows]
+    assert knob_set().move(coordinates, actions)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@given(ROWS)
+def test_an_absolute_action_sets_the_coordinate_wherever_it_was(rows: list[tuple[float, float]]) -> None:
+    coordinates, actions = columns(rows)
+    expected = [(min(max(a, -1), 1) + 1) / 2 for _, a in rows]
+    assert knob_set(mode="absolute").move(coordinates, actions)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_zero_delta_moves_nothing() -> None:
+    coordinates = torch.tensor([[0.0, 0.3, 1.0]])
+    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3)), coordinates)
+
+
+def test_moves_of_rows_are_independent() -> None:
+    coordinates, actions = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.7]]), torch.tensor([[1.0, -1, 0], [1, 1, -0.5]])
+    moved = knob_set().move(coordinates, actions)
+    for i in range(2):
+        assert torch.equal(moved[i : i + 1], knob_set().move(coordinates[i : i + 1], actions[i : i + 1]))
+
+
+@given(st.lists(st.lists(UNIT, min_size=3, max_size=3), min_size=1, max_size=4))
+def test_values_of_all_knobs_are_within_their_bounds(coordinates: list[list[float]]) -> None:
+    values = knob_set().values(torch.tensor(coordinates))
+    for name, knob in knob_table().items():
+        low, high = ends(knob)
+        assert values[name].shape == (len(coordinates),)
+        assert values[name].min() >= low
+        assert values[name].max() <= high
+
+
+def test_values_come_in_the_order_of_the_action() -> None:
+    knobs = knob_set(("r1", "augment"))
+    values = knobs.values(torch.tensor([[1.0, 0.0], [0.0, 0.25]]))
+    torch.testing.assert_close(values["r1"], torch.tensor([30.0, 0.003]))
+    torch.testing.assert_close(values["augment"], torch.tensor([0.0, 0.25]))
+
+
+def test_knobs_that_are_not_controlled_are_constants() -> None:
+    values = knob_set(("augment",), {"r1": 7.0}).values(torch.tensor([[0.1], [0.9]]))
+    assert set(values) == set(ALL)
+    assert values["r1"].tolist() == [7.0, 7.0]
+    assert torch.equal(values["instance_noise"], torch.full((2,), knob_table()["instance_noise"].initial_value))
+
+
+def test_initial_coordinates_decode_to_the_initial_values() -> None:
+    knobs = knob_set(initial={"r1": 10.0, "instance_noise": 0.2})
+    values = knobs.values(knobs.initial[None])
+    assert values["r1"].item() == pytest.approx(10.0, rel=1e-5)
+    assert values["instance_noise"].item() == pytest.approx(0.2, rel=1e-5)
+    assert values["augment"].item() == pytest.approx(knob_table()["augment"].initial_value, rel=1e-5)
+
+
+def test_knob_sets_do_not_share_their_initial_values() -> None:
+    knob_set(initial={"r1": 10.0})
+    assert knob_table()["r1"].value == knob_table()["r1"].initial_value != 10.0
+
+
+@pytest.mark.parametrize(("controlled", "initial"), [(("r2",), {}), (("r1",), {"r2": 1.0})])
+def test_an_unknown_knob_is_refused_with_the_known_ones(controlled: tuple[str, ...], initial: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"knobs='r2'.*'augment'.*'r1'"):
+        knob_set(controlled, initial)
+
+
+def test_an_initial_value_out_of_bounds_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"r1=31.*from 0.003 to 30"):
+        knob_set(initial={"r1": 31})
+
+
+def test_starting_at_nothing_is_the_initial_value() -> None:
+    knobs = knob_set(initial={"r1": 10.0})
+    assert torch.equal(knobs.starting_at({}, 2), knobs.initial.expand(2, 3))
+
+
+def test_starting_at_a_number_holds_for_all_rows() -> None:
+    knobs = knob_set(initial={"instance_noise": 0.0})
+    values = knobs.values(knobs.starting_at({"r1": 3.0}, 4))
+    torch.testing.assert_close(values["r1"], torch.full((4,), 3.0))
+    assert values["instance_noise"].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
+def test_starting_at_an_array_has_a_value_a_row(kind: Any) -> None:
+    knobs = knob_set()
+    start = knobs.starting_at({"r1": kind([0.003, 3.0, 30.0]), "augment": 0.5}, 3)
+    values = knobs.values(start)
+    torch.testing.assert_close(values["r1"], torch.tensor([0.003, 3.0, 30.0]))
+    torch.testing.assert_close(values["augment"], torch.full((3,), 0.5))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
+    start = knob_set().starting_at({name: knob_table()[name].bounds}, 2)
+    assert start.min() >= 0
+    assert start.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"r2": 1.0}, "r2"),
+        ({"augment": 0.5}, "augment"),  # known, but not controlled
+        ({"r1": 31.0}, "31.0"),
+        ({"r1": [1.0, 0.0]}, "[1.0, 0.0]"),
+        ({"r1": math.nan}, "nan"),
+        ({"r1": [1.0, 2.0, 3.0]}, "[1.0, 2.0, 3.0]"),
+    ],
+    ids=["unknown", "not controlled", "too large", "too small in a row", "NaN", "too many"],
+)
+def test_a_start_that_cannot_be_is_refused_by_name(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=r"options\['knobs'\]") as error:
+        knob_set(("r1", "instance_noise")).starting_at(values, 2)
+    assert named in str(error.value)

@@ -1,0 +1,251 @@
+"""The batched training program: equality, independence, permutation, compiled against eager, state in and out."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_env.gan.data import DataBank
+from gan_env.gan.population import BETA_1, BETA_2, EPSILON, Population, PopulationConfig, _adam, choose_block
+from gan_env.gan.trainer import train_interval
+from gan_env.records import RowSettings
+
+CPU = torch.device("cpu")
+
+
+def settings(keys: list[int]) -> RowSettings:
+    """Rows that differ in everything, each determined by its key alone."""
+    key = torch.tensor(keys)
+    return RowSettings(
+        key=key,
+        dataset=key % 2,
+        window=key * 31,
+        num_samples=30 + key,
+        batch_size=2 + key % 3,
+        width=(1 + key % 2) / 2,
+        lr_g=1e-3 * (1 + key % 3),
+        lr_d=2e-3 * (1 + key % 2),
+    )
+
+
+def population(keys: list[int], compiled: bool = False) -> Population:
+    bank = DataBank(("ring", "grid"), "data", 28, CPU)
+    made = Population(
+        bank, PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9), len(keys), compiled
+    )
+    made.reset(torch.arange(len(keys)), settings(keys))
+    return made
+
+
+def knobs(rows: int, noise: float = 0.1, augment: float = 0.5, r1: float = 1.0) -> dict[str, Tensor]:
+    return {
+        "instance_noise": torch.full((rows,), noise),
+        "augment": torch.full((rows,), augment),
+        "r1": torch.full((rows,), r1),
+    }
+
+
+def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
+    many, one = population([3, 4, 5, 6]), population([5])
+    many.update(knobs(4), 5)
+    one.update(knobs(1), 5)
+    for wide, single in zip(many.state.tensors(), one.state.tensors(), strict=True):
+        torch.testing.assert_close(wide[2:3], single, rtol=1e-4, atol=1e-5)
+
+
+def test_permuted_rows_give_permuted_results() -> None:
+    first, second = population([3, 4, 5]), population([5, 3, 4])
+    first.update(knobs(3), 5)
+    second.update(knobs(3), 5)
+    for a, b in zip(first.state.tensors(), second.state.tensors(), strict=True):
+        torch.testing.assert_close(a[[2, 0, 1]], b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_poisoned_row_leaves_the_others_bit_equal() -> None:
+    healthy, poisoned = population([3, 4, 5]), population([3, 4, 5])
+    poisoned.state.g[0, 0] = torch.nan
+    for made in (healthy, poisoned):
+        train_interval(made, knobs(3), 4)
+    assert poisoned.state.g[0].isnan().any()
+    for a, b in zip(healthy.state.tensors(), poisoned.state.tensors(), strict=True):
+        assert torch.equal(a[1:], b[1:])
+
+
+def test_divergence_is_found_in_its_row_alone() -> None:
+    made = population([3, 4, 5])
+    made.state.d[1, 0] = torch.inf
+    assert train_interval(made, knobs(3), 2).finite.tolist() == [True, False, True]
+
+
+def test_resetting_a_row_leaves_the_others_bit_equal() -> None:
+    plain, reset = population([3, 4, 5]), population([3, 4, 5])
+    for made in (plain, reset):
+        made.update(knobs(3), 3)
+    reset.reset(torch.tensor([1]), settings([9]))
+    assert reset.state.step.tolist() == [3, 0, 3]
+    for made in (plain, reset):
+        made.update(knobs(3), 3)
+    for a, b in zip(plain.state.tensors(), reset.state.tensors(), strict=True):
+        assert torch.equal(a[[0, 2]], b[[0, 2]])
+
+
+def test_a_reset_row_is_like_a_new_one() -> None:
+    used, new = population([3, 4]), population([3, 9])
+    used.update(knobs(2), 3)
+    used.reset(torch.tensor([1]), settings([9]))
+    used.update(knobs(2), 3)
+    new.update(knobs(2), 3)
+    torch.testing.assert_close(used.state.g[1], new.state.g[1])
+
+
+def test_two_runs_with_one_seed_are_identical() -> None:
+    runs = [population([3, 4]) for _ in range(2)]
+    for made in runs:
+        made.update(knobs(2), 5)
+    assert torch.equal(runs[0].state.g, runs[1].state.g)
+
+
+def test_updates_ahead_do_not_change_the_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random numbers are drawn for several updates at once; how many must not matter."""
+    whole, single = population([3, 4]), population([3, 4])
+    whole.update(knobs(2), 6)
+    monkeypatch.setattr("gan_env.gan.population.DRAWS_AT_ONCE", 1)
+    single.update(knobs(2), 6)
+    assert torch.equal(whole.state.g, single.state.g)
+
+
+def test_state_goes_out_and_in() -> None:
+    original, copy = population([3, 4]), population([7, 8])
+    original.update(knobs(2), 3)
+    copy.set_state(original.get_state())
+    for made in (original, copy):
+        made.update(knobs(2), 3)
+    assert torch.equal(original.state.g, copy.state.g)
+
+
+def test_a_saved_state_is_not_changed_by_training_on() -> None:
+    made = population([3])
+    saved = made.get_state()
+    before = saved["g"].clone()
+    made.update(knobs(1), 2)
+    assert torch.equal(saved["g"], before)
+
+
+def test_the_compiled_program_is_the_eager_one() -> None:
+    eager, compiled = population([3, 4, 5]), population([3, 4, 5], compiled=True)
+    for made in (eager, compiled):
+        made.update(knobs(3), 4)
+    for a, b in zip(eager.state.tensors(), compiled.state.tensors(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_compiler(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    made, eager = population([3], compiled=True), population([3])
+    made.update(knobs(1), 3)
+    made.update(knobs(1), 1)
+    eager.update(knobs(1), 4)
+    assert torch.equal(made.state.g, eager.state.g)
+    assert len([r for r in caplog.records if "uncompiled" in r.message]) == 1
+
+
+def test_blocks_do_not_change_the_result() -> None:
+    together, apart = population([3, 4, 5]), population([3, 4, 5])
+    apart.block = 2
+    for made in (together, apart):
+        made.update(knobs(3), 3)
+        made.samples = made.sample(6)  # type: ignore[attr-defined]
+    torch.testing.assert_close(together.state.g, apart.state.g, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.samples, apart.samples, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+
+
+def test_images_on_a_cpu_run_in_small_blocks_and_points_together() -> None:
+    assert choose_block(64, 3, CPU) == 4
+    assert choose_block(2, 3, CPU) == 2
+    assert choose_block(64, 1, CPU) == 64
+
+
+def test_fewer_samples_are_the_first_of_more() -> None:
+    made = population([3, 4])
+    torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
+
+
+def test_adam_is_torchs_adam_with_a_rate_a_row() -> None:
+    rates = torch.tensor([1e-3, 1e-2])
+    start = torch.randn(2, 5)
+    ours, first, second = start.clone(), torch.zeros(2, 5), torch.zeros(2, 5)
+    theirs = [nn.Parameter(row.clone()) for row in start]
+    optimizers = [
+        torch.optim.Adam([p], lr.item(), (BETA_1, BETA_2), EPSILON) for p, lr in zip(theirs, rates, strict=True)
+    ]
+    for step in range(4):
+        grad = torch.randn(2, 5)
+        ours, first, second = _adam(ours, grad, first, second, torch.full((2,), step), rates)
+        for row, (parameter, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
+            parameter.grad = grad[row]
+            optimizer.step()
+    torch.testing.assert_close(ours, torch.stack([p.detach() for p in theirs]), rtol=1e-5, atol=1e-6)
+
+
+def test_one_update_is_that_of_a_plain_loop() -> None:
+    """Noise and augmentation off: a D step with R1 and a G step, against torch.nn and torch.optim on the same batch."""
+    made = population([4])
+    rows, config = made.settings, made.config
+    g, d = made.state.g.clone().requires_grad_(), made.state.d.clone().requires_grad_()
+    uniforms, normals = next(made._draw(0, 1))
+    size = int(rows.batch_size)
+    real = made.bank.pick_train(uniforms[:, : config.batch_size], rows)[:, :size].requires_grad_()
+    z = normals[:, : config.batch_size * config.latent_dim].view(1, config.batch_size, -1)[:, :size]
+    softplus = nn.functional.softplus
+    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (BETA_1, BETA_2), EPSILON)
+    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (BETA_1, BETA_2), EPSILON)
+    fake = made.generator(g, z)
+    logit = made.discriminator(d, real)
+    (slope,) = torch.autograd.grad(logit.sum(), real, create_graph=True)
+    penalty = slope.square().sum(-1).mean()
+    loss_d = softplus(-logit).mean() + softplus(made.discriminator(d, fake.detach())).mean() + 3.0 / 2 * penalty
+    d.grad = torch.autograd.grad(loss_d, d)[0]
+    optimizer_d.step()
+    g.grad = torch.autograd.grad(softplus(-made.discriminator(d, fake)).mean(), g)[0]
+    optimizer_g.step()
+    made.update(knobs(1, noise=0.0, augment=0.0, r1=3.0), 1)
+    torch.testing.assert_close(made.state.d, d.detach(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(made.state.g, g.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_narrow_rows_never_use_the_units_beyond_their_width() -> None:
+    made = population([4])  # half the width
+    before = made.state.g == 0
+    made.update(knobs(1), 5)
+    unused = made.state.mean_g == 0
+    assert unused.any()
+    assert torch.equal(made.state.g[unused & before], torch.zeros_like(made.state.g[unused & before]))
+
+
+def test_every_field_of_the_state_has_a_row_for_each_gan() -> None:
+    made = population([3, 4, 5])
+    assert all(len(getattr(made.state, f.name)) == 3 for f in fields(made.state))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_gpu_gives_what_the_cpu_gives() -> None:
+    device = torch.device("cuda")
+    bank = DataBank(("ring", "grid"), "data", 28, device)
+    config = PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9)
+    made = Population(bank, config, 3, compiled=False)
+    on_device = settings([3, 4, 5])
+    made.reset(
+        torch.arange(3, device=device),
+        RowSettings(**{f.name: getattr(on_device, f.name).to(device) for f in fields(on_device)}),
+    )
+    cpu = population([3, 4, 5])
+    made.update({name: value.to(device) for name, value in knobs(3).items()}, 3)
+    cpu.update(knobs(3), 3)
+    torch.testing.assert_close(made.state.g.cpu(), cpu.state.g, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,114 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_env.gan.data import Dataset, load_points
+from gan_env.metrics.quality import FLOOR, ImageJudge, Judge, PointsJudge
+
+SAMPLES = 300
+DATASETS = torch.tensor([0, 1, 0])
+
+
+@pytest.fixture(scope="module")
+def sets() -> list[Dataset]:
+    return [load_points("ring"), load_points("grid")]
+
+
+@pytest.fixture(scope="module")
+def points(sets: list[Dataset]) -> PointsJudge:
+    return PointsJudge([s.held_out for s in sets], [s.centers for s in sets], sets[0].std, SAMPLES)
+
+
+def pictures(count: int, seed: int = 0) -> Tensor:
+    return 2 * torch.rand(count, 1, 16, 16, generator=torch.Generator().manual_seed(seed)) - 1
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageJudge:
+    return ImageJudge([pictures(400), 0.2 * pictures(400, seed=1)])
+
+
+def real(sets: list[Dataset]) -> Tensor:
+    """Training samples of each row's data set."""
+    return torch.stack([sets[int(d)].train[:SAMPLES] for d in DATASETS])
+
+
+def test_real_points_are_good_and_diverse(points: PointsJudge, sets: list[Dataset]) -> None:
+    quality = points(real(sets), DATASETS)
+    assert (quality.log_metric < math.log(0.08)).all()
+    assert quality.collapse.abs().max() < 0.15
+    assert quality.extras["modes"].min() > 0.95
+    assert quality.extras["high_quality"].min() > 0.95
+
+
+def test_points_are_judged_against_their_own_data_set(points: PointsJudge, sets: list[Dataset]) -> None:
+    right, wrong = points(real(sets), DATASETS), points(real(sets), 1 - DATASETS)
+    assert (right.log_metric < wrong.log_metric - 0.5).all()
+    assert (right.extras["high_quality"] > wrong.extras["high_quality"]).all()
+
+
+def test_collapsed_points_are_seen(points: PointsJudge, sets: list[Dataset]) -> None:
+    """All samples at one mode: quality is high, but one mode in eight is covered, and there is no spread."""
+    quality = points(sets[0].centers[0].expand(3, SAMPLES, 2), torch.zeros(3, dtype=torch.int64))
+    assert (quality.collapse < -5).all()
+    assert quality.extras["modes"].tolist() == [1 / 8] * 3
+    assert quality.extras["high_quality"].tolist() == [1.0] * 3
+
+
+def test_image_quality_falls_with_the_distance(images: ImageJudge) -> None:
+    same, other = pictures(400, seed=2)[None], pictures(400, seed=2)[None] * 0.5
+    first = torch.tensor([0])
+    assert images(same, first).log_metric < images(other, first).log_metric - 1
+
+
+def test_images_are_judged_against_their_own_data_set(images: ImageJudge) -> None:
+    samples = torch.stack([pictures(200, seed=2), 0.2 * pictures(200, seed=3)])
+    right, wrong = images(samples, torch.tensor([0, 1])), images(samples, torch.tensor([1, 0]))
+    assert (right.log_metric < wrong.log_metric - 1).all()
+    assert right.collapse.abs().max() < 0.2
+
+
+def test_collapsed_images_are_seen(images: ImageJudge) -> None:
+    samples = pictures(1, seed=2).expand(1, 200, 1, 16, 16)
+    assert images(samples, torch.tensor([0])).collapse.item() < -3
+
+
+def test_a_perfect_score_has_a_finite_logarithm(images: ImageJudge) -> None:
+    log_metric = images(pictures(400)[None], torch.tensor([0])).log_metric
+    assert log_metric.isfinite().all()
+    assert log_metric.item() >= math.log(FLOOR) - 1e-3
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_rows_are_judged_one_by_one(kind: str, points: PointsJudge, images: ImageJudge, sets: list[Dataset]) -> None:
+    judge: Judge = points if kind == "points" else images
+    samples = real(sets) if kind == "points" else torch.stack([pictures(50, seed=i) for i in range(3)])
+    together = judge(samples, DATASETS)
+    for i in range(3):
+        alone = judge(samples[i : i + 1], DATASETS[i : i + 1])
+        torch.testing.assert_close(together.log_metric[i : i + 1], alone.log_metric, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(together.collapse[i : i + 1], alone.collapse, rtol=1e-3, atol=1e-3)
+        for name, column in together.extras.items():
+            assert torch.equal(column[i : i + 1], alone.extras[name])
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_a_broken_row_is_nan_and_leaves_the_others(
+    kind: str, points: PointsJudge, images: ImageJudge, sets: list[Dataset]
+) -> None:
+    judge: Judge = points if kind == "points" else images
+    samples = real(sets) if kind == "points" else torch.stack([pictures(50, seed=i) for i in range(3)])
+    broken = samples.clone()
+    broken[1, 0] = math.nan
+    before, after = judge(samples, DATASETS), judge(broken, DATASETS)
+    for a, b in ((before.log_metric, after.log_metric), (before.collapse, after.collapse)):
+        assert b[1].isnan()
+        assert torch.equal(a[[0, 2]], b[[0, 2]])
+
+
+def test_a_metric_names_its_features() -> None:
+    """Distances in these features are not Inception FID, and say so wherever they stand."""
+    assert "Fashion-MNIST classifier" in ImageJudge.metric_name
+    assert "Wasserstein" in PointsJudge.metric_name

@@ -1,0 +1,49 @@
+from collections.abc import Callable
+from dataclasses import fields
+
+import torch
+
+from gan_env.records import RowSettings, to_host
+
+Settings = Callable[..., RowSettings]
+
+
+def test_rows_are_replaced_in_their_order(make_settings: Settings) -> None:
+    settings = make_settings(4, key=[0, 1, 2, 3], lr_g=[0.1, 0.2, 0.3, 0.4])
+    other = make_settings(2, key=[70, 80], lr_g=[0.7, 0.8])
+    result = settings.with_rows(torch.tensor([3, 1]), other)
+    assert result.key.tolist() == [0, 80, 2, 70]
+    torch.testing.assert_close(result.lr_g, torch.tensor([0.1, 0.8, 0.3, 0.7]))
+
+
+def test_replacing_rows_leaves_the_original(make_settings: Settings) -> None:
+    settings = make_settings(3)
+    settings.with_rows(torch.tensor([0]), make_settings(1, key=[9]))
+    assert settings.key.tolist() == [0, 1, 2]
+
+
+def test_replacing_and_taking_reach_every_field(make_settings: Settings) -> None:
+    names = [field.name for field in fields(RowSettings)]
+    other = make_settings(1, **{name: [2] for name in names})
+    result = make_settings(3).with_rows(torch.tensor([1]), other).take(slice(1, 2))
+    for name in names:
+        assert getattr(result, name).tolist() == [2]
+
+
+def test_rows_are_taken_by_index_or_slice(make_settings: Settings) -> None:
+    settings = make_settings(4)
+    assert settings.take(torch.tensor([2, 0])).key.tolist() == [2, 0]
+    assert settings.take(slice(1, 3)).key.tolist() == [1, 2]
+
+
+def test_columns_come_to_the_host_as_they_were() -> None:
+    columns = {
+        "obs": torch.arange(6.0).view(2, 3),
+        "reward": torch.tensor([0.5, -0.5]),
+        "one": torch.tensor([[7.0], [8.0]]),
+        "crashed": torch.tensor([True, False]),
+    }
+    host = to_host(columns)
+    assert list(host) == list(columns)
+    for name, column in columns.items():
+        assert torch.equal(host[name], column.float())

@@ -1,0 +1,172 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baselines.schedules import DECAY_RATES, SCHEDULES, AnnealedScheduler
+from gan_env.config import ConfigError
+
+QUARTERS = (0, 25, 50, 75, 100)
+MOVING = sorted(set(SCHEDULES) - {"fixed"})
+COS_45 = math.sqrt(0.5)
+
+
+def at_quarters(scheduler: AnnealedScheduler, initial: float, final: float) -> list[float]:
+    return [scheduler.get_value(epoch, 100, initial, final) for epoch in QUARTERS]
+
+
+# --- closed forms, worked out by hand at the start, the quarters and the end ---
+
+FALLING = {  # from 16 to 1
+    "fixed": [16, 16, 16, 16, 16],
+    "linear": [16, 12.25, 8.5, 4.75, 1],
+    "exponential": [16, 8, 4, 2, 1],
+    "cosine": [16, 1 + 7.5 * (1 + COS_45), 8.5, 1 + 7.5 * (1 - COS_45), 1],
+    "power": [16, 1 + 15 * 9 / 16, 1 + 15 / 4, 1 + 15 / 16, 1],  # with the default exponent 2
+    "step": [16, 16 ** (2 / 3), 16 ** (1 / 3), 1, 1],  # with the default 4 plateaus
+}
+RISING = {  # from 1 to 16
+    "fixed": [1, 1, 1, 1, 1],
+    "linear": [1, 4.75, 8.5, 12.25, 16],
+    "exponential": [1, 2, 4, 8, 16],
+    "cosine": [1, 16 - 7.5 * (1 + COS_45), 8.5, 16 - 7.5 * (1 - COS_45), 16],
+    "power": [1, 16 - 15 * 9 / 16, 16 - 15 / 4, 16 - 15 / 16, 16],
+    "step": [1, 16 ** (1 / 3), 16 ** (2 / 3), 16, 16],
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_falling_schedule_has_its_closed_form(name: str) -> None:
+    assert at_quarters(AnnealedScheduler(name), 16, 1) == pytest.approx(FALLING[name])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_rising_schedule_has_its_closed_form(name: str) -> None:
+    assert at_quarters(AnnealedScheduler(name), 1, 16) == pytest.approx(RISING[name])
+
+
+def test_power_one_is_linear() -> None:
+    assert at_quarters(AnnealedScheduler("power", 1), 3, 0) == pytest.approx([3, 2.25, 1.5, 0.75, 0])
+
+
+def test_power_one_half_falls_late() -> None:
+    expected = [3, 3 * math.sqrt(0.75), 3 * math.sqrt(0.5), 1.5, 0]
+    assert at_quarters(AnnealedScheduler("power", 0.5), 3, 0) == pytest.approx(expected)
+
+
+def test_two_steps_are_the_two_ends() -> None:
+    scheduler = AnnealedScheduler("step", 2)
+    assert [scheduler.get_value(epoch, 10, 8, 2) for epoch in (0, 4, 5, 10)] == pytest.approx([8, 8, 2, 2])
+
+
+def test_plateaus_begin_on_their_epoch() -> None:
+    """Ten plateaus in ten epochs: no epoch may fall to its neighbour by rounding (3 / 10 * 10 < 3)."""
+    values = [AnnealedScheduler("step", 10).get_value(epoch, 10, 1, 512) for epoch in range(10)]
+    assert values == pytest.approx([2.0**i for i in range(10)])
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "power", "fixed"])
+def test_a_schedule_that_is_not_geometric_goes_to_zero_exactly(name: str) -> None:
+    values = at_quarters(AnnealedScheduler(name), 2, 0)
+    assert values[-1] == (2 if name == "fixed" else 0)
+
+
+# --- laws ---
+
+POSITIVE = st.floats(1e-3, 1e3)
+RATE = {"power": st.floats(0.1, 8), "step": st.integers(2, 20)}
+
+
+@st.composite
+def schedulers(draw: st.DrawFn, names: list[str]) -> AnnealedScheduler:
+    name = draw(st.sampled_from(names))
+    return AnnealedScheduler(name, draw(RATE[name]) if name in RATE else None)
+
+
+@given(schedulers(sorted(SCHEDULES)), st.floats(0, 1), POSITIVE, POSITIVE)
+def test_values_are_always_between_the_ends(
+    scheduler: AnnealedScheduler, progress: float, initial: float, final: float
+) -> None:
+    low, high = sorted((initial, final))
+    assert low * (1 - 1e-9) <= scheduler.values(progress, initial, final) <= high * (1 + 1e-9)
+
+
+@given(schedulers(sorted(SCHEDULES)), POSITIVE, POSITIVE)
+def test_values_only_ever_move_towards_the_end(scheduler: AnnealedScheduler, initial: float, final: float) -> None:
+    steps = np.diff(scheduler.values(np.linspace(0, 1, 101), initial, final)) * np.sign(final - initial)
+    assert (steps >= -1e-9 * max(initial, final)).all()
+
+
+@given(schedulers(MOVING), POSITIVE, POSITIVE)
+def test_a_schedule_begins_and_ends_at_its_ends(scheduler: AnnealedScheduler, initial: float, final: float) -> None:
+    assert scheduler.get_value(0, 10, initial, final) == pytest.approx(initial, rel=1e-12)
+    assert scheduler.get_value(10, 10, initial, final) == pytest.approx(final, rel=1e-12)
+
+
+@given(schedulers(sorted(SCHEDULES)), st.floats(1, 100), POSITIVE, POSITIVE)
+def test_the_ends_are_held_outside_the_run(
+    scheduler: AnnealedScheduler, beyond: float, initial: float, final: float
+) -> None:
+    assert scheduler.get_value(10 + beyond, 10, initial, final) == scheduler.get_value(10, 10, initial, final)
+    assert scheduler.get_value(-beyond, 10, initial, final) == scheduler.get_value(0, 10, initial, final)
+
+
+@given(schedulers(sorted(SCHEDULES)), POSITIVE)
+def test_a_schedule_between_equal_ends_is_constant(scheduler: AnnealedScheduler, value: float) -> None:
+    np.testing.assert_allclose(scheduler.values(np.linspace(0, 1, 11), value, value), value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_values_of_any_shape_are_those_of_each(name: str) -> None:
+    scheduler, progress = AnnealedScheduler(name), np.array([[0.0, 0.3], [0.7, 1.0]])
+    values = scheduler.values(progress, 3.0, 0.1)
+    assert values.shape == (2, 2)
+    for index, share in np.ndenumerate(progress):
+        assert values[index] == pytest.approx(float(scheduler.values(share, 3.0, 0.1)), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_value_is_a_plain_float(name: str) -> None:
+    assert type(AnnealedScheduler(name).get_value(1, 2, 1.0, 2.0)) is float
+
+
+# --- errors ---
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"schedule_type='linaer'.*'cosine'.*'linear'"):
+        AnnealedScheduler("linaer")
+
+
+@pytest.mark.parametrize("name", ["exponential", "step"])
+@pytest.mark.parametrize(("initial", "final"), [(1.0, 0.0), (0.0, 1.0), (-1.0, 1.0)])
+def test_a_geometric_schedule_with_an_end_at_zero_is_refused(name: str, initial: float, final: float) -> None:
+    with pytest.raises(ConfigError, match=f"two positive ends for a {name} schedule"):
+        AnnealedScheduler(name).get_value(1, 10, initial, final)
+
+
+@pytest.mark.parametrize("plateaus", [1, 1.4])
+def test_steps_with_a_single_plateau_are_refused(plateaus: float) -> None:
+    with pytest.raises(ConfigError, match=f"decay_rate={plateaus}.*at least 2 plateaus"):
+        AnnealedScheduler("step", plateaus)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
+def test_a_decay_rate_that_is_not_positive_is_refused(name: str, rate: float) -> None:
+    with pytest.raises(ConfigError, match=f"decay_rate={rate}.*more than 0"):
+        AnnealedScheduler(name, rate)
+
+
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_a_run_without_epochs_is_refused(epochs: int) -> None:
+    with pytest.raises(ConfigError, match=f"total_epochs={epochs}"):
+        AnnealedScheduler("linear").get_value(0, epochs, 1, 0)
+
+
+@pytest.mark.parametrize(("name", "rate"), DECAY_RATES.items())
+def test_the_default_decay_rate_is_the_tables(name: str, rate: float) -> None:
+    assert AnnealedScheduler(name).decay_rate == rate
+    assert repr(AnnealedScheduler(name)) == f"AnnealedScheduler({name!r}, decay_rate={rate})"

@@ -1,0 +1,219 @@
+"""The vector environment: autoreset, crashes, options, snapshots, bad input."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+import gan_env
+from gan_env import ConfigError, GANVectorEnv, Instance
+
+SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
+
+
+def make(rows: int = 4, **options: Any) -> GANVectorEnv:
+    return GANVectorEnv(rows, **{**SMALL, **options})
+
+
+def still(env: GANVectorEnv) -> Any:
+    return np.zeros(env.action_space.shape, np.float32)
+
+
+@pytest.mark.parametrize("env_id", ["gan_env/GANTraining-v0", "gan_env/Points-v0"])
+def test_make_vec_gives_the_native_environment(env_id: str) -> None:
+    envs = gym.make_vec(env_id, num_envs=64, **SMALL)
+    assert isinstance(envs.unwrapped, GANVectorEnv)
+    obs, _ = envs.reset(seed=0)
+    assert obs.shape == (64, *envs.single_observation_space.shape)
+    assert envs.observation_space.contains(obs)
+    obs, rewards, *_ = envs.step(envs.action_space.sample())
+    assert envs.observation_space.contains(obs)
+    assert np.isfinite(rewards).all()
+
+
+def test_autoreset_happens_in_the_same_step() -> None:
+    env = make()
+    env.reset(seed=0)
+    for _ in range(2):
+        *_, infos = env.step(still(env))
+        assert "final_obs" not in infos
+    obs, _, ended, truncated, infos = env.step(still(env))
+    assert ended.all()
+    assert not truncated.any()
+    progress = env.observer.names.index("progress")
+    assert (infos["final_obs"][:, progress] == 1).all()
+    assert (obs[:, progress] == 0).all()
+    assert infos["_final_obs"].all()
+    assert infos["final_info"]["log_metric"].shape == (4,)
+
+
+def test_rows_go_on_alone_after_an_autoreset() -> None:
+    """A row that crashes early starts its next run while the others go on with theirs."""
+    env = make()
+    env.reset(seed=0)
+    env.population.state.g[1] = torch.nan
+    *_, ended, _, infos = env.step(still(env))
+    assert ended.tolist() == [False, True, False, False]
+    assert infos["final_info"]["crashed"].tolist() == [False, True, False, False]
+    progress = env.observer.names.index("progress")
+    obs, *_ = env.step(still(env))
+    np.testing.assert_allclose(obs[:, progress], np.array([2, 1, 2, 2]) / 3, rtol=1e-6)
+
+
+def test_a_crash_leaves_the_other_rows_as_they_were() -> None:
+    healthy, poisoned = make(), make()
+    for env in (healthy, poisoned):
+        env.reset(seed=0)
+    poisoned.population.state.d[0] = torch.nan
+    for _ in range(2):
+        expected, got = healthy.step(still(healthy)), poisoned.step(still(poisoned))
+        for a, b in zip(expected[:3], got[:3], strict=True):
+            assert np.array_equal(a[1:], b[1:])
+
+
+def test_a_crashed_run_returns_minus_the_penalty() -> None:
+    env = make(crash_penalty=3.0)
+    env.reset(seed=0)
+    _, before, *_ = env.step(still(env))
+    env.population.state.g[2] = torch.nan
+    obs, reward, ended, _, infos = env.step(still(env))
+    assert bool(ended[2])
+    assert before[2] + reward[2] == pytest.approx(-3.0, abs=1e-5)
+    assert np.isfinite(infos["final_obs"]).all()
+    assert np.isfinite(obs).all()
+
+
+def test_a_metric_that_rises_by_the_penalty_is_a_crash() -> None:
+    """Else a run that goes wrong slowly could lose more than one that crashes."""
+    env = make(crash_penalty=1e-6)
+    env.reset(seed=0)
+    env.population.state.ema.mul_(100)
+    *_, infos = env.step(still(env))
+    assert infos["final_info"]["crashed"].all()
+
+
+def test_a_crash_costs_more_than_any_other_run() -> None:
+    """For the default reward: a run that isn't a crash never loses as much."""
+    env = make(16, crash_penalty=0.05)
+    env.reset(seed=1)
+    total = np.zeros(16)
+    alive = np.ones(16, bool)
+    for _ in range(3):
+        _, reward, ended, _, infos = env.step(still(env))
+        total += np.where(alive, reward, 0)
+        crashed = infos.get("final_info", infos)["crashed"]
+        assert (total[alive & crashed] <= -0.05 + 1e-5).all()
+        assert (total[alive & ~crashed] > -0.05).all()
+        alive &= ~ended
+
+
+def test_options_pin_instances_and_knobs() -> None:
+    env = make(2)
+    instance = Instance("spiral", num_samples=50, lr_g=1e-3, lr_d=2e-3, batch_size=8, width=32)
+    env.reset(seed=0, options={"instance": instance, "knobs": {"r1": 3.0}})
+    assert env.population.settings.num_samples.tolist() == [50, 50]
+    np.testing.assert_allclose(env.knobs.values(env._coordinates)["r1"], [3.0, 3.0], rtol=1e-5)
+    env.reset(options={"instance": [0, {"batch_size": 5}], "knobs": {"r1": [1.0, 2.0]}})
+    assert env.population.settings.batch_size.tolist() == [env.instances[0].batch_size, 5]
+    np.testing.assert_allclose(env.knobs.values(env._coordinates)["r1"], [1.0, 2.0], rtol=1e-5)
+
+
+def test_pinning_an_instance_keeps_the_gans_seed() -> None:
+    """Paired comparisons rely on it: the seed decides the GAN, whatever the instance."""
+    env = make(2)
+    env.reset(seed=5)
+    key = env.population.settings.key.clone()
+    env.reset(seed=5, options={"instance": 3})
+    assert torch.equal(env.population.settings.key, key)
+
+
+def test_reset_mask_resets_some_rows() -> None:
+    env = make(3, autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=0)
+    before, *_ = env.step(still(env))
+    after, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
+    progress = env.observer.names.index("progress")
+    assert after[:, progress] == pytest.approx([1 / 3, 0, 1 / 3])
+    assert np.array_equal(before[[0, 2]], after[[0, 2]])
+
+
+def test_a_snapshot_continues_as_if_nothing_had_happened() -> None:
+    env, fork = make(), make()
+    env.reset(seed=0)
+    env.step(still(env))
+    fork.set_state(env.get_state())
+    for _ in range(4):  # over an autoreset, so the seeds are in the snapshot too
+        for a, b in zip(env.step(still(env))[:3], fork.step(still(fork))[:3], strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_nothing_is_shared_between_calls() -> None:
+    env = make()
+    first, _ = env.reset(seed=0)
+    kept = first.copy()
+    env.step(still(env))
+    assert np.array_equal(first, kept)
+
+
+def test_absolute_actions_set_the_knobs() -> None:
+    env = make(2, action_mode="absolute")
+    env.reset(seed=0)
+    env.step(np.array([[-1, 0, 1], [1, 1, 1]], np.float32))
+    np.testing.assert_allclose(env.coordinates(), [[0, 0.5, 1], [1, 1, 1]])
+
+
+def test_uncontrolled_knobs_are_constants() -> None:
+    env = make(2, knobs=("r1",), initial_knobs={"instance_noise": 0.25})
+    assert env.single_action_space.shape == (1,)
+    env.reset(seed=0)
+    *_, infos = env.step(still(env))
+    assert env.knobs.values(env._coordinates)["instance_noise"].tolist() == [0.25, 0.25]
+    assert "knob_instance_noise" not in infos
+
+
+def test_train_and_test_episodes_come_from_different_instances() -> None:
+    train, test = make(split="train"), make(split="test")
+    assert set(train.instances.instances).isdisjoint(test.instances.instances)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 1}, "there is no option learning_rate"),
+        ({"action_mode": "relative"}, "absolute"),
+        ({"observation": ("colour",)}, "quality"),
+        ({"reward": {"fid": 1.0}}, "log_improvement"),
+        ({"knobs": ("r3",)}, "r1"),
+        ({"initial_knobs": {"r1": 1e9}}, "0.003 to 30"),
+        ({"max_episode_steps": 10}, "num_decisions"),
+        ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
+        ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
+        ({"datasets": ("ring", "circle")}, "unknown data set 'circle'"),
+    ],
+)
+def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, gan_env.DataError), match=message):
+        make(2, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda env: env.step(np.zeros((2, 2), np.float32)), "actions.shape"),
+        (lambda env: env.step(np.full((2, 3), np.nan, np.float32)), "finite"),
+        (lambda env: env.reset(options={"instanse": 3}), "instance"),
+        (lambda env: env.reset(options={"instance": {"width": 1000}}), "width"),
+        (lambda env: env.reset(options={"instance": 10**6}), "0 to 1023"),
+        (lambda env: env.reset(options={"knobs": {"r1": 1e9}}), "0.003 to 30"),
+        (lambda env: env.reset(seed=[1]), "sequence of 2"),
+        (lambda env: env.reset(options={"reset_mask": np.zeros(2, bool)}), "some row True"),
+    ],
+)
+def test_bad_calls_are_refused_with_help(call: Any, message: str) -> None:
+    env = make(2)
+    env.reset(seed=0)
+    with pytest.raises(ConfigError, match=message):
+        call(env)
