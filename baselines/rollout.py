@@ -100,8 +100,6 @@ def _run_batch(
         alive &= ~ended
         if watch:
             watch(decision)
-        if not alive.any():
-            break
     stacked = {k: np.stack([e[k] for e in extras], axis=1)[:used].astype(np.float32) for k in extras[0]}
     columns = [np.stack(column, axis=1)[:used] for column in (metrics, moves, rewards)]
     return Episodes(columns[0], columns[1], columns[2], crashed[:used], stacked, 0)

@@ -6,6 +6,7 @@ is allowed.
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -60,6 +61,7 @@ class InstanceConfig:
             require(low > 0 and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
         require(self.train_size >= 1, "instances.train_size", self.train_size, "at least 1")
         require(self.test_size >= 1, "instances.test_size", self.test_size, "at least 1")
+        require(self.seed >= 0, "instances.seed", self.seed, "at least 0")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class EnvConfig:
     compile: bool | None = None
 
     def __post_init__(self) -> None:
-        require(len(self.datasets) > 0, "datasets", self.datasets, "at least one name")
+        unique = len(set(self.datasets)) == len(self.datasets) > 0
+        require(unique, "datasets", self.datasets, "at least one name, none twice")
         require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
         sides = "a multiple of four, at least 8"
         require(self.image_size >= 8 and self.image_size % 4 == 0, "image_size", self.image_size, sides)
@@ -120,8 +123,9 @@ class EnvConfig:
         require(self.metric_samples >= 16, "metric_samples", self.metric_samples, "at least 16")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         require(0 < self.max_change <= 1, "max_change", self.max_change, "0 < max_change <= 1")
-        require(self.crash_penalty > 0, "crash_penalty", self.crash_penalty, "more than 0")
-        require(len(self.reward) > 0, "reward", self.reward, "at least one term")
+        require(0 < self.crash_penalty < math.inf, "crash_penalty", self.crash_penalty, "more than 0, finite")
+        weights = bool(self.reward) and all(math.isfinite(weight) for weight in self.reward.values())
+        require(weights, "reward", self.reward, "at least one term, with finite weights")
 
 
 PRESETS: dict[str, EnvConfig] = {
@@ -156,7 +160,7 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     changes: dict[str, Any] = {}
     for key, value in overrides.items():
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
+            near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"expected one of {sorted(hints)}"
             raise ConfigError(f"{prefix}{key}={value!r}: there is no option {prefix}{key}; {hint}")
         current = getattr(base, key)
@@ -169,15 +173,13 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """A dataclass as nested dicts and lists, ready for YAML or JSON; `replace` reads it back."""
-    return {
-        f.name: to_dict(value)
-        if dataclasses.is_dataclass(value)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for f in fields(config)
-        for value in [getattr(config, f.name)]
-    }
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return to_dict(value)
+        return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
+
+    return {f.name: plain(getattr(config, f.name)) for f in fields(config)}
 
 
 def find_device(name: str) -> torch.device:
@@ -191,7 +193,7 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ConfigError(
             f"device={name!r} can't be used ({error}): expected auto, cpu or a device that is there"
         ) from error

@@ -42,6 +42,13 @@ def test_the_size_of_an_image_hardly_matters(extract: ClassifierFeatures, side: 
     assert near < 0.15 * far
 
 
+def test_larger_images_are_antialiased(extract: ClassifierFeatures) -> None:
+    """A fine chequerboard is grey to the classifier, not black or white."""
+    board = ((torch.arange(84)[:, None] + torch.arange(84)) % 2 * 2.0 - 1)[None, None]
+    grey, white = extract(torch.zeros(1, 1, 28, 28)), extract(torch.ones(1, 1, 28, 28))
+    assert (extract(board) - grey).norm() < 0.2 * (white - grey).norm()
+
+
 def test_leading_dimensions_are_kept(extract: ClassifierFeatures) -> None:
     x = images(6, 1, 28, 28)
     assert torch.equal(extract(x).view(2, 3, FEATURES), extract(x.view(2, 3, 1, 28, 28)))

@@ -49,6 +49,13 @@ def test_points_are_judged_against_their_own_data_set(points: PointsJudge, sets:
     assert (right.extras["high_quality"] > wrong.extras["high_quality"]).all()
 
 
+def test_the_collapse_signal_of_points_is_relative_to_the_data(sets: list[Dataset]) -> None:
+    """Whatever the units of the data, 0 means as varied as they are."""
+    judge = PointsJudge([100 * sets[0].held_out], [100 * sets[0].centers], 100 * sets[0].std, SAMPLES)
+    quality = judge(100 * sets[0].train[None, :SAMPLES], torch.tensor([0]))
+    assert quality.collapse.abs().item() < 0.15
+
+
 def test_collapsed_points_are_seen(points: PointsJudge, sets: list[Dataset]) -> None:
     """All samples at one mode: quality is high, but one mode in eight is covered, and there is no spread."""
     quality = points(sets[0].centers[0].expand(3, SAMPLES, 2), torch.zeros(3, dtype=torch.int64))

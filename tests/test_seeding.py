@@ -61,6 +61,14 @@ def test_normal_is_finite_and_bounded() -> None:
     assert values.abs().max() < 6
 
 
+def test_normal_is_finite_where_all_bits_are_zero() -> None:
+    """The key whose first bits SplitMix64 makes zero: a radius of zero would be infinitely far out."""
+    key = torch.tensor(2**64 - 0x9E3779B97F4A7C15)
+    assert random_bits(key, 1).item() == 0
+    assert uniform(key, 1).item() == 0.0
+    assert 5 < normal(key, 1).item() < 6
+
+
 def test_normal_has_the_moments_of_a_normal_distribution() -> None:
     values = normal(KEYS, 100_000).double()
     torch.testing.assert_close(values.mean(dim=1), torch.zeros(5).double(), rtol=0, atol=0.015)

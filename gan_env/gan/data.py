@@ -7,6 +7,7 @@ memory; Fashion-MNIST is read from Debian's package, from torchvision's copy, or
 
 import gzip
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +109,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """
     try:
         raw = gzip.decompress(path.read_bytes())
-        if raw[:3] != b"\0\0\x08":
+        if raw[:3] != b"\0\0\x08" or len(raw) < 4:
             raise ValueError(f"its first bytes are {raw[:4].hex()}, not 0000080x")
         shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4).astype(int))
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(
             f"{path} is damaged ({error}). Install it again: apt-get install --reinstall dataset-fashion-mnist"
         ) from error

@@ -76,10 +76,12 @@ class DynamicParameter:
         low, high = self.bounds
         value = value.clamp(low, high)
         if self.scale == "linear":
-            return (value - low) / (high - low)
-        if low > 0:
-            return torch.log(value / low) / math.log(high / low)
-        return torch.log1p(value / self.floor) / math.log1p(high / self.floor)
+            coordinate = (value - low) / (high - low)
+        elif low > 0:
+            coordinate = torch.log(value / low) / math.log(high / low)
+        else:
+            coordinate = torch.log1p(value / self.floor) / math.log1p(high / self.floor)
+        return coordinate.clamp(0, 1)  # rounding may leave the interval
 
 
 def knob_table() -> dict[str, DynamicParameter]:

@@ -1,0 +1,139 @@
+"""Schedules as policies: what the knobs really do, against closed forms."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from baselines.policies import Anneal, RandomPolicy, TablePolicy, schedule_policy
+from baselines.rollout import run_episodes
+from gan_env import ConfigError, GANVectorEnv
+
+T = 8
+
+
+def make(mode: str = "delta", rows: int = 2) -> GANVectorEnv:
+    return GANVectorEnv(
+        rows,
+        autoreset_mode=AutoresetMode.DISABLED,
+        action_mode=mode,
+        num_decisions=T,
+        updates_per_decision=1,
+        metric_samples=32,
+        compile=False,
+    )
+
+
+def played(env: GANVectorEnv, policy: Any, knob: str) -> Any:
+    """The knob's values during each interval of an episode, [T]."""
+    return run_episodes(policy, env, range(env.num_envs)).extras[f"knob_{knob}"][0]
+
+
+t = np.arange(T) / (T - 1)
+CLOSED_FORMS = {
+    "fixed": 0 * t + 0.3,
+    "linear": 0.3 + (3.0 - 0.3) * t,
+    "exponential": 0.3 * 10**t,
+    "cosine": 3.0 + (0.3 - 3.0) * (1 + np.cos(np.pi * t)) / 2,
+    "power": 3.0 + (0.3 - 3.0) * (1 - t) ** 2,
+    "step": 0.3 * 10 ** (np.array([0, 0, 1, 1, 2, 2, 3, 3]) / 3),
+}
+
+
+@pytest.mark.parametrize("mode", ["delta", "absolute"])
+@pytest.mark.parametrize("kind", CLOSED_FORMS)
+def test_a_schedule_plays_its_closed_form_in_the_environment(kind: str, mode: str) -> None:
+    env = make(mode)
+    policy = schedule_policy(env, {"r1": Anneal(kind, 0.3, 3.0)})
+    np.testing.assert_allclose(played(env, policy, "r1"), CLOSED_FORMS[kind], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "power"])
+def test_a_falling_schedule_reaches_zero(kind: str) -> None:
+    env = make()
+    values = played(env, schedule_policy(env, {"instance_noise": Anneal(kind, 0.1, 0.0)}), "instance_noise")
+    assert values[0] == pytest.approx(0.1, rel=1e-4)
+    assert values[-1] == pytest.approx(0.0, abs=1e-6)
+    assert (np.diff(values) <= 1e-7).all()
+
+
+def test_the_action_mode_handicaps_no_schedule_at_the_start() -> None:
+    """In delta mode the knobs start at the schedule's first value, however far from the initial one."""
+    env = make()
+    assert played(env, schedule_policy(env, {"r1": Anneal("fixed", 30.0)}), "r1")[0] == pytest.approx(30.0)
+
+
+def test_a_jump_beyond_the_largest_move_is_made_up_for() -> None:
+    env = make()
+    table = np.zeros((T, 3), np.float32)
+    table[4:, 1] = 0.5
+    played_augment = played(env, TablePolicy(env, table), "augment")
+    np.testing.assert_allclose(played_augment, [0, 0, 0, 0, 0.2, 0.4, 0.5, 0.5], atol=1e-6)
+
+
+def test_knobs_that_are_not_named_stay_at_their_initial_values() -> None:
+    env = make()
+    values = played(env, schedule_policy(env, {"r1": Anneal("linear", 3.0, 1.0)}), "augment")
+    np.testing.assert_allclose(values, env.knobs.table["augment"].value, rtol=1e-5)
+
+
+def test_policies_are_memoryless() -> None:
+    """The action depends on the observation alone, so rows at different moments can be mixed."""
+    env = make(rows=3)
+    policy = schedule_policy(env, {"r1": Anneal("exponential", 0.3, 10.0)})
+    obs = np.random.default_rng(0).uniform(-1, 1, (3, len(env.observer.names))).astype(np.float32)
+    obs[:, env.observer.names.index("progress")] = [0, 0.5, 0.875]
+    together, _ = policy.predict(obs)
+    apart = np.concatenate([policy.predict(obs[i : i + 1])[0] for i in range(3)])
+    np.testing.assert_array_equal(together, apart)
+
+
+def test_a_table_a_row_plays_each_row_its_own() -> None:
+    env = make()
+    tables = np.stack([np.full((T, 3), 0.2), np.full((T, 3), 0.7)]).astype(np.float32)
+    coordinates = run_episodes(TablePolicy(env, tables), env, range(2)).coordinates
+    np.testing.assert_allclose(coordinates, tables, atol=1e-5)
+
+
+def test_a_replay_starts_where_the_environment_does() -> None:
+    env = make()
+    table = np.full((T, 3), 0.9, np.float32)
+    first = run_episodes(TablePolicy(env, table, start_there=False), env, range(2)).coordinates[0, 0]
+    np.testing.assert_allclose(first, np.minimum(env.knobs.initial.numpy() + 0.2, 0.9), atol=1e-5)
+
+
+@pytest.mark.parametrize("hold", [1, 3])
+def test_random_actions_are_held(hold: int) -> None:
+    env = make("absolute")
+    coordinates = run_episodes(RandomPolicy(env, seed=1, hold=hold), env, range(2)).coordinates[0, :, 0]
+    changed = np.flatnonzero(np.diff(coordinates)) + 1
+    assert changed.tolist() == [i for i in range(1, T) if i % hold == 0]
+
+
+def test_random_rows_differ_and_the_seed_decides() -> None:
+    env = make("absolute")
+    first, second, other = (run_episodes(RandomPolicy(env, seed), env, range(2)).coordinates for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[0], first[1])
+
+
+@pytest.mark.parametrize(
+    ("anneals", "message"),
+    [
+        ({"r2": Anneal("fixed", 1.0)}, "controlled knobs"),
+        ({"r1": Anneal("fixed", 1000.0)}, "0.003 to 30"),
+        ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
+        ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
+    ],
+)
+def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        schedule_policy(make(), anneals)
+
+
+def test_schedules_say_which_statistics_they_need() -> None:
+    env = GANVectorEnv(1, observation=("losses",), compile=False)
+    with pytest.raises(ConfigError, match="progress"):
+        schedule_policy(env, {})

@@ -1,0 +1,74 @@
+"""`python baselines/run.py`: its table, its files, and its refusals."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.options import PolicyOptions
+from baselines.run import RunOptions, run
+from gan_env import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
+
+
+def call(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / script), *SMALL, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+
+
+def test_the_command_of_the_readme(tmp_path: Path) -> None:
+    done = call("baselines/run.py", "policy=cosine", "env=points", "episodes=6", "seed=1000", "rows=4", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "IQM" in done.stdout
+    folder = tmp_path / "logs/run/cosine-points"
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = list(csv.DictReader((folder / "decisions.csv").open()))
+    assert summary["n"] == 6
+    assert summary["crashes"] == 0
+    assert len(rows) == 6 * 3
+    last = [float(row["log_metric"]) for row in rows if row["decision"] == "2"]
+    assert summary["mean"] == pytest.approx(np.mean(last), abs=1e-4)
+    assert [int(row["seed"]) for row in rows[::3]] == list(range(1000, 1006))
+    assert float(rows[0]["knob_r1"]) == pytest.approx(3.0, rel=1e-4)
+    assert float(rows[2]["knob_r1"]) == pytest.approx(0.3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["episode=3"], "episode"),
+        (["env.num_decision=3"], "num_decision"),
+        (["policy=cosinus"], "cosine"),
+        (["episodes=0"], "at least 1"),
+        (["env.crash_penalty=-1"], "more than 0"),
+        (["policy.knobs.r1.initial=1000"], "0.003 to 30"),
+    ],
+)
+def test_bad_options_are_refused_with_help(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = call("baselines/run.py", *arguments, folder=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "configs/policy").glob("*.yaml")))
+def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
+    import yaml
+
+    from gan_env.config import replace
+
+    policy = replace(PolicyOptions(), yaml.safe_load((ROOT / f"configs/policy/{name}.yaml").read_text()))
+    env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    episodes = run(RunOptions(policy=policy, env=env, episodes=2, rows=2, folder=str(tmp_path)))
+    assert np.isfinite(episodes.log_metric).all()
+
+
+def test_an_unknown_policy_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="schedule"):
+        PolicyOptions(kind="learned")
