@@ -38,18 +38,20 @@ class ComparisonOptions:
         episodes: test episodes a policy.
         rows: GANs that run side by side.
         search_episodes: runs a candidate in the grid's first round.
+        search_thin: every how many-th candidate of the grid is tried.
         policies: names in configs/policy/ that are compared.
     """
 
     episodes: int = 192
     rows: int = 96
     search_episodes: int = 4
+    search_thin: int = 1
     policies: tuple[str, ...] = (
         "fixed", "linear", "exponential", "cosine", "power", "step", "rising", "random", "random_held",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "rows", "search_episodes"):
+        for name in ("episodes", "rows", "search_episodes", "search_thin"):
             require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
@@ -108,7 +110,7 @@ def best_schedule(env: GANVectorEnv, folder: RunFolder, options: ComparisonOptio
                 bar.total, bar.n = total, done
                 bar.refresh()
 
-            found = search(env, SEARCH_SEED, options.search_episodes, show)
+            found = search(env, SEARCH_SEED, options.search_episodes, options.search_thin, show)
         folder.write_json("schedule.json", {**asdict(found), "best": to_mapping(found.best)})
     saved = json.loads(path.read_text())
     return {knob: Anneal(**fields) for knob, fields in saved["best"].items()}, saved["gan_updates"]

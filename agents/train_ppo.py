@@ -55,15 +55,15 @@ class PPOOptions:
         log_std_init: logarithm of the actions' initial standard deviation.
     """
 
-    rows: int = 96
-    rollouts: int = 30
-    minibatches: int = 8
+    rows: int = 64
+    rollouts: int = 72
+    minibatches: int = 5
     epochs: int = 10
     learning_rate: float = 1e-3
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     hidden: tuple[int, ...] = (64, 64)
-    log_std_init: float = -0.7
+    log_std_init: float = -1.1
 
     def __post_init__(self) -> None:
         for name in ("rows", "rollouts", "minibatches", "epochs"):
@@ -204,7 +204,7 @@ def train(options: TrainOptions, folder: RunFolder) -> tuple[PPO, VecNormalize, 
     if remaining > 0:
         model.learn(remaining, callback=Progress(folder, agent.rollouts), reset_num_timesteps=model.num_timesteps == 0)
     vec_env.training = False
-    folder.write(folder.model.name, lambda path: model.save(path.open("wb")))
+    folder.write(folder.model.name, model.save)
     folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: vec_env.save(str(path)))
     costs = {"gan_updates": env.gan_updates, "train_wall_s": round(time.perf_counter() - started, 1)}
     return model, vec_env, costs

@@ -67,21 +67,26 @@ def kinds_of(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def search(
-    env: GANVectorEnv, seed: int, episodes: int, report: Callable[[str, int, int], None] = lambda *_: None
+    env: GANVectorEnv,
+    seed: int,
+    episodes: int,
+    thin: int = 1,
+    report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> GridResult:
     """Finds the best schedule.
 
-    Rounds: every candidate on `episodes` runs; the best sixth on four times as many; the best four of these, in every
-    kind of annealing, on eight times as many; the best six of all on 24 times as many. Later rounds use fresh seeds and
-    other instances, so the winner is not chosen by luck.
+    Rounds: every candidate on `episodes` runs; the best sixth on three times as many; the best four of these, in every
+    kind of annealing, on six times as many; the best six of all on twelve times as many. Later rounds use fresh seeds
+    and other instances, so the winner is not chosen by luck.
 
     Args:
         env: training instances, `AutoresetMode.DISABLED`.
         seed: seed of the first run.
         episodes: runs a candidate in the first round.
+        thin: every how many-th candidate of the grid is tried.
         report: called with (what, done, total) after each batch of runs.
     """
-    before, pool, scores = env.gan_updates, candidates(env.config.knobs), {}
+    before, pool, scores = env.gan_updates, candidates(env.config.knobs)[::thin], {}
 
     def rank(entries: list[Schedule], runs: int, name: str) -> list[Schedule]:
         nonlocal seed
@@ -91,10 +96,10 @@ def search(
         return [entries[i] for i in np.argsort(means, kind="stable")]
 
     pool = rank(pool, episodes, "grid")
-    pool = rank(pool[: max(4, len(pool) // 6)], 4 * episodes, "half")
+    pool = rank(pool[: max(4, len(pool) // 6)], 3 * episodes, "half")
     pool = pool[:4] + [kind for schedule in pool[:4] for kind in kinds_of(schedule)]
-    pool = rank(list({describe(s): s for s in pool}.values()), 8 * episodes, "kinds")
-    best = rank(pool[:6], 24 * episodes, "final")[0]
+    pool = rank(list({describe(s): s for s in pool}.values()), 6 * episodes, "kinds")
+    best = rank(pool[:6], 12 * episodes, "final")[0]
     listed = sorted(((d, n, m) for d, (n, m) in scores.items()), key=lambda row: (-row[1], row[2]))
     return GridResult(best, listed, env.gan_updates - before)
 

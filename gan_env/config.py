@@ -47,7 +47,7 @@ class InstanceConfig:
     lr_g: tuple[float, float] = (1e-4, 1e-2)
     lr_d: tuple[float, float] = (1e-4, 1e-2)
     batch_size: tuple[int, int] = (16, 64)
-    width: tuple[int, int] = (32, 64)
+    width: tuple[int, int] = (24, 48)
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
@@ -133,7 +133,7 @@ PRESETS: dict[str, EnvConfig] = {
     "fashion_mnist": EnvConfig(
         datasets=("fashion_mnist",),
         latent_dim=32,
-        num_decisions=20,
+        num_decisions=16,
         updates_per_decision=30,
         instances=InstanceConfig(
             num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)

@@ -53,6 +53,12 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         max_episode_steps: what `gymnasium.make_vec` passes; episodes end by themselves, so it has to be None.
         **overrides: fields of `EnvConfig`.
 
+    Attributes:
+        config: the resolved options.
+        current_instances: what each row is training, N `Instance`s.
+        gan_updates: GAN updates of all rows since the environment was made.
+        instances: the instance set of the split; `knobs`, `observer`, `judge`: knob table, statistics, metric.
+
     Raises:
         ConfigError: an option is unknown or out of range.
         DataError: a data set can't be had.
@@ -103,9 +109,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-        self.gan_updates = 0  # of all rows since the environment was made
+        self.gan_updates = 0
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
-        self._current: list[Instance] = [self.instances[0]] * num_envs
+        self.current_instances: list[Instance] = [self.instances[0]] * num_envs
         zeros = torch.zeros(num_envs, device=self.device)
         self._decision = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         self._coordinates = self.knobs.initial.repeat(num_envs, 1)
@@ -192,7 +198,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             "population": self.population.get_state(),
             "rows": rows,
             "generators": generators,
-            "instances": [vars(instance) for instance in self._current],
+            "instances": [vars(instance) for instance in self.current_instances],
             "gan_updates": self.gan_updates,
         }
 
@@ -203,7 +209,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             setattr(self, name, state["rows"][name].to(self.device).clone())
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = saved
-        self._current = [Instance(**fields) for fields in state["instances"]]
+        self.current_instances = [Instance(**fields) for fields in state["instances"]]
         self.gan_updates = state["gan_updates"]
 
     _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation", "_start")
@@ -216,8 +222,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         for row in rows.tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
             choice = pinned[row] if isinstance(pinned, list | tuple | np.ndarray) else pinned
-            self._current[row] = self.instances[index] if choice is None else self.instances.pin(choice)
-            drawn.append((gan_seed, self._current[row]))
+            self.current_instances[row] = self.instances[index] if choice is None else self.instances.pin(choice)
+            drawn.append((gan_seed, self.current_instances[row]))
         self.population.reset(rows, self._row_settings(drawn))
         self._coordinates[rows] = self._start[rows]
         self._decision[rows] = 0
