@@ -59,9 +59,9 @@ class ComparisonOptions:
 
 
 def compare(
-    name: str, policy: Policy, env_options: dict[str, Any], folder: RunFolder, options: ComparisonOptions
+    name: str, policy: Policy, env_options: dict[str, Any], folder: RunFolder, options: ComparisonOptions, trained: int
 ) -> dict[str, Any]:
-    """Compares a learned policy with all schedules and writes `summary.json` and `table.txt`.
+    """Compares a learned policy with all schedules.
 
     Args:
         name: what the policy is called.
@@ -69,9 +69,11 @@ def compare(
         env_options: preset and fields of `EnvConfig`.
         folder: where results go and earlier ones are found.
         options: sizes.
+        trained: GAN updates that the policy was trained on.
 
     Returns:
-        The summary: per policy `n`, `iqm`, `ci95`, `crashes`, `gan_updates`; `best_schedule`; `paired` differences.
+        The summary: per policy `n`, `iqm`, `ci95`, `crashes` and `gan_updates` (what finding the policy took);
+        `best_schedule`; `paired` differences.
     """
     envs = {
         split: GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**env_options, "split": split})
@@ -93,9 +95,9 @@ def compare(
     seeds = range(TEST_SEED, TEST_SEED + options.episodes)
     for other, candidate in policies.items():
         results[other] = folder.cached_episodes(other, partial(evaluate, other, candidate, test, seeds, folder))
-    summary = summarize_all(name, results)
+    found = {name: trained, "replay": trained + played.gan_updates, "best_schedule": search_updates}
+    summary = summarize_all(name, results, found)
     summary |= {"metric": test.judge.metric_name, "best_schedule": {"knobs": to_mapping(best), "text": describe(best)}}
-    summary["search_gan_updates"] = search_updates
     return summary
 
 
@@ -140,10 +142,16 @@ def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder:
     return episodes
 
 
-def summarize_all(name: str, results: dict[str, Episodes]) -> dict[str, Any]:
-    """Scores of every policy, and the paired gains of policy `name` over each other one."""
+def summarize_all(name: str, results: dict[str, Episodes], found: dict[str, int]) -> dict[str, Any]:
+    """Scores of every policy, and the paired gains of policy `name` over each other one.
+
+    Args:
+        name: the learned policy.
+        results: test episodes by policy.
+        found: GAN updates that finding a policy took, where it took any.
+    """
     policies = {
-        other: {**summarize(e.final), "crashes": int(e.crashed.sum()), "gan_updates": e.gan_updates}
+        other: {**summarize(e.final), "crashes": int(e.crashed.sum()), "gan_updates": found.get(other, 0)}
         for other, e in results.items()
     }
     mine = results[name].final
@@ -158,7 +166,8 @@ def table(summary: dict[str, Any]) -> str:
     """The closing table as text, best policy first."""
     lines = [
         f"Final log of the {summary['metric']} (lower is better), IQM with 95 % bootstrap interval;",
-        f"gain: mean paired difference to the best schedule of the grid ({summary['best_schedule']['text']}).",
+        f"gain: mean paired difference to the best schedule of the grid ({summary['best_schedule']['text']});",
+        "GAN updates: what finding the policy took, by training or by search.",
         "",
         f"{'policy':<14} {'n':>4} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
         f"{'crashes':>7} {'GAN updates':>12}",

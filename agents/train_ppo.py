@@ -228,7 +228,8 @@ def main(config: DictConfig) -> None:
         folder = RunFolder.create(options.logs, "ppo", name, config, list(HydraConfig.get().overrides.task))
     print(f"run folder: {folder.path}")
     model, normalize, costs = train(options, folder)
-    summary = compare("ppo", LearnedPolicy(model, normalize), options.env, folder, options.comparison)
+    policy = LearnedPolicy(model, normalize)
+    summary = compare("ppo", policy, options.env, folder, options.comparison, costs["gan_updates"])
     earlier = folder.path / "summary.json"
     before = json.loads(earlier.read_text())["wall_s"] if earlier.exists() else 0.0
     summary |= costs | {"seed": options.seed, "wall_s": round(before + time.perf_counter() - started, 1)}
@@ -236,10 +237,7 @@ def main(config: DictConfig) -> None:
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     draw_all(folder, summary, options.env)
-    print(
-        f"\n{text}\n\nPPO trained on {costs['gan_updates']:,} GAN updates; the grid search used "
-        f"{summary['search_gan_updates']:,}.\nAll in {summary['wall_s']:.0f} s: {folder.path}"
-    )
+    print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ PRESETS: dict[str, EnvConfig] = {
         datasets=("fashion_mnist",),
         latent_dim=32,
         num_decisions=16,
-        updates_per_decision=30,
+        updates_per_decision=24,
         instances=InstanceConfig(
             num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)
         ),
