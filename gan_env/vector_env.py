@@ -184,7 +184,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     def samples(self, count: int) -> NDArray[np.float32]:
         """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
-        return self.population.sample(count).cpu().numpy()  # type: ignore[no-any-return]
+        drawn = self.population.sample(max(count, self.config.metric_samples))[:, :count]  # that many are compiled
+        return drawn.cpu().numpy()  # type: ignore[no-any-return]
 
     def coordinates(self) -> NDArray[np.float32]:
         """The controlled knobs of every row: [N, K] in [0, 1]."""

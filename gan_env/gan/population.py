@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -108,7 +109,7 @@ class Population:
         self._normals = config.batch_size * (config.latent_dim + 2 * math.prod(bank.sample_shape))
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
         self._compiled = compiled
-        self._programs: dict[int, Callable[..., None]] = {}
+        self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
@@ -131,7 +132,7 @@ class Population:
                 part = [tensor[start : start + self.block] for tensor in inputs]
                 for done in range(0, count, ahead):
                     for draws in self._draw(start, min(ahead, count - done)):
-                        self._program([*part, *draws])(*part, *draws)
+                        self._program(self._update_in_place, [*part, *draws])(*part, *draws)
 
     def _draw(self, start: int, updates: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The next updates' random numbers, uniform [n, U] and normal [n, V], for the n rows of a block."""
@@ -156,8 +157,9 @@ class Population:
         """
         weights = self.state.ema if average else self.state.g
         z = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
+        generate = self.generator.__call__
         parts = zip(weights.split(self.block), z.split(self.block), strict=True)
-        return torch.cat([self._shaped(self.generator(w, latents)) for w, latents in parts])
+        return torch.cat([self._shaped(self._program(generate, [*part])(*part)) for part in parts])
 
     @torch.no_grad()
     def clean_logits(self) -> tuple[Tensor, Tensor]:
@@ -201,22 +203,26 @@ class Population:
     def _shaped(self, samples: Tensor) -> Tensor:
         return samples.reshape(*samples.shape[:2], *self.bank.sample_shape)
 
-    def _program(self, inputs: list[Tensor]) -> Callable[..., None]:
-        """The update program for a block of this many rows, made at its first use."""
-        rows = len(inputs[0])
-        if rows not in self._programs:
-            self._programs[rows] = self._compile(inputs) if self._compiled else self._update_in_place
-        return self._programs[rows]
+    def _program(self, function: Callable[..., Any], inputs: list[Tensor]) -> Callable[..., Any]:
+        """The compiled `function` for inputs of these shapes, made at its first use; or the function itself."""
+        if not self._compiled:
+            return function
+        key = (function.__qualname__, *inputs[0].shape, *inputs[-1].shape)
+        if key not in self._programs:
+            self._programs[key] = self._compile(function, inputs)
+        return self._programs[key]
 
-    def _compile(self, inputs: list[Tensor]) -> Callable[..., None]:
-        """Traces the update, gradients included, into one graph without breaks, and compiles it."""
+    def _compile(self, function: Callable[..., Any], inputs: list[Tensor]) -> Callable[..., Any]:
+        """Traces a function, gradients included, into one graph without breaks, and compiles it."""
         example = [tensor.clone() for tensor in inputs]
         try:
-            program: Callable[..., None] = torch.compile(make_fx(self._update_in_place)(*example), dynamic=False)
+            graph = make_fx(lambda *tensors: function(*tensors))(*example)
+            program: Callable[..., Any] = torch.compile(graph, dynamic=False)
             program(*example)
         except Exception as error:  # inductor's errors have no common class; eager always works
             logger.warning("torch.compile failed (%s): training runs uncompiled, slower but the same", error)
-            return self._update_in_place
+            self._compiled = False
+            return function
         return program
 
     def _update_in_place(self, *inputs: Tensor) -> None:
