@@ -99,7 +99,8 @@ def headroom(finals: Floats, labels: NDArray[np.int64]) -> Floats:
             members = labels == label
             adapted[members] = score[choose[:, members].mean(axis=1).argmin()][members]
         gains.append(single - adapted)
-    return np.mean(gains, axis=0)
+    mean: Floats = np.mean(gains, axis=0)
+    return mean
 
 
 @hydra.main(version_base=None, config_path=CONFIGS, config_name="headroom")

@@ -30,7 +30,7 @@ class GANEnv(gym.Env[Array, Array]):
     |---|---|---|---|---|
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
     | `augment` | 0 to 1 | linear | 0.1 | probability of differentiable augmentation of D's inputs |
-    | `r1` | 0.003 to 30 | logarithmic | 0.3 | gamma in gamma/2 * E||grad D(x)||^2 on real inputs |
+    | `r1` | 0.003 to 30 | logarithmic | 1 | gamma in gamma/2 * E||grad D(x)||^2 on real inputs |
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are

@@ -95,7 +95,7 @@ def knob_table() -> dict[str, DynamicParameter]:
             "augment", 0.1, (0.0, 1.0), "linear", 0.0,
             "probability of each differentiable augmentation of the discriminator's inputs",
         ),
-        DynamicParameter("r1", 0.3, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),
+        DynamicParameter("r1", 1.0, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),
     ]  # fmt: skip
     return {knob.name: knob for knob in knobs}
 
