@@ -44,8 +44,8 @@ class InstanceConfig:
     """
 
     num_samples: tuple[int, int] = (30, 65_536)
-    lr_g: tuple[float, float] = (2e-4, 5e-3)
-    lr_d: tuple[float, float] = (2e-4, 5e-3)
+    lr_g: tuple[float, float] = (1e-4, 1e-2)
+    lr_d: tuple[float, float] = (1e-4, 1e-2)
     batch_size: tuple[int, int] = (16, 64)
     width: tuple[int, int] = (24, 48)
     train_size: int = 1024

@@ -29,7 +29,7 @@ class GANEnv(gym.Env[Array, Array]):
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
-    | `augment` | 0 to 1 | linear | 0.1 | probability of differentiable augmentation of D's inputs |
+    | `augment` | 0 to 1 | linear | 0.25 | probability of differentiable augmentation of D's inputs |
     | `r1` | 0.003 to 30 | logarithmic | 1 | gamma in gamma/2 * E||grad D(x)||^2 on real inputs |
 
     ## Observation space

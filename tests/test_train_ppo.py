@@ -217,7 +217,7 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
     monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": lambda m: m.coordinates[:, 2] - 0.5})
     settings = TrainOptions(
-        agent=PPOOptions(rows=16, rollouts=12, minibatches=2, epochs=10, learning_rate=3e-3), env=ENV, seed=0
+        agent=PPOOptions(rows=16, rollouts=24, minibatches=2, epochs=10, learning_rate=3e-3), env=ENV, seed=0
     )
     model, normalize, _ = train(settings, RunFolder(tmp_path, "env"))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)

@@ -92,7 +92,7 @@ def knob_table() -> dict[str, DynamicParameter]:
             "standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
         ),
         DynamicParameter(
-            "augment", 0.1, (0.0, 1.0), "linear", 0.0,
+            "augment", 0.25, (0.0, 1.0), "linear", 0.0,
             "probability of each differentiable augmentation of the discriminator's inputs",
         ),
         DynamicParameter("r1", 1.0, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),
