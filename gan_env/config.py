@@ -135,6 +135,7 @@ PRESETS: dict[str, EnvConfig] = {
         latent_dim=32,
         num_decisions=16,
         updates_per_decision=24,
+        initial_knobs={"augment": 0.1, "r1": 0.3},
         instances=InstanceConfig(
             num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)
         ),
