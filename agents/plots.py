@@ -111,11 +111,11 @@ def sample_figure(folder: Path, summary: dict[str, Any], config: EnvConfig) -> F
         len(names), moments, figsize=(2.3 * moments, 2.4 * len(names)), layout="constrained", squeeze=False
     )
     for row, name in zip(axes, names, strict=True):
+        row[0].set_ylabel(name)
         for moment, axis in enumerate(row):
             _draw_samples(axis, samples[name][moment])
-            if row is axes[0]:
-                axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
-        row[0].set_ylabel(name)
+    for moment, axis in enumerate(axes[0]):
+        axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
     return figure
 
 
