@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from agents.run_folder import RunFolder
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig, env_config
+from gan_env.gan.data import POINT_SETS, load_points
+from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 
 BAND = (0.1, 0.9)
@@ -31,7 +33,7 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
     figures = {
         "knobs": knob_figure(episodes, summary["learned"], config),
         "metric": metric_figure(episodes, summary, config),
-        "samples": sample_figure(folder.path / "samples", summary, config),
+        "samples": sample_figure(folder.path / "samples", episodes, summary, config),
     }
     for name, figure in figures.items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=130, format="png"))
@@ -98,13 +100,22 @@ def metric_figure(episodes: dict[str, Episodes], summary: dict[str, Any], config
     return figure
 
 
-def sample_figure(folder: Path, summary: dict[str, Any], config: EnvConfig) -> Figure:
-    """Samples of the first test run at four moments: a row a policy, the learned one first."""
+def sample_figure(folder: Path, episodes: dict[str, Episodes], summary: dict[str, Any], config: EnvConfig) -> Figure:
+    """Samples at four moments of one test run, over held-out data: a row a policy, the learned one first.
+
+    Of the runs whose samples were kept, it is the one that the learned policy ends at the median with.
+    """
     ranked = sorted(summary["policies"], key=lambda n: summary["policies"][n]["iqm"])
     others = [name for name in ranked if name not in (summary["learned"], "replay")]
     names = [summary["learned"], "best_schedule", *[n for n in others if n != "best_schedule"]]
     names = [*names[: SHOWN - 1], names[-1]]  # the best few, and the worst
-    samples = {name: np.load(folder / f"{name}.npy")[0] for name in names}  # [moments, count, *shape]
+    kept = {name: np.load(folder / f"{name}.npy") for name in names}  # [runs, moments, count, *shape]
+    runs = len(kept[summary["learned"]])
+    run = int(np.argsort(episodes[summary["learned"]].final[:runs])[runs // 2])
+    samples = {name: array[run] for name, array in kept.items()}
+    instances = InstanceSet(config, "test")
+    dataset = instances[run % len(instances)].dataset
+    data = load_points(dataset).held_out[:1000].numpy() if dataset in POINT_SETS else None
     moments = len(next(iter(samples.values())))
     total = config.num_decisions * config.updates_per_decision
     figure, axes = plt.subplots(
@@ -113,16 +124,17 @@ def sample_figure(folder: Path, summary: dict[str, Any], config: EnvConfig) -> F
     for row, name in zip(axes, names, strict=True):
         row[0].set_ylabel(name)
         for moment, axis in enumerate(row):
-            _draw_samples(axis, samples[name][moment])
+            _draw_samples(axis, samples[name][moment], data)
     for moment, axis in enumerate(axes[0]):
         axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
     return figure
 
 
-def _draw_samples(axis: Axes, samples: NDArray[np.float32]) -> None:
-    """Points as a scatter, images as a grid."""
+def _draw_samples(axis: Axes, samples: NDArray[np.float32], data: NDArray[np.float32] | None) -> None:
+    """Points as a scatter over the data, images as a grid."""
     axis.set(xticks=[], yticks=[])
-    if samples.ndim == 2:
+    if data is not None:
+        axis.scatter(data[:, 0], data[:, 1], s=2, color="lightgray")
         axis.scatter(samples[:, 0], samples[:, 1], s=3)
         axis.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
         return
