@@ -72,11 +72,6 @@ class RunFolder:
         """The trained model."""
         return self.path / f"{self.name}.zip"
 
-    @property
-    def normalization(self) -> Path:
-        """The observation statistics that the model was trained with."""
-        return self.settings / "vecnormalize.pkl"
-
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file by `save(path)` beside its place and moves it there, so a kill leaves the old one."""
         target = self.path / name

@@ -1,7 +1,7 @@
 """Instances: what kind of GAN run an episode is. Training and test instances are disjoint."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -89,8 +89,3 @@ class InstanceSet:
         for name in ("lr_g", "lr_d"):
             require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
         return instance
-
-
-def instance_fields() -> list[str]:
-    """Names of an instance's fields, in order."""
-    return [f.name for f in fields(Instance)]
