@@ -55,8 +55,8 @@ class PPOOptions:
         log_std_init: logarithm of the actions' initial standard deviation.
     """
 
-    rows: int = 64
-    rollouts: int = 72
+    rows: int = 96
+    rollouts: int = 120
     minibatches: int = 5
     epochs: int = 10
     learning_rate: float = 1e-3

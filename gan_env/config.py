@@ -30,12 +30,13 @@ def require(condition: bool, key: str, value: object, expected: str) -> None:
 
 @dataclass(frozen=True)
 class InstanceConfig:
-    """Ranges that training and test instances are drawn from, uniformly in the logarithm.
+    """Ranges that training and test instances are drawn from, uniformly in the logarithm (`beta_1`: uniformly).
 
     Attributes:
         num_samples: number of training samples; what exceeds the data set means all of it.
         lr_g: learning rate of the generator.
         lr_d: learning rate of the discriminator.
+        beta_1: momentum of both players' Adam; 0, 0.5 and 0.9 are customary.
         batch_size: samples a batch. The upper end sets the size of the batch tensor.
         width: hidden units (points) or channels (images). The upper end sets the size of the networks.
         train_size: number of training instances.
@@ -46,8 +47,9 @@ class InstanceConfig:
     num_samples: tuple[int, int] = (30, 65_536)
     lr_g: tuple[float, float] = (1e-4, 1e-2)
     lr_d: tuple[float, float] = (1e-4, 1e-2)
-    batch_size: tuple[int, int] = (16, 64)
-    width: tuple[int, int] = (24, 48)
+    beta_1: tuple[float, float] = (0.0, 0.9)
+    batch_size: tuple[int, int] = (16, 32)
+    width: tuple[int, int] = (16, 32)
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
@@ -56,6 +58,8 @@ class InstanceConfig:
         for name, lowest in (("num_samples", 2), ("lr_g", 0.0), ("lr_d", 0.0), ("batch_size", 2), ("width", 2)):
             low, high = getattr(self, name)
             require(lowest <= low <= high, f"instances.{name}", [low, high], f"{lowest} <= low <= high")
+        low, high = self.beta_1
+        require(0 <= low <= high < 1, "instances.beta_1", [low, high], "0 <= low <= high < 1")
         for name in ("lr_g", "lr_d"):
             low, high = getattr(self, name)
             require(low > 0 and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
@@ -97,8 +101,8 @@ class EnvConfig:
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
-    num_decisions: int = 20
-    updates_per_decision: int = 30
+    num_decisions: int = 12
+    updates_per_decision: int = 50
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
@@ -133,11 +137,15 @@ PRESETS: dict[str, EnvConfig] = {
     "fashion_mnist": EnvConfig(
         datasets=("fashion_mnist",),
         latent_dim=32,
-        num_decisions=16,
-        updates_per_decision=24,
-        initial_knobs={"augment": 0.1, "r1": 0.3},
+        num_decisions=8,
+        updates_per_decision=100,
         instances=InstanceConfig(
-            num_samples=(300, 60_000), lr_g=(3e-4, 3e-3), lr_d=(3e-4, 3e-3), batch_size=(32, 32), width=(16, 16)
+            num_samples=(300, 60_000),
+            lr_g=(1e-3, 5e-3),
+            lr_d=(1e-3, 5e-3),
+            beta_1=(0.5, 0.5),
+            batch_size=(32, 32),
+            width=(16, 16),
         ),
     ),
 }

@@ -19,6 +19,7 @@ class RowSettings:
         width: share of the full network width in (0, 1], float32.
         lr_g: learning rate of the generator, float32.
         lr_d: learning rate of the discriminator, float32.
+        beta_1: momentum of both players' Adam, float32.
     """
 
     key: Tensor
@@ -29,6 +30,7 @@ class RowSettings:
     width: Tensor
     lr_g: Tensor
     lr_d: Tensor
+    beta_1: Tensor
 
     def with_rows(self, rows: Tensor, other: "RowSettings") -> "RowSettings":
         """A copy in which the rows `rows` (int64 indices) come from `other`, in its order."""

@@ -10,7 +10,9 @@ Keys may have any shape `[*K]`: usually `[N]`, one a row, or `[k, N]`, one an up
 """
 
 import math
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,8 +54,17 @@ def fold_in(key: Tensor, data: int | Tensor) -> Tensor:
 
 def random_bits(key: Tensor, *shape: int) -> Tensor:
     """64 random bits an element: int64, [*K, *shape]."""
-    positions = torch.arange(1, math.prod(shape) + 1, device=key.device) * _GAMMA
-    return _mix(key[..., None] + positions).view(*key.shape, *shape)
+    return _mix(key[..., None] + _positions(math.prod(shape), key.device)).view(*key.shape, *shape)
+
+
+@lru_cache(maxsize=256)
+def _positions(count: int, device: torch.device) -> Tensor:
+    """The counter's values, as data.
+
+    From an `arange` torch's compiler would compute them with signed overflow, which C++ leaves undefined: the numbers
+    were wrong.
+    """
+    return torch.from_numpy(np.arange(1, count + 1) * np.int64(_GAMMA)).to(device)
 
 
 def uniform(key: Tensor, *shape: int) -> Tensor:

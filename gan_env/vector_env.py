@@ -256,6 +256,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             width=column([i.width / self.population.config.width for i in instances], torch.float32),
             lr_g=column([i.lr_g for i in instances], torch.float32),
             lr_d=column([i.lr_d for i in instances], torch.float32),
+            beta_1=column([i.beta_1 for i in instances], torch.float32),
         )
 
     def _quality(self) -> Quality:

@@ -23,6 +23,7 @@ def make_settings() -> Callable[..., RowSettings]:
         whole = {"key": list(range(rows)), "dataset": [0] * rows, "window": [0] * rows}
         whole |= {"num_samples": [1000] * rows, "batch_size": [8] * rows}
         real = {"width": [1.0] * rows, "lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows}
+        real |= {"beta_1": [0.5] * rows}
         columns = {name: torch.tensor(given.get(name, value), dtype=torch.int64) for name, value in whole.items()}
         columns |= {name: torch.tensor(given.get(name, value), dtype=torch.float32) for name, value in real.items()}
         return RowSettings(**columns)
@@ -73,6 +74,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
                 width=[1.0, 0.5, 0.25],
                 lr_g=[1e-4, 1e-3, 1e-2],
                 lr_d=[1e-3, 1e-2, 1e-4],
+                beta_1=[0.9, 0.5, 0.0],
             ),
             last=column("last", [False, False, True]),
         )

@@ -132,6 +132,8 @@ def test_a_value_out_of_range_is_refused_with_key_and_value(key: str, value: Any
         ("lr_g", [1e-2, 1e-3]),
         ("lr_d", [1e-3, 1.5]),
         ("lr_d", [float("nan"), 1.0]),
+        ("beta_1", [-0.1, 0.5]),
+        ("beta_1", [0.5, 1.0]),
         ("batch_size", [1, 4]),
         ("width", [1, 4]),
         ("train_size", 0),

@@ -30,6 +30,7 @@ def configs(draw: st.DrawFn) -> EnvConfig:
         num_samples=whole(100_000),
         lr_g=pair(1e-6, 1),
         lr_d=pair(1e-6, 1),
+        beta_1=pair(0, 0.99),
         batch_size=whole(512),
         width=whole(256),
         train_size=draw(st.integers(1, 40)),
@@ -54,7 +55,7 @@ def test_instances_are_inside_the_ranges(config: EnvConfig) -> None:
             low, high = getattr(config.instances, name)
             assert isinstance(getattr(instance, name), int)
             assert low <= getattr(instance, name) <= high
-        for name in RATES:
+        for name in (*RATES, "beta_1"):
             low, high = getattr(config.instances, name)
             assert low * (1 - 1e-12) <= getattr(instance, name) <= high * (1 + 1e-12)
 
@@ -148,7 +149,7 @@ def test_an_empty_mapping_is_the_first_instance(instances: InstanceSet) -> None:
 
 def test_an_instance_pins_itself(instances: InstanceSet) -> None:
     """It need not be in the set, nor in its ranges of learning rates."""
-    own = Instance("ring", num_samples=2, lr_g=0.9, lr_d=1e-7, batch_size=2, width=2)
+    own = Instance("ring", num_samples=2, lr_g=0.9, lr_d=1e-7, beta_1=0.0, batch_size=2, width=2)
     assert instances.pin(own) is own
 
 
@@ -162,6 +163,8 @@ WRONG = [
     ("lr_g", 0.0),
     ("lr_g", 1.5),
     ("lr_d", float("nan")),
+    ("beta_1", 1.0),
+    ("beta_1", -0.1),
 ]
 
 

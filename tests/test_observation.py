@@ -84,6 +84,7 @@ BY_HAND = {
     "collapse": -0.2,
     "lr_g": -1.0,
     "lr_d": 0.0,
+    "beta_1": 0.9,
     "num_samples": math.log10(30) - 3,
     "batch_size": -1.0,
     "width": 1.0,

@@ -1,5 +1,6 @@
 """The batched training program: equality, independence, permutation, compiled against eager, state in and out."""
 
+import math
 from dataclasses import fields
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_env.gan.data import DataBank
-from gan_env.gan.population import BETA_1, BETA_2, EPSILON, Population, PopulationConfig, _adam, choose_block
+from gan_env.gan.population import BETA_2, EPSILON, Population, PopulationConfig, _adam, choose_block
 from gan_env.gan.trainer import train_interval
 from gan_env.records import RowSettings
+from gan_env.seeding import fold_in
 
 CPU = torch.device("cpu")
 
@@ -26,6 +28,7 @@ def settings(keys: list[int]) -> RowSettings:
         width=(1 + key % 2) / 2,
         lr_g=1e-3 * (1 + key % 3),
         lr_d=2e-3 * (1 + key % 2),
+        beta_1=0.4 + 0.2 * (key % 3),
     )
 
 
@@ -106,12 +109,11 @@ def test_two_runs_with_one_seed_are_identical() -> None:
     assert torch.equal(runs[0].state.g, runs[1].state.g)
 
 
-def test_updates_ahead_do_not_change_the_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random numbers are drawn for several updates at once; how many must not matter."""
+def test_how_updates_are_cut_into_calls_does_not_change_the_randomness() -> None:
     whole, single = population([3, 4]), population([3, 4])
     whole.update(knobs(2), 6)
-    monkeypatch.setattr("gan_env.gan.population.DRAWS_AT_ONCE", 1)
-    single.update(knobs(2), 6)
+    for _ in range(6):
+        single.update(knobs(2), 1)
     assert torch.equal(whole.state.g, single.state.g)
 
 
@@ -165,10 +167,16 @@ def test_blocks_do_not_change_the_result() -> None:
     torch.testing.assert_close(together.samples, apart.samples, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
 
 
-def test_images_on_a_cpu_run_in_small_blocks_and_points_together() -> None:
-    assert choose_block(64, 3, CPU) == 4
-    assert choose_block(2, 3, CPU) == 2
-    assert choose_block(64, 1, CPU) == 64
+@pytest.mark.parametrize("sample_dims", [1, 3])
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 64, 257])
+def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
+    block = choose_block(num_rows, sample_dims, CPU)
+    assert 1 <= block <= num_rows
+    assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
+
+
+def test_a_gpu_runs_all_rows_together() -> None:
+    assert choose_block(257, 3, torch.device("cuda")) == 257
 
 
 def test_fewer_samples_are_the_first_of_more() -> None:
@@ -176,17 +184,18 @@ def test_fewer_samples_are_the_first_of_more() -> None:
     torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
 
 
-def test_adam_is_torchs_adam_with_a_rate_a_row() -> None:
-    rates = torch.tensor([1e-3, 1e-2])
+def test_adam_is_torchs_adam_with_a_rate_and_momentum_a_row() -> None:
+    rates, momenta = torch.tensor([1e-3, 1e-2]), torch.tensor([0.0, 0.9])
     start = torch.randn(2, 5)
     ours, first, second = start.clone(), torch.zeros(2, 5), torch.zeros(2, 5)
     theirs = [nn.Parameter(row.clone()) for row in start]
     optimizers = [
-        torch.optim.Adam([p], lr.item(), (BETA_1, BETA_2), EPSILON) for p, lr in zip(theirs, rates, strict=True)
+        torch.optim.Adam([p], lr.item(), (beta_1.item(), BETA_2), EPSILON)
+        for p, lr, beta_1 in zip(theirs, rates, momenta, strict=True)
     ]
     for step in range(4):
         grad = torch.randn(2, 5)
-        ours, first, second = _adam(ours, grad, first, second, torch.full((2,), step), rates)
+        ours, first, second = _adam(ours, grad, first, second, torch.full((2,), step), rates, momenta)
         for row, (parameter, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
             parameter.grad = grad[row]
             optimizer.step()
@@ -198,13 +207,13 @@ def test_one_update_is_that_of_a_plain_loop() -> None:
     made = population([4])
     rows, config = made.settings, made.config
     g, d = made.state.g.clone().requires_grad_(), made.state.d.clone().requires_grad_()
-    uniforms, normals = next(made._draw(0, 1))
+    uniforms, normals = made._draw(fold_in(fold_in(rows.key, 2), 0), fold_in(fold_in(rows.key, 3), 0))
     size = int(rows.batch_size)
     real = made.bank.pick_train(uniforms[:, : config.batch_size], rows)[:, :size].requires_grad_()
     z = normals[:, : config.batch_size * config.latent_dim].view(1, config.batch_size, -1)[:, :size]
     softplus = nn.functional.softplus
-    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (BETA_1, BETA_2), EPSILON)
-    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (BETA_1, BETA_2), EPSILON)
+    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (float(rows.beta_1), BETA_2), EPSILON)
+    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (float(rows.beta_1), BETA_2), EPSILON)
     fake = made.generator(g, z)
     logit = made.discriminator(d, real)
     (slope,) = torch.autograd.grad(logit.sum(), real, create_graph=True)

@@ -112,7 +112,7 @@ def test_a_crash_costs_more_than_any_other_run() -> None:
 
 def test_options_pin_instances_and_knobs() -> None:
     env = make(2)
-    instance = Instance("spiral", num_samples=50, lr_g=1e-3, lr_d=2e-3, batch_size=8, width=32)
+    instance = Instance("spiral", num_samples=50, lr_g=1e-3, lr_d=2e-3, beta_1=0.3, batch_size=8, width=32)
     env.reset(seed=0, options={"instance": instance, "knobs": {"r1": 3.0}})
     assert env.population.settings.num_samples.tolist() == [50, 50]
     np.testing.assert_allclose(env.knobs.values(env._coordinates)["r1"], [3.0, 3.0], rtol=1e-5)

@@ -4,37 +4,34 @@ All parameters of a network are one `[N, P]` matrix, so Adam is a handful of ele
 dictionary of eleven tensors. One update (discriminator step with R1, Adam, generator step, Adam, statistics) is a pure
 function that is traced once, gradients included, and compiled; without a compiler it runs as it is.
 
-Rows run together in blocks. `choose_block` holds the only rule about that; nothing outside this file knows it.
+Rows run together in blocks, and on a CPU every core takes blocks of its own. `choose_block` holds the only rule about
+that; nothing outside this file knows it.
 """
 
-import logging
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.gan.augment import AUGMENTATIONS
 from gan_env.gan.data import DataBank
 from gan_env.gan.losses import batch_weights, discriminator_loss, generator_loss, gradient_penalty, mean
 from gan_env.gan.networks import Network, dcgan, mlp
+from gan_env.gan.programs import Programs
 from gan_env.records import RowSettings
 from gan_env.seeding import fold_in, normal, uniform
 
-logger = logging.getLogger(__name__)
-
-BETA_1, BETA_2, EPSILON = 0.5, 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
+BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
 STATISTICS = (
     "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
     "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
 )  # fmt: skip
 """Columns of `PopulationState.totals`: sums over the updates since `clear_totals`."""
 
-DRAWS_AT_ONCE = 500_000
-"""Random numbers drawn ahead of the updates that use them; more would leave the cache."""
+BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
+"""Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
 
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE = range(6)  # streams of a row's key
 
@@ -58,6 +55,9 @@ class PopulationState:
         return [getattr(self, field.name) for field in fields(self)]
 
 
+_STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
+
+
 @dataclass(frozen=True)
 class PopulationConfig:
     """Sizes shared by all rows.
@@ -78,12 +78,11 @@ class PopulationConfig:
 
 
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
-    """How many rows run through the program at once.
-
-    Small dense networks and anything on a GPU run together. Images on a CPU run four rows at a time: more would leave
-    the cache, fewer would leave a core idle (tests/benchmarks/throughput.py).
-    """
-    return min(4, num_rows) if sample_dims == 3 and device.type == "cpu" else num_rows
+    """How many rows run through a program at once: all on a GPU; on a CPU so many that every core has work."""
+    if device.type != "cpu":
+        return num_rows
+    largest = BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS
+    return min(largest, math.ceil(num_rows / torch.get_num_threads()))
 
 
 class Population:
@@ -108,8 +107,7 @@ class Population:
         self._uniforms = config.batch_size * (1 + 2 * self._augmentation.draws)
         self._normals = config.batch_size * (config.latent_dim + 2 * math.prod(bank.sample_shape))
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
-        self._compiled = compiled
-        self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._programs = Programs(self.device, compiled)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
@@ -124,24 +122,24 @@ class Population:
 
     def update(self, knobs: dict[str, Tensor], count: int) -> None:
         """Runs `count` updates of every row with the knob values `[N]` (`instance_noise`, `augment`, `r1`)."""
-        inputs = [*self.state.tensors(), *_tensors(self.settings)]
-        inputs += [knobs["instance_noise"], knobs["augment"], knobs["r1"]]
-        ahead = max(1, DRAWS_AT_ONCE // (self.block * (self._uniforms + self._normals)))
-        with torch.no_grad():
-            for start in range(0, self.num_rows, self.block):
-                part = [tensor[start : start + self.block] for tensor in inputs]
-                for done in range(0, count, ahead):
-                    for draws in self._draw(start, min(ahead, count - done)):
-                        self._program(self._update_in_place, [*part, *draws])(*part, *draws)
+        values = [knobs["instance_noise"], knobs["augment"], knobs["r1"]]
 
-    def _draw(self, start: int, updates: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The next updates' random numbers, uniform [n, U] and normal [n, V], for the n rows of a block."""
-        rows = slice(start, start + self.block)
-        steps = self.state.step[rows] + torch.arange(updates, device=self.device)[:, None]  # [k, n]
-        key = self.settings.key[rows]
-        uniforms = uniform(fold_in(fold_in(key, _UNIFORM), steps), self._uniforms)
-        normals = normal(fold_in(fold_in(key, _NORMAL), steps), self._normals)
-        return zip(uniforms, normals, strict=True)
+        def train(*part: Tensor) -> None:
+            key, step = RowSettings(*part[_STATE : _STATE + _SETTINGS]).key, PopulationState(*part[:_STATE]).step
+            steps = step + torch.arange(count, device=self.device)[:, None]  # [count, n]
+            streams = [fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)]
+            for keys in zip(*streams, strict=True):
+                draws = self._programs.run(self._draw, *keys)
+                self._programs.run(self._update_in_place, *part, *draws)
+
+        self._programs.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
+
+    def _draw(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
+        """The random numbers of one update of n rows, uniform [n, U] and normal [n, V].
+
+        A program of its own: inside the update's, every kernel that uses a number would compute it anew.
+        """
+        return uniform(uniform_key, self._uniforms), normal(normal_key, self._normals)
 
     def clear_totals(self) -> None:
         """Starts a new interval of statistics."""
@@ -157,9 +155,8 @@ class Population:
         """
         weights = self.state.ema if average else self.state.g
         z = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
-        generate = self.generator.__call__
-        parts = zip(weights.split(self.block), z.split(self.block), strict=True)
-        return torch.cat([self._shaped(self._program(generate, [*part])(*part)) for part in parts])
+        run = partial(self._programs.run, self.generator.__call__)
+        return self._shaped(torch.cat(self._programs.each_block(run, [weights, z], self.block)))
 
     @torch.no_grad()
     def clean_logits(self) -> tuple[Tensor, Tensor]:
@@ -168,13 +165,10 @@ class Population:
         draws = uniform(fold_in(fold_in(self.settings.key, _PROBE), self.state.step), 2, count)
         train = self.bank.pick_train(draws[:, 0], self.settings)
         held_out = self.bank.pick_held_out(draws[:, 1], self.settings)
-        means = [
-            self.discriminator(weights, inputs).squeeze(-1).unflatten(1, (2, count)).mean(dim=2)
-            for weights, inputs in zip(
-                self.state.d.split(self.block), torch.cat([train, held_out], dim=1).split(self.block), strict=True
-            )
-        ]
-        return tuple(torch.cat(means).unbind(dim=1))  # type: ignore[return-value]
+        inputs = torch.cat([train, held_out], dim=1)
+        logits = torch.cat(self._programs.each_block(self.discriminator, [self.state.d, inputs], self.block))
+        train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
+        return train_mean, held_out_mean
 
     def get_state(self) -> dict[str, Tensor]:
         """A copy of everything that training changes."""
@@ -203,33 +197,11 @@ class Population:
     def _shaped(self, samples: Tensor) -> Tensor:
         return samples.reshape(*samples.shape[:2], *self.bank.sample_shape)
 
-    def _program(self, function: Callable[..., Any], inputs: list[Tensor]) -> Callable[..., Any]:
-        """The compiled `function` for inputs of these shapes, made at its first use; or the function itself."""
-        if not self._compiled:
-            return function
-        key = (function.__qualname__, *inputs[0].shape, *inputs[-1].shape)
-        if key not in self._programs:
-            self._programs[key] = self._compile(function, inputs)
-        return self._programs[key]
-
-    def _compile(self, function: Callable[..., Any], inputs: list[Tensor]) -> Callable[..., Any]:
-        """Traces a function, gradients included, into one graph without breaks, and compiles it."""
-        example = [tensor.clone() for tensor in inputs]
-        try:
-            graph = make_fx(lambda *tensors: function(*tensors))(*example)
-            program: Callable[..., Any] = torch.compile(graph, dynamic=False)
-            program(*example)
-        except Exception as error:  # inductor's errors have no common class; eager always works
-            logger.warning("torch.compile failed (%s): training runs uncompiled, slower but the same", error)
-            self._compiled = False
-            return function
-        return program
-
     def _update_in_place(self, *inputs: Tensor) -> None:
-        count, rows = len(fields(PopulationState)), len(fields(RowSettings))
-        state = PopulationState(*inputs[:count])
-        settings = RowSettings(*inputs[count : count + rows])
-        for old, new in zip(state.tensors(), self._update(state, settings, *inputs[count + rows :]), strict=True):
+        state = PopulationState(*inputs[:_STATE])
+        settings = RowSettings(*inputs[_STATE : _STATE + _SETTINGS])
+        new_state = self._update(state, settings, *inputs[_STATE + _SETTINGS :])
+        for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
@@ -266,12 +238,16 @@ class Population:
         penalty = gradient_penalty(logit_real, real, weights)
         loss_d = discriminator_loss(logit_real, logit_fake, weights)
         (grad_d,) = torch.autograd.grad((loss_d + r1 / 2 * penalty).sum(), d)
-        new_d, mean_d, square_d = _adam(state.d, grad_d, state.mean_d, state.square_d, state.step, rows.lr_d)
+        new_d, mean_d, square_d = _adam(
+            state.d, grad_d, state.mean_d, state.square_d, state.step, rows.lr_d, rows.beta_1
+        )
 
         # Generator, against the new discriminator, on the same fakes.
         loss_g = generator_loss(self.discriminator(new_d, fake).squeeze(-1), weights)
         (grad_g,) = torch.autograd.grad(loss_g.sum(), g)
-        new_g, mean_g, square_g = _adam(state.g, grad_g, state.mean_g, state.square_g, state.step, rows.lr_g)
+        new_g, mean_g, square_g = _adam(
+            state.g, grad_g, state.mean_g, state.square_g, state.step, rows.lr_g, rows.beta_1
+        )
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
@@ -290,13 +266,13 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
 
 
 def _adam(
-    weights: Tensor, grad: Tensor, first: Tensor, second: Tensor, step: Tensor, rate: Tensor
+    weights: Tensor, grad: Tensor, first: Tensor, second: Tensor, step: Tensor, rate: Tensor, beta_1: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of Adam with a learning rate and a step count for each row: [N, P] each, step and rate [N]."""
+    """One step of Adam: [N, P] each, and for each row [N] its step count, learning rate and momentum."""
     grad, t = grad.detach(), (step + 1).float()
-    first = torch.lerp(first, grad, 1 - BETA_1)
+    first = torch.lerp(first, grad, 1 - beta_1[:, None])
     second = torch.lerp(second, grad.square(), 1 - BETA_2)
-    size = rate / (1 - BETA_1**t)
+    size = rate / (1 - beta_1**t)
     root = torch.sqrt(second / (1 - BETA_2**t)[:, None]) + EPSILON
     return weights.detach() - size[:, None] * first / root, first, second
 
@@ -310,4 +286,4 @@ def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
     ones = torch.ones(num_rows, device=device)
     whole = torch.ones(num_rows, dtype=torch.int64, device=device)
     keys = torch.arange(num_rows, device=device)
-    return RowSettings(keys, whole * 0, whole * 0, whole, whole, ones, ones * 0, ones * 0)
+    return RowSettings(keys, whole * 0, whole * 0, whole, whole, ones, ones * 0, ones * 0, ones * 0)

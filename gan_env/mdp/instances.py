@@ -19,6 +19,7 @@ class Instance:
         dataset: name of the data set.
         num_samples: number of training samples; more than there are means all.
         lr_g, lr_d: learning rates of generator and discriminator.
+        beta_1: momentum of both players' Adam.
         batch_size: samples a batch.
         width: hidden units (points) or channels (images).
     """
@@ -27,6 +28,7 @@ class Instance:
     num_samples: int
     lr_g: float
     lr_d: float
+    beta_1: float
     batch_size: int
     width: int
 
@@ -50,12 +52,14 @@ class InstanceSet:
 
         names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
         columns = {name: log_uniform(*getattr(ranges, name)) for name in ("lr_g", "lr_d")}
+        momenta = rng.uniform(*ranges.beta_1, count).tolist()
         whole = {name: log_uniform(*getattr(ranges, name)) for name in ("num_samples", "batch_size", "width")}
         self.instances = [
             Instance(
                 dataset=config.datasets[names[i]],
                 lr_g=columns["lr_g"][i],
                 lr_d=columns["lr_d"][i],
+                beta_1=momenta[i],
                 **{name: round(values[i]) for name, values in whole.items()},
             )
             for i in range(count)
@@ -88,4 +92,5 @@ class InstanceSet:
         require(2 <= instance.width <= self.max_width, "instance.width", instance.width, widths)
         for name in ("lr_g", "lr_d"):
             require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
+        require(0 <= instance.beta_1 < 1, "instance.beta_1", instance.beta_1, "0 <= beta_1 < 1")
         return instance

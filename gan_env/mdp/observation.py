@@ -114,6 +114,7 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
             "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3,
             "log10 learning rate of D, + 3",
         ),
+        Statistic("beta_1", "context", 0, 1, lambda m: m.settings.beta_1, "momentum of both players' Adam"),
         Statistic(
             "num_samples", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.num_samples) - 3,
             "log10 number of training samples, - 3",

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gan_env import GANVectorEnv
 from gan_env.gan.networks import Network
-from gan_env.gan.population import BETA_1, BETA_2
+from gan_env.gan.population import BETA_2
 
 PROBLEMS: dict[str, dict[str, Any]] = {
     "points": {"preset": "points"},
@@ -59,8 +59,8 @@ def plain_loop(env: GANVectorEnv) -> Callable[[int], None]:
     population, device = env.population, env.device
     config = population.config
     g, d = Plain(population.generator).to(device), Plain(population.discriminator).to(device)
-    optimizer_g = torch.optim.Adam(g.parameters(), 1e-3, (BETA_1, BETA_2))
-    optimizer_d = torch.optim.Adam(d.parameters(), 1e-3, (BETA_1, BETA_2))
+    optimizer_g = torch.optim.Adam(g.parameters(), 1e-3, (0.5, BETA_2))
+    optimizer_d = torch.optim.Adam(d.parameters(), 1e-3, (0.5, BETA_2))
     data = env.bank.datasets[0].train
     data = data.float() / 127.5 - 1 if data.dtype == torch.uint8 else data
     softplus = nn.functional.softplus
