@@ -56,7 +56,7 @@ class PPOOptions:
     """
 
     rows: int = 96
-    rollouts: int = 120
+    rollouts: int = 96
     minibatches: int = 5
     epochs: int = 10
     learning_rate: float = 1e-3

@@ -16,7 +16,7 @@ class GANEnv(gym.Env[Array, Array]):
     A GAN is trained from scratch for a fixed budget of updates (a discriminator step with R1, then a generator step,
     both with Adam). The budget is cut into `num_decisions` intervals. Before each, the policy sees statistics of the
     training so far and moves the knobs. What kind of run it is (data set, number of training samples, learning rates,
-    batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
+    momentum, batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
 
     ## Action space
     `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.

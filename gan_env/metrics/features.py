@@ -39,7 +39,7 @@ class Classifier(nn.Module):
 
 
 class ClassifierFeatures:
-    """Features of a classifier trained on Fashion-MNIST, for greyscale images of any side.
+    """Features of a classifier trained on Fashion-MNIST, for images of any side; colours are averaged.
 
     Args:
         device: where the images will be.
@@ -59,8 +59,8 @@ class ClassifierFeatures:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1], [..., 1, H, W] -> features [..., 64]."""
-        flat = images.flatten(0, -4)
+        """Images in [-1, 1], [..., C, H, W] -> features [..., 64]."""
+        flat = images.flatten(0, -4).mean(dim=1, keepdim=True)  # [B, 1, H, W]
         if flat.shape[-1] != SIDE:
             flat = nn.functional.interpolate(flat, size=(SIDE, SIDE), mode="bilinear", antialias=True)
         features = torch.cat([self.network.features(part) for part in flat.split(1024)])

@@ -1,4 +1,4 @@
-"""GAN updates a second: our environment beside what a user would write instead, in one process.
+"""GAN updates a second: our environment beside what a user would write instead, in one run.
 
     python tests/benchmarks/throughput.py [--rows 96] [--rounds 5] [--device cpu|cuda|auto] [--json FILE]
 
@@ -6,6 +6,8 @@ Compared, in turn and round after round (medians are reported, since a shared ma
   environment   `GANVectorEnv.step`: updates, samples, metric, observation, reward, everything
   core          the same N GANs without metric and observation
   plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch
+  subprocesses  stable-baselines3's SubprocVecEnv with one single environment a core (points)
+Then the Frechet distance beside torch-fidelity's, and how the cost of an update grows.
 """
 
 import argparse
@@ -16,121 +18,177 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from rivals import plain_loop, subprocess_envs
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from gan_env import GANVectorEnv
-from gan_env.gan.networks import Network
-from gan_env.gan.population import BETA_2
+from gan_env.config import find_device
+from gan_env.gan.data import IMAGE_SETS, Dataset
+from gan_env.gan.population import Population
+from gan_env.metrics.frechet import FrechetDistance
 
+
+def noise_images(data_root: str, image_size: int) -> Dataset:
+    """Colour noise: for speed it doesn't matter what the pictures show."""
+    images = torch.randint(256, (2048, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
+    return Dataset(images, images[:512], torch.zeros(0, 2))
+
+
+IMAGE_SETS["noise"] = noise_images
 PROBLEMS: dict[str, dict[str, Any]] = {
     "points": {"preset": "points"},
     "16x16, 16 channels": {"preset": "fashion_mnist", "image_size": 16},
-    "28x28, 16 channels": {"preset": "fashion_mnist", "image_size": 28},
+    "28x28, 16 channels": {"preset": "fashion_mnist"},
+    "32x32x3, 32 channels": {
+        "preset": "fashion_mnist", "datasets": ["noise"], "image_size": 32, "instances": {"width": [32, 32]},
+    },
+}  # fmt: skip
+GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
+    "N on points": [(str(n), n, PROBLEMS["points"]) for n in (8, 32, 96, 256)],
+    "batch on points, N = 96": [
+        (str(b), 96, {"preset": "points", "instances": {"batch_size": [b, b]}}) for b in (16, 32, 64, 128)
+    ],
+    "side of an image, 16 channels, N = 16": [
+        (str(s), 16, {"preset": "fashion_mnist", "image_size": s}) for s in (8, 16, 28, 32)
+    ],
 }
 
 
-class Plain(nn.Module):
-    """One of our networks as ordinary modules."""
+class Timer:
+    """Measures competitors in turn."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.image, self.bounded = network.image, network.bounded
-        make = {
-            "linear": lambda i, o: nn.Linear(i, o),
-            "down": lambda i, o: nn.Conv2d(i, o, 4, 2, 1),
-            "up": lambda i, o: nn.ConvTranspose2d(i, o, 4, 2, 1),
-        }
-        self.layers = nn.ModuleList(make[layer.kind](layer.inputs, layer.outputs) for layer in network.layers)
+    def __init__(self, rounds: int, seconds: float, device: torch.device) -> None:
+        self.rounds, self.seconds, self.device = rounds, seconds, device
 
-    def forward(self, x: Tensor) -> Tensor:
-        """As `Network.__call__`, for one row."""
-        for index, layer in enumerate(self.layers):
-            x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
-            if index == 0 and self.image is not None:
-                x = x.view(-1, self.image[0], self.image[1], self.image[1])
-            if index < len(self.layers) - 1:
-                x = nn.functional.leaky_relu(x, 0.2)
-        return torch.tanh(x) if self.bounded else x
+    def rates(self, competitors: dict[str, tuple[Callable[[], object], float]]) -> dict[str, float]:
+        """Median work a second of each competitor: (call, work that one call does)."""
+        found: dict[str, list[float]] = {name: [] for name in competitors}
+        for _ in range(self.rounds):
+            for name, (call, work) in competitors.items():
+                found[name].append(self._rate(call, work))
+        return {name: statistics.median(values) for name, values in found.items()}
 
-
-def plain_loop(env: GANVectorEnv) -> Callable[[int], None]:
-    """A user's own training loop for one GAN; returns what runs so many updates."""
-    population, device = env.population, env.device
-    config = population.config
-    g, d = Plain(population.generator).to(device), Plain(population.discriminator).to(device)
-    optimizer_g = torch.optim.Adam(g.parameters(), 1e-3, (0.5, BETA_2))
-    optimizer_d = torch.optim.Adam(d.parameters(), 1e-3, (0.5, BETA_2))
-    data = env.bank.datasets[0].train
-    data = data.float() / 127.5 - 1 if data.dtype == torch.uint8 else data
-    softplus = nn.functional.softplus
-
-    def update() -> None:
-        real = data[torch.randint(len(data), (config.batch_size,), device=device)]
-        real = (real + 0.1 * torch.randn_like(real)).requires_grad_()
-        fake = g(torch.randn(config.batch_size, config.latent_dim, device=device)).view(real.shape)
-        fake = fake + 0.1 * torch.randn_like(real)
-        logit = d(real)
-        (slope,) = torch.autograd.grad(logit.sum(), real, create_graph=True)
-        penalty = slope.flatten(1).square().sum(1).mean()
-        loss_d = softplus(-logit).mean() + softplus(d(fake.detach())).mean() + 0.5 * penalty
-        optimizer_d.zero_grad()
-        loss_d.backward()
-        optimizer_d.step()
-        loss_g = softplus(-d(fake)).mean()
-        optimizer_g.zero_grad()
-        loss_g.backward()
-        optimizer_g.step()
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            update()
-
-    return run
+    def _rate(self, call: Callable[[], object], work: float) -> float:
+        call()
+        started, done = time.perf_counter(), 0.0
+        while (elapsed := time.perf_counter() - started) < self.seconds:
+            call()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            done += work
+        return done / elapsed
 
 
-def measure(problem: str, rows: int, rounds: int, seconds: float, device: str) -> dict[str, float]:
-    """Median updates a second of each competitor."""
-    env = GANVectorEnv(rows, device=device, num_decisions=10_000, **PROBLEMS[problem])
-    started = time.perf_counter()
+def make_env(rows: int, device: torch.device, options: dict[str, Any]) -> GANVectorEnv:
+    """An environment whose episodes don't end while it is measured."""
+    env = GANVectorEnv(rows, device=str(device), **{"num_decisions": 1_000_000, **options})
     env.reset(seed=0)
-    action = 0 * env.action_space.sample()
+    return env
+
+
+def knob_values(env: GANVectorEnv) -> dict[str, Tensor]:
+    """The knobs at their initial values."""
+    return env.knobs.values(env.knobs.initial.repeat(env.num_envs, 1))
+
+
+def measure(problem: str, rows: int, timer: Timer) -> dict[str, float]:
+    """Median updates a second of each competitor, and what follows from them."""
+    options, started = PROBLEMS[problem], time.perf_counter()
+    env = make_env(rows, timer.device, options)
+    action = np.zeros(env.action_space.shape, np.float32)  # type: ignore[arg-type]
     env.step(action)
     first = time.perf_counter() - started
-    knobs = env.knobs.values(env._coordinates)
-    per_step = rows * env.config.updates_per_decision
-    plain = plain_loop(env)
-    competitors: dict[str, tuple[Callable[[], object], int]] = {
-        "environment": (lambda: env.step(action), per_step),
-        "core": (lambda: env.population.update(knobs, env.config.updates_per_decision), per_step),
+    per_step, knobs = env.config.updates_per_decision, knob_values(env)
+    plain = plain_loop(env.population)
+    competitors: dict[str, tuple[Callable[[], object], float]] = {
+        "environment": (lambda: env.step(action), rows * per_step),
+        "core": (lambda: env.population.update(knobs, per_step), rows * per_step),
         "plain loop": (lambda: plain(20), 20),
+        "large matrix product, FLOP/s": peak(timer.device),
     }
-    rates: dict[str, list[float]] = {name: [] for name in competitors}
-    for _ in range(rounds):
-        for name, (call, updates) in competitors.items():
-            rates[name].append(_rate(call, updates, seconds, env.device))
-    result = {name: statistics.median(values) for name, values in rates.items()}
+    subprocesses = None
+    if problem == "points":
+        cores = torch.get_num_threads()
+        subprocesses, step = subprocess_envs(cores, options)
+        competitors["subprocesses"] = (step, cores * per_step)
+    result = timer.rates(competitors)
+    result["environment over plain loop"] = result["environment"] / result["plain loop"]
+    if subprocesses:
+        subprocesses.close()
+        result["environment over subprocesses"] = result["environment"] / result["subprocesses"]
+    work = flops_of_an_update(options, timer.device)
+    state = sum(tensor.numel() * tensor.element_size() for tensor in env.population.state.tensors())
     return result | {
-        "environment over plain loop": result["environment"] / result["plain loop"],
         "share of a decision outside updates": 1 - result["environment"] / result["core"],
+        "FLOP of an update": work,
+        "share of the machine's peak": result["core"] * work / result["large matrix product, FLOP/s"],
+        "memory a row, KiB": state / rows / 1024,
         "seconds to the first decision": first,
     }
 
 
-def _rate(call: Callable[[], object], updates: int, seconds: float, device: torch.device) -> float:
-    """Updates a second of `call`, which runs so many, over at least `seconds`."""
-    call()
-    started, done = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - started) < seconds:
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        done += updates
-    return done / elapsed
+def peak(device: torch.device, side: int = 2048) -> tuple[Callable[[], object], float]:
+    """A large float32 matrix product: what the machine can do at best."""
+    a, b = torch.randn(2, side, side, device=device)
+    return (lambda: a @ b), 2.0 * side**3
+
+
+def flops_of_an_update(options: dict[str, Any], device: torch.device) -> float:
+    """FLOP of the matrix products in one update of one GAN, counted while it runs uncompiled."""
+    env = make_env(1, device, {**options, "compile": False})
+    population: Population = env.population
+    with FlopCounterMode(display=False) as counter:
+        population.update(knob_values(env), 1)
+    return float(counter.get_total_flops())
+
+
+def growth(timer: Timer) -> dict[str, dict[str, float]]:
+    """Microseconds of one update of one row, as one size grows."""
+    results = {}
+    for name, cases in GROWTH.items():
+        calls: dict[str, tuple[Callable[[], object], float]] = {}
+        for label, rows, options in cases:
+            env = make_env(rows, timer.device, options)
+            population, knobs = env.population, knob_values(env)
+            calls[label] = (lambda p=population, k=knobs: p.update(k, 10)), 10.0 * rows
+        results[name] = {label: 1e6 / rate for label, rate in timer.rates(calls).items()}
+    return results
+
+
+def frechet(timer: Timer, rows: int = 64, dims: int = 64, samples: int = 512) -> dict[str, float]:
+    """Our Frechet distances of all rows at once beside torch-fidelity's functions row by row."""
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.randn(4096, dims, generator=generator)
+    features = torch.randn(rows, samples, dims, generator=generator) * 1.2 + 0.1
+    distance = FrechetDistance([reference.to(timer.device)])
+    dataset, on_device = torch.zeros(rows, dtype=torch.int64, device=timer.device), features.to(timer.device)
+    theirs_reference = fid_features_to_statistics(reference)
+
+    def theirs() -> list[float]:
+        parts = [fid_features_to_statistics(row) for row in features]
+        return [
+            fid_statistics_to_metric(s, theirs_reference, verbose=False)["frechet_inception_distance"] for s in parts
+        ]
+
+    ours = distance(on_device, dataset).cpu().double()
+    difference = (ours / torch.tensor(theirs(), dtype=torch.float64) - 1).abs().max().item()
+    rates = timer.rates({"ours": (lambda: distance(on_device, dataset), rows), "torch-fidelity": (theirs, rows)})
+    return rates | {"ours over torch-fidelity": rates["ours"] / rates["torch-fidelity"], "difference": difference}
+
+
+def show(title: str, numbers: dict[str, float]) -> None:
+    """Prints a heading and a number a line."""
+    print(f"\n{title}")
+    for name, value in numbers.items():
+        print(f"  {name:<38} {value:>16,.2f}" if value >= 0.01 else f"  {name:<38} {value:>16.1e}", flush=True)
 
 
 def main() -> None:
-    """Prints a table and writes the numbers to --json."""
+    """Prints tables and writes the numbers to --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=96, help="GANs side by side on points; images take a sixth")
     parser.add_argument("--rounds", type=int, default=5)
@@ -138,17 +196,20 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results = {}
+    device = find_device(options.device)
+    timer = Timer(options.rounds, options.seconds, device)
+    card = f"GPU {torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"{torch.get_num_threads()} cores"
+    print(f"updates a second on {card}, torch {torch.__version__}")
+    results: dict[str, Any] = {}
     for problem in PROBLEMS:
         rows = options.rows if problem == "points" else max(1, options.rows // 6)
-        try:
-            results[problem] = measure(problem, rows, options.rounds, options.seconds, options.device)
-        except RuntimeError as error:
-            print(f"{problem}: skipped ({error})")
-            continue
-        print(f"\n{problem}, N = {rows}")
-        for name, value in results[problem].items():
-            print(f"  {name:<38} {value:10,.2f}", flush=True)
+        results[problem] = measure(problem, rows, timer)
+        show(f"{problem}, N = {rows}", results[problem])
+    results["Frechet distance"] = frechet(timer)
+    show("Frechet distance, 64 rows x 512 samples x 64 dimensions, rows a second", results["Frechet distance"])
+    for name, costs in growth(timer).items():
+        results[name] = costs
+        show(f"microseconds of one update of one row, by {name}", costs)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
