@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from agents.run_folder import RunFolder
 from baselines.grid import describe, search, to_mapping
+from baselines.intervals import paired_gain, summarize
 from baselines.options import CONFIGS, PolicyOptions
 from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy
 from baselines.rollout import Episodes, run_episodes
-from baselines.statistics import paired_gain, summarize
 from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 

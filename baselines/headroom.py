@@ -18,10 +18,10 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from baselines.grid import candidates, describe
+from baselines.intervals import bootstrap_interval
 from baselines.options import CONFIGS, load, register_presets
 from baselines.policies import TablePolicy, schedule_table
 from baselines.rollout import run_episodes
-from baselines.statistics import bootstrap_interval
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import require
 

@@ -15,9 +15,9 @@ from gymnasium.vector import AutoresetMode
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from baselines.intervals import summarize
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from baselines.rollout import Episodes, run_episodes
-from baselines.statistics import summarize
 from gan_env import GANVectorEnv
 from gan_env.config import require
 

@@ -1,6 +1,7 @@
 """Imports go one way: agents -> baselines -> gan_env; inside gan_env, from the roof to the wings to the ground."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,10 @@ def test_relative_imports_of_a_package_are_its_own() -> None:
     assert forbidden("from .data import decode\nfrom ..mdp import knobs", "gan_env.gan", is_package=True) == [
         "gan_env.mdp.knobs"
     ]
+
+
+@pytest.mark.parametrize("package", ["agents", "baselines"])
+def test_no_script_folder_hides_a_standard_module(package: str) -> None:
+    """`python baselines/run.py` puts baselines/ first on the path: a statistics.py there would be torch's too."""
+    ours = {path.stem for path in (ROOT / package).glob("*.py")}
+    assert not ours & set(sys.stdlib_module_names)

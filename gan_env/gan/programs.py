@@ -4,7 +4,7 @@ A function is traced once for each shape of its inputs, gradients included, into
 (on a CPU to C++ that holds no lock of Python's). Without a compiler it runs as it is.
 """
 
-import logging
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -59,7 +58,9 @@ class Programs:
             with torch.no_grad():
                 return work(*parts)
 
-        blocks = list(zip(*(tensor.split(block) for tensor in tensors), strict=True))
+        starts = range(0, len(tensors[0]), block)
+        # `data` has a version counter of its own: autograd must not see what other threads do to other rows.
+        blocks = [tuple(tensor.data[start : start + block] for tensor in tensors) for start in starts]
         if self.threads == 1 or len(blocks) == 1:
             return [call(parts) for parts in blocks]
         before = torch.get_num_threads()
@@ -76,7 +77,9 @@ class Programs:
             program: Callable[..., Any] = torch.compile(graph, dynamic=False, options=self._options)
             program(*example)
         except Exception as error:  # inductor's errors have no common class; eager always works
-            logger.warning("torch.compile failed (%s): training runs uncompiled, slower but the same", error)
+            warnings.warn(
+                f"torch.compile failed ({error}): training runs uncompiled, slower but the same", stacklevel=2
+            )
             self._compiled = False
             return function
         return program

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from baselines.statistics import bootstrap_interval, iqm, paired_gain, summarize
+from baselines.intervals import bootstrap_interval, iqm, paired_gain, summarize
 
 
 def scores(count: int, seed: int = 0) -> NDArray[np.float64]:
