@@ -1,6 +1,6 @@
 """Headroom of an instance set: how much better is the best schedule of each kind of run than the best single one?
 
-    python baselines/headroom.py [env=points] [runs=4] [instances=24]
+    python baselines/headroom.py [env=points] [runs=4] [instances=96]
 
 Feedback can only pay where no single schedule is near best everywhere. Every candidate of a grid of constants, falls
 and rises plays the same `instances` training instances, `runs` times with different GAN seeds. The schedules are chosen
@@ -42,10 +42,10 @@ class HeadroomOptions:
     """
 
     env: dict[str, Any] = field(default_factory=dict)
-    instances: int = 24
+    instances: int = 96
     runs: int = 4
     rows: int = 96
-    thin: int = 3
+    thin: int = 6
     seed: int = 5_000_000
 
     def __post_init__(self) -> None:
