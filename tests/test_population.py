@@ -176,6 +176,11 @@ def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
     assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
 
 
+def test_blocks_are_of_one_size_where_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert [choose_block(rows, 1, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+
+
 def test_a_gpu_runs_all_rows_together() -> None:
     assert choose_block(257, 3, torch.device("cuda")) == 257
 

@@ -78,11 +78,16 @@ class PopulationConfig:
 
 
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
-    """How many rows run through a program at once: all on a GPU; on a CPU so many that every core has work."""
+    """How many rows run through a program at once: all on a GPU; on a CPU so many that every core has work.
+
+    Blocks are of one size where that is possible: every size is a program to compile.
+    """
     if device.type != "cpu":
         return num_rows
-    largest = BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS
-    return min(largest, math.ceil(num_rows / torch.get_num_threads()))
+    threads = torch.get_num_threads()
+    largest = min(BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS, math.ceil(num_rows / threads))
+    even = [b for b in range(largest, largest // 2, -1) if num_rows % b == 0 and num_rows // b % threads == 0]
+    return even[0] if even else largest
 
 
 class Population:
