@@ -182,13 +182,15 @@ def table(summary: dict[str, Any]) -> str:
             f"{name:<14} {row['n']:>4} {row['iqm']:>7.3f} [{low:>7.3f}, {high:>7.3f}] {shown} "
             f"{row['crashes']:>7} {row['gan_updates']:>12,}"
         )
-    mine = summary["learned"]
-    replay = summary["paired_with"]["replay"]
-    lines += [
-        "",
-        f"{mine} against the best schedule: {_gain(summary['paired'])}",
-        f"{mine} against its own replay (what feedback adds): {_gain(replay)}",
-    ]
+    against = {
+        "best_schedule": "the best schedule",
+        "replay": "its own replay (what feedback adds)",
+        "fixed": "constant knobs",
+        "random": "random moves",
+    }
+    gains = summary["paired_with"]
+    lines.append("")
+    lines += [f"{summary['learned']} against {who}: {_gain(gains[k])}" for k, who in against.items() if k in gains]
     return "\n".join(lines)
 
 
