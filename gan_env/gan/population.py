@@ -1,7 +1,7 @@
 """N GANs as one tensor program: initialise, update, sample, reset rows, state out and in.
 
 All parameters of a network are one `[N, P]` matrix, so Adam is a handful of element-wise operations and a snapshot is a
-dictionary of eleven tensors. One update (discriminator step with R1, Adam, generator step, Adam, statistics) is a pure
+dictionary of tensors. One update (discriminator step with R1, Adam, generator step, Adam, statistics) is a pure
 function that is traced once, gradients included, and compiled; without a compiler it runs as it is.
 
 Rows run together in blocks, and on a CPU every core takes blocks of its own. `choose_block` holds the only rule about

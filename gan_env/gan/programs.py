@@ -43,7 +43,7 @@ class Programs:
         key = (function.__qualname__, *inputs[0].shape, *inputs[-1].shape)
         if key not in self._programs:
             with self._compiling:
-                if key not in self._programs:
+                if key not in self._programs:  # another thread may have been here
                     self._programs[key] = self._compile(function, inputs)
         return self._programs[key](*inputs)  # type: ignore[no-any-return]
 
@@ -71,6 +71,9 @@ class Programs:
             torch.set_num_threads(before)
 
     def _compile(self, function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        """The program of `function` for such inputs; the function itself, for good, where compiling fails."""
+        if not self._compiled:
+            return function
         example = [tensor.clone() for tensor in inputs]
         try:
             graph = make_fx(lambda *tensors: function(*tensors))(*example)
