@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu, pad
+from torch.nn.functional import leaky_relu
 
+from gan_env.gan.convolutions import KERNEL, down, up
 from gan_env.seeding import fold_in, normal
 
 SLOPE = 0.2
-_KERNEL = 4  # DCGAN's convolutions: 4 x 4, stride 2 (Radford et al. 2016, arXiv:1511.06434)
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Layer:
         if self.kind == "linear":
             return (self.inputs, self.outputs)
         sides = (self.outputs, self.inputs) if self.kind == "down" else (self.inputs, self.outputs)
-        return (*sides, _KERNEL, _KERNEL)
+        return (*sides, KERNEL, KERNEL)
 
     @property
     def fan_in(self) -> float:
         """Inputs that one output sums over, at full width."""
-        return self.inputs * {"linear": 1.0, "down": _KERNEL**2, "up": _KERNEL**2 / 4}[self.kind]
+        return self.inputs * {"linear": 1.0, "down": KERNEL**2, "up": KERNEL**2 / 4}[self.kind]
 
 
 @dataclass(frozen=True)
@@ -105,22 +105,18 @@ class Network:
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Applies each row's network to its own batch: [N, P], [N, B, ...] -> [N, B, ...]."""
         parts = parameters.split(self.sizes, dim=1)
-        if x.dim() == 5:
-            x = x.movedim(2, -1)  # channels last, [N, B, H, W, C]: then a convolution is a matrix product
         for index, layer in enumerate(self.layers):
             weight = parts[2 * index].view(-1, *layer.weight_shape)
             bias = parts[2 * index + 1]
             if layer.kind == "linear":
-                x = x.movedim(-1, 2).flatten(2) if x.dim() == 5 else x
-                x = torch.baddbmm(bias[:, None], x, weight)
+                x = torch.baddbmm(bias[:, None], x.flatten(2), weight)
             else:
-                x = (_down if layer.kind == "down" else _up)(x, weight, bias)
+                x = (down if layer.kind == "down" else up)(x, weight) + bias[:, None, :, None, None]
             if index == 0 and self.image is not None:
                 channels, side = self.image
-                x = x.view(*x.shape[:2], channels, side, side).movedim(2, -1)
+                x = x.view(*x.shape[:2], channels, side, side)
             if index < len(self.layers) - 1:
                 x = leaky_relu(x, SLOPE)
-        x = x.movedim(-1, 2) if x.dim() == 5 else x
         return torch.tanh(x) if self.bounded else x
 
 
@@ -130,51 +126,6 @@ def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
         return torch.ones(len(width), units, device=width.device)
     active = (width * (units // positions)).round().clamp(min=1)
     return ((torch.arange(units, device=width.device) // positions) < active[:, None]).float()
-
-
-def _down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`conv2d(stride=2, padding=1)` with a 4 x 4 kernel a row, as one batched matrix product.
-
-    Two by two pixels become channels, which leaves a 2 x 2 convolution of stride 1: four shifted views side by side.
-    Gradients are slices and sums, with no scatter, and every row is a matrix of the same product.
-
-    Args:
-        x: [N, B, H, W, C].
-        weight: [N, O, C, 4, 4].
-        bias: [N, O].
-
-    Returns:
-        [N, B, H/2, W/2, O].
-    """
-    rows, batch, height, width, channels = x.shape
-    h, w = height // 2, width // 2
-    x = pad(x, (0, 0, 1, 1, 1, 1)).view(rows, batch, h + 1, 2, w + 1, 2, channels)
-    x = x.transpose(3, 4).reshape(rows, batch, h + 1, w + 1, 4 * channels)
-    columns = torch.cat([x[:, :, i : i + h, j : j + w] for i in (0, 1) for j in (0, 1)], dim=-1)
-    kernel = weight.view(rows, -1, channels, 2, 2, 2, 2).permute(0, 3, 5, 4, 6, 2, 1)  # [N, i, j, di, dj, C, O]
-    out = torch.baddbmm(bias[:, None], columns.flatten(1, 3), kernel.reshape(rows, 16 * channels, -1))
-    return out.view(rows, batch, h, w, -1)
-
-
-def _up(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`conv_transpose2d(stride=2, padding=1)` with a 4 x 4 kernel a row: the adjoint of `_down`.
-
-    Args:
-        x: [N, B, H, W, C].
-        weight: [N, C, O, 4, 4].
-        bias: [N, O].
-
-    Returns:
-        [N, B, 2H, 2W, O].
-    """
-    rows, batch, h, w, channels = x.shape
-    kernel = weight.view(rows, channels, -1, 2, 2, 2, 2).permute(0, 1, 3, 5, 4, 6, 2)  # [N, C, i, j, di, dj, O]
-    columns = torch.bmm(x.reshape(rows, -1, channels), kernel.reshape(rows, channels, -1))
-    columns = columns.view(rows, batch, h, w, 2, 2, -1)  # [..., i, j, di * dj * O]
-    blocks = [pad(columns[..., i, j, :], (0, 0, j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
-    total = (blocks[0] + blocks[1] + blocks[2] + blocks[3]).view(rows, batch, h + 1, w + 1, 2, 2, -1)
-    image = total.transpose(3, 4).reshape(rows, batch, 2 * h + 2, 2 * w + 2, -1)
-    return image[:, :, 1:-1, 1:-1] + bias[:, None, None, None]
 
 
 def mlp(latent_dim: int, width: int, depth: int, features: int) -> tuple[Network, Network]:

@@ -30,7 +30,7 @@ class Programs:
 
     def __init__(self, device: torch.device, compiled: bool) -> None:
         self.threads = torch.get_num_threads() if device.type == "cpu" else 1
-        self._options: dict[str, Any] = {"cpp_wrapper": True} if device.type == "cpu" else {}
+        self._options: dict[str, Any] = {"cpp_wrapper": True, "cpp.vec_isa_ok": True} if device.type == "cpu" else {}
         self._compiled = compiled
         self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._compiling = Lock()
