@@ -14,7 +14,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
 KERNEL = 4
-FEW_CHANNELS = 8  # oneDNN's transposed convolution to fewer channels than this is up to 20 times slower than a product
+FEW_CHANNELS = (
+    8  # oneDNN's transposed convolution to fewer channels than this is up to four times slower than a product
+)
 _GEOMETRY = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, transposed, output padding, groups
 
 
@@ -39,8 +41,9 @@ class _Down(torch.autograd.Function):
         ctx.save_for_backward(x, kernel)
         if len(x) == 1:
             return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
-        y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
-        return y.unflatten(1, (x.shape[1], x.shape[3] // 2, -1)).movedim(-1, 2)
+        product = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
+        y: Tensor = product.unflatten(1, (x.shape[1], x.shape[3] // 2, -1)).movedim(-1, 2)
+        return y
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -53,9 +56,11 @@ class _Up(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(y, kernel)
-        if len(y) == 1 and kernel.shape[2] >= FEW_CHANNELS:
+        if len(y) > 1:
+            return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
+        if y.device.type != "cpu" or kernel.shape[2] >= FEW_CHANNELS:
             return conv_transpose2d(y[0], kernel[0], stride=2, padding=1)[None]
-        return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
+        return _product_and_sum(y[0], kernel[0])[None]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -68,18 +73,27 @@ class _KernelGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
+        gradient: Tensor
         if len(x) == 1:
             blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
             only_kernel = [False, True, False]
-            return torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1][None]
+            gradient = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
+            return gradient[None]
         product = y.movedim(2, -1).flatten(1, 3).mT @ _neighbourhoods(x)  # [N, O, C*16]
-        return product.unflatten(2, (-1, KERNEL, KERNEL))
+        gradient = product.unflatten(2, (-1, KERNEL, KERNEL))
+        return gradient
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, y = ctx.saved_tensors
         by_x, by_y = ctx.needs_input_grad
         return up(y, grad) if by_x else None, down(x, grad) if by_y else None
+
+
+def _product_and_sum(y: Tensor, kernel: Tensor) -> Tensor:
+    """`conv_transpose2d` of one row by the library's own product, which then adds up neighbourhoods (not oneDNN's)."""
+    result: Tensor = torch.ops.aten.slow_conv_transpose2d(y, kernel, [KERNEL] * 2, None, [2, 2], [1, 1], [0, 0], [1, 1])
+    return result
 
 
 def _neighbourhoods(x: Tensor) -> Tensor:

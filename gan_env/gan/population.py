@@ -10,7 +10,6 @@ that; nothing outside this file knows it.
 
 import math
 from dataclasses import dataclass, fields
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from gan_env.gan.networks import Network, dcgan, mlp
 from gan_env.gan.programs import Programs
 from gan_env.records import RowSettings
 from gan_env.seeding import fold_in, normal, uniform
+from gan_env.workers import Workers
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
 STATISTICS = (
@@ -113,6 +113,7 @@ class Population:
         self._normals = config.batch_size * (config.latent_dim + 2 * math.prod(bank.sample_shape))
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
         self._programs = Programs(self.device, compiled)
+        self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
@@ -137,7 +138,7 @@ class Population:
                 draws = self._programs.run(self._draw, *keys)
                 self._programs.run(self._update_in_place, *part, *draws)
 
-        self._programs.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
+        self._workers.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
 
     def _draw(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
         """The random numbers of one update of n rows, uniform [n, U] and normal [n, V].
@@ -160,8 +161,7 @@ class Population:
         """
         weights = self.state.ema if average else self.state.g
         z = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
-        run = partial(self._programs.run, self.generator.__call__)
-        return self._shaped(torch.cat(self._programs.each_block(run, [weights, z], self.block)))
+        return self._shaped(torch.cat(self._workers.each_block(self.generator, [weights, z], self.block)))
 
     @torch.no_grad()
     def clean_logits(self) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ class Population:
         train = self.bank.pick_train(draws[:, 0], self.settings)
         held_out = self.bank.pick_held_out(draws[:, 1], self.settings)
         inputs = torch.cat([train, held_out], dim=1)
-        logits = torch.cat(self._programs.each_block(self.discriminator, [self.state.d, inputs], self.block))
+        logits = torch.cat(self._workers.each_block(self.discriminator, [self.state.d, inputs], self.block))
         train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
         return train_mean, held_out_mean
 

@@ -1,0 +1,59 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_env.workers import Workers
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@given(rows=st.integers(1, 17), block=st.integers(1, 20))
+def test_blocks_cover_all_rows_in_order(rows: int, block: int) -> None:
+    x, y = torch.arange(rows), torch.arange(rows) * 10
+    parts = Workers(CPU).each_block(lambda a, b: a + b, [x, y], block)
+    assert torch.equal(torch.cat(parts), 11 * x)
+    assert max(len(part) for part in parts) <= block
+
+
+def test_blocks_change_the_tensors_themselves() -> None:
+    x = torch.zeros(5, 2)
+    Workers(CPU).each_block(lambda part: part.add_(1), [x], 2)
+    assert torch.equal(x, torch.ones(5, 2))
+
+
+def test_each_block_has_one_thread_and_the_number_is_restored() -> None:
+    counts = Workers(CPU).each_block(lambda part: torch.get_num_threads(), [torch.zeros(4)], 1)
+    assert set(counts) == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_two_blocks_run_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=30)  # breaks, and raises, if one block waits for the other
+    Workers(CPU).each_block(lambda part: both.wait(), [torch.zeros(2)], 1)
+
+
+def test_gradients_are_off() -> None:
+    weights = torch.ones(4, requires_grad=True)
+    assert not any(part.requires_grad for part in Workers(CPU).each_block(lambda w: w * 2, [weights], 1))
+
+
+def test_an_error_in_a_block_comes_out_and_the_threads_are_restored() -> None:
+    def fail(part: Tensor) -> None:
+        raise ValueError("block")
+
+    with pytest.raises(ValueError, match="block"):
+        Workers(CPU).each_block(fail, [torch.zeros(4)], 1)
+    assert torch.get_num_threads() == 2
