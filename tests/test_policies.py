@@ -58,6 +58,18 @@ def test_a_falling_schedule_reaches_zero(kind: str) -> None:
     assert (np.diff(values) <= 1e-7).all()
 
 
+def test_a_schedule_that_ends_early_holds_its_final_value() -> None:
+    """Until three of the seven sevenths between the first interval and the last."""
+    env = make()
+    values = played(env, schedule_policy(env, {"r1": Anneal("linear", 1.0, 4.0, until=3 / 7)}), "r1")
+    np.testing.assert_allclose(values, [1, 2, 3, 4, 4, 4, 4, 4], rtol=1e-3)
+
+
+def test_schedules_are_told_apart_by_their_text() -> None:
+    anneals = [Anneal("fixed", 1.0), Anneal("cosine", 1.0, 0.5), Anneal("cosine", 1.0, 0.5, until=0.25)]
+    assert [str(a) for a in anneals] == ["1", "cosine 1->0.5", "cosine 1->0.5 until 0.25"]
+
+
 def test_the_action_mode_handicaps_no_schedule_at_the_start() -> None:
     """In delta mode the knobs start at the schedule's first value, however far from the initial one."""
     env = make()
@@ -126,6 +138,7 @@ def test_random_rows_differ_and_the_seed_decides() -> None:
         ({"r1": Anneal("fixed", 1000.0)}, "0.003 to 30"),
         ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
         ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
+        ({"r1": Anneal("linear", 1.0, 2.0, until=1.5)}, "at most 1"),
     ],
 )
 def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message: str) -> None:
@@ -135,5 +148,5 @@ def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message
 
 def test_schedules_say_which_statistics_they_need() -> None:
     env = GANVectorEnv(1, observation=("losses",), compile=False)
-    with pytest.raises(ConfigError, match="progress"):
+    with pytest.raises(ConfigError, match=r"'progress'.*add the group 'progress'"):
         schedule_policy(env, {})
