@@ -136,8 +136,8 @@ class AdaptivePolicy:
         # In the observation's own precision, in which r_t can be equal to the target.
         direction = np.sign(self.steering.read(observation, "sign_real") - np.float32(self.rule.target))
         shown = self.steering.read(observation, "progress") > 0
-        strength = np.clip(strength + shown * direction * self.step(observation), 0, 1)
-        wanted[:, self.column] = np.interp(strength, self.strengths, self.coordinates)
+        strength = strength + shown * direction * self.step(observation)
+        wanted[:, self.column] = np.interp(strength, self.strengths, self.coordinates)  # which clips it, too
         return self.steering.action(observation, wanted), state
 
     def step(self, observation: Floats) -> NDArray[np.float64]:
