@@ -1,4 +1,4 @@
-"""Adaptive heuristics and published schedules, against traces worked out by hand."""
+"""Adaptive heuristics, against traces worked out by hand."""
 
 import dataclasses
 import math
@@ -15,12 +15,9 @@ from hypothesis import strategies as st
 
 from agents.comparison import load_policy
 from baselines.adaptive import RULES, AdaptivePolicy, DiffusionRule, Rule
-from baselines.policies import Anneal, published_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config
-
-PUBLISHED = ["noise_fade", "r3gan", "roth"]
 
 
 @cache
@@ -223,46 +220,6 @@ def test_rows_do_not_mix_and_may_be_at_any_moment(name: str) -> None:
     assert len(np.unique(apart[:, policy.column])) > 3
 
 
-# --- published schedules ---
-
-
-def table(name: str, decisions: int, knob: str) -> Any:
-    """The knob's values in each interval as configs/policy/ has the schedule, [T]."""
-    env = make(num_decisions=decisions)
-    policy: Any = load_policy(name).make(env)
-    column = env.config.knobs.index(knob)
-    return env.knobs.table[knob].decode(torch.from_numpy(policy.table[:, column])).numpy()
-
-
-def test_r3gans_burn_in_is_over_after_eight_hundredths_of_the_run() -> None:
-    """Of 26 decisions the first has the start, the second is half-way, the third at the end."""
-    assert table("r3gan", 26, "r1") == pytest.approx([0.05, 0.0275] + 24 * [0.005], rel=1e-4)
-    assert table("r3gan", 26, "augment") == pytest.approx([0, 0.275] + 24 * [0.55], rel=1e-4)
-
-
-def test_roths_schedule_falls_to_a_hundredth() -> None:
-    assert table("roth", 5, "r1") == pytest.approx([2, 0.632456, 0.2, 0.0632456, 0.02], rel=1e-4)
-
-
-def test_the_noise_fades_within_a_quarter_of_the_run() -> None:
-    assert table("noise_fade", 9, "instance_noise") == pytest.approx([0.5, 0.25] + 7 * [0], rel=1e-4, abs=1e-7)
-
-
-def test_the_share_of_a_schedule_is_an_option() -> None:
-    env = make(num_decisions=9)
-    policy: Any = dataclasses.replace(load_policy("noise_fade"), until=0.5).make(env)
-    values = env.knobs.table["instance_noise"].decode(torch.from_numpy(policy.table[:, 0]))
-    assert values.numpy() == pytest.approx([0.5, 0.375, 0.25, 0.125] + 5 * [0], rel=1e-4, abs=1e-7)
-
-
-def test_a_published_schedule_moves_those_of_its_knobs_that_are_controlled() -> None:
-    env = make(num_decisions=3, knobs=("instance_noise", "r1"))
-    policy = published_policy(env, {"r1": Anneal("linear", 2, 1), "augment": Anneal("linear", 0, 1)})
-    noise = float(env.knobs.initial[0])
-    assert policy.table[:, 0] == pytest.approx([noise] * 3)
-    assert env.knobs.table["r1"].decode(torch.from_numpy(policy.table[:, 1])).numpy() == pytest.approx([2, 1.5, 1])
-
-
 # --- real runs ---
 
 
@@ -296,7 +253,7 @@ def test_in_a_real_run_the_strength_follows_what_was_observed(name: str, mode: s
     np.testing.assert_allclose(episodes.extras["knob_r1"], env.knobs.table["r1"].value, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [*sorted(RULES), *PUBLISHED])
+@pytest.mark.parametrize("name", [*sorted(RULES), "noise_fade", "r3gan", "roth"])
 def test_every_policy_runs(name: str) -> None:
     env = make(rows=2, updates=2, num_decisions=4)
     policy: Any = load_policy(name).make(env)
@@ -347,14 +304,6 @@ def test_a_rule_without_its_knob_is_refused() -> None:
 def test_a_rule_without_its_statistic_is_refused_with_the_group_to_add() -> None:
     with pytest.raises(ConfigError, match=r"'sign_real'.*add the group 'logits'"):
         AdaptivePolicy(make(observation=("progress", "knobs")), Rule())
-
-
-@pytest.mark.parametrize(("name", "knob"), [("roth", "augment"), ("noise_fade", "r1"), ("r3gan", "instance_noise")])
-def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_needs(name: str, knob: str) -> None:
-    options = load_policy(name)
-    needed = ", ".join(map(repr, sorted(options.knobs)))
-    with pytest.raises(ConfigError, match=rf"env\.knobs=\['{knob}'\].*at least one of .*\[{needed}\]"):
-        options.make(make(knobs=(knob,)))
 
 
 def test_the_configured_rules_are_the_published_ones() -> None:
