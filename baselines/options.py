@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from baselines.policies import Anneal, Policy, RandomPolicy, schedule_policy
+from baselines.adaptive import RULES, AdaptivePolicy
+from baselines.policies import Anneal, Policy, RandomPolicy, published_policy, schedule_policy
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace, require, to_dict
 
 T = TypeVar("T")
+KINDS = ("schedule", "published", "random", *RULES)
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 
 
@@ -39,21 +41,30 @@ class PolicyOptions:
     """A policy by name; see configs/policy/.
 
     Attributes:
-        kind: "schedule", or "random".
-        knobs: the schedule of each knob (kind, initial, final, decay_rate); knobs that are not named stay.
+        kind: "schedule", "published" (a schedule of which those knobs count that are controlled), "random", or the name
+            of an adaptive rule ("ada", "apa", "diffusion").
+        knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
+        until: share of the run within which schedules run that don't say it themselves.
         hold: decisions for which a random action is held.
+        rule: what differs from the published constants of an adaptive rule; see `baselines.adaptive.Rule`.
     """
 
     kind: str = "schedule"
     knobs: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    until: float = 1.0
     hold: int = 1
+    rule: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(self.kind in ("schedule", "random"), "policy.kind", self.kind, "'schedule' or 'random'")
+        require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
+        require(not self.rule or self.kind in RULES, "policy.rule", self.rule, f"nothing, or a kind of {sorted(RULES)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`."""
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
-        blank = Anneal("fixed", 0.0)
-        return schedule_policy(env, {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()})
+        if self.kind in RULES:
+            return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
+        blank = Anneal("fixed", 0.0, until=self.until)
+        anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
+        return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)

@@ -4,7 +4,7 @@ They keep no counters: what they need (progress and the knobs' coordinates) stan
 at any moment of its run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from baselines.schedules import AnnealedScheduler
 from gan_env import GANVectorEnv
 from gan_env.config import require
+from gan_env.mdp.observation import statistics
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
@@ -35,15 +36,57 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class Anneal:
-    """One knob's schedule: a kind and two values."""
+    """One knob's schedule: a kind, two values, and the share of the run within which it goes from one to the other."""
 
     kind: str
     initial: float
     final: float = 0.0
     decay_rate: float | None = None
+    until: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.initial:g}" if self.kind == "fixed" else f"{self.kind} {self.initial:g}->{self.final:g}"
+        if self.kind == "fixed":
+            return f"{self.initial:g}"
+        held = "" if self.until == 1 else f" until {self.until:g}"
+        return f"{self.kind} {self.initial:g}->{self.final:g}{held}"
+
+
+class Steering:
+    """Reads observations by name, and writes the actions that take the knobs where a policy wants them.
+
+    Args:
+        env: the environment that is acted in.
+        needed: statistics that the policy reads, beside the knobs' coordinates.
+
+    Raises:
+        ConfigError: the environment does not observe one of them.
+    """
+
+    def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
+        self.mode, self.max_change = env.config.action_mode, env.config.max_change
+        self.names = env.observer.names
+        groups = {s.name: s.group for s in statistics(list(env.config.knobs))}
+        knobs = [f"knob_{name}" for name in env.config.knobs]
+        for name in (*needed, *knobs):
+            lacking = f"the statistic {name!r}, which the policy acts on: add the group {groups[name]!r}"
+            require(name in self.names, "observation", self.names, lacking)
+        self.columns = [self.names.index(name) for name in knobs]
+
+    def read(self, observation: Floats, name: str) -> Floats:
+        """One statistic of every row: [N, F] -> [N]."""
+        column: Floats = observation[:, self.names.index(name)]
+        return column
+
+    def coordinates(self, observation: Floats) -> NDArray[Any]:
+        """The controlled knobs of every row: [N, F] -> [N, K] in [0, 1]."""
+        return (observation[:, self.columns] + 1) / 2
+
+    def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
+        """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""
+        absolute = self.mode == "absolute"
+        action = 2 * wanted - 1 if absolute else (wanted - self.coordinates(observation)) / self.max_change
+        clipped: Floats = np.clip(action, -1, 1).astype(np.float32)
+        return clipped
 
 
 class TablePolicy:
@@ -63,12 +106,7 @@ class TablePolicy:
         self.start = {
             k.name: k.decode(first[..., i]).numpy() for i, k in enumerate(env.knobs.controlled) if start_there
         }
-        self.mode, self.max_change, self.decisions = env.config.action_mode, env.config.max_change, decisions
-        names = env.observer.names
-        needed = ["progress", *[f"knob_{name}" for name in env.config.knobs]]
-        for name in needed:
-            require(name in names, "observation", names, f"the statistic {name!r}, which schedules act on")
-        self.columns = [names.index(name) for name in needed]
+        self.decisions, self.steering = decisions, Steering(env, ["progress"])
 
     def predict(
         self,
@@ -78,18 +116,17 @@ class TablePolicy:
         deterministic: bool = True,
     ) -> tuple[Floats, State]:
         """The action that takes each knob to the table's entry for this moment."""
-        progress, coordinates = observation[:, self.columns[0]], (observation[:, self.columns[1:]] + 1) / 2
+        progress = self.steering.read(observation, "progress")
         decision = np.clip(np.rint(progress * self.decisions).astype(int), 0, self.decisions - 1)
         table = self.table if self.table.ndim == 3 else np.broadcast_to(self.table, (len(decision), *self.table.shape))
-        target = table[np.arange(len(decision)), decision]  # [N, K]
-        action = 2 * target - 1 if self.mode == "absolute" else (target - coordinates) / self.max_change
-        return np.clip(action, -1, 1).astype(np.float32), state
+        return self.steering.action(observation, table[np.arange(len(decision)), decision]), state
 
 
 def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
     """The coordinates [T, K] of a schedule a knob; knobs that are not named keep their initial values.
 
-    The first interval has the schedule's first value, the last interval its last.
+    The first interval has the schedule's first value, the last interval its last. A schedule that ends before the run
+    does (`until`) has its last value from the first interval on that begins no earlier than that.
     """
     decisions = env.config.num_decisions
     progress = np.arange(decisions) / max(decisions - 1, 1)
@@ -97,7 +134,8 @@ def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
     for name, anneal in anneals.items():
         require(name in env.config.knobs, "policy", name, f"one of the controlled knobs {list(env.config.knobs)}")
         knob = env.knobs.table[name]
-        values = AnnealedScheduler(anneal.kind, anneal.decay_rate).values(progress, anneal.initial, anneal.final)
+        scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
+        values = scheduler.values(progress, anneal.initial, anneal.final)
         low, high = knob.bounds
         inside = bool((values >= low - 1e-9).all() and (values <= high + 1e-9).all())
         require(inside, name, str(anneal), f"values from {low} to {high}")
@@ -108,6 +146,18 @@ def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
 def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
     """A policy that anneals each named knob, starting at the schedule's first value."""
     return TablePolicy(env, schedule_table(env, anneals))
+
+
+def published_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
+    """A published schedule: anneals those of its knobs that the environment controls, the others don't move.
+
+    Raises:
+        ConfigError: none of its knobs is controlled.
+    """
+    controlled = {name: anneal for name, anneal in anneals.items() if name in env.config.knobs}
+    needs = f"at least one of the schedule's knobs {sorted(anneals)}"
+    require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needs)
+    return schedule_policy(env, controlled)
 
 
 class RandomPolicy:

@@ -55,25 +55,28 @@ class AnnealedScheduler:
     Args:
         schedule_type: "fixed", "linear", "exponential", "cosine", "power" or "step".
         decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
+        until: share of the run in (0, 1] within which the schedule runs; from then on the final value is held.
 
     Raises:
-        ConfigError: an unknown type or a decay rate out of range.
+        ConfigError: an unknown type, or a decay rate or share out of range.
 
     Example:
         >>> AnnealedScheduler("linear").get_value(epoch=5, total_epochs=10, initial=1.0, final=0.0)
         0.5
     """
 
-    def __init__(self, schedule_type: str, decay_rate: float | None = None) -> None:
+    def __init__(self, schedule_type: str, decay_rate: float | None = None, until: float = 1.0) -> None:
         require(schedule_type in SCHEDULES, "schedule_type", schedule_type, f"one of {sorted(SCHEDULES)}")
         self.schedule_type = schedule_type
         self.decay_rate = DECAY_RATES.get(schedule_type, 1.0) if decay_rate is None else decay_rate
         require(self.decay_rate > 0, "decay_rate", decay_rate, "more than 0")
         plateaus = schedule_type != "step" or round(self.decay_rate) >= 2
         require(plateaus, "decay_rate", decay_rate, "at least 2 plateaus")
+        require(0 < until <= 1, "until", until, "a share of the run, more than 0 and at most 1")
+        self.until = until
 
     def get_value(self, epoch: float, total_epochs: float, initial: float, final: float) -> float:
-        """The value after `epoch` of `total_epochs`: `initial` at 0 and `final` at the end (held from then on).
+        """The value after `epoch` of `total_epochs`: `initial` at 0, `final` at the share `until` of them and after.
 
         Raises:
             ConfigError: a geometric schedule with an end that is not positive, or no epochs.
@@ -86,8 +89,9 @@ class AnnealedScheduler:
         if self.schedule_type in _POSITIVE:
             ends = f"two positive ends for a {self.schedule_type} schedule (linear, cosine and power take zero)"
             require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
-        t = np.clip(np.asarray(progress, np.float64), 0, 1)
+        t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
         return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
 
     def __repr__(self) -> str:
-        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate})"
+        held = "" if self.until == 1 else f", until={self.until}"
+        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate}{held})"

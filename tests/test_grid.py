@@ -76,5 +76,5 @@ def test_the_search_runs_in_the_environment_and_counts_its_updates() -> None:
 
 
 def test_a_schedule_goes_to_plain_data_and_back() -> None:
-    schedule = {"r1": Anneal("power", 3.0, 0.1, 4.0), "augment": Anneal("fixed", 0.2)}
+    schedule = {"r1": Anneal("power", 3.0, 0.1, 4.0, until=0.5), "augment": Anneal("fixed", 0.2)}
     assert {name: Anneal(**fields) for name, fields in to_mapping(schedule).items()} == schedule

@@ -1,28 +1,24 @@
 """Schedules as policies: what the knobs really do, against closed forms."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode
 
-from baselines.policies import Anneal, RandomPolicy, TablePolicy, schedule_policy
+from agents.comparison import load_policy
+from baselines.policies import Anneal, RandomPolicy, TablePolicy, published_policy, schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 
 T = 8
 
 
-def make(mode: str = "delta", rows: int = 2) -> GANVectorEnv:
-    return GANVectorEnv(
-        rows,
-        autoreset_mode=AutoresetMode.DISABLED,
-        action_mode=mode,
-        num_decisions=T,
-        updates_per_decision=1,
-        metric_samples=32,
-        compile=False,
-    )
+def make(mode: str = "delta", rows: int = 2, **overrides: Any) -> GANVectorEnv:
+    small = {"num_decisions": T, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    return GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, **{**small, **overrides})
 
 
 def played(env: GANVectorEnv, policy: Any, knob: str) -> Any:
@@ -56,6 +52,18 @@ def test_a_falling_schedule_reaches_zero(kind: str) -> None:
     assert values[0] == pytest.approx(0.1, rel=1e-4)
     assert values[-1] == pytest.approx(0.0, abs=1e-6)
     assert (np.diff(values) <= 1e-7).all()
+
+
+def test_a_schedule_that_ends_early_holds_its_final_value() -> None:
+    """Until three of the seven sevenths between the first interval and the last."""
+    env = make()
+    values = played(env, schedule_policy(env, {"r1": Anneal("linear", 1.0, 4.0, until=3 / 7)}), "r1")
+    np.testing.assert_allclose(values, [1, 2, 3, 4, 4, 4, 4, 4], rtol=1e-3)
+
+
+def test_schedules_are_told_apart_by_their_text() -> None:
+    anneals = [Anneal("fixed", 1.0), Anneal("cosine", 1.0, 0.5), Anneal("cosine", 1.0, 0.5, until=0.25)]
+    assert [str(a) for a in anneals] == ["1", "cosine 1->0.5", "cosine 1->0.5 until 0.25"]
 
 
 def test_the_action_mode_handicaps_no_schedule_at_the_start() -> None:
@@ -103,6 +111,57 @@ def test_a_replay_starts_where_the_environment_does() -> None:
     np.testing.assert_allclose(first, np.minimum(env.knobs.initial.numpy() + 0.2, 0.9), atol=1e-5)
 
 
+# --- published schedules ---
+
+
+def table(name: str, decisions: int, knob: str) -> Any:
+    """The knob's values in each interval as configs/policy/ has the schedule, [T]."""
+    env = make(num_decisions=decisions)
+    policy: Any = load_policy(name).make(env)
+    column = env.config.knobs.index(knob)
+    return env.knobs.table[knob].decode(torch.from_numpy(policy.table[:, column])).numpy()
+
+
+def test_r3gans_burn_in_is_over_after_eight_hundredths_of_the_run() -> None:
+    """Of 26 decisions the first has the start, the second is half-way, the third at the end."""
+    assert table("r3gan", 26, "r1") == pytest.approx([0.05, 0.0275] + 24 * [0.005], rel=1e-4)
+    assert table("r3gan", 26, "augment") == pytest.approx([0, 0.275] + 24 * [0.55], rel=1e-4)
+
+
+def test_roths_schedule_falls_to_a_hundredth() -> None:
+    assert table("roth", 5, "r1") == pytest.approx([2, 0.632456, 0.2, 0.0632456, 0.02], rel=1e-4)
+
+
+def test_the_noise_fades_within_a_quarter_of_the_run() -> None:
+    assert table("noise_fade", 9, "instance_noise") == pytest.approx([0.5, 0.25] + 7 * [0], rel=1e-4, abs=1e-7)
+
+
+def test_the_share_of_a_schedule_is_an_option() -> None:
+    env = make(num_decisions=9)
+    policy: Any = replace(load_policy("noise_fade"), until=0.5).make(env)
+    values = env.knobs.table["instance_noise"].decode(torch.from_numpy(policy.table[:, 0]))
+    assert values.numpy() == pytest.approx([0.5, 0.375, 0.25, 0.125] + 5 * [0], rel=1e-4, abs=1e-7)
+
+
+def test_a_published_schedule_moves_those_of_its_knobs_that_are_controlled() -> None:
+    env = make(num_decisions=3, knobs=("instance_noise", "r1"))
+    policy = published_policy(env, {"r1": Anneal("linear", 2, 1), "augment": Anneal("linear", 0, 1)})
+    noise = float(env.knobs.initial[0])
+    assert policy.table[:, 0] == pytest.approx([noise] * 3)
+    assert env.knobs.table["r1"].decode(torch.from_numpy(policy.table[:, 1])).numpy() == pytest.approx([2, 1.5, 1])
+
+
+@pytest.mark.parametrize(("name", "knob"), [("roth", "augment"), ("noise_fade", "r1"), ("r3gan", "instance_noise")])
+def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_needs(name: str, knob: str) -> None:
+    options = load_policy(name)
+    needed = ", ".join(map(repr, sorted(options.knobs)))
+    with pytest.raises(ConfigError, match=rf"env\.knobs=\['{knob}'\].*at least one of .*\[{needed}\]"):
+        options.make(make(knobs=(knob,)))
+
+
+# --- random actions ---
+
+
 @pytest.mark.parametrize("hold", [1, 3])
 def test_random_actions_are_held(hold: int) -> None:
     env = make("absolute")
@@ -119,6 +178,9 @@ def test_random_rows_differ_and_the_seed_decides() -> None:
     assert not np.array_equal(first[0], first[1])
 
 
+# --- refusals ---
+
+
 @pytest.mark.parametrize(
     ("anneals", "message"),
     [
@@ -126,6 +188,7 @@ def test_random_rows_differ_and_the_seed_decides() -> None:
         ({"r1": Anneal("fixed", 1000.0)}, "0.003 to 30"),
         ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
         ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
+        ({"r1": Anneal("linear", 1.0, 2.0, until=1.5)}, "at most 1"),
     ],
 )
 def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message: str) -> None:
@@ -135,5 +198,5 @@ def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message
 
 def test_schedules_say_which_statistics_they_need() -> None:
     env = GANVectorEnv(1, observation=("losses",), compile=False)
-    with pytest.raises(ConfigError, match="progress"):
+    with pytest.raises(ConfigError, match=r"'progress'.*add the group 'progress'"):
         schedule_policy(env, {})

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 
-from baselines.options import PolicyOptions
+from baselines.options import CONFIGS, PolicyOptions, register_presets
 from baselines.run import RunOptions, run
 from gan_env import ConfigError
 
@@ -39,6 +40,31 @@ def test_the_command_of_the_readme(tmp_path: Path) -> None:
     assert float(rows[2]["knob_r1"]) == pytest.approx(0.3, rel=1e-3)
 
 
+def test_the_plans_setting_is_one_argument(tmp_path: Path) -> None:
+    """Noise 1 to 0.01, augmentation 0.8 to 0.1, R1 10 to 1; here with three decisions, so the second is half-way."""
+    options = ["env=points", "env.action_mode=absolute", "episodes=2", "rows=2"]
+    done = call("baselines/run.py", "+experiment=plan", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "logs/run/plan-points"
+    with (folder / "decisions.csv").open() as file:
+        rows = list(csv.DictReader(file))[:3]
+    for knob, values in {"instance_noise": [1, 0.1, 0.01], "augment": [0.8, 0.45, 0.1], "r1": [10, 5.5, 1]}.items():
+        assert [float(row[f"knob_{knob}"]) for row in rows] == pytest.approx(values, rel=1e-3)
+    instances = json.loads((folder / "summary.json").read_text())["env"]["instances"]
+    assert instances["batch_size"] == [64, 64]
+    assert instances["lr_g"] == instances["lr_d"] == [2e-4, 2e-4]
+
+
+@pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
+def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[str], preset: str) -> None:
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose("run", ["+experiment=plan", *overrides])
+    assert config.env.preset == preset
+    assert config.env.instances.batch_size == [64, 64]
+    assert config.env.instances.train_size == 1024  # what the setting doesn't name is the preset's
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -48,6 +74,7 @@ def test_the_command_of_the_readme(tmp_path: Path) -> None:
         (["episodes=0"], "at least 1"),
         (["env.crash_penalty=-1"], "more than 0"),
         (["policy.knobs.r1.initial=1000"], "0.003 to 30"),
+        (["policy=ada", "policy.rule.targets=0.5"], "targets"),
     ],
 )
 def test_bad_options_are_refused_with_help(arguments: list[str], message: str, tmp_path: Path) -> None:

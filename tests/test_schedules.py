@@ -73,6 +73,23 @@ def test_a_schedule_that_is_not_geometric_goes_to_zero_exactly(name: str) -> Non
     assert values[-1] == (2 if name == "fixed" else 0)
 
 
+# --- schedules that end before the run does ---
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_until_half_the_run_is_over_at_the_half(name: str) -> None:
+    """At the quarter it has what it else has at the half, and from the half on the final value."""
+    values = at_quarters(AnnealedScheduler(name, until=0.5), 16, 1)
+    assert values == pytest.approx([FALLING[name][i] for i in (0, 2, 4, 4, 4)])
+
+
+def test_a_burn_in_of_a_fifth_has_its_closed_form() -> None:
+    """Cosine from 0.05 to 0.005 within 10 of 50 epochs: at 5 the mean of the two, at 2.5 a share of cos 45 nearer."""
+    scheduler = AnnealedScheduler("cosine", until=0.2)
+    values = [scheduler.get_value(epoch, 50, 0.05, 0.005) for epoch in (0, 2.5, 5, 10, 11, 50)]
+    assert values == pytest.approx([0.05, 0.0275 + 0.0225 * COS_45, 0.0275, 0.005, 0.005, 0.005])
+
+
 # --- laws ---
 
 POSITIVE = st.floats(1e-3, 1e3)
@@ -111,6 +128,23 @@ def test_the_ends_are_held_outside_the_run(
 ) -> None:
     assert scheduler.get_value(10 + beyond, 10, initial, final) == scheduler.get_value(10, 10, initial, final)
     assert scheduler.get_value(-beyond, 10, initial, final) == scheduler.get_value(0, 10, initial, final)
+
+
+@given(schedulers(sorted(SCHEDULES)), st.floats(1e-3, 1), st.floats(0, 1), POSITIVE, POSITIVE)
+def test_until_only_quickens_the_schedule(
+    scheduler: AnnealedScheduler, until: float, progress: float, initial: float, final: float
+) -> None:
+    quick = AnnealedScheduler(scheduler.schedule_type, scheduler.decay_rate, until)
+    same = scheduler.values(min(progress / until, 1), initial, final)
+    assert quick.values(progress, initial, final) == pytest.approx(float(same), rel=1e-12)
+
+
+@given(schedulers(MOVING), st.floats(1e-3, 1), st.floats(0, 1), POSITIVE, POSITIVE)
+def test_the_final_value_is_held_from_until_on(
+    scheduler: AnnealedScheduler, until: float, further: float, initial: float, final: float
+) -> None:
+    quick = AnnealedScheduler(scheduler.schedule_type, scheduler.decay_rate, until)
+    assert quick.values(until + further * (1 - until), initial, final) == pytest.approx(final, rel=1e-9)
 
 
 @given(schedulers(sorted(SCHEDULES)), POSITIVE)
@@ -160,6 +194,12 @@ def test_a_decay_rate_that_is_not_positive_is_refused(name: str, rate: float) ->
         AnnealedScheduler(name, rate)
 
 
+@pytest.mark.parametrize("until", [0.0, -0.5, 1.01, math.nan])
+def test_a_share_of_the_run_out_of_range_is_refused(until: float) -> None:
+    with pytest.raises(ConfigError, match=f"until={until}.*more than 0 and at most 1"):
+        AnnealedScheduler("linear", until=until)
+
+
 @pytest.mark.parametrize("epochs", [0, -1])
 def test_a_run_without_epochs_is_refused(epochs: int) -> None:
     with pytest.raises(ConfigError, match=f"total_epochs={epochs}"):
@@ -170,3 +210,7 @@ def test_a_run_without_epochs_is_refused(epochs: int) -> None:
 def test_the_default_decay_rate_is_the_tables(name: str, rate: float) -> None:
     assert AnnealedScheduler(name).decay_rate == rate
     assert repr(AnnealedScheduler(name)) == f"AnnealedScheduler({name!r}, decay_rate={rate})"
+
+
+def test_a_share_of_the_run_is_shown() -> None:
+    assert repr(AnnealedScheduler("cosine", until=0.2)) == "AnnealedScheduler('cosine', decay_rate=1.0, until=0.2)"
