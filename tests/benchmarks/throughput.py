@@ -5,9 +5,12 @@
 Compared, in turn and round after round (medians are reported, since a shared machine is noisy):
   environment   `GANVectorEnv.step`: updates, samples, metric, observation, reward, everything
   core          the same N GANs without metric and observation
-  plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch
+  one row       the core with one GAN, not compiled: what a single environment runs unless told otherwise
+  plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch; on one thread
+                and on all, and the faster counts
   subprocesses  stable-baselines3's SubprocVecEnv with one single environment a core (points)
-Then the Frechet distance beside torch-fidelity's, and how the cost of an update grows.
+Then convolutions in other layouts and precisions, the Frechet distance beside torch-fidelity's, and how the cost of an
+update grows.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import numpy as np
 import torch
 from rivals import plain_loop, subprocess_envs
 from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
 from torch.utils.flop_counter import FlopCounterMode
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
@@ -103,11 +107,14 @@ def measure(problem: str, rows: int, timer: Timer) -> dict[str, float]:
     env.step(action)
     first = time.perf_counter() - started
     per_step, knobs = env.config.updates_per_decision, knob_values(env)
-    plain = plain_loop(env.population)
+    plain, single = plain_loop(env.population), make_env(1, timer.device, {**options, "compile": False})
+    one_knobs = knob_values(single)
     competitors: dict[str, tuple[Callable[[], object], float]] = {
         "environment": (lambda: env.step(action), rows * per_step),
         "core": (lambda: env.population.update(knobs, per_step), rows * per_step),
-        "plain loop": (lambda: plain(20), 20),
+        "one row": (lambda: single.population.update(one_knobs, 20), 20),
+        "plain loop, all threads": (lambda: plain(20), 20),
+        "plain loop, one thread": (lambda: on_one_thread(lambda: plain(20)), 20),
         "large matrix product, FLOP/s": peak(timer.device),
     }
     subprocesses = None
@@ -116,7 +123,9 @@ def measure(problem: str, rows: int, timer: Timer) -> dict[str, float]:
         subprocesses, step = subprocess_envs(cores, options)
         competitors["subprocesses"] = (step, cores * per_step)
     result = timer.rates(competitors)
-    result["environment over plain loop"] = result["environment"] / result["plain loop"]
+    fastest = max(result["plain loop, all threads"], result["plain loop, one thread"])
+    result["environment over plain loop"] = result["environment"] / fastest
+    result["one row over plain loop"] = result["one row"] / fastest
     if subprocesses:
         subprocesses.close()
         result["environment over subprocesses"] = result["environment"] / result["subprocesses"]
@@ -129,6 +138,14 @@ def measure(problem: str, rows: int, timer: Timer) -> dict[str, float]:
         "memory a row, KiB": state / rows / 1024,
         "seconds to the first decision": first,
     }
+
+
+def on_one_thread(work: Callable[[], object]) -> None:
+    """Small operations are faster without a barrier after each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    work()
+    torch.set_num_threads(before)
 
 
 def peak(device: torch.device, side: int = 2048) -> tuple[Callable[[], object], float]:
@@ -156,6 +173,23 @@ def growth(timer: Timer) -> dict[str, dict[str, float]]:
             population, knobs = env.population, knob_values(env)
             calls[label] = (lambda p=population, k=knobs: p.update(k, 10)), 10.0 * rows
         results[name] = {label: 1e6 / rate for label, rate in timer.rates(calls).items()}
+    return results
+
+
+def convolutions(timer: Timer) -> dict[str, float]:
+    """Speed of the D's second convolution (32 x 16 x 14 x 14) and its adjoint, relative to float32 in torch's layout."""
+    results = {}
+    layouts = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+    kinds = {f"{str(t)[6:]}{name}": (t, f) for t in (torch.float32, torch.bfloat16) for name, f in layouts.items()}
+    for name, function in (("down", conv2d), ("up", conv_transpose2d)):
+        calls: dict[str, tuple[Callable[[], object], float]] = {}
+        for kind, (dtype, layout) in kinds.items():
+            x = torch.randn(32, *((16, 14, 14) if name == "down" else (32, 7, 7)), device=timer.device)
+            x = x.to(dtype, memory_format=layout)
+            w = torch.randn(32, 16, 4, 4, device=timer.device).to(dtype, memory_format=layout)
+            calls[kind] = (lambda f=function, x=x, w=w: on_one_thread(lambda: f(x, w, stride=2, padding=1)), 1)
+        rates = timer.rates(calls)
+        results |= {f"{name}, {kind}": rate / rates["float32"] for kind, rate in rates.items()}
     return results
 
 
@@ -205,6 +239,8 @@ def main() -> None:
         rows = options.rows if problem == "points" else max(1, options.rows // 6)
         results[problem] = measure(problem, rows, timer)
         show(f"{problem}, N = {rows}", results[problem])
+    results["convolutions"] = convolutions(timer)
+    show("a convolution and its adjoint, speed relative to float32", results["convolutions"])
     results["Frechet distance"] = frechet(timer)
     show("Frechet distance, 64 rows x 512 samples x 64 dimensions, rows a second", results["Frechet distance"])
     for name, costs in growth(timer).items():
