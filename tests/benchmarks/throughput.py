@@ -6,8 +6,8 @@ Compared, in turn and round after round (medians are reported, since a shared ma
   environment   `GANVectorEnv.step`: updates, samples, metric, observation, reward, everything
   core          the same N GANs without metric and observation
   one row       the core with one GAN, not compiled: what a single environment runs unless told otherwise
-  plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch; on one thread
-                and on all, and the faster counts
+  plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch; with one
+                thread and with all, and the faster counts
   subprocesses  stable-baselines3's SubprocVecEnv with one single environment a core (points)
 Then convolutions in other layouts and precisions, the Frechet distance beside torch-fidelity's, and how the cost of an
 update grows.
@@ -177,7 +177,7 @@ def growth(timer: Timer) -> dict[str, dict[str, float]]:
 
 
 def convolutions(timer: Timer) -> dict[str, float]:
-    """Speed of the D's second convolution (32 x 16 x 14 x 14) and its adjoint, relative to float32 in torch's layout."""
+    """Speed of D's second convolution (32 x 16 x 14 x 14) and its adjoint, relative to float32 in torch's layout."""
     results = {}
     layouts = {"": torch.contiguous_format, ", channels last": torch.channels_last}
     kinds = {f"{str(t)[6:]}{name}": (t, f) for t in (torch.float32, torch.bfloat16) for name, f in layouts.items()}
