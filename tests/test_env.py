@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import gan_env
-from gan_env.gan.data import DEBIAN_FASHION_MNIST
+from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
 PRESETS = sorted(gan_env.ENV_IDS)

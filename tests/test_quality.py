@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.gan.data import Dataset, load_points
+from gan_env.gan.dataset import Dataset
+from gan_env.gan.points import load_points
 from gan_env.metrics.quality import FLOOR, ImageJudge, Judge, PointsJudge
 
 SAMPLES = 300
