@@ -158,7 +158,7 @@ PRESETS: dict[str, EnvConfig] = {
     "fashion_mnist": image_preset("fashion_mnist", 60_000, image_size=28, width=16),
     "mnist": image_preset("mnist", 60_000, image_size=28, width=16),
     "cifar10": image_preset("cifar10", 50_000, image_size=32, width=32),
-    "photo_tiles": image_preset("photo_tiles", 9_234, image_size=32, width=32),
+    "photo_tiles": image_preset("photo_tiles", 12_400, image_size=32, width=32),
     "celeba": image_preset("celeba", 162_770, image_size=64, width=32),
     # Three hundred images a category are held out.
     "lsun": image_preset("lsun_church_outdoor", 126_227, image_size=64, width=32, metric_samples=256),

@@ -1,7 +1,7 @@
 """Trains a classifier whose features judge images, and writes the weights that the package ships.
 
 Run: python -m gan_env.fit_features {fashion_mnist|photo_tiles} [DATA_ROOT]
-It takes some three minutes on two cores and prints the test accuracy.
+It takes at most some three minutes on two cores and prints the test accuracy.
 """
 
 import argparse
@@ -15,7 +15,11 @@ from gan_env.gan.arrays import LABELLED_SETS
 from gan_env.gan.dataset import decode
 from gan_env.metrics.features import KINDS, Classifier
 
-EPOCHS, BATCH, RATE = 12, 128, 3e-3
+BATCH, RATE = 128, 3e-3
+EPOCHS = {"fashion_mnist": 12, "photo_tiles": 6}
+JITTER = {"fashion_mnist": 0.0, "photo_tiles": 0.2}
+"""Spread of random contrast and colour in training. Without it the network reads a tile's mean colour and learns the
+tiles by heart: then real training tiles are as far from held-out ones as blurred tiles are."""
 
 
 def main() -> None:
@@ -34,12 +38,15 @@ def main() -> None:
     train_labels, test_labels = (torch.tensor(x).long().to(device) for x in (data.train_labels, data.test_labels))
     network = Classifier(kind).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.01)
-    batches = len(train) // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * batches)
-    for epoch in range(EPOCHS):
+    batches, epochs, jitter = len(train) // BATCH, EPOCHS[kind.dataset], JITTER[kind.dataset]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=epochs * batches)
+    for epoch in range(epochs):
         for pick in torch.randperm(len(train), device=device)[: batches * BATCH].view(batches, BATCH):
             batch = train[pick]
             batch = torch.where(torch.rand(BATCH, 1, 1, 1, device=device) < 0.5, batch.flip(-1), batch)
+            if jitter:
+                contrast = 1 + jitter * torch.randn(BATCH, 1, 1, 1, device=device)
+                batch = contrast * batch + jitter * torch.randn(BATCH, kind.channels, 1, 1, device=device)
             loss = cross_entropy(network(batch), train_labels[pick])
             optimizer.zero_grad()
             loss.backward()
@@ -48,7 +55,7 @@ def main() -> None:
         with torch.no_grad():
             logits = torch.cat([network(part) for part in test.split(1000)])
         accuracy = (logits.argmax(dim=1) == test_labels).float().mean().item()
-        print(f"epoch {epoch + 1}/{EPOCHS}: test accuracy {accuracy:.2%}", flush=True)
+        print(f"epoch {epoch + 1}/{epochs}: test accuracy {accuracy:.2%}", flush=True)
     save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, kind.weights)
     print(f"wrote {kind.weights} ({kind.weights.stat().st_size / 1024:.0f} KiB)")
 

@@ -24,7 +24,7 @@ PHOTOGRAPHS = (
     "stereo_motorcycle",
 )  # fmt: skip
 """Functions of `skimage.data`: the colour photographs inside its wheel. A tile's label is the index of its picture."""
-TILE, STRIDE, CELL, LARGEST = 32, 8, 96, 512  # pixels
+TILE, STRIDE, CELL, LARGEST = 32, 4, 48, 512  # pixels
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,10 @@ def cifar10(data_root: str) -> LabelledImages:
 def photo_tiles(data_root: str) -> LabelledImages:
     """Tiles [3, 32, 32] of the colour photographs that scikit-image ships; nothing is read from `data_root`.
 
-    Each picture is shrunk to at most 512 pixels a side, so that none outweighs the others, and cut into cells of 96 pixels. The tiles of a cell begin at
-    every eighth pixel and stay inside it; every fourth cell, on diagonals, is held out with all its tiles. So training
-    and test tiles never overlap, though they show parts of the same pictures.
+    Each picture is shrunk to at most 512 pixels a side, so that none outweighs the others, and cut into cells of 48.
+    The tiles of a cell begin at every fourth pixel and stay inside it; every fourth cell, on diagonals, is held out
+    with all its tiles. So training and test tiles never overlap, though they show parts of the same pictures. Both
+    parts are shuffled.
     """
     tiles: list[list[NDArray[np.uint8]]] = [[], []]  # training, held out
     labels: list[list[int]] = [[], []]
@@ -140,8 +141,11 @@ def photo_tiles(data_root: str) -> LabelledImages:
             windows = np.lib.stride_tricks.sliding_window_view(cell, (TILE, TILE), axis=(0, 1))[::STRIDE, ::STRIDE]
             tiles[held_out].append(windows.reshape(-1, 3, TILE, TILE))
             labels[held_out] += [label] * len(tiles[held_out][-1])
-    train, test = (np.concatenate(part) for part in tiles)
-    return LabelledImages(train, np.array(labels[0], np.uint8), test, np.array(labels[1], np.uint8))
+    found = []
+    for part, names in zip(tiles, labels, strict=True):
+        order = np.random.default_rng(0).permutation(len(names))
+        found += [np.concatenate(part)[order], np.array(names, np.uint8)[order]]
+    return LabelledImages(*found)
 
 
 def _photograph(name: str) -> NDArray[np.uint8]:

@@ -91,8 +91,8 @@ class DataBank:
         for name, dataset in zip(self.names, self.datasets, strict=True):
             if len(dataset.held_out) < count:
                 raise DataError(
-                    f"data set {name!r} has {len(dataset.held_out)} held-out samples and metric_samples={count} needs as "
-                    f"many: set metric_samples to at most {len(dataset.held_out)}, or add images"
+                    f"data set {name!r} has {len(dataset.held_out)} held-out samples and metric_samples={count} needs "
+                    f"as many: set metric_samples to at most {len(dataset.held_out)}, or add images"
                 )
 
     def pick_train(self, draws: Tensor, rows: RowSettings) -> Tensor:
@@ -122,9 +122,9 @@ def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.d
     needed, free = sum(part.nbytes for part in parts), free_memory(device)
     if needed > SHARE_OF_MEMORY * free:
         raise DataError(
-            f"data sets {list(names)} take {needed / 2**20:,.0f} MiB, more than half of the {free / 2**20:,.0f} MiB that "
-            f"are free on {device}: use a smaller image_size, fewer images, or one data set with device='cpu', which is "
-            "read from its file"
+            f"data sets {list(names)} take {needed / 2**20:,.0f} MiB, more than half of the {free / 2**20:,.0f} MiB "
+            f"that are free on {device}: use a smaller image_size, fewer images, or one data set with device='cpu', "
+            "which is read from its file"
         )
 
 

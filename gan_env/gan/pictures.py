@@ -116,13 +116,13 @@ def _open_lmdb(folder: Path) -> Pictures:
 
     def read(index: int) -> Image.Image:
         with base.begin() as transaction:
-            return Image.open(io.BytesIO(transaction.get(keys[index])))
+            return Image.open(io.BytesIO(transaction.get(keys[index]) or b""))
 
     return Pictures([f"{path}, key {key.decode()}" for key in keys], read, channels=3)
 
 
 def image_folder(data_root: str, image_size: int) -> Dataset:
-    """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn with a fixed seed, is held out.
+    """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn by a fixed seed, is held out.
 
     They may differ in size (the central square is used) but must be all grey or all in colour.
 
