@@ -6,6 +6,7 @@ later start is immediate and a set may be larger than memory.
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -219,11 +220,12 @@ def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool)
         os.replace(unfinished, path)
     except OSError as error:
         raise DataError(
-            f"{path} can't be written ({error}): it takes {np.prod(shape) / 2**20:.0f} MiB in a folder that you may "
+            f"{path} can't be written ({error}): it takes {math.prod(shape) / 2**20:.1f} MiB in a folder that you may "
             f"write to; make room, or copy the data to another data_root"
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.exists():
+            unfinished.unlink()
 
 
 def _decode_picture(pictures: Pictures, index: int, image_size: int) -> NDArray[np.uint8]:
