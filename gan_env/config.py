@@ -73,7 +73,8 @@ class EnvConfig:
     """Options of `gan_env.GANVectorEnv` and `gan_env.GANEnv`. The defaults are the points preset.
 
     Attributes:
-        datasets: data sets that instances draw from; samples of one shape.
+        datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/gan/points.py) or `IMAGE_SETS`
+            (gan_env/gan/images.py); samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, a multiple of four.
         latent_dim: length of z.

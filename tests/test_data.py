@@ -217,6 +217,18 @@ def test_the_hosts_free_memory_is_found() -> None:
     assert 2**20 < free_memory(CPU) < 2**50
 
 
+def test_pages_that_cache_files_count_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:  900 kB\nMemFree:  10 kB\nMemAvailable:     700 kB\n")
+    monkeypatch.setattr(data, "MEMORY", tmp_path / "meminfo")
+    assert free_memory(CPU) == 700 * 1024
+
+
+def test_without_linuxs_count_all_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = free_memory(CPU)
+    monkeypatch.setattr(data, "MEMORY", tmp_path / "absent")
+    assert free_memory(CPU) > there
+
+
 def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "fake", pool(60), pool(20))
     bank = DataBank(("fake",), "nowhere", 8, CPU)

@@ -7,6 +7,8 @@ A data set is a pool of training samples and a pool of held-out samples. A row's
 import dataclasses
 import difflib
 import os
+import sys
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from gan_env.records import RowSettings
 
 SHARE_OF_MEMORY = 0.5
 """Of the free memory, what the pools may take."""
+MEMORY = Path("/proc/meminfo")
 
 
 def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
@@ -37,11 +40,14 @@ def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free bytes of a GPU, or of the host for any other device."""
+    """Free bytes of a GPU; for any other device those of the host, where pages that only cache files count as free."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    if MEMORY.is_file():
+        numbers = dict(line.split(":") for line in MEMORY.read_text().splitlines())
+        return int(numbers["MemAvailable"].removesuffix("kB")) * 1024
+    # Other systems say how much there is, or (Windows) nothing; then the copy itself fails where it doesn't fit.
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
 
 
 class DataBank:

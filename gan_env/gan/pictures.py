@@ -188,7 +188,8 @@ def load_pictures(
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         path = Path(data_root).resolve() / "gan_env_cache" / f"{name}-{digest}.npy"
         if not path.exists():
-            _write_pool(path, open_part(part), image_size, shuffled=part == "train")
+            title = f"{name}, {part} part, {image_size} x {image_size}"
+            _write_pool(path, open_part(part), image_size, part == "train", title)
         try:
             # "c": torch wants writable memory; nothing is ever written back to the file.
             pools[part] = torch.from_numpy(np.load(path, mmap_mode="c"))
@@ -205,7 +206,7 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
     return str(path), status.st_size, status.st_mtime_ns
 
 
-def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool) -> None:
+def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool, title: str) -> None:
     """Decodes all pictures into a .npy file of bytes [P, C, H, W], under another name until it is complete."""
     count = len(pictures.names)
     order = np.random.default_rng(0).permutation(count) if shuffled else np.arange(count)
@@ -215,7 +216,7 @@ def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool)
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for index in tqdm(order, desc=f"decoding {path.name}", unit="image"):
+            for index in tqdm(order, desc=title, unit="image"):
                 file.write(_decode_picture(pictures, int(index), image_size).tobytes())
         os.replace(unfinished, path)
     except OSError as error:
