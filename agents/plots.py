@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agents.run_folder import RunFolder
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig, env_config
-from gan_env.gan.data import POINT_SETS, load_points
+from gan_env.gan.points import POINT_SETS, load_points
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 

@@ -4,7 +4,7 @@ from gymnasium.envs.registration import register, registry
 
 from gan_env.config import PRESETS, ConfigError, EnvConfig
 from gan_env.env import GANEnv
-from gan_env.gan.data import DataError
+from gan_env.gan.dataset import DataError
 from gan_env.mdp.instances import Instance
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.vector_env import GANVectorEnv
@@ -15,6 +15,11 @@ ENV_IDS = {
     "gan_env/GANTraining-v0": {},
     "gan_env/Points-v0": {"preset": "points"},
     "gan_env/FashionMNIST-v0": {"preset": "fashion_mnist"},
+    "gan_env/MNIST-v0": {"preset": "mnist"},
+    "gan_env/CIFAR10-v0": {"preset": "cifar10"},
+    "gan_env/PhotoTiles-v0": {"preset": "photo_tiles"},
+    "gan_env/CelebA-v0": {"preset": "celeba"},
+    "gan_env/LSUN-v0": {"preset": "lsun"},
 }
 
 for _id, _kwargs in ENV_IDS.items():

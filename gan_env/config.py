@@ -73,8 +73,9 @@ class EnvConfig:
     """Options of `gan_env.GANVectorEnv` and `gan_env.GANEnv`. The defaults are the points preset.
 
     Attributes:
-        datasets: data sets that instances draw from; samples of one shape.
-        data_root: folder of torchvision's data sets.
+        datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/gan/points.py) or `IMAGE_SETS`
+            (gan_env/gan/images.py); samples of one shape.
+        data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, a multiple of four.
         latent_dim: length of z.
         depth: hidden layers of the networks for points.
@@ -132,24 +133,39 @@ class EnvConfig:
         require(weights, "reward", self.reward, "at least one term, with finite weights")
 
 
-PRESETS: dict[str, EnvConfig] = {
-    "points": EnvConfig(),
-    "fashion_mnist": EnvConfig(
-        datasets=("fashion_mnist",),
+def image_preset(dataset: str, num_samples: int, image_size: int, width: int, metric_samples: int = 512) -> EnvConfig:
+    """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
+    instances = InstanceConfig(
+        num_samples=(300, num_samples),
+        lr_g=(1e-3, 5e-3),
+        lr_d=(1e-3, 5e-3),
+        beta_1=(0.5, 0.5),
+        batch_size=(32, 32),
+        width=(width, width),
+    )
+    return EnvConfig(
+        datasets=(dataset,),
+        image_size=image_size,
         latent_dim=32,
         num_decisions=8,
         updates_per_decision=100,
-        instances=InstanceConfig(
-            num_samples=(300, 60_000),
-            lr_g=(1e-3, 5e-3),
-            lr_d=(1e-3, 5e-3),
-            beta_1=(0.5, 0.5),
-            batch_size=(32, 32),
-            width=(16, 16),
-        ),
-    ),
+        metric_samples=metric_samples,
+        instances=instances,
+    )
+
+
+PRESETS: dict[str, EnvConfig] = {
+    "points": EnvConfig(),
+    "fashion_mnist": image_preset("fashion_mnist", 60_000, image_size=28, width=16),
+    "mnist": image_preset("mnist", 60_000, image_size=28, width=16),
+    "cifar10": image_preset("cifar10", 50_000, image_size=32, width=32),
+    "photo_tiles": image_preset("photo_tiles", 12_400, image_size=32, width=32),
+    "celeba": image_preset("celeba", 162_770, image_size=64, width=32),
+    # Three hundred images a category are held out.
+    "lsun": image_preset("lsun_church_outdoor", 126_227, image_size=64, width=32, metric_samples=256),
 }
-"""Named configurations: `gan_env/Points-v0` and `gan_env/FashionMNIST-v0`."""
+"""Named configurations: `gan_env/Points-v0`, `FashionMNIST-v0`, `MNIST-v0`, `CIFAR10-v0`, `PhotoTiles-v0`,
+`CelebA-v0` and `LSUN-v0`."""
 
 
 def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:

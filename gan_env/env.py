@@ -56,7 +56,7 @@ class GANEnv(gym.Env[Array, Array]):
     `log_metric`, `collapse`, `modes` and `high_quality` (points), `crashed`, and the value of each controlled knob.
 
     Args:
-        preset: "points" or "fashion_mnist".
+        preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
         **overrides: fields of `gan_env.config.EnvConfig`.
 
     Example:

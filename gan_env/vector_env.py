@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.config import env_config, find_device, require
-from gan_env.gan.data import DataBank, decode
+from gan_env.gan.data import DataBank
+from gan_env.gan.dataset import decode
 from gan_env.gan.population import Population, PopulationConfig
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.mdp.instances import Instance, InstanceSet
@@ -48,7 +49,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     Args:
         num_envs: N.
-        preset: "points" or "fashion_mnist".
+        preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
         autoreset_mode: SAME_STEP or DISABLED.
         max_episode_steps: what `gymnasium.make_vec` passes; episodes end by themselves, so it has to be None.
         **overrides: fields of `EnvConfig`.
@@ -307,8 +308,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
 def make_judge(bank: DataBank, samples: int) -> Judge:
     """The quality metric that fits the data: sliced Wasserstein for points, Frechet distance for images."""
-    held_out = [decode(dataset.held_out) for dataset in bank.datasets]
+    bank.require_held_out(samples)
+    held_out = [dataset.held_out for dataset in bank.datasets]
     if len(bank.sample_shape) == 1:
         first = bank.datasets[0]
         return PointsJudge(held_out, [dataset.centers for dataset in bank.datasets], first.std, samples)
-    return ImageJudge(held_out)
+    return ImageJudge(held_out, decode)

@@ -31,8 +31,8 @@ def test_a_nested_override_changes_its_option_alone() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"preset='mnist' is unknown.*fashion_mnist.*points"):
-        env_config("mnist")
+    with pytest.raises(ConfigError, match=r"preset='imagenet' is unknown.*fashion_mnist.*points"):
+        env_config("imagenet")
 
 
 def test_an_unknown_key_is_refused_with_a_suggestion() -> None:

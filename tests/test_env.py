@@ -6,14 +6,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import gan_env
-from gan_env.gan.data import DEBIAN_FASHION_MNIST
+from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
+from gan_env.gan.dataset import Dataset
+from gan_env.gan.images import IMAGE_SETS
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
-PRESETS = sorted(gan_env.ENV_IDS)
+AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
+"""Environments whose data need no download."""
 
 
 def skip_without_images(env_id: str) -> None:
@@ -21,7 +25,7 @@ def skip_without_images(env_id: str) -> None:
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", AT_HAND)
 @pytest.mark.parametrize("checker", [check_env, check_env_sb3])
 def test_checkers_pass_without_a_warning(env_id: str, checker: Any) -> None:
     skip_without_images(env_id)
@@ -31,7 +35,7 @@ def test_checkers_pass_without_a_warning(env_id: str, checker: Any) -> None:
         checker(env)
 
 
-@pytest.mark.parametrize("env_id", PRESETS)
+@pytest.mark.parametrize("env_id", AT_HAND)
 def test_a_row_equals_the_single_environment(env_id: str) -> None:
     """Same seed, instance and actions: rewards, ends, infos and observations agree up to rounding."""
     skip_without_images(env_id)
@@ -53,6 +57,29 @@ def test_a_row_equals_the_single_environment(env_id: str) -> None:
         shown = infos["final_info"] if decision == 2 else infos
         for name, value in info.items():
             assert shown[name][row] == pytest.approx(value, abs=2e-3), name
+
+
+@pytest.mark.parametrize("env_id", sorted(set(gan_env.ENV_IDS) - set(AT_HAND)))
+def test_presets_of_other_images_run(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On noise of the set's shape, since the pictures are not to be had here."""
+    config = gan_env.PRESETS[gan_env.ENV_IDS[env_id]["preset"]]
+    shape = (64, 1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
+    noise = torch.randint(256, shape, generator=torch.Generator().manual_seed(0)).byte()
+    assert config.datasets[0] in IMAGE_SETS
+    monkeypatch.setitem(IMAGE_SETS, config.datasets[0], lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
+    env = gym.make(env_id, **SMALL | {"updates_per_decision": 1})
+    env.reset(seed=0)
+    obs, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+    assert np.isfinite(obs).all() and np.isfinite(reward)
+    assert not terminated and not info["crashed"]
+    assert env.unwrapped.samples(2).shape == (2, *shape[1:])  # type: ignore[attr-defined]
+
+
+def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
+    monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
+    with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples and metric_samples=64 needs as many"):
+        gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
 
 
 def test_return_is_the_total_log_improvement() -> None:

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.gan.data import DEBIAN_FASHION_MNIST, decode, read_idx
-from gan_env.metrics.features import FEATURES, WEIGHTS, ClassifierFeatures
+from gan_env.gan.arrays import DEBIAN_FASHION_MNIST, LABELLED_SETS
+from gan_env.gan.dataset import decode
+from gan_env.metrics.features import FEATURES, KINDS, ClassifierFeatures
+from gan_env.metrics.frechet import FrechetDistance
 
 CPU = torch.device("cpu")
 
@@ -20,13 +22,15 @@ def images(*shape: int, seed: int = 0) -> Tensor:
     return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) - 1
 
 
-def test_the_weights_are_shipped_with_the_package() -> None:
-    assert WEIGHTS.is_file()
+@pytest.mark.parametrize("channels", KINDS)
+def test_the_weights_are_shipped_with_the_package_and_small(channels: int) -> None:
+    assert 0 < KINDS[channels].weights.stat().st_size < 700 * 1024
 
 
-@pytest.mark.parametrize("side", [16, 28, 32])
-def test_images_of_any_size_have_64_finite_features(extract: ClassifierFeatures, side: int) -> None:
-    features = extract(images(2, 3, 1, side, side))
+@pytest.mark.parametrize("channels", KINDS)
+@pytest.mark.parametrize("side", [16, 28, 32, 64])
+def test_images_of_any_size_have_64_finite_features(channels: int, side: int) -> None:
+    features = ClassifierFeatures(CPU, channels)(images(2, 3, channels, side, side))
     assert features.shape == (2, 3, FEATURES) == (2, 3, 64)
     assert features.isfinite().all()
     assert features.std() > 0
@@ -83,14 +87,32 @@ def test_nothing_is_remembered_for_gradients(extract: ClassifierFeatures) -> Non
 
 def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.safetensors is missing.*python -m gan_env\.fit_features"):
-        ClassifierFeatures(CPU, tmp_path / "absent.safetensors")
+        ClassifierFeatures(CPU, weights=tmp_path / "absent.safetensors")
 
 
-@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason=f"{DEBIAN_FASHION_MNIST} is not there")
-def test_the_shipped_classifier_knows_clothes(extract: ClassifierFeatures) -> None:
-    """Distances in its features mean something: most held-out clothes are named rightly."""
-    pictures = read_idx(DEBIAN_FASHION_MNIST / "t10k-images-idx3-ubyte.gz")[:1000].copy()
-    labels = torch.from_numpy(read_idx(DEBIAN_FASHION_MNIST / "t10k-labels-idx1-ubyte.gz")[:1000].copy())
+SETS = [pytest.param(1, 0.88, id="clothes"), pytest.param(3, 0.7, id="photographs")]
+
+
+@pytest.mark.parametrize(("channels", "accuracy"), SETS)
+def test_a_shipped_classifier_knows_its_held_out_images(channels: int, accuracy: float) -> None:
+    """Distances in its features mean something: most are named rightly, far more than by chance."""
+    if channels == 1 and not DEBIAN_FASHION_MNIST.is_dir():
+        pytest.skip(f"{DEBIAN_FASHION_MNIST} is not there")
+    data = LABELLED_SETS[KINDS[channels].dataset]("nowhere")
+    network = ClassifierFeatures(CPU, channels).network
     with torch.no_grad():
-        named = extract.network(decode(torch.from_numpy(pictures))[:, None]).argmax(dim=1)
-    assert (named == labels).float().mean() > 0.88
+        named = network(decode(torch.tensor(data.test_images[:1000]))).argmax(dim=1)
+    assert (named.numpy() == data.test_labels[:1000]).mean() > accuracy
+
+
+def test_in_colour_features_real_tiles_are_near_and_worse_ones_farther() -> None:
+    """Real training tiles, blurred ones, and flat ones of the right colours, against held-out tiles."""
+    data = LABELLED_SETS["photo_tiles"]("nowhere")
+    extract = ClassifierFeatures(CPU, 3)
+    distance = FrechetDistance([extract(decode(torch.tensor(data.test_images[:2048])))])
+    real = decode(torch.tensor(data.train_images[:2048]))
+    blurred = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(real, 4), scale_factor=4, mode="bilinear")
+    flat = real.mean(dim=(2, 3), keepdim=True).expand_as(real)
+    first = torch.tensor([0])
+    near, worse, worst = (distance(extract(x)[None], first).item() for x in (real, blurred, flat))
+    assert 3 * near < worse < worst / 3

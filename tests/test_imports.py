@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,20 @@ def modules() -> dict[str, Path]:
 def test_a_module_imports_what_it_may_alone(name: str) -> None:
     path = modules()[name]
     assert forbidden(path.read_text(), name.removesuffix(".__init__"), path.name == "__init__.py") == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """Nor do two files need each other: a cycle would be an error here."""
+    graph = {
+        name: {other for found in imports(path.read_text(), name.rpartition(".")[0]) for other in files_of(found)}
+        for name, path in modules().items()
+    }
+    assert set(TopologicalSorter(graph).static_order()) == set(graph)
+
+
+def files_of(found: str) -> set[str]:
+    """The module that an imported dotted name is, or is a part of."""
+    return {found, found.rpartition(".")[0]} & set(modules())
 
 
 def test_every_place_of_the_house_has_modules() -> None:

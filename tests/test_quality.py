@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.gan.data import Dataset, load_points
+from gan_env.gan.dataset import Dataset
+from gan_env.gan.points import load_points
 from gan_env.metrics.quality import FLOOR, ImageJudge, Judge, PointsJudge
 
 SAMPLES = 300
@@ -115,7 +116,31 @@ def test_a_broken_row_is_nan_and_leaves_the_others(
         assert torch.equal(a[[0, 2]], b[[0, 2]])
 
 
-def test_a_metric_names_its_features() -> None:
+def test_a_metric_names_its_features(images: ImageJudge, points: PointsJudge) -> None:
     """Distances in these features are not Inception FID, and say so wherever they stand."""
-    assert "Fashion-MNIST classifier" in ImageJudge.metric_name
-    assert "Wasserstein" in PointsJudge.metric_name
+    assert "Fashion-MNIST classifier" in images.metric_name
+    assert "Wasserstein" in points.metric_name
+
+
+def test_colour_images_are_judged_by_a_classifier_of_colour_images() -> None:
+    judge = ImageJudge([pictures(200).expand(-1, 3, -1, -1)])
+    assert "tiles of photographs" in judge.metric_name
+    red = pictures(200, seed=1) * torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1)
+    grey = pictures(200, seed=1).expand(-1, 3, -1, -1)
+    near, far = judge(torch.stack([grey, red]), torch.tensor([0, 0])).log_metric
+    assert near < far - 1
+
+
+def test_images_are_judged_as_they_are_decoded() -> None:
+    """Held-out images stay bytes until they are needed, a thousand at a time."""
+    stored = ((pictures(1500) + 1) * 127.5).byte()
+    sizes = []
+
+    def decode(images: Tensor) -> Tensor:
+        sizes.append(len(images))
+        return images.float() / 127.5 - 1
+
+    found = ImageJudge([stored], decode)(pictures(200)[None], torch.tensor([0]))
+    expected = ImageJudge([stored.float() / 127.5 - 1])(pictures(200)[None], torch.tensor([0]))
+    assert sizes == [1024, 476]
+    torch.testing.assert_close(found.log_metric, expected.log_metric)

@@ -1,68 +1,103 @@
-"""Feature extractors for images: a small classifier whose weights the package ships.
+"""Feature extractors for images: small classifiers whose weights the package ships.
 
-Distances in these features are *not* Inception FID; `ClassifierFeatures.NAME` goes wherever such a number stands.
+Distances in these features are *not* Inception FID; `ClassifierFeatures.name` goes wherever such a number stands.
 The weights are made by `python -m gan_env.fit_features`, which prints the test accuracy.
 """
 
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-WEIGHTS = Path(__file__).parent / "fashion_mnist_classifier.safetensors"
-SIDE, FEATURES, CLASSES = 28, 64, 10
+FEATURES = 64
+
+
+@dataclass(frozen=True)
+class ClassifierKind:
+    """What a classifier was trained on, and its size.
+
+    Attributes:
+        dataset: name of the data set.
+        task: what it tells apart, for people.
+        channels, side: of the images that it takes.
+        widths: channels after each convolution, which halves the side.
+        classes: number of classes.
+    """
+
+    dataset: str
+    task: str
+    channels: int
+    side: int
+    widths: tuple[int, ...]
+    classes: int
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file that the package ships."""
+        return Path(__file__).parent / f"{self.dataset}_classifier.safetensors"
+
+
+KINDS = {
+    1: ClassifierKind("fashion_mnist", "Fashion-MNIST classifier", 1, 28, (16, 48), 10),
+    3: ClassifierKind("photo_tiles", "classifier of tiles of photographs", 3, 32, (16, 32, 48), 8),
+}
+"""Number of an image's channels -> the classifier whose features judge it."""
 
 
 class Classifier(nn.Module):
-    """A convolutional classifier of 28 x 28 greyscale images with 64 features before its last layer."""
+    """A convolutional classifier with 64 features before its last layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: ClassifierKind) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 16, 5, stride=2, padding=2),  # [B, 16, 14, 14]
-            nn.ReLU(),
-            nn.Conv2d(16, 48, 5, stride=2, padding=2),  # [B, 48, 7, 7]
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(48 * 7 * 7, FEATURES),
-        )
-        self.head = nn.Linear(FEATURES, CLASSES)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((kind.channels, *kind.widths)):
+            layers += [nn.Conv2d(inputs, outputs, 5, stride=2, padding=2), nn.ReLU()]  # [B, outputs, H/2, W/2]
+        last = kind.side // 2 ** len(kind.widths)
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(kind.widths[-1] * last * last, FEATURES))
+        self.head = nn.Linear(FEATURES, kind.classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1], [B, 1, 28, 28] -> [B, 64]."""
+        """Images in [-1, 1], [B, C, H, W] of the kind's shape -> [B, 64]."""
         return torch.relu(self.body(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Class logits: [B, 1, 28, 28] -> [B, 10]."""
+        """Class logits: [B, C, H, W] -> [B, classes]."""
         return self.head(self.features(images))  # type: ignore[no-any-return]
 
 
 class ClassifierFeatures:
-    """Features of a classifier trained on Fashion-MNIST, for images of any side; colours are averaged.
+    """Features of the classifier for grey or for colour images, of any side.
 
     Args:
         device: where the images will be.
-        weights: safetensors file.
+        channels: of the images, a key of `KINDS`.
+        weights: safetensors file; None: what the package ships.
+
+    Attributes:
+        name: what the features are, for people.
 
     Raises:
         FileNotFoundError: the weights are not there.
     """
 
-    NAME = "Fashion-MNIST classifier, 64 features"
-
-    def __init__(self, device: torch.device, weights: Path = WEIGHTS) -> None:
+    def __init__(self, device: torch.device, channels: int = 1, weights: Path | None = None) -> None:
+        self.kind = KINDS[channels]
+        self.name = f"{self.kind.task}, {FEATURES} features"
+        weights = weights or self.kind.weights
         if not weights.is_file():
             raise FileNotFoundError(f"{weights} is missing: make it with `python -m gan_env.fit_features`")
-        self.network = Classifier().to(device).eval()
+        self.network = Classifier(self.kind).to(device).eval()
         self.network.load_state_dict(load_file(weights))
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], [..., C, H, W] -> features [..., 64]."""
-        flat = images.flatten(0, -4).mean(dim=1, keepdim=True)  # [B, 1, H, W]
-        if flat.shape[-1] != SIDE:
-            flat = nn.functional.interpolate(flat, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+        flat, side = images.flatten(0, -4), self.kind.side  # [B, C, H, W]
+        if flat.shape[-1] != side:
+            flat = nn.functional.interpolate(flat, size=(side, side), mode="bilinear", antialias=True)
         features = torch.cat([self.network.features(part) for part in flat.split(1024)])
         shaped: Tensor = features.unflatten(0, images.shape[:-3])
         return shaped

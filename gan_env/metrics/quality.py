@@ -1,5 +1,6 @@
 """Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -52,17 +53,17 @@ class PointsJudge:
 
 
 class ImageJudge:
-    """Frechet distance and spread in the features of a small classifier.
+    """Frechet distance and spread in the features of a small classifier, one for grey and one for colour images.
 
     Args:
-        held_out: held-out images of each data set, float in [-1, 1], [M, C, H, W].
+        held_out: held-out images of each data set as they are stored, [M, C, H, W].
+        decode: stored images -> float in [-1, 1]; called with 1,024 at a time, since all may not fit as floats.
     """
 
-    metric_name = f"Frechet distance ({ClassifierFeatures.NAME})"
-
-    def __init__(self, held_out: list[Tensor]) -> None:
-        self.extract = ClassifierFeatures(held_out[0].device)
-        features = [self.extract(images) for images in held_out]
+    def __init__(self, held_out: list[Tensor], decode: Callable[[Tensor], Tensor] = Tensor.float) -> None:
+        self.extract = ClassifierFeatures(held_out[0].device, channels=held_out[0].shape[1])
+        self.metric_name = f"Frechet distance ({self.extract.name})"
+        features = [torch.cat([self.extract(decode(part)) for part in images.split(1024)]) for images in held_out]
         self.distance = FrechetDistance(features)
         self.real_spread = torch.cat([mean_distance(f[None]) for f in features])
 

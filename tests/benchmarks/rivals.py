@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 from torch import Tensor, nn
 
 from gan_env import GANEnv
-from gan_env.gan.data import decode
+from gan_env.gan.dataset import decode
 from gan_env.gan.networks import Network
 from gan_env.gan.population import BETA_2, Population
 
