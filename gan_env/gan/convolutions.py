@@ -42,7 +42,7 @@ def conv(x: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
     if rows == 1:
         return conv2d(x[0], kernel[0], padding=padding, groups=groups)[None]
     y = conv2d(x.transpose(0, 1).flatten(1, 2), kernel.flatten(0, 1), padding=padding, groups=rows * groups)
-    return y.unflatten(1, (rows, -1)).transpose(0, 1)
+    return y.view(x.shape[1], rows, -1, *y.shape[2:]).transpose(0, 1)
 
 
 def nearest_up(x: Tensor) -> Tensor:
@@ -54,7 +54,8 @@ def nearest_up(x: Tensor) -> Tensor:
 
 def pool(x: Tensor) -> Tensor:
     """Halves the side by the mean of 2 x 2 pixels: [..., 2h, 2w] -> [..., h, w]."""
-    return x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2)).mean(dim=(-3, -1))
+    height, width = x.shape[-2:]
+    return x.reshape(*x.shape[:-2], height // 2, 2, width // 2, 2).mean(dim=(-3, -1))
 
 
 def bilinear_up(x: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class _Down(torch.autograd.Function):
         if len(x) == 1:
             return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
         y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
-        return y.unflatten(1, (x.shape[1], x.shape[3] // 2, -1)).movedim(-1, 2)
+        return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -112,9 +113,10 @@ class _KernelGradient(torch.autograd.Function):
         if len(x) == 1:
             blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
             only_kernel = [False, True, False]
-            return torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1][None]
+            gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
+            return gradient[None]
         product = y.movedim(2, -1).flatten(1, 3).mT @ _neighbourhoods(x)  # [N, O, C*16]
-        return product.unflatten(2, (-1, KERNEL, KERNEL))
+        return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -83,15 +83,15 @@ class Layer:
         """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape]."""
         used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1))
         used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1))
-        mask = (used_out[..., :, None] * used_in[..., None, :]).flatten(1, 2)  # [N, O, I / groups]
+        mask: Tensor = (used_out[..., :, None] * used_in[..., None, :]).flatten(1, 2)  # [N, O, I / groups]
         share = used_in.mean(dim=2).clamp(min=1 / self.inputs)  # [N, groups]; a group beyond the width is empty
-        scale = (self.gain / (self.fan_in * share).sqrt()).repeat_interleave(self.outputs // self.groups, dim=1)
+        scale: Tensor = (self.gain / (self.fan_in * share).sqrt()).repeat_interleave(self.outputs // self.groups, dim=1)
         scale = scale[..., None]  # [N, O, 1]
         if not self.outputs_first:
             mask, scale = mask.mT, scale.mT
         ones = [1] * (len(self.weight_shape) - 2)
-        weight = normal(key, *self.weight_shape) * mask.reshape(*mask.shape, *ones)
-        return weight * scale.reshape(*scale.shape, *ones)
+        mask, scale = mask.reshape(*mask.shape, *ones), scale.reshape(*scale.shape, *ones)
+        return normal(key, *self.weight_shape) * mask * scale
 
     def matrix(self, weight: Tensor) -> Tensor:
         """Weights as matrices, outputs by everything else: [N, *weight_shape] -> [N, O, M]."""
