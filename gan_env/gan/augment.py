@@ -1,64 +1,191 @@
-"""Differentiable augmentation and instance noise on the discriminator's inputs, their strength per row.
+"""Differentiable augmentation on the discriminator's inputs, part by part, each with a strength per row.
 
-As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) a strength p in [0, 1] is the *probability* with which each
-transform is applied to each sample, so the real distribution stays the generator's optimum for p < 1; the same
-distribution of transforms meets real and fake. At p = 0 the inputs pass through bit by bit.
+As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) a strength p in [0, 1] is the *probability* with which a part
+is applied to each sample, so the real distribution stays the generator's optimum for p < 1; the same distribution of
+transforms meets real and fake. At p = 0 the inputs pass through bit by bit.
+
+Parts of points:
+
+- rotate: by any angle about the origin.
+- scale: by exp(u), u uniform within +- `POINT_SCALE`. Rotation and scaling share one coin a sample.
+
+Parts of images, in the order in which they are applied:
+
+- rotate: by 0, 90, 180 or 270 degrees, each as likely, as ADA's first transforms. Free angles would blur small images
+  and empty their corners, and their gradient needs a scatter or one matrix a line of pixels; quarter turns are exact.
+- flip: left and right, in half of the cases.
+- translate: by whole pixels, up to `SHIFT` of the side; what is empty is 0.
+- color: brightness, and for three channels also saturation and contrast, as in DiffAugment (Zhao et al. 2020,
+  arXiv:2006.10738).
+- cutout: a square of half the side becomes 0.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-POINT_SCALE = 0.35  # points are scaled by exp(u), u uniform within +- this
-SHIFT, CUTOUT, BRIGHTNESS = 0.125, 0.5, 0.5  # DiffAugment's strengths (Zhao et al. 2020, arXiv:2006.10738)
+from gan_env.config import require
+
+POINT_SCALE = 0.35
+SHIFT, CUTOUT, BRIGHTNESS = 0.125, 0.5, 0.5  # DiffAugment's strengths
+
+POINT_PARTS = ("rotate", "scale")
+PARTS = ("rotate", "flip", "translate", "color", "cutout")
+UMBRELLA = {1: POINT_PARTS, 3: PARTS[1:]}
+"""What the knob `augment` stands for, by the number of dimensions of a sample: all parts but the rotation of images,
+which turns most data into something else and is for those who ask for it."""
 
 
-def augment_points(x: Tensor, draws: Tensor, probability: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Augmentation:
+    """The parts that a program applies; those that are left out cost nothing.
+
+    Args:
+        sample_shape: (2,) or (C, H, W).
+        parts: names from `POINT_PARTS` or `PARTS`, in their order.
+
+    Raises:
+        ConfigError: a part is unknown, out of order or cannot be applied to such samples.
+    """
+
+    sample_shape: tuple[int, ...]
+    parts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = PARTS if self.is_image else POINT_PARTS
+        in_order = self.parts == tuple(part for part in known if part in self.parts)
+        require(in_order, "parts", self.parts, f"some of {known}, in this order")
+        if self.is_image:
+            square = self.sample_shape[1] == self.sample_shape[2]
+            require(square or "rotate" not in self.parts, "sample_shape", self.sample_shape, "square images to rotate")
+        else:
+            require(self.sample_shape == (2,), "sample_shape", self.sample_shape, "(2,) or (C, H, W)")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether samples are images, else points."""
+        return len(self.sample_shape) == 3
+
+    @property
+    def draws(self) -> int:
+        """Uniform numbers that each sample takes."""
+        if not self.is_image:
+            return 1 + len(POINT_PARTS)
+        return len(self.parts) + sum(_amounts(part, self.sample_shape[0]) for part in self.parts)
+
+    def probabilities(self, umbrella: Tensor, own: Mapping[str, Tensor]) -> Tensor:
+        """The parts' probabilities: 1 - (1 - umbrella)(1 - own), as if each of the two knobs threw a coin.
+
+        Args:
+            umbrella: the knob `augment`, [N]; counts for the parts in `UMBRELLA`.
+            own: the knobs of single parts, [N] each; those not given are zero.
+
+        Returns:
+            [N, parts].
+        """
+        columns = []
+        for part in self.parts:
+            shared = umbrella if part in UMBRELLA[len(self.sample_shape)] else torch.zeros_like(umbrella)
+            columns.append(1 - (1 - shared) * (1 - own[part]) if part in own else shared)
+        return torch.stack(columns, dim=1) if columns else umbrella.new_zeros(len(umbrella), 0)
+
+    def apply(self, x: Tensor, draws: Tensor, probabilities: Tensor) -> Tensor:
+        """Transforms samples [N, B, *sample_shape] with uniform draws [N, draws, B], probabilities [N, parts]."""
+        if not self.parts:
+            return x
+        function = augment_images if self.is_image else augment_points
+        return function(x, draws, probabilities, self.parts)
+
+
+def augment_points(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Sequence[str] = POINT_PARTS) -> Tensor:
     """Random rotation about the origin and random scaling.
 
     Args:
         x: [N, B, 2].
-        draws: uniform in [0, 1), [N, 3, B].
-        probability: [N].
+        draws: uniform in [0, 1), [N, 3, B]: one coin for both parts, angle, scale.
+        probabilities: [N, parts].
+        parts: some of `POINT_PARTS`.
     """
-    chosen, turn, size = draws.unbind(dim=1)  # [N, B]
-    active = (chosen < probability[:, None]).float()
-    angle = active * (turn - 0.5) * (2 * math.pi)
-    scale = torch.exp(active * (2 * size - 1) * POINT_SCALE)
+    coin, turn, size = draws.unbind(dim=1)  # [N, B]
+    active = dict(zip(parts, (coin[..., None] < probabilities[:, None]).to(x.dtype).unbind(dim=2), strict=True))
+    idle = torch.zeros_like(coin)
+    angle = active.get("rotate", idle) * (turn - 0.5) * (2 * math.pi)
+    scale = torch.exp(active.get("scale", idle) * (2 * size - 1) * POINT_SCALE)
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
     return torch.stack([cos * x[..., 0] - sin * x[..., 1], sin * x[..., 0] + cos * x[..., 1]], dim=-1)
 
 
-def augment_images(x: Tensor, draws: Tensor, probability: Tensor) -> Tensor:
-    """Random flip, integer shift, brightness and cutout.
+def augment_images(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Sequence[str] = PARTS) -> Tensor:
+    """Random quarter turns, flip, integer shift, colour and cutout.
 
-    Flip and shift are products with one-hot matrices, so that gradients need no scatter.
+    Turns, flip and shift are a transposition and products with one-hot matrices, so that gradients need no scatter.
 
     Args:
         x: [N, B, C, H, W].
-        draws: uniform in [0, 1), [N, 10, B].
-        probability: [N].
+        draws: uniform in [0, 1), [N, draws, B]: a coin for each part, then the amounts of each part.
+        probabilities: [N, parts].
+        parts: some of `PARTS`, in this order.
     """
-    flips, shifts, brightens, cuts = (draws[:, :4] < probability[:, None, None]).float().unbind(dim=1)  # [N, B]
-    mirror, down, right, light, center_y, center_x = draws[:, 4:].unbind(dim=1)
-    height, width = x.shape[-2:]
-    rows = _move_matrix(height, torch.zeros_like(flips), shifts * (2 * down - 1) * SHIFT)  # [N, B, H, H]
-    columns = _move_matrix(width, flips * (mirror < 0.5), shifts * (2 * right - 1) * SHIFT)
-    x = rows[:, :, None] @ x @ columns[:, :, None].mT
-    x = x + (brightens * (2 * light - 1) * BRIGHTNESS)[..., None, None, None]
-    hole = _near(height, center_y)[..., :, None] & _near(width, center_x)[..., None, :]  # [N, B, H, W]
-    return x * (1 - hole * cuts[..., None, None])[:, :, None]
+    coins, amounts = draws[:, : len(parts)], draws[:, len(parts) :]
+    active = dict(zip(parts, (coins < probabilities[..., None]).to(x.dtype).unbind(dim=1), strict=True))  # [N, B]
+    counts = [_amounts(part, x.shape[2]) for part in parts]
+    amount = dict(zip(parts, amounts.split(counts, dim=1), strict=True))  # [N, k, B]
+    if not active.keys().isdisjoint(("rotate", "flip", "translate")):
+        x = _move(x, active, amount)
+    if "color" in active:
+        x = _colour(x, active["color"], amount["color"])
+    if "cutout" in active:
+        y, z = amount["cutout"].unbind(dim=1)
+        hole = _near(x.shape[-2], y)[..., :, None] & _near(x.shape[-1], z)[..., None, :]  # [N, B, H, W]
+        x = x * (1 - hole * active["cutout"][..., None, None])[:, :, None]
+    return x
 
 
-def _move_matrix(size: int, flip: Tensor, shift: Tensor) -> Tensor:
-    """[N, B, size, size] matrices that mirror (where flip is 1) and then shift by a share of the size; empty = 0."""
+def _amounts(part: str, channels: int) -> int:
+    """Uniform numbers that a part of images takes beside its coin."""
+    return {"rotate": 1, "flip": 1, "translate": 2, "color": 3 if channels == 3 else 1, "cutout": 2}[part]
+
+
+def _move(x: Tensor, active: Mapping[str, Tensor], amount: Mapping[str, Tensor]) -> Tensor:
+    """Quarter turns, then the flip, then the shift of whole pixels, each if it is there."""
+    zeros = torch.zeros_like(next(iter(active.values())))
+    upside_down, mirrored = zeros > 0, zeros > 0  # [N, B]
+    down = right = zeros
+    if "rotate" in active:
+        turns = (active["rotate"] * amount["rotate"][:, 0] * 4).floor()  # anticlockwise
+        x = torch.where((turns % 2 == 1)[..., None, None, None], x.mT, x)
+        upside_down, mirrored = (turns == 1) | (turns == 2), turns >= 2
+    if "flip" in active:
+        mirrored = mirrored ^ (active["flip"] * (amount["flip"][:, 0] < 0.5) > 0)
+    if "translate" in active:
+        down, right = (active["translate"] * (2 * share - 1) * SHIFT for share in amount["translate"].unbind(dim=1))
+    rows = _move_matrix(x.shape[-2], upside_down, down, x.dtype)  # [N, B, H, H]
+    columns = _move_matrix(x.shape[-1], mirrored, right, x.dtype)
+    return rows[:, :, None] @ x @ columns[:, :, None].mT
+
+
+def _move_matrix(size: int, flip: Tensor, shift: Tensor, dtype: torch.dtype) -> Tensor:
+    """[N, B, size, size] matrices that mirror (where `flip`) and then shift by a share of the size; empty = 0."""
     to = torch.arange(size, device=flip.device)[:, None]
     source = to - (shift * size).round().long()[..., None, None]
-    source = torch.where(flip[..., None, None] > 0, size - 1 - source, source)
-    return (source == to.mT).float()
+    source = torch.where(flip[..., None, None], size - 1 - source, source)
+    return (source == to.mT).to(dtype)
+
+
+def _colour(x: Tensor, active: Tensor, amounts: Tensor) -> Tensor:
+    """Adds brightness; with three channels then scales saturation by 0 to 2 and contrast by 0.5 to 1.5."""
+
+    def strength(index: int) -> Tensor:
+        return (active * (2 * amounts[:, index] - 1))[..., None, None, None]  # [N, B, 1, 1, 1], within +- 1
+
+    x = x + strength(0) * BRIGHTNESS
+    if x.shape[2] == 3:
+        x = x + (x - x.mean(dim=2, keepdim=True)) * strength(1)
+        x = x + (x - x.mean(dim=(2, 3, 4), keepdim=True)) * (strength(2) / 2)
+    return x
 
 
 def _near(size: int, center: Tensor) -> Tensor:
@@ -67,13 +194,22 @@ def _near(size: int, center: Tensor) -> Tensor:
     return (pixel - center[..., None]).abs() < CUTOUT / 2
 
 
+# Until population.py builds an Augmentation of its own: all parts of the umbrella with one probability [N].
+
+
 @dataclass(frozen=True)
-class Augmentation:
-    """A transform and the number of uniform draws that it takes for each sample."""
+class _Together:
+    augmentation: Augmentation
 
-    apply: Callable[[Tensor, Tensor, Tensor], Tensor]
-    draws: int
+    @property
+    def draws(self) -> int:
+        return self.augmentation.draws
+
+    def apply(self, x: Tensor, draws: Tensor, probability: Tensor) -> Tensor:
+        return self.augmentation.apply(x, draws, self.augmentation.probabilities(probability, {}))
 
 
-AUGMENTATIONS = {1: Augmentation(augment_points, 3), 3: Augmentation(augment_images, 10)}
-"""By the number of dimensions of a sample."""
+AUGMENTATIONS = {
+    1: _Together(Augmentation((2,), POINT_PARTS)),
+    3: _Together(Augmentation((1, 4, 4), ("flip", "translate", "color", "cutout"))),
+}

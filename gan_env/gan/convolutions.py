@@ -1,10 +1,13 @@
-"""DCGAN's convolution and its adjoint with a kernel a row, differentiable any number of times.
+"""Convolutions with a kernel a row, and resampling, differentiable any number of times.
 
 `down` is `conv2d` with a 4 x 4 kernel, stride 2 and padding 1, `up` is `conv_transpose2d` with the same (Radford et al.
 2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivative of each is
 the other two: so the double backward of R1 is three convolutions, not autograd's general one.
 
 One row is a convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods.
+
+`conv` keeps the side. It is left to autograd: at stride one its general double backward costs no more than adjoints
+written out (14 to 60 ms for a discriminator step with R1 in five to seven layers of 16 channels, adjoints 5 % more).
 """
 
 from typing import Any
@@ -35,15 +38,53 @@ def _kernel_gradient(x: Tensor, y: Tensor) -> Tensor:
     return _KernelGradient.apply(x, y)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def conv(x: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
+    """Keeps the side: x [N, B, C, H, W], kernel [N, O, C / groups, k, k] with odd k -> [N, B, O, H, W]."""
+    rows, padding = len(x), kernel.shape[-1] // 2
+    if rows == 1:
+        return conv2d(x[0], kernel[0], padding=padding, groups=groups)[None]
+    y = conv2d(x.transpose(0, 1).flatten(1, 2), kernel.flatten(0, 1), padding=padding, groups=rows * groups)
+    return y.view(x.shape[1], rows, -1, *y.shape[2:]).transpose(0, 1)
+
+
+def nearest_up(x: Tensor) -> Tensor:
+    """Doubles the side by repeating pixels: [..., h, w] -> [..., 2h, 2w]."""
+    height, width = x.shape[-2:]
+    x = x[..., :, None, :, None].expand(*x.shape[:-1], 2, width, 2)
+    return x.reshape(*x.shape[:-4], 2 * height, 2 * width)
+
+
+def pool(x: Tensor) -> Tensor:
+    """Halves the side by the mean of 2 x 2 pixels: [..., 2h, 2w] -> [..., h, w]."""
+    height, width = x.shape[-2:]
+    return x.reshape(*x.shape[:-2], height // 2, 2, width // 2, 2).mean(dim=(-3, -1))
+
+
+def bilinear_up(x: Tensor) -> Tensor:
+    """Doubles the side by bilinear interpolation: [..., h, w] -> [..., 2h, 2w]."""
+    return _interpolation(x, x.shape[-2]) @ x @ _interpolation(x, x.shape[-1]).mT
+
+
+def bilinear_down(x: Tensor) -> Tensor:
+    """Halves the side, the adjoint of `bilinear_up` scaled to keep the mean: [..., 2h, 2w] -> [..., h, w]."""
+    return _interpolation(x, x.shape[-2] // 2).mT @ x @ _interpolation(x, x.shape[-1] // 2) / 4
+
+
+def _interpolation(x: Tensor, size: int) -> Tensor:
+    """Weights [2 size, size] of the pixels, their centres at half numbers, that a doubled line is interpolated from."""
+    pixel = torch.arange(size, dtype=x.dtype, device=x.device)
+    place = (torch.arange(2 * size, dtype=x.dtype, device=x.device) / 2 - 0.25).clamp(0, size - 1)
+    return (1 - (place[:, None] - pixel).abs()).clamp(min=0)
+
+
 class _Down(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(x, kernel)
         if len(x) == 1:
             return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
-        product = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
-        y: Tensor = product.unflatten(1, (x.shape[1], x.shape[3] // 2, -1)).movedim(-1, 2)
-        return y
+        y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
+        return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -73,15 +114,13 @@ class _KernelGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
-        gradient: Tensor
         if len(x) == 1:
             blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
             only_kernel = [False, True, False]
-            gradient = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
+            gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
             return gradient[None]
         product = y.movedim(2, -1).flatten(1, 3).mT @ _neighbourhoods(x)  # [N, O, C*16]
-        gradient = product.unflatten(2, (-1, KERNEL, KERNEL))
-        return gradient
+        return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:

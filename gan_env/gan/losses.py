@@ -3,9 +3,12 @@
 Every mean is a weighted sum over the batch, since rows have batch sizes of their own (weights are 1/size or 0).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 
 def batch_weights(batch_size: Tensor, width: int) -> Tensor:
@@ -29,10 +32,76 @@ def generator_loss(fake: Tensor, weights: Tensor) -> Tensor:
     return mean(softplus(-fake), weights)
 
 
+def _non_saturating_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean(softplus(-fake), weights)
+
+
+def _hinge_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean(relu(1 - real) + relu(1 + fake), weights)
+
+
+def _wasserstein_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean(fake - real, weights)
+
+
+def _raise_fake(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    """The generator's part of the hinge and of the Wasserstein loss: -E D(fake)."""
+    return mean(-fake, weights)
+
+
+def _least_squares_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean((real - 1).square() + fake.square(), weights) / 2
+
+
+def _least_squares_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean((fake - 1).square(), weights) / 2
+
+
+def _relativistic_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean(softplus(fake - real), weights)
+
+
+def _relativistic_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
+    return mean(softplus(real - fake), weights)
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """What the two players minimise: functions of logits (real [N, B], fake [N, B], weights [N, B]) -> [N].
+
+    Both get the logits of real samples, of which only a relativistic generator makes use.
+    """
+
+    discriminator: Callable[[Tensor, Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+LOSSES = {
+    "non_saturating": AdversarialLoss(discriminator_loss, _non_saturating_g),
+    "hinge": AdversarialLoss(_hinge_d, _raise_fake),
+    "wasserstein": AdversarialLoss(_wasserstein_d, _raise_fake),
+    "least_squares": AdversarialLoss(_least_squares_d, _least_squares_g),
+    "relativistic": AdversarialLoss(_relativistic_d, _relativistic_g),
+}
+"""By name.
+
+- non_saturating: cross-entropy, the generator maximises log D(fake) (Goodfellow et al. 2014, arXiv:1406.2661).
+- hinge: max(0, 1 - D(real)) + max(0, 1 + D(fake)) (Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018,
+  arXiv:1802.05957).
+- wasserstein: D(fake) - D(real) (Arjovsky et al. 2017, arXiv:1701.07875); D must be kept Lipschitz, by
+  `interpolation_penalty` or by spectral normalisation.
+- least_squares: targets 1 for real, 0 for fake and 1 for the generator, with the paper's factor of one half on every
+  term (Mao et al. 2017, arXiv:1611.04076, equation 9).
+- relativistic: softplus(D(fake) - D(real)) of pairs, sample i of the real batch with sample i of the fake one
+  (Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2025, arXiv:2501.05441, with R1 and R2).
+"""
+
+
 def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     """E||grad_x D(x)||^2 (Mescheder et al. 2018, arXiv:1801.04406), without the factor gamma/2.
 
-    Rows and samples do not mix in the discriminator, so one gradient of the sum holds each sample's own.
+    Of real samples it is R1, of fake ones R2. Rows and samples do not mix in the discriminator, so one gradient of the
+    sum holds each sample's own.
 
     Args:
         logits: [N, B], computed from `inputs` with gradients enabled.
@@ -44,3 +113,27 @@ def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
     return mean(gradient.flatten(2).square().sum(dim=2), weights)
+
+
+def interpolation_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, weights: Tensor
+) -> Tensor:
+    """E(||grad D(x)|| - 1)^2 between real and fake samples (Gulrajani et al. 2017, arXiv:1704.00028), without lambda.
+
+    Where the gradient vanishes the norm has no derivative; zero is taken for it.
+
+    Args:
+        critic: inputs [N, B, *shape] -> logits [N, B]; rows and samples do not mix.
+        real: [N, B, *shape].
+        fake: [N, B, *shape].
+        mix: share of the real sample, uniform in [0, 1), [N, B].
+        weights: [N, B].
+
+    Returns:
+        [N], differentiable by what the critic holds.
+    """
+    inputs = torch.lerp(fake, real, mix.view(*mix.shape, *[1] * (real.dim() - 2))).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(inputs).sum(), inputs, create_graph=True)
+    square = gradient.flatten(2).square().sum(dim=2)  # [N, B]
+    norm = torch.where(square > 0, square, 1).sqrt() * (square > 0)
+    return mean((norm - 1).square(), weights)

@@ -1,169 +1,224 @@
-"""Generators and discriminators whose parameters are rows of one matrix.
+"""Generators and discriminators: each architecture is a function of the sizes, `ARCHITECTURES` is their table.
 
-A network is a list of layers and a pure function `(parameters [N, P], inputs [N, B, ...]) -> outputs [N, B, ...]`.
-All parameters of a row lie in one flat row, so an optimiser step, a snapshot or a reset is one tensor operation.
-
-Narrower networks live in the same tensors: units beyond a row's width start with zero weights on both sides and get
-zero gradients for ever, so they are not there as far as mathematics is concerned.
+No network mixes the samples of a batch (no batch normalisation), so that a sample's gradient is its own: R1 and the
+padding of smaller batches depend on it. Generators of images end in tanh.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, relu
 
-from gan_env.gan.convolutions import KERNEL, down, up
-from gan_env.seeding import fold_in, normal
+from gan_env.config import require
+from gan_env.gan.convolutions import bilinear_down, bilinear_up, nearest_up, pool
+from gan_env.gan.layers import LEAKY_GAIN, SLOPE, Layer, Map, chain
+from gan_env.gan.layers import Network as Network
 
-SLOPE = 0.2
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One linear map with bias.
-
-    Attributes:
-        kind: "linear", "down" (4x4 convolution, stride 2) or "up" (4x4 transposed convolution, stride 2).
-        inputs, outputs: features or channels at full width.
-        narrow_inputs, narrow_outputs: whether that side shrinks with the row's width.
-        positions: features that belong to one unit (a channel's pixels, where a linear layer meets images).
-    """
-
-    kind: str
-    inputs: int
-    outputs: int
-    narrow_inputs: bool = True
-    narrow_outputs: bool = True
-    positions: int = 1
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """Shape of one row's weight, inputs before outputs save for "down", as torch's functions want it."""
-        if self.kind == "linear":
-            return (self.inputs, self.outputs)
-        sides = (self.outputs, self.inputs) if self.kind == "down" else (self.inputs, self.outputs)
-        return (*sides, KERNEL, KERNEL)
-
-    @property
-    def fan_in(self) -> float:
-        """Inputs that one output sums over, at full width."""
-        return self.inputs * {"linear": 1.0, "down": KERNEL**2, "up": KERNEL**2 / 4}[self.kind]
+RELU_GAIN = math.sqrt(2)
+POOLED_BLOCKS, PLAIN_BLOCKS = 2, 2  # of the residual discriminator
+EXPANSION, GROUP = 2, 16  # R3GAN's bottleneck for CIFAR-10: twice the channels, in groups of 16
+SMALLEST = 4  # pixels: images are halved and doubled between their own side and this or what comes before an odd side
 
 
 @dataclass(frozen=True)
-class Network:
-    """A chain of layers with leaky ReLU between them.
+class Sizes:
+    """What all architectures are made from.
 
     Attributes:
-        layers: the chain.
-        image: (channels, side) that the first layer's output is reshaped to before the "up" layers, or None.
-        bounded: whether the output passes through tanh.
+        latent_dim: length of z.
+        width: hidden units (mlp) or channels (the others) at full width.
+        depth: hidden layers of the mlp; the other architectures are as deep as the image is large.
+        sample_shape: (features,) or (C, H, W), H = W.
     """
 
-    layers: tuple[Layer, ...]
-    image: tuple[int, int] | None = None
-    bounded: bool = False
-
-    @property
-    def sizes(self) -> list[int]:
-        """Number of entries of each weight and bias, in order."""
-        return [n for layer in self.layers for n in (math.prod(layer.weight_shape), layer.outputs)]
-
-    @property
-    def size(self) -> int:
-        """P, the number of parameters of a row."""
-        return sum(self.sizes)
-
-    def init(self, key: Tensor, width: Tensor) -> Tensor:
-        """He initialisation for leaky ReLU, biases zero.
-
-        Args:
-            key: int64 [N].
-            width: share of units used, float [N] in (0, 1].
-
-        Returns:
-            [N, P].
-        """
-        parts = []
-        for index, layer in enumerate(self.layers):
-            used_in = _used(layer.inputs, layer.positions if index else 1, width, layer.narrow_inputs)  # [N, I]
-            used_out = _used(layer.outputs, layer.positions if not index else 1, width, layer.narrow_outputs)
-            mask = used_in[:, :, None] * used_out[:, None, :]  # [N, I, O]
-            if layer.kind == "down":
-                mask = mask.mT
-            mask = mask.reshape(*mask.shape, *[1] * (len(layer.weight_shape) - 2))
-            last = index == len(self.layers) - 1
-            gain = 1.0 if last else math.sqrt(2 / (1 + SLOPE**2))
-            scale = gain / (layer.fan_in * used_in.mean(dim=1)).sqrt()
-            weight = normal(fold_in(key, index), *layer.weight_shape) * mask
-            parts.append((weight * scale.view(-1, *[1] * (weight.dim() - 1))).flatten(1))
-            parts.append(torch.zeros(len(key), layer.outputs, device=key.device))
-        return torch.cat(parts, dim=1)
-
-    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Applies each row's network to its own batch: [N, P], [N, B, ...] -> [N, B, ...]."""
-        parts = parameters.split(self.sizes, dim=1)
-        for index, layer in enumerate(self.layers):
-            weight = parts[2 * index].view(-1, *layer.weight_shape)
-            bias = parts[2 * index + 1]
-            if layer.kind == "linear":
-                x = torch.baddbmm(bias[:, None], x.flatten(2), weight)
-            else:
-                x = (down if layer.kind == "down" else up)(x, weight) + bias[:, None, :, None, None]
-            if index == 0 and self.image is not None:
-                channels, side = self.image
-                x = x.view(*x.shape[:2], channels, side, side)
-            if index < len(self.layers) - 1:
-                x = leaky_relu(x, SLOPE)
-        return torch.tanh(x) if self.bounded else x
+    latent_dim: int
+    width: int
+    depth: int
+    sample_shape: tuple[int, ...]
 
 
-def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
-    """1.0 for the features in use at the row's width: [N, units]."""
-    if not narrow:
-        return torch.ones(len(width), units, device=width.device)
-    active = (width * (units // positions)).round().clamp(min=1)
-    return ((torch.arange(units, device=width.device) // positions) < active[:, None]).float()
+def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
+    """`depth` hidden layers of `width` units with leaky ReLU, for points and for images."""
+    features, is_image = math.prod(sizes.sample_shape), len(sizes.sample_shape) > 1
+
+    def layers(inputs: int, outputs: int) -> tuple[Layer, ...]:
+        hidden = [Layer("linear", sizes.width, sizes.width) for _ in range(sizes.depth - 1)]
+        first = Layer("linear", inputs, sizes.width, narrow_inputs=False)
+        return (first, *hidden, Layer("linear", sizes.width, outputs, narrow_outputs=False, gain=1.0))
+
+    def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
+        x = chain(maps, z).unflatten(2, sizes.sample_shape)
+        return torch.tanh(x) if is_image else x
+
+    return Network(layers(sizes.latent_dim, features), generate), Network(layers(features, 1))
+
+
+def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
+    """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
+
+    `width` channels at half of the side, twice as many at a quarter.
+    """
+    channels, side = _image("dcgan", sizes)
+    quarter, width, deep = side // 4, sizes.width, 2 * sizes.width
+    area = quarter * quarter
+
+    def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
+        x = leaky_relu(maps[0](z), SLOPE).unflatten(2, (deep, quarter, quarter))
+        return torch.tanh(chain(maps[1:], x))
+
+    generator = (
+        Layer("linear", sizes.latent_dim, deep * area, narrow_inputs=False, positions=area),
+        Layer("up", deep, width),
+        Layer("up", width, channels, narrow_outputs=False, gain=1.0),
+    )
+    discriminator = (
+        Layer("down", channels, width, narrow_inputs=False),
+        Layer("down", width, deep),
+        Layer("linear", deep * area, 1, narrow_outputs=False, positions=area, gain=1.0),
+    )
+    return Network(generator, generate), Network(discriminator)
+
+
+def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
+    """SNGAN's residual networks for CIFAR-10 (Miyato et al. 2018, arXiv:1802.05957, table 4), `width` channels.
+
+    Blocks of two 3x3 convolutions with ReLU. The generator doubles by the nearest pixel from the smallest image on; the
+    discriminator has two blocks that halve by averaging, two that do not, and a global sum. Where a block resamples,
+    its shortcut is a 1x1 convolution.
+
+    The published generator has batch normalisation, which mixes samples. In its place the second convolution of each of
+    its blocks starts at zero (Zhang et al. 2019, arXiv:1901.09321), so that the initial variance does not double with
+    every block. Spectral normalisation is not part of the network: see `spectral.py`.
+    """
+    channels, side = _image("resnet", sizes)
+    smallest, doublings = _smallest(side)
+    width, area = sizes.width, smallest * smallest
+
+    def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
+        x = maps[0](z).unflatten(2, (width, smallest, smallest))
+        for shortcut, one, two in _triples(maps[1:-1]):
+            x = nearest_up(shortcut(x)) + two(relu(one(nearest_up(relu(x)))))
+        return torch.tanh(maps[-1](relu(x)))
+
+    def judge(maps: Sequence[Map], x: Tensor) -> Tensor:
+        for block, (shortcut, one, two) in enumerate(_triples(maps[: 3 * POOLED_BLOCKS])):
+            x = shortcut(pool(x)) + pool(two(relu(one(relu(x) if block else x))))
+        for one, two in zip(maps[3 * POOLED_BLOCKS : -1 : 2], maps[3 * POOLED_BLOCKS + 1 : -1 : 2], strict=True):
+            x = x + two(relu(one(relu(x))))
+        return maps[-1](relu(x).sum(dim=(-2, -1)))
+
+    shortcut = Layer("conv", width, width, gain=1.0)
+    conv3 = Layer("conv", width, width, side=3, gain=RELU_GAIN)
+    generator = (
+        Layer("linear", sizes.latent_dim, width * area, narrow_inputs=False, positions=area, gain=1.0),
+        *(shortcut, conv3, replace(conv3, gain=0.0)) * doublings,
+        Layer("conv", width, channels, narrow_outputs=False, side=3, gain=1.0),
+    )
+    discriminator = (
+        Layer("conv", channels, width, narrow_inputs=False, gain=1.0),
+        Layer("conv", channels, width, narrow_inputs=False, side=3, gain=1.0),
+        conv3,
+        *(shortcut, conv3, conv3) * (POOLED_BLOCKS - 1),
+        *(conv3, conv3) * PLAIN_BLOCKS,
+        Layer("linear", width, 1, narrow_outputs=False, gain=1 / (side >> POOLED_BLOCKS) ** 2),
+    )
+    return Network(generator, generate), Network(discriminator, judge)
+
+
+def build_r3gan(sizes: Sizes) -> tuple[Network, Network]:
+    """R3GAN's networks (Huang et al. 2025, arXiv:2501.05441, section 3) with one block a resolution, `width` channels.
+
+    A block is 1x1 to twice the channels, 3x3 in groups, 1x1 back, with leaky ReLU between and the input added. No
+    normalisation: the last convolution of a block starts at zero and the others are scaled by the number of blocks to
+    the power -1/4 (Zhang et al. 2019, arXiv:1901.09321). Between the blocks images are resampled bilinearly. The
+    generator starts from a learnt image for each channel, the discriminator ends in a linear map of the smallest image.
+
+    Other than published: one block a resolution, not two; every map has a bias; the generator ends in tanh; the
+    discriminator's head is one linear map where the published one is a product of two.
+    """
+    channels, side = _image("r3gan", sizes)
+    smallest, doublings = _smallest(side)
+    width, expanded, area = sizes.width, EXPANSION * sizes.width, smallest * smallest
+    blocks = doublings + 1
+    groups = next(g for g in range(max(1, expanded // GROUP), 0, -1) if expanded % g == 0)
+
+    def block(maps: Sequence[Map], x: Tensor) -> Tensor:
+        return x + chain(maps, x)
+
+    def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
+        x = maps[1](maps[0](z))
+        for index, triple in enumerate(_triples(maps[2:-1])):
+            x = block(triple, bilinear_up(x) if index else x)
+        return torch.tanh(maps[-1](x))
+
+    def judge(maps: Sequence[Map], x: Tensor) -> Tensor:
+        x = maps[0](x)
+        for index, triple in enumerate(_triples(maps[1:-1])):
+            x = block(triple, bilinear_down(x) if index else x)
+        return maps[-1](x)
+
+    gain = LEAKY_GAIN * blocks**-0.25
+    body = blocks * (
+        Layer("conv", width, expanded, gain=gain),
+        Layer("conv", expanded, expanded, side=3, groups=groups, gain=gain),
+        Layer("conv", expanded, width, gain=0.0),
+    )
+    generator = (
+        Layer("linear", sizes.latent_dim, width, narrow_inputs=False, gain=1.0),
+        Layer("basis", 1, width, narrow_inputs=False, side=smallest, gain=1.0),
+        *body,
+        Layer("conv", width, channels, narrow_outputs=False, gain=1.0),
+    )
+    discriminator = (
+        Layer("conv", channels, width, narrow_inputs=False, gain=1.0),
+        *body,
+        Layer("linear", width * area, 1, narrow_outputs=False, positions=area, gain=1.0),
+    )
+    return Network(generator, generate), Network(discriminator, judge)
+
+
+ARCHITECTURES: dict[str, Callable[[Sizes], tuple[Network, Network]]] = {
+    "mlp": build_mlp,
+    "dcgan": build_dcgan,
+    "resnet": build_resnet,
+    "r3gan": build_r3gan,
+}
+"""Generator (z [N, B, latent_dim] -> [N, B, *sample_shape]) and discriminator (-> logits [N, B, 1]), by name."""
+
+
+def _image(architecture: str, sizes: Sizes) -> tuple[int, int]:
+    """Channels and side of the images that an architecture is for."""
+    shape = sizes.sample_shape
+    require(len(shape) == 3, "sample_shape", shape, f"images (C, H, W) for {architecture!r}; points take 'mlp'")
+    require(shape[1] == shape[2], "sample_shape", shape, f"square images for {architecture!r}: pad them, or take 'mlp'")
+    require(shape[2] % 4 == 0, "image side", shape[2], f"a multiple of 4 for {architecture!r}: pad them, or take 'mlp'")
+    return shape[0], shape[2]
+
+
+def _smallest(side: int) -> tuple[int, int]:
+    """The smallest image and the number of doublings from it to `side`: 4 for a power of two, 7 for 28."""
+    doublings = 0
+    while side > SMALLEST and side % 2 == 0:
+        side, doublings = side // 2, doublings + 1
+    return side, doublings
+
+
+def _triples(maps: Sequence[Map]) -> list[Sequence[Map]]:
+    """Three maps a block."""
+    return [maps[start : start + 3] for start in range(0, len(maps), 3)]
+
+
+# Until population.py takes ARCHITECTURES: the two entries that it calls.
 
 
 def mlp(latent_dim: int, width: int, depth: int, features: int) -> tuple[Network, Network]:
-    """Generator and discriminator with `depth` hidden layers of `width` units for samples of `features` numbers."""
-
-    def chain(inputs: int, outputs: int) -> tuple[Layer, ...]:
-        hidden = [Layer("linear", width, width) for _ in range(depth - 1)]
-        first = Layer("linear", inputs, width, narrow_inputs=False)
-        return (first, *hidden, Layer("linear", width, outputs, narrow_outputs=False))
-
-    return Network(chain(latent_dim, features)), Network(chain(features, 1))
+    """The mlp for points."""
+    return build_mlp(Sizes(latent_dim, width, depth, (features,)))
 
 
 def dcgan(latent_dim: int, width: int, sample_shape: tuple[int, ...]) -> tuple[Network, Network]:
-    """A small DCGAN (Radford et al. 2016) without batch normalisation, for images whose side is a multiple of four.
-
-    Args:
-        latent_dim: length of z.
-        width: channels at the full resolution's first feature map; twice as many at a quarter of the side.
-        sample_shape: (C, H, W), H = W.
-    """
-    channels, side = sample_shape[0], sample_shape[-1]
-    quarter, deep = side // 4, 2 * width
-    area = quarter * quarter
-    generator = Network(
-        (
-            Layer("linear", latent_dim, deep * area, narrow_inputs=False, positions=area),
-            Layer("up", deep, width),
-            Layer("up", width, channels, narrow_outputs=False),
-        ),
-        image=(deep, quarter),
-        bounded=True,
-    )
-    discriminator = Network(
-        (
-            Layer("down", channels, width, narrow_inputs=False),
-            Layer("down", width, deep),
-            Layer("linear", deep * area, 1, narrow_outputs=False, positions=area),
-        )
-    )
-    return generator, discriminator
+    """The dcgan for images."""
+    return build_dcgan(Sizes(latent_dim, width, 1, sample_shape))

@@ -1,0 +1,175 @@
+"""Networks whose parameters are rows of one matrix.
+
+A network is a list of layers and a pure function `(parameters [N, P], inputs [N, B, ...]) -> outputs [N, B, ...]`.
+All parameters of a row lie in one flat row, so an optimiser step, a snapshot or a reset is one tensor operation.
+
+Narrower networks live in the same tensors: units beyond a row's width start with zero weights on both sides and get
+zero gradients for ever, so they are not there as far as mathematics is concerned. A body therefore maps a channel of
+zeros to a channel of zeros, whatever it does between the layers.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from gan_env.gan.convolutions import KERNEL, conv, down, up
+from gan_env.seeding import fold_in, normal
+
+SLOPE = 0.2
+LEAKY_GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the mean square through a layer and a leaky ReLU (arXiv:1502.01852)
+
+Map = Callable[[Tensor], Tensor]
+"""A layer with its weights: [N, B, ...] -> [N, B, ...]."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One linear map with bias.
+
+    Attributes:
+        kind: "linear"; "down" (4x4 convolution, stride 2); "up" (4x4 transposed convolution, stride 2); "conv"
+            (convolution that keeps the side); "basis" (each input number is spread over an image that is learnt).
+        inputs, outputs: features or channels at full width; a basis has one input for each output and counts as 1.
+        narrow_inputs, narrow_outputs: whether that side shrinks with the row's width.
+        positions: features that belong to one unit (a channel's pixels, where a linear layer meets images).
+        side: pixels along the kernel of "conv" (odd) or the image of "basis".
+        groups: of "conv": each group of outputs sees only its own group of inputs.
+        gain: size of an initial output, for inputs of mean square one.
+    """
+
+    kind: str
+    inputs: int
+    outputs: int
+    narrow_inputs: bool = True
+    narrow_outputs: bool = True
+    positions: int = 1
+    side: int = 1
+    groups: int = 1
+    gain: float = LEAKY_GAIN
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of one row's weight; `outputs_first` tells the order of its first two sides."""
+        return {
+            "linear": (self.inputs, self.outputs),
+            "down": (self.outputs, self.inputs, KERNEL, KERNEL),
+            "up": (self.inputs, self.outputs, KERNEL, KERNEL),
+            "conv": (self.outputs, self.inputs // self.groups, self.side, self.side),
+            "basis": (self.outputs, self.side, self.side),
+        }[self.kind]
+
+    @property
+    def outputs_first(self) -> bool:
+        """Whether the weight's first side is the outputs', as torch's functions want it."""
+        return self.kind in ("down", "conv", "basis")
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of entries of weight and bias."""
+        return math.prod(self.weight_shape), self.outputs
+
+    @property
+    def fan_in(self) -> float:
+        """Inputs that one output sums over, at full width."""
+        taps = {"linear": 1.0, "down": KERNEL**2, "up": KERNEL**2 / 4, "conv": self.side**2, "basis": 1.0}
+        return self.inputs / self.groups * taps[self.kind]
+
+    def init(self, key: Tensor, width: Tensor) -> Tensor:
+        """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape]."""
+        used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1))
+        used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1))
+        mask: Tensor = (used_out[..., :, None] * used_in[..., None, :]).flatten(1, 2)  # [N, O, I / groups]
+        share = used_in.mean(dim=2).clamp(min=1 / self.inputs)  # [N, groups]; a group beyond the width is empty
+        scale: Tensor = (self.gain / (self.fan_in * share).sqrt()).repeat_interleave(self.outputs // self.groups, dim=1)
+        scale = scale[..., None]  # [N, O, 1]
+        if not self.outputs_first:
+            mask, scale = mask.mT, scale.mT
+        ones = [1] * (len(self.weight_shape) - 2)
+        mask, scale = mask.reshape(*mask.shape, *ones), scale.reshape(*scale.shape, *ones)
+        return normal(key, *self.weight_shape) * mask * scale
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """Weights as matrices, outputs by everything else: [N, *weight_shape] -> [N, O, M]."""
+        return (weight if self.outputs_first else weight.transpose(1, 2)).flatten(2)
+
+    def __call__(self, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+        """[N, *weight_shape], [N, O], [N, B, ...] -> [N, B, ...]."""
+        if self.kind == "linear":
+            return torch.baddbmm(bias[:, None], x.flatten(2), weight)
+        if self.kind == "conv":
+            y = conv(x, weight, self.groups)
+        elif self.kind == "basis":
+            y = x[..., None, None] * weight[:, None]
+        else:
+            y = (down if self.kind == "down" else up)(x, weight)
+        return y + bias[:, None, :, None, None]
+
+
+def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
+    """1.0 for the features in use at the row's width: [N, units]."""
+    if not narrow:
+        return torch.ones(len(width), units, device=width.device)
+    active = (width * (units // positions)).round().clamp(min=1)
+    return ((torch.arange(units, device=width.device) // positions) < active[:, None]).float()
+
+
+def chain(maps: Sequence[Map], x: Tensor) -> Tensor:
+    """One map after the other, with leaky ReLU between them."""
+    for apply in maps[:-1]:
+        x = leaky_relu(apply(x), SLOPE)
+    return maps[-1](x)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers and what is done with them.
+
+    Attributes:
+        layers: the linear maps, in the order of their parameters.
+        body: from the layers with their weights, and inputs [N, B, ...], to outputs [N, B, ...].
+    """
+
+    layers: tuple[Layer, ...]
+    body: Callable[[Sequence[Map], Tensor], Tensor] = chain
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of entries of each weight and bias, in order."""
+        return [n for layer in self.layers for n in layer.sizes]
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters of a row."""
+        return sum(self.sizes)
+
+    def init(self, key: Tensor, width: Tensor) -> Tensor:
+        """Random weights, biases zero.
+
+        Args:
+            key: int64 [N].
+            width: share of units used, float [N] in (0, 1].
+
+        Returns:
+            [N, P].
+        """
+        parts = []
+        for index, layer in enumerate(self.layers):
+            parts.append(layer.init(fold_in(key, index), width).flatten(1))
+            parts.append(torch.zeros(len(key), layer.outputs, device=key.device))
+        return torch.cat(parts, dim=1)
+
+    def split(self, parameters: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Weight [N, *weight_shape] and bias [N, O] of each layer, from [N, P]."""
+        parts = parameters.split(self.sizes, dim=1)
+        weights = [part.view(-1, *layer.weight_shape) for part, layer in zip(parts[::2], self.layers, strict=True)]
+        return list(zip(weights, parts[1::2], strict=True))
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """Applies each row's network to its own batch: [N, P], [N, B, ...] -> [N, B, ...]."""
+        tensors = zip(self.layers, self.split(parameters), strict=True)
+        return self.body([partial(layer, weight, bias) for layer, (weight, bias) in tensors], x)

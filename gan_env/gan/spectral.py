@@ -1,0 +1,50 @@
+"""Spectral normalisation as a knob between none and full (Miyato et al. 2018, arXiv:1802.05957).
+
+Each weight, as a matrix of outputs by everything else, is divided by `sigma ** strength`, where sigma is its largest
+singular value: at strength 1 every layer has a gain of at most one, at strength 0 nothing changes. Sigma comes from one
+step of power iteration a call, from left singular vectors that the caller keeps between calls.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from gan_env.gan.layers import Network
+from gan_env.seeding import normal
+
+
+def initial_vectors(network: Network, key: Tensor) -> Tensor:
+    """Random left vectors to start from: int64 [N] -> [N, V], one number for each output of each layer."""
+    return normal(key, sum(layer.outputs for layer in network.layers))
+
+
+def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+    """Divides each weight by its largest singular value to the power `strength`; biases stay as they are.
+
+    As in the paper the gradient runs through sigma = u^T W v, but not through the vectors u and v. A weight of zeros
+    stays zero; one that merely starts there (the last convolution of a residual block) is of gain one as soon as it
+    moves, at strength 1.
+
+    Args:
+        network: whose parameters they are.
+        parameters: [N, P].
+        vectors: left vectors of any length other than zero, from `initial_vectors` or from the last call, [N, V].
+        strength: in [0, 1], [N].
+
+    Returns:
+        The parameters to use, [N, P], and the vectors for the next call, [N, V], of length one a layer unless
+        its weight is zero.
+    """
+    parts, kept = [], []
+    lefts = vectors.detach().split([layer.outputs for layer in network.layers], dim=1)
+    for layer, (weight, bias), left in zip(network.layers, network.split(parameters), lefts, strict=True):
+        matrix = layer.matrix(weight)  # [N, O, M]
+        fixed = matrix.detach()
+        right = normalize((fixed.mT @ left[..., None])[..., 0], dim=1)  # [N, M]
+        image = (fixed @ right[..., None])[..., 0]
+        left = torch.where(image.any(dim=1, keepdim=True), normalize(image, dim=1), left)
+        sigma = (left * (matrix @ right[..., None])[..., 0]).sum(dim=1)  # [N]
+        divisor = torch.where(sigma > 0, sigma, 1) ** strength
+        parts += [weight.flatten(1) / divisor[:, None], bias]
+        kept.append(left)
+    return torch.cat(parts, dim=1), torch.cat(kept, dim=1)
