@@ -77,8 +77,10 @@ class EnvConfig:
             (gan_env/gan/images.py); samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, a multiple of four.
+        architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
+        loss: "non_saturating", "hinge", "wasserstein", "least_squares" or "relativistic".
         latent_dim: length of z.
-        depth: hidden layers of the networks for points.
+        depth: hidden layers of the mlp.
         ema_decay: decay an update of the averaged generator, which the metric judges.
         num_decisions: decisions an episode.
         updates_per_decision: GAN updates between two decisions.
@@ -99,6 +101,8 @@ class EnvConfig:
     datasets: tuple[str, ...] = ("ring", "grid", "spiral", "moons", "pinwheel")
     data_root: str = "data"
     image_size: int = 28
+    architecture: str = "auto"
+    loss: str = "non_saturating"
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98

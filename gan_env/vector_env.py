@@ -16,8 +16,9 @@ from torch import Tensor
 from gan_env.config import env_config, find_device, require
 from gan_env.gan.data import DataBank
 from gan_env.gan.dataset import decode
-from gan_env.gan.population import Population, PopulationConfig
+from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
+from gan_env.gan.update import PopulationConfig
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
@@ -94,13 +95,20 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.device = find_device(config.device)
 
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
+        self.knobs = KnobSet(config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device)
         sizes = PopulationConfig(
-            config.latent_dim, config.instances.width[1], config.depth, config.instances.batch_size[1], config.ema_decay
+            config.latent_dim,
+            config.instances.width[1],
+            config.depth,
+            config.instances.batch_size[1],
+            config.ema_decay,
+            self.knobs.active,
+            config.loss,
+            config.architecture,
         )
         compiled = (num_envs > 1 or self.device.type != "cpu") if config.compile is None else config.compile
         self.population = Population(self.bank, sizes, num_envs, compiled)
         self.judge = make_judge(self.bank, config.metric_samples)
-        self.knobs = KnobSet(config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device)
         self.observer = Observer(config.observation, list(config.knobs))
         self.reward = Reward(config.reward)
         self.instances = InstanceSet(config, config.split)
@@ -229,7 +237,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.population.reset(rows, self._row_settings(drawn))
         self._coordinates[rows] = self._start[rows]
         self._decision[rows] = 0
-        stats, quality = untrained(self.population), self._quality()
+        stats = untrained(self.population, self.knobs.values(self._coordinates))
+        quality = self._quality()
         fresh = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device).index_fill_(0, rows, True)
         for name in ("_first", "_previous", "_best"):
             setattr(self, name, torch.where(fresh, quality.log_metric, getattr(self, name)))

@@ -10,8 +10,6 @@ from torch import Tensor
 from gan_env.gan.losses import (
     LOSSES,
     batch_weights,
-    discriminator_loss,
-    generator_loss,
     gradient_penalty,
     interpolation_penalty,
     mean,
@@ -24,6 +22,11 @@ def logits(seed: int) -> Tensor:
 
 SIZES = torch.tensor([6, 3, 1, 5])
 WEIGHTS = batch_weights(SIZES, 6)
+discriminator_loss = LOSSES["non_saturating"].discriminator
+
+
+def generator_loss(fake: Tensor, weights: Tensor) -> Tensor:
+    return LOSSES["non_saturating"].generator(torch.full_like(fake, torch.nan), fake, weights)
 
 
 def test_weights_are_the_share_of_each_used_sample() -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_env.gan.data import DataBank
-from gan_env.gan.population import BETA_2, EPSILON, Population, PopulationConfig, _adam, choose_block
+from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
+from gan_env.gan.update import BETA_2, EPSILON, PopulationConfig
 from gan_env.records import RowSettings
 from gan_env.seeding import fold_in
 
@@ -188,24 +189,6 @@ def test_a_gpu_runs_all_rows_together() -> None:
 def test_fewer_samples_are_the_first_of_more() -> None:
     made = population([3, 4])
     torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
-
-
-def test_adam_is_torchs_adam_with_a_rate_and_momentum_a_row() -> None:
-    rates, momenta = torch.tensor([1e-3, 1e-2]), torch.tensor([0.0, 0.9])
-    start = torch.randn(2, 5)
-    ours, first, second = start.clone(), torch.zeros(2, 5), torch.zeros(2, 5)
-    theirs = [nn.Parameter(row.clone()) for row in start]
-    optimizers = [
-        torch.optim.Adam([p], lr.item(), (beta_1.item(), BETA_2), EPSILON)
-        for p, lr, beta_1 in zip(theirs, rates, momenta, strict=True)
-    ]
-    for step in range(4):
-        grad = torch.randn(2, 5)
-        ours, first, second = _adam(ours, grad, first, second, torch.full((2,), step), rates, momenta)
-        for row, (parameter, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
-            parameter.grad = grad[row]
-            optimizer.step()
-    torch.testing.assert_close(ours, torch.stack([p.detach() for p in theirs]), rtol=1e-5, atol=1e-6)
 
 
 def test_one_update_is_that_of_a_plain_loop() -> None:

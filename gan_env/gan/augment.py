@@ -33,7 +33,8 @@ POINT_SCALE = 0.35
 SHIFT, CUTOUT, BRIGHTNESS = 0.125, 0.5, 0.5  # DiffAugment's strengths
 
 POINT_PARTS = ("rotate", "scale")
-PARTS = ("rotate", "flip", "translate", "color", "cutout")
+AMOUNTS = {"rotate": 1, "flip": 1, "translate": 2, "color": 3, "cutout": 2}  # uniform numbers beside a part's coin
+PARTS = tuple(AMOUNTS)
 UMBRELLA = {1: POINT_PARTS, 3: PARTS[1:]}
 """What the knob `augment` stands for, by the number of dimensions of a sample: all parts but the rotation of images,
 which turns most data into something else and is for those who ask for it."""
@@ -71,10 +72,12 @@ class Augmentation:
 
     @property
     def draws(self) -> int:
-        """Uniform numbers that each sample takes."""
+        """Uniform numbers that each sample takes: of every part its own, whatever other parts there are."""
+        if not self.parts:
+            return 0
         if not self.is_image:
             return 1 + len(POINT_PARTS)
-        return len(self.parts) + sum(_amounts(part, self.sample_shape[0]) for part in self.parts)
+        return len(PARTS) + sum(AMOUNTS.values())
 
     def probabilities(self, umbrella: Tensor, own: Mapping[str, Tensor]) -> Tensor:
         """The parts' probabilities: 1 - (1 - umbrella)(1 - own), as if each of the two knobs threw a coin.
@@ -125,14 +128,15 @@ def augment_images(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Seque
 
     Args:
         x: [N, B, C, H, W].
-        draws: uniform in [0, 1), [N, draws, B]: a coin for each part, then the amounts of each part.
+        draws: uniform in [0, 1), [N, 14, B]: a coin for each of `PARTS`, then the amounts of each.
         probabilities: [N, parts].
         parts: some of `PARTS`, in this order.
     """
-    coins, amounts = draws[:, : len(parts)], draws[:, len(parts) :]
-    active = dict(zip(parts, (coins < probabilities[..., None]).to(x.dtype).unbind(dim=1), strict=True))  # [N, B]
-    counts = [_amounts(part, x.shape[2]) for part in parts]
-    amount = dict(zip(parts, amounts.split(counts, dim=1), strict=True))  # [N, k, B]
+    coins, amounts = draws[:, : len(PARTS)], draws[:, len(PARTS) :]
+    coin = dict(zip(PARTS, coins.unbind(dim=1), strict=True))  # [N, B]
+    amount = dict(zip(PARTS, amounts.split([*AMOUNTS.values()], dim=1), strict=True))  # [N, k, B]
+    chances = dict(zip(parts, probabilities[..., None].unbind(dim=1), strict=True))  # [N, 1]
+    active = {part: (coin[part] < chance).to(x.dtype) for part, chance in chances.items()}
     if not active.keys().isdisjoint(("rotate", "flip", "translate")):
         x = _move(x, active, amount)
     if "color" in active:
@@ -142,11 +146,6 @@ def augment_images(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Seque
         hole = _near(x.shape[-2], y)[..., :, None] & _near(x.shape[-1], z)[..., None, :]  # [N, B, H, W]
         x = x * (1 - hole * active["cutout"][..., None, None])[:, :, None]
     return x
-
-
-def _amounts(part: str, channels: int) -> int:
-    """Uniform numbers that a part of images takes beside its coin."""
-    return {"rotate": 1, "flip": 1, "translate": 2, "color": 3 if channels == 3 else 1, "cutout": 2}[part]
 
 
 def _move(x: Tensor, active: Mapping[str, Tensor], amount: Mapping[str, Tensor]) -> Tensor:
@@ -192,24 +191,3 @@ def _near(size: int, center: Tensor) -> Tensor:
     """Whether a pixel is inside the cutout along one axis: [N, B, size]."""
     pixel = (torch.arange(size, device=center.device) + 0.5) / size
     return (pixel - center[..., None]).abs() < CUTOUT / 2
-
-
-# Until population.py builds an Augmentation of its own: all parts of the umbrella with one probability [N].
-
-
-@dataclass(frozen=True)
-class _Together:
-    augmentation: Augmentation
-
-    @property
-    def draws(self) -> int:
-        return self.augmentation.draws
-
-    def apply(self, x: Tensor, draws: Tensor, probability: Tensor) -> Tensor:
-        return self.augmentation.apply(x, draws, self.augmentation.probabilities(probability, {}))
-
-
-AUGMENTATIONS = {
-    1: _Together(Augmentation((2,), POINT_PARTS)),
-    3: _Together(Augmentation((1, 4, 4), ("flip", "translate", "color", "cutout"))),
-}

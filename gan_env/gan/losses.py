@@ -22,14 +22,8 @@ def mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum(dim=1)
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake)) of logits (Goodfellow et al. 2014, arXiv:1406.2661): [N, B] -> [N]."""
+def _non_saturating_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
     return mean(softplus(-real) + softplus(fake), weights)
-
-
-def generator_loss(fake: Tensor, weights: Tensor) -> Tensor:
-    """The non-saturating loss -log D(fake) of logits (Goodfellow et al. 2014): [N, B] -> [N]."""
-    return mean(softplus(-fake), weights)
 
 
 def _non_saturating_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
@@ -69,23 +63,27 @@ def _relativistic_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
 class AdversarialLoss:
     """What the two players minimise: functions of logits (real [N, B], fake [N, B], weights [N, B]) -> [N].
 
-    Both get the logits of real samples, of which only a relativistic generator makes use.
+    Attributes:
+        discriminator, generator: the two losses.
+        paired: whether the generator's makes use of the logits of real samples.
     """
 
     discriminator: Callable[[Tensor, Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor, Tensor], Tensor]
+    paired: bool = False
 
 
 LOSSES = {
-    "non_saturating": AdversarialLoss(discriminator_loss, _non_saturating_g),
+    "non_saturating": AdversarialLoss(_non_saturating_d, _non_saturating_g),
     "hinge": AdversarialLoss(_hinge_d, _raise_fake),
     "wasserstein": AdversarialLoss(_wasserstein_d, _raise_fake),
     "least_squares": AdversarialLoss(_least_squares_d, _least_squares_g),
-    "relativistic": AdversarialLoss(_relativistic_d, _relativistic_g),
+    "relativistic": AdversarialLoss(_relativistic_d, _relativistic_g, paired=True),
 }
 """By name.
 
-- non_saturating: cross-entropy, the generator maximises log D(fake) (Goodfellow et al. 2014, arXiv:1406.2661).
+- non_saturating: -log D(real) - log(1 - D(fake)) for D, -log D(fake) for G (Goodfellow et al. 2014,
+  arXiv:1406.2661).
 - hinge: max(0, 1 - D(real)) + max(0, 1 + D(fake)) (Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018,
   arXiv:1802.05957).
 - wasserstein: D(fake) - D(real) (Arjovsky et al. 2017, arXiv:1701.07875); D must be kept Lipschitz, by

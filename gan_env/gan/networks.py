@@ -209,16 +209,3 @@ def _smallest(side: int) -> tuple[int, int]:
 def _triples(maps: Sequence[Map]) -> list[Sequence[Map]]:
     """Three maps a block."""
     return [maps[start : start + 3] for start in range(0, len(maps), 3)]
-
-
-# Until population.py takes ARCHITECTURES: the two entries that it calls.
-
-
-def mlp(latent_dim: int, width: int, depth: int, features: int) -> tuple[Network, Network]:
-    """The mlp for points."""
-    return build_mlp(Sizes(latent_dim, width, depth, (features,)))
-
-
-def dcgan(latent_dim: int, width: int, sample_shape: tuple[int, ...]) -> tuple[Network, Network]:
-    """The dcgan for images."""
-    return build_dcgan(Sizes(latent_dim, width, 1, sample_shape))

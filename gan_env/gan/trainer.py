@@ -5,7 +5,8 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from gan_env.gan.population import STATISTICS, Population
+from gan_env.gan.population import Population
+from gan_env.gan.update import STATISTICS
 from gan_env.records import TrainStats
 
 EXPLODED = 1e4
@@ -26,7 +27,7 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
     population.clear_totals()
     population.update(knobs, updates)
     averages = dict(zip(STATISTICS, (population.state.totals / updates).unbind(dim=1), strict=True))
-    clean_train, clean_held_out = population.clean_logits()
+    clean_train, clean_held_out = population.clean_logits(knobs)
     largest = torch.stack(
         [population.state.g.abs().amax(dim=1), population.state.d.abs().amax(dim=1)]
         + [averages[name].abs() for name in ("loss_d", "loss_g")]
@@ -44,9 +45,9 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
     )
 
 
-def untrained(population: Population) -> TrainStats:
+def untrained(population: Population, knobs: dict[str, Tensor]) -> TrainStats:
     """The statistics before the first interval: zero, save for the clean logits."""
-    clean_train, clean_held_out = population.clean_logits()
+    clean_train, clean_held_out = population.clean_logits(knobs)
     zero = torch.zeros_like(clean_train)
     blank = {field.name: zero for field in fields(TrainStats)}
     known = {"clean_train": clean_train, "clean_held_out": clean_held_out, "finite": torch.ones_like(zero).bool()}

@@ -27,6 +27,7 @@ class DynamicParameter:
         scale: "linear", or "log": equal steps multiply the value.
         floor: for a logarithmic scale that begins at zero, the value around which the scale turns from linear to
             logarithmic: value = floor * ((1 + high / floor) ** u - 1).
+        neutral: the value at which it does nothing.
         description: what it does.
 
     Raises:
@@ -38,6 +39,7 @@ class DynamicParameter:
     bounds: tuple[float, float]
     scale: str = "linear"
     floor: float = 0.0
+    neutral: float = 0.0
     description: str = ""
     value: float = field(init=False)
 
@@ -86,16 +88,48 @@ class DynamicParameter:
 
 def knob_table() -> dict[str, DynamicParameter]:
     """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
+
+    def part(name: str, what: str) -> DynamicParameter:
+        return DynamicParameter(name, 0.0, (0.0, 1.0), description=f"probability of {what}, beside that of augment")
+
     knobs = [
         DynamicParameter(
             "instance_noise", 0.03, (0.0, 1.0), "log", 0.03,
-            "standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
+            description="standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
         ),
         DynamicParameter(
-            "augment", 0.25, (0.0, 1.0), "linear", 0.0,
-            "probability of each differentiable augmentation of the discriminator's inputs",
+            "latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0,
+            description="standard deviation of z in training; samples that are judged have one",
         ),
-        DynamicParameter("r1", 1.0, (0.003, 30.0), "log", 0.0, "gamma in gamma/2 * E||grad D(x)||^2 on real inputs"),
+        DynamicParameter(
+            "augment", 0.25, (0.0, 1.0),
+            description="probability of each differentiable augmentation of the discriminator's inputs",
+        ),
+        part("rotate", "rotation (images: by quarter turns, which augment leaves out)"),
+        part("flip", "a mirror image, in half of the cases (images)"),
+        part("translate", "a shift by up to 1/8 of the side (images)"),
+        part("color", "other brightness, and of colour images other saturation and contrast"),
+        part("cutout", "a hole of half the side (images)"),
+        DynamicParameter(
+            "r1", 1.0, (0.0, 30.0), "log", 0.003, description="gamma in gamma/2 * E||grad D(x)||^2 on real inputs"
+        ),
+        DynamicParameter(
+            "r2", 0.0, (0.0, 30.0), "log", 0.003, description="gamma in gamma/2 * E||grad D(x)||^2 on fake inputs"
+        ),
+        DynamicParameter(
+            "gp", 0.0, (0.0, 100.0), "log", 0.1,
+            description="lambda of WGAN-GP's lambda * E(||grad D(x)|| - 1)^2 between real and fake inputs",
+        ),
+        DynamicParameter(
+            "spectral", 0.0, (0.0, 1.0),
+            description="spectral normalisation of D: weights are divided by sigma^s, s = 1 is the published one",
+        ),
+        DynamicParameter(
+            "lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on the instance's learning rate of G"
+        ),
+        DynamicParameter(
+            "lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on the instance's learning rate of D"
+        ),
     ]  # fmt: skip
     return {knob.name: knob for knob in knobs}
 
@@ -109,6 +143,9 @@ class KnobSet:
         mode: "delta" or "absolute".
         max_change: largest move a decision in delta mode.
         device: of all tensors.
+
+    Attributes:
+        active: names of the knobs that are controlled or constant at a value that does something.
 
     Raises:
         ConfigError: an unknown name, or an initial value outside the knob's bounds.
@@ -128,6 +165,8 @@ class KnobSet:
         for name, value in initial_values.items():
             self.table[name].update(value)
         self.controlled = [self.table[name] for name in controlled]
+        acting = [name for name, knob in self.table.items() if name in controlled or knob.value != knob.neutral]
+        self.active = tuple(acting)
         self.mode, self.max_change = mode, max_change
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)  # [K]
 

@@ -1,0 +1,195 @@
+"""One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
+
+Which loss, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from gan_env.config import require
+from gan_env.gan.augment import PARTS, POINT_PARTS, UMBRELLA, Augmentation
+from gan_env.gan.data import DataBank
+from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
+from gan_env.gan.networks import ARCHITECTURES, Sizes
+from gan_env.gan.spectral import normalise
+from gan_env.records import RowSettings
+
+BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
+STATISTICS = (
+    "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
+    "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
+)  # fmt: skip
+"""Columns of `PopulationState.totals`: sums over the updates since they were cleared."""
+
+
+@dataclass(frozen=True)
+class PopulationState:
+    """Everything that training changes, row by row. Moments are Adam's; `ema` averages the generator's weights."""
+
+    g: Tensor  # [N, P_G]
+    d: Tensor  # [N, P_D]
+    mean_g: Tensor
+    square_g: Tensor
+    mean_d: Tensor
+    square_d: Tensor
+    ema: Tensor
+    vectors: Tensor  # [N, V], the discriminator's left singular vectors, for `spectral`
+    step: Tensor  # [N] int64, updates since the row's reset
+    totals: Tensor  # [N, len(STATISTICS)]
+
+    def tensors(self) -> list[Tensor]:
+        """The tensors in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+@dataclass(frozen=True)
+class PopulationConfig:
+    """What all rows share.
+
+    Attributes:
+        latent_dim: length of z.
+        width: hidden units or channels at full width.
+        depth: hidden layers of the mlp.
+        batch_size: samples in the batch tensor; a row uses at most so many.
+        ema_decay: decay an update of the averaged generator.
+        knobs: the knobs that act, by name; others are at the value at which they do nothing.
+        loss: one of `LOSSES`.
+        architecture: one of `ARCHITECTURES`, or "auto": mlp for points, dcgan for images.
+    """
+
+    latent_dim: int
+    width: int
+    depth: int
+    batch_size: int
+    ema_decay: float
+    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
+    loss: str = "non_saturating"
+    architecture: str = "auto"
+
+
+class Update:
+    """The update of one configuration.
+
+    Args:
+        bank: the data sets.
+        config: sizes, networks, loss and knobs.
+
+    Attributes:
+        generator, discriminator: the networks.
+        uniforms, normals: random numbers that one update of a row takes. Each has its place whatever knobs there are,
+            so a knob that does nothing leaves a run as it is without that knob.
+
+    Raises:
+        ConfigError: an unknown name, or a knob or architecture that is not for such samples.
+    """
+
+    def __init__(self, bank: DataBank, config: PopulationConfig) -> None:
+        self.bank, self.config = bank, config
+        shape, is_image = bank.sample_shape, len(bank.sample_shape) == 3
+        name = ("dcgan" if is_image else "mlp") if config.architecture == "auto" else config.architecture
+        require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
+        require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
+        sizes = Sizes(config.latent_dim, config.width, config.depth, shape)
+        self.generator, self.discriminator = ARCHITECTURES[name](sizes)
+        self.loss = LOSSES[config.loss]
+        known = PARTS if is_image else POINT_PARTS
+        for part in PARTS:
+            fits = part in known or part not in config.knobs
+            require(fits, "knobs", part, f"images: of points' augmentations only {known[0]!r} has a knob of its own")
+        umbrella = UMBRELLA[len(shape)] if "augment" in config.knobs else ()
+        parts = tuple(part for part in known if part in config.knobs or part in umbrella)
+        self.augmentation = Augmentation(shape, parts)
+        pixels, batch = math.prod(shape), config.batch_size
+        self.uniforms = batch * (2 + 2 * self.augmentation.draws)
+        self.normals = batch * (config.latent_dim + (2 * pixels if "instance_noise" in config.knobs else 0))
+
+    @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def __call__(
+        self, state: PopulationState, rows: RowSettings, knobs: dict[str, Tensor], uniforms: Tensor, normals: Tensor
+    ) -> list[Tensor]:
+        """One update of n rows: knobs [n] each, uniforms [n, U], normals [n, V] -> the new state's tensors."""
+        count = self.config.batch_size
+        weights = batch_weights(rows.batch_size, count)  # [N, B]
+        pick, mix, turns = uniforms.split([count, count, uniforms.shape[1] - 2 * count], dim=1)
+        z, noise = normals.split([count * self.config.latent_dim, normals.shape[1] - count * self.config.latent_dim], 1)
+        z = z.unflatten(1, (count, -1))
+        if "latent_noise" in knobs:
+            z = z * knobs["latent_noise"][:, None, None]
+        g, d = state.g.detach().requires_grad_(), state.d.detach().requires_grad_()
+
+        # What the discriminator sees, [N, B, *shape].
+        turns, noise = turns.unflatten(1, (2, -1, count)), noise.unflatten(1, (2, -1))
+        real = self._disturb(self.bank.pick_train(pick, rows), turns[:, 0], noise[:, 0], knobs)
+        fake = self._disturb(self.generator(g, z), turns[:, 1], noise[:, 1], knobs)
+
+        # Discriminator. Losses are summed over rows, so each row's gradient is its own.
+        real, seen = real.detach().requires_grad_(), fake.detach().requires_grad_()
+        used, vectors = self._normalised(d, state.vectors, knobs)
+        logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
+        penalty = gradient_penalty(logit_real, real, weights)
+        loss_d = self.loss.discriminator(logit_real, logit_fake, weights)
+        regularised = loss_d
+        if "r1" in knobs:
+            regularised = regularised + knobs["r1"] / 2 * penalty
+        if "r2" in knobs:
+            regularised = regularised + knobs["r2"] / 2 * gradient_penalty(logit_fake, seen, weights)
+        if "gp" in knobs:
+            between = interpolation_penalty(lambda x: self._judge(used, x), real, seen, mix, weights)
+            regularised = regularised + knobs["gp"] * between
+        (grad_d,) = torch.autograd.grad(regularised.sum(), d)
+        rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
+        new_d, mean_d, square_d = adam(state.d, grad_d, state.mean_d, state.square_d, state.step, rate_d, rows.beta_1)
+
+        # Generator, against the new discriminator, on the same fakes.
+        used, vectors = self._normalised(new_d, vectors, knobs)
+        new_real = self._judge(used, real.detach()) if self.loss.paired else logit_real
+        loss_g = self.loss.generator(new_real, self._judge(used, fake), weights)
+        (grad_g,) = torch.autograd.grad(loss_g.sum(), g)
+        rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
+        new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, state.step, rate_g, rows.beta_1)
+        ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
+
+        sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
+        sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
+        sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
+        totals = state.totals + torch.stack(sums, dim=1)
+        new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, vectors, state.step + 1, totals]
+        return [tensor.detach() for tensor in new]
+
+    def clean_logits(self, state: PopulationState, inputs: Tensor, knobs: dict[str, Tensor]) -> Tensor:
+        """Logits of inputs [n, B, *shape] as they are: [n, B]."""
+        used, _ = self._normalised(state.d, state.vectors, knobs)
+        return self._judge(used, inputs)
+
+    def _disturb(self, x: Tensor, turns: Tensor, noise: Tensor, knobs: dict[str, Tensor]) -> Tensor:
+        """Augmented, with Gaussian instance noise (Soenderby et al. 2017, arXiv:1610.04490)."""
+        none = torch.zeros(len(x), device=x.device)
+        probabilities = self.augmentation.probabilities(knobs.get("augment", none), knobs)
+        x = self.augmentation.apply(x, turns, probabilities)
+        if "instance_noise" in knobs:
+            sigma = knobs["instance_noise"].view(-1, *[1] * (x.dim() - 1))
+            x = x + noise.view(x.shape) * sigma
+        return x
+
+    def _normalised(self, d: Tensor, vectors: Tensor, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        if "spectral" not in knobs:
+            return d, vectors
+        return normalise(self.discriminator, d, vectors, knobs["spectral"])
+
+    def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
+        return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def adam(
+    weights: Tensor, grad: Tensor, first: Tensor, second: Tensor, step: Tensor, rate: Tensor, beta_1: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of Adam: [N, P] each, and for each row [N] its step count, learning rate and momentum."""
+    grad, t = grad.detach(), (step + 1).float()
+    first = torch.lerp(first, grad, 1 - beta_1[:, None])
+    second = torch.lerp(second, grad.square(), 1 - BETA_2)
+    size = rate / (1 - beta_1**t)
+    root = torch.sqrt(second / (1 - BETA_2**t)[:, None]) + EPSILON
+    return weights.detach() - size[:, None] * first / root, first, second
