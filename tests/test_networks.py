@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear, relu
 
 from gan_env.config import ConfigError
@@ -379,3 +380,27 @@ def test_units_beyond_the_width_get_no_gradient_from_losses_and_penalty(name: st
     for gradient, mask in ((by_penalty, mask_d), (by_loss_d, mask_d), (by_loss_g, mask_g)):
         assert (gradient[:, ~mask] == 0).all()
         assert (gradient[:, mask] != 0).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_step_with_penalty_can_be_traced_into_one_graph(name: str, rows: int) -> None:
+    """As `Programs` does before it compiles: gradients of gradients included."""
+    generator, discriminator = build(name)
+
+    def step(g: Tensor, d: Tensor, z: Tensor, real: Tensor) -> tuple[Tensor, ...]:
+        g, d, real = (tensor.detach().requires_grad_() for tensor in (g, d, real))
+        logits, weights = discriminator(d, real).squeeze(-1), torch.full(real.shape[:2], 1 / BATCH)
+        fooled = discriminator(d, generator(g, z))
+        (by_d,) = torch.autograd.grad(
+            gradient_penalty(logits, real, weights).sum() + fooled.sum(), d, retain_graph=True
+        )
+        (by_g,) = torch.autograd.grad(-fooled.sum(), g)
+        return by_d, by_g
+
+    inputs = [parameters(network)[:rows] for network in (generator, discriminator)]
+    inputs += [random(rows, BATCH, 4), random(rows, BATCH, *IMAGE)]
+    graph = make_fx(step)(*inputs)
+    other = [tensor + 0.1 for tensor in inputs]
+    for traced, eager in zip(graph(*other), step(*other), strict=True):
+        torch.testing.assert_close(traced, eager, rtol=1e-4, atol=1e-4)
