@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.config import ConfigError
 from gan_env.gan.augment import PARTS, POINT_PARTS, POINT_SCALE, UMBRELLA, Augmentation, augment_images, augment_points
@@ -354,3 +355,18 @@ def test_a_cutout_in_the_corner_empties_what_lies_inside() -> None:
     expected = PICTURE.clone()
     expected[..., :4, 12:] = 0
     assert torch.equal(chosen("cutout", center_y=0.0, center_x=1.0), expected)
+
+
+@pytest.mark.parametrize("x", KINDS)
+def test_every_part_can_be_traced_into_one_graph(x: Tensor) -> None:
+    """No control flow may depend on the draws: a graph made with some holds for others."""
+    augmentation = Augmentation(tuple(x.shape[2:]), every_part(x))
+    probabilities = torch.full((ROWS, len(augmentation.parts)), 0.5)
+
+    def gradient(x: Tensor, draws: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(augmentation.apply(x, draws, probabilities).square().sum(), x)[0]
+
+    graph = make_fx(gradient)(x, torch.ones(ROWS, augmentation.draws, BATCH))
+    draws = random(ROWS, augmentation.draws, BATCH, seed=4)
+    torch.testing.assert_close(graph(x, draws), gradient(x, draws))

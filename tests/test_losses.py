@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.gan.losses import (
     LOSSES,
@@ -274,3 +275,17 @@ def test_interpolation_penalty_takes_images() -> None:
     real, fake = sample(4, 6, 1, 4, 4, seed=0), sample(4, 6, 1, 4, 4, seed=1)
     penalty = interpolation_penalty(lambda x: 0.5 * x.sum(dim=(2, 3, 4)), real, fake, MIX, WEIGHTS.double())
     torch.testing.assert_close(penalty, torch.ones(4, dtype=torch.float64))  # the norm is 0.5 * sqrt(16) = 2
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_with_penalty_can_be_traced_into_one_graph(name: str) -> None:
+    def gradient(parameters: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        parameters = parameters.detach().requires_grad_()
+        penalty = interpolation_penalty(lambda x: small_critic(parameters, x), real, fake, MIX, WEIGHTS.double())
+        logits = small_critic(parameters, real), small_critic(parameters, fake)
+        total = penalty + LOSSES[name].discriminator(*logits, WEIGHTS) + LOSSES[name].generator(*logits, WEIGHTS)
+        return torch.autograd.grad(total.sum(), parameters)[0]
+
+    graph = make_fx(gradient)(CRITIC, REAL, FAKE)
+    other = (0.5 * CRITIC, FAKE, REAL)
+    torch.testing.assert_close(graph(*other), gradient(*other))

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear, relu
 
 from gan_env.config import ConfigError
@@ -291,15 +292,6 @@ def test_initial_weights_are_the_keys_own_draws() -> None:
     assert [layer.gain for layer in network.layers] == [LEAKY_GAIN, LEAKY_GAIN, 1.0]
 
 
-@pytest.mark.parametrize("share", [1.0, 0.5])
-def test_initialisation_keeps_the_signal_through_a_deep_network(share: float) -> None:
-    """The mean square of the outputs is that of the inputs, whatever the depth and the width."""
-    layers = [Layer("linear", 64, 64, narrow_inputs=False), *[Layer("linear", 64, 64)] * 4]
-    network = Network((*layers, Layer("linear", 64, 64, narrow_outputs=False, gain=1.0)))
-    output = network(network.init(torch.arange(50), torch.full((50,), share)), random(50, 20, 64))
-    assert 0.6 < output.square().mean() < 1.6
-
-
 # --- narrower rows in the same tensors ---
 
 
@@ -344,21 +336,6 @@ def test_a_narrow_row_is_the_smaller_network(name: str) -> None:
     torch.testing.assert_close(wide(weights, x), narrow(weights[:, mask], x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("width", [1.0, 0.75, 0.5])
-def test_rows_of_every_width_live_side_by_side(width: float) -> None:
-    """A row's width does not change its neighbours."""
-    network = build("mlp", shape=(2,))[0]
-    mixed = network.init(KEYS, torch.tensor([0.25, width, 1.0]))
-    same = network.init(KEYS, torch.full((ROWS,), width))
-    assert torch.equal(mixed[1], same[1])
-
-
-def test_at_least_one_unit_is_used() -> None:
-    network = build("mlp", shape=(2,))[0]
-    weights = network.init(KEYS, torch.full((ROWS,), 0.01))
-    assert (network(weights, random(ROWS, BATCH, 4)) != 0).all()
-
-
 GANS = [("mlp", (2,)), *((name, IMAGE) for name in ARCHITECTURES)]
 
 
@@ -379,3 +356,27 @@ def test_units_beyond_the_width_get_no_gradient_from_losses_and_penalty(name: st
     for gradient, mask in ((by_penalty, mask_d), (by_loss_d, mask_d), (by_loss_g, mask_g)):
         assert (gradient[:, ~mask] == 0).all()
         assert (gradient[:, mask] != 0).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_step_with_penalty_can_be_traced_into_one_graph(name: str, rows: int) -> None:
+    """As `Programs` does before it compiles: gradients of gradients included."""
+    generator, discriminator = build(name)
+
+    def step(g: Tensor, d: Tensor, z: Tensor, real: Tensor) -> tuple[Tensor, ...]:
+        g, d, real = (tensor.detach().requires_grad_() for tensor in (g, d, real))
+        logits, weights = discriminator(d, real).squeeze(-1), torch.full(real.shape[:2], 1 / BATCH)
+        fooled = discriminator(d, generator(g, z))
+        (by_d,) = torch.autograd.grad(
+            gradient_penalty(logits, real, weights).sum() + fooled.sum(), d, retain_graph=True
+        )
+        (by_g,) = torch.autograd.grad(-fooled.sum(), g)
+        return by_d, by_g
+
+    inputs = [parameters(network)[:rows] for network in (generator, discriminator)]
+    inputs += [random(rows, BATCH, 4), random(rows, BATCH, *IMAGE)]
+    graph = make_fx(step)(*inputs)
+    other = [tensor + 0.1 for tensor in inputs]
+    for traced, eager in zip(graph(*other), step(*other), strict=True):
+        torch.testing.assert_close(traced, eager, rtol=1e-4, atol=1e-4)

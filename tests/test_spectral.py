@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.gan.layers import Layer, Network
 from gan_env.gan.networks import ARCHITECTURES, Sizes
@@ -211,3 +212,24 @@ def test_initial_vectors_depend_on_the_rows_own_key() -> None:
     assert together.shape == (ROWS, sum(layer.outputs for layer in network.layers))
     assert torch.equal(together[1:2], initial_vectors(network, KEYS[1:2]))
     assert len(together.unique()) > 0.99 * together.numel()
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_normalisation_and_its_gradient_can_be_traced_into_one_graph(name: str) -> None:
+    network = DISCRIMINATORS[name]
+
+    def step(weights: Tensor, vectors: Tensor, strength: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        weights = weights.detach().requires_grad_()
+        effective, new = normalise(network, weights, vectors, strength)
+        return torch.autograd.grad(network(effective, x).square().sum(), weights)[0], new
+
+    inputs = (parameters(network), initial_vectors(network, KEYS), 0.5 * FULL, random(ROWS, 2, 1, 8, 8))
+    graph = make_fx(step)(*inputs)
+    other = (
+        parameters(network, seed=9),
+        initial_vectors(network, KEYS + 1),
+        0.8 * FULL,
+        random(ROWS, 2, 1, 8, 8, seed=8),
+    )
+    for traced, eager in zip(graph(*other), step(*other), strict=True):
+        torch.testing.assert_close(traced, eager, rtol=1e-3, atol=1e-4)
