@@ -256,8 +256,7 @@ def chosen(*names: str, picture: Tensor = PICTURE, **amounts: float) -> Tensor:
     """Augments with the named parts alone; amounts not given are in the middle, where most have no effect."""
     order = [0.0 if part in names else 0.9 for part in PARTS]
     for part in PARTS:
-        count = len(AMOUNTS[part]) if part != "color" or picture.shape[2] == 3 else 1
-        order += [amounts.get(name, 0.5) for name in AMOUNTS[part][:count]]
+        order += [amounts.get(name, 0.5) for name in AMOUNTS[part]]
     return augment_images(picture, torch.tensor(order).view(1, -1, 1), torch.full((1, 5), 0.5))
 
 

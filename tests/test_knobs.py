@@ -12,6 +12,7 @@ from gan_env.mdp.knobs import DynamicParameter, KnobSet, knob_table
 
 CPU = torch.device("cpu")
 ALL = tuple(knob_table())
+THREE = ("instance_noise", "augment", "r1")
 UNIT = st.floats(0, 1, width=32)
 
 
@@ -117,7 +118,8 @@ def test_the_bounds_of_every_knob_are_its_ends(name: str) -> None:
 
 def test_the_knob_table_is_keyed_by_name_and_described() -> None:
     table = knob_table()
-    assert {"instance_noise", "augment", "r1"} <= set(table)
+    parts = {"rotate", "flip", "color", "translate", "cutout"}
+    assert {*THREE, *parts, "latent_noise", "r2", "gp", "spectral", "lr_g", "lr_d"} == set(table)
     for name, knob in table.items():
         assert knob.name == name
         assert knob.description
@@ -163,7 +165,10 @@ def test_a_knob_that_does_not_fit_together_is_refused(arguments: dict[str, Any],
 
 
 def knob_set(
-    controlled: tuple[str, ...] = ALL, initial: dict[str, float] | None = None, mode: str = "delta", change: float = 0.2
+    controlled: tuple[str, ...] = THREE,
+    initial: dict[str, float] | None = None,
+    mode: str = "delta",
+    change: float = 0.2,
 ) -> KnobSet:
     return KnobSet(controlled, initial or {}, mode, change, CPU)
 
@@ -229,7 +234,7 @@ def test_values_of_all_knobs_are_within_their_bounds(coordinates: list[list[floa
 def test_values_come_in_the_order_of_the_action() -> None:
     knobs = knob_set(("r1", "augment"))
     values = knobs.values(torch.tensor([[1.0, 0.0], [0.0, 0.25]]))
-    torch.testing.assert_close(values["r1"], torch.tensor([30.0, 0.003]))
+    torch.testing.assert_close(values["r1"], torch.tensor([30.0, 0.0]))
     torch.testing.assert_close(values["augment"], torch.tensor([0.0, 0.25]))
 
 
@@ -253,14 +258,14 @@ def test_knob_sets_do_not_share_their_initial_values() -> None:
     assert knob_table()["r1"].value == knob_table()["r1"].initial_value != 10.0
 
 
-@pytest.mark.parametrize(("controlled", "initial"), [(("r2",), {}), (("r1",), {"r2": 1.0})])
+@pytest.mark.parametrize(("controlled", "initial"), [(("weather",), {}), (("r1",), {"weather": 1.0})])
 def test_an_unknown_knob_is_refused_with_the_known_ones(controlled: tuple[str, ...], initial: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"knobs='r2'.*'augment'.*'r1'"):
+    with pytest.raises(ConfigError, match=r"knobs='weather'.*'augment'.*'r1'"):
         knob_set(controlled, initial)
 
 
 def test_an_initial_value_out_of_bounds_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"r1=31.*from 0.003 to 30"):
+    with pytest.raises(ConfigError, match=r"r1=31.*from 0.0 to 30"):
         knob_set(initial={"r1": 31})
 
 
@@ -287,7 +292,7 @@ def test_starting_at_an_array_has_a_value_a_row(kind: Any) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
-    start = knob_set().starting_at({name: knob_table()[name].bounds}, 2)
+    start = knob_set(ALL).starting_at({name: knob_table()[name].bounds}, 2)
     assert start.min() >= 0
     assert start.max() <= 1
 
@@ -295,10 +300,10 @@ def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"r2": 1.0}, "r2"),
+        ({"weather": 1.0}, "weather"),
         ({"augment": 0.5}, "augment"),  # known, but not controlled
         ({"r1": 31.0}, "31.0"),
-        ({"r1": [1.0, 0.0]}, "[1.0, 0.0]"),
+        ({"r1": [1.0, -0.1]}, "[1.0, -0.1]"),
         ({"r1": math.nan}, "nan"),
         ({"r1": [1.0, 2.0, 3.0]}, "[1.0, 2.0, 3.0]"),
     ],
@@ -308,3 +313,17 @@ def test_a_start_that_cannot_be_is_refused_by_name(values: dict[str, Any], named
     with pytest.raises(ConfigError, match=r"options\['knobs'\]") as error:
         knob_set(("r1", "instance_noise")).starting_at(values, 2)
     assert named in str(error.value)
+
+
+def test_knobs_act_that_are_controlled_or_not_neutral() -> None:
+    assert knob_set(("gp",)).active == ("instance_noise", "augment", "r1", "gp")
+    assert knob_set(("r1",), {"instance_noise": 0.0, "augment": 0.0, "lr_g": 0.5}).active == ("r1", "lr_g")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_neutral_is_within_the_bounds_and_exact_at_their_lower_end(name: str) -> None:
+    knob = knob_table()[name]
+    low, high = knob.bounds
+    assert low <= knob.neutral <= high
+    if knob.neutral == low:
+        assert knob.decode(torch.zeros(1)).item() == low

@@ -5,14 +5,13 @@ from dataclasses import fields
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_env.gan.data import DataBank
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
-from gan_env.gan.update import BETA_2, EPSILON, PopulationConfig
+from gan_env.gan.update import PopulationConfig
 from gan_env.records import RowSettings
-from gan_env.seeding import fold_in
 
 CPU = torch.device("cpu")
 
@@ -189,32 +188,6 @@ def test_a_gpu_runs_all_rows_together() -> None:
 def test_fewer_samples_are_the_first_of_more() -> None:
     made = population([3, 4])
     torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
-
-
-def test_one_update_is_that_of_a_plain_loop() -> None:
-    """Noise and augmentation off: a D step with R1 and a G step, against torch.nn and torch.optim on the same batch."""
-    made = population([4])
-    rows, config = made.settings, made.config
-    g, d = made.state.g.clone().requires_grad_(), made.state.d.clone().requires_grad_()
-    uniforms, normals = made._draw(fold_in(fold_in(rows.key, 2), 0), fold_in(fold_in(rows.key, 3), 0))
-    size = int(rows.batch_size)
-    real = made.bank.pick_train(uniforms[:, : config.batch_size], rows)[:, :size].requires_grad_()
-    z = normals[:, : config.batch_size * config.latent_dim].view(1, config.batch_size, -1)[:, :size]
-    softplus = nn.functional.softplus
-    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (float(rows.beta_1), BETA_2), EPSILON)
-    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (float(rows.beta_1), BETA_2), EPSILON)
-    fake = made.generator(g, z)
-    logit = made.discriminator(d, real)
-    (slope,) = torch.autograd.grad(logit.sum(), real, create_graph=True)
-    penalty = slope.square().sum(-1).mean()
-    loss_d = softplus(-logit).mean() + softplus(made.discriminator(d, fake.detach())).mean() + 3.0 / 2 * penalty
-    d.grad = torch.autograd.grad(loss_d, d)[0]
-    optimizer_d.step()
-    g.grad = torch.autograd.grad(softplus(-made.discriminator(d, fake)).mean(), g)[0]
-    optimizer_g.step()
-    made.update(knobs(1, noise=0.0, augment=0.0, r1=3.0), 1)
-    torch.testing.assert_close(made.state.d, d.detach(), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(made.state.g, g.detach(), rtol=1e-4, atol=1e-6)
 
 
 def test_narrow_rows_never_use_the_units_beyond_their_width() -> None:

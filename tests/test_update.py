@@ -1,0 +1,239 @@
+"""One update: against plain loops, knob by knob, for all networks and losses."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_env.config import ConfigError
+from gan_env.gan.data import DataBank
+from gan_env.gan.dataset import Dataset
+from gan_env.gan.images import IMAGE_SETS
+from gan_env.gan.losses import LOSSES
+from gan_env.gan.networks import ARCHITECTURES
+from gan_env.gan.population import Population
+from gan_env.gan.update import BETA_2, EPSILON, PopulationConfig, adam
+from gan_env.mdp.knobs import knob_table
+from gan_env.records import RowSettings
+from gan_env.seeding import fold_in
+
+CPU = torch.device("cpu")
+POINT_KNOBS = ("instance_noise", "latent_noise", "augment", "rotate", "r1", "r2", "gp", "spectral", "lr_g", "lr_d")
+IMAGE_KNOBS = tuple(knob_table())
+STRONG = {"latent_noise": 1.5, "lr_g": 0.5, "lr_d": 0.5}  # others: the middle of their range
+
+
+@pytest.fixture
+def banks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataBank]:
+    """Data by kind: "points", or small "images" of noise in colour."""
+
+    def noise(data_root: str, image_size: int) -> Dataset:
+        images = torch.randint(256, (40, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
+        return Dataset(images[:30], images[30:], torch.zeros(0, 2))
+
+    monkeypatch.setitem(IMAGE_SETS, "noise", noise)
+    return lambda kind: DataBank(("ring",) if kind == "points" else ("noise",), "nowhere", 8, CPU)
+
+
+def settings(rows: int, **given: float) -> RowSettings:
+    key = torch.arange(rows) + 3
+    whole = torch.ones_like(key)
+    return RowSettings(
+        key, 0 * whole, key * 7, 20 + key, 2 + key % 3, *(torch.full((rows,), v) for v in (1.0, 2e-3, 1e-3, 0.5))
+    )
+
+
+def population(bank: DataBank, rows: int = 2, **given: object) -> Population:
+    sizes = {"latent_dim": 3, "width": 8, "depth": 2, "batch_size": 4, "ema_decay": 0.9}
+    made = Population(bank, PopulationConfig(**{**sizes, **given}), rows, compiled=False)  # type: ignore[arg-type]
+    made.reset(torch.arange(rows), settings(rows))
+    return made
+
+
+def values(names: tuple[str, ...], rows: int = 2, **given: float) -> dict[str, Tensor]:
+    return {name: torch.full((rows,), given.get(name, knob_table()[name].neutral)) for name in names}
+
+
+def trained(bank: DataBank, knobs: tuple[str, ...], updates: int = 3, loss: str = "non_saturating", **given: float):
+    made = population(bank, knobs=knobs, loss=loss)
+    made.update(values(knobs, **given), updates)
+    return made.state
+
+
+# --- knobs ---
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(banks: Callable[[str], DataBank], kind: str) -> None:
+    """Bit by bit: all knobs together at their neutral values, against a program that knows of none."""
+    everything = POINT_KNOBS if kind == "points" else IMAGE_KNOBS
+    with_all, without = trained(banks(kind), everything), trained(banks(kind), ())
+    for name in ("g", "d", "ema", "mean_g", "mean_d", "totals"):
+        assert torch.equal(getattr(with_all, name), getattr(without, name)), name
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_a_knob_that_does_nothing_leaves_the_others_alone(banks: Callable[[str], DataBank], kind: str) -> None:
+    few = ("instance_noise", "augment", "r1")
+    given = {"instance_noise": 0.1, "augment": 0.6, "r1": 2.0}
+    everything = POINT_KNOBS if kind == "points" else IMAGE_KNOBS
+    with_all, with_few = trained(banks(kind), everything, **given), trained(banks(kind), few, **given)
+    assert torch.equal(with_all.g, with_few.g)
+    assert torch.equal(with_all.d, with_few.d)
+
+
+EVERY_KNOB = [("points", name) for name in POINT_KNOBS] + [("images", name) for name in IMAGE_KNOBS]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY_KNOB)
+def test_every_knob_does_something_in_its_own_row_alone(banks: Callable[[str], DataBank], kind: str, name: str) -> None:
+    made, plain = (population(banks(kind), knobs=(name,)) for _ in range(2))
+    off = values((name,))[name]
+    on = off.clone()
+    on[1] = STRONG.get(name, sum(knob_table()[name].bounds) / 2)
+    made.update({name: on}, 3)
+    plain.update({name: off}, 3)
+    assert torch.equal(made.state.d[0], plain.state.d[0])
+    assert not torch.equal(made.state.d[1], plain.state.d[1])
+
+
+def test_the_learning_rate_knobs_are_factors(banks: Callable[[str], DataBank]) -> None:
+    """Of Adam's first step, which is the rate times the gradient's sign."""
+    start = population(banks("points")).state
+    whole, half = trained(banks("points"), (), 1), trained(banks("points"), ("lr_g", "lr_d"), 1, lr_g=0.5, lr_d=0.25)
+    torch.testing.assert_close((half.d - start.d) / 0.25, whole.d - start.d, rtol=1e-3, atol=1e-6)
+    moved, half_moved = (whole.g - start.g).abs().amax(dim=1), (half.g - start.g).abs().amax(dim=1)
+    torch.testing.assert_close(half_moved, moved / 2, rtol=1e-3, atol=0)
+
+
+def test_full_spectral_normalisation_bounds_what_the_discriminator_says(banks: Callable[[str], DataBank]) -> None:
+    made = population(banks("points"), knobs=("spectral",))
+    knobs = values(("spectral",), spectral=1.0)
+    made.update(knobs, 30)
+    made.state.d.mul_(100)  # whatever the weights, the function has a slope of at most one (biases are not weights)
+    step = torch.tensor([[[1e-2, 0.0]]])
+    x = torch.zeros(2, 1, 2)
+    low, high = (made._update.clean_logits(made.state, y, knobs) for y in (x, x + step))
+    assert ((high - low).abs() <= 1.02e-2).all()
+    raw = made.discriminator(made.state.d, x + step) - made.discriminator(made.state.d, x)
+    assert (raw.abs() > 1.0).any()
+
+
+@pytest.mark.parametrize("name", ["flip", "translate", "color", "cutout"])
+def test_a_knob_of_images_is_refused_for_points(banks: Callable[[str], DataBank], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}.*images"):
+        population(banks("points"), knobs=(name,))
+
+
+# --- networks and losses ---
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_network_trains_with_every_loss(banks: Callable[[str], DataBank], architecture: str, loss: str) -> None:
+    """Images by every architecture: finite, changed in both players, and a row is the same alone."""
+    knobs = ("instance_noise", "augment", "r1", "r2", "gp", "spectral")
+    given = {"instance_noise": 0.1, "augment": 0.5, "r1": 1.0, "r2": 0.5, "gp": 1.0, "spectral": 0.5}
+    made = population(banks("images"), architecture=architecture, loss=loss, knobs=knobs)
+    start = made.get_state()
+    made.update(values(knobs, **given), 2)
+    assert all(tensor.isfinite().all() for tensor in made.state.tensors())
+    assert (made.state.g != start["g"]).any(dim=1).all()
+    assert (made.state.d != start["d"]).any(dim=1).all()
+    assert made.sample(5).shape == (2, 5, 3, 8, 8)
+    alone = population(banks("images"), 1, architecture=architecture, loss=loss, knobs=knobs)
+    alone.update(values(knobs, 1, **given), 2)
+    torch.testing.assert_close(alone.state.d[0], made.state.d[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"loss": "hinges"}, "loss='hinges'.*'hinge'"),
+        ({"architecture": "dcgans"}, "architecture='dcgans'.*'dcgan'"),
+        ({"architecture": "resnet"}, "resnet.*mlp"),
+    ],
+)
+def test_what_does_not_exist_or_fit_is_refused(
+    banks: Callable[[str], DataBank], given: dict[str, str], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=named):
+        population(banks("points"), **given)
+
+
+def test_points_take_the_mlp_and_images_the_dcgan(banks: Callable[[str], DataBank]) -> None:
+    assert {layer.kind for layer in population(banks("points")).generator.layers} == {"linear"}
+    assert "up" in {layer.kind for layer in population(banks("images")).generator.layers}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], loss: str) -> None:
+    """R1 and R2, no disturbance: against torch.nn and torch.optim on the same batch, losses written out."""
+    made = population(banks("points"), 1, loss=loss, knobs=("r1", "r2"))
+    rows, config = made.settings, made.config
+    g, d = made.state.g.clone().requires_grad_(), made.state.d.clone().requires_grad_()
+    uniforms, normals = made._draw(fold_in(fold_in(rows.key, 2), 0), fold_in(fold_in(rows.key, 3), 0))
+    size = int(rows.batch_size)
+    real = made.bank.pick_train(uniforms[:, : config.batch_size], rows)[:, :size].requires_grad_()
+    z = normals[:, : config.batch_size * config.latent_dim].view(1, config.batch_size, -1)[:, :size]
+    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (float(rows.beta_1), BETA_2), EPSILON)
+    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (float(rows.beta_1), BETA_2), EPSILON)
+    softplus, relu = nn.functional.softplus, nn.functional.relu
+
+    def players(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses of D and G for logits of real and fake."""
+        return {
+            "non_saturating": (softplus(-a) + softplus(b), softplus(-b)),
+            "hinge": (relu(1 - a) + relu(1 + b), -b),
+            "wasserstein": (b - a, -b),
+            "least_squares": (((a - 1) ** 2 + b**2) / 2, (b - 1) ** 2 / 2),
+            "relativistic": (softplus(b - a), softplus(a - b)),
+        }[loss]
+
+    def slope(logit: Tensor, x: Tensor) -> Tensor:
+        (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
+        return gradient.square().sum(-1).mean()
+
+    fake = made.generator(g, z)
+    seen = fake.detach().requires_grad_()
+    logit, fake_logit = made.discriminator(d, real), made.discriminator(d, seen)
+    penalties = 3.0 / 2 * slope(logit, real) + 2.0 / 2 * slope(fake_logit, seen)
+    d.grad = torch.autograd.grad(players(logit, fake_logit)[0].mean() + penalties, d)[0]
+    optimizer_d.step()
+    logit, fake_logit = made.discriminator(d, real), made.discriminator(d, fake)
+    g.grad = torch.autograd.grad(players(logit, fake_logit)[1].mean(), g)[0]
+    optimizer_g.step()
+    made.update(values(("r1", "r2"), 1, r1=3.0, r2=2.0), 1)
+    torch.testing.assert_close(made.state.d, d.detach(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(made.state.g, g.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_the_state_of_normalisation_goes_out_and_in(banks: Callable[[str], DataBank]) -> None:
+    knobs = values(("spectral",), spectral=0.7)
+    first, second = (population(banks("points"), knobs=("spectral",)) for _ in range(2))
+    first.update(knobs, 3)
+    second.set_state(first.get_state())
+    for made in (first, second):
+        made.update(knobs, 3)
+    for field in fields(first.state):
+        assert torch.equal(getattr(first.state, field.name), getattr(second.state, field.name))
+
+
+def test_adam_is_torchs_adam_with_a_rate_and_momentum_a_row() -> None:
+    rates, momenta = torch.tensor([1e-3, 1e-2]), torch.tensor([0.0, 0.9])
+    start = torch.randn(2, 5)
+    ours, first, second = start.clone(), torch.zeros(2, 5), torch.zeros(2, 5)
+    theirs = [nn.Parameter(row.clone()) for row in start]
+    optimizers = [
+        torch.optim.Adam([p], lr.item(), (beta_1.item(), BETA_2), EPSILON)
+        for p, lr, beta_1 in zip(theirs, rates, momenta, strict=True)
+    ]
+    for step in range(4):
+        grad = torch.randn(2, 5)
+        ours, first, second = adam(ours, grad, first, second, torch.full((2,), step), rates, momenta)
+        for row, (parameter, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
+            parameter.grad = grad[row]
+            optimizer.step()
+    torch.testing.assert_close(ours, torch.stack([p.detach() for p in theirs]), rtol=1e-5, atol=1e-6)
