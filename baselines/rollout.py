@@ -131,9 +131,7 @@ class Rollout:
 
     def episodes(self, used: int) -> Episodes:
         """What the first `used` rows did so far."""
-        stacked = {
-            k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]
-        }
+        stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
         columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
         return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
 
