@@ -56,17 +56,17 @@ def _roughness(curve: Floats) -> float:
 def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, Any]:
     """How each row went, ready for JSON: a list with one entry a row under every name; None where it isn't known."""
     extras, curve = episodes.extras, episodes.log_metric
-    known = {name: extras[name][:, -1] for name in ("coverage", "modes", "high_quality") if name in extras}
+    shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
     rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g") if name in extras}
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "final": np.exp(curve[:, -1]),
         "best": np.exp(curve.min(axis=1)),
         "updates_to_converge": updates_to_converge(curve, updates_per_decision),
         **rough,
-        **known,
+        **{name: extras[name][:, -1] for name in shown},
         "spread_ratio": np.exp(extras["collapse"][:, -1]),
     }
-    plain: dict[str, Any] = {n: [float(v) if np.isfinite(v) else None for v in c] for n, c in columns.items()}
+    plain = {n: [float(v) if np.isfinite(v) else None for v in column] for n, column in columns.items()}
     return {**plain, "crashed": episodes.crashed.tolist()}
 
 
