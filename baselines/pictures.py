@@ -113,7 +113,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
     first_folder, first = next(iter(runs.values()))
     pictures = {f"real\nreal against real {first['real']:.3g}": first_folder / "samples" / "real.png"}
     for name, (folder, summary) in runs.items():
-        final = np.median(np.array(summary["final"], np.float64))
+        final = np.nanmedian(np.array(summary["final"], np.float64))
         pictures[f"{name}\n{final:.3g}"] = max(folder.glob("samples/updates_*.png"))
     for axis, (title, path) in zip(above.subplots(1, len(pictures)), pictures.items(), strict=True):
         axis.imshow(plt.imread(path))

@@ -34,7 +34,7 @@ def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share:
 def roughness(curve: ArrayLike) -> Floats:
     """Mean absolute second difference over the standard deviation: 0 is smooth.
 
-    A straight line has 0, half a sine wave over 20 points about 0.07, white noise sqrt(12 / pi), about 1.95. Neither
+    A straight line has 0, half a sine wave over 20 points about 0.055, white noise sqrt(12 / pi), about 1.95. Neither
     shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out.
 
     Args:

@@ -65,7 +65,7 @@ def save_generators(path: Path, population: Population, datasets: Sequence[str])
         "datasets": list(datasets),
     }
     tensors = {"weights": population.state.ema.cpu().contiguous(), "keys": population.settings.key.cpu().contiguous()}
-    metadata = {name: json.dumps(value) for name, value in header.items()}
+    metadata = {"generators": json.dumps(header)}  # one entry: safetensors writes several in any order
     write_atomically(path, lambda part: save_file(tensors, part, metadata))
 
 
@@ -77,7 +77,7 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
     """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
-            header = {name: json.loads(value) for name, value in file.metadata().items()}
+            header = json.loads((file.metadata() or {})["generators"])
             weights, keys = file.get_tensor("weights"), file.get_tensor("keys")
             blank = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
             return SavedGenerators(
@@ -87,7 +87,7 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
                 weights=weights,
                 keys=keys,
             )
-    except (OSError, SafetensorError, KeyError, AttributeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(
             f"{path} can't be read as saved generators ({type(error).__name__}: {error}): expected a file that "
             f"`python baselines/train_gan.py` wrote; train again"
