@@ -26,8 +26,8 @@ ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_sa
 LINEAR = PolicyOptions(knobs={"r1": {"kind": "linear", "initial": 3.0, "final": 1.0}})
 
 
-def make(folder: Path, **options: Any) -> GANRun:
-    given = {"policy": LINEAR, "env": ENV, "rows": 2, "seed": 5, "folder": str(folder), **options}
+def make(folder: Path | None, **options: Any) -> GANRun:
+    given = {"policy": LINEAR, "env": ENV, "rows": 2, "seed": 5, "folder": folder and str(folder), **options}
     return GANRun(TrainGANOptions(**given))
 
 
@@ -122,8 +122,7 @@ def test_an_instance_can_be_pinned(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_the_next_free_one_is_taken(tmp_path: Path) -> None:
-    where = {"folder": None, "logs": str(tmp_path), "name": "points/linear"}
-    folders = [make(tmp_path, **where).folder for _ in range(3)]
+    folders = [make(None, logs=str(tmp_path), name="points/linear").folder for _ in range(3)]
     assert [f.name for f in folders] == ["linear-5", "linear-5_2", "linear-5_3"]
     assert folders[0].parent == tmp_path / "points"
 
