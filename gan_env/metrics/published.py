@@ -5,6 +5,7 @@ The formulas and the extractors are torch-fidelity's (Obukhov et al. 2020, githu
 reference comes from a cache.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +161,9 @@ def lpips_network(weights: FoundWeights, device: torch.device) -> nn.Module:
         WeightsError: the file is not a state dictionary of AlexNet.
     """
     # The flag keeps lpips from downloading: every random weight of the trunk is replaced in the next lines, strictly.
-    network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # lpips calls torchvision in a way that is deprecated
+        network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     trunk, state = torchvision.models.alexnet().features, _read_state(weights)
     features = {n.removeprefix("features."): t for n, t in state.items() if n.startswith("features.")}
     try:
