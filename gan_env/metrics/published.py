@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lpips
 import torch
+import torch_fidelity
 import torchvision  # type: ignore[import-untyped, unused-ignore]
 from torch import Tensor, nn
 from torch_fidelity.defaults import DEFAULTS
@@ -20,6 +21,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
+from tqdm import tqdm
 
 from gan_env.config import require
 from gan_env.metrics.reference import cached, fingerprint
@@ -61,7 +63,7 @@ class Extractor:
     Attributes:
         name: as above.
         layers: metric -> layer.
-        fingerprint: hash of the extractor, its weights and its layers.
+        fingerprint: hash of the extractor, its version, its weights and its layers.
 
     Raises:
         WeightsError: the file is not a state dictionary of this network.
@@ -72,7 +74,7 @@ class Extractor:
         self.name, self.device = name, device
         self.layers: dict[str, str] = {m: kind.get_default_feature_layer_for_metric(m) for m in metrics}
         layers = list(dict.fromkeys(self.layers.values()))
-        self.fingerprint = fingerprint(name, weights.sha256, *layers)
+        self.fingerprint = fingerprint(name, weights.sha256, torch_fidelity.__version__, *layers)
         _read_state(weights)  # torch-fidelity's own loading would run code that a file might hold
         try:
             network = create_feature_extractor(
@@ -87,7 +89,7 @@ class Extractor:
         """Features of bytes [M, 1 or 3, H, W]: layer -> [M, F] on the host."""
         parts = [
             self.network.convert_features_tuple_to_dict(self.network(batch.to(self.device)))
-            for batch in as_rgb(images).split(_BATCH)
+            for batch in tqdm(as_rgb(images).split(_BATCH), desc=self.name, unit="batch", leave=False)
         ]
         return {layer: torch.cat([part[layer].cpu() for part in parts]) for layer in parts[0]}
 
