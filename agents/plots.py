@@ -4,18 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from agents.run_folder import RunFolder
+from baselines.pictures import draw_samples, scale_knob_axis
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig, env_config
 from gan_env.gan.points import POINT_SETS, load_points
@@ -58,8 +53,7 @@ def knob_figure(episodes: dict[str, Episodes], learned: str, config: EnvConfig) 
             if mine:
                 low, high = np.quantile(values, BAND, axis=0)
                 axis.fill_between(updates, low, high, color=color, alpha=0.2, lw=0)
-        if table[name].scale == "log":
-            axis.set_yscale("symlog", linthresh=table[name].floor) if table[name].floor else axis.set_yscale("log")
+        scale_knob_axis(axis, table[name])
         axis.set(title=name, xlabel="GAN updates")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("value (median; band: 10 % to 90 % of the runs)")
@@ -124,24 +118,10 @@ def sample_figure(folder: Path, episodes: dict[str, Episodes], summary: dict[str
     for row, name in zip(axes, names, strict=True):
         row[0].set_ylabel(name)
         for moment, axis in enumerate(row):
-            _draw_samples(axis, samples[name][moment], data)
+            draw_samples(axis, samples[name][moment], data)
     for moment, axis in enumerate(axes[0]):
         axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
     return figure
-
-
-def _draw_samples(axis: Axes, samples: NDArray[np.float32], data: NDArray[np.float32] | None) -> None:
-    """Points as a scatter over the data, images as a grid."""
-    axis.set(xticks=[], yticks=[])
-    if data is not None:
-        axis.scatter(data[:, 0], data[:, 1], s=2, color="lightgray")
-        axis.scatter(samples[:, 0], samples[:, 1], s=3)
-        axis.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
-        return
-    side = int(np.sqrt(len(samples)))
-    images = samples[: side * side].transpose(0, 2, 3, 1)  # [count, H, W, C]
-    rows = [np.concatenate(list(images[i * side : (i + 1) * side]), axis=1) for i in range(side)]
-    axis.imshow(((np.concatenate(rows) + 1) / 2).clip(0, 1).squeeze(), cmap="gray")
 
 
 def _colors(episodes: dict[str, Episodes]) -> dict[str, Any]:

@@ -9,8 +9,6 @@ logs/<algo>/<env>_<n>/
     summary.json, table.txt, *.png: the comparison
 """
 
-import json
-import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError
+from gan_env.files import write_atomically, write_json
 
 
 class RunFolder:
@@ -73,17 +72,12 @@ class RunFolder:
         return self.path / f"{self.name}.zip"
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
-        """Writes a file by `save(path)` beside its place and moves it there, so a kill leaves the old one."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".part-{target.name}")
-        save(part)
-        os.replace(part, target)
-        return target
+        """Writes a file whole or not at all; see `write_atomically`."""
+        return write_atomically(self.path / name, save)
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes JSON."""
-        self.write(name, lambda path: path.write_text(json.dumps(value, indent=2) + "\n"))
+        write_json(self.path / name, value)
 
     def cached_episodes(self, policy: str, run: Callable[[], Episodes]) -> Episodes:
         """The episodes of a policy: read if they were run before, else run and saved."""

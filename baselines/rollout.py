@@ -1,7 +1,9 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -65,41 +67,92 @@ def run_episodes(
     for batch, first in enumerate(range(0, len(seeds), env.num_envs)):
         rows = [(first + i) % len(seeds) for i in range(env.num_envs)]  # the last batch is filled up
         used = min(env.num_envs, len(seeds) - first)
-        watch = (lambda t, b=batch: on_decision(b, t)) if on_decision else None
-        parts.append(_run_batch(policy, env, [seeds[r] for r in rows], [instances[r] for r in rows], used, watch))
+        rollout = Rollout(policy, env, [seeds[r] for r in rows], [instances[r] for r in rows])
+        for decision in range(env.config.num_decisions):
+            rollout.step()
+            if on_decision:
+                on_decision(batch, decision)
+        parts.append(rollout.episodes(used))
     joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
     extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
     return Episodes(**joined, extras=extras, gan_updates=env.gan_updates - before)
 
 
-def _run_batch(
-    policy: Policy,
-    env: GANVectorEnv,
-    seeds: list[int],
-    instances: list[int | Instance],
-    used: int,
-    watch: Callable[[int], None] | None,
-) -> Episodes:
-    """One batch of episodes; the first `used` rows are kept."""
-    obs, infos = env.reset(seed=seeds, options={"instance": instances, "knobs": getattr(policy, "start", {})})
-    metrics: list[Floats] = [infos["log_metric"]]
-    moves: list[Floats] = []
-    rewards: list[Floats] = []
-    extras: list[dict[str, Floats]] = []
-    alive, crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
-    state: State = None
-    for decision in range(env.config.num_decisions):
-        action, state = policy.predict(obs, state, np.full(env.num_envs, decision == 0), deterministic=True)
-        obs, reward, ended, _, infos = env.step(action)
-        metrics.append(np.where(alive, infos["log_metric"], metrics[-1]))
-        moves.append(env.coordinates() if not moves else np.where(alive[:, None], env.coordinates(), moves[-1]))
-        rewards.append(np.where(alive, reward, 0))
-        shown = {k: v for k, v in infos.items() if k[0] != "_" and k not in ("log_metric", "crashed")}
-        extras.append({k: np.where(alive, v, np.nan) for k, v in shown.items()})
-        crashed |= alive & infos["crashed"]
-        alive &= ~ended
-        if watch:
-            watch(decision)
-    stacked = {k: np.stack([e[k] for e in extras], axis=1)[:used].astype(np.float32) for k in extras[0]}
-    columns = [np.stack(column, axis=1)[:used] for column in (metrics, moves, rewards)]
-    return Episodes(columns[0], columns[1], columns[2], crashed[:used], stacked, 0)
+class Rollout:
+    """A batch of episodes under way, one a row of `env`, that can be saved between two decisions.
+
+    Args:
+        policy: what acts.
+        env: with `AutoresetMode.DISABLED`.
+        seeds: GAN seeds, [N].
+        instances: pinned instances, [N].
+
+    Attributes:
+        decision: decisions taken so far.
+        alive: rows that have not ended, [N].
+    """
+
+    def __init__(
+        self, policy: Policy, env: GANVectorEnv, seeds: Sequence[int], instances: Sequence[int | Instance]
+    ) -> None:
+        self.policy, self.env = policy, env
+        options = {"instance": list(instances), "knobs": getattr(policy, "start", {})}
+        self._obs, self._infos = env.reset(seed=list(seeds), options=options)
+        self._reward = np.zeros(env.num_envs, np.float32)
+        self._policy_state: State = None
+        self._metrics: list[Floats] = [self._infos["log_metric"]]
+        self._moves: list[Floats] = []
+        self._rewards: list[Floats] = []
+        self._extras: list[dict[str, Floats]] = []
+        self._observations: list[Floats] = [self._obs]
+        self.alive, self.crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
+
+    @property
+    def decision(self) -> int:
+        """Decisions taken so far."""
+        return len(self._rewards)
+
+    def step(self) -> None:
+        """One decision of every row; rows that have ended repeat their last values."""
+        alive = self.alive
+        if alive.any():
+            start = np.full(self.env.num_envs, self.decision == 0)
+            action, self._policy_state = self.policy.predict(self._obs, self._policy_state, start, deterministic=True)
+            self._obs, self._reward, ended, _, self._infos = self.env.step(action)
+            self.crashed = self.crashed | (alive & self._infos["crashed"])
+            self.alive = alive & ~ended
+        coordinates = self.env.coordinates()
+        self._metrics.append(np.where(alive, self._infos["log_metric"], self._metrics[-1]))
+        self._moves.append(np.where(alive[:, None], coordinates, self._moves[-1]) if self._moves else coordinates)
+        self._rewards.append(np.where(alive, self._reward, 0))
+        shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "crashed")}
+        self._extras.append({k: np.where(alive, v, np.nan) for k, v in shown.items()})
+        self._observations.append(np.where(alive[:, None], self._obs, np.nan))
+
+    def episodes(self, used: int) -> Episodes:
+        """What the first `used` rows did so far."""
+        stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
+        columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
+        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
+
+    def observations(self) -> Floats:
+        """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
+        return np.stack(self._observations, axis=1)
+
+    _STATE = (
+        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_moves", "_rewards", "_extras", "_observations",
+        "alive", "crashed",
+    )  # fmt: skip
+
+    def get_state(self) -> dict[str, Any]:
+        """All of it: the record, the environment, and the random generator of a policy that has one (`rng`)."""
+        record = {name: copy(getattr(self, name)) for name in self._STATE}
+        return {"record": record, "env": self.env.get_state(), "rng": getattr(self.policy, "rng", None)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `get_state` gave."""
+        for name in self._STATE:
+            setattr(self, name, state["record"][name])
+        self.env.set_state(state["env"])
+        if state["rng"] is not None:
+            self.policy.rng = state["rng"]  # type: ignore[attr-defined]

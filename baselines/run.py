@@ -5,6 +5,7 @@ Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) a
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def run(options: RunOptions) -> Episodes:
         episodes = run_episodes(policy, env, seeds, on_decision=lambda *_: bar.update())
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_decisions(folder / "decisions.csv", episodes, env, seeds)
+    instances = [e % len(env.instances) for e in range(options.episodes)]
+    write_decisions(folder / "decisions.csv", episodes, seeds, instances)
     summary = {
         "metric": env.judge.metric_name,
         **summarize(episodes.final),
@@ -80,27 +82,19 @@ def run(options: RunOptions) -> Episodes:
     return episodes
 
 
-def write_decisions(path: Path, episodes: Episodes, env: GANVectorEnv, seeds: range) -> None:
+def write_decisions(path: Path, episodes: Episodes, seeds: Sequence[int], instances: Sequence[int | str]) -> None:
     """A CSV row a decision: episode, seed, instance, decision, what the infos say, reward."""
-    names = [*episodes.extras]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["episode", "seed", "instance", "decision", "log_metric", "reward", "crashed", *names])
-        for e, seed in enumerate(seeds):
+        writer.writerow(
+            ["episode", "seed", "instance", "decision", "log_metric", "reward", "crashed", *episodes.extras]
+        )
+        for e, (seed, instance) in enumerate(zip(seeds, instances, strict=True)):
             for t in range(episodes.rewards.shape[1]):
                 values = [episodes.log_metric[e, t + 1], episodes.rewards[e, t]]
-                extras = [f"{episodes.extras[name][e, t]:.6g}" for name in names]
-                writer.writerow(
-                    [
-                        e,
-                        seed,
-                        e % len(env.instances),
-                        t,
-                        *(f"{v:.6g}" for v in values),
-                        int(episodes.crashed[e]),
-                        *extras,
-                    ]
-                )
+                extras = [f"{column[e, t]:.6g}" for column in episodes.extras.values()]
+                crashed = int(episodes.crashed[e])
+                writer.writerow([e, seed, instance, t, *(f"{v:.6g}" for v in values), crashed, *extras])
 
 
 def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:

@@ -53,7 +53,8 @@ class GANEnv(gym.Env[Array, Array]):
     `-crash_penalty`, its observation the last good one, and `info["crashed"]` is True. Never truncated.
 
     ## Information
-    `log_metric`, `collapse`, `modes` and `high_quality` (points), `crashed`, and the value of each controlled knob.
+    `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `crashed`, and the value of
+    each controlled knob.
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".

@@ -1,6 +1,7 @@
 """Shared by all tests: Hypothesis' profile and hand-made records."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,3 +83,47 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
         return moment
 
     return make
+
+
+STAND_IN = "random-stand-in"
+"""An extractor with random weights, for testing the plumbing: its numbers mean nothing and are never shown as FID."""
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Registers `STAND_IN` as torch-fidelity wants it, and writes its weights to a file that is given back."""
+    from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # slow to import
+    from torch_fidelity.registry import register_feature_extractor
+
+    class RandomStandIn(FeatureExtractorBase):
+        """8 x 8 averages -> 16 features -> 10 logits."""
+
+        def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path: str, **_: object):
+            super().__init__(name, features_list)
+            self.features, self.logits = torch.nn.Linear(3 * 64, 16), torch.nn.Linear(16, 10)
+            self.load_state_dict(torch.load(feature_extractor_weights_path))
+
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            small = torch.nn.functional.adaptive_avg_pool2d(images.float() / 255, 8)
+            features = torch.relu(self.features(small.flatten(1)))
+            found = {"features": features, "logits": self.logits(features)}
+            return tuple(found[name] for name in self.features_list)
+
+        @staticmethod
+        def get_provided_features_list() -> tuple[str, ...]:
+            return ("features", "logits")
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric: str) -> str:
+            return "logits" if metric == "isc" else "features"
+
+        @staticmethod
+        def can_be_compiled() -> bool:
+            return False
+
+    register_feature_extractor(STAND_IN, RandomStandIn)
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"features.weight": (16, 192), "features.bias": (16,), "logits.weight": (10, 16), "logits.bias": (10,)}
+    path = tmp_path_factory.mktemp("weights") / "stand_in.pth"
+    torch.save({name: torch.randn(*shape, generator=generator) for name, shape in shapes.items()}, path)
+    return path

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.metrics.diversity import NEIGHBOURS, mean_distance, mode_coverage, pad_centers
+from gan_env import ConfigError
+from gan_env.metrics.diversity import (
+    NEAREST,
+    NEIGHBOURS,
+    coverage_and_density,
+    mean_distance,
+    mode_coverage,
+    neighbour_radii,
+    pad_centers,
+)
 
 
 def cloud(*shape: int, seed: int = 0) -> Tensor:
@@ -130,3 +139,61 @@ def test_coverage_of_a_broken_row_is_the_worst_and_leaves_the_others() -> None:
     samples[1] = math.nan
     modes, quality = mode_coverage(samples, centers, STD)
     assert modes.tolist() == quality.tolist() == [1.0, 0.0, 1.0]
+
+
+# --- coverage and density in a feature space ---
+
+
+def test_coverage_and_density_are_those_of_a_plain_loop() -> None:
+    reals, samples = cloud(2, 40, 3, seed=1), 0.6 * cloud(2, 30, 3, seed=2)
+    coverage, density = coverage_and_density(samples, reals, neighbour_radii(reals))
+    for row in range(2):
+        radii = [sorted((a - b).norm().item() for b in reals[row])[NEAREST] for a in reals[row]]
+        inside = [[(a - s).norm().item() <= r for s in samples[row]] for a, r in zip(reals[row], radii, strict=True)]
+        assert coverage[row].item() == pytest.approx(sum(any(ball) for ball in inside) / 40)
+        assert density[row].item() == pytest.approx(sum(map(sum, inside)) / (NEAREST * 30))
+
+
+def test_parts_of_the_reals_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    reals, samples = cloud(2, 50, 3, seed=1), cloud(2, 30, 3, seed=2)
+    whole = coverage_and_density(samples, reals, neighbour_radii(reals))
+    monkeypatch.setattr("gan_env.metrics.diversity._PART", 7)
+    parts = coverage_and_density(samples, reals, neighbour_radii(reals))
+    torch.testing.assert_close(whole, parts)
+
+
+def test_coverage_of_real_samples_is_what_it_should_be() -> None:
+    """1 - (M / (M + S))^k, and a density of 1."""
+    reals, samples = cloud(1, 1000, 4, seed=1), cloud(1, 500, 4, seed=2)
+    coverage, density = coverage_and_density(samples, reals, neighbour_radii(reals))
+    assert coverage.item() == pytest.approx(1 - (2 / 3) ** NEAREST, abs=0.04)
+    assert density.item() == pytest.approx(1, abs=0.1)
+
+
+def test_samples_of_one_mode_in_four_cover_a_quarter() -> None:
+    centers = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0], [50.0, 50.0]])
+    reals = (centers.repeat_interleave(50, dim=0) + cloud(200, 2))[None]
+    samples = cloud(1, 400, 2, seed=3) + centers[1]
+    coverage, _ = coverage_and_density(samples, reals, neighbour_radii(reals))
+    assert coverage.item() == pytest.approx(0.25, abs=0.01)
+
+
+def test_one_repeated_sample_covers_little() -> None:
+    reals = cloud(1, 300, 8)
+    coverage, _ = coverage_and_density(reals[:, :1].expand(1, 300, 8), reals, neighbour_radii(reals))
+    assert 0 < coverage.item() < 0.1
+
+
+def test_broken_rows_cover_nothing_and_leave_the_others() -> None:
+    reals, samples = cloud(2, 40, 3, seed=1), cloud(2, 30, 3, seed=2)
+    radii = neighbour_radii(reals)
+    before, _ = coverage_and_density(samples, reals, radii)
+    samples[1] = math.nan
+    after, density = coverage_and_density(samples, reals, radii)
+    assert after.tolist() == [before[0].item(), 0.0]
+    assert density[1].item() == 0
+
+
+def test_too_few_reals_are_refused() -> None:
+    with pytest.raises(ConfigError, match="more than 5 samples"):
+        neighbour_radii(cloud(NEAREST, 2))

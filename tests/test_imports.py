@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gan_env", "baselines", "agents")
-GROUND = ("config", "records", "seeding", "workers")
+GROUND = ("config", "files", "records", "seeding", "workers")
 WINGS = ("gan", "metrics", "mdp")
 
 MAY_IMPORT = {  # place -> places; everything may import what is not ours

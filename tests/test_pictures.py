@@ -1,451 +1,103 @@
-"""The real loaders of CelebA, LSUN and folders on small files in the sources' own formats, and their cache."""
+"""Pictures: what is drawn is what was given."""
 
-import hashlib
-import io
-import os
-from collections.abc import Callable
+import csv
 from pathlib import Path
 
-import lmdb
+import matplotlib.pyplot as plt
 import numpy as np
-import pytest
-import torch
-from PIL import Image
-from torchvision.datasets import CelebA
 
-from gan_env.gan import pictures
-from gan_env.gan.dataset import DataError, Dataset
-from gan_env.gan.pictures import celeba, image_folder, lsun
-
-Save = Callable[..., Path]
-
-
-def flat(colour: int | tuple[int, ...], size: tuple[int, int] = (40, 30), mode: str = "RGB") -> Image.Image:
-    """A picture (width, height) of one colour."""
-    return Image.new(mode, size, colour)
-
-
-def shades(images: torch.Tensor) -> list[int]:
-    """The first channel's value in the middle of each image."""
-    side = images.shape[-1]
-    return images[:, 0, side // 2, side // 2].tolist()
-
-
-def cached(root: Path) -> list[Path]:
-    return sorted((root / "gan_env_cache").iterdir())
-
-
-# --- a folder of one's own ---
-
-
-@pytest.fixture
-def save(tmp_path: Path) -> Save:
-    """Saves a picture below the folder."""
-
-    def write(name: str, picture: Image.Image) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def ten(tmp_path: Path, save: Save) -> Path:
-    """Ten pictures whose red is ten times their index."""
-    for i in range(10):
-        save(f"{i}.png", flat((10 * i, 0, 0)))
-    return tmp_path
-
-
-def test_a_fifth_of_a_folder_is_held_out_and_nothing_is_lost(ten: Path) -> None:
-    found = image_folder(str(ten), 8)
-    assert found.train.shape == (8, 3, 8, 8)
-    assert found.held_out.shape == (2, 3, 8, 8)
-    assert found.train.dtype == torch.uint8
-    assert sorted(shades(found.train) + shades(found.held_out)) == list(range(0, 100, 10))
-
-
-def test_a_folder_is_shuffled_in_the_same_way_every_time(ten: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    first = image_folder(str(ten), 8)
-    for path in cached(ten):
-        path.unlink()
-    assert torch.equal(first.train, image_folder(str(ten), 8).train)
-    assert shades(first.train) != sorted(shades(first.train))
-
-
-def test_folders_within_the_folder_are_read_too(tmp_path: Path, save: Save) -> None:
-    for i, name in enumerate(("cats/a.png", "cats/small/b.JPG", "dogs/c.jpeg", "d.bmp", ".hidden.png")):
-        save(name, flat((i, i, i)))
-    (tmp_path / "notes.txt").write_text("no image")
-    found = image_folder(str(tmp_path), 8)
-    assert sorted(shades(found.train) + shades(found.held_out)) == [0, 1, 2, 3]
-
-
-def test_grey_images_are_a_grey_data_set(tmp_path: Path, save: Save) -> None:
-    for i in range(3):
-        save(f"{i}.png", flat(50 * i, mode="L"))
-    save("3.png", flat((150, 255), mode="LA"))
-    found = image_folder(str(tmp_path), 8)
-    assert found.train.shape[1:] == (1, 8, 8)
-    assert sorted(shades(found.train) + shades(found.held_out)) == [0, 50, 100, 150]
-
-
-def test_colours_in_any_encoding_become_rgb(tmp_path: Path, save: Save) -> None:
-    save("a.png", flat((200, 10, 90, 255), mode="RGBA"))
-    save("b.png", flat((200, 10, 90)).quantize(4))  # a palette
-    found = image_folder(str(tmp_path), 8)
-    for images in (found.train, found.held_out):
-        assert images[0, :, 4, 4].tolist() == [200, 10, 90]
-
-
-def test_the_central_square_is_used_whatever_the_size(tmp_path: Path, save: Save) -> None:
-    """Wide and high pictures: green in the middle, red at both ends."""
-    for name, size, box in (("a.png", (60, 20), (20, 0, 40, 20)), ("b.png", (16, 40), (0, 12, 16, 28))):
-        picture = flat((255, 0, 0), size)
-        picture.paste((0, 255, 0), box)
-        save(name, picture)
-    found = image_folder(str(tmp_path), 8)
-    for images in (found.train, found.held_out):
-        inner = images[..., 1:-1, 1:-1]  # at the edge the filter reaches a pixel beyond
-        assert inner[:, 0].max() == 0
-        assert inner[:, 1].min() == 255
-
-
-def test_pictures_are_resized_with_antialiasing(tmp_path: Path, save: Save) -> None:
-    board = Image.fromarray(((np.indices((64, 64)).sum(axis=0) % 2) * 255).astype(np.uint8))
-    for name in ("a.png", "b.png"):
-        save(name, board)
-    images = image_folder(str(tmp_path), 16).train.float()
-    assert (images - 127.5).abs().max() < 10
-
-
-def test_a_turned_photograph_is_set_upright(tmp_path: Path, save: Save) -> None:
-    """EXIF orientation 6: what is stored on the left is shown at the top."""
-    picture = flat((0, 0, 0), (32, 32))
-    picture.paste((255, 255, 255), (0, 0, 16, 32))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for name in ("a.png", "b.png"):
-        picture.save(tmp_path / name, exif=exif)
-    image = image_folder(str(tmp_path), 8).train[0, 0]
-    assert image[:3].min() > 225
-    assert image[-3:].max() < 30
-
-
-def test_grey_images_among_colour_ones_are_refused_with_one_of_each(tmp_path: Path, save: Save) -> None:
-    for i in range(6):
-        save(f"colour{i}.png", flat((i, 0, 0)))
-    grey = save("grey.png", flat(9, mode="L"))
-    with pytest.raises(DataError, match=f"{grey} is grey and .*colour0.png has colours: convert one kind"):
-        image_folder(str(tmp_path), 8)
-    assert not (tmp_path / "gan_env_cache").exists()
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_a_folder_without_images_is_refused_with_the_kinds_that_are_read(
-    tmp_path: Path, save: Save, count: int
-) -> None:
-    (tmp_path / "notes.txt").write_text("no image")
-    for i in range(count):
-        save(f"{i}.png", flat((0, 0, 0)))
-    with pytest.raises(DataError, match=rf"{tmp_path} holds {count} images: set data_root to .*\.png"):
-        image_folder(str(tmp_path), 8)
-
-
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent holds 0 images"):
-        image_folder(str(tmp_path / "absent"), 8)
-
-
-@pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_a_truncated_image_is_refused_by_name(ten: Path, save: Save, kind: str) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    path = save(f"bad.{kind}", Image.fromarray(noise))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=rf"{path} can't be decoded .*replace or remove it"):
-        image_folder(str(ten), 8)
-
-
-def test_a_file_that_is_no_image_is_refused_by_name(ten: Path) -> None:
-    (ten / "page.png").write_text("<html>Not found</html>")
-    with pytest.raises(DataError, match=r"page.png can't be decoded"):
-        image_folder(str(ten), 8)
-
-
-@pytest.mark.parametrize(("size", "good"), [((4, 4), True), ((3, 40), False), ((40, 3), False)])
-def test_an_image_of_less_than_four_pixels_is_refused_by_name(
-    ten: Path, save: Save, size: tuple[int, int], good: bool
-) -> None:
-    path = save("tiny.png", flat((0, 0, 0), size))
-    if good:
-        assert len(image_folder(str(ten), 8).train) == 9
-    else:
-        with pytest.raises(DataError, match=f"{path} is only 3 pixels wide or high: remove it"):
-            image_folder(str(ten), 8)
-
-
-def test_sixteen_bits_are_refused_with_what_to_do(ten: Path, save: Save) -> None:
-    path = save("deep.png", Image.fromarray(np.full((8, 8), 40_000, np.uint16)))
-    with pytest.raises(DataError, match=rf"{path} has pixels of type I;16: save it with 8 bits a channel"):
-        image_folder(str(ten), 8)
-
-
-# --- the cache ---
-
-
-def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> None:
-        raise AssertionError("decoded again")
-
-    monkeypatch.setattr(pictures, "_decode_picture", fail)
-
-
-def test_a_second_start_decodes_nothing_and_maps_the_cache(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = image_folder(str(ten), 8)
-    forbid_decoding(monkeypatch)
-    second = image_folder(str(ten), 8)
-    assert torch.equal(first.train, second.train)
-    assert torch.equal(first.held_out, second.held_out)
-    assert isinstance(np.load(cached(ten)[0], mmap_mode="c"), np.memmap)
-
-
-def test_the_cache_is_plain_bytes_and_nothing_else_is_left(ten: Path) -> None:
-    found = image_folder(str(ten), 8)
-    assert all(path.name.startswith("image_folder-") and path.suffix == ".npy" for path in cached(ten))
-    stored = sorted((np.load(path) for path in cached(ten)), key=len)
-    np.testing.assert_array_equal(stored[0], found.held_out.numpy())
-    np.testing.assert_array_equal(stored[1], found.train.numpy())
-
-
-def test_writing_to_a_mapped_pool_leaves_the_cache_as_it_is(ten: Path) -> None:
-    before = image_folder(str(ten), 8)
-    kept = before.train.clone()
-    before.train.zero_()
-    assert torch.equal(image_folder(str(ten), 8).train, kept)
-
-
-def test_another_size_has_its_own_cache(ten: Path) -> None:
-    image_folder(str(ten), 8)
-    assert image_folder(str(ten), 16).train.shape[-1] == 16
-    assert len(cached(ten)) == 4
-
-
-@pytest.mark.parametrize("change", ["added", "removed", "replaced", "touched"])
-def test_the_cache_is_made_anew_when_a_file_changes(ten: Path, save: Save, change: str) -> None:
-    image_folder(str(ten), 8)
-    if change == "added":
-        save("more.png", flat((255, 0, 0)))
-    elif change == "removed":
-        (ten / "3.png").unlink()
-    elif change == "replaced":
-        save("3.png", flat((255, 0, 0), (41, 30)))
-    else:
-        os.utime(ten / "3.png", ns=(0, 1))
-    found = image_folder(str(ten), 8)
-    assert len(cached(ten)) == 4
-    values = shades(found.train) + shades(found.held_out)
-    assert (255 in values) == (change in ("added", "replaced"))
-    assert (30 in values) == (change in ("added", "touched"))
-
-
-def test_another_version_of_the_preprocessing_makes_the_cache_anew(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image_folder(str(ten), 8)
-    monkeypatch.setattr(pictures, "VERSION", pictures.VERSION + 1)
-    image_folder(str(ten), 8)
-    assert len(cached(ten)) == 4
-
-
-def test_what_is_cut_off_while_it_decodes_leaves_no_cache(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later start must not take half a file for the whole."""
-    decode, left = pictures._decode_picture, iter(range(3))
-
-    def interrupted(*arguments: object) -> np.ndarray:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return decode(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(pictures, "_decode_picture", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        image_folder(str(ten), 8)
-    assert cached(ten) == []
-    monkeypatch.setattr(pictures, "_decode_picture", decode)
-    assert len(image_folder(str(ten), 8).train) == 8
-
-
-def test_a_damaged_cache_is_refused_by_name(ten: Path) -> None:
-    image_folder(str(ten), 8)
-    path = max(cached(ten), key=lambda p: p.stat().st_size)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match=rf"{path} is damaged .*delete it; then it is made anew"):
-        image_folder(str(ten), 8)
-
-
-def test_a_cache_that_cant_be_written_is_reported_with_its_size(ten: Path) -> None:
-    (ten / "gan_env_cache").write_text("a file where the folder should be")
-    with pytest.raises(DataError, match=r"can't be written .* MiB in a folder that you may write to"):
-        image_folder(str(ten), 8)
-
-
-# --- CelebA ---
-
-
-@pytest.fixture
-def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve faces, 178 x 218: the first seven for training, then two for validation and three for testing.
-
-    Red tells which face it is; outside the central 148 x 148 pixels a picture is blue.
-    """
-    folder = tmp_path / CelebA.base_folder
-    (folder / "img_align_celeba").mkdir(parents=True)
-    names = [f"{i + 1:06}.jpg" for i in range(12)]
-    for i, name in enumerate(names):
-        picture = flat((0, 0, 255), (178, 218))
-        picture.paste((20 * i, 0, 0), (15, 35, 163, 183))
-        picture.save(folder / "img_align_celeba" / name, quality=100, subsampling=0)
-
-    def table(values: Callable[[int], str], header: str = "") -> str:
-        return header + "".join(f"{name} {values(i)}\n" for i, name in enumerate(names))
-
-    texts = {
-        "list_eval_partition.txt": table(lambda i: "0" if i < 7 else "1" if i < 9 else "2"),
-        "identity_CelebA.txt": table(lambda i: str(i)),
-        "list_bbox_celeba.txt": table(lambda i: "1 2 3 4", "12\nimage_id x_1 y_1 width height\n"),
-        "list_landmarks_align_celeba.txt": table(lambda i: "1 2", "12\nlefteye_x lefteye_y\n"),
-        "list_attr_celeba.txt": table(lambda i: "-1 1", "12\nBald Smiling\n"),
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    listed = [
-        (file_id, hashlib.md5(texts[name].encode()).hexdigest() if name in texts else md5, name)
-        for file_id, md5, name in CelebA.file_list
-    ]
-    monkeypatch.setattr(CelebA, "file_list", listed)
+from baselines.pictures import contact_sheet, curves_figure, draw_samples, read_decisions, samples_figure
+
+SUMMARY = {"metric": "a distance", "real": 0.5, "final": [1.5, 2.5]}
+
+
+def write_run(folder: Path, columns: dict[str, list[list[float]]]) -> Path:
+    """A run folder with two seeds and the given columns [2, T], as train_gan writes it."""
+    (folder / "samples").mkdir(parents=True)
+    for name in ("real", "updates_0000000", "updates_0000100"):
+        plt.imsave(folder / f"samples/{name}.png", np.full((20, 20), 0.5), cmap="gray")
+    with (folder / "decisions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["episode", "seed", "instance", "decision", *columns])
+        for e in range(2):
+            for t in range(len(next(iter(columns.values()))[0])):
+                writer.writerow([e, e, "ring", t, *(values[e][t] for values in columns.values())])
     return folder
 
 
-@pytest.fixture(autouse=True)
-def no_download(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CelebA's download as on a machine without a network."""
-
-    def fail(self: CelebA) -> None:
-        raise RuntimeError("no network here")
-
-    monkeypatch.setattr(CelebA, "download", fail)
+COLUMNS = {
+    "log_metric": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
+    "updates": [[50, 100, 150], [50, 100, 150]],
+    "knob_r1": [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]],
+    "loss_d": [[1.0, 1.1, 1.2], [0.5, 0.4, float("nan")]],
+}
 
 
-@pytest.mark.usefixtures("faces")
-def test_celeba_is_cropped_and_split_as_its_text_file_says(tmp_path: Path) -> None:
-    found = celeba(str(tmp_path), 16)
-    assert found.train.shape == (7, 3, 16, 16)
-    np.testing.assert_allclose(sorted(shades(found.train)), range(0, 140, 20), atol=3)
-    np.testing.assert_allclose(shades(found.held_out), [180, 200, 220], atol=3)
-    assert found.train[:, 2].max() < 40  # no blue: the whole crop, and nothing else
+def test_decisions_come_back(tmp_path: Path) -> None:
+    decisions = read_decisions(write_run(tmp_path / "run", COLUMNS))
+    assert "instance" not in decisions
+    for name, values in COLUMNS.items():
+        np.testing.assert_array_equal(decisions[name], np.array(values, np.float32))
 
 
-def test_a_second_start_of_celeba_reads_neither_texts_nor_faces(
-    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = celeba(str(tmp_path), 16)
-    monkeypatch.setattr(CelebA, "__init__", None)
-    assert torch.equal(celeba(str(tmp_path), 16).held_out, first.held_out)
+def test_images_are_a_square_grid_in_order() -> None:
+    """Nine images of one grey each; a tenth does not fit."""
+    greys = np.linspace(-1, 1, 10, dtype=np.float32)
+    _, axis = plt.subplots()
+    draw_samples(axis, np.broadcast_to(greys[:, None, None, None], (10, 1, 4, 4)), None)
+    shown = np.asarray(axis.images[0].get_array())
+    np.testing.assert_allclose(shown[::4, ::4].ravel(), (greys[:9] + 1) / 2, atol=1e-6)
+    assert shown.shape == (12, 12)
+    plt.close()
 
 
-def test_a_damaged_text_file_of_celeba_is_named(tmp_path: Path, faces: Path) -> None:
-    path = faces / "list_attr_celeba.txt"
-    path.write_text(path.read_text()[:-10])
-    with pytest.raises(DataError, match=f"{path} is damaged: its MD5 sum"):
-        celeba(str(tmp_path), 16)
+def test_colour_images_keep_their_colours() -> None:
+    samples = np.zeros((4, 3, 2, 2), np.float32)
+    samples[:, 0], samples[:, 2] = 1, -1
+    _, axis = plt.subplots()
+    draw_samples(axis, samples, None)
+    np.testing.assert_allclose(np.asarray(axis.images[0].get_array())[0, 0], [1, 0.5, 0])
+    plt.close()
 
 
-def test_a_truncated_face_is_named(tmp_path: Path, faces: Path) -> None:
-    path = faces / "img_align_celeba" / "000004.jpg"
-    path.write_bytes(path.read_bytes()[:400])
-    with pytest.raises(DataError, match=f"{path} can't be decoded"):
-        celeba(str(tmp_path), 16)
+def test_points_lie_over_the_data() -> None:
+    samples, data = np.zeros((5, 2), np.float32), np.ones((7, 2), np.float32)
+    _, axis = plt.subplots()
+    draw_samples(axis, samples, data)
+    assert [len(c.get_offsets()) for c in axis.collections] == [7, 5]
+    plt.close()
 
 
-def test_a_missing_face_is_named(tmp_path: Path, faces: Path) -> None:
-    (faces / "img_align_celeba" / "000011.jpg").unlink()
-    with pytest.raises(DataError, match=r"000011.jpg can't be decoded"):
-        celeba(str(tmp_path), 16)
+def test_every_row_has_a_square_of_its_own() -> None:
+    figure = samples_figure(np.zeros((2, 9, 1, 4, 4), np.float32), None, ["seed 0", "seed 1"])
+    assert [axis.get_title() for axis in figure.axes] == ["seed 0", "seed 1"]
+    plt.close(figure)
 
 
-def test_without_celeba_the_error_says_where_to_get_it_and_where_to_put_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as error:
-        celeba(str(tmp_path), 16)
-    message = str(error.value)
-    assert f"{tmp_path / 'celeba'}/list_attr_celeba.txt is missing, and the download failed: no network" in message
-    assert "mmlab.ie.cuhk.edu.hk/projects/CelebA.html" in message
-    assert "pip install gdown" in message
+def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
+    """Metric, loss and the knob: a panel each, a line a seed; what was not observed has none."""
+    figure = curves_figure(read_decisions(write_run(tmp_path / "run", COLUMNS)), SUMMARY)
+    panels = {axis.get_title(): axis for axis in figure.axes}
+    assert set(panels) == {"log metric", "loss", "r1"}
+    np.testing.assert_allclose(panels["r1"].lines[0].get_ydata(), [1, 2, 3])
+    np.testing.assert_allclose(panels["loss"].lines[1].get_xdata(), [50, 100, 150])
+    real = panels["log metric"].lines[-1]
+    assert real.get_ydata()[0] == np.log(0.5)
+    assert panels["r1"].get_yscale() == "log"
+    plt.close(figure)
 
 
-# --- LSUN ---
-
-
-@pytest.fixture
-def churches(tmp_path: Path) -> Path:
-    """Two databases of WebP pictures as LSUN's: seven for training, three for validation; red is 20 times the index."""
-    for part, indices in (("train", range(7)), ("val", range(7, 10))):
-        with (
-            lmdb.open(str(tmp_path / f"church_outdoor_{part}_lmdb"), map_size=2**22) as base,
-            base.begin(write=True) as out,
-        ):
-            for i in indices:
-                content = io.BytesIO()
-                flat((20 * i, 0, 0), (60 + i, 40)).save(content, "WEBP", lossless=True)
-                out.put(f"key{i}".encode(), content.getvalue())
-    return tmp_path
-
-
-def load_churches(root: Path) -> Dataset:
-    return lsun("church_outdoor", str(root), 16)
-
-
-def test_lsun_is_read_with_its_own_split(churches: Path) -> None:
-    found = load_churches(churches)
-    assert found.train.shape == (7, 3, 16, 16)
-    assert sorted(shades(found.train)) == list(range(0, 140, 20))
-    assert shades(found.held_out) == [140, 160, 180]
-
-
-def test_lsun_leaves_no_file_in_the_working_directory(churches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As torchvision's reader does."""
-    work = churches / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    load_churches(churches)
-    assert list(work.iterdir()) == []
-
-
-def test_a_second_start_of_lsun_decodes_nothing(churches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_churches(churches)
-    forbid_decoding(monkeypatch)
-    load_churches(churches)
-
-
-@pytest.mark.parametrize("part", ["train", "val"])
-def test_without_a_database_the_error_says_where_to_get_it(churches: Path, part: str) -> None:
-    path = churches / f"church_outdoor_{part}_lmdb" / "data.mdb"
-    path.unlink()
-    with pytest.raises(
-        DataError, match=f"{path} is missing. Get http.*church_outdoor_{part}_lmdb.zip and unpack it in"
-    ):
-        load_churches(churches)
-
-
-@pytest.mark.parametrize("kept", [10, 2 * 4096])
-def test_a_truncated_database_is_refused_by_name(churches: Path, kept: int) -> None:
-    """In its header or in its pages, where a reader would run off the end of the mapping."""
-    path = churches / "church_outdoor_train_lmdb" / "data.mdb"
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(DataError, match=f"{path} is damaged: "):
-        load_churches(churches)
-
-
-def test_a_damaged_picture_in_a_database_is_named_by_its_key(churches: Path) -> None:
-    with lmdb.open(str(churches / "church_outdoor_val_lmdb")) as base, base.begin(write=True) as out:
-        out.put(b"key8", b"RIFF0000WEBP")
-    with pytest.raises(DataError, match=r"church_outdoor_val_lmdb/data.mdb, key key8 can't be decoded"):
-        load_churches(churches)
+def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> None:
+    other = {**COLUMNS, "knob_augment": COLUMNS["knob_r1"]}
+    del other["knob_r1"]
+    runs = {
+        "one": (write_run(tmp_path / "one", COLUMNS), SUMMARY),
+        "two": (write_run(tmp_path / "two", other), SUMMARY | {"final": [None, 4.0]}),
+    }
+    figure = contact_sheet(runs)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["real\nreal against real 0.5", "one\n2", "two\n4", "log_metric", "r1", "augment"]
+    lines = figure.axes[3].lines
+    np.testing.assert_allclose(lines[0].get_ydata(), [2, 1.25, 0.75])  # the median of the seeds
+    assert [line.get_label() for line in lines] == ["one", "two", "real against real"]
+    plt.close(figure)

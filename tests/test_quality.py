@@ -80,7 +80,13 @@ def test_images_are_judged_against_their_own_data_set(images: ImageJudge) -> Non
 
 def test_collapsed_images_are_seen(images: ImageJudge) -> None:
     samples = pictures(1, seed=2).expand(1, 200, 1, 16, 16)
-    assert images(samples, torch.tensor([0])).collapse.item() < -3
+    quality = images(samples, torch.tensor([0]))
+    assert quality.collapse.item() < -3
+    assert quality.extras["coverage"].item() < 0.1
+
+
+def test_real_images_are_covered_by_others_of_their_kind(images: ImageJudge) -> None:
+    assert images(pictures(400, seed=2)[None], torch.tensor([0])).extras["coverage"].item() > 0.9
 
 
 def test_a_perfect_score_has_a_finite_logarithm(images: ImageJudge) -> None:

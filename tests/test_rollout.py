@@ -1,5 +1,6 @@
 """Paired evaluation: the same runs for every policy, crashes counted, nothing lost."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from baselines.policies import Anneal, schedule_policy
-from baselines.rollout import run_episodes
+from baselines.policies import Anneal, RandomPolicy, schedule_policy
+from baselines.rollout import Rollout, run_episodes
 from gan_env import ConfigError, GANVectorEnv
 
 
@@ -78,3 +79,34 @@ def test_an_environment_with_autoreset_is_refused() -> None:
     env = GANVectorEnv(1, compile=False)
     with pytest.raises(ConfigError, match="DISABLED"):
         run_episodes(schedule_policy(env, {}), env, range(1))
+
+
+def test_a_saved_batch_goes_on_as_if_nothing_had_happened() -> None:
+    """Through a file, in a new environment, with a policy that draws and holds actions."""
+    envs = [make(2), make(2)]
+    whole, resumed = (Rollout(RandomPolicy(env, 3, hold=2), env, [7, 8], [0, 1]) for env in envs)
+    file = io.BytesIO()
+    for decision in range(4):
+        whole.step()
+        if decision == 0:
+            torch.save(whole.get_state(), file)
+    file.seek(0)
+    resumed.set_state(torch.load(file, weights_only=False))
+    assert resumed.decision == 1
+    while resumed.decision < 4:
+        resumed.step()
+    a, b = whole.episodes(2), resumed.episodes(2)
+    np.testing.assert_array_equal(a.log_metric, b.log_metric)
+    np.testing.assert_array_equal(a.coordinates, b.coordinates)
+    np.testing.assert_array_equal(whole.observations(), resumed.observations())
+    assert len(np.unique(a.coordinates)) > 5
+
+
+def test_a_state_is_not_changed_by_what_comes_after() -> None:
+    env = make(2)
+    rollout = Rollout(schedule_policy(env, {}), env, [0, 1], [0, 0])
+    rollout.step()
+    state = rollout.get_state()
+    rollout.step()
+    rollout.set_state(state)
+    assert rollout.decision == 1

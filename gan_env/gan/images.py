@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_env.gan.arrays import LABELLED_SETS, LabelledImages
 from gan_env.gan.dataset import Dataset
-from gan_env.gan.pictures import LSUN_CATEGORIES, celeba, image_folder, lsun
+from gan_env.gan.image_files import LSUN_CATEGORIES, celeba, image_folder, lsun
 
 
 def resize_images(images: Tensor, size: int) -> Tensor:

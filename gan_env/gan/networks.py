@@ -14,8 +14,7 @@ from torch.nn.functional import leaky_relu, relu
 
 from gan_env.config import require
 from gan_env.gan.convolutions import bilinear_down, bilinear_up, nearest_up, pool
-from gan_env.gan.layers import LEAKY_GAIN, SLOPE, Layer, Map, chain
-from gan_env.gan.layers import Network as Network
+from gan_env.gan.layers import LEAKY_GAIN, SLOPE, Layer, Map, Network, chain
 
 RELU_GAIN = math.sqrt(2)
 POOLED_BLOCKS, PLAIN_BLOCKS = 2, 2  # of the residual discriminator

@@ -12,6 +12,7 @@ from torch import Tensor
 from gan_env.config import require
 from gan_env.gan.augment import PARTS, POINT_PARTS, UMBRELLA, Augmentation
 from gan_env.gan.data import DataBank
+from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
 from gan_env.gan.networks import ARCHITECTURES, Sizes
 from gan_env.gan.spectral import normalise
@@ -89,11 +90,8 @@ class Update:
     def __init__(self, bank: DataBank, config: PopulationConfig) -> None:
         self.bank, self.config = bank, config
         shape, is_image = bank.sample_shape, len(bank.sample_shape) == 3
-        name = ("dcgan" if is_image else "mlp") if config.architecture == "auto" else config.architecture
-        require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
+        self.generator, self.discriminator = build_networks(shape, config)
         require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
-        sizes = Sizes(config.latent_dim, config.width, config.depth, shape)
-        self.generator, self.discriminator = ARCHITECTURES[name](sizes)
         self.loss = LOSSES[config.loss]
         known = PARTS if is_image else POINT_PARTS
         for part in PARTS:
@@ -181,6 +179,18 @@ class Update:
 
     def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> tuple[Network, Network]:
+    """Generator and discriminator of a configuration for samples of this shape.
+
+    Raises:
+        ConfigError: an unknown architecture, or one that is not for such samples.
+    """
+    usual = "mlp" if len(sample_shape) == 1 else "dcgan"
+    name = usual if config.architecture == "auto" else config.architecture
+    require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
+    return ARCHITECTURES[name](Sizes(config.latent_dim, config.width, config.depth, sample_shape))
 
 
 def adam(

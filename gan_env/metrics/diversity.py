@@ -1,7 +1,9 @@
-"""How varied samples are: mode coverage, share of good samples, and a collapse signal that needs no labels."""
+"""How varied samples are: mode coverage with and without known modes, and a collapse signal that needs no labels."""
 
 import torch
 from torch import Tensor
+
+from gan_env.config import require
 
 NEIGHBOURS = 128
 """Samples of which all pairs are compared for the collapse signal."""
@@ -12,6 +14,50 @@ def mean_distance(features: Tensor) -> Tensor:
     part = features[:, :NEIGHBOURS]
     count = part.shape[1]
     return torch.cdist(part, part).sum(dim=(1, 2)) / (count * (count - 1))
+
+
+NEAREST = 5
+"""Neighbours whose distance is the radius of a real sample's ball, as Naeem et al. chose it."""
+
+
+def neighbour_radii(reals: Tensor) -> Tensor:
+    """Distance of every real sample to its `NEAREST`-th neighbour among the others: [..., M, F] -> [..., M].
+
+    Raises:
+        ConfigError: too few samples.
+    """
+    require(reals.shape[-2] > NEAREST, "reals", reals.shape[-2], f"more than {NEAREST} samples, better hundreds")
+    parts = [torch.cdist(part, reals) for part in reals.split(_PART, dim=-2)]  # [..., part, M]
+    radii = [part.kthvalue(NEAREST + 1, dim=-1).values for part in parts]  # the nearest of all is itself
+    return torch.cat(radii, dim=-1)
+
+
+def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
+    """Coverage and density of samples in a feature space (Naeem et al. 2020, arXiv:2002.09797).
+
+    Every real sample has a ball that reaches to its `NEAREST`-th real neighbour. Coverage is the share of balls that
+    hold a generated sample: a generator that has collapsed leaves most of them empty. Density is the number of balls
+    that a generated sample lies in over `NEAREST`; on average 1 for real samples, and not bounded by it.
+    Real samples against M others reach a coverage of about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
+
+    Args:
+        samples: [N, S, F].
+        reals: [N, M, F].
+        radii: from `neighbour_radii`, [N, M].
+
+    Returns:
+        Coverage in [0, 1] and density, [N] each; NaN features are in no ball.
+    """
+    inside = [
+        torch.cdist(part, samples) <= part_radii[..., None]  # [N, part, S]
+        for part, part_radii in zip(reals.split(_PART, dim=1), radii.split(_PART, dim=1), strict=True)
+    ]
+    coverage = torch.cat([part.any(dim=2) for part in inside], dim=1).float().mean(dim=1)
+    density = torch.stack([part.float().sum(dim=(1, 2)) for part in inside]).sum(dim=0)
+    return coverage, density / (NEAREST * samples.shape[1])
+
+
+_PART = 1024  # reals whose distances are in memory at the same time
 
 
 def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor, Tensor]:

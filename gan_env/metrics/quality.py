@@ -6,7 +6,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gan_env.metrics.diversity import mean_distance, mode_coverage, pad_centers
+from gan_env.metrics.diversity import (
+    coverage_and_density,
+    mean_distance,
+    mode_coverage,
+    neighbour_radii,
+    pad_centers,
+)
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
@@ -52,8 +58,12 @@ class PointsJudge:
         return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), extras)
 
 
+COVERED = 512
+"""Real images whose coverage is measured at every decision: they cost a tenth of the judge's time."""
+
+
 class ImageJudge:
-    """Frechet distance and spread in the features of a small classifier, one for grey and one for colour images.
+    """Frechet distance, spread and coverage in the features of a small classifier, one for grey and one for colour.
 
     Args:
         held_out: held-out images of each data set as they are stored, [M, C, H, W].
@@ -66,10 +76,14 @@ class ImageJudge:
         features = [torch.cat([self.extract(decode(part)) for part in images.split(1024)]) for images in held_out]
         self.distance = FrechetDistance(features)
         self.real_spread = torch.cat([mean_distance(f[None]) for f in features])
+        count = min(COVERED, *(len(f) for f in features))
+        self.reals = torch.stack([f[:count] for f in features])  # [D, M, F]
+        self.radii = neighbour_radii(self.reals)  # [D, M]
 
     def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
         """Judges samples [N, S, C, H, W] in [-1, 1] against the data sets [N]."""
         features = self.extract(samples)  # [N, S, F]
         spread = mean_distance(features) / self.real_spread[dataset]
         metric = self.distance(features, dataset)
-        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), {})
+        coverage, _ = coverage_and_density(features, self.reals[dataset], self.radii[dataset])
+        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), {"coverage": coverage})

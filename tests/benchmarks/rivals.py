@@ -1,5 +1,6 @@
 """What a user would write instead of our batched environment; `throughput.py` measures it beside ours."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from gan_env import GANEnv
 from gan_env.gan.dataset import decode
-from gan_env.gan.networks import Network
-from gan_env.gan.population import BETA_2, Population
+from gan_env.gan.layers import Network
+from gan_env.gan.population import Population
+from gan_env.gan.update import BETA_2
 
 
 class Plain(nn.Module):
@@ -19,7 +21,9 @@ class Plain(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.image, self.bounded = network.image, network.bounded
+        first = network.layers[0]
+        makes_images = first.kind == "linear" and first.positions > 1
+        self.image = (first.outputs // first.positions, math.isqrt(first.positions)) if makes_images else None
         make = {
             "linear": lambda i, o: nn.Linear(i, o),
             "down": lambda i, o: nn.Conv2d(i, o, 4, 2, 1),
@@ -31,11 +35,11 @@ class Plain(nn.Module):
         """As `Network.__call__`, for one row."""
         for index, layer in enumerate(self.layers):
             x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
-            if index == 0 and self.image is not None:
+            if index == 0 and self.image:
                 x = x.view(-1, self.image[0], self.image[1], self.image[1])
             if index < len(self.layers) - 1:
                 x = nn.functional.leaky_relu(x, 0.2)
-        return torch.tanh(x) if self.bounded else x
+        return torch.tanh(x) if self.image else x
 
 
 def plain_loop(population: Population) -> Callable[[int], None]:

@@ -1,0 +1,251 @@
+"""Trains one GAN with its whole budget under any policy.
+
+    python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
+
+The run folder, by default logs/gan/<env>/<policy>-<seed>:
+
+    config.yaml: all options, resolved        decisions.csv: a row a decision
+    generator.safetensors: see gan_env.gan.saved; `python -m gan_env.evaluate FOLDER` judges it
+    samples/: grids from the same latents at nine moments, real.png beside them
+    tensorboard/: all that the policy saw, by name, and the grids
+    curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from (folder=...)
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from dataclasses import replace as changed
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hydra
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import yaml
+from gymnasium.vector import AutoresetMode
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from baselines.options import CONFIGS, PolicyOptions, load, register_presets
+from baselines.pictures import curves_figure, read_decisions, samples_figure
+from baselines.rollout import Episodes, Rollout
+from baselines.run import write_decisions
+from baselines.run_summary import describe_run, summarize_run
+from gan_env import ConfigError, GANVectorEnv
+from gan_env.config import require, to_dict
+from gan_env.files import write_atomically, write_json
+from gan_env.gan.dataset import decode
+from gan_env.gan.saved import NAME, save_generators
+
+CHECKPOINT = "checkpoint.pt"
+EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
+SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
+
+
+@dataclass(frozen=True)
+class TrainGANOptions:
+    """Options of this script.
+
+    Attributes:
+        policy: the policy.
+        env: preset and fields of `EnvConfig`.
+        instance: fields of `Instance` that are pinned; the others are `typical_instance`'s.
+        seed: seed of the first GAN; row i has seed + i.
+        rows: GANs of the same instance that run side by side.
+        logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.
+        folder: a folder to write to, or to go on from if a run is in it.
+    """
+
+    policy: PolicyOptions = field(default_factory=PolicyOptions)
+    env: dict[str, Any] = field(default_factory=dict)
+    instance: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    rows: int = 1
+    logs: str = "logs/gan"
+    name: str = "run"
+    folder: str | None = None
+
+    def __post_init__(self) -> None:
+        require(self.rows >= 1, "rows", self.rows, "at least 1")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+class GANRun:
+    """One run and its folder.
+
+    Args:
+        options: what to run.
+
+    Attributes:
+        folder: the run folder.
+        env, rollout: the training itself.
+        instance: what all rows train.
+        seeds: GAN seeds of the rows.
+    """
+
+    def __init__(self, options: TrainGANOptions) -> None:
+        self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+        self.instance = env.instances.pin(typical_instance(env) | options.instance)
+        self.seeds = range(options.seed, options.seed + options.rows)
+        policy = options.policy.make(env, options.seed)
+        self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
+        env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
+        config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
+        self.folder = open_folder(options, config | {"seed": options.seed, "rows": options.rows})
+        dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
+        self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
+        self.real = decode(dataset.train[: env.config.metric_samples])
+
+    def train(self) -> dict[str, Any]:
+        """Trains to the end of the budget, writes the folder, and returns the summary."""
+        checkpoint, total = self.folder / CHECKPOINT, self.env.config.num_decisions
+        if checkpoint.exists():  # our own file: it holds arrays and random states
+            self.rollout.set_state(torch.load(checkpoint, map_location="cpu", weights_only=False))
+        updates, done = self.env.config.updates_per_decision, self.rollout.decision
+        writers = [
+            SummaryWriter(self.folder / f"tensorboard/seed_{s}", purge_step=done * updates + 1) for s in self.seeds
+        ]
+        if not done:
+            self._show("real", self._figure(self.real[None].cpu().numpy(), ["real"]))
+            self._grid(writers[0])
+        moments = set(np.linspace(0, total, EIGHTHS + 1).round().astype(int).tolist())
+        with tqdm(total=total, initial=done, desc=str(self.folder), unit="decision") as bar:
+            while self.rollout.decision < total:
+                self.rollout.step()
+                self._log(writers)
+                if self.rollout.decision in moments:
+                    self._grid(writers[0])
+                write_atomically(checkpoint, partial(torch.save, self.rollout.get_state()))
+                bar.update()
+                bar.set_postfix_str(f"log metric {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
+        for writer in writers:
+            writer.close()
+        return self._finish()
+
+    def record(self) -> Episodes:
+        """The episodes so far; their extras also hold GAN updates, raw losses, and the observation as `obs_NAME`."""
+        episodes = self.rollout.episodes(len(self.seeds))
+        seen = self.rollout.observations()[:, 1:]  # [N, T, F]
+        columns = {f"obs_{name}": seen[..., i] for i, name in enumerate(self.env.observer.names)}
+        # A loss is observed as its symlog, which is undone here.
+        losses = {
+            name: np.sign(columns[f"obs_{name}"]) * np.expm1(np.abs(columns[f"obs_{name}"]))
+            for name in ("loss_d", "loss_g")
+            if f"obs_{name}" in columns
+        }
+        updates = (np.arange(episodes.rewards.shape[1]) + 1) * self.env.config.updates_per_decision
+        whole = {"updates": np.broadcast_to(updates, episodes.rewards.shape).astype(np.float32)}
+        return changed(episodes, extras={**whole, **episodes.extras, **losses, **columns})
+
+    def _log(self, writers: Sequence[SummaryWriter]) -> None:
+        """The last decision to TensorBoard."""
+        episodes = self.record()
+        step = self.rollout.decision * self.env.config.updates_per_decision
+        columns = {"log_metric": episodes.log_metric[:, 1:], "reward": episodes.rewards, **episodes.extras}
+        for name, column in columns.items():
+            group, short = next(
+                ((g, name.removeprefix(p)) for p, g in _GROUPS.items() if name.startswith(p)), ("run", name)
+            )
+            for writer, value in zip(writers, column[:, -1], strict=True):
+                if np.isfinite(value):
+                    writer.add_scalar(f"{group}/{short}", value, step)
+
+    def _grid(self, writer: SummaryWriter) -> None:
+        """Samples from the fixed latents, as PNG and to TensorBoard."""
+        points = len(self.env.bank.sample_shape) == 1
+        samples = self.env.samples(SHOWN_POINTS if points else SHOWN_IMAGES)[:SHOWN_ROWS]
+        updates = self.rollout.decision * self.env.config.updates_per_decision
+        titles = [f"seed {s}, {updates} updates" for s in self.seeds[:SHOWN_ROWS]]
+        figure = self._figure(samples, titles)
+        writer.add_figure("samples", figure, updates, close=False)
+        self._show(f"updates_{updates:07d}", figure)
+
+    def _figure(self, samples: Any, titles: list[str]) -> Figure:
+        points = len(self.env.bank.sample_shape) == 1
+        return samples_figure(
+            samples if points else samples[:, :SHOWN_IMAGES], self.held_out if points else None, titles
+        )
+
+    def _show(self, name: str, figure: Figure) -> None:
+        write_atomically(self.folder / f"samples/{name}.png", partial(figure.savefig, format="png"))
+        plt.close(figure)
+
+    def _finish(self) -> dict[str, Any]:
+        """Writes what stands at the end of a run."""
+        episodes, env = self.record(), self.env
+        names = [f"{self.instance.dataset}"] * len(self.seeds)
+        save_generators(self.folder / NAME, env.population, names)
+        write_atomically(self.folder / "decisions.csv", lambda path: write_decisions(path, episodes, self.seeds, names))
+        summary = summarize_run(episodes, env.config.updates_per_decision) | {
+            "metric": f"{env.judge.metric_name}, {env.config.metric_samples} samples",
+            "real": self._real_metric(),
+            "seeds": list(self.seeds),
+            "gan_updates": env.gan_updates,
+        }
+        write_json(self.folder / "summary.json", summary)
+        figure = curves_figure(read_decisions(self.folder), summary)
+        write_atomically(self.folder / "curves.png", partial(figure.savefig, format="png"))
+        plt.close(figure)
+        return summary
+
+    def _real_metric(self) -> float:
+        """The metric of as many training samples as it sees generated ones: what a perfect generator could reach."""
+        dataset = torch.tensor([self.env.bank.names.index(self.instance.dataset)], device=self.env.device)
+        return float(self.env.judge(self.real[None], dataset).log_metric.exp())
+
+
+_GROUPS = {"obs_": "observation", "knob_": "knobs"}  # prefix of a column -> group in TensorBoard
+
+
+def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
+    """The first data set with all its samples; rates in the (geometric) middle of their ranges; the largest sizes."""
+    ranges, bank = env.config.instances, env.bank
+    return {
+        "dataset": bank.names[0],
+        "num_samples": max(bank.sizes_host),
+        "lr_g": float(np.sqrt(np.prod(ranges.lr_g))),
+        "lr_d": float(np.sqrt(np.prod(ranges.lr_d))),
+        "beta_1": float(np.mean(ranges.beta_1)),
+        "batch_size": ranges.batch_size[1],
+        "width": ranges.width[1],
+    }
+
+
+def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
+    """The folder of the options with `config.yaml` in it.
+
+    Raises:
+        ConfigError: the given folder holds a run with other options.
+    """
+    base = Path(options.logs) / f"{options.name}-{options.seed}"
+    numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in range(1, 10_000))
+    folder = Path(options.folder) if options.folder else next(path for path in numbered if not path.exists())
+    text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
+    if path.exists():
+        there, here = yaml.safe_load(path.read_text()), yaml.safe_load(text)
+        differences = [
+            f"{key}={here[key]!r} (there: {there.get(key)!r})" for key in here if here[key] != there.get(key)
+        ]
+        if differences:
+            raise ConfigError(
+                f"folder={options.folder!r} holds a run with other options: {'; '.join(differences)}. Choose another "
+                f"folder, or the options of {path} to go on with that run"
+            )
+    write_atomically(path, lambda part: part.write_text(text))
+    return folder
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_gan")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run = GANRun(load(TrainGANOptions, config))
+    print(f"run folder: {run.folder}")
+    print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

@@ -1,0 +1,32 @@
+"""Files that are written whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
+    """Writes a file by `save(part)` beside its place and moves it there, so a kill leaves the old one.
+
+    Args:
+        path: where the file goes; missing folders are made.
+        save: writes the file that it is given the name of.
+
+    Returns:
+        `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        save(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Writes JSON atomically; see `write_atomically`."""
+    return write_atomically(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))

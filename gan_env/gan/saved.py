@@ -1,0 +1,95 @@
+"""Trained generators in one file, from which anybody can sample without the data: averaged weights and what they mean.
+
+The file is safetensors: no code is run by opening it. Its header holds the networks' sizes as JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_env.config import replace
+from gan_env.files import write_atomically
+from gan_env.gan.dataset import DataError
+from gan_env.gan.population import Population
+from gan_env.gan.update import PopulationConfig, build_networks
+from gan_env.seeding import fold_in, normal
+
+NAME = "generator.safetensors"
+_FRESH = 2**20  # a stream of a row's key that training does not use
+_PART = 500  # samples that are drawn at once
+
+
+@dataclass(frozen=True)
+class SavedGenerators:
+    """The generators of N rows.
+
+    Attributes:
+        sizes: of the networks.
+        sample_shape: (2,) or (C, H, W).
+        datasets: the data set of each row.
+        weights: averaged weights, [N, P].
+        keys: the rows' random keys, int64 [N].
+    """
+
+    sizes: PopulationConfig
+    sample_shape: tuple[int, ...]
+    datasets: tuple[str, ...]
+    weights: Tensor
+    keys: Tensor
+
+    @torch.no_grad()
+    def sample(self, row: int, count: int) -> Tensor:
+        """Samples of one row from latents that training never used: [count, *sample_shape], images in [-1, 1].
+
+        They are the same at each call, and fewer are the first of more.
+        """
+        network, _ = build_networks(self.sample_shape, self.sizes)
+        weights, key = self.weights[row : row + 1], fold_in(self.keys[row : row + 1], _FRESH)
+        parts = []
+        for part in range(-(-count // _PART)):
+            z = normal(fold_in(key, part), _PART, self.sizes.latent_dim)  # [1, part, latent_dim]
+            parts.append(network(weights, z).reshape(_PART, *self.sample_shape))
+        return torch.cat(parts)[:count]
+
+
+def save_generators(path: Path, population: Population, datasets: Sequence[str]) -> None:
+    """Writes the averaged generators of all rows, and the name of each row's data set."""
+    header = {
+        "sizes": asdict(population.config),
+        "sample_shape": list(population.bank.sample_shape),
+        "datasets": list(datasets),
+    }
+    tensors = {"weights": population.state.ema.cpu().contiguous(), "keys": population.settings.key.cpu().contiguous()}
+    metadata = {"generators": json.dumps(header)}  # one entry: safetensors writes several in any order
+    write_atomically(path, lambda part: save_file(tensors, part, metadata))
+
+
+def load_generators(path: Path, device: torch.device) -> SavedGenerators:
+    """Reads what `save_generators` wrote.
+
+    Raises:
+        DataError: the file is missing, damaged, or not of this kind.
+    """
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            header = json.loads((file.metadata() or {})["generators"])
+            weights, keys = file.get_tensor("weights"), file.get_tensor("keys")
+            blank = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
+            return SavedGenerators(
+                sizes=replace(blank, header["sizes"], "sizes."),
+                sample_shape=tuple(header["sample_shape"]),
+                datasets=tuple(header["datasets"]),
+                weights=weights,
+                keys=keys,
+            )
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} can't be read as saved generators ({type(error).__name__}: {error}): expected a file that "
+            f"`python baselines/train_gan.py` wrote; train again"
+        ) from error

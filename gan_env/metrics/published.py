@@ -1,0 +1,210 @@
+"""The metrics that papers report, from bytes: FID, Inception score, KID, precision and recall, LPIPS diversity.
+
+The formulas and the extractors are torch-fidelity's (Obukhov et al. 2020, github.com/toshas/torch-fidelity) and lpips'
+(Zhang et al. 2018, arXiv:1801.03924). One pass of an extractor serves all metrics that use it, and what belongs to the
+reference comes from a cache.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lpips
+import torch
+import torch_fidelity
+import torchvision  # type: ignore[import-untyped, unused-ignore]
+from torch import Tensor, nn
+from torch_fidelity.defaults import DEFAULTS
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+from torch_fidelity.utils import create_feature_extractor
+from tqdm import tqdm
+
+from gan_env.config import require
+from gan_env.metrics.reference import cached, fingerprint
+from gan_env.metrics.weights import FoundWeights, WeightsError
+
+KID_SUBSET: int = DEFAULTS["kid_subset_size"]
+EXTRACTORS = {"fid": "inception-v3-compat", "isc": "inception-v3-compat", "kid": "inception-v3-compat", "prc": "vgg16"}
+"""Metric -> the name of its extractor in torch-fidelity's registry: the one that published numbers come from."""
+_BATCH = 64
+_LPIPS_SIDE = 64  # smaller images are enlarged to this: AlexNet's pooling leaves nothing of less than 31 pixels
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] -> uint8, rounded: what a picture file would hold."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).byte()
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Bytes [M, C, H, W] with C = 1 (grey, repeated) or 3 -> [M, 3, H, W].
+
+    Raises:
+        ConfigError: another type or shape.
+    """
+    require(images.dtype == torch.uint8, "images.dtype", images.dtype, "torch.uint8")
+    shaped = images.dim() == 4 and images.shape[1] in (1, 3)
+    require(shaped, "images.shape", tuple(images.shape), "[M, 1 or 3, H, W]: these metrics are for images")
+    return images.expand(-1, 3, -1, -1)
+
+
+class Extractor:
+    """One of torch-fidelity's registered extractors with the layers that some metrics need.
+
+    Args:
+        name: in torch-fidelity's registry.
+        metrics: names out of `EXTRACTORS`.
+        weights: its weights.
+        device: where it runs.
+
+    Attributes:
+        name: as above.
+        layers: metric -> layer.
+        fingerprint: hash of the extractor, its version, its weights and its layers.
+
+    Raises:
+        WeightsError: the file is not a state dictionary of this network.
+    """
+
+    def __init__(self, name: str, metrics: list[str], weights: FoundWeights, device: torch.device) -> None:
+        kind = FEATURE_EXTRACTORS_REGISTRY[name]
+        self.name, self.device = name, device
+        self.layers: dict[str, str] = {m: kind.get_default_feature_layer_for_metric(m) for m in metrics}
+        layers = list(dict.fromkeys(self.layers.values()))
+        self.fingerprint = fingerprint(name, weights.sha256, torch_fidelity.__version__, *layers)
+        _read_state(weights)  # torch-fidelity's own loading would run code that a file might hold
+        try:
+            network = create_feature_extractor(
+                name, layers, cuda=False, verbose=False, feature_extractor_weights_path=str(weights.path)
+            )
+        except (RuntimeError, TypeError) as error:
+            raise WeightsError(f"{weights.path} does not hold the weights of {name}: {error}") from error
+        self.network = network.to(device)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Features of bytes [M, 1 or 3, H, W]: layer -> [M, F] on the host."""
+        parts = [
+            self.network.convert_features_tuple_to_dict(self.network(batch.to(self.device)))
+            for batch in tqdm(as_rgb(images).split(_BATCH), desc=self.name, unit="batch", leave=False)
+        ]
+        return {layer: torch.cat([part[layer].cpu() for part in parts]) for layer in parts[0]}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Real images that generated ones are compared with.
+
+    Attributes:
+        images: bytes, [M, C, H, W].
+        label: data set and split, for people.
+        cache: folder of cached features.
+    """
+
+    images: Tensor
+    label: str
+    cache: Path
+
+    def features(self, extractor: Extractor) -> dict[str, Tensor]:
+        """Features of every layer; FID's mean and covariance as `mu` and `sigma` if it is among the metrics."""
+
+        def compute() -> dict[str, Tensor]:
+            features = extractor(self.images)
+            if "fid" not in extractor.layers:
+                return features
+            statistics = fid_features_to_statistics(features[extractor.layers["fid"]])
+            return features | {name: torch.from_numpy(values) for name, values in statistics.items()}
+
+        side, channels = self.images.shape[-1], self.images.shape[1]
+        how = f"side {side}, {channels} channels as RGB, resized by the extractor, metrics {sorted(extractor.layers)}"
+        key = fingerprint(self.images, self.label, how, extractor.fingerprint)
+        return cached(self.cache, f"reference-{extractor.name}", key, compute)
+
+
+def published_metrics(samples: Tensor, reference: Reference, extractor: Extractor) -> dict[str, float]:
+    """All metrics of an extractor.
+
+    Args:
+        samples: bytes, [S, C, H, W].
+        reference: the real images. Precision and recall use the first S of them, FID and KID all.
+        extractor: decides which metrics.
+
+    Returns:
+        `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (of Kynkaanniemi et al. 2019,
+        arXiv:1904.06991): those of the extractor's metrics.
+    """
+    fake, real, layers = extractor(samples), reference.features(extractor), extractor.layers
+    found: dict[str, float] = {}
+    if "fid" in layers:
+        statistics = {name: real[name].numpy() for name in ("mu", "sigma")}
+        numbers = fid_statistics_to_metric(fid_features_to_statistics(fake[layers["fid"]]), statistics, verbose=False)
+        found["fid"] = numbers["frechet_inception_distance"]
+    if "isc" in layers:
+        numbers = isc_features_to_metric(fake[layers["isc"]])
+        found |= {"isc": numbers["inception_score_mean"], "isc_std": numbers["inception_score_std"]}
+    if "kid" in layers:
+        numbers = kid_features_to_metric(fake[layers["kid"]], real[layers["kid"]], verbose=False)
+        found["kid"] = numbers["kernel_inception_distance_mean"]
+        found["kid_std"] = numbers["kernel_inception_distance_std"]
+    if "prc" in layers:
+        reals = real[layers["prc"]][: len(samples)]
+        numbers = prc_features_to_metric(fake[layers["prc"]], reals, save_cpu_ram=True, verbose=False)
+        found |= {name: numbers[name] for name in ("precision", "recall")}
+    return found
+
+
+def lpips_network(weights: FoundWeights, device: torch.device) -> nn.Module:
+    """LPIPS v0.1 with AlexNet's trunk: the learnt heads that lpips ships on the given weights.
+
+    Raises:
+        WeightsError: the file is not a state dictionary of AlexNet.
+    """
+    # The flag keeps lpips from downloading: every random weight of the trunk is replaced in the next lines, strictly.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # lpips calls torchvision in a way that is deprecated
+        network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    trunk, state = torchvision.models.alexnet().features, _read_state(weights)
+    features = {n.removeprefix("features."): t for n, t in state.items() if n.startswith("features.")}
+    try:
+        trunk.load_state_dict(features)
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"{weights.path} does not hold the weights of AlexNet: {error}") from error
+    for part in (getattr(network.net, f"slice{i}") for i in range(1, 6)):
+        for index, layer in part.named_children():  # lpips numbers its layers as torchvision does
+            layer.load_state_dict(trunk[int(index)].state_dict())
+    return network.to(device)
+
+
+@torch.no_grad()
+def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) -> float:
+    """Mean LPIPS distance of the pairs (0, 1), (2, 3), ...: a diversity, 0 if all images are the same.
+
+    Args:
+        images: bytes, [S, C, H, W], S at least 2. Sides below 64 are enlarged to 64, bilinearly.
+        network: from `lpips_network`.
+        device: where it is.
+    """
+    require(len(images) >= 2, "images", len(images), "at least 2, which make a pair")
+    pairs = as_rgb(images[: len(images) // 2 * 2]).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
+    distances = []
+    for batch in pairs.split(_BATCH):
+        x = batch.to(device).float() / 127.5 - 1
+        if x.shape[-1] < _LPIPS_SIDE:
+            x = torch.nn.functional.interpolate(x.flatten(0, 1), size=(_LPIPS_SIDE, _LPIPS_SIDE), mode="bilinear")
+            x = x.unflatten(0, (-1, 2))
+        distances.append(network(x[:, 0], x[:, 1]).flatten().cpu())
+    return float(torch.cat(distances).mean())
+
+
+def _read_state(weights: FoundWeights) -> dict[str, Tensor]:
+    """The state dictionary of a file, without running code that it might hold."""
+    try:
+        state = torch.load(weights.path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's errors for a bad file have no common class
+        raise WeightsError(f"{weights.path} is not a file of weights ({error})") from error
+    if not isinstance(state, dict):
+        raise WeightsError(f"{weights.path} holds a {type(state).__name__}: expected a state dictionary")
+    return state

@@ -1,0 +1,32 @@
+"""Files are written whole or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gan_env.files import write_atomically, write_json
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    path = write_atomically(tmp_path / "a/b/text.txt", lambda part: part.write_text("whole"))
+    assert path.read_text() == "whole"
+    assert [p.name for p in path.parent.iterdir()] == ["text.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = write_atomically(tmp_path / "text.txt", lambda part: part.write_text("old"))
+
+    def half(part: Path) -> None:
+        part.write_text("hal")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, half)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    value = {"a": [1, 2.5, None], "b": {"c": "d"}}
+    assert json.loads(write_json(tmp_path / "x.json", value).read_text()) == value

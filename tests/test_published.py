@@ -1,0 +1,207 @@
+"""Published metrics: torch-fidelity's and lpips' numbers through our plumbing, with stand-ins for the real weights."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor
+
+from gan_env import ConfigError
+from gan_env.gan.data import decode
+from gan_env.metrics.published import (
+    KID_SUBSET,
+    Extractor,
+    Reference,
+    as_rgb,
+    lpips_diversity,
+    lpips_network,
+    published_metrics,
+    to_bytes,
+)
+from gan_env.metrics.weights import FoundWeights, WeightsError
+
+CPU = torch.device("cpu")
+STAND_IN = "random-stand-in"  # conftest registers it
+
+
+def found(path: Path) -> FoundWeights:
+    return FoundWeights(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def pictures(count: int, seed: int = 0, channels: int = 3, brightest: int = 256) -> Tensor:
+    shape, generator = (count, channels, 16, 16), torch.Generator().manual_seed(seed)
+    return torch.randint(0, brightest, shape, generator=generator, dtype=torch.uint8)
+
+
+@pytest.fixture
+def extractor(stand_in: Path) -> Extractor:
+    return Extractor(STAND_IN, ["fid", "isc", "kid", "prc"], found(stand_in), CPU)
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Reference:
+    return Reference(pictures(KID_SUBSET + 50, seed=1), "noise, held-out", tmp_path / "cache")
+
+
+# --- bytes ---
+
+
+def test_bytes_are_the_inverse_of_decoding() -> None:
+    every = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_bytes(decode(every)), every)
+    assert to_bytes(torch.tensor([-3.0, 3.0])).tolist() == [0, 255]
+
+
+def test_grey_images_become_three_equal_channels() -> None:
+    grey = pictures(2, channels=1)
+    assert torch.equal(as_rgb(grey), torch.cat([grey] * 3, dim=1))
+    assert torch.equal(as_rgb(pictures(2)), pictures(2))
+
+
+@pytest.mark.parametrize("images", [pictures(2, channels=2), pictures(2)[0], pictures(2).float()])
+def test_what_is_no_picture_is_refused(images: Tensor) -> None:
+    with pytest.raises(ConfigError, match=r"images\.(shape|dtype)"):
+        as_rgb(images)
+
+
+# --- torch-fidelity's metrics ---
+
+
+def test_all_metrics_are_torch_fidelitys_own(extractor: Extractor, reference: Reference, stand_in: Path) -> None:
+    """Its public function, which rebuilds the extractor at every call, gives the same numbers."""
+    import torch_fidelity
+
+    samples = pictures(KID_SUBSET + 20, seed=2, brightest=200)
+
+    class Images(torch.utils.data.Dataset[Tensor]):
+        def __init__(self, images: Tensor) -> None:
+            self.images = images
+
+        def __len__(self) -> int:
+            return len(self.images)
+
+        def __getitem__(self, index: int) -> Tensor:
+            return self.images[index]
+
+    expected = torch_fidelity.calculate_metrics(
+        input1=Images(samples), input2=Images(reference.images), feature_extractor=STAND_IN, cuda=False, verbose=False,
+        feature_extractor_weights_path=str(stand_in), isc=True, fid=True, kid=True, save_cpu_ram=True, cache=False,
+    )  # fmt: skip
+    prc = torch_fidelity.calculate_metrics(
+        input1=Images(samples), input2=Images(reference.images[: len(samples)]), feature_extractor=STAND_IN, prc=True,
+        feature_extractor_weights_path=str(stand_in), cuda=False, verbose=False, save_cpu_ram=True, cache=False,
+    )  # fmt: skip
+    numbers = published_metrics(samples, reference, extractor)
+    assert numbers["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
+    assert numbers["isc"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
+    assert numbers["isc_std"] == pytest.approx(expected["inception_score_std"], rel=1e-3)
+    assert numbers["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)
+    assert numbers["kid_std"] == pytest.approx(expected["kernel_inception_distance_std"], rel=1e-3)
+    assert numbers["precision"] == pytest.approx(prc["precision"], abs=1e-6)
+    assert numbers["recall"] == pytest.approx(prc["recall"], abs=1e-6)
+    assert 0 < numbers["precision"] < 1
+
+
+def test_an_extractor_gives_what_it_is_asked_for_alone(stand_in: Path, reference: Reference) -> None:
+    fid = Extractor(STAND_IN, ["fid"], found(stand_in), CPU)
+    assert set(fid(pictures(3))) == {"features"}
+    assert set(published_metrics(pictures(50), reference, fid)) == {"fid"}
+
+
+def test_the_reference_is_extracted_once(
+    extractor: Extractor, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = published_metrics(pictures(KID_SUBSET), reference, extractor)
+    seen = []
+    forward = Extractor.__call__
+
+    def watched(self: Extractor, images: Tensor) -> dict[str, Tensor]:
+        seen.append(len(images))
+        return forward(self, images)
+
+    monkeypatch.setattr(Extractor, "__call__", watched)
+    assert published_metrics(pictures(KID_SUBSET), reference, extractor) == first
+    assert seen == [KID_SUBSET]
+    changed = Reference(reference.images.flip(0), reference.label, reference.cache)
+    published_metrics(pictures(KID_SUBSET), changed, extractor)
+    assert seen == [KID_SUBSET, KID_SUBSET, KID_SUBSET + 50]
+
+
+def test_other_weights_have_another_fingerprint(stand_in: Path, tmp_path: Path) -> None:
+    state = torch.load(stand_in)
+    torch.save({name: tensor + 1 for name, tensor in state.items()}, tmp_path / "other.pth")
+    a, b = (Extractor(STAND_IN, ["fid"], found(path), CPU) for path in (stand_in, tmp_path / "other.pth"))
+    assert a.fingerprint != b.fingerprint
+
+
+class _Code:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (eval, ("1 / 0",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"features.weight": torch.zeros(2)}, f"does not hold the weights of {STAND_IN}"),
+        ([1, 2], "holds a list: expected a state dictionary"),
+        (_Code(), "is not a file of weights"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_refused(content: object, message: str, tmp_path: Path) -> None:
+    """Without running the code that is in it."""
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=message):
+        Extractor(STAND_IN, ["fid"], found(tmp_path / "weights.pth"), CPU)
+
+
+# --- LPIPS ---
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """AlexNet's features with random weights: a stand-in for testing the plumbing, not LPIPS."""
+    generator = torch.Generator().manual_seed(0)
+    state = torchvision.models.AlexNet().features.state_dict()
+    path = tmp_path_factory.mktemp("trunk") / "random_trunk.pth"
+    torch.save({f"features.{n}": 0.05 * torch.randn(t.shape, generator=generator) for n, t in state.items()}, path)
+    return path
+
+
+def test_the_trunk_is_that_of_the_file_and_the_heads_are_lpips_own(trunk: Path) -> None:
+    import lpips
+
+    network, state = lpips_network(found(trunk), CPU), torch.load(trunk)
+    mine = {name.split(".", 1)[1]: tensor for name, tensor in network.net.state_dict().items()}
+    assert {f"features.{name}" for name in mine} == set(state)
+    assert all(torch.equal(tensor, state[f"features.{name}"]) for name, tensor in mine.items())
+    heads = torch.load(Path(lpips.__file__).parent / "weights/v0.1/alex.pth", map_location="cpu")
+    assert torch.equal(network.lin0.model[1].weight, heads["lin0.model.1.weight"])
+    assert not network.training
+
+
+def test_equal_images_have_no_diversity_and_varied_ones_have_some(trunk: Path) -> None:
+    network = lpips_network(found(trunk), CPU)
+    assert lpips_diversity(pictures(1).expand(6, -1, -1, -1), network, CPU) == pytest.approx(0, abs=1e-6)
+    little, much = (lpips_diversity(pictures(8, brightest=b), network, CPU) for b in (20, 256))
+    assert 0 < little < much
+
+
+def test_pairs_are_neighbours_and_an_odd_image_is_left(trunk: Path) -> None:
+    network, images = lpips_network(found(trunk), CPU), pictures(5)
+    enlarged = torch.nn.functional.interpolate(images.float() / 127.5 - 1, size=(64, 64), mode="bilinear")
+    with torch.no_grad():
+        expected = torch.stack([network(enlarged[i : i + 1], enlarged[i + 1 : i + 2]) for i in (0, 2)]).mean()
+    assert lpips_diversity(images, network, CPU) == pytest.approx(expected.item(), rel=1e-5)
+    with pytest.raises(ConfigError, match="at least 2"):
+        lpips_diversity(images[:1], network, CPU)
+
+
+def test_a_trunk_that_lacks_weights_is_refused(trunk: Path, tmp_path: Path) -> None:
+    """Not one random weight stays."""
+    state = torch.load(trunk)
+    del state["features.10.bias"]
+    torch.save(state, tmp_path / "incomplete.pth")
+    with pytest.raises(WeightsError, match=r"(?s)incomplete\.pth does not hold the weights of AlexNet.*10\.bias"):
+        lpips_network(found(tmp_path / "incomplete.pth"), CPU)
