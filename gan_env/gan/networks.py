@@ -6,7 +6,7 @@ padding of smaller batches depend on it. Generators of images end in tanh.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -88,9 +88,10 @@ def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
     discriminator has two blocks that halve by averaging, two that do not, and a global sum. Where a block resamples,
     its shortcut is a 1x1 convolution.
 
-    The published generator has batch normalisation, which mixes samples. In its place the second convolution of each of
-    its blocks starts at zero (Zhang et al. 2019, arXiv:1901.09321), so that the initial variance does not double with
-    every block. Spectral normalisation is not part of the network: see `spectral.py`.
+    The published generator has batch normalisation, which mixes samples. It is left out: with an instance normalisation
+    in its place, Fashion-MNIST was learnt no faster (log FID 5.06 after 800 updates, 4.86 without) at nearly twice the
+    time. Residual branches that start at zero were no better either (5.02; mean of three seeds after 600 updates 5.14,
+    with He's initialisation 5.05). Spectral normalisation is not part of the network: see `spectral.py`.
     """
     channels, side = _image("resnet", sizes)
     smallest, doublings = _smallest(side)
@@ -113,7 +114,7 @@ def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
     conv3 = Layer("conv", width, width, side=3, gain=RELU_GAIN)
     generator = (
         Layer("linear", sizes.latent_dim, width * area, narrow_inputs=False, positions=area, gain=1.0),
-        *(shortcut, conv3, replace(conv3, gain=0.0)) * doublings,
+        *(shortcut, conv3, conv3) * doublings,
         Layer("conv", width, channels, narrow_outputs=False, side=3, gain=1.0),
     )
     discriminator = (

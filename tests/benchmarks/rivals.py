@@ -1,7 +1,7 @@
 """What a user would write instead of our batched environment; `throughput.py` measures it beside ours."""
 
-import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,7 @@ class Plain(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        first = network.layers[0]
-        makes_images = first.kind == "linear" and first.positions > 1
-        self.image = (first.outputs // first.positions, math.isqrt(first.positions)) if makes_images else None
+        self.body = network.body
         make = {
             "linear": lambda i, o: nn.Linear(i, o),
             "down": lambda i, o: nn.Conv2d(i, o, 4, 2, 1),
@@ -33,13 +31,12 @@ class Plain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Network.__call__`, for one row."""
-        for index, layer in enumerate(self.layers):
-            x = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x)
-            if index == 0 and self.image:
-                x = x.view(-1, self.image[0], self.image[1], self.image[1])
-            if index < len(self.layers) - 1:
-                x = nn.functional.leaky_relu(x, 0.2)
-        return torch.tanh(x) if self.image else x
+        return self.body([partial(_apply, layer) for layer in self.layers], x[None])[0]
+
+
+def _apply(layer: nn.Module, x: Tensor) -> Tensor:
+    """One of torch's layers as a map of one row: [1, B, ...] -> [1, B, ...]."""
+    return layer(x[0].flatten(1) if isinstance(layer, nn.Linear) else x[0])[None]
 
 
 def plain_loop(population: Population) -> Callable[[int], None]:
