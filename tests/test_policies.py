@@ -185,7 +185,7 @@ def test_random_rows_differ_and_the_seed_decides() -> None:
     ("anneals", "message"),
     [
         ({"r2": Anneal("fixed", 1.0)}, "controlled knobs"),
-        ({"r1": Anneal("fixed", 1000.0)}, "0.003 to 30"),
+        ({"r1": Anneal("fixed", 1000.0)}, "0.0 to 30"),
         ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
         ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
         ({"r1": Anneal("linear", 1.0, 2.0, until=1.5)}, "at most 1"),

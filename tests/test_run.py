@@ -73,7 +73,7 @@ def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[s
         (["policy=cosinus"], "cosine"),
         (["episodes=0"], "at least 1"),
         (["env.crash_penalty=-1"], "more than 0"),
-        (["policy.knobs.r1.initial=1000"], "0.003 to 30"),
+        (["policy.knobs.r1.initial=1000"], "0.0 to 30"),
         (["policy=ada", "policy.rule.targets=0.5"], "targets"),
     ],
 )
