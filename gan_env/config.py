@@ -95,7 +95,8 @@ class EnvConfig:
         instances: ranges of the instances.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.
-        compile: whether to compile the update program; None: yes, for more than one row or a GPU.
+        compile: whether to compile the update program, which takes up to 20 s the first time and is kept on disk;
+            without, training starts at once and is slower.
     """
 
     datasets: tuple[str, ...] = ("ring", "grid", "spiral", "moons", "pinwheel")
@@ -119,7 +120,7 @@ class EnvConfig:
     instances: InstanceConfig = field(default_factory=InstanceConfig)
     split: Literal["train", "test"] = "train"
     device: str = "auto"
-    compile: bool | None = None
+    compile: bool = True
 
     def __post_init__(self) -> None:
         unique = len(set(self.datasets)) == len(self.datasets) > 0

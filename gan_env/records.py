@@ -1,5 +1,6 @@
 """What flows between the wings: small typed records of tensors with one entry a row (`[N]`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -88,6 +89,13 @@ class Quality:
     log_metric: Tensor
     collapse: Tensor
     extras: dict[str, Tensor]
+
+    @staticmethod
+    def join(parts: Sequence["Quality"]) -> "Quality":
+        """The rows of all parts, in their order."""
+        extras = {name: torch.cat([part.extras[name] for part in parts]) for name in parts[0].extras}
+        log_metric, collapse = (torch.cat([getattr(p, name) for p in parts]) for name in ("log_metric", "collapse"))
+        return Quality(log_metric, collapse, extras)
 
 
 def to_host(columns: dict[str, Tensor]) -> dict[str, Tensor]:

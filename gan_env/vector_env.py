@@ -25,8 +25,11 @@ from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
 from gan_env.records import Moment, Quality, RowSettings, TrainStats, to_host
+from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
+JUDGED_TOGETHER = 24
+"""Rows that one core of a CPU judges at a time."""
 
 
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
@@ -106,8 +109,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             config.loss,
             config.architecture,
         )
-        compiled = (num_envs > 1 or self.device.type != "cpu") if config.compile is None else config.compile
-        self.population = Population(self.bank, sizes, num_envs, compiled)
+        self.population = Population(self.bank, sizes, num_envs, config.compile)
+        self._workers = Workers(self.device)
         self.judge = make_judge(self.bank, config.metric_samples)
         self.observer = Observer(config.observation, list(config.knobs))
         self.reward = Reward(config.reward)
@@ -270,8 +273,15 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         )
 
     def _quality(self) -> Quality:
-        """The judgement of every row's samples."""
-        return self.judge(self.population.sample(self.config.metric_samples), self.population.settings.dataset)
+        """The judgement of every row's samples, which never leave a core's cache."""
+        population = self.population
+
+        def judge(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
+            return self.judge(population.generator(weights, latents), dataset)
+
+        rows = [population.state.ema, population.latents(self.config.metric_samples), population.settings.dataset]
+        block = JUDGED_TOGETHER if self.device.type == "cpu" else self.num_envs
+        return Quality.join(self._workers.each_block(judge, rows, block))
 
     def _moment(self, stats: TrainStats, quality: Quality) -> Moment:
         return Moment(

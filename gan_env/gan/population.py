@@ -26,6 +26,7 @@ BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 """Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
 
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
+_NO_LATENTS = torch.empty(0, 0, 0)
 _STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
 
 
@@ -62,7 +63,7 @@ class Population:
         self.device = bank.train.device
         self._update = Update(bank, config)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
-        self.settings = _idle_settings(num_rows, self.device)
+        self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
         self._programs = Programs(self.device, compiled)
@@ -70,7 +71,7 @@ class Population:
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
-        self.settings = self.settings.with_rows(rows, settings)
+        self.settings, self._latents = self.settings.with_rows(rows, settings), _NO_LATENTS
         g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width)
         fresh = {"g": g, "ema": g, "d": self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width)}
         if "spectral" in self.config.knobs:
@@ -107,8 +108,13 @@ class Population:
             average: from the averaged weights, else from the current ones.
         """
         weights = self.state.ema if average else self.state.g
-        z = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
-        return torch.cat(self._workers.each_block(self.generator, [weights, z], self.block))
+        return torch.cat(self._workers.each_block(self.generator, [weights, self.latents(count)], self.block))
+
+    def latents(self, count: int) -> Tensor:
+        """Each row's fixed latents, [N, count, latent_dim]; fewer are the first of more. Kept until a row is reset."""
+        if self._latents.shape[1] != count:
+            self._latents = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
+        return self._latents
 
     @torch.no_grad()
     def clean_logits(self, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -140,6 +146,7 @@ class Population:
         self.settings = RowSettings(
             **{f.name: state[f"settings.{f.name}"].to(self.device).clone() for f in fields(RowSettings)}
         )
+        self._latents = _NO_LATENTS
 
     def _blank_state(self) -> PopulationState:
         def zeros(columns: int) -> Tensor:

@@ -60,6 +60,10 @@ def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple
 _PART = 1024  # reals whose distances are in memory at the same time
 
 
+FAR = 1e3
+"""Both coordinates of a mode that isn't there."""
+
+
 def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor, Tensor]:
     """Modes covered and high-quality samples (VEEGAN, Srivastava et al. 2017, arXiv:1705.07761).
 
@@ -67,19 +71,19 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor,
 
     Args:
         samples: [N, S, 2].
-        centers: the modes of each row's data set, padded with infinity: [N, M, 2].
+        centers: the modes of each row's data set, padded by `pad_centers`: [N, M, 2].
         std: standard deviation of a mode.
 
     Returns:
         Share of modes covered and share of high-quality samples, [N] each; NaN where there are no modes.
     """
-    near = (samples[:, :, None] - centers[:, None]).norm(dim=-1) < 3 * std  # [N, S, M]
-    known = centers.isfinite().all(dim=-1)  # [N, M]
-    modes = near.any(dim=1).float().sum(dim=1) / known.sum(dim=1)
-    quality = near.any(dim=2).float().mean(dim=1)
+    distance = torch.cdist(samples, centers)  # [N, S, M]
+    known = (centers < FAR).all(dim=-1)  # [N, M]
+    modes = (distance.amin(dim=1) < 3 * std).sum(dim=1) / known.sum(dim=1)
+    quality = (distance < 3 * std).any(dim=2).float().mean(dim=1)
     return modes, torch.where(known.any(dim=1), quality, torch.nan)
 
 
 def pad_centers(centers: list[Tensor]) -> Tensor:
-    """Stacks the modes of several data sets, [M_i, 2] each, into [D, M, 2], padded with infinity."""
-    return torch.nn.utils.rnn.pad_sequence(centers, batch_first=True, padding_value=torch.inf)
+    """Stacks the modes of several data sets, [M_i, 2] each, into [D, M, 2], padded with modes far away."""
+    return torch.nn.utils.rnn.pad_sequence(centers, batch_first=True, padding_value=FAR)

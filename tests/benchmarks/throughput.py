@@ -5,7 +5,7 @@
 Compared, in turn and round after round (medians are reported, since a shared machine is noisy):
   environment   `GANVectorEnv.step`: updates, samples, metric, observation, reward, everything
   core          the same N GANs without metric and observation
-  one row       the core with one GAN, not compiled: what a single environment runs unless told otherwise
+  one row       the core with one GAN: what a single environment runs
   plain loop    one GAN in eager PyTorch: nn.Module, torch.optim.Adam, the same networks, losses and batch; with one
                 thread and with all, and the faster counts
   subprocesses  stable-baselines3's SubprocVecEnv with one single environment a core (points)
@@ -72,13 +72,14 @@ class Timer:
     def rates(self, competitors: dict[str, tuple[Callable[[], object], float]]) -> dict[str, float]:
         """Median work a second of each competitor: (call, work that one call does)."""
         found: dict[str, list[float]] = {name: [] for name in competitors}
+        for call, _ in competitors.values():
+            call()
         for _ in range(self.rounds):
             for name, (call, work) in competitors.items():
                 found[name].append(self._rate(call, work))
         return {name: statistics.median(values) for name, values in found.items()}
 
     def _rate(self, call: Callable[[], object], work: float) -> float:
-        call()
         started, done = time.perf_counter(), 0.0
         while (elapsed := time.perf_counter() - started) < self.seconds:
             call()
@@ -108,11 +109,11 @@ def measure(problem: str, rows: int, timer: Timer) -> dict[str, float]:
     env.step(action)
     first = time.perf_counter() - started
     per_step, knobs = env.config.updates_per_decision, knob_values(env)
-    plain, single = plain_loop(env.population), make_env(1, timer.device, {**options, "compile": False})
+    plain, single = plain_loop(env.population), make_env(1, timer.device, options)
     one_knobs = knob_values(single)
     competitors: dict[str, tuple[Callable[[], object], float]] = {
         "environment": (lambda: env.step(action), rows * per_step),
-        "core": (lambda: env.population.update(knobs, per_step), rows * per_step),
+        "core": (lambda: env.population.update(knobs, 25), rows * 25),
         "one row": (lambda: single.population.update(one_knobs, 20), 20),
         "plain loop, all threads": (lambda: plain(20), 20),
         "plain loop, one thread": (lambda: on_one_thread(lambda: plain(20)), 20),
