@@ -11,11 +11,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from baselines.policies import Anneal, TablePolicy, schedule_table
 from baselines.rollout import run_episodes
 from gan_env import GANVectorEnv
+from gan_env.mdp.knobs import knob_table
 
 Schedule = dict[str, Anneal]
 
@@ -24,7 +26,8 @@ ENDS: dict[str, list[tuple[float, float]]] = {
     "instance_noise": [(0, 0), (0.1, 0.1), (0.3, 0), (0, 0.15)],
     "augment": [(0, 0), (0.25, 0.25), (0.5, 0), (0, 0.5)],
 }
-"""(start, end) of each knob; the cross product is searched."""
+"""(start, end) of the usual knobs; the cross product is searched."""
+STRONG = 0.6  # coordinate of a strong setting of any other knob
 KINDS = ("linear", "exponential", "cosine", "power", "step")
 SMALL = 1e-3  # stands for zero in geometric schedules
 
@@ -44,6 +47,15 @@ class GridResult:
     gan_updates: int
 
 
+def ends_of(name: str) -> list[tuple[float, float]]:
+    """(start, end) of a knob; of one that isn't in `ENDS`, between doing nothing and a strong setting, both ways."""
+    if name in ENDS:
+        return ENDS[name]
+    knob = knob_table()[name]
+    off, strong = knob.neutral, float(knob.decode(torch.tensor(STRONG)))
+    return [(off, off), (strong, strong), (strong, off), (off, strong)]
+
+
 def candidates(knobs: tuple[str, ...]) -> list[Schedule]:
     """All combinations of ends; knobs on a logarithmic scale move exponentially where both ends are positive."""
 
@@ -52,7 +64,7 @@ def candidates(knobs: tuple[str, ...]) -> list[Schedule]:
         kind = "fixed" if start == end else "exponential" if min(ends) > 0 else "linear"
         return Anneal(kind, start, end)
 
-    return [dict(zip(knobs, map(anneal, ends), strict=True)) for ends in product(*(ENDS[knob] for knob in knobs))]
+    return [dict(zip(knobs, map(anneal, ends), strict=True)) for ends in product(*map(ends_of, knobs))]
 
 
 def kinds_of(schedule: Schedule) -> Iterator[Schedule]:

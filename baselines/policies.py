@@ -152,8 +152,10 @@ def published_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TableP
     """A published schedule: anneals those of its knobs that the environment controls, the others don't move.
 
     Raises:
-        ConfigError: none of its knobs is controlled.
+        ConfigError: a knob that doesn't exist, or none of its knobs is controlled.
     """
+    for name in anneals:
+        require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
     controlled = {name: anneal for name, anneal in anneals.items() if name in env.config.knobs}
     needs = f"at least one of the schedule's knobs {sorted(anneals)}"
     require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needs)

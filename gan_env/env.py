@@ -13,10 +13,12 @@ class GANEnv(gym.Env[Array, Array]):
     """One GAN training run is one episode; the policy turns the knobs.
 
     ## Description
-    A GAN is trained from scratch for a fixed budget of updates (a discriminator step with R1, then a generator step,
-    both with Adam). The budget is cut into `num_decisions` intervals. Before each, the policy sees statistics of the
-    training so far and moves the knobs. What kind of run it is (data set, number of training samples, learning rates,
-    momentum, batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
+    A GAN is trained from scratch for a fixed budget of updates: a discriminator step, then a generator step, both with
+    Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan) and the adversarial loss `loss` (non_saturating,
+    hinge, wasserstein, least_squares, relativistic). The budget is cut into `num_decisions` intervals. Before each, the
+    policy sees statistics of the training so far and moves the knobs. What kind of run it is (data set, number of
+    training samples, learning rates, momentum, batch size, width) is the *instance*, drawn at `reset` from the training
+    or the test set.
 
     ## Action space
     `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.
@@ -29,8 +31,17 @@ class GANEnv(gym.Env[Array, Array]):
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
-    | `augment` | 0 to 1 | linear | 0.25 | probability of differentiable augmentation of D's inputs |
-    | `r1` | 0.003 to 30 | logarithmic | 1 | gamma in gamma/2 * E||grad D(x)||^2 on real inputs |
+    | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
+    | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
+    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of a single one, beside `augment` |
+    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 * E||grad D(x)||^2 on real, on fake |
+    | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda * E(||grad D(x)|| - 1)^2 between real and fake |
+    | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
+    | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
+
+    Controlled are `knobs=(...)`, by default `instance_noise`, `augment` and `r1`; the others keep their start or the
+    value in `initial_knobs`. At 0 (of `latent_noise`, `lr_g` and `lr_d`: at 1) a knob does nothing. The parts of
+    `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are

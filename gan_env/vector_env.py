@@ -29,7 +29,7 @@ from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
 JUDGED_TOGETHER = 24
-"""Rows that one core of a CPU judges at a time."""
+"""Rows that one core of a CPU judges at a time, at most."""
 
 
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
@@ -280,7 +280,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             return self.judge(population.generator(weights, latents), dataset)
 
         rows = [population.state.ema, population.latents(self.config.metric_samples), population.settings.dataset]
-        block = JUDGED_TOGETHER if self.device.type == "cpu" else self.num_envs
+        share = math.ceil(self.num_envs / self._workers.threads)
+        block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_envs
         return Quality.join(self._workers.each_block(judge, rows, block))
 
     def _moment(self, stats: TrainStats, quality: Quality) -> Moment:

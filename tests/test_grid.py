@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from baselines.grid import KINDS, candidates, describe, kinds_of, search, to_mapping
+from baselines.grid import KINDS, candidates, describe, ends_of, kinds_of, search, to_mapping
 from baselines.policies import Anneal, schedule_table
 from baselines.rollout import Episodes
 from gan_env import GANVectorEnv
+from gan_env.mdp.knobs import knob_table
 
 
 def make(rows: int = 8) -> GANVectorEnv:
@@ -78,3 +79,11 @@ def test_the_search_runs_in_the_environment_and_counts_its_updates() -> None:
 def test_a_schedule_goes_to_plain_data_and_back() -> None:
     schedule = {"r1": Anneal("power", 3.0, 0.1, 4.0, until=0.5), "augment": Anneal("fixed", 0.2)}
     assert {name: Anneal(**fields) for name, fields in to_mapping(schedule).items()} == schedule
+
+
+@pytest.mark.parametrize("name", sorted(knob_table()))
+def test_every_knob_has_candidates_within_its_bounds_both_ways(name: str) -> None:
+    low, high = knob_table()[name].bounds
+    ends = ends_of(name)
+    assert all(low <= value <= high for pair in ends for value in pair)
+    assert any(a < b for a, b in ends) and any(a > b for a, b in ends) and any(a == b for a, b in ends)

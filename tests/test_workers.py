@@ -13,9 +13,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
+    monkeypatch.setattr(Workers, "side_by_side", False)
     yield
     torch.set_num_threads(before)
 
@@ -37,6 +38,16 @@ def test_blocks_change_the_tensors_themselves() -> None:
 def test_each_block_has_one_thread_and_the_number_is_restored() -> None:
     counts = Workers(CPU).each_block(lambda part: torch.get_num_threads(), [torch.zeros(4)], 1)
     assert set(counts) == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_block_alone_has_all_threads_until_others_ran_side_by_side() -> None:
+    def threads(rows: int) -> list[int]:
+        return Workers(CPU).each_block(lambda part: torch.get_num_threads(), [torch.zeros(rows)], 1)
+
+    assert threads(1) == [2]
+    assert threads(2) == [1, 1]
+    assert threads(1) == [1]
     assert torch.get_num_threads() == 2
 
 
