@@ -13,9 +13,9 @@ T = TypeVar("T")
 class Workers:
     """On a CPU a block keeps to one thread and all cores have blocks of their own; on a GPU blocks follow each other.
 
-    So no operation waits for the other core at its end, as it does when its own loop is spread over two. A block that is
-    alone has all threads, unless other blocks ever ran side by side in this process: OpenMP then has more threads than
-    cores, lets them sleep at every barrier, and two threads take more than twice as long as one.
+    So no operation waits for the other core at its end, as it does when its own loop is spread over two. A block that
+    is alone has all threads, unless other blocks ever ran side by side in this process: OpenMP then has more threads
+    than cores, lets them sleep at every barrier, and two threads take more than twice as long as one.
 
     Args:
         device: where the tensors are.
