@@ -52,7 +52,7 @@ class TrainGANOptions:
     Attributes:
         policy: the policy.
         env: preset and fields of `EnvConfig`.
-        instance: fields of `Instance` that are pinned; the others are `typical_instance`'s.
+        instance: fields of `Instance` that are pinned; the others, or those that are None, are `typical_instance`'s.
         seed: seed of the first GAN; row i has seed + i.
         rows: GANs of the same instance that run side by side.
         logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.
@@ -88,7 +88,8 @@ class GANRun:
 
     def __init__(self, options: TrainGANOptions) -> None:
         self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
-        self.instance = env.instances.pin(typical_instance(env) | options.instance)
+        given = {name: value for name, value in options.instance.items() if value is not None}
+        self.instance = env.instances.pin(typical_instance(env) | given)
         self.seeds = range(options.seed, options.seed + options.rows)
         policy = options.policy.make(env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
