@@ -19,9 +19,13 @@ CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 
 
 def register_presets() -> None:
-    """Offers the environment's presets, with every field, to the YAML files in configs/env/."""
+    """Offers the environment's presets, with every field, to the YAML files in configs/env/.
+
+    There `${kind:ENV}` says which options suit an environment: those for "points" or those for "images".
+    """
     for name, preset in PRESETS.items():
         ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
+    OmegaConf.register_new_resolver("kind", lambda env: "points" if env == "points" else "images", replace=True)
 
 
 def load(kind: type[T], config: DictConfig) -> T:
