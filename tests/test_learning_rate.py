@@ -70,5 +70,5 @@ def test_weight_decay_shrinks_the_weights(tmp_path: Path) -> None:
             rows=2, rollouts=3, minibatches=1, epochs=10, hidden=(4,), learning_rate=0.05, weight_decay=decay
         )
         model, _, _ = train(TrainOptions(agent=agent, env=ENV), RunFolder(tmp_path / str(decay), "env"))
-        sizes.append(float(sum(p.square().sum() for p in model.policy.mlp_extractor.parameters())))
+        sizes.append(float(sum(p.detach().square().sum() for p in model.policy.mlp_extractor.parameters())))
     assert sizes[1] < 0.5 * sizes[0]

@@ -13,7 +13,7 @@ from gan_env import ConfigError
 from gan_env.config import replace
 
 ARGUMENTS = [
-    "env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false",
+    "env.num_decisions=3", "env.updates_per_decision=2", "env.metric_samples=32", "env.compile=false",
     "agent.rows=4", "agent.rollouts=1", "agent.minibatches=1", "agent.epochs=1", "comparison.rows=4",
     "comparison.episodes=4", "weights=[0,2]",
 ]  # fmt: skip

@@ -31,9 +31,11 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
     asked: list[list[int]] = []
     original = SB3VecEnv.seed
     monkeypatch.setattr(SB3VecEnv, "seed", lambda self, seed: asked.append(list(seed)) or original(self, seed))
+    callback = CallbackList([])
+    callback.init_callback(model)
     candidates = torch.randn(2 * directions, model.n_params)
     with torch.no_grad():
-        returns = model.evaluate_candidates(candidates, CallbackList([]), None)
+        returns = model.evaluate_candidates(candidates, callback, None)
 
     assert asked[0] == asked[0][:episodes] * 2 * directions
     alone = GANVectorEnv(episodes, autoreset_mode=AutoresetMode.DISABLED, split="train", **ENV)
