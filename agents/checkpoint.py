@@ -47,8 +47,8 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
         ConfigError: the checkpoint is another algorithm's.
     """
     state = torch.load(path, weights_only=False)  # our own file: it holds random states and numpy arrays
-    mine = type(model).__name__
-    require(state["algorithm"] == mine, "resume", state["algorithm"], f"a run of {mine}; resume it by its own script")
+    mine, theirs = type(model).__name__, state.get("algorithm", "an older version")
+    require(theirs == mine, "resume", theirs, f"a run of {mine}: other algorithms' runs go on by their own scripts")
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     normalize.reset()

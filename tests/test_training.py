@@ -97,7 +97,7 @@ def everything(trained: Trained[Any]) -> torch.Tensor:
 def test_a_killed_training_goes_on_to_where_it_would_have_ended(
     algorithm: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed in its second or third episode, while SAC learns and TQC still acts at random: the same weights exactly."""
+    """Killed in its second or third episode, while SAC learns and TQC acts at random: the same weights exactly."""
     train, options = script(algorithm).train, job(algorithm)
     whole = train(options, RunFolder(tmp_path / "whole", "env"))
     with monkeypatch.context() as patch:
