@@ -7,7 +7,7 @@
 The reward is the environment's with `term` at the given weight beside it; terms: gan_env/mdp/rewards.py.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class ParetoOptions(TrainOptions):
     """
 
     term: str = "loss_spread"
-    weights: tuple[float, ...] = field(default=(0.0, 0.1, 0.3, 1.0))
+    weights: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

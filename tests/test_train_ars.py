@@ -22,9 +22,10 @@ ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_sa
 
 @pytest.mark.parametrize("hidden", [[], [5]])
 def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linear and with a hidden layer, against plain episodes of each candidate on the same seeds."""
+    """Linear and with a hidden layer, against plain episodes of each candidate on the same seeds; some crash."""
     directions, episodes = 2, 3
-    vec_env = training_env(TrainOptions(agent=ARSOptions(rows=12, directions=2, top=1), env=ENV))
+    env = {**ENV, "updates_per_decision": 3, "crash_penalty": 0.02}
+    vec_env = training_env(TrainOptions(agent=ARSOptions(rows=12, directions=2, top=1), env=env))
     model = BatchedARS("MlpPolicy", vec_env, n_delta=directions, policy_kwargs={"net_arch": hidden}, seed=0)
     vec_env.reset()
     vec_env.training = False
@@ -38,16 +39,20 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
         returns = model.evaluate_candidates(candidates, callback, None)
 
     assert asked[0] == asked[0][:episodes] * 2 * directions
-    alone = GANVectorEnv(episodes, autoreset_mode=AutoresetMode.DISABLED, split="train", **ENV)
+    alone = GANVectorEnv(episodes, autoreset_mode=AutoresetMode.DISABLED, split="train", **env)
+    crashes = 0
     for weights, found in zip(candidates, returns, strict=True):
         model.policy.load_from_vector(weights.numpy())
         obs, _ = alone.reset(seed=asked[0][:episodes])
-        total = np.zeros(episodes)
+        total, playing = np.zeros(episodes), np.ones(episodes, bool)
         for _ in range(4):
             action, _ = LearnedPolicy(model, vec_env).predict(obs)
-            obs, reward, *_ = alone.step(action)
-            total += reward
+            obs, reward, ended, _, infos = alone.step(action)
+            crashes += int((playing & infos["crashed"]).sum())
+            total += playing * reward
+            playing &= ~ended
         assert total.mean() == pytest.approx(float(found), abs=1e-3)
+    assert 0 < crashes < 12
 
 
 def test_ars_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
