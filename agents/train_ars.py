@@ -39,10 +39,10 @@ class ARSOptions(AgentOptions):
     """
 
     hidden: tuple[int, ...] = ()
-    directions: int = 8
-    top: int = 4
-    step: float = 0.05
-    noise: float = 0.05
+    directions: int = 16
+    top: int = 16
+    step: float = 0.02
+    noise: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()

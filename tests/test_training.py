@@ -141,8 +141,8 @@ def test_training_changes_the_policy(tmp_path: Path) -> None:
         ("sac", {"entropy": 0}, "agent.entropy"),
         ("tqc", {"dropped": 25}, "agent.dropped=25"),
         ("tqc", {"update": 3}, "did you mean agent.updates"),
-        ("ars", {"rows": 24}, "multiple of 2 . directions, 16"),
-        ("ars", {"top": 9}, "agent.top=9"),
+        ("ars", {"rows": 24}, "multiple of 2 . directions, 32"),
+        ("ars", {"top": 17}, "agent.top=17"),
         ("ars", {"hidden": [0]}, "agent.hidden"),
     ],
 )
