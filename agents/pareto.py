@@ -41,7 +41,7 @@ class ParetoOptions(TrainOptions):
     """
 
     term: str = "loss_spread"
-    weights: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0)
+    weights: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
