@@ -1,5 +1,6 @@
 """Our vector environment as a stable-baselines3 `VecEnv`, and a trained model as a policy of ours."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from baselines.policies import Floats, State
 from gan_env import GANVectorEnv
+from gan_env.config import require
 
 
 class SB3VecEnv(VecEnv):
@@ -25,6 +27,14 @@ class SB3VecEnv(VecEnv):
         self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
+
+    def seed(self, seed: int | Sequence[int] | None = None) -> Sequence[int | None]:
+        """Seeds of the next reset: row i gets seed + i, or the i-th of a sequence."""
+        if not isinstance(seed, Sequence):
+            return super().seed(seed)
+        require(len(seed) == self.num_envs, "seed", seed, f"one seed, or a sequence of {self.num_envs}")
+        self._seeds = list(seed)
+        return self._seeds
 
     def reset(self) -> VecEnvObs:
         """Starts all rows; the seed of the last `seed` call is used once."""
@@ -85,6 +95,9 @@ class LearnedPolicy:
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[Floats, State]:
-        """The model's action for raw observations [N, F]."""
+        """The model's action for raw observations [N, F].
+
+        A recurrent model's state is a pair of [layers, N, units]; rows where an episode starts forget theirs.
+        """
         normalized = self.normalize.normalize_obs(observation)
         return self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, return-value]

@@ -12,6 +12,7 @@ from baselines.adaptive import RULES, AdaptivePolicy
 from baselines.policies import Anneal, Policy, RandomPolicy, published_policy, schedule_policy
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace, require, to_dict
+from gan_env.gan.points import POINT_SETS
 
 T = TypeVar("T")
 KINDS = ("schedule", "published", "random", *RULES)
@@ -19,9 +20,15 @@ CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 
 
 def register_presets() -> None:
-    """Offers the environment's presets, with every field, to the YAML files in configs/env/."""
+    """Offers the environment's presets, with every field, to the YAML files in configs/env/, and `${kind:ENV}`."""
     for name, preset in PRESETS.items():
         ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
+    OmegaConf.register_new_resolver("kind", data_kind, replace=True)
+
+
+def data_kind(env: str) -> str:
+    """What the options of a file in configs/env/ are for: "points", or "images" (also where no preset has its name)."""
+    return "points" if env in PRESETS and PRESETS[env].datasets[0] in POINT_SETS else "images"
 
 
 def load(kind: type[T], config: DictConfig) -> T:

@@ -1,0 +1,122 @@
+"""Quality against stability: trains PPO with a stability term of several weights, and shows where each ends.
+
+    python agents/pareto.py                                 # the losses' spread, 2-D points
+    python agents/pareto.py term=collapse weights=[0,0.1,1]
+    python agents/pareto.py resume=logs/pareto/gan_env-Points-v0_1
+
+The reward is the environment's with `term` at the given weight beside it; terms: gan_env/mdp/rewards.py.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import hydra
+import matplotlib.pyplot as plt
+from gymnasium.vector import AutoresetMode
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+
+from agents.comparison import TEST_SEED, load_policy
+from agents.run_folder import RunFolder
+from agents.sb3_adapter import LearnedPolicy
+from agents.train_ppo import TrainOptions, train
+from agents.training import open_folder
+from baselines.intervals import summarize
+from baselines.options import CONFIGS, register_presets
+from baselines.policies import Policy
+from baselines.rollout import Episodes, run_episodes
+from gan_env import GANVectorEnv
+from gan_env.config import env_config, require
+from gan_env.mdp.rewards import REWARDS
+
+
+@dataclass(frozen=True)
+class ParetoOptions(TrainOptions):
+    """Options of the sweep; those of `agents/train_ppo.py` hold for each training.
+
+    Attributes:
+        term: the reward term that is traded for quality.
+        weights: its weights, one training each.
+    """
+
+    term: str = "loss_spread"
+    weights: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.term in REWARDS, "term", self.term, f"one of {sorted(REWARDS)}")
+        different = len(set(self.weights)) == len(self.weights) > 0
+        require(different, "weights", self.weights, "at least one, none twice")
+
+
+def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains one controller a weight and judges all of them, and constant knobs, on the same test runs.
+
+    Returns:
+        Per controller `quality` (final log metric, lower is better) and `stability` (the term's sum over the run,
+        higher is better), each with `n`, `iqm` and `ci95`, and `crashes`. A crash counts with its penalty in both.
+    """
+    rows = options.comparison.rows
+    judged = {**options.env, "split": "test", "reward": {options.term: 1.0}}  # so rewards are the term itself
+    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **judged)
+
+    def judge(name: str, policy: Policy) -> dict[str, Any]:
+        seeds = range(TEST_SEED, TEST_SEED + options.comparison.episodes)
+        episodes: Episodes = folder.cached_episodes(name, partial(run_episodes, policy, env, seeds))
+        quality, stability = summarize(episodes.final), summarize(episodes.rewards.sum(axis=1))
+        return {"quality": quality, "stability": stability, "crashes": int(episodes.crashed.sum())}
+
+    found = {"constant knobs": judge("fixed", load_policy("fixed").make(env))}
+    base = env_config(**options.env).reward
+    for weight in options.weights:
+        name = f"weight_{weight:g}"
+        weighted = replace(options, env={**options.env, "reward": {**base, options.term: weight}})
+        model, normalize, _ = train(weighted, RunFolder(folder.path / name, folder.name))
+        found[f"weight {weight:g}"] = judge(name, LearnedPolicy(model, normalize))
+    return {"term": options.term, "metric": env.judge.metric_name, "controllers": found}
+
+
+def table(summary: dict[str, Any]) -> str:
+    """The sweep as text."""
+    lines = [f"{'controller':<16} {'final log metric':>26} {summary['term']:>26} {'crashes':>8}"]
+    for name, row in summary["controllers"].items():
+        shown = [
+            f"{row[k]['iqm']:>8.3f} [{row[k]['ci95'][0]:>7.3f},{row[k]['ci95'][1]:>7.3f}]"
+            for k in ("quality", "stability")
+        ]
+        lines.append(f"{name:<16} {shown[0]:>26} {shown[1]:>26} {row['crashes']:>8}")
+    return "\n".join(lines)
+
+
+def figure(summary: dict[str, Any]) -> Figure:
+    """Quality against stability, a cross of 95 % intervals each: better is to the lower right."""
+    drawn, axis = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
+    for name, row in summary["controllers"].items():
+        (left, right), (low, high) = row["stability"]["ci95"], row["quality"]["ci95"]
+        x, y = row["stability"]["iqm"], row["quality"]["iqm"]
+        axis.errorbar(x, y, xerr=[[x - left], [right - x]], yerr=[[y - low], [high - y]], fmt="o", capsize=3)
+        axis.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    axis.set(xlabel=f"{summary['term']}, summed over the run", ylabel=f"final log of the {summary['metric']}")
+    axis.set_title("interquartile means and 95 % intervals; better: to the lower right", fontsize=9)
+    axis.grid(alpha=0.3)
+    return drawn
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="pareto")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    options, folder = open_folder("pareto", ParetoOptions, config)
+    summary = sweep(options, folder)
+    folder.write_json("summary.json", summary)
+    text = table(summary)
+    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
+    drawn = figure(summary)
+    folder.write("pareto.png", partial(drawn.savefig, dpi=130, format="png"))
+    plt.close(drawn)
+    print(f"\n{text}\n\n{folder.path}")
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

@@ -1,0 +1,133 @@
+"""Trains a policy by augmented random search, an evolution strategy, then compares it with all annealing schedules.
+
+    python agents/train_ars.py                          # linear policy
+    python agents/train_ars.py agent.hidden=[16]        # with a hidden layer
+    python agents/train_ars.py resume=logs/ars/gan_env-Points-v0_1
+
+It is the floor for the methods that learn by gradients. Any field of configs/ can be set on the command line.
+"""
+
+from dataclasses import dataclass, field
+
+import hydra
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from sb3_contrib import ARS
+from sb3_contrib.common.vec_env.async_eval import AsyncEval
+from stable_baselines3.common.callbacks import BaseCallback
+from torch import Tensor
+from torch.func import functional_call
+
+from agents.run_folder import RunFolder
+from agents.sb3_adapter import SB3VecEnv
+from agents.training import AgentOptions, RunOptions, Trained, fit, inner_env, run, training_env
+from baselines.options import CONFIGS, register_presets
+from gan_env.config import require
+
+
+@dataclass(frozen=True)
+class ARSOptions(AgentOptions):
+    """Hyperparameters of ARS (Mania et al. 2018, arXiv:1803.07055), version V2-t: normalised, top directions.
+
+    Attributes:
+        hidden: units of the policy's hidden layers; none: it is linear.
+        directions: directions an update; each is tried forth and back, by `rows / (2 * directions)` episodes a side.
+        top: best directions that an update uses.
+        step: size of an update, in units of the spread of the returns.
+        noise: standard deviation of the weights' noise.
+    """
+
+    hidden: tuple[int, ...] = ()
+    directions: int = 16
+    top: int = 16
+    step: float = 0.02
+    noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.directions >= 1, "agent.directions", self.directions, "at least 1")
+        require(1 <= self.top <= self.directions, "agent.top", self.top, f"1 to directions, {self.directions}")
+        sides = f"a multiple of 2 * directions, {2 * self.directions}"
+        require(self.rows % (2 * self.directions) == 0, "agent.rows", self.rows, sides)
+        for name in ("step", "noise"):
+            require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """Options of this script; the others are those of every script."""
+
+    agent: ARSOptions = field(default_factory=ARSOptions)
+
+
+class BatchedARS(ARS):
+    """ARS whose candidates play side by side, all of them the same runs.
+
+    sb3-contrib plays candidate after candidate, each on instances of its own draw. Here row i belongs to candidate
+    i // E, E episodes each, and the e-th episode of every candidate has the same instance and GAN seed: differences
+    between returns are then due to the candidates, and an update takes one episode of the rows.
+    """
+
+    def evaluate_candidates(
+        self, candidate_weights: Tensor, callback: BaseCallback, async_eval: AsyncEval | None
+    ) -> Tensor:
+        """The mean return of each candidate over E whole episodes: weights [P, W] -> [P]."""
+        assert self.env is not None and isinstance(self.env.unwrapped, SB3VecEnv)
+        episodes = self.env.num_envs // self.pop_size
+        self.env.unwrapped.seed(np.random.randint(2**31, size=episodes).tolist() * self.pop_size)
+        observation = self.env.reset()
+        returns, playing = np.zeros(self.env.num_envs), np.ones(self.env.num_envs, bool)
+        for _ in range(inner_env(self.env).config.num_decisions):
+            grouped = torch.as_tensor(observation).reshape(self.pop_size, episodes, -1)  # [P, E, F]
+            actions = torch.vmap(self._act)(candidate_weights, grouped).flatten(0, 1).numpy()  # [N, K]
+            observation, rewards, dones, infos = self.env.step(np.clip(actions, -1, 1))
+            returns += np.where(playing, rewards, 0)
+            playing &= ~dones  # a row that crashes starts a new episode, which doesn't count
+            self.num_timesteps += self.env.num_envs
+            callback.update_locals({"rewards": rewards, "infos": infos})
+            callback.on_step()
+        callback.on_rollout_end()
+        return torch.from_numpy(returns.reshape(self.pop_size, episodes).mean(axis=1)).float()
+
+    def _act(self, weights: Tensor, observation: Tensor) -> Tensor:
+        """Actions of one candidate: weights [W], observations [E, F] -> [E, K]."""
+        names, parameters = zip(*self.policy.named_parameters(), strict=True)
+        pieces = weights.split([p.numel() for p in parameters])
+        shaped = {n: w.view_as(p) for n, w, p in zip(names, pieces, parameters, strict=True)}
+        actions: Tensor = functional_call(self.policy, shaped, (observation,))
+        return actions
+
+    def _do_one_update(self, callback: BaseCallback, async_eval: AsyncEval | None) -> None:
+        """Says that a rollout starts before directions are drawn: a checkpoint is saved then."""
+        callback.on_rollout_start()
+        super()._do_one_update(callback, async_eval)
+
+
+def train(options: TrainOptions, folder: RunFolder) -> Trained[BatchedARS]:
+    """Trains ARS, or goes on from the folder's checkpoint."""
+    agent, vec_env = options.agent, training_env(options)
+    model = BatchedARS(
+        "MlpPolicy",
+        vec_env,
+        n_delta=agent.directions,
+        n_top=agent.top,
+        learning_rate=agent.step,
+        delta_std=agent.noise,
+        zero_policy=not agent.hidden,  # a network of zeros would have no direction to go
+        policy_kwargs={"net_arch": list(agent.hidden)},
+        seed=options.seed,
+        device="cpu",  # a policy of a few thousand weights is faster there
+    )
+    return fit(model, options, folder)
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_ars")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run("ars", TrainOptions, train, config)
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

@@ -1,0 +1,65 @@
+"""Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with all annealing schedules.
+
+    python agents/train_recurrent_ppo.py
+    python agents/train_recurrent_ppo.py resume=logs/recurrent_ppo/gan_env-Points-v0_1
+
+Any field of configs/ can be set on the command line, as in agent.lstm_units=32 env.num_decisions=20.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from sb3_contrib import RecurrentPPO
+
+from agents.run_folder import RunFolder
+from agents.train_ppo import PPOOptions
+from agents.training import RunOptions, Trained, fit, run, training_env
+from baselines.options import CONFIGS, register_presets
+from gan_env.config import require
+
+
+@dataclass(frozen=True)
+class RecurrentPPOOptions(PPOOptions):
+    """Hyperparameters of PPO with an LSTM before the layers of the policy and one before those of the value function.
+
+    Attributes:
+        lstm_units: units of each LSTM.
+    """
+
+    lstm_units: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.lstm_units >= 1, "agent.lstm_units", self.lstm_units, "at least 1")
+
+    def network(self) -> dict[str, Any]:
+        """Arguments of the policy: PPO's, and the LSTM."""
+        return {**super().network(), "lstm_hidden_size": self.lstm_units}
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """Options of this script; the others are those of every script."""
+
+    agent: RecurrentPPOOptions = field(default_factory=RecurrentPPOOptions)
+
+
+def train(options: TrainOptions, folder: RunFolder) -> Trained[RecurrentPPO]:
+    """Trains RecurrentPPO, or goes on from the folder's checkpoint."""
+    agent, vec_env = options.agent, training_env(options)
+    arguments = agent.arguments(vec_env)
+    model = RecurrentPPO("MlpLstmPolicy", policy_kwargs=agent.network(), seed=options.seed, **arguments)
+    return fit(model, options, folder, agent.callbacks())
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_recurrent_ppo")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run("recurrent_ppo", TrainOptions, train, config)
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

@@ -1,0 +1,95 @@
+"""Trains SAC to turn the knobs, then compares it with all annealing schedules.
+
+    python agents/train_sac.py
+    python agents/train_sac.py resume=logs/sac/gan_env-Points-v0_1
+
+Any field of configs/ can be set on the command line, as in agent.rollouts=10 env.num_decisions=20.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from stable_baselines3 import SAC
+from stable_baselines3.common.vec_env import VecNormalize
+
+from agents.learning_rate import GradientOptions
+from agents.run_folder import RunFolder
+from agents.training import RunOptions, Trained, fit, inner_env, run, training_env
+from baselines.options import CONFIGS, register_presets
+from gan_env.config import require
+
+
+@dataclass(frozen=True)
+class SACOptions(GradientOptions):
+    """Hyperparameters of SAC (Haarnoja et al. 2018, arXiv:1812.05905) as stable-baselines3 has it; the discount is 1.
+
+    Attributes:
+        warmup: episodes a row of random actions before learning starts.
+        updates: gradient steps after each decision of the rows.
+        batch_size: transitions a gradient step.
+        capacity: transitions that the replay buffer keeps at most.
+        tau: share of the critic that its target takes over in each gradient step.
+        entropy: coefficient of the entropy at the start; it is tuned towards an entropy of minus the number of knobs.
+    """
+
+    warmup: int = 2
+    updates: int = 16
+    batch_size: int = 256
+    capacity: int = 200_000
+    tau: float = 0.005
+    entropy: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("warmup", "updates", "batch_size"):
+            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        kept = f"at least the rows, {self.rows}"
+        require(self.capacity >= self.rows, "agent.capacity", self.capacity, kept)
+        require(0 < self.tau <= 1, "agent.tau", self.tau, "more than 0, at most 1")
+        require(self.entropy > 0, "agent.entropy", self.entropy, "more than 0")
+        off_policy = "falling or constant: there is no divergence from an earlier policy to adapt to"
+        require(self.schedule != "adaptive", "agent.schedule", self.schedule, off_policy)
+
+    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
+        """Arguments that stable-baselines3's SAC and TQC have in common."""
+        decisions = inner_env(vec_env).config.num_decisions
+        return {
+            "env": vec_env,
+            "learning_rate": self.rate(),
+            "buffer_size": min(self.capacity, self.rollouts * self.rows * decisions),
+            "learning_starts": self.warmup * self.rows * decisions,
+            "batch_size": self.batch_size,
+            "tau": self.tau,
+            "gamma": 1.0,
+            "train_freq": (1, "step"),  # of all rows: with several rows there is no train_freq by episodes
+            "gradient_steps": self.updates,
+            "ent_coef": f"auto_{self.entropy}",
+            "device": "cpu",  # a policy of a few thousand weights is faster there
+        }
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """Options of this script; the others are those of every script."""
+
+    agent: SACOptions = field(default_factory=SACOptions)
+
+
+def train(options: TrainOptions, folder: RunFolder) -> Trained[SAC]:
+    """Trains SAC, or goes on from the folder's checkpoint."""
+    agent, vec_env = options.agent, training_env(options)
+    model = SAC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **agent.arguments(vec_env))
+    return fit(model, options, folder)
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_sac")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run("sac", TrainOptions, train, config)
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

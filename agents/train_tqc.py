@@ -1,0 +1,68 @@
+"""Trains TQC to turn the knobs, then compares it with all annealing schedules.
+
+    python agents/train_tqc.py
+    python agents/train_tqc.py resume=logs/tqc/gan_env-Points-v0_1
+
+Any field of configs/ can be set on the command line, as in agent.quantiles=10 env.num_decisions=20.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from sb3_contrib import TQC
+
+from agents.run_folder import RunFolder
+from agents.train_sac import SACOptions
+from agents.training import RunOptions, Trained, fit, run, training_env
+from baselines.options import CONFIGS, register_presets
+from gan_env.config import require
+
+
+@dataclass(frozen=True)
+class TQCOptions(SACOptions):
+    """Hyperparameters of TQC (Kuznetsov et al. 2020, arXiv:2005.04269): SAC with critics of the return's distribution.
+
+    Attributes:
+        quantiles: of the return, each critic.
+        dropped: highest quantiles a critic that don't count, against overestimation.
+    """
+
+    quantiles: int = 25
+    dropped: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.quantiles >= 1, "agent.quantiles", self.quantiles, "at least 1")
+        require(0 <= self.dropped < self.quantiles, "agent.dropped", self.dropped, "at least 0, less than quantiles")
+
+    def network(self) -> dict[str, Any]:
+        """Arguments of the policy: layers, optimiser and quantiles."""
+        return {**super().network(), "n_quantiles": self.quantiles}
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """Options of this script; the others are those of every script."""
+
+    agent: TQCOptions = field(default_factory=TQCOptions)
+
+
+def train(options: TrainOptions, folder: RunFolder) -> Trained[TQC]:
+    """Trains TQC, or goes on from the folder's checkpoint."""
+    agent, vec_env = options.agent, training_env(options)
+    arguments = agent.arguments(vec_env) | {"top_quantiles_to_drop_per_net": agent.dropped}
+    model = TQC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **arguments)
+    return fit(model, options, folder)
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_tqc")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run("tqc", TrainOptions, train, config)
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

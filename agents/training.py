@@ -1,0 +1,217 @@
+"""What every training script shares: its options, the run from start to end, progress, and the closing comparison."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from tqdm import tqdm
+
+from agents.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
+from agents.comparison import ComparisonOptions, compare, table
+from agents.plots import draw_all
+from agents.run_folder import RunFolder
+from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
+from baselines.options import load
+from gan_env import ENV_IDS, GANVectorEnv
+from gan_env.config import require
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What every algorithm has.
+
+    Attributes:
+        rows: GANs that train side by side.
+        rollouts: episodes of each row; PPO and ARS update the policy once after each.
+        hidden: units of the networks' hidden layers.
+    """
+
+    rows: int = 96
+    rollouts: int = 96
+    hidden: tuple[int, ...] = (64, 64)
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "rollouts"):
+            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a training script, which narrows `agent` to its algorithm's.
+
+    Attributes:
+        agent: hyperparameters of the algorithm.
+        env: preset and fields of `EnvConfig`.
+        comparison: the comparison at the end.
+        seed: of the algorithm and of the training episodes.
+        logs: where run folders are made.
+        resume: a run folder to go on from.
+    """
+
+    agent: AgentOptions = field(default_factory=AgentOptions)
+    env: dict[str, Any] = field(default_factory=dict)
+    comparison: ComparisonOptions = field(default_factory=ComparisonOptions)
+    seed: int = 0
+    logs: str = "logs"
+    resume: str | None = None
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+Model = TypeVar("Model", bound=BaseAlgorithm)
+Options = TypeVar("Options", bound=RunOptions)
+Trained = tuple[Model, VecNormalize, dict[str, Any]]
+"""A model, the normalisation of its observations, and its costs (`gan_updates`, `train_wall_s`)."""
+
+
+def run(
+    algorithm: str, kind: type[Options], train: Callable[[Options, RunFolder], Trained[Any]], config: DictConfig
+) -> None:
+    """The whole job of a script: trains, compares with all schedules, writes summary, table and pictures.
+
+    Args:
+        algorithm: the name of the algorithm's run folders, and of its policy in the table.
+        kind: the script's options.
+        train: trains, or goes on, in a run folder.
+        config: what Hydra composed.
+    """
+    started = time.perf_counter()
+    options, folder = open_folder(algorithm, kind, config)
+    model, normalize, costs = train(options, folder)
+    policy = LearnedPolicy(model, normalize)
+    summary = compare(algorithm, policy, options.env, folder, options.comparison, costs["gan_updates"])
+    earlier = folder.path / "summary.json"
+    before = json.loads(earlier.read_text())["wall_s"] if earlier.exists() else 0.0
+    summary |= costs | {"seed": options.seed, "wall_s": round(before + time.perf_counter() - started, 1)}
+    folder.write_json("summary.json", summary)
+    text = table(summary)
+    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
+    draw_all(folder, summary, options.env)
+    print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
+
+
+def open_folder(algorithm: str, kind: type[Options], config: DictConfig) -> tuple[Options, RunFolder]:
+    """The checked options and a new run folder; or, to resume, a folder that is there with its own options."""
+    options = load(kind, config)
+    if options.resume:
+        folder, config = RunFolder.open(options.resume)
+        options = load(kind, config)
+    else:
+        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
+        folder = RunFolder.create(options.logs, algorithm, name, config, list(HydraConfig.get().overrides.task))
+    print(f"run folder: {folder.path}")
+    return options, folder
+
+
+def training_env(options: RunOptions) -> VecNormalize:
+    """The training instances, with normalised observations; seeds all random generators."""
+    set_random_seed(options.seed)
+    env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
+    return VecNormalize(SB3VecEnv(env, options.seed), norm_reward=False, gamma=1.0, clip_obs=5.0)
+
+
+def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
+    """The environment of GANs under stable-baselines3's wrappers."""
+    assert vec_env is not None and isinstance(vec_env.unwrapped, SB3VecEnv)
+    return vec_env.unwrapped.env
+
+
+def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback] = ()) -> Trained[Model]:
+    """Trains a model, or goes on from the folder's checkpoint; saves model and normalisation.
+
+    Args:
+        model: fresh, made on `training_env(options)`.
+        options: how long it is trained.
+        folder: where it is saved.
+        callbacks: called before the checkpoint is saved.
+    """
+    started = time.perf_counter()
+    normalize = model.get_vec_normalize_env()
+    assert normalize is not None
+    env = inner_env(normalize)
+    model.set_logger(configure(str(folder.path / "tensorboard"), ["tensorboard"]))
+    if (folder.path / CHECKPOINT).exists():
+        restore_checkpoint(folder.path / CHECKPOINT, model, env)
+    total = options.agent.rollouts * options.agent.rows * env.config.num_decisions
+    remaining = total - model.num_timesteps
+    if remaining > 0:
+        model.learn(
+            remaining,
+            callback=[*callbacks, Progress(folder, total)],
+            log_interval=None,  # type: ignore[arg-type]  # Progress writes the logs
+            reset_num_timesteps=model.num_timesteps == 0,
+        )
+    normalize.training = False
+    folder.write(folder.model.name, model.save)
+    folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: normalize.save(str(path)))
+    return model, normalize, {"gan_updates": env.gan_updates, "train_wall_s": round(time.perf_counter() - started, 1)}
+
+
+class Progress(BaseCallback):
+    """Shows progress, logs what the knobs did, and saves a checkpoint after each episode of the rows.
+
+    Args:
+        folder: where checkpoints are saved.
+        total: decisions of all rows in the whole training.
+    """
+
+    def __init__(self, folder: RunFolder, total: int) -> None:
+        super().__init__()
+        self.folder, self.total = folder, total
+        self.finals: list[float] = []
+        self.returns: list[float] = []
+        self.crashes = 0
+
+    def _on_training_start(self) -> None:
+        self.env = inner_env(self.training_env)
+        self.gained = np.zeros(self.env.num_envs)
+        name = type(self.model).__name__
+        self.bar = tqdm(total=self.total, initial=self.num_timesteps, desc=name, unit="decision")
+
+    def _on_step(self) -> bool:
+        self.bar.update(self.env.num_envs)
+        self.gained += self.locals["rewards"]
+        for row, info in enumerate(self.locals["infos"]):
+            if "log_metric" in info:
+                self.finals.append(float(info["log_metric"]))
+                self.returns.append(float(self.gained[row]))
+                self.crashes += bool(info["crashed"])
+                self.gained[row] = 0
+        decisions = self.env.config.num_decisions
+        quarter, decision = decisions // 4, self.n_calls % decisions
+        if quarter and decision % quarter == 0 and decision:
+            for name, value in zip(self.env.config.knobs, self.env.coordinates().mean(axis=0), strict=True):
+                self.logger.record(f"knobs/{name}_at_{decision}", float(value))
+        if decision == 0:
+            self._write_logs()
+        return True
+
+    def _write_logs(self) -> None:
+        self.logger.record("gan/final_log_metric", float(np.mean(self.finals)))
+        self.logger.record("gan/return", float(np.mean(self.returns)))
+        self.logger.record("gan/crashes", self.crashes)
+        self.logger.record("gan/updates", self.env.gan_updates)
+        self.bar.set_postfix_str(f"final log metric {np.mean(self.finals):.3f}, crashes {self.crashes}")
+        self.model.dump_logs()
+        self.finals, self.returns, self.crashes = [], [], 0
+
+    def _on_rollout_start(self) -> None:
+        """A rollout starts when the policy was updated on the one before: everything is at rest."""
+        if self.n_calls and self.n_calls % self.env.config.num_decisions == 0:
+            save_checkpoint(self.folder, self.model, self.env)
+
+    def _on_training_end(self) -> None:
+        save_checkpoint(self.folder, self.model, self.env)
+        self.bar.close()

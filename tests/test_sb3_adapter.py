@@ -1,0 +1,71 @@
+"""A trained model as a policy: its memory goes row by row. test_train_ppo.py compares the adapter with DummyVecEnv."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sb3_contrib import RecurrentPPO
+
+from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
+from agents.train_recurrent_ppo import RecurrentPPOOptions, TrainOptions
+from agents.training import training_env
+from gan_env import ConfigError, GANVectorEnv
+
+ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+ROWS = 3
+
+
+@pytest.fixture(scope="module")
+def policy() -> LearnedPolicy:
+    """An untrained recurrent policy, whose memory acts all the same."""
+    agent = RecurrentPPOOptions(rows=ROWS, lstm_units=8, hidden=(8,))
+    vec_env = training_env(TrainOptions(agent=agent, env=ENV))
+    vec_env.reset()
+    network = {**agent.network(), "ortho_init": False}  # else the first actions are too small to differ
+    model = RecurrentPPO("MlpLstmPolicy", policy_kwargs=network, seed=0, **agent.arguments(vec_env))
+    return LearnedPolicy(model, vec_env)
+
+
+def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    width = GANVectorEnv(1, **ENV).single_observation_space.shape[0]
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(rows, width)).astype(np.float32) for _ in range(count)]
+
+
+def test_a_recurrent_policy_remembers(policy: LearnedPolicy) -> None:
+    first, second = observations(2)
+    _, state = policy.predict(first, None, np.ones(ROWS, bool))
+    with_memory, _ = policy.predict(second, state, np.zeros(ROWS, bool))
+    without, _ = policy.predict(second, None, np.ones(ROWS, bool))
+    assert np.abs(with_memory - without).max(axis=1).min() > 1e-4
+
+
+def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: LearnedPolicy) -> None:
+    first, second = observations(2)
+    _, state = policy.predict(first, None, np.ones(ROWS, bool))
+    remembered, _ = policy.predict(second, state, np.zeros(ROWS, bool))
+    fresh, _ = policy.predict(second, None, np.ones(ROWS, bool))
+    mixed, _ = policy.predict(second, state, np.array([False, True, False]))
+    np.testing.assert_allclose(mixed[[0, 2]], remembered[[0, 2]], atol=1e-6)
+    np.testing.assert_allclose(mixed[1], fresh[1], atol=1e-6)
+
+
+def test_memories_of_rows_do_not_mix(policy: LearnedPolicy) -> None:
+    """A row alone does what it does beside others."""
+    first, second = observations(2)
+    state = alone = None
+    for step, observation in enumerate((first, second)):
+        start = np.full(ROWS, step == 0)
+        together, state = policy.predict(observation, state, start)
+        single, alone = policy.predict(observation[1:2], alone, start[:1])
+    np.testing.assert_allclose(together[1:2], single, atol=1e-5)
+
+
+def test_rows_can_have_seeds_of_their_own() -> None:
+    vec_env = SB3VecEnv(GANVectorEnv(ROWS, **ENV), 0)
+    vec_env.seed([5, 9, 5])
+    obs = np.asarray(vec_env.reset())
+    np.testing.assert_array_equal(obs[0], obs[2])
+    assert not np.array_equal(obs[0], obs[1])
+    with pytest.raises(ConfigError, match="sequence of 3"):
+        vec_env.seed([5, 9])

@@ -1,0 +1,172 @@
+"""What all training scripts share: the whole job of each on a tiny budget, resuming, and refusing."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from stable_baselines3.common.vec_env import VecNormalize
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.run_folder import RunFolder
+from agents.sb3_adapter import SB3VecEnv
+from agents.training import RunOptions, Trained, inner_env, training_env
+from baselines.options import CONFIGS, load, register_presets
+from gan_env import PRESETS, ConfigError, GANVectorEnv
+from gan_env.config import replace
+
+ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+OWN: dict[str, dict[str, Any]] = {  # what makes each algorithm's job tiny
+    "ppo": {"minibatches": 2, "epochs": 2},
+    "recurrent_ppo": {"minibatches": 2, "epochs": 2, "lstm_units": 4},
+    "sac": {"warmup": 1, "updates": 2, "batch_size": 8},
+    "tqc": {"warmup": 2, "updates": 2, "batch_size": 8, "quantiles": 4, "dropped": 1},
+    "ars": {"directions": 2, "top": 1},
+}
+SIZE = {"rows": 4, "rollouts": 3}
+COMPARISON = ["rows=4", "episodes=4", "search_episodes=1", "search_thin=40", "policies=[random]"]
+
+
+def script(algorithm: str) -> Any:
+    return importlib.import_module(f"agents.train_{algorithm}")
+
+
+def job(algorithm: str, rollouts: int = 3) -> Any:
+    """The script's options for a tiny job."""
+    kind = script(algorithm).TrainOptions
+    agent = {**OWN[algorithm], **SIZE, "rollouts": rollouts, "hidden": [4]}
+    env = {**ENV, "updates_per_decision": 2, "crash_penalty": 0.01}  # rows that crash fall out of step with the others
+    return replace(kind(), {"agent": agent, "env": env, "seed": 3})
+
+
+def command(algorithm: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """The script's command line, in this process."""
+    register_presets()
+    monkeypatch.setattr(sys, "argv", [f"agents/train_{algorithm}.py", *arguments])
+    script(algorithm).main()
+
+
+@pytest.mark.parametrize("algorithm", [a for a in OWN if a != "ppo"])  # test_train_ppo.py looks at PPO's closely
+def test_a_job_writes_the_folder_that_the_readme_promises(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = [f"agent.{key}={value}" for key, value in {**OWN[algorithm], **SIZE}.items()]
+    env = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()]
+    comparison = [f"comparison.{argument}" for argument in COMPARISON]
+    command(algorithm, monkeypatch, f"logs={tmp_path}", *agent, *env, *comparison)
+    assert "against the best schedule" in capsys.readouterr().out
+    name, run = "gan_env-Points-v0", tmp_path / algorithm / "gan_env-Points-v0_1"
+    settings = [f"{name}/{file}" for file in ("config.yml", "args.yml", "command.txt", "vecnormalize.pkl")]
+    pictures = ["knobs.png", "metric.png", "samples.png"]
+    for path in (f"{name}.zip", "checkpoint/state.pt", "table.txt", "schedule.json", *settings, *pictures):
+        assert (run / path).stat().st_size > 0, path
+    summary = json.loads((run / "summary.json").read_text())
+    assert set(summary["policies"]) == {algorithm, "replay", "best_schedule", "random"}
+    assert summary["gan_updates"] == 3 * 4 * 4
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    for tag in ("gan/final_log_metric", "gan/return"):
+        assert len(events.Scalars(tag)) == 3
+    assert any(tag.startswith("train/") for tag in events.Tags()["scalars"])
+    # Resuming the finished job does nothing again.
+    before = (run / f"evaluations/{algorithm}.npz").stat().st_mtime_ns
+    command(algorithm, monkeypatch, f"resume={run}")
+    assert (run / f"evaluations/{algorithm}.npz").stat().st_mtime_ns == before
+
+
+class Killed(Exception):
+    """Stands for a kill in the middle of training."""
+
+
+def everything(trained: Trained[Any]) -> torch.Tensor:
+    """Every weight of a trained model, targets and entropy coefficient included, and the normalisation."""
+    model, normalize, _ = trained
+    weights = [p.detach().flatten() for p in model.policy.state_dict().values()]
+    entropy = [model.log_ent_coef.detach()] if hasattr(model, "log_ent_coef") else []
+    statistics = [torch.from_numpy(normalize.obs_rms.mean).float(), torch.from_numpy(normalize.obs_rms.var).float()]
+    return torch.cat([*weights, *entropy, *statistics])
+
+
+@pytest.mark.parametrize("step", [6, 10])
+@pytest.mark.parametrize("algorithm", OWN)
+def test_a_killed_training_goes_on_to_where_it_would_have_ended(
+    algorithm: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in its second or third episode, while SAC learns and TQC acts at random: the same weights exactly."""
+    train, options = script(algorithm).train, job(algorithm)
+    whole = train(options, RunFolder(tmp_path / "whole", "env"))
+    with monkeypatch.context() as patch:
+        patch.setattr(SB3VecEnv, "step_wait", killing_at(step))
+        with pytest.raises(Killed):
+            train(options, RunFolder(tmp_path / "cut", "env"))
+    resumed = train(options, RunFolder(tmp_path / "cut", "env"))
+    assert resumed[0].num_timesteps == whole[0].num_timesteps == 3 * 4 * 4
+    assert resumed[2]["gan_updates"] == 3 * 4 * 4 * 2
+    assert torch.equal(everything(resumed), everything(whole))
+
+
+def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
+    """`SB3VecEnv.step_wait` that is killed at its `step`-th call."""
+    original, calls = SB3VecEnv.step_wait, iter(range(1, step + 1))
+
+    def step_wait(env: SB3VecEnv) -> Any:
+        if next(calls) == step:
+            raise Killed
+        return original(env)
+
+    return step_wait
+
+
+def test_training_changes_the_policy(tmp_path: Path) -> None:
+    """Else the comparison of a resumed and a whole training would say nothing."""
+    short, long = (script("sac").train(job("sac", n), RunFolder(tmp_path / str(n), "env")) for n in (2, 3))
+    assert not torch.equal(everything(short), everything(long))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "agent", "message"),
+    [
+        ("recurrent_ppo", {"lstm_units": 0}, "agent.lstm_units=0"),
+        ("recurrent_ppo", {"clip_range": 1.5}, "agent.clip_range=1.5"),
+        ("ppo", {"schedule": "rising"}, r"agent.schedule='rising'.*falling"),
+        ("ppo", {"weight_decay": -1}, "agent.weight_decay"),
+        ("ppo", {"target_kl": 0}, "agent.target_kl"),
+        ("sac", {"schedule": "adaptive"}, "agent.schedule='adaptive'"),
+        ("sac", {"capacity": 5}, "agent.capacity=5"),
+        ("sac", {"entropy": 0}, "agent.entropy"),
+        ("tqc", {"dropped": 25}, "agent.dropped=25"),
+        ("tqc", {"update": 3}, "did you mean agent.updates"),
+        ("ars", {"rows": 24}, "multiple of 2 . directions, 32"),
+        ("ars", {"top": 17}, "agent.top=17"),
+        ("ars", {"hidden": [0]}, "agent.hidden"),
+    ],
+)
+def test_bad_options_are_refused_with_help(algorithm: str, agent: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace(script(algorithm).TrainOptions(), {"agent": agent})
+
+
+@pytest.mark.parametrize("algorithm", OWN)
+@pytest.mark.parametrize("env", PRESETS)
+def test_every_environment_has_options_for_every_algorithm(algorithm: str, env: str) -> None:
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        options = load(script(algorithm).TrainOptions, compose(f"train_{algorithm}", [f"env={env}"]))
+    assert options.env["preset"] == env
+    assert options.agent.rows == options.comparison.rows == (96 if env == "points" else 16)
+
+
+def test_the_normalised_environment_has_training_instances_and_raw_rewards() -> None:
+    vec_env = training_env(RunOptions(env={**ENV, "split": "test"}, agent=script("sac").SACOptions(rows=2)))
+    assert isinstance(vec_env, VecNormalize)
+    env = inner_env(vec_env)
+    assert isinstance(env, GANVectorEnv)
+    assert env.config.split == "train"
+    vec_env.reset()
+    _, rewards, _, _ = vec_env.step(np.zeros((2, 3), np.float32))
+    np.testing.assert_array_equal(rewards, vec_env.get_original_reward())
