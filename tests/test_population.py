@@ -220,3 +220,15 @@ def test_the_gpu_gives_what_the_cpu_gives() -> None:
     made.update({name: value.to(device) for name, value in knobs(3).items()}, 3)
     cpu.update(knobs(3), 3)
     torch.testing.assert_close(made.state.g.cpu(), cpu.state.g, rtol=1e-3, atol=1e-4)
+
+
+def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
+    made = population([3, 4, 5, 6])
+    made.update(knobs(4), 2)
+    before = made.get_state()
+    ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
+    made.update(knobs(4), 3)
+    for field in fields(ahead):
+        trained = getattr(made.state, field.name)[[2, 0]]
+        torch.testing.assert_close(getattr(ahead, field.name), trained, rtol=1e-4, atol=1e-5)

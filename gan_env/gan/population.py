@@ -9,6 +9,7 @@ that; nothing outside this file knows it.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import fields
 
 import torch
@@ -62,6 +63,7 @@ class Population:
         self.num_rows = num_rows
         self.device = bank.train.device
         self._update = Update(bank, config)
+        self._differentiable_update = Update(bank, config, differentiable=True)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
@@ -87,13 +89,31 @@ class Population:
 
         def train(*part: Tensor) -> None:
             key, step = RowSettings(*part[_STATE : _STATE + _SETTINGS]).key, PopulationState(*part[:_STATE]).step
-            steps = step + torch.arange(count, device=self.device)[:, None]  # [count, n]
-            streams = [fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)]
-            for keys in zip(*streams, strict=True):
+            for keys in _update_keys(key, step, count):
                 draws = self._programs.run(self._draw, *keys)
                 self._programs.run(self._update_in_place, *part, *draws)
 
         self._workers.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
+
+    def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> PopulationState:
+        """What `count` updates will make of some rows, as a differentiable function of the knobs; nothing is changed.
+
+        They take the random numbers that `update` will take, and lead to the same state but for rounding.
+
+        Args:
+            rows: int64 indices, [n].
+            knobs: the value [n] of each of `config.knobs`. Which of them have a slope, `Update` says.
+            count: number of updates. All that they compute stays in memory for the gradient.
+
+        Returns:
+            The new state of the n rows.
+        """
+        settings = self.settings.take(rows)
+        state = PopulationState(*(tensor[rows] for tensor in self.state.tensors()))
+        values = {name: knobs[name] for name in self.config.knobs}
+        for keys in _update_keys(settings.key, state.step, count):
+            state = PopulationState(*self._differentiable_update(state, settings, values, *self._draw(*keys)))
+        return state
 
     def clear_totals(self) -> None:
         """Starts a new interval of statistics."""
@@ -173,6 +193,12 @@ class Population:
         new_state = self._update(state, settings, knobs, uniforms, normals)
         for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
+
+
+def _update_keys(key: Tensor, step: Tensor, count: int) -> Iterator[tuple[Tensor, ...]]:
+    """The keys of both kinds of random numbers for the next `count` updates of n rows, [n] each."""
+    steps = step + torch.arange(count, device=key.device)[:, None]  # [count, n]
+    return zip(*(fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)), strict=True)
 
 
 def _tensors(settings: RowSettings) -> list[Tensor]:

@@ -1,0 +1,98 @@
+"""The slope of a validation loss by the knobs, through unrolled GAN updates.
+
+The GANs of an environment train ahead for a window of updates, which autograd records (Maclaurin et al. 2015,
+arXiv:1502.03492). At its end fresh samples are compared with held-out data. The window is truncated (Shaban et al. 2019,
+arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al. 2018, arXiv:1803.02021).
+
+Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
+stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.
+"""
+
+import torch
+from torch import Tensor
+
+from gan_env import GANVectorEnv
+from gan_env.config import require
+from gan_env.metrics.energy import energy_distance
+from gan_env.metrics.quality import ImageJudge
+from gan_env.seeding import fold_in, normal, uniform
+from gan_env.workers import Workers
+
+_VALIDATION = 2**21  # a stream of a row's key that neither training nor saved generators use
+_FLOOR = 1e-6  # keeps the logarithm of a perfect score finite
+_STEEPEST = 1.0
+"""Longest slope of one row: the dynamics of some runs are chaotic, and one row must not outweigh all others."""
+
+
+class Hypergradient:
+    """Looks a few updates ahead in every run of an environment, which stays as it is.
+
+    Args:
+        env: whose GANs they are.
+        window: updates that are unrolled, from where the GANs are. If it is as long as the interval, they are the
+            interval's own, else its first.
+        samples: generated and held-out samples a row that are compared.
+
+    Attributes:
+        gan_updates: updates of all rows that were unrolled so far.
+
+    Raises:
+        ConfigError: a size out of range.
+    """
+
+    def __init__(self, env: GANVectorEnv, window: int, samples: int) -> None:
+        require(window >= 1, "window", window, "at least 1")
+        require(samples >= 2, "samples", samples, "at least 2")
+        self.env, self.window, self.samples = env, window, samples
+        self.gan_updates = 0
+        self._workers = Workers(env.device)
+
+    def __call__(self, coordinates: Tensor, draw: int = 0) -> tuple[Tensor, Tensor]:
+        """The validation loss after a window with these knobs, and its slope.
+
+        Args:
+            coordinates: of the controlled knobs, [N, K] in [0, 1].
+            draw: which fresh samples and held-out data are compared; equal draws at the same moment are the same.
+
+        Returns:
+            Losses [N], NaN for a row that diverges, and slopes [N, K] of length one at most, zero where there is none.
+        """
+
+        def look(rows: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                knobs = part.detach().requires_grad_()
+                loss = self.loss(rows, knobs, draw)
+                (slope,) = torch.autograd.grad(loss.sum(), knobs)
+            return loss.detach(), slope
+
+        everyone = torch.arange(self.env.num_envs, device=self.env.device)
+        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], self.env.population.block)
+        self.gan_updates += self.env.num_envs * self.window
+        loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+        usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]
+        length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
+        return loss, torch.where(usable, slope / (length / _STEEPEST).clamp(min=1), 0)
+
+    def loss(self, rows: Tensor, coordinates: Tensor, draw: int = 0) -> Tensor:
+        """Log energy distance to held-out data after the window, differentiable by the knobs.
+
+        Args:
+            rows: int64 indices, [n].
+            coordinates: of the controlled knobs, [n, K].
+            draw: as in `__call__`.
+
+        Returns:
+            [n].
+        """
+        population, bank = self.env.population, self.env.bank
+        after = population.look_ahead(rows, self.env.knobs.values(coordinates), self.window)
+        settings = population.settings.take(rows)
+        key = fold_in(fold_in(fold_in(settings.key, _VALIDATION), population.state.step[rows]), draw)
+        latents = normal(fold_in(key, 0), self.samples, population.config.latent_dim)
+        held_out = bank.pick_held_out(uniform(fold_in(key, 1), self.samples), settings)
+        distance = energy_distance(self._features(population.generator(after.g, latents)), self._features(held_out))
+        return torch.log(distance + _FLOOR)
+
+    def _features(self, samples: Tensor) -> Tensor:
+        """Where distances are measured: points themselves, features of images. [n, S, *shape] -> [n, S, F]."""
+        return self.env.judge.extract(samples) if isinstance(self.env.judge, ImageJudge) else samples
