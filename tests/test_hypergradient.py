@@ -27,17 +27,21 @@ def knobs(env: GANVectorEnv, value: float = 0.5) -> torch.Tensor:
 
 
 def test_the_slope_is_that_of_finite_differences() -> None:
-    """In float32, through training, by the coordinates: log distances of windows on either side."""
+    """Log distances of windows on either side, by the coordinates and in float32; tests/test_update.py is exact.
+
+    In the middle of a run: Adam's first steps are signs, which jump.
+    """
     env = environment(knobs=("instance_noise", "r1", "lr_g", "lr_d"))
+    env.population.update(env.knobs.values(knobs(env)), 60)
     look, rows, at = Hypergradient(env, WINDOW, 64), torch.arange(3), knobs(env)
     exact = torch.autograd.functional.jacobian(lambda u: look.loss(rows, u).sum(), at)
     for column in range(at.shape[1]):
         step = torch.zeros_like(at)
-        step[:, column] = 0.02
+        step[:, column] = 0.002
         with torch.no_grad():
-            numeric = (look.loss(rows, at + step) - look.loss(rows, at - step)) / 0.04
-        torch.testing.assert_close(exact[:, column], numeric, rtol=0.05, atol=2e-4)
-    assert (exact.abs() > 1e-4).any(dim=0).all()
+            numeric = (look.loss(rows, at + step) - look.loss(rows, at - step)) / 0.004
+        torch.testing.assert_close(exact[:, column], numeric, rtol=0.02, atol=1e-3)
+    assert (exact[:, 2] > 0.05).all()
 
 
 def test_what_is_differentiated_is_what_the_interval_does() -> None:

@@ -128,9 +128,9 @@ def test_the_policy_plays_episodes_whose_rows_are_those_of_single_ones(kind: str
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [0, 2])
 def test_an_episode_start_forgets_its_own_row_alone(kind: str, steps: int) -> None:
-    env = environment(2)
+    env = environment(2, action_mode="absolute")
     observation, _ = env.reset(seed=0)
-    made = policy(env, kind, steps)
+    made = policy(env, kind, steps, scale=1.0)
     fresh, state = made.predict(observation)
     _, state = made.predict(-observation, state)
     assert state is not None
