@@ -1,8 +1,9 @@
 """The slope of a validation loss by the knobs, through unrolled GAN updates.
 
 The GANs of an environment train ahead for a window of updates, which autograd records (Maclaurin et al. 2015,
-arXiv:1502.03492). At its end fresh samples are compared with held-out data. The window is truncated (Shaban et al. 2019,
-arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al. 2018, arXiv:1803.02021).
+arXiv:1502.03492). At its end fresh samples are compared with held-out data. The window is truncated (Shaban et al.
+2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al. 2018,
+arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum are mere signs.
 
 Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
 stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.

@@ -55,7 +55,7 @@ class MetaController(nn.Module):
         sizes = [state_dim, *hidden]
         dense = sizes if kind == "mlp" else sizes[:-1]
         self.body = nn.Sequential(*(layer for a, b in pairwise(dense) for layer in (nn.Linear(a, b), nn.Tanh())))
-        self.cell = nn.LSTMCell(*sizes[-2:]) if kind == "lstm" else None
+        self.cell = nn.LSTMCell(sizes[-2], sizes[-1]) if kind == "lstm" else None
         self.head = nn.Linear(sizes[-1], num_params)
         self.register_buffer("mean", torch.zeros(state_dim))
         self.register_buffer("std", torch.ones(state_dim))
@@ -163,7 +163,10 @@ class MetaPolicy:
 
     def blank(self, rows: int) -> Tensors:
         """The state at the start of an episode."""
-        adapted = (torch.zeros(rows, *self.controller.head.weight.shape), torch.zeros(rows, self.controller.head.out_features))
+        adapted = (
+            torch.zeros(rows, *self.controller.head.weight.shape),
+            torch.zeros(rows, self.controller.head.out_features),
+        )
         return self.controller.blank(rows) + (adapted if self.steps else ())
 
     def act(self, observation: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
@@ -196,7 +199,9 @@ class MetaPolicy:
         """Where the knobs will be if they are wanted at [N, K]: as near as one move gets."""
         action = self.steering.action(observation.numpy(), wanted.detach().numpy())
         device = self.env.device
-        return self.env.knobs.move(torch.from_numpy(self.env.coordinates()).to(device), torch.from_numpy(action).to(device))
+        return self.env.knobs.move(
+            torch.from_numpy(self.env.coordinates()).to(device), torch.from_numpy(action).to(device)
+        )
 
     @torch.no_grad()
     def _adapt(self, observation: Tensor, features: Tensor, adapted: Tensors, step: int) -> Tensors:

@@ -135,7 +135,7 @@ def test_an_episode_start_forgets_its_own_row_alone(kind: str, steps: int) -> No
     _, state = made.predict(-observation, state)
     assert state is not None
     kept = tuple(part.copy() for part in state)
-    action, after = made.predict(observation, state, np.array([True, False]))
+    action, _ = made.predict(observation, state, np.array([True, False]))
     np.testing.assert_allclose(action[0], fresh[0], atol=1e-6)
     for part, before in zip(state, kept, strict=True):
         np.testing.assert_array_equal(part, before)  # the caller's state is not written to
@@ -155,7 +155,9 @@ def test_in_delta_mode_the_knobs_go_towards_the_coordinate() -> None:
 
 def test_adaptation_goes_down_the_rows_own_slope() -> None:
     """In the middle of a run: with the adapted head the loss of the same window is lower, and nothing is trained."""
-    env = environment(4, action_mode="absolute", knobs=("lr_g", "lr_d", "r1"), instances={**ENV["instances"], "lr_g": (5e-3, 1e-2)})  # noqa: E501
+    env = environment(
+        4, action_mode="absolute", knobs=("lr_g", "lr_d", "r1"), instances={**ENV["instances"], "lr_g": (5e-3, 1e-2)}
+    )
     observation, _ = env.reset(seed=0)
     observation, *_ = env.step(np.zeros((4, 3), np.float32))
     made = policy(env, steps=1, scale=0.1)

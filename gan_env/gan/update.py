@@ -214,6 +214,8 @@ def adam(
     size = rate / (1 - beta_1**t)
     unbiased = second / (1 - BETA_2**t)[:, None]
     if unbiased.requires_grad:
-        unbiased = unbiased.clamp(min=TINY)  # the root's slope at zero is infinite, and weights beyond a row's width are
+        unbiased = unbiased.clamp(
+            min=TINY
+        )  # the root's slope at zero is infinite, and weights beyond a row's width are
     root = torch.sqrt(unbiased) + EPSILON
     return weights - size[:, None] * first / root, first, second

@@ -8,7 +8,7 @@ def energy_distance(samples: Tensor, references: Tensor) -> Tensor:
     """2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo, "Energy statistics", JSPI 2013), all pairs counted.
 
     With all pairs, those of a sample with itself too, it is the distance between the two samples as distributions:
-    never negative, and zero for equal ones alone. For distributions that agree its mean is of the order of 1 / S + 1 / M.
+    never negative, and zero for equal ones alone. For samples of one distribution it is of the order of 1 / S + 1 / M.
 
     Args:
         samples: [N, S, F].
