@@ -1,9 +1,10 @@
 """The slope of a validation loss by the knobs, through unrolled GAN updates.
 
-The GANs of an environment train ahead for a window of updates, which autograd records (Maclaurin et al. 2015,
-arXiv:1502.03492). At its end fresh samples are compared with held-out data. The window is truncated (Shaban et al.
-2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al. 2018,
-arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum are mere signs.
+The GANs of an environment train ahead for a window of updates. At its end fresh samples are compared with held-out
+data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The window is truncated
+(Shaban et al. 2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al.
+2018, arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum are mere
+signs.
 
 Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
 stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.
@@ -62,36 +63,34 @@ class Hypergradient:
         def look(rows: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
                 knobs = part.detach().requires_grad_()
-                loss = self.loss(rows, knobs, draw)
-                (slope,) = torch.autograd.grad(loss.sum(), knobs)
-            return loss.detach(), slope
+                values = self.env.knobs.values(knobs)
+            ahead = population.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
+            with torch.enable_grad():
+                g = ahead.state.g.requires_grad_()
+                loss = self._loss(rows, g, draw)
+                (by_g,) = torch.autograd.grad(loss.sum(), g)
+            slopes = population.pull_back(ahead, by_g)
+            moving = self.env.config.knobs
+            by_knobs = torch.autograd.grad([values[name] for name in moving], knobs, [slopes[name] for name in moving])
+            return loss.detach(), by_knobs[0]
 
+        population = self.env.population
         everyone = torch.arange(self.env.num_envs, device=self.env.device)
-        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], self.env.population.block)
+        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], population.block)
         self.gan_updates += self.env.num_envs * self.window
         loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
         usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]
         length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
         return loss, torch.where(usable, slope / (length / _STEEPEST).clamp(min=1), 0)
 
-    def loss(self, rows: Tensor, coordinates: Tensor, draw: int = 0) -> Tensor:
-        """Log energy distance to held-out data after the window, differentiable by the knobs.
-
-        Args:
-            rows: int64 indices, [n].
-            coordinates: of the controlled knobs, [n, K].
-            draw: as in `__call__`.
-
-        Returns:
-            [n].
-        """
+    def _loss(self, rows: Tensor, g: Tensor, draw: int) -> Tensor:
+        """Log energy distance between held-out data and fresh samples of generators [n, P_G]: [n]."""
         population, bank = self.env.population, self.env.bank
-        after = population.look_ahead(rows, self.env.knobs.values(coordinates), self.window)
         settings = population.settings.take(rows)
         key = fold_in(fold_in(fold_in(settings.key, _VALIDATION), population.state.step[rows]), draw)
         latents = normal(fold_in(key, 0), self.samples, population.config.latent_dim)
         held_out = bank.pick_held_out(uniform(fold_in(key, 1), self.samples), settings)
-        distance = energy_distance(self._features(population.generator(after.g, latents)), self._features(held_out))
+        distance = energy_distance(self._features(population.generator(g, latents)), self._features(held_out))
         return torch.log(distance + _FLOOR)
 
     def _features(self, samples: Tensor) -> Tensor:

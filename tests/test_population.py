@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_env.gan.data import DataBank
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
-from gan_env.gan.update import PopulationConfig
+from gan_env.gan.update import PopulationConfig, PopulationState
 from gan_env.records import RowSettings
 
 CPU = torch.device("cpu")
@@ -226,9 +226,25 @@ def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
     made = population([3, 4, 5, 6])
     made.update(knobs(4), 2)
     before = made.get_state()
-    ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3)
+    ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3).state
     assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
     made.update(knobs(4), 3)
     for field in fields(ahead):
         trained = getattr(made.state, field.name)[[2, 0]]
         torch.testing.assert_close(getattr(ahead, field.name), trained, rtol=1e-4, atol=1e-5)
+
+
+def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
+    made = population([3, 4, 5])
+    made.update(knobs(3), 5)
+    rows, by_g = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
+    ahead = made.look_ahead(rows, knobs(2), 3)
+    given = {name: value.requires_grad_() for name, value in knobs(2).items()}
+    state = ahead.path[0]
+    for pair in ahead.keys:
+        new = made._differentiable_update(state, ahead.settings, given, *made._draw(*pair))
+        state = PopulationState(*new)
+    whole = torch.autograd.grad(state.g, [*given.values()], by_g, allow_unused=True, materialize_grads=True)
+    for part, slope in zip(made.pull_back(ahead, by_g).values(), whole, strict=True):
+        torch.testing.assert_close(part, slope, rtol=1e-3, atol=1e-5)
+    assert all((slope != 0).all() for name, slope in zip(given, whole, strict=True) if name != "augment")
