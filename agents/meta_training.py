@@ -39,7 +39,7 @@ class MetaOptions:
 
     Attributes:
         rows: GANs that train side by side.
-        rounds: episodes of every row.
+        rollouts: episodes of every row.
         every: decisions between two updates of the controller; an LSTM is unrolled as far.
         kind: "mlp" or "lstm".
         hidden: units of the controller's hidden layers.
@@ -53,7 +53,7 @@ class MetaOptions:
     """
 
     rows: int = 96
-    rounds: int = 24
+    rollouts: int = 24
     every: int = 4
     kind: str = "mlp"
     hidden: tuple[int, ...] = (64, 64)
@@ -66,7 +66,7 @@ class MetaOptions:
     inner_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("rows", "rounds", "every", "window"):
+        for name in ("rows", "rollouts", "every", "window"):
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
         require(self.kind in KINDS, "agent.kind", self.kind, f"one of {list(KINDS)}")
         require(self.samples >= 2, "agent.samples", self.samples, "at least 2")
@@ -110,11 +110,11 @@ class Learner:
 
     Attributes:
         controller: what learns.
-        round: rounds done.
+        rollouts: those done.
     """
 
     def __init__(self, env: GANVectorEnv, options: MetaOptions, seed: int) -> None:
-        self.env, self.options, self.round = env, options, 0
+        self.env, self.options, self.rollouts = env, options, 0
         torch.manual_seed(seed)
         sizes = (len(env.observer.names), len(env.config.knobs))
         self.controller = MetaController(*sizes, options.hidden, options.kind)
@@ -143,7 +143,7 @@ class Learner:
         self.controller.normalise_by(torch.cat(seen))
 
     def learn(self, bar: Any) -> dict[str, float]:
-        """One round: as many decisions as an episode has, and an update of the controller every few of them.
+        """One rollout: as many decisions as an episode has, and an update of the controller every few of them.
 
         Args:
             bar: is told of each decision.
@@ -157,7 +157,7 @@ class Learner:
         finals: list[float] = []
         crashes, logged = 0, {}
         total = torch.zeros(())
-        self._set_rate(self.round / options.rounds)
+        self._set_rate(self.rollouts / options.rollouts)
         for decision in range(1, decisions + 1):
             self._state = forget(self._state, self._start)
             wanted, self._state = self.policy.act(self._observation, self._state)
@@ -178,20 +178,20 @@ class Learner:
                 for name, value in zip(env.config.knobs, env.coordinates().mean(axis=0), strict=True):
                     logged[f"knobs/{name}_at_{decision}"] = float(value)
             bar.update(env.num_envs)
-        self.round += 1
+        self.rollouts += 1
         logged |= {"meta/validation_loss": float(np.mean(losses)), "meta/gradient_norm": float(np.mean(norms))}
         logged |= {"meta/rows_with_a_slope": float(np.mean(usable))}
         logged |= {"gan/final_log_metric": float(np.mean(finals)), "gan/crashes": crashes}
         return logged | {"gan/updates": self.gan_updates}
 
     def get_state(self) -> dict[str, Any]:
-        """All that learning is made of, between two rounds."""
+        """All that learning is made of, between two rollouts."""
         return {
             "controller": self.controller.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "env": self.env.get_state(),
             "rows": (self._observation, self._start, self._state),
-            "round": self.round,
+            "rollouts": self.rollouts,
             "looked_ahead": self.look.gan_updates,
         }
 
@@ -201,7 +201,7 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.env.set_state(state["env"])
         self._observation, self._start, self._state = state["rows"]
-        self.round = state["round"]
+        self.rollouts = state["rollouts"]
         self.look.gan_updates = state["looked_ahead"]
 
     def _step(self, wanted: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -239,16 +239,16 @@ def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dic
         learner.set_state(torch.load(checkpoint, weights_only=False))  # our own file: it holds numpy's random states
     else:
         learner.fit_normalisation()
-    per_round = env.num_envs * env.config.num_decisions
-    rounds = options.agent.rounds
+    per_rollout = env.num_envs * env.config.num_decisions
+    rollouts = options.agent.rollouts
     with (
-        SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.round + 1) as writer,  # type: ignore[no-untyped-call]
-        tqdm(total=rounds * per_round, initial=learner.round * per_round, desc="meta", unit="decision") as bar,
+        SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.rollouts + 1) as writer,  # type: ignore[no-untyped-call]
+        tqdm(total=rollouts * per_rollout, initial=learner.rollouts * per_rollout, desc="meta", unit="decision") as bar,
     ):
-        while learner.round < rounds:
+        while learner.rollouts < rollouts:
             logged = learner.learn(bar)
             for name, value in logged.items():
-                writer.add_scalar(name, value, learner.round)  # type: ignore[no-untyped-call]
+                writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
             writer.flush()  # type: ignore[no-untyped-call]
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
@@ -268,16 +268,8 @@ def controller_path(folder: RunFolder) -> Path:
 def run(algorithm: str, config: DictConfig) -> None:
     """The whole job: run folder, training, comparison with all schedules, table and pictures."""
     started = time.perf_counter()
-    options = load(TrainOptions, config)
-    if options.resume:
-        folder, config = RunFolder.open(options.resume)
-        options = load(TrainOptions, config)
-    else:
-        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
-        folder = RunFolder.create(options.logs, algorithm, name, config, list(HydraConfig.get().overrides.task))
-    print(f"run folder: {folder.path}")
+    options, folder = open_folder(algorithm, config)
     controller, costs = train(options, folder)
-
     agent = options.agent
 
     def policy(env: GANVectorEnv) -> MetaPolicy:
@@ -293,3 +285,16 @@ def run(algorithm: str, config: DictConfig) -> None:
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     draw_all(folder, summary, options.env)
     print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
+
+
+def open_folder(algorithm: str, config: DictConfig) -> tuple[TrainOptions, RunFolder]:
+    """The checked options and a new run folder; or, to resume, a folder that is there with its own options."""
+    options = load(TrainOptions, config)
+    if options.resume:
+        folder, config = RunFolder.open(options.resume)
+        options = load(TrainOptions, config)
+    else:
+        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
+        folder = RunFolder.create(options.logs, algorithm, name, config, list(HydraConfig.get().overrides.task))
+    print(f"run folder: {folder.path}")
+    return options, folder

@@ -21,7 +21,7 @@ from gan_env import ConfigError, GANVectorEnv
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False}
-TINY = {"rows": 4, "rounds": 2, "every": 2, "hidden": (8,), "window": 2, "samples": 16}
+TINY = {"rows": 4, "rollouts": 2, "every": 2, "hidden": (8,), "window": 2, "samples": 16}
 ARGUMENTS = [
     *(f"env.{key}={str(value).lower()}" for key, value in SMALL.items()),
     *(f"agent.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in TINY.items()),
@@ -52,7 +52,7 @@ def noisy(**given: Any) -> GANVectorEnv:
 
 def test_a_harmful_noise_learns_to_go_down() -> None:
     """And on the same new runs the validation loss and the metric end lower than with the untrained controller."""
-    options = MetaOptions(rows=12, rounds=5, every=1, hidden=(16,), window=8, samples=64, learning_rate=0.05)
+    options = MetaOptions(rows=12, rollouts=5, every=1, hidden=(16,), window=8, samples=64, learning_rate=0.05)
     learner = Learner(noisy(), options, seed=0)
     learner.fit_normalisation()
     env = noisy(split="test", autoreset_mode=AutoresetMode.DISABLED)
@@ -64,7 +64,7 @@ def test_a_harmful_noise_learns_to_go_down() -> None:
         return float(episodes.coordinates[:, -1].mean()), float(loss.mean()), float(episodes.final.mean())
 
     before = play()
-    for _ in range(options.rounds):
+    for _ in range(options.rollouts):
         learner.learn(Silent())
     noise, loss, metric = play()
     assert before[0] > 0.9
@@ -121,14 +121,14 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Controller, optimiser, GANs and memory all come back: the weights are the same bit by bit."""
-    options = TrainOptions(agent=MetaOptions(**{**TINY, "rounds": 3, **changes}), env=SMALL, seed=3)
+    options = TrainOptions(agent=MetaOptions(**{**TINY, "rollouts": 3, **changes}), env=SMALL, seed=3)
     whole, costs = train(options, RunFolder(tmp_path / "whole", "env"))
 
     class Killed(Exception):
         pass
 
     def die(learner: Learner, bar: Any) -> dict[str, float]:
-        if learner.round == 2:
+        if learner.rollouts == 2:
             raise Killed
         return original(learner, bar)
 
@@ -145,7 +145,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [({"rounds": 0}, "at least 1"), ({"learning_rate": 0.0}, "more than 0"), ({"inner_steps": -1}, "at least 0")],
+    [({"rollouts": 0}, "at least 1"), ({"learning_rate": 0.0}, "more than 0"), ({"inner_steps": -1}, "at least 0")],
 )
 def test_bad_options_are_refused(option: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -176,7 +176,7 @@ def test_the_run_folder_has_everything(finished: Path) -> None:
     assert set(summary["policies"]) == {algorithm, "replay", "best_schedule", "fixed"}
     inner = {"meta": 0, "maml": 1}[algorithm]
     assert summary["adaptation_updates_a_decision"] == inner * 2
-    assert summary["gan_updates"] == 4 * 4 * 2 * (3 + 2 * (1 + inner))  # a warm-up and two rounds; looking ahead
+    assert summary["gan_updates"] == 4 * 4 * 2 * (3 + 2 * (1 + inner))  # a warm-up and two rollouts; looking ahead
     for path in (f"{name}/config.yml", f"{name}.safetensors", "table.txt", "knobs.png", "metric.png", "samples.png"):
         assert (finished / path).stat().st_size > 0, path
     assert not list(finished.rglob(".part-*"))

@@ -248,3 +248,14 @@ def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
     for part, slope in zip(made.pull_back(ahead, by_g).values(), whole, strict=True):
         torch.testing.assert_close(part, slope, rtol=1e-3, atol=1e-5)
     assert all((slope != 0).all() for name, slope in zip(given, whole, strict=True) if name != "augment")
+
+
+def test_the_compiled_way_back_is_the_eager_one() -> None:
+    slopes = []
+    for compiled in (False, True):
+        made = population([3, 4, 5], compiled=compiled)
+        made.update(knobs(3), 5)
+        ahead = made.look_ahead(torch.arange(3), knobs(3), 2)
+        slopes.append(made.pull_back(ahead, torch.ones_like(ahead.state.g)))
+    for name in ("instance_noise", "r1"):
+        torch.testing.assert_close(slopes[0][name], slopes[1][name], rtol=2e-2, atol=1e-4)

@@ -286,7 +286,9 @@ def test_a_differentiable_update_is_the_ordinary_one(banks: Callable[[str], Data
     state, other = made.state, made.state
     for step in range(4):
         draws = made._draw(made.settings.key + step, made.settings.key + 9 * step)
-        state = PopulationState(*update(state, made.settings, {k: v.requires_grad_() for k, v in given.items()}, *draws))
+        state = PopulationState(
+            *update(state, made.settings, {k: v.requires_grad_() for k, v in given.items()}, *draws)
+        )
         other = PopulationState(*made._update(other, made.settings, {k: v.detach() for k, v in given.items()}, *draws))
     for field in fields(state):
         assert torch.equal(getattr(state, field.name), getattr(other, field.name)), field.name
