@@ -66,10 +66,10 @@ class Hypergradient:
                 values = self.env.knobs.values(knobs)
             ahead = population.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
             with torch.enable_grad():
-                g = ahead.state.g.requires_grad_()
-                loss = self._loss(rows, g, draw)
-                (by_g,) = torch.autograd.grad(loss.sum(), g)
-            slopes = population.pull_back(ahead, by_g)
+                weights = ahead.state.ema.requires_grad_()
+                loss = self._loss(rows, weights, draw)
+                (by_weights,) = torch.autograd.grad(loss.sum(), weights)
+            slopes = population.pull_back(ahead, by_weights)
             moving = self.env.config.knobs
             by_knobs = torch.autograd.grad([values[name] for name in moving], knobs, [slopes[name] for name in moving])
             return loss.detach(), by_knobs[0]
@@ -83,14 +83,14 @@ class Hypergradient:
         length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
         return loss, torch.where(usable, slope / (length / _STEEPEST).clamp(min=1), 0)
 
-    def _loss(self, rows: Tensor, g: Tensor, draw: int) -> Tensor:
-        """Log energy distance between held-out data and fresh samples of generators [n, P_G]: [n]."""
+    def _loss(self, rows: Tensor, weights: Tensor, draw: int) -> Tensor:
+        """Log energy distance between held-out data and fresh samples of averaged generators [n, P_G]: [n]."""
         population, bank = self.env.population, self.env.bank
         settings = population.settings.take(rows)
         key = fold_in(fold_in(fold_in(settings.key, _VALIDATION), population.state.step[rows]), draw)
         latents = normal(fold_in(key, 0), self.samples, population.config.latent_dim)
         held_out = bank.pick_held_out(uniform(fold_in(key, 1), self.samples), settings)
-        distance = energy_distance(self._features(population.generator(g, latents)), self._features(held_out))
+        distance = energy_distance(self._features(population.generator(weights, latents)), self._features(held_out))
         return torch.log(distance + _FLOOR)
 
     def _features(self, samples: Tensor) -> Tensor:

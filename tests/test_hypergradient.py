@@ -47,9 +47,9 @@ def test_what_is_differentiated_is_what_the_interval_does() -> None:
     """The window is the interval: its generators are those of the step that follows."""
     env = environment()
     at = knobs(env)
-    ahead = env.population.look_ahead(torch.arange(3), env.knobs.values(at), WINDOW).state.g
+    ahead = env.population.look_ahead(torch.arange(3), env.knobs.values(at), WINDOW).state.ema
     env.step(2 * at.numpy() - 1)
-    torch.testing.assert_close(ahead, env.population.state.g, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ahead, env.population.state.ema, rtol=1e-5, atol=1e-6)
 
 
 def test_looking_ahead_changes_nothing_but_the_count() -> None:

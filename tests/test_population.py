@@ -237,15 +237,15 @@ def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
 def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
     made = population([3, 4, 5])
     made.update(knobs(3), 5)
-    rows, by_g = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
+    rows, by_ema = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
     ahead = made.look_ahead(rows, knobs(2), 3)
     given = {name: value.requires_grad_() for name, value in knobs(2).items()}
     state = ahead.path[0]
     for pair in ahead.keys:
         new = made._differentiable_update(state, ahead.settings, given, *made._draw(*pair))
         state = PopulationState(*new)
-    whole = torch.autograd.grad(state.g, [*given.values()], by_g, allow_unused=True, materialize_grads=True)
-    for part, slope in zip(made.pull_back(ahead, by_g).values(), whole, strict=True):
+    whole = torch.autograd.grad(state.ema, [*given.values()], by_ema, allow_unused=True, materialize_grads=True)
+    for part, slope in zip(made.pull_back(ahead, by_ema).values(), whole, strict=True):
         torch.testing.assert_close(part, slope, rtol=1e-3, atol=1e-5)
     assert all((slope != 0).all() for name, slope in zip(given, whole, strict=True) if name != "augment")
 
@@ -256,6 +256,6 @@ def test_the_compiled_way_back_is_the_eager_one() -> None:
         made = population([3, 4, 5], compiled=compiled)
         made.update(knobs(3), 5)
         ahead = made.look_ahead(torch.arange(3), knobs(3), 2)
-        slopes.append(made.pull_back(ahead, torch.ones_like(ahead.state.g)))
+        slopes.append(made.pull_back(ahead, torch.ones_like(ahead.state.ema)))
     for name in ("instance_noise", "r1"):
         torch.testing.assert_close(slopes[0][name], slopes[1][name], rtol=2e-2, atol=1e-4)

@@ -307,5 +307,5 @@ def test_images_can_be_differentiated_through_training(banks: Callable[[str], Da
     made = population(banks("images"), architecture=architecture, knobs=("r1", "lr_g"))
     knobs = values(("r1", "lr_g"), r1=1.0, lr_g=0.5)
     ahead = made.look_ahead(torch.arange(2), knobs, 2)
-    slopes = made.pull_back(ahead, torch.ones_like(ahead.state.g))
+    slopes = made.pull_back(ahead, torch.ones_like(ahead.state.ema))
     assert all(slope.isfinite().all() and (slope != 0).all() for slope in slopes.values())

@@ -29,7 +29,7 @@ BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
 _STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
-_SMOOTH = ("g", "d", "mean_g", "square_g", "mean_d", "square_d")
+_SMOOTH = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
 """Fields of `PopulationState` through which the knobs act on later updates."""
 
 
@@ -134,21 +134,21 @@ class Population:
         return LookAhead(state, path, settings, values, keys)
 
     @torch.no_grad()
-    def pull_back(self, ahead: LookAhead, by_g: Tensor) -> dict[str, Tensor]:
-        """The slope by the knobs of whatever depends on the generators that looking ahead led to.
+    def pull_back(self, ahead: LookAhead, by_ema: Tensor) -> dict[str, Tensor]:
+        """The slope by the knobs of whatever depends on the averaged generators that looking ahead led to.
 
         The chain rule, from the last update to the first; each is computed once more, from the copy before it, so
         that memory holds the graph of one update alone (Maclaurin et al. 2015, arXiv:1502.03492, without reversing).
 
         Args:
             ahead: from `look_ahead`.
-            by_g: the slope by the generators' weights at its end, [n, P_G].
+            by_ema: the slope by the generators' averaged weights at its end, [n, P_G].
 
         Returns:
             The slope [n] by the value of each of `config.knobs`. `Update` says which of them have one.
         """
         slopes = [torch.zeros_like(value) for value in ahead.values]
-        slope = [by_g, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
+        slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
         for state, pair in zip(reversed(ahead.path), reversed(ahead.keys), strict=True):
             draws = self._programs.run(self._draw, *pair)
             inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *draws, *slope]
