@@ -40,7 +40,8 @@ class MetaOptions:
     Attributes:
         rows: GANs that train side by side.
         rollouts: episodes of every row.
-        every: decisions between two updates of the controller; an LSTM is unrolled as far.
+        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes of an episode's
+            beginning point elsewhere than those of its end: best are all in one update.
         kind: "mlp" or "lstm".
         hidden: units of the controller's hidden layers.
         window: GAN updates that are unrolled at each decision.
@@ -52,14 +53,14 @@ class MetaOptions:
         inner_rate: size of these steps.
     """
 
-    rows: int = 96
+    rows: int = 48
     rollouts: int = 24
-    every: int = 4
+    every: int = 12
     kind: str = "mlp"
     hidden: tuple[int, ...] = (64, 64)
-    window: int = 10
+    window: int = 50
     samples: int = 256
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     max_grad_norm: float = 1.0
     inner_steps: int = 0

@@ -110,7 +110,7 @@ def test_the_learning_rate_falls_and_biases_do_not_decay() -> None:
     for _ in range(2):
         learner.learn(Silent())
         rates.append(learner.optimizer.param_groups[0]["lr"])
-    np.testing.assert_allclose(rates, [3e-3, 3e-3 * 0.55])
+    np.testing.assert_allclose(rates, [5e-3, 5e-3 * 0.55])
     decays = {p: g["weight_decay"] for g in learner.optimizer.param_groups for p in g["params"]}
     assert {decays[p] > 0 for p in learner.controller.parameters() if p.dim() == 2} == {True}
     assert {decays[p] for p in learner.controller.parameters() if p.dim() == 1} == {0}
