@@ -43,7 +43,7 @@ def noisy(**given: Any) -> GANVectorEnv:
     """Runs that start under a noise nearly as wide as the data, which is the only knob."""
     rates = {"lr_g": (5e-3, 5e-3), "lr_d": (5e-3, 5e-3), "beta_1": (0.5, 0.5)}
     options: dict[str, Any] = {
-        **SMALL, "updates_per_decision": 20, "metric_samples": 128, "datasets": ("ring",), "action_mode": "absolute",
+        **SMALL, "updates_per_decision": 20, "ema_decay": 0.5, "metric_samples": 128, "datasets": ("ring",), "action_mode": "absolute",
         "knobs": ("instance_noise",), "initial_knobs": {"instance_noise": 0.9},
         "instances": {"width": (16, 16), "batch_size": (32, 32), **rates},
     }  # fmt: skip
@@ -52,7 +52,7 @@ def noisy(**given: Any) -> GANVectorEnv:
 
 def test_a_harmful_noise_learns_to_go_down() -> None:
     """And on the same new runs the validation loss and the metric end lower than with the untrained controller."""
-    options = MetaOptions(rows=12, rollouts=5, every=1, hidden=(16,), window=8, samples=64, learning_rate=0.05)
+    options = MetaOptions(rows=12, rollouts=5, every=1, hidden=(16,), window=10, samples=64, learning_rate=0.05)
     learner = Learner(noisy(), options, seed=0)
     learner.fit_normalisation()
     env = noisy(split="test", autoreset_mode=AutoresetMode.DISABLED)
