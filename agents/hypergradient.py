@@ -1,10 +1,11 @@
 """The slope of a validation loss by the knobs, through unrolled GAN updates.
 
 The GANs of an environment train ahead for a window of updates. At its end fresh samples are compared with held-out
-data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The window is truncated
-(Shaban et al. 2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon (Wu et al.
-2018, arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum are mere
-signs.
+data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The samples are those of the
+averaged generator, which the metric judges as well; the current one turns about, and its slopes are noisier. The window
+is truncated (Shaban et al. 2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon
+(Wu et al. 2018, arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum
+are mere signs.
 
 Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
 stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.
@@ -31,8 +32,8 @@ class Hypergradient:
 
     Args:
         env: whose GANs they are.
-        window: updates that are unrolled, from where the GANs are. If it is as long as the interval, they are the
-            interval's own, else its first.
+        window: updates that are unrolled, from where the GANs are, with the knobs held. If it is as long as the
+            interval, they are the interval's own.
         samples: generated and held-out samples a row that are compared.
 
     Attributes:
