@@ -6,6 +6,7 @@ is done and not done again.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -59,13 +60,18 @@ class ComparisonOptions:
 
 
 def compare(
-    name: str, policy: Policy, env_options: dict[str, Any], folder: RunFolder, options: ComparisonOptions, trained: int
+    name: str,
+    policy: Policy | Callable[[GANVectorEnv], Policy],
+    env_options: dict[str, Any],
+    folder: RunFolder,
+    options: ComparisonOptions,
+    trained: int,
 ) -> dict[str, Any]:
     """Compares a learned policy with all schedules.
 
     Args:
         name: what the policy is called.
-        policy: the learned policy.
+        policy: the learned policy, or what makes it for the environment that it will act in.
         env_options: preset and fields of `EnvConfig`.
         folder: where results go and earlier ones are found.
         options: sizes.
@@ -79,14 +85,15 @@ def compare(
         split: GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**env_options, "split": split})
         for split in ("train", "test")
     }
+    learned = {split: policy(env) if callable(policy) else policy for split, env in envs.items()}
     best, search_updates = best_schedule(envs["train"], folder, options)
     seeds = range(REPLAY_SEED, REPLAY_SEED + options.rows)
-    played = folder.cached_episodes(f"{name}-on-training", lambda: run_episodes(policy, envs["train"], seeds))
+    played = folder.cached_episodes(f"{name}-on-training", lambda: run_episodes(learned["train"], envs["train"], seeds))
     replay = played.coordinates.mean(axis=0)  # [T, K]
 
     test = envs["test"]
     policies: dict[str, Policy] = {
-        name: policy,
+        name: learned["test"],
         "replay": TablePolicy(test, replay, start_there=False),
         "best_schedule": schedule_policy(test, best),
         **{other: load_policy(other).make(test) for other in options.policies},

@@ -81,10 +81,6 @@ def test_a_broken_row_is_nan_and_leaves_the_others(extract: ClassifierFeatures) 
     assert torch.equal(before[[0, 2]], after[[0, 2]])
 
 
-def test_nothing_is_remembered_for_gradients(extract: ClassifierFeatures) -> None:
-    assert not extract(images(1, 1, 28, 28).requires_grad_()).requires_grad
-
-
 def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.safetensors is missing.*python -m gan_env\.fit_features"):
         ClassifierFeatures(CPU, weights=tmp_path / "absent.safetensors")
@@ -116,3 +112,10 @@ def test_in_colour_features_real_tiles_are_near_and_worse_ones_farther() -> None
     first = torch.tensor([0])
     near, worse, worst = (distance(extract(x)[None], first).item() for x in (real, blurred, flat))
     assert 3 * near < worse < worst / 3
+
+
+def test_features_are_differentiable_by_the_images_alone(extract: ClassifierFeatures) -> None:
+    x = images(2, 1, 28, 28).requires_grad_()
+    (slope,) = torch.autograd.grad(extract(x).sum(), x)
+    assert (slope != 0).any()
+    assert not extract(x.detach()).requires_grad

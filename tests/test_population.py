@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_env.gan.data import DataBank
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
-from gan_env.gan.update import PopulationConfig
+from gan_env.gan.update import PopulationConfig, PopulationState
 from gan_env.records import RowSettings
 
 CPU = torch.device("cpu")
@@ -220,3 +220,46 @@ def test_the_gpu_gives_what_the_cpu_gives() -> None:
     made.update({name: value.to(device) for name, value in knobs(3).items()}, 3)
     cpu.update(knobs(3), 3)
     torch.testing.assert_close(made.state.g.cpu(), cpu.state.g, rtol=1e-3, atol=1e-4)
+
+
+def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
+    made = population([3, 4, 5, 6])
+    made.update(knobs(4), 2)
+    before = made.get_state()
+    ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3).state
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
+    made.update(knobs(4), 3)
+    for field in fields(ahead):
+        trained = getattr(made.state, field.name)[[2, 0]]
+        torch.testing.assert_close(getattr(ahead, field.name), trained, rtol=1e-4, atol=1e-5)
+
+
+def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
+    made = population([3, 4, 5])
+    made.update(knobs(3), 5)
+    rows, by_ema = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
+    ahead = made.look_ahead(rows, knobs(2), 3)
+    given = {name: value.requires_grad_() for name, value in knobs(2).items()}
+    state = ahead.path[0]
+    for pair in ahead.keys:
+        new = made._differentiable_update(state, ahead.settings, given, *made._draw(*pair))
+        state = PopulationState(*new)
+    whole = torch.autograd.grad(state.ema, [*given.values()], by_ema, allow_unused=True, materialize_grads=True)
+    for part, slope in zip(made.pull_back(ahead, by_ema).values(), whole, strict=True):
+        torch.testing.assert_close(part, slope, rtol=1e-3, atol=1e-5)
+    assert all((slope != 0).all() for name, slope in zip(given, whole, strict=True) if name != "augment")
+
+
+def test_the_compiled_way_back_is_the_eager_one() -> None:
+    """Of the smallest networks and one knob, since it takes its time to compile."""
+    bank, slopes = DataBank(("ring", "grid"), "data", 28, CPU), []
+    for compiled in (False, True):
+        sizes = PopulationConfig(latent_dim=2, width=4, depth=1, batch_size=4, ema_decay=0.5, knobs=("lr_g",))
+        made = Population(bank, sizes, 2, compiled)
+        made.reset(torch.arange(2), settings([3, 4]))
+        rate = {"lr_g": torch.ones(2)}
+        made.update(rate, 5)
+        ahead = made.look_ahead(torch.arange(2), rate, 2)
+        slopes.append(made.pull_back(ahead, torch.ones_like(ahead.state.ema))["lr_g"])
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-2, atol=1e-6)
+    assert (slopes[0].abs() > 1e-4).all()

@@ -130,7 +130,7 @@ def interpolation_penalty(
     Returns:
         [N], differentiable by what the critic holds.
     """
-    inputs = torch.lerp(fake, real, mix.view(*mix.shape, *[1] * (real.dim() - 2))).detach().requires_grad_()
+    inputs = torch.lerp(fake, real, mix.view(*mix.shape, *[1] * (real.dim() - 2))).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(inputs).sum(), inputs, create_graph=True)
     square = gradient.flatten(2).square().sum(dim=2)  # [N, B]
     norm = torch.where(square > 0, square, 1).sqrt() * (square > 0)

@@ -9,7 +9,8 @@ that; nothing outside this file knows it.
 """
 
 import math
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -28,6 +29,26 @@ BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
 _STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
+_SMOOTH = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
+"""Fields of `PopulationState` through which the knobs act on later updates."""
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """Updates of n rows that are not kept.
+
+    Attributes:
+        state: what they lead to.
+        path: the state before each of them.
+        settings, values: instances, and the value [n] of each knob.
+        keys: of each update's random numbers.
+    """
+
+    state: PopulationState
+    path: list[PopulationState]
+    settings: RowSettings
+    values: list[Tensor]
+    keys: list[tuple[Tensor, ...]]
 
 
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
@@ -62,6 +83,7 @@ class Population:
         self.num_rows = num_rows
         self.device = bank.train.device
         self._update = Update(bank, config)
+        self._differentiable_update = Update(bank, config, differentiable=True)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
@@ -86,14 +108,53 @@ class Population:
         values = [knobs[name] for name in self.config.knobs]
 
         def train(*part: Tensor) -> None:
-            key, step = RowSettings(*part[_STATE : _STATE + _SETTINGS]).key, PopulationState(*part[:_STATE]).step
-            steps = step + torch.arange(count, device=self.device)[:, None]  # [count, n]
-            streams = [fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)]
-            for keys in zip(*streams, strict=True):
+            state, settings, _ = _unpack(part)
+            for keys in _update_keys(settings.key, state.step, count):
                 draws = self._programs.run(self._draw, *keys)
                 self._programs.run(self._update_in_place, *part, *draws)
 
         self._workers.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
+
+    @torch.no_grad()
+    def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
+        """What the next `count` updates will make of some rows, on the same random numbers; the rows stay as they are.
+
+        Args:
+            rows: int64 indices, [n].
+            knobs: the value [n] of each of `config.knobs`.
+            count: number of updates. A copy of the rows before each of them is kept, for `pull_back`.
+        """
+        settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
+        state = PopulationState(*(tensor[rows] for tensor in self.state.tensors()))
+        path, keys = [], list(_update_keys(settings.key, state.step, count))
+        for pair in keys:
+            path.append(PopulationState(*(tensor.clone() for tensor in state.tensors())))
+            draws = self._programs.run(self._draw, *pair)
+            self._programs.run(self._update_in_place, *state.tensors(), *_tensors(settings), *values, *draws)
+        return LookAhead(state, path, settings, values, keys)
+
+    @torch.no_grad()
+    def pull_back(self, ahead: LookAhead, by_ema: Tensor) -> dict[str, Tensor]:
+        """The slope by the knobs of whatever depends on the averaged generators that looking ahead led to.
+
+        The chain rule, from the last update to the first; each is computed once more, from the copy before it, so
+        that memory holds the graph of one update alone (Maclaurin et al. 2015, arXiv:1502.03492, without reversing).
+
+        Args:
+            ahead: from `look_ahead`.
+            by_ema: the slope by the generators' averaged weights at its end, [n, P_G].
+
+        Returns:
+            The slope [n] by the value of each of `config.knobs`. `Update` says which of them have one.
+        """
+        slopes = [torch.zeros_like(value) for value in ahead.values]
+        slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
+        for state, pair in zip(reversed(ahead.path), reversed(ahead.keys), strict=True):
+            draws = self._programs.run(self._draw, *pair)
+            inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *draws, *slope]
+            slope, by_values = self._programs.run(self._pull_back_one, *inputs)
+            slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
+        return dict(zip(self.config.knobs, slopes, strict=True))
 
     def clear_totals(self) -> None:
         """Starts a new interval of statistics."""
@@ -166,13 +227,38 @@ class Population:
         return uniform(uniform_key, self._update.uniforms), normal(normal_key, self._update.normals)
 
     def _update_in_place(self, *inputs: Tensor) -> None:
-        state = PopulationState(*inputs[:_STATE])
-        settings = RowSettings(*inputs[_STATE : _STATE + _SETTINGS])
-        *values, uniforms, normals = inputs[_STATE + _SETTINGS :]
+        state, settings, (*values, uniforms, normals) = _unpack(inputs)
         knobs = dict(zip(self.config.knobs, values, strict=True))
         new_state = self._update(state, settings, knobs, uniforms, normals)
         for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
+
+    @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def _pull_back_one(self, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """From slopes by the state after an update (the last inputs) to those by the state before, and by the knobs."""
+        state, settings, others = _unpack(inputs)
+        count = len(self.config.knobs)
+        values = [value.detach().requires_grad_() for value in others[:count]]
+        uniforms, normals, *slope = others[count:]
+        before = {name: getattr(state, name).detach().requires_grad_() for name in _SMOOTH}
+        knobs = dict(zip(self.config.knobs, values, strict=True))
+        new = self._differentiable_update(replace(state, **before), settings, knobs, uniforms, normals)
+        after = [getattr(PopulationState(*new), name) for name in _SMOOTH]
+        variables = [*before.values(), *values]
+        found = torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True)
+        return list(found[: len(before)]), list(found[len(before) :])
+
+
+def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Sequence[Tensor]]:
+    """State and settings from a program's inputs, and the others."""
+    settings = RowSettings(*inputs[_STATE : _STATE + _SETTINGS])
+    return PopulationState(*inputs[:_STATE]), settings, inputs[_STATE + _SETTINGS :]
+
+
+def _update_keys(key: Tensor, step: Tensor, count: int) -> Iterator[tuple[Tensor, ...]]:
+    """The keys of both kinds of random numbers for the next `count` updates of n rows, [n] each."""
+    steps = step + torch.arange(count, device=key.device)[:, None]  # [count, n]
+    return zip(*(fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)), strict=True)
 
 
 def _tensors(settings: RowSettings) -> list[Tensor]:

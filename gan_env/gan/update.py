@@ -19,6 +19,7 @@ from gan_env.gan.spectral import normalise
 from gan_env.records import RowSettings
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
+TINY = 1e-32  # its root vanishes beside EPSILON
 STATISTICS = (
     "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
     "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
@@ -77,6 +78,9 @@ class Update:
     Args:
         bank: the data sets.
         config: sizes, networks, loss and knobs.
+        differentiable: whether the new state is a differentiable function of the old one and of the knobs. A knob that
+            is the probability of a coin (`augment` and its parts) has no slope then; `spectral` has that of constant
+            singular vectors; of all others it is exact.
 
     Attributes:
         generator, discriminator: the networks.
@@ -87,8 +91,8 @@ class Update:
         ConfigError: an unknown name, or a knob or architecture that is not for such samples.
     """
 
-    def __init__(self, bank: DataBank, config: PopulationConfig) -> None:
-        self.bank, self.config = bank, config
+    def __init__(self, bank: DataBank, config: PopulationConfig, differentiable: bool = False) -> None:
+        self.bank, self.config, self.differentiable = bank, config, differentiable
         shape, is_image = bank.sample_shape, len(bank.sample_shape) == 3
         self.generator, self.discriminator = build_networks(shape, config)
         require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
@@ -116,7 +120,7 @@ class Update:
         z = z.unflatten(1, (count, -1))
         if "latent_noise" in knobs:
             z = z * knobs["latent_noise"][:, None, None]
-        g, d = state.g.detach().requires_grad_(), state.d.detach().requires_grad_()
+        g, d = self._variable(state.g), self._variable(state.d)
 
         # What the discriminator sees, [N, B, *shape].
         turns, noise = turns.unflatten(1, (2, -1, count)), noise.unflatten(1, (2, -1))
@@ -124,7 +128,7 @@ class Update:
         fake = self._disturb(self.generator(g, z), turns[:, 1], noise[:, 1], knobs)
 
         # Discriminator. Losses are summed over rows, so each row's gradient is its own.
-        real, seen = real.detach().requires_grad_(), fake.detach().requires_grad_()
+        real, seen = self._variable(real), self._variable(fake)
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
@@ -137,15 +141,18 @@ class Update:
         if "gp" in knobs:
             between = interpolation_penalty(lambda x: self._judge(used, x), real, seen, mix, weights)
             regularised = regularised + knobs["gp"] * between
-        (grad_d,) = torch.autograd.grad(regularised.sum(), d)
+        (grad_d,) = torch.autograd.grad(regularised.sum(), d, create_graph=self.differentiable)
         rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
         new_d, mean_d, square_d = adam(state.d, grad_d, state.mean_d, state.square_d, state.step, rate_d, rows.beta_1)
 
-        # Generator, against the new discriminator, on the same fakes.
+        # Generator, against the new discriminator, on the same fakes. Its gradient goes through the fakes alone, not
+        # through what the discriminator has just learnt from them.
         used, vectors = self._normalised(new_d, vectors, knobs)
-        new_real = self._judge(used, real.detach()) if self.loss.paired else logit_real
-        loss_g = self.loss.generator(new_real, self._judge(used, fake), weights)
-        (grad_g,) = torch.autograd.grad(loss_g.sum(), g)
+        new_real = self._judge(used, real) if self.loss.paired else logit_real
+        shown = self._variable(fake)
+        loss_g = self.loss.generator(new_real, self._judge(used, shown), weights)
+        (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
+        (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
         new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, state.step, rate_g, rows.beta_1)
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
@@ -155,12 +162,16 @@ class Update:
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
         totals = state.totals + torch.stack(sums, dim=1)
         new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, vectors, state.step + 1, totals]
-        return [tensor.detach() for tensor in new]
+        return new if self.differentiable else [tensor.detach() for tensor in new]
 
     def clean_logits(self, state: PopulationState, inputs: Tensor, knobs: dict[str, Tensor]) -> Tensor:
         """Logits of inputs [n, B, *shape] as they are: [n, B]."""
         used, _ = self._normalised(state.d, state.vectors, knobs)
         return self._judge(used, inputs)
+
+    def _variable(self, x: Tensor) -> Tensor:
+        """`x` to take gradients by: on its own or, differentiably, still tied to what it came from."""
+        return x.view_as(x) if self.differentiable and x.requires_grad else x.detach().requires_grad_()
 
     def _disturb(self, x: Tensor, turns: Tensor, noise: Tensor, knobs: dict[str, Tensor]) -> Tensor:
         """Augmented, with Gaussian instance noise (Soenderby et al. 2017, arXiv:1610.04490)."""
@@ -197,9 +208,14 @@ def adam(
     weights: Tensor, grad: Tensor, first: Tensor, second: Tensor, step: Tensor, rate: Tensor, beta_1: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One step of Adam: [N, P] each, and for each row [N] its step count, learning rate and momentum."""
-    grad, t = grad.detach(), (step + 1).float()
+    t = (step + 1).float()
     first = torch.lerp(first, grad, 1 - beta_1[:, None])
     second = torch.lerp(second, grad.square(), 1 - BETA_2)
     size = rate / (1 - beta_1**t)
-    root = torch.sqrt(second / (1 - BETA_2**t)[:, None]) + EPSILON
-    return weights.detach() - size[:, None] * first / root, first, second
+    unbiased = second / (1 - BETA_2**t)[:, None]
+    if unbiased.requires_grad:
+        unbiased = unbiased.clamp(
+            min=TINY
+        )  # the root's slope at zero is infinite, and weights beyond a row's width are
+    root = torch.sqrt(unbiased) + EPSILON
+    return weights - size[:, None] * first / root, first, second

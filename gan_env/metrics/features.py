@@ -89,12 +89,11 @@ class ClassifierFeatures:
         weights = weights or self.kind.weights
         if not weights.is_file():
             raise FileNotFoundError(f"{weights} is missing: make it with `python -m gan_env.fit_features`")
-        self.network = Classifier(self.kind).to(device).eval()
+        self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
         self.network.load_state_dict(load_file(weights))
 
-    @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1], [..., C, H, W] -> features [..., 64]."""
+        """Images in [-1, 1], [..., C, H, W] -> features [..., 64], differentiable by the images."""
         flat, side = images.flatten(0, -4), self.kind.side  # [B, C, H, W]
         if flat.shape[-1] != side:
             flat = nn.functional.interpolate(flat, size=(side, side), mode="bilinear", antialias=True)

@@ -1,0 +1,29 @@
+"""Trains a controller that adapts within a run (scheme C, MAML-style), then compares it with all annealing schedules.
+
+    python agents/train_maml.py
+    python agents/train_maml.py agent.inner_steps=2 agent.inner_rate=0.5
+    python agents/train_maml.py resume=logs/maml/gan_env-Points-v0_1
+
+Of MAML (Finn et al. 2017, arXiv:1703.03400) it is the first-order variant in which only the last layer adapts (ANIL,
+Raghu et al. 2020, arXiv:1909.09157). The task is one run; its inner steps go down that run's own hypergradient at each
+decision and are kept until the run ends. The outer loss is the validation loss after them, on other samples. The
+trained policy adapts in the same way when it acts, which costs inner_steps x window GAN updates a decision beside the
+run's own.
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from agents.meta_training import run
+from baselines.options import CONFIGS, register_presets
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_maml")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    run("maml", config)
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()
