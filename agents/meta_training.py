@@ -5,7 +5,6 @@ through a window of unrolled updates by the knobs (`hypergradient.py`), from the
 weights. With steps of adaptation in the policy, the loss is that after adaptation, and the outer problem is MAML's.
 """
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,37 +12,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents.comparison import ComparisonOptions, compare, table
+from agents.checkpoint import CHECKPOINT
 from agents.hypergradient import Hypergradient
 from agents.meta_controller import KINDS, MetaController, MetaPolicy, forget
-from agents.plots import draw_all
 from agents.run_folder import RunFolder
-from baselines.options import load
-from gan_env import ENV_IDS, GANVectorEnv
+from agents.training import AgentOptions, RunOptions, close, open_folder
+from gan_env import GANVectorEnv
 from gan_env.config import require
 
-CHECKPOINT = "checkpoint/state.pt"
 LAST_RATE = 0.1
 """Share of the learning rate that is left at the end."""
 
 
 @dataclass(frozen=True)
-class MetaOptions:
+class MetaOptions(AgentOptions):
     """Hyperparameters of bilevel training.
 
     Attributes:
-        rows: GANs that train side by side.
-        rollouts: episodes of every row.
         every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes of an episode's
             beginning point elsewhere than those of its end: best are all in one update.
         kind: "mlp" or "lstm".
-        hidden: units of the controller's hidden layers.
         window: GAN updates that are unrolled at each decision.
         samples: generated and held-out samples a row that the validation loss compares.
         learning_rate: of the controller's AdamW at the start; it falls linearly to a tenth.
@@ -57,7 +50,6 @@ class MetaOptions:
     rollouts: int = 24
     every: int = 12
     kind: str = "mlp"
-    hidden: tuple[int, ...] = (64, 64)
     window: int = 50
     samples: int = 256
     learning_rate: float = 5e-3
@@ -67,7 +59,8 @@ class MetaOptions:
     inner_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("rows", "rollouts", "every", "window"):
+        super().__post_init__()
+        for name in ("every", "window"):
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
         require(self.kind in KINDS, "agent.kind", self.kind, f"one of {list(KINDS)}")
         require(self.samples >= 2, "agent.samples", self.samples, "at least 2")
@@ -78,27 +71,10 @@ class MetaOptions:
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """Options of the scripts.
-
-    Attributes:
-        agent: hyperparameters.
-        env: preset and fields of `EnvConfig`.
-        comparison: the comparison at the end.
-        seed: of the controller and of the training episodes.
-        logs: where run folders are made.
-        resume: a run folder to go on from.
-    """
+class TrainOptions(RunOptions):
+    """Options of the scripts; the others are those of every script."""
 
     agent: MetaOptions = field(default_factory=MetaOptions)
-    env: dict[str, Any] = field(default_factory=dict)
-    comparison: ComparisonOptions = field(default_factory=ComparisonOptions)
-    seed: int = 0
-    logs: str = "logs"
-    resume: str | None = None
-
-    def __post_init__(self) -> None:
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
 class Learner:
@@ -269,33 +245,12 @@ def controller_path(folder: RunFolder) -> Path:
 def run(algorithm: str, config: DictConfig) -> None:
     """The whole job: run folder, training, comparison with all schedules, table and pictures."""
     started = time.perf_counter()
-    options, folder = open_folder(algorithm, config)
+    options, folder = open_folder(algorithm, TrainOptions, config)
     controller, costs = train(options, folder)
     agent = options.agent
 
     def policy(env: GANVectorEnv) -> MetaPolicy:
         return make_policy(controller, Hypergradient(env, agent.window, agent.samples), agent)
 
-    summary = compare(algorithm, policy, options.env, folder, options.comparison, costs["gan_updates"])
-    summary["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
-    earlier = folder.path / "summary.json"
-    before = json.loads(earlier.read_text())["wall_s"] if earlier.exists() else 0.0
-    summary |= costs | {"seed": options.seed, "wall_s": round(before + time.perf_counter() - started, 1)}
-    folder.write_json("summary.json", summary)
-    text = table(summary)
-    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
-    draw_all(folder, summary, options.env)
-    print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
-
-
-def open_folder(algorithm: str, config: DictConfig) -> tuple[TrainOptions, RunFolder]:
-    """The checked options and a new run folder; or, to resume, a folder that is there with its own options."""
-    options = load(TrainOptions, config)
-    if options.resume:
-        folder, config = RunFolder.open(options.resume)
-        options = load(TrainOptions, config)
-    else:
-        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
-        folder = RunFolder.create(options.logs, algorithm, name, config, list(HydraConfig.get().overrides.task))
-    print(f"run folder: {folder.path}")
-    return options, folder
+    costs["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
+    close(algorithm, policy, options, folder, costs, started)

@@ -22,6 +22,7 @@ from agents.plots import draw_all
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from baselines.options import load
+from baselines.policies import Policy
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import require
 
@@ -90,7 +91,27 @@ def run(
     started = time.perf_counter()
     options, folder = open_folder(algorithm, kind, config)
     model, normalize, costs = train(options, folder)
-    policy = LearnedPolicy(model, normalize)
+    close(algorithm, LearnedPolicy(model, normalize), options, folder, costs, started)
+
+
+def close(
+    algorithm: str,
+    policy: Policy | Callable[[GANVectorEnv], Policy],
+    options: RunOptions,
+    folder: RunFolder,
+    costs: dict[str, Any],
+    started: float,
+) -> None:
+    """What a job ends with: the comparison with all schedules, `summary.json`, `table.txt` and the pictures.
+
+    Args:
+        algorithm: the policy's name in the table.
+        policy: what was trained, or what makes it for an environment.
+        options: of the job.
+        folder: where it goes.
+        costs: what training took, `gan_updates` among them; it goes into the summary.
+        started: when this process began, by `time.perf_counter`.
+    """
     summary = compare(algorithm, policy, options.env, folder, options.comparison, costs["gan_updates"])
     earlier = folder.path / "summary.json"
     before = json.loads(earlier.read_text())["wall_s"] if earlier.exists() else 0.0
