@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from agents.run_folder import RunFolder
 from baselines.grid import describe, search, to_mapping
 from baselines.intervals import paired_gain, summarize
-from baselines.options import CONFIGS, PolicyOptions
+from baselines.options import CONFIGS, load_policy
 from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
-from gan_env.config import replace, require
+from gan_env.config import require
 
 SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from the seeds of training
 MOMENTS = 4
@@ -116,11 +115,6 @@ def best_schedule(env: GANVectorEnv, folder: RunFolder, options: ComparisonOptio
         folder.write_json("schedule.json", {**asdict(found), "best": to_mapping(found.best)})
     saved = json.loads(path.read_text())
     return {knob: Anneal(**fields) for knob, fields in saved["best"].items()}, saved["gan_updates"]
-
-
-def load_policy(name: str) -> PolicyOptions:
-    """The options of a policy in configs/policy/."""
-    return replace(PolicyOptions(), yaml.safe_load((Path(CONFIGS) / "policy" / f"{name}.yaml").read_text()))
 
 
 def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder: RunFolder) -> Episodes:

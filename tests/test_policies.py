@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from agents.comparison import load_policy
+from baselines.options import load_policy
 from baselines.policies import Anneal, RandomPolicy, TablePolicy, published_policy, schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
