@@ -6,6 +6,7 @@ is done and not done again.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -117,8 +118,15 @@ def best_schedule(env: GANVectorEnv, folder: RunFolder, options: ComparisonOptio
     return {knob: Anneal(**fields) for knob, fields in saved["best"].items()}, saved["gan_updates"]
 
 
-def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder: RunFolder) -> Episodes:
-    """Runs a policy on the test instances; keeps samples at four moments of the first batch."""
+def evaluate(
+    name: str,
+    policy: Policy,
+    env: GANVectorEnv,
+    seeds: range,
+    folder: RunFolder,
+    instances: Sequence[int] | None = None,
+) -> Episodes:
+    """Runs a policy on the test instances (see `run_episodes`); keeps samples at four moments of the first batch."""
     decisions = env.config.num_decisions
     moments = np.linspace(0, decisions - 1, MOMENTS + 1).round().astype(int)[1:].tolist()
     batches = -(-len(seeds) // env.num_envs)
@@ -130,7 +138,7 @@ def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder:
             if batch == 0 and decision in moments:
                 pictures.append(env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8])
 
-        episodes = run_episodes(policy, env, seeds, on_decision=watch)
+        episodes = run_episodes(policy, env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
     folder.write(f"samples/{name}.npy", lambda path: _save(path, samples))
     return episodes
