@@ -146,9 +146,9 @@ class Study:
             seed = TUNE_SEED + 100_000 * sorted(SPACES).index(kind)
             runs, rows = self.options.tune_runs, env.num_envs
             options = TuneOptions(kind, {}, self.budget, runs, rows=rows, seed=seed, folder=str(folder))
-            with tqdm(total=self.budget, unit="update", unit_scale=True, desc=f"tuning {kind}") as bar:
-                with self._costs(f"tuning-{kind}"):
-                    found = tune(env, options, lambda spent, _: bar.update(spent - bar.n))
+            bar = tqdm(total=self.budget, unit="update", unit_scale=True, desc=f"tuning {kind}")
+            with bar, self._costs(f"tuning-{kind}"):
+                found = tune(env, options, lambda spent, _: bar.update(spent - bar.n))
             save_policy(policy, found, kind)
         return Tuned(**json.loads((folder / f"{kind}.json").read_text()))
 
@@ -166,7 +166,7 @@ class Study:
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
 
     def on_training(self, name: str, seed: int) -> Episodes:
-        """A controller's episodes on training instances: where its replay, and the choice among controllers, come from."""
+        """A controller's episodes on training instances: its replay and the choice among controllers come from them."""
         env = self.env(self.controller_env(name, {"split": "train"}))
 
         def run() -> Episodes:

@@ -63,7 +63,7 @@ class StudyOptions:
     """
 
     env: dict[str, Any] = field(default_factory=dict)
-    controllers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    controllers: dict[str, dict[str, Any]] = field(default_factory=lambda: {"ppo": {"seeds": 1}})
     tuned: tuple[str, ...] = ("schedule",)
     budget: int | None = None
     tune_runs: int = 16
@@ -133,6 +133,6 @@ def check_same(there: dict[str, Any], here: dict[str, Any], folder: Path) -> Non
     found = differences(there, here)
     if found:
         raise ConfigError(
-            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, or the "
-            f"options of {folder}/study/config.yml to go on with that one"
+            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
+            f"or the options of {folder}/study/config.yml to go on with that one"
         )

@@ -53,7 +53,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
 
 
 def best_on_training(study: Study) -> str:
-    """The main controller with the lowest mean final log metric on training instances: chosen without a look at tests."""
+    """The main controller with the lowest mean final log metric on training instances: no test run decides it."""
     scores: dict[str, list[float]] = {}
     for name, seed in study.mains:
         scores.setdefault(name, []).append(float(study.on_training(name, seed).final.mean()))
@@ -90,17 +90,21 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         replay = finals.get(f"{name}_replay")
         if replay is not None:
             row["feedback"] = compare_with(finals[name], replay)
+        controller = study.options.active.get(name)
+        row["ablation"] = controller is not None and controller.varies is not None
         rows[name] = row | costs(study, setting, name, len(parts))
     shown = [name for name in (learned, f"{learned}_replay", BEST, "oracle", "fixed") if name in finals]
     pooled = np.concatenate([finals[name].ravel() for name in shown])
-    thresholds = np.linspace(*np.quantile(pooled, [0.01, 0.99]), PROFILE_POINTS)
+    low, high = np.quantile(pooled, [0.01, 0.99])
+    thresholds = np.linspace(low, high, PROFILE_POINTS)
     profiles = {name: performance_profile(finals[name], thresholds) for name in shown}
     return {"policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
 
 
 def _coarseness(study: Study, parts: list[Episodes]) -> float:
     """How many of the plain environment's decisions one of these episodes' has: runs are equally long."""
-    return float(study.options.env["num_decisions"]) / parts[0].rewards.shape[1]
+    decisions: int = study.options.env["num_decisions"]
+    return decisions / int(parts[0].rewards.shape[1])
 
 
 def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:

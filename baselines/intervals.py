@@ -60,8 +60,8 @@ def paired_gain(values: Floats, opponent: Floats) -> dict[str, Any]:
 #
 # Scores come as [S, I, G]: S training seeds of a policy (1 where nothing was trained), I instances, G GAN seeds an
 # instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. A training
-# seed is one training, which shows on all instances, so training seeds are drawn as wholes. With S = 1 this is rliable's
-# stratified bootstrap.
+# seed is one training, which shows on all instances, so training seeds are drawn as wholes. With S = 1 this is the
+# stratified bootstrap of rliable.
 
 
 def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
@@ -88,7 +88,9 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     instances. Both are resampled.
 
     Args:
-        scores, opponent: [S, I, G] each; instances in the same order.
+        scores: of the policy, [S, I, G].
+        opponent: of the opponent, [S', I, G'], instances in the same order.
+        seed: of the bootstrap.
 
     Returns:
         `value` and `ci95`.
@@ -103,7 +105,7 @@ def _mann_whitney(scores: Floats, opponent: Floats) -> Floats:
     mine, theirs = (np.moveaxis(x, 2, 1).reshape(len(x), x.shape[2], -1) for x in (scores, opponent))  # [B, I, runs]
     runs = theirs.shape[-1]
     wins = sum((mine < theirs[..., i : i + 1]) + 0.5 * (mine == theirs[..., i : i + 1]) for i in range(runs))
-    return np.asarray(wins / runs).mean(axis=(1, 2))
+    return np.asarray(np.mean(wins / runs, axis=(1, 2)))
 
 
 def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> di
     Args:
         scores: [S, I, G].
         thresholds: [P], ascending.
+        seed: of the bootstrap.
 
     Returns:
         `share` [P], and `low` and `high` [P], from pointwise intervals.

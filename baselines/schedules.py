@@ -126,4 +126,4 @@ class TableScheduler:
 
     def values(self, progress: ArrayLike) -> Floats:
         """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
-        return np.asarray(np.interp(progress, np.linspace(0, 1, len(self.table)), self.table))
+        return np.asarray(np.interp(np.asarray(progress, np.float64), np.linspace(0, 1, len(self.table)), self.table))

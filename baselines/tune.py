@@ -210,7 +210,8 @@ def _rescoring_cost(env: GANVectorEnv, runs: int, finalists: int) -> int:
 
 def save_policy(path: Path, found: Tuned, kind: str) -> None:
     """Writes the winner as a file for `configs/policy/`, or for a folder given by `--config-dir`."""
-    heading = f"# Tuned ({kind}): the best of {found.trials} candidates on training instances, {found.gan_updates} GAN updates.\n"
+    tried = f"the best of {found.trials} candidates on training instances, {found.gan_updates} GAN updates"
+    heading = f"# Tuned ({kind}): {tried}.\n"
     text = heading + yaml.safe_dump(found.policy, sort_keys=False)
     write_atomically(path, lambda part: part.write_text(text))
 
