@@ -76,8 +76,8 @@ def _feedback(learned: str, gain: dict[str, Any]) -> str:
 def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
     more = "more" if mine["value"] > oracle["value"] else "less"
     return (
-        f"Choosing among the tuned schedules for each instance by itself gains {shown(oracle)} over the best single one; "
-        f"the learned policy gains {more} than that."
+        f"Choosing among the tuned schedules for each instance by itself gains {shown(oracle)} over the best one; the "
+        f"learned policy gains {more} than that."
     )
 
 
@@ -95,7 +95,8 @@ def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     better = [name for name, row in rows.items() if name not in left_out and verdict(row["gain"]) > 0]
     if not better:
         return ["No other policy is better than the tuned schedule."]
-    return [f"Also better than the tuned schedule: {', '.join(f'{n} ({shown(rows[n]["gain"])})' for n in better)}."]
+    listed = ", ".join(f"{name} ({shown(rows[name]['gain'])})" for name in better)
+    return [f"Also better than the tuned schedule: {listed}."]
 
 
 def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
@@ -122,7 +123,7 @@ def _ablation(row: dict[str, Any]) -> str:
 
 def _break_even(learned: str, name: str, found: dict[str, Any]) -> str:
     if found["runs"] is None:
-        return f"Against {name}, {learned} needs no fewer updates to the same metric, so training it never pays for itself."
+        return f"Against {name}, {learned} needs no fewer updates to the same metric: training it never pays off."
     return (
         f"Against {name}, {learned} saves {found['saved_per_run']:.0f} updates a run on the way to the same metric; "
         f"training it has paid for itself after {found['runs']:,} runs."

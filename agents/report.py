@@ -6,6 +6,7 @@ folder. The numbers are those of `summary.json`, the pictures are drawn from the
 
 import argparse
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Report:
         intro = (
             f"Final log of the {metric} (lower is better) after {sizes['updates_per_run']} GAN updates, "
             f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
-            f"controllers are trained anew with every training seed. Intervals: 95 % bootstrap, stratified by instance, "
+            f"controllers are trained anew with every training seed. Intervals: 95 % bootstrap stratified by instance, "
             f"over GAN seeds and training seeds (Agarwal et al. 2021, arXiv:2108.13264). Crashed runs count. "
             f"The learned policy of this page is {self.learned}: of all controllers the best on training instances."
         )
@@ -64,8 +65,8 @@ class Report:
             Text(intro), Heading("Conclusion"), Points(conclusions(s)),
             Heading("Results on held-out instances"), _table(self.rows), self._gains(HELD_OUT),
             Text(f"{BEST}: the tuned schedule, the best of {s['best_schedule']['trials']} candidates. NAME_replay: a "
-                 "controller's mean knob trajectory over training instances, frozen and played open loop; anybody can use "
-                 "it without learning. oracle: the best of the tuning's last candidates for each instance by itself."),
+                 "controller's mean knob trajectory over training instances, frozen and played open loop; anybody can "
+                 "use it without learning. oracle: the best of the tuning's last candidates for each instance by itself."),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
             Heading("Cost and stability"), _cost_table(self.rows), Points(_cost_notes()),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),
@@ -150,9 +151,7 @@ class Report:
         figure = failures_figure(episodes, worst[:SHOWN_FAILURES], self.study.options.instances, self.config)
         return [
             Heading("Failure cases"),
-            Text(
-                "The instances on which the learned policy does worst against the tuned schedule (means over all runs)."
-            ),
+            Text("The instances on which the learned policy does worst against the tuned schedule, over all runs."),
             Table(header, cells),
             Picture("failures", png(figure), "The worst instances: every run thin, medians thick."),
             Text("Which features of an instance go with a larger gain, over all test instances:"),
@@ -255,12 +254,15 @@ def write_report(study: Study) -> Path:
     title, path = f"Learned against annealed: {summary['preset']}", study.path
     for block in blocks:
         if isinstance(block, Picture):
-            data = block.png
-            write_atomically(path / FIGURES / f"{block.name}.png", lambda part, data=data: part.write_bytes(data))
+            write_atomically(path / FIGURES / f"{block.name}.png", partial(_write_bytes, data=block.png))
     write_json(path / "summary.json", summary)
     write_atomically(path / "policies.csv", lambda part: _write_csv(part, summary))
     write_atomically(path / "report.md", lambda part: part.write_text(to_markdown(title, blocks, FIGURES)))
     return write_atomically(path / "report.html", lambda part: part.write_text(to_html(title, blocks)))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def _write_csv(path: Path, summary: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from agents.controllers import check_script
 from baselines.options import CONFIGS
 from baselines.search_spaces import SPACES
-from gan_env.config import ConfigError, replace, require
+from gan_env.config import ConfigError, env_config, replace, require
 
 HELD_OUT = "held_out"
 """The setting that every study has: test instances of the environment's own ranges."""
@@ -84,6 +84,11 @@ class StudyOptions:
         for kind in self.tuned:
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
         require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
+        if self.env:
+            there = env_config(**self.env).instances.test_size
+            require(
+                self.instances <= there, "instances", self.instances, f"at most {there}, the environment's test_size"
+            )
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")

@@ -12,7 +12,8 @@ from agents.study_options import HELD_OUT
 from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
-from gan_env.config import to_dict
+from gan_env.config import env_config, to_dict
+from gan_env.mdp.instances import InstanceSet
 
 Floats = NDArray[np.float64]
 COLLAPSED = np.log(0.5)
@@ -77,13 +78,14 @@ def arranged(columns: list[NDArray[Any]], instances: int) -> Floats:
 
 def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
     """All policies of a setting: `policies` (a row each) and `profiles` of the most important ones."""
-    size = study.options.instances
+    size, config = study.options.instances, env_config(**study.options.env)
+    budget = config.num_decisions * config.updates_per_decision
     finals = {name: arranged([e.final for e in parts], size) for name, parts in played.items()}
     against = finals[BEST]
     target = np.tile(against.mean(axis=(0, 2)), study.options.gan_seeds)  # [E]: what the tuned schedule ends at
     rows = {}
     for name, parts in played.items():
-        updates = study.env(study.options.changed_env()).config.updates_per_decision * _coarseness(study, parts)
+        updates = budget / parts[0].rewards.shape[1]  # a decision; runs are equally long
         row = run_row(parts, target, updates)
         row |= _scores(finals[name], size, parts)
         row |= compare_with(finals[name], against)
@@ -99,12 +101,6 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     thresholds = np.linspace(low, high, PROFILE_POINTS)
     profiles = {name: performance_profile(finals[name], thresholds) for name in shown}
     return {"policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
-
-
-def _coarseness(study: Study, parts: list[Episodes]) -> float:
-    """How many of the plain environment's decisions one of these episodes' has: runs are equally long."""
-    decisions: int = study.options.env["num_decisions"]
-    return decisions / int(parts[0].rewards.shape[1])
 
 
 def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
@@ -233,7 +229,7 @@ def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> d
     finals = {n: arranged([e.final for e in played[n]], size).mean(axis=(0, 2)) for n in (learned, BEST)}
     crashes = arranged([e.crashed for e in played[learned]], size).sum(axis=(0, 2))
     gain = finals[BEST] - finals[learned]  # [I]
-    instances = study.env(study.options.changed_env({"split": "test"})).instances.instances[:size]
+    instances = InstanceSet(env_config(**study.options.env), "test").instances[:size]
     described = [to_dict(instance) for instance in instances]
     worst = [
         {
