@@ -3,7 +3,7 @@
 FOLDER/
     study/config.yml, command.txt
     training/NAME-SEED/: a run folder each; costs.json
-    tuning/KIND.journal, KIND.json: what was tried and what was found
+    tuning/KIND.study, KIND.json: what was tried and what was found
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
     costs/: wall time and peak memory of each cell

@@ -62,7 +62,7 @@ class StudyOptions:
         folder: of the study; one that is there is gone on with.
     """
 
-    env: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=lambda: {"preset": "points"})
     controllers: dict[str, dict[str, Any]] = field(default_factory=lambda: {"ppo": {"seeds": 1}})
     tuned: tuple[str, ...] = ("schedule",)
     budget: int | None = None

@@ -40,13 +40,13 @@ def anneal(trial: Trial, knob: DynamicParameter) -> dict[str, Any]:
 def end(trial: Trial, knob: DynamicParameter, which: str, kind: str) -> float:
     """A value of the knob; geometric schedules, which can't have zero, get a small one for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
-    value = float(knob.decode(torch.tensor(coordinate, dtype=torch.float64)))
+    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
     return max(value, SMALL) if kind in GEOMETRIC else value
 
 
 def share(trial: Trial, name: str) -> float:
     """A share of the run within which a schedule runs."""
-    return trial.suggest_float(name, STEP, 1.0, step=STEP)
+    return _rounded(trial.suggest_float(name, STEP, 1.0, step=STEP))
 
 
 def r3gan(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
@@ -62,7 +62,7 @@ def rule(kind: str) -> Callable[[Trial, GANVectorEnv], PolicyOptions]:
     """An adaptive rule with its own parameters: its target, and how fast it moves."""
 
     def space(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
-        target = trial.suggest_float("target", -0.5, 0.95, step=STEP)
+        target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
         speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
         return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
 

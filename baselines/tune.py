@@ -6,6 +6,7 @@ chosen by luck. All of it fits a budget of GAN updates. The study is saved: afte
 """
 
 import json
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,9 +20,6 @@ import yaml
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
 from tqdm import tqdm
 
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
@@ -109,13 +107,14 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     reserve = _rescoring_cost(env, options.runs, finalists)
     least = f"at least {batch + reserve}: one batch of {env.num_envs} rows and the re-scoring of its best"
     require(options.budget >= batch + reserve, "budget", options.budget, least)
-    study = _open_study(folder, options, env)
-    trials = _complete(study)
-    spent = round(sum(trial.user_attrs["gan_updates"] for trial in trials))
+    path = folder / f"{options.kind}.study"
+    study = _open_study(path)
+    spent = round(sum(trial.user_attrs["gan_updates"] for trial in study.trials))
     while spent + _candidates_cost(env, options) + reserve <= options.budget:
         spent += _search_batch(study, env, options)
+        write_atomically(path, lambda part: part.write_bytes(pickle.dumps(study)))
         report(spent, study.best_value)
-    best = sorted(_complete(study), key=lambda trial: trial.value or 0.0)
+    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
     distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
     ranked, score, used = _rescore(env, list(distinct.values())[:finalists], options)
     report(spent + used, score)
@@ -124,24 +123,19 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     return found
 
 
-def _open_study(folder: Path, options: TuneOptions, env: GANVectorEnv) -> optuna.Study:
-    """The study in the folder; candidates that a kill left unfinished are given up, and will be drawn again."""
+def _open_study(path: Path) -> optuna.Study:
+    """The study as the last batch left it, or a new one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(folder / f"{options.kind}.journal")))
-    study = optuna.create_study(storage=storage, study_name=options.kind, load_if_exists=True)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-    return study
-
-
-def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if path.exists():
+        study = pickle.loads(path.read_bytes())  # our own file
+        assert isinstance(study, optuna.Study)
+        return study
+    return optuna.create_study()
 
 
 def _search_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions) -> int:
     """Draws, plays and tells as many candidates as fit into the rows; the GAN updates that it took."""
-    done = len(_complete(study))
+    done = len(study.trials)
     study.sampler = _sampler(options.seed + done)  # so a resumed study draws what an uninterrupted one does
     count = max(1, env.num_envs // options.runs)
     trials = []
