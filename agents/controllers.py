@@ -4,7 +4,9 @@
 same configuration, but in a given folder and without the comparison at the end, which a study makes once for all.
 """
 
+import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,17 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
+from agents.costs import metered
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from baselines.options import CONFIGS, load, register_presets
 from baselines.policies import Policy
 from gan_env import PRESETS, GANVectorEnv
-from gan_env.config import require, to_dict
+from gan_env.config import ConfigError, require, to_dict
 from gan_env.files import write_atomically
 
-NAME = "controller"
+NAME, TRAINED = "controller", "trained.json"
+_TAIL = 2000  # characters of a failed training's output that are shown
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "ppo": PPO,
     "recurrent_ppo": RecurrentPPO,
@@ -59,6 +63,19 @@ def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], a
     return [sys.executable, "-m", "agents.controllers", script, str(folder), *fields]
 
 
+def run_logged(arguments: Sequence[str], log: Path) -> None:
+    """Runs a command to its end; what it prints is added to `log`.
+
+    Raises:
+        ConfigError: it failed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:  # `run` ends the process when we are interrupted
+        done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise ConfigError(f"{' '.join(arguments)} failed; the end of {log}:\n{log.read_text()[-_TAIL:]}")
+
+
 def _changes(options: dict[str, Any], base: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Dotted keys and values of what differs from `base`."""
     found: list[tuple[str, Any]] = []
@@ -88,8 +105,9 @@ def main(arguments: list[str]) -> None:
     run = RunFolder(Path(folder), NAME)
     text = OmegaConf.to_yaml(config, resolve=True)
     write_atomically(run.settings / "config.yml", lambda part: part.write_text(text))
-    costs = module.train(load(module.TrainOptions, config), run)[-1]
-    run.write_json("trained.json", costs)
+    with metered() as costs:
+        trained = module.train(load(module.TrainOptions, config), run)[-1]
+    run.write_json(TRAINED, trained | costs)
 
 
 def check_script(script: str, key: str) -> None:

@@ -2,7 +2,7 @@
 
 FOLDER/
     study/config.yml, command.txt
-    training/NAME-SEED/: a run folder each; costs.json
+    training/NAME-SEED/: a run folder each; trained.json: what it cost
     tuning/KIND.study, KIND.json: what was tried and what was found
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
@@ -25,8 +25,8 @@ from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
-from agents.controllers import command, load_controller
-from agents.costs import metered, run_metered
+from agents.controllers import TRAINED, command, load_controller, run_logged
+from agents.costs import metered
 from agents.run_folder import RunFolder
 from agents.study_options import HELD_OUT, Controller, StudyOptions
 from baselines.options import PolicyOptions, load_policy
@@ -118,14 +118,13 @@ class Study:
     def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
         """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
         folder = self.trained(name, seed)
-        path = folder / "costs.json"
+        path = folder / TRAINED
         if not path.exists():
             print(f"training {name}, seed {seed}: {folder}/log.txt", flush=True)
             env = self.options.changed_env(controller.env, controller.training)
             number = self.options.seed + APART * seed
             work = command(controller.script, folder, number, env, controller.arguments)
-            costs = run_metered(work, folder / "log.txt")
-            write_json(path, json.loads((folder / "trained.json").read_text()) | costs)
+            run_logged(work, folder / "log.txt")
         return dict(json.loads(path.read_text()))
 
     def trained(self, name: str, seed: int) -> Path:

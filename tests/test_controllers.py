@@ -1,11 +1,13 @@
 """The command that trains a controller of a study says what its environment is."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 
-from agents.controllers import ALGORITHMS, check_script, command
+from agents.controllers import ALGORITHMS, check_script, command, run_logged
 from agents.train_ppo import TrainOptions
 from baselines.options import CONFIGS, load, register_presets
 from gan_env import PRESETS, ConfigError
@@ -13,8 +15,6 @@ from gan_env.config import env_config, to_dict
 
 
 def fields(changes: dict[str, Any], *arguments: str) -> list[str]:
-    from pathlib import Path
-
     options = {"preset": "points", **to_dict(env_config("points", **changes))}
     return command("ppo", Path("somewhere"), 1000, options, arguments)[5:]
 
@@ -51,6 +51,16 @@ def test_a_script_without_a_loader_is_refused_with_help() -> None:
 
 def test_presets_are_environment_groups_too() -> None:
     """The command names the preset as the group `env`."""
-    from pathlib import Path
-
     assert set(PRESETS) == {path.stem for path in (Path(CONFIGS) / "env").glob("*.yaml")}
+
+
+def test_what_a_command_prints_is_added_to_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "made" / "log.txt"
+    for word in ("one", "two"):
+        run_logged([sys.executable, "-c", f"print({word!r})"], log)
+    assert log.read_text() == "one\ntwo\n"
+
+
+def test_a_failed_command_is_an_error_that_shows_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such thing"):
+        run_logged([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "log.txt")
