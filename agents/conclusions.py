@@ -76,7 +76,7 @@ def _feedback(learned: str, gain: dict[str, Any]) -> str:
 def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
     more = "more" if mine["value"] > oracle["value"] else "less"
     return (
-        f"Choosing among the tuned schedules for each instance by itself gains {shown(oracle)} over the best one; the "
+        f"Choosing a schedule for each instance by itself gains {shown(oracle)} over the best one; the "
         f"learned policy gains {more} than that."
     )
 

@@ -66,7 +66,7 @@ class Report:
             Heading("Results on held-out instances"), _table(self.rows), self._gains(HELD_OUT),
             Text(f"{BEST}: the tuned schedule, the best of {s['best_schedule']['trials']} candidates. NAME_replay: a "
                  "controller's mean knob trajectory over training instances, frozen and played open loop; anybody can "
-                 "use it without learning. oracle: the best of the tuning's finalists for each instance by itself."),
+                 "use it without learning. oracle: the best of all schedules for each instance by itself."),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
             Heading("Cost and stability"), _cost_table(self.rows), Points(_cost_notes()),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),

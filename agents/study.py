@@ -175,12 +175,16 @@ class Study:
         return self.folder.cached_episodes(f"training/{name}-{seed}", run)
 
     def oracle(self) -> Episodes:
-        """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on."""
-        env = self.env(self.options.changed_env({"split": "test"}))
-        finalists = [replace(PolicyOptions(), fields, "policy.") for fields in self.tuned("schedule").finalists]
-        candidates = [policy.make(env) for policy in [*finalists, PolicyOptions()]]
+        """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
+
+        Its candidates are the tuning's finalists and the study's schedules.
+        """
 
         def run() -> Episodes:
+            env = self.env(self.options.changed_env({"split": "test"}))
+            pool = [replace(PolicyOptions(), fields, "policy.") for fields in self.tuned("schedule").finalists]
+            pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
+            candidates = [policy.make(env) for policy in pool]
             with tqdm(unit="run", desc="oracle") as bar:
 
                 def show(done: int, total: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ def test_the_page_is_one_file_with_everything(page: str) -> None:
     assert page.count("data:image/png;base64,") == page.count("<img ") >= 9
     assert 'src="http' not in page and "href=" not in page
     assert 'name="viewport"' in page
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_shows_in_a_browser(
+    check_page: Callable[[Path, int], None], finished: Path, page: str, width: int
+) -> None:
+    check_page(finished / "report.html", width)
 
 
 def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) -> None:
