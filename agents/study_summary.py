@@ -83,10 +83,10 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     finals = {name: arranged([e.final for e in parts], size) for name, parts in played.items()}
     against = finals[BEST]
     target = np.tile(against.mean(axis=(0, 2)), study.options.gan_seeds)  # [E]: what the tuned schedule ends at
+    reached = {name: arranged(updates_needed(parts, target, budget), size) for name, parts in played.items()}
     rows = {}
     for name, parts in played.items():
-        updates = budget / parts[0].rewards.shape[1]  # a decision; runs are equally long
-        row = run_row(parts, target, updates)
+        row = run_row(parts, reached[name], budget)
         row |= _scores(finals[name], size, parts)
         row |= compare_with(finals[name], against)
         replay = finals.get(f"{name}_replay")
@@ -94,6 +94,13 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
             row["feedback"] = compare_with(finals[name], replay)
         controller = study.options.active.get(name)
         row["ablation"] = controller is not None and controller.varies is not None
+        row["saved"] = {
+            other: stratified(np.minimum(reached[other], budget) - np.minimum(reached[name], budget), mean)
+            for other in ("fixed", BEST)
+            if other in reached
+        }
+        if "oracle" in finals:
+            row["against_oracle"] = compare_with(finals[name], finals["oracle"])
         rows[name] = row | costs(study, setting, name, len(parts))
     shown = [name for name in (learned, f"{learned}_replay", BEST, "oracle", "fixed") if name in finals]
     pooled = np.concatenate([finals[name].ravel() for name in shown])
@@ -126,13 +133,16 @@ def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
     return {"gain": stratified(gain, mean), "probability": probability_of_improvement(scores, opponent)}
 
 
-def run_row(parts: list[Episodes], target: Floats, updates: float) -> dict[str, Any]:
+def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:
+    """GAN updates until each run was at its target [E], infinite where it never was: [E] a training seed."""
+    return [updates_to_target(e.log_metric, target, 1) * budget / e.rewards.shape[1] for e in parts]
+
+
+def run_row(parts: list[Episodes], reached: Floats, budget: int) -> dict[str, Any]:
     """How the runs went: crashes, collapses, updates to the target, smoothness of the losses."""
     crashed = np.concatenate([e.crashed for e in parts])
     collapse = np.concatenate([_last(e.extras["collapse"]) for e in parts])
     collapsed = ~crashed & (collapse < COLLAPSED)
-    reach = np.concatenate([updates_to_target(e.log_metric, target, 1) for e in parts]) * updates
-    budget = parts[0].rewards.shape[1] * updates
     smooth = {
         f"roughness_{name}": _finite_mean(np.concatenate([roughness(e.extras[name]) for e in parts]))
         for name in ("loss_d", "loss_g")
@@ -142,8 +152,8 @@ def run_row(parts: list[Episodes], target: Floats, updates: float) -> dict[str, 
         "crashes": int(crashed.sum()),
         "crash_rate": float(crashed.mean()),
         "collapse_rate": float(collapsed.mean()),
-        "reached_target": float(np.isfinite(reach).mean()),
-        "updates_to_target": float(np.minimum(reach, budget).mean()),
+        "reached_target": float(np.isfinite(reached).mean()),
+        "updates_to_target": float(np.minimum(reached, budget).mean()),
         **smooth,
     }
 
@@ -206,15 +216,13 @@ def break_even(rows: dict[str, dict[str, Any]], learned: str) -> dict[str, Any]:
     """After how many runs training the controller has paid for itself, in GAN updates.
 
     A run saves what the controller needs less than the opponent to reach the metric that the tuned schedule ends at
-    (a run that never reaches it counts with the whole budget). Null: it saves nothing, so it never pays.
+    (a run that never reaches it counts with the whole budget). Null: the interval of what it saves isn't above 0.
     """
     found = {}
-    for name in ("fixed", BEST):
-        if name in rows:
-            saved = rows[name]["updates_to_target"] - rows[learned]["updates_to_target"]
-            extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
-            runs = max(0, int(np.ceil(extra / saved))) if saved > 0 else None
-            found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
+    for name, saved in rows[learned]["saved"].items():
+        extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
+        runs = max(0, int(np.ceil(extra / saved["value"]))) if saved["ci95"][0] > 0 else None
+        found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
     return found
 
 

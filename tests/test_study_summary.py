@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.study_summary import arranged, break_even, compare_with, run_row
+from agents.study_summary import arranged, break_even, compare_with, run_row, updates_needed
 from baselines.rollout import Episodes
 
 
@@ -34,7 +34,9 @@ def test_crashes_collapses_and_updates_to_the_target_by_hand() -> None:
         collapse=[[0, 0], [0, 0], [0, -2], [-np.inf, np.nan]],
         crashed=[False, False, False, True],
     )
-    row = run_row([e], np.full(4, -1.0), updates=50)
+    reached = updates_needed([e], np.full(4, -1.0), budget=100)
+    assert reached[0].tolist() == [50, np.inf, 100, np.inf]
+    row = run_row([e], np.stack(reached), budget=100)
     assert row["crashes"] == 1 and row["crash_rate"] == 0.25
     assert row["collapse_rate"] == 0.25  # the crashed run is counted once
     assert row["reached_target"] == 0.5
@@ -44,7 +46,7 @@ def test_crashes_collapses_and_updates_to_the_target_by_hand() -> None:
 def test_roughness_is_known_where_losses_are_observed() -> None:
     e = episodes([[0.0] * 5])
     e.extras["loss_d"] = np.array([[1.0, 2, 3, 4]], np.float32)
-    row = run_row([e], np.zeros(1), 1)
+    row = run_row([e], np.ones(1), 1)
     assert row["roughness_loss_d"] == pytest.approx(0, abs=1e-6)
     assert "roughness_loss_g" not in row
 
@@ -58,12 +60,13 @@ def test_gain_pairs_every_training_seed_with_the_opponent() -> None:
     assert found["probability"]["value"] == pytest.approx(0.75)  # of four pairs an instance three are better
 
 
-@pytest.mark.parametrize(("needed", "runs"), [(80, 50), (100, None), (120, None)])
-def test_break_even_is_what_training_took_over_what_a_run_saves(needed: float, runs: int | None) -> None:
+@pytest.mark.parametrize(("low", "runs"), [(5.0, 50), (0.0, None), (-5.0, None)])
+def test_break_even_is_what_training_took_over_what_a_run_saves(low: float, runs: int | None) -> None:
+    saved = {"value": 20.0, "ci95": (low, 35.0)}
     rows = {
-        "ppo": {"updates_to_target": needed, "found_gan_updates": 1000.0},
-        "fixed": {"updates_to_target": 100.0, "found_gan_updates": 0.0},
-        "best_schedule": {"updates_to_target": 100.0, "found_gan_updates": 1000.0},
+        "ppo": {"saved": {"fixed": saved, "best_schedule": saved}, "found_gan_updates": 1000.0},
+        "fixed": {"found_gan_updates": 0.0},
+        "best_schedule": {"found_gan_updates": 1000.0},
     }
     found = break_even(rows, "ppo")
     assert found["fixed"]["runs"] == runs
