@@ -6,7 +6,9 @@ same configuration, but in a given folder and without the comparison at the end,
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,22 +31,35 @@ from gan_env.files import write_atomically
 
 NAME, TRAINED = "controller", "trained.json"
 _TAIL = 2000  # characters of a failed training's output that are shown
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
-    "ppo": PPO,
-    "recurrent_ppo": RecurrentPPO,
-    "sac": SAC,
-    "tqc": TQC,
-    "ars": ARS,
-}
-"""Script agents/train_NAME.py -> what loads its model."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A training script that studies can use.
+
+    Attributes:
+        module: has `TrainOptions`, and `train(options, folder)` whose last result is what the training cost.
+        load: the trained controller in a run folder, ready to act in an environment.
+    """
+
+    module: str
+    load: Callable[[RunFolder, GANVectorEnv], Policy]
+
+
+def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
+    model = algorithm.load(run.model, device="cpu")
+    normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
+    return LearnedPolicy(model, normalize)
+
+
+_SB3 = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
+SCRIPTS = {name: Script(f"agents.train_{name}", partial(_sb3, algorithm)) for name, algorithm in _SB3.items()}
+"""By the name of the script, agents/train_NAME.py."""
 
 
 def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`."""
-    run = RunFolder(folder, NAME)
-    model = ALGORITHMS[script].load(run.model, device="cpu")
-    normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
-    return LearnedPolicy(model, normalize)
+    return SCRIPTS[script].load(RunFolder(folder, NAME), env)
 
 
 def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], arguments: tuple[str, ...]) -> list[str]:
@@ -98,7 +113,7 @@ def _text(value: Any) -> str:
 def main(arguments: list[str]) -> None:
     """Entry point."""
     script, folder, *fields = arguments
-    module = import_module(f"agents.train_{script}")
+    module = import_module(SCRIPTS[script].module)
     register_presets()
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose(f"train_{script}", fields)
@@ -112,7 +127,7 @@ def main(arguments: list[str]) -> None:
 
 def check_script(script: str, key: str) -> None:
     """Raises a `ConfigError` unless there is such a training script whose controllers can be loaded."""
-    require(script in ALGORITHMS, key, script, f"one of {sorted(ALGORITHMS)}")
+    require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")
 
 
 if __name__ == "__main__":

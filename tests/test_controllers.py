@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from agents.controllers import ALGORITHMS, check_script, command, run_logged
+from agents.controllers import SCRIPTS, check_script, command, run_logged
 from agents.train_ppo import TrainOptions
 from baselines.options import CONFIGS, load, register_presets
 from gan_env import PRESETS, ConfigError
@@ -43,7 +43,7 @@ def test_every_kind_of_field_reaches_the_training_script() -> None:
 
 
 def test_a_script_without_a_loader_is_refused_with_help() -> None:
-    for script in ALGORITHMS:
+    for script in SCRIPTS:
         check_script(script, "script")
     with pytest.raises(ConfigError, match="recurrent_ppo"):
         check_script("dreamer", "script")
