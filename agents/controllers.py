@@ -52,7 +52,7 @@ def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> P
     return LearnedPolicy(model, normalize)
 
 
-_SB3 = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
+_SB3: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
 SCRIPTS = {name: Script(f"agents.train_{name}", partial(_sb3, algorithm)) for name, algorithm in _SB3.items()}
 """By the name of the script, agents/train_NAME.py."""
 
