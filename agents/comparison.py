@@ -6,25 +6,24 @@ is done and not done again.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from agents.run_folder import RunFolder
 from baselines.grid import describe, search, to_mapping
 from baselines.intervals import paired_gain, summarize
-from baselines.options import CONFIGS, PolicyOptions
+from baselines.options import CONFIGS, load_policy
 from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
-from gan_env.config import replace, require
+from gan_env.config import require
 
 SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from the seeds of training
 MOMENTS = 4
@@ -125,13 +124,15 @@ def best_schedule(env: GANVectorEnv, folder: RunFolder, options: ComparisonOptio
     return {knob: Anneal(**fields) for knob, fields in saved["best"].items()}, saved["gan_updates"]
 
 
-def load_policy(name: str) -> PolicyOptions:
-    """The options of a policy in configs/policy/."""
-    return replace(PolicyOptions(), yaml.safe_load((Path(CONFIGS) / "policy" / f"{name}.yaml").read_text()))
-
-
-def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder: RunFolder) -> Episodes:
-    """Runs a policy on the test instances; keeps samples at four moments of the first batch."""
+def evaluate(
+    name: str,
+    policy: Policy,
+    env: GANVectorEnv,
+    seeds: range,
+    folder: RunFolder,
+    instances: Sequence[int] | None = None,
+) -> Episodes:
+    """Runs a policy on the test instances (see `run_episodes`); keeps samples at four moments of the first batch."""
     decisions = env.config.num_decisions
     moments = np.linspace(0, decisions - 1, MOMENTS + 1).round().astype(int)[1:].tolist()
     batches = -(-len(seeds) // env.num_envs)
@@ -143,7 +144,7 @@ def evaluate(name: str, policy: Policy, env: GANVectorEnv, seeds: range, folder:
             if batch == 0 and decision in moments:
                 pictures.append(env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8])
 
-        episodes = run_episodes(policy, env, seeds, on_decision=watch)
+        episodes = run_episodes(policy, env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
     folder.write(f"samples/{name}.npy", lambda path: _save(path, samples))
     return episodes

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from baselines.policies import Anneal, TablePolicy, schedule_table
-from baselines.rollout import run_episodes
+from baselines.policies import Anneal, schedule_policy
+from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 
@@ -120,18 +120,9 @@ def _score(
     env: GANVectorEnv, entries: list[Schedule], seed: int, runs: int, report: Callable[[int, int], None]
 ) -> NDArray[np.float64]:
     """Mean final log metric of each schedule over the same `runs` instances and seeds: [len(entries)]."""
-    jobs = [(entry, run) for entry in range(len(entries)) for run in range(runs)]
-    tables = [schedule_table(env, entry) for entry in entries]
-    finals = []
-    for first in range(0, len(jobs), env.num_envs):
-        part = jobs[first : first + env.num_envs]
-        rows = part + part[:1] * (env.num_envs - len(part))  # the last batch is filled up
-        policy = TablePolicy(env, np.stack([tables[entry] for entry, _ in rows]))
-        seeds = [seed + run for _, run in rows]
-        episodes = run_episodes(policy, env, seeds, [s % len(env.instances) for s in seeds])
-        finals.append(episodes.final[: len(part)])
-        report(first + len(part), len(jobs))
-    means: NDArray[np.float64] = np.concatenate(finals).reshape(len(entries), runs).mean(axis=1)
+    jobs = [(entry, run, run % len(env.instances)) for entry in range(len(entries)) for run in range(seed, seed + runs)]
+    played = run_jobs(env, [schedule_policy(env, entry) for entry in entries], jobs, report)
+    means: NDArray[np.float64] = played.final.reshape(len(entries), runs).mean(axis=1)
     return means
 
 

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from baselines.grid import candidates, describe
 from baselines.intervals import bootstrap_interval
 from baselines.options import CONFIGS, load, register_presets
-from baselines.policies import TablePolicy, schedule_table
-from baselines.rollout import run_episodes
+from baselines.policies import schedule_policy
+from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import require
 
@@ -57,17 +57,12 @@ class HeadroomOptions:
 def measure(env: GANVectorEnv, options: HeadroomOptions) -> tuple[list[str], Floats]:
     """Final log metric of every candidate: names [C], finals [C, instances, runs]."""
     schedules = candidates(env.config.knobs)[:: options.thin]
-    tables = [schedule_table(env, schedule) for schedule in schedules]
-    jobs = [(c, i, r) for c in range(len(tables)) for i in range(options.instances) for r in range(options.runs)]
-    finals = []
-    for first in tqdm(range(0, len(jobs), env.num_envs), unit="batch"):
-        part = jobs[first : first + env.num_envs]
-        rows = part + part[:1] * (env.num_envs - len(part))
-        policy = TablePolicy(env, np.stack([tables[c] for c, _, _ in rows]))
-        seeds = [options.seed + i * options.runs + r for _, i, r in rows]
-        finals.append(run_episodes(policy, env, seeds, [i for _, i, _ in rows]).final[: len(part)])
-    shape = (len(tables), options.instances, options.runs)
-    return [describe(s) for s in schedules], np.concatenate(finals).astype(np.float64).reshape(shape)
+    policies = [schedule_policy(env, schedule) for schedule in schedules]
+    shape = (len(policies), options.instances, options.runs)
+    jobs = [(c, options.seed + i * options.runs + r, i) for c, i, r in np.ndindex(*shape)]
+    with tqdm(total=len(jobs), unit="run") as bar:
+        played = run_jobs(env, policies, jobs, lambda done, _: bar.update(done - bar.n))
+    return [describe(s) for s in schedules], played.final.astype(np.float64).reshape(shape)
 
 
 def groups(instances: list[Instance]) -> dict[str, NDArray[np.int64]]:

@@ -19,6 +19,11 @@ def iqm(values: Floats) -> Floats:
     return np.asarray(trim_mean(values, 0.25, axis=-1))
 
 
+def mean(values: Floats) -> Floats:
+    """Mean along the last axis."""
+    return np.asarray(values.mean(axis=-1))
+
+
 def bootstrap_interval(
     values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
@@ -43,12 +48,82 @@ def paired_gain(values: Floats, opponent: Floats) -> dict[str, Any]:
     gain = opponent - values
     better = (gain > 0) + 0.5 * (gain == 0)
 
-    def mean(x: Floats) -> Floats:
-        return np.asarray(x.mean(axis=-1))
-
     return {
         "mean": float(gain.mean()),
         "ci95": bootstrap_interval(gain, mean),
         "probability_of_improvement": float(better.mean()),
         "probability_ci95": bootstrap_interval(better, mean),
     }
+
+
+# --- studies: training seeds x instances x GAN seeds ---
+#
+# Scores come as [S, I, G]: S training seeds of a policy (1 where nothing was trained), I instances, G GAN seeds an
+# instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. A training
+# seed is one training, which shows on all instances, so training seeds are drawn as wholes. With S = 1 this is the
+# stratified bootstrap of rliable.
+
+
+def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+    """Stratified bootstrap samples: [S, I, G] -> [resamples, S, I, G]."""
+    seeds, instances, runs = scores.shape
+    rng = np.random.default_rng(seed)
+    trained = rng.integers(seeds, size=(resamples, seeds, 1, 1))
+    drawn = rng.integers(runs, size=(resamples, seeds, instances, runs))
+    picked: Floats = scores[trained, np.arange(instances)[:, None], drawn]
+    return picked
+
+
+def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> dict[str, Any]:
+    """`value` of a statistic (along the last axis) over all runs of [S, I, G], and its 95 % interval `ci95`."""
+    samples = resampled(scores, seed)
+    low, high = np.quantile(statistic(samples.reshape(len(samples), -1)), [0.025, 0.975])
+    return {"value": float(statistic(scores.reshape(-1))), "ci95": (float(low), float(high))}
+
+
+def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, Any]:
+    """How probably a run of the policy is better (lower) than one of the opponent on the same instance.
+
+    As rliable has it: all pairs of runs of an instance (Mann and Whitney's U, ties count half), then the mean over the
+    instances. Both are resampled.
+
+    Args:
+        scores: of the policy, [S, I, G].
+        opponent: of the opponent, [S', I, G'], instances in the same order.
+        seed: of the bootstrap.
+
+    Returns:
+        `value` and `ci95`.
+    """
+    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, seed + 1))
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return {"value": float(_mann_whitney(scores[None], opponent[None])[0]), "ci95": (float(low), float(high))}
+
+
+def _mann_whitney(scores: Floats, opponent: Floats) -> Floats:
+    """[B, S, I, G] and [B, S', I, G'] -> [B]: the share of pairs that are better, by instance, then their mean."""
+    mine, theirs = (np.moveaxis(x, 2, 1).reshape(len(x), x.shape[2], -1) for x in (scores, opponent))  # [B, I, runs]
+    runs = theirs.shape[-1]
+    wins = sum((mine < theirs[..., i : i + 1]) + 0.5 * (mine == theirs[..., i : i + 1]) for i in range(runs))
+    return np.asarray(np.mean(wins / runs, axis=(1, 2)))
+
+
+def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> dict[str, Any]:
+    """The share of runs whose score is at most each threshold (lower is better), and a 95 % band.
+
+    Args:
+        scores: [S, I, G].
+        thresholds: [P], ascending.
+        seed: of the bootstrap.
+
+    Returns:
+        `share` [P], and `low` and `high` [P], from pointwise intervals.
+    """
+
+    def shares(samples: Floats) -> Floats:
+        ordered = np.sort(samples.reshape(len(samples), -1), axis=1)
+        counts = np.stack([np.searchsorted(row, thresholds, side="right") for row in ordered])
+        return np.asarray(counts / ordered.shape[1])
+
+    low, high = np.quantile(shares(resampled(scores, seed)), [0.025, 0.975], axis=0)
+    return {"share": shares(scores[None])[0].tolist(), "low": low.tolist(), "high": high.tolist()}

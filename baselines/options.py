@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from baselines.adaptive import RULES, AdaptivePolicy
-from baselines.policies import Anneal, Policy, RandomPolicy, published_policy, schedule_policy
+from baselines.policies import Anneal, Policy, RandomPolicy, published_policy, schedule_policy, tabulated_policy
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace, require, to_dict
 from gan_env.gan.points import POINT_SETS
 
 T = TypeVar("T")
-KINDS = ("schedule", "published", "random", *RULES)
+KINDS = ("schedule", "published", "table", "random", *RULES)
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 
 
@@ -48,9 +49,10 @@ class PolicyOptions:
     """A policy by name; see configs/policy/.
 
     Attributes:
-        kind: "schedule", "published" (a schedule of which those knobs count that are controlled), "random", or the name
-            of an adaptive rule ("ada", "apa", "diffusion").
+        kind: "schedule", "published" (a schedule of which those knobs count that are controlled), "table" (a schedule
+            by its values), "random", or the name of an adaptive rule ("ada", "apa", "diffusion").
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
+        table: the values of each knob over the run, evenly spaced, for the kind "table".
         until: share of the run within which schedules run that don't say it themselves.
         hold: decisions for which a random action is held.
         rule: what differs from the published constants of an adaptive rule; see `baselines.adaptive.Rule`.
@@ -58,16 +60,22 @@ class PolicyOptions:
 
     kind: str = "schedule"
     knobs: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    table: dict[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     until: float = 1.0
     hold: int = 1
     rule: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
+        require(
+            bool(self.table) == (self.kind == "table"), "policy.table", self.table, "values for the kind table alone"
+        )
         require(not self.rule or self.kind in RULES, "policy.rule", self.rule, f"nothing, or a kind of {sorted(RULES)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`."""
+        if self.kind == "table":
+            return tabulated_policy(env, self.table)
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
         if self.kind in RULES:
@@ -75,3 +83,8 @@ class PolicyOptions:
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
         return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
+
+
+def load_policy(name: str) -> PolicyOptions:
+    """The options of a policy in configs/policy/."""
+    return replace(PolicyOptions(), yaml.safe_load((Path(CONFIGS) / "policy" / f"{name}.yaml").read_text()))

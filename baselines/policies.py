@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from baselines.schedules import AnnealedScheduler
+from baselines.schedules import AnnealedScheduler, TableScheduler
 from gan_env import GANVectorEnv
 from gan_env.config import require
 from gan_env.mdp.observation import statistics
@@ -128,24 +128,50 @@ def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
     The first interval has the schedule's first value, the last interval its last. A schedule that ends before the run
     does (`until`) has its last value from the first interval on that begins no earlier than that.
     """
-    decisions = env.config.num_decisions
-    progress = np.arange(decisions) / max(decisions - 1, 1)
-    columns = [np.full(decisions, float(u)) for u in env.knobs.initial.cpu()]
-    for name, anneal in anneals.items():
-        require(name in env.config.knobs, "policy", name, f"one of the controlled knobs {list(env.config.knobs)}")
-        knob = env.knobs.table[name]
+
+    def values(anneal: Anneal) -> NDArray[np.float64]:
         scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
-        values = scheduler.values(progress, anneal.initial, anneal.final)
+        return scheduler.values(_progress(env), anneal.initial, anneal.final)
+
+    for name in anneals:
+        require(name in env.config.knobs, "policy", name, f"one of the controlled knobs {list(env.config.knobs)}")
+    return _coordinates(env, {name: values(anneal) for name, anneal in anneals.items()})
+
+
+def _progress(env: GANVectorEnv) -> NDArray[np.float64]:
+    """The share of the run at which each interval's value is taken, [T]: 0 for the first, 1 for the last."""
+    decisions = env.config.num_decisions
+    progress: NDArray[np.float64] = np.arange(decisions) / max(decisions - 1, 1)
+    return progress
+
+
+def _coordinates(env: GANVectorEnv, values: Mapping[str, NDArray[np.float64]]) -> Floats:
+    """Values of the named knobs during each interval, [T] each -> coordinates of all controlled knobs, [T, K].
+
+    Raises:
+        ConfigError: a value outside the knob's bounds.
+    """
+    columns = [np.full(env.config.num_decisions, float(u)) for u in env.knobs.initial.cpu()]
+    for name, column in values.items():
+        knob = env.knobs.table[name]
         low, high = knob.bounds
-        inside = bool((values >= low - 1e-9).all() and (values <= high + 1e-9).all())
-        require(inside, name, str(anneal), f"values from {low} to {high}")
-        columns[env.config.knobs.index(name)] = knob.encode(torch.from_numpy(values)).numpy()
+        inside = bool((column >= low - 1e-9).all() and (column <= high + 1e-9).all())
+        require(inside, name, [float(f"{v:.4g}") for v in column], f"values from {low} to {high}")
+        columns[env.config.knobs.index(name)] = knob.encode(torch.from_numpy(column)).numpy()
     return np.stack(columns, axis=1).astype(np.float32)
 
 
 def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
     """A policy that anneals each named knob, starting at the schedule's first value."""
     return TablePolicy(env, schedule_table(env, anneals))
+
+
+def tabulated_policy(env: GANVectorEnv, tables: Mapping[str, Sequence[float]]) -> TablePolicy:
+    """Plays a table of values a knob; other knobs keep their initial values. A run may have any number of decisions."""
+    for name in tables:
+        require(name in env.config.knobs, "policy.table", name, f"one of the knobs {list(env.config.knobs)}")
+    values = {name: TableScheduler(table).values(_progress(env)) for name, table in tables.items()}
+    return TablePolicy(env, _coordinates(env, values))
 
 
 def published_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:

@@ -25,7 +25,7 @@ class Episodes:
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
-        extras: other infos, [E, T] each (NaN after the end).
+        extras: other infos, and the losses if they are observed, [E, T] each (NaN after the end).
         gan_updates: GAN updates that were run.
     """
 
@@ -40,6 +40,18 @@ class Episodes:
     def final(self) -> Floats:
         """The final log metric, [E]."""
         return self.log_metric[:, -1]
+
+    def first(self, count: int) -> "Episodes":
+        """The first `count` episodes; `gan_updates` stays that of all."""
+        columns = {f.name: getattr(self, f.name)[:count] for f in fields(Episodes)[:4]}
+        return Episodes(**columns, extras={k: v[:count] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
+
+    @staticmethod
+    def join(parts: "Sequence[Episodes]", gan_updates: int) -> "Episodes":
+        """All episodes of the parts in their order, which took `gan_updates` in all."""
+        columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
+        extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
+        return Episodes(**columns, extras=extras, gan_updates=gan_updates)
 
 
 def run_episodes(
@@ -73,9 +85,7 @@ def run_episodes(
             if on_decision:
                 on_decision(batch, decision)
         parts.append(rollout.episodes(used))
-    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
-    extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
-    return Episodes(**joined, extras=extras, gan_updates=env.gan_updates - before)
+    return Episodes.join(parts, env.gan_updates - before)
 
 
 class Rollout:
@@ -133,7 +143,13 @@ class Rollout:
         """What the first `used` rows did so far."""
         stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
         columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
-        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
+        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked | self._losses(used), 0)
+
+    def _losses(self, used: int) -> dict[str, Floats]:
+        """The losses of each interval, [used, decisions] each, where they are observed: as symlog, undone here."""
+        names, seen = self.env.observer.names, self.observations()[:used, 1:]
+        columns = {name: seen[..., names.index(name)] for name in ("loss_d", "loss_g") if name in names}
+        return {name: np.sign(column) * np.expm1(np.abs(column)) for name, column in columns.items()}
 
     def observations(self) -> Floats:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""

@@ -31,6 +31,23 @@ def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share:
     return first
 
 
+def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
+    """GAN updates until the metric was at the target or below; infinite where it never was.
+
+    Args:
+        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
+        target: log metric that is aimed at, [N] or a number.
+        updates_per_decision: GAN updates between two entries.
+
+    Returns:
+        [N].
+    """
+    curve = np.asarray(log_metric, np.float64)
+    there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
+    first: Floats = np.where(there.any(axis=1), there.argmax(axis=1) * float(updates_per_decision), np.inf)
+    return first
+
+
 def roughness(curve: ArrayLike) -> Floats:
     """Mean absolute second difference over the standard deviation: 0 is smooth.
 

@@ -127,19 +127,13 @@ class GANRun:
         return self._finish()
 
     def record(self) -> Episodes:
-        """The episodes so far; their extras also hold GAN updates, raw losses, and the observation as `obs_NAME`."""
+        """The episodes so far; their extras also hold GAN updates, and the observation as `obs_NAME`."""
         episodes = self.rollout.episodes(len(self.seeds))
         seen = self.rollout.observations()[:, 1:]  # [N, T, F]
         columns = {f"obs_{name}": seen[..., i] for i, name in enumerate(self.env.observer.names)}
-        # A loss is observed as its symlog, which is undone here.
-        losses = {
-            name: np.sign(columns[f"obs_{name}"]) * np.expm1(np.abs(columns[f"obs_{name}"]))
-            for name in ("loss_d", "loss_g")
-            if f"obs_{name}" in columns
-        }
         updates = (np.arange(episodes.rewards.shape[1]) + 1) * self.env.config.updates_per_decision
         whole = {"updates": np.broadcast_to(updates, episodes.rewards.shape).astype(np.float32)}
-        return changed(episodes, extras={**whole, **episodes.extras, **losses, **columns})
+        return changed(episodes, extras={**whole, **episodes.extras, **columns})
 
     def _log(self, writers: Sequence[SummaryWriter]) -> None:
         """The last decision to TensorBoard."""

@@ -1,7 +1,9 @@
 """Shared by all tests: Hypothesis' profile and hand-made records."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,3 +129,41 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "stand_in.pth"
     torch.save({name: torch.randn(*shape, generator=generator) for name, shape in shapes.items()}, path)
     return path
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless browser; tests that need one are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {BROWSERS} is there")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def check_page(browser: Any) -> Callable[[Path, int], None]:
+    """Opens a page without a network at a width in pixels: all pictures show, nothing else is loaded, it fits."""
+
+    def check(path: Path, width: int) -> None:
+        context = browser.new_context(viewport={"width": width, "height": 800}, offline=True)
+        page = context.new_page()
+        asked: list[str] = []
+        errors: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        pictures = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 0)")
+        assert pictures and all(pictures)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width  # wide tables scroll by themselves
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        assert errors == []
+        context.close()
+
+    return check

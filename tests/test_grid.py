@@ -7,8 +7,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from baselines.grid import KINDS, candidates, describe, ends_of, kinds_of, search, to_mapping
-from baselines.policies import Anneal, schedule_table
+from baselines.policies import Anneal, TablePolicy, schedule_table
 from baselines.rollout import Episodes
+from baselines.side_by_side import Job
 from gan_env import GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 
@@ -53,13 +54,13 @@ def test_the_search_finds_the_best_schedule(monkeypatch: pytest.MonkeyPatch) -> 
     """With runs replaced by a known score, the search must find the schedule with the lowest."""
     env = make()
 
-    def scored(policy: object, env: GANVectorEnv, seeds: list[int], instances: list[int]) -> Episodes:
-        table = policy.table  # type: ignore[attr-defined]
+    def scored(env: object, policies: list[TablePolicy], jobs: list[Job], report: object) -> Episodes:
+        table = np.stack([policies[owner].table for owner, _, _ in jobs])
+        noise = np.array([np.random.default_rng(seed).normal() for _, seed, _ in jobs])
         final = ((table[:, 0, 2] - 0.5) ** 2 + (table[:, -1, 2] - 0.88) ** 2 + table[:, :, :2].mean(axis=(1, 2))) * 10
-        log_metric = np.stack([final, final], axis=1) + 0.01 * np.random.default_rng(seeds).normal(size=(1, 2))
-        return Episodes(log_metric, table, table[:, :, 0], final > np.inf, {}, 0)
+        return Episodes((final + 0.01 * noise)[:, None], table, table[:, :, 0], final > np.inf, {}, 0)
 
-    monkeypatch.setattr("baselines.grid.run_episodes", scored)
+    monkeypatch.setattr("baselines.grid.run_jobs", scored)
     best = search(env, seed=0, episodes=2).best
     assert (best["r1"].initial, best["r1"].final) == (0.3, 10)  # coordinates 0.50 -> 0.88
     assert best["instance_noise"].initial == best["instance_noise"].final == 0

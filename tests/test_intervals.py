@@ -4,15 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from baselines.intervals import bootstrap_interval, iqm, paired_gain, summarize
+from baselines.intervals import (
+    bootstrap_interval,
+    iqm,
+    mean,
+    paired_gain,
+    performance_profile,
+    probability_of_improvement,
+    resampled,
+    stratified,
+    summarize,
+)
 
 
 def scores(count: int, seed: int = 0) -> NDArray[np.float64]:
     return np.random.default_rng(seed).normal(size=count)
-
-
-def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values.mean(axis=-1)
 
 
 # --- interquartile mean ---
@@ -117,3 +123,86 @@ def test_a_gain_is_the_others_loss(pairs: list[tuple[int, int]]) -> None:
     forth, back = paired_gain(values, opponent), paired_gain(opponent, values)
     assert forth["mean"] == -back["mean"]
     assert forth["probability_of_improvement"] + back["probability_of_improvement"] == pytest.approx(1)
+
+
+# --- studies: [S, I, G] ---
+
+
+def study_scores(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+def test_a_stratified_sample_draws_within_instances_and_whole_trainings(seeds: int, instances: int, runs: int) -> None:
+    """Every number tells where it stood: 100 training seed + 10 instance + GAN seed."""
+    grid = np.indices((seeds, instances, runs))
+    samples = resampled((100 * grid[0] + 10 * grid[1] + grid[2]).astype(float), resamples=5)
+    assert samples.shape == (5, seeds, instances, runs)
+    assert (samples // 10 % 10 == grid[1]).all()
+    trained = samples // 100
+    assert (trained == trained[:, :, :1, :1]).all()
+    assert samples.max() <= 100 * (seeds - 1) + 10 * (instances - 1) + runs - 1
+
+
+def test_equal_runs_of_each_instance_have_no_uncertainty() -> None:
+    """However much instances differ, they are the strata."""
+    scores = np.tile(np.array([1.0, 5, 100])[None, :, None], (1, 1, 4))
+    found = stratified(scores, mean)
+    assert found["value"] == pytest.approx(106 / 3)
+    assert found["ci95"] == (pytest.approx(106 / 3), pytest.approx(106 / 3))
+
+
+def test_the_stratified_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
+    scores = study_scores((1, 10, 40))
+    low, high = stratified(scores, mean)["ci95"]
+    expected = 2 * 1.96 * np.sqrt((scores.var(axis=2) / 40).sum()) / 10
+    assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_trainings_that_differ_widen_the_interval() -> None:
+    scores = study_scores((5, 10, 4))
+    apart = scores + np.array([-2.0, -1, 0, 1, 2])[:, None, None]
+    widths = [np.ptp(stratified(s, mean)["ci95"]) for s in (scores, apart)]
+    assert widths[1] > 3 * widths[0]
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    """Instance 0: of four pairs (1, 3 against 2, 3) one is lower than 2, 1 and 3: better, better, worse, tie.
+
+    Instance 1: all better. So (2.5 / 4 + 1) / 2.
+    """
+    mine = np.array([[[1.0, 3.0], [0.0, 0.0]]])
+    theirs = np.array([[[2.0, 3.0], [5.0, 6.0]]])
+    assert probability_of_improvement(mine, theirs)["value"] == pytest.approx((2.5 / 4 + 1) / 2)
+    assert probability_of_improvement(theirs, mine)["value"] == pytest.approx(1 - (2.5 / 4 + 1) / 2)
+
+
+def test_probability_of_improvement_compares_within_instances_alone() -> None:
+    """Every run of instance 1 is worse than any of instance 0; within them the policy always wins."""
+    mine = np.array([[[1.0, 1.1], [10.0, 10.1]]])
+    result = probability_of_improvement(mine, mine + 0.5)
+    assert result == {"value": 1.0, "ci95": (1.0, 1.0)}
+
+
+def test_probability_of_improvement_takes_other_numbers_of_seeds() -> None:
+    result = probability_of_improvement(study_scores((5, 6, 4)) - 1, study_scores((1, 6, 4), seed=1))
+    low, high = result["ci95"]
+    assert 0.5 < low < result["value"] < high < 1
+    assert result["value"] == pytest.approx(0.76, abs=0.1)  # of two normals one standard deviation apart
+
+
+def test_a_performance_profile_by_hand() -> None:
+    scores = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    profile = performance_profile(scores, np.array([0.0, 1.0, 2.5, 4.0]))
+    assert profile["share"] == [0.0, 0.25, 0.5, 1.0]
+    assert profile["low"][0] == profile["high"][0] == 0
+    assert profile["low"][3] == profile["high"][3] == 1
+    assert profile["low"][2] == profile["high"][2] == 0.5  # whichever run is drawn: instance 0 below, instance 1 above
+
+
+@given(st.integers(0, 100))
+def test_a_profile_never_falls_and_its_band_holds_it(seed: int) -> None:
+    profile = performance_profile(study_scores((2, 4, 3), seed), np.linspace(-2, 2, 9))
+    for name in ("share", "low", "high"):
+        assert (np.diff(profile[name]) >= 0).all()
+    assert (np.array(profile["low"]) <= np.array(profile["share"]) + 0.2).all()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from agents.comparison import load_policy
+from baselines.options import PolicyOptions, load_policy
 from baselines.policies import Anneal, RandomPolicy, TablePolicy, published_policy, schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
@@ -200,3 +200,30 @@ def test_schedules_say_which_statistics_they_need() -> None:
     env = GANVectorEnv(1, observation=("losses",), compile=False)
     with pytest.raises(ConfigError, match=r"'progress'.*add the group 'progress'"):
         schedule_policy(env, {})
+
+
+def test_a_table_of_values_is_played_as_it_is_written() -> None:
+    env = make()
+    table = tuple(np.geomspace(0.5, 2.0, T).tolist())
+    policy = PolicyOptions(kind="table", table={"r1": table}).make(env)
+    np.testing.assert_allclose(played(env, policy, "r1"), table, rtol=1e-4)
+
+
+def test_a_table_fits_a_run_of_any_number_of_decisions() -> None:
+    env = make()
+    policy = PolicyOptions(kind="table", table={"augment": (0.0, 0.7)}).make(env)
+    np.testing.assert_allclose(played(env, policy, "augment"), 0.7 * t, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"kind": "table"}, "policy.table"), ({"table": {"r1": (1.0,)}}, "kind table")],
+)
+def test_a_table_belongs_to_its_kind(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PolicyOptions(**options)
+
+
+def test_a_table_of_values_outside_the_bounds_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"0\.0 to 30"):
+        PolicyOptions(kind="table", table={"r1": (1.0, 31.0)}).make(make())

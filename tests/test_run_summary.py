@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.rollout import Episodes
-from baselines.run_summary import describe_run, roughness, summarize_run, updates_to_converge
+from baselines.run_summary import describe_run, roughness, summarize_run, updates_to_converge, updates_to_target
 
 
 def test_convergence_by_hand() -> None:
@@ -86,3 +86,10 @@ def test_the_closing_lines_say_all_of_it(episodes: Episodes) -> None:
     assert text.startswith("some distance\n")
     for part in ("real against real", "0.5", "1.105, 403.4", "150, 50", "0.6, None", "False, True"):
         assert part in text
+
+
+def test_updates_to_a_target_by_hand() -> None:
+    """Row 0 is at 2 after two decisions, row 1 starts there, row 2 never is."""
+    curves = [[5, 3, 2, 4], [2, 9, 9, 9], [5, 4, 3, 2.1]]
+    assert updates_to_target(curves, 2.0, 50).tolist() == [100, 0, math.inf]
+    assert updates_to_target(curves, [3.0, 1.0, 2.1], 50).tolist() == [50, math.inf, 150]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.schedules import DECAY_RATES, SCHEDULES, AnnealedScheduler
+from baselines.schedules import DECAY_RATES, SCHEDULES, AnnealedScheduler, TableScheduler
 from gan_env.config import ConfigError
 
 QUARTERS = (0, 25, 50, 75, 100)
@@ -214,3 +214,21 @@ def test_the_default_decay_rate_is_the_tables(name: str, rate: float) -> None:
 
 def test_a_share_of_the_run_is_shown() -> None:
     assert repr(AnnealedScheduler("cosine", until=0.2)) == "AnnealedScheduler('cosine', decay_rate=1.0, until=0.2)"
+
+
+def test_a_table_goes_linearly_between_its_values() -> None:
+    table = TableScheduler([1.0, 3.0, 2.0])
+    assert table.values([0, 0.25, 0.5, 0.75, 1]).tolist() == [1, 2, 3, 2.5, 2]
+    assert table.get_value(epoch=15, total_epochs=20) == 2.5
+    assert table.values([-1, 2]).tolist() == [1, 2]
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=20))
+def test_a_table_gives_back_its_values(values: list[float]) -> None:
+    moments = np.arange(len(values)) / max(len(values) - 1, 1)
+    np.testing.assert_allclose(TableScheduler(values).values(moments), values, atol=1e-9)
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least one value"):
+        TableScheduler([])

@@ -1,0 +1,49 @@
+"""Learned against annealed: a whole study from one command.
+
+    python agents/compare.py experiment=points                              # or experiment=fashion_mnist
+    python agents/compare.py experiment=points controllers.lstm.seeds=5     # switches a further controller on
+    python agents/report.py logs/study/points                               # the page that shows it
+
+Trains every controller with every seed, tunes the opponents with as many GAN updates, and plays all of them on the same
+held-out instances and GAN seeds. Each piece is a cell, which is saved when it is done and not done again; killed and
+started again with the same command, a study goes on.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import hydra
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from agents.study import Study
+from agents.study_options import StudyOptions, check_same
+from agents.study_summary import closing_table, summarize_study
+from baselines.options import CONFIGS, load, register_presets
+from gan_env.files import write_atomically, write_json
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="compare")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    options = load(StudyOptions, config)
+    folder = Path(options.folder)
+    here = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
+    path = folder / "study" / "config.yml"
+    if path.exists():
+        check_same(yaml.safe_load(path.read_text()), here, folder)
+    write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
+    text = shlex.join([sys.executable, *sys.argv]) + "\n"
+    write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
+    study = Study(options)
+    study.play()
+    summary = summarize_study(study)
+    write_json(folder / "summary.json", summary)
+    print(f"\n{closing_table(summary)}\n\npython agents/report.py {folder}")
+
+
+if __name__ == "__main__":
+    register_presets()
+    main()

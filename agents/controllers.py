@@ -1,0 +1,134 @@
+"""Trained controllers of a study: trains one in a process of its own, and loads it as a policy.
+
+`python -m agents.controllers SCRIPT FOLDER [FIELD=VALUE ...]` trains as `python agents/train_SCRIPT.py` does, with the
+same configuration, but in a given folder and without the comparison at the end, which a study makes once for all.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from sb3_contrib import ARS, TQC, RecurrentPPO
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
+
+from agents.costs import metered
+from agents.run_folder import RunFolder
+from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
+from baselines.options import CONFIGS, load, register_presets
+from baselines.policies import Policy
+from gan_env import PRESETS, GANVectorEnv
+from gan_env.config import ConfigError, require, to_dict
+from gan_env.files import write_atomically
+
+NAME, TRAINED = "controller", "trained.json"
+_TAIL = 2000  # characters of a failed training's output that are shown
+
+
+@dataclass(frozen=True)
+class Script:
+    """A training script that studies can use.
+
+    Attributes:
+        module: has `TrainOptions`, and `train(options, folder)` whose last result is what the training cost.
+        load: the trained controller in a run folder, ready to act in an environment.
+    """
+
+    module: str
+    load: Callable[[RunFolder, GANVectorEnv], Policy]
+
+
+def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
+    model = algorithm.load(run.model, device="cpu")
+    normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
+    return LearnedPolicy(model, normalize)
+
+
+_SB3: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
+SCRIPTS = {name: Script(f"agents.train_{name}", partial(_sb3, algorithm)) for name, algorithm in _SB3.items()}
+"""By the name of the script, agents/train_NAME.py."""
+
+
+def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
+    """The trained controller in a folder, ready to act in `env`."""
+    return SCRIPTS[script].load(RunFolder(folder, NAME), env)
+
+
+def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], arguments: tuple[str, ...]) -> list[str]:
+    """The command that trains a controller, or goes on with its training.
+
+    Args:
+        script: of agents/train_SCRIPT.py.
+        folder: where it is trained.
+        seed: of the training.
+        env_options: preset and all fields of `EnvConfig`; those that differ from the preset are set.
+        arguments: fields of the script's configuration on the command line.
+    """
+    preset = env_options["preset"]
+    fields = [f"env={preset}", f"seed={seed}", *arguments]
+    fields += [f"++env.{key}={_text(value)}" for key, value in _changes(env_options, to_dict(PRESETS[preset]))]
+    return [sys.executable, "-m", "agents.controllers", script, str(folder), *fields]
+
+
+def run_logged(arguments: Sequence[str], log: Path) -> None:
+    """Runs a command to its end; what it prints is added to `log`.
+
+    Raises:
+        ConfigError: it failed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:  # `run` ends the process when we are interrupted
+        done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise ConfigError(f"{' '.join(arguments)} failed; the end of {log}:\n{log.read_text()[-_TAIL:]}")
+
+
+def _changes(options: dict[str, Any], base: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted keys and values of what differs from `base`."""
+    found: list[tuple[str, Any]] = []
+    for key, value in options.items():
+        before = base.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            found += _changes(value, before, f"{prefix}{key}.")
+        elif key != "preset" and value != before:
+            found.append((prefix + key, value))
+    return found
+
+
+def _text(value: Any) -> str:
+    """A value as Hydra's command line has it."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point."""
+    script, folder, *fields = arguments
+    module = import_module(SCRIPTS[script].module)
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose(f"train_{script}", fields)
+    run = RunFolder(Path(folder), NAME)
+    text = OmegaConf.to_yaml(config, resolve=True)
+    write_atomically(run.settings / "config.yml", lambda part: part.write_text(text))
+    with metered() as costs:
+        trained = module.train(load(module.TrainOptions, config), run)[-1]
+    run.write_json(TRAINED, trained | costs)
+
+
+def check_script(script: str, key: str) -> None:
+    """Raises a `ConfigError` unless there is such a training script whose controllers can be loaded."""
+    require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,35 @@
+"""What a piece of work costs: wall time and peak memory."""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@contextmanager
+def metered() -> Iterator[dict[str, Any]]:
+    """Fills the given dict with `wall_s` and `peak_mb` (of this process, MiB) when the block is done."""
+    found: dict[str, Any] = {}
+    _forget_peak()
+    started = time.perf_counter()
+    yield found
+    found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
+
+
+def _forget_peak() -> None:
+    """Sets the process' peak memory to what it has now, where the kernel lets us."""
+    try:
+        _CLEAR.write_text("5")
+    except OSError:
+        return  # then the peak is that since the start
+
+
+def _peak() -> float:
+    """Peak memory of this process in MiB."""
+    if _STATUS.exists():
+        return float(_STATUS.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,291 @@
+"""The page that shows a study: `python agents/report.py logs/study/points`.
+
+Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, and `policies.csv` into the study's
+folder. The numbers are those of `summary.json`, the pictures are drawn from the saved episodes.
+"""
+
+import argparse
+import csv
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agents.conclusions import conclusions, shown
+from agents.plots import knob_figure, sample_figure
+from agents.report_figures import (
+    curves_figure,
+    failures_figure,
+    gains_figure,
+    png,
+    profiles_figure,
+    seeds_figure,
+)
+from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
+from agents.study import BEST, Study
+from agents.study_options import HELD_OUT, StudyOptions
+from agents.study_summary import gather, summarize_study
+from baselines.rollout import Episodes
+from gan_env.config import ConfigError, env_config, replace
+from gan_env.files import write_atomically, write_json
+
+FIGURES = "figures"
+SHOWN_FAILURES = 3
+
+
+class Report:
+    """All blocks of a study's page.
+
+    Args:
+        study: its cells must be done.
+        summary: its numbers; see `summarize_study`.
+    """
+
+    def __init__(self, study: Study, summary: dict[str, Any]) -> None:
+        self.study, self.summary = study, summary
+        self.learned: str = summary["learned"]
+        self.rows: dict[str, dict[str, Any]] = summary["settings"][HELD_OUT]["policies"]
+        self.parts = gather(study, HELD_OUT)
+        self.episodes = {name: Episodes.join(parts, 0) for name, parts in self.parts.items()}
+        self.config = env_config(**study.options.changed_env(study.options.active[self.learned].env))
+
+    def blocks(self) -> list[Block]:
+        """The page from top to bottom."""
+        s = self.summary
+        sizes, metric = s["sizes"], s["metric"]
+        intro = (
+            f"Final log of the {metric} (lower is better) after {sizes['updates_per_run']} GAN updates, "
+            f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
+            f"controllers are trained anew with every training seed. Intervals: 95 % bootstrap stratified by instance, "
+            f"over GAN seeds and training seeds (Agarwal et al. 2021, arXiv:2108.13264). Crashed runs count. "
+            f"The learned policy of this page is {self.learned}: of all controllers the best on training instances."
+        )
+        found: list[Block] = [
+            Text(intro), Heading("Conclusion"), Points(conclusions(s)),
+            Heading("Results on held-out instances"), _table(self.rows), self._gains(HELD_OUT),
+            Text(f"{BEST}: the tuned schedule, the best of {s['best_schedule']['trials']} candidates. NAME_replay: a "
+                 "controller's mean knob trajectory over training instances, frozen and played open loop; anybody can "
+                 "use it without learning. oracle: the best of all schedules for each instance by itself."),
+            Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
+            Heading("Cost and stability"), _cost_table(self.rows), Points(_cost_notes()),
+            Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),
+                    "Performance profiles with 95 % bands: higher is better."),
+            *self._seeds(),
+            Heading("What the policies do"),
+            Picture("knobs", png(knob_figure(self._few(), self.learned, self.config)),
+                    "Knob trajectories: medians, and the learned policy's band from 10 % to 90 % of the runs."),
+            Picture("curves", png(curves_figure(self._few(), self.learned, self.config, metric)),
+                    "The log metric over the run: medians, and the learned policy's quartiles."),
+            Picture("samples", png(self._samples()), "Samples at four moments of one run on a held-out instance."),
+            *self._transfers(), *self._ablations(), *self._failures(),
+            Heading("How to make it again"), Code(self._commands()),
+        ]  # fmt: skip
+        return found
+
+    def _few(self) -> dict[str, Episodes]:
+        """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
+        names = [self.learned, f"{self.learned}_replay", BEST, "fixed"]
+        names += [name for name in self.episodes if name.startswith("tuned_")]
+        return {name: self.episodes[name] for name in names if name in self.episodes}
+
+    def _gains(self, setting: str) -> Picture:
+        rows = self.summary["settings"][setting]["policies"]
+        gains = {name: row["gain"] for name, row in rows.items() if name != BEST}
+        title = f"{setting}: gain over the tuned schedule"
+        return Picture(f"gains_{setting}", png(gains_figure(gains, self.learned, title)), f"{title}; right is better.")
+
+    def _seeds(self) -> list[Block]:
+        rows = {n: row for n, row in self.rows.items() if row["seeds"] > 1 and n in self.study.options.active}
+        if not rows:
+            return []
+        return [Picture("seeds", png(seeds_figure(rows)), "Every training seed by itself.")]
+
+    def _samples(self) -> Any:
+        """The learned policy (first training seed), the tuned schedule and others; see `sample_figure`."""
+        first = {f"{n}-0" if n in self.study.options.active else n: n for n in self.rows}
+        folder = self.study.path / "samples" / HELD_OUT
+        there = {file: name for file, name in first.items() if (folder / f"{file}.npy").exists()}
+        rows = {file: self.rows[name] for file, name in there.items()}
+        episodes = {file: self.parts[name][0] for file, name in there.items()}
+        return sample_figure(folder, episodes, {"learned": f"{self.learned}-0", "policies": rows}, self.config)
+
+    def _transfers(self) -> list[Block]:
+        found: list[Block] = []
+        for setting in self.study.options.settings:
+            rows = self.summary["settings"][setting]["policies"]
+            changes = yaml.safe_dump(self.study.options.settings[setting], default_flow_style=True).strip()
+            found += [Heading(f"Transfer without retraining: {setting}"), Text(f"What differs: {changes}")]
+            found += [_table(rows), self._gains(setting)]
+        return found
+
+    def _ablations(self) -> list[Block]:
+        rows = self.summary["ablations"]
+        if not rows:
+            return []
+        header = ["ablation", "of", "seeds", "IQM", "gain over it", "P(better)"]
+        cells = [
+            [r["name"], r["varies"], str(r["seeds"]), f"{r['iqm']:.3f}", shown(r["gain"]), _chance(r["probability"])]
+            for r in rows
+        ]
+        figure = gains_figure({r["name"]: r["gain"] for r in rows}, "", "gain over what it is an ablation of")
+        picture = Picture("ablations", png(figure), "Ablations: left of 0, what was taken away had helped.")
+        return [Heading("Ablations"), Table(header, cells), picture]
+
+    def _failures(self) -> list[Block]:
+        worst, explained = (self.summary["failures"][key] for key in ("worst", "explained"))
+        fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
+        header = ["instance", *fields, self.learned, BEST, "gain", "crashes"]
+        cells = [
+            [
+                str(row["instance"]),
+                *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
+                *(f"{row[key]:.3f}" for key in ("learned", BEST)),
+                f"{row['gain']:+.3f}",
+                str(row["crashes"]),
+            ]
+            for row in worst
+        ]
+        why = [[name, f"{e['correlation']:+.2f}", f"{e['p']:.3f}"] for name, e in explained.items()]
+        episodes = {name: self.episodes[name] for name in (self.learned, BEST)}
+        figure = failures_figure(episodes, worst[:SHOWN_FAILURES], self.study.options.instances, self.config)
+        return [
+            Heading("Failure cases"),
+            Text("The instances on which the learned policy does worst against the tuned schedule, over all runs."),
+            Table(header, cells),
+            Picture("failures", png(figure), "The worst instances: every run thin, medians thick."),
+            Text("Which features of an instance go with a larger gain, over all test instances:"),
+            Table(["feature", "rank correlation with the gain", "p"], why),
+        ]
+
+    def _commands(self) -> str:
+        command = (self.study.path / "study" / "command.txt").read_text().strip()
+        folder = self.study.path
+        return (
+            f"{command}\npython agents/report.py {folder}\n"
+            f"python baselines/run.py --config-dir {folder}/configs policy=tuned_schedule\n"
+            f"python baselines/run.py --config-dir {folder}/configs policy=frozen_{self.learned}_0"
+        )
+
+
+def _chance(chance: dict[str, Any]) -> str:
+    return f"{chance['value']:.2f} [{chance['ci95'][0]:.2f}, {chance['ci95'][1]:.2f}]"
+
+
+def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
+    return sorted(rows, key=lambda name: float(rows[name]["iqm"]))
+
+
+def _table(rows: dict[str, dict[str, Any]]) -> Table:
+    header = ["policy", "seeds", "runs", "final IQM", "best IQM", "gain over the tuned schedule", "P(better)",
+              "feedback", "spread over seeds"]  # fmt: skip
+    cells = []
+    for name in _ordered(rows):
+        row = rows[name]
+        spread = row["spread_over_seeds"]
+        cells.append(
+            [
+                name,
+                str(row["seeds"]),
+                str(row["n"]),
+                f"{row['iqm']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]",
+                f"{row['best']['value']:.3f}",
+                "" if name == BEST else shown(row["gain"]),
+                "" if name == BEST else _chance(row["probability"]),
+                shown(row["feedback"]["gain"]) if "feedback" in row else "",
+                "" if spread is None else f"{spread:.3f}",
+            ]
+        )
+    return Table(header, cells)
+
+
+def _cost_table(rows: dict[str, dict[str, Any]]) -> Table:
+    header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "roughness D", "roughness G",
+              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play"]  # fmt: skip
+
+    def number(value: float | None, style: str) -> str:
+        return "" if value is None else format(value, style)
+
+    cells = [
+        [
+            name,
+            f"{row['crashes']} ({row['crash_rate']:.1%})",
+            f"{row['collapse_rate']:.1%}",
+            f"{row['reached_target']:.0%}",
+            f"{row['updates_to_target']:.0f}",
+            number(row.get("roughness_loss_d"), ".2f"),
+            number(row.get("roughness_loss_g"), ".2f"),
+            number(row["found_gan_updates"], ",.0f"),
+            number(row["found_wall_s"], ",.0f"),
+            number(row["found_peak_mb"], ",.0f"),
+            number(row["play_wall_s"], ".1f"),
+        ]
+        for name, row in ((name, rows[name]) for name in _ordered(rows))
+    ]
+    return Table(header, cells)
+
+
+def _cost_notes() -> list[str]:
+    return [
+        "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
+        "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with "
+        "its whole budget.",
+        "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
+        "To find: one training, or the tuning.",
+    ]
+
+
+def open_study(folder: str) -> Study:
+    """The study in a folder.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    path = Path(folder) / "study" / "config.yml"
+    if not path.exists():
+        raise ConfigError(f"RUN={folder!r}: there is no study/config.yml; expected a folder of agents/compare.py")
+    return Study(replace(StudyOptions(), yaml.safe_load(path.read_text()) | {"folder": folder}))
+
+
+def write_report(study: Study) -> Path:
+    """Writes page, pictures and table of a study that is done; the path of the HTML file."""
+    summary = summarize_study(study)
+    blocks = Report(study, summary).blocks()
+    title, path = f"Learned against annealed: {summary['preset']}", study.path
+    for block in blocks:
+        if isinstance(block, Picture):
+            write_atomically(path / FIGURES / f"{block.name}.png", partial(_write_bytes, data=block.png))
+    write_json(path / "summary.json", summary)
+    write_atomically(path / "policies.csv", lambda part: _write_csv(part, summary))
+    write_atomically(path / "report.md", lambda part: part.write_text(to_markdown(title, blocks, FIGURES)))
+    return write_atomically(path / "report.html", lambda part: part.write_text(to_html(title, blocks)))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _write_csv(path: Path, summary: dict[str, Any]) -> None:
+    """A row a setting and policy: the plain numbers, estimates with the ends of their intervals."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low",
+                         "gain_high", "probability", "probability_low", "probability_high", "crashes"])  # fmt: skip
+        for setting, found in summary["settings"].items():
+            for name, row in found["policies"].items():
+                pairs = [(row["gain"]["value"], *row["gain"]["ci95"])]
+                pairs += [(row["probability"]["value"], *row["probability"]["ci95"])]
+                numbers = [row["iqm"], *row["ci95"], *pairs[0], *pairs[1]]
+                writer.writerow([setting, name, row["seeds"], row["n"], *(f"{v:.6g}" for v in numbers), row["crashes"]])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", metavar="RUN", help="folder of a study by agents/compare.py")
+    options = parser.parse_args(arguments)
+    print(f"wrote {write_report(open_study(options.run))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The pictures of a report that are its own; knob trajectories and samples come from `agents.plots`."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from baselines.rollout import Episodes
+from gan_env.config import EnvConfig
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG; it is closed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, format="png")
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvConfig, metric: str) -> Figure:
+    """The log metric over the run by policy: medians, and the learned policy's quartiles."""
+    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
+    for index, (name, e) in enumerate(episodes.items()):
+        mine, color = name == learned, plt.get_cmap("tab20")(index % 20)
+        axis.plot(updates, np.median(e.log_metric, axis=0), color=color, label=name, lw=2.5 if mine else 1.3)
+        if mine:
+            low, high = np.quantile(e.log_metric, (0.25, 0.75), axis=0)
+            axis.fill_between(updates, low, high, color=color, alpha=0.15, lw=0)
+    axis.set(xlabel="GAN updates", ylabel="log metric", title=metric)
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    return figure
+
+
+def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str) -> Figure:
+    """Gains with their 95 % intervals, one above the other: right of 0 is better."""
+    order = sorted(gains, key=lambda name: gains[name]["value"])
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.32 * len(order)), layout="constrained")
+    for place, name in enumerate(order):
+        color = "C3" if name == learned else "C0"
+        axis.plot(gains[name]["ci95"], [place, place], color=color, lw=3)
+        axis.plot(gains[name]["value"], place, "o", color=color)
+    axis.axvline(0, color="black", lw=1)
+    axis.set(yticks=range(len(order)), yticklabels=order, xlabel="gain in the final log metric, 95 % interval")
+    axis.set_title(title)
+    axis.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def profiles_figure(profiles: Mapping[str, Any], metric: str) -> Figure:
+    """Performance profiles: the share of runs that end at or below each log metric; higher is better."""
+    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    for index, (name, profile) in enumerate(profiles["policies"].items()):
+        axis.plot(profiles["thresholds"], profile["share"], color=f"C{index}", label=name, lw=1.8)
+        axis.fill_between(profiles["thresholds"], profile["low"], profile["high"], color=f"C{index}", alpha=0.12, lw=0)
+    axis.set(xlabel="final log metric", ylabel="share of runs that end here or below", title=metric)
+    axis.legend(fontsize=8)
+    axis.grid(alpha=0.3)
+    return figure
+
+
+def seeds_figure(rows: Mapping[str, dict[str, Any]]) -> Figure:
+    """The interquartile mean of every training seed by itself, by controller."""
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.5 * len(rows)), layout="constrained")
+    for place, (name, row) in enumerate(rows.items()):
+        axis.plot(row["by_seed"], [place] * len(row["by_seed"]), "o", alpha=0.7, color=f"C{place}", label=name)
+        axis.plot(row["iqm"], place, "|", ms=22, color=f"C{place}")
+    axis.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel="IQM of the final log metric (bar: all seeds)")
+    axis.set_ylim(-0.6, len(rows) - 0.4)
+    axis.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def failures_figure(
+    episodes: Mapping[str, Episodes], worst: list[dict[str, Any]], instances: int, config: EnvConfig
+) -> Figure:
+    """The worst instances of the learned policy: log metric over the run, every run thin and the median thick."""
+    figure, axes = plt.subplots(1, len(worst), figsize=(4 * len(worst), 3.8), layout="constrained", squeeze=False)
+    updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
+    for axis, row in zip(axes[0], worst, strict=True):
+        for index, (name, e) in enumerate(episodes.items()):
+            there = np.arange(len(e.final)) % instances == row["instance"]
+            axis.plot(updates, e.log_metric[there].T, color=f"C{index}", lw=0.5, alpha=0.5)
+            axis.plot(updates, np.median(e.log_metric[there], axis=0), color=f"C{index}", lw=2, label=name)
+        title = f"instance {row['instance']}: {row['dataset']}, {row['num_samples']} samples\n"
+        axis.set(xlabel="GAN updates", title=f"{title}rates G {row['lr_g']:.2g}, D {row['lr_d']:.2g}")
+        axis.title.set_fontsize(9)
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("log metric")
+    axes[0][-1].legend(fontsize=8)
+    return figure

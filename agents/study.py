@@ -1,0 +1,260 @@
+"""The cells of a study: trainings, tunings, replays, the oracle, and every policy in every setting.
+
+FOLDER/
+    study/config.yml, command.txt
+    training/NAME-SEED/: a run folder each; trained.json: what it cost
+    tuning/KIND.study, KIND.json: what was tried and what was found
+    configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
+    evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
+    costs/: wall time and peak memory of each cell
+    summary.json
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from gymnasium.vector import AutoresetMode
+from tqdm import tqdm
+
+from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
+from agents.controllers import TRAINED, command, load_controller, run_logged
+from agents.costs import metered
+from agents.run_folder import RunFolder
+from agents.study_options import HELD_OUT, Controller, StudyOptions
+from baselines.options import PolicyOptions, load_policy
+from baselines.oracle import best_of_each
+from baselines.policies import Policy
+from baselines.rollout import Episodes, run_episodes
+from baselines.search_spaces import SPACES
+from baselines.side_by_side import run_jobs
+from baselines.tune import Tuned, TuneOptions, save_policy, tune
+from gan_env import GANVectorEnv
+from gan_env.config import replace
+from gan_env.files import write_atomically, write_json
+
+TUNE_SEED, ORACLE_SEED = 6_000_000, 7_000_000
+APART = 1_000
+"""Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
+BEST = "best_schedule"
+"""The tuned schedule, which everything is compared with."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A policy of one training seed (or of none) in one setting.
+
+    Attributes:
+        name: of the policy.
+        seed: number of the training seed; None where nothing was trained.
+        env: options of the environment that it acts in.
+        make: the policy, ready to act in an environment.
+    """
+
+    name: str
+    seed: int | None
+    env: dict[str, Any]
+    make: Callable[[GANVectorEnv], Policy]
+
+    @property
+    def file(self) -> str:
+        """The name of its files."""
+        return self.name if self.seed is None else f"{self.name}-{self.seed}"
+
+
+class Study:
+    """A study and its folder.
+
+    Args:
+        options: what belongs to it.
+
+    Attributes:
+        path: the folder.
+        folder: where evaluations are saved.
+    """
+
+    def __init__(self, options: StudyOptions) -> None:
+        self.options, self.path = options, Path(options.folder)
+        self.folder = RunFolder(self.path, "study")
+        self._envs: dict[str, GANVectorEnv] = {}
+
+    def play(self) -> None:
+        """Does all cells that are not done."""
+        for name, controller in self.options.active.items():
+            for seed in range(controller.seeds):
+                self.train(name, controller, seed)
+        for kind in self.options.tuned:
+            self.tuned(kind)
+        for name, seed in self.mains:
+            self.frozen(name, seed)
+        for setting in (HELD_OUT, *self.options.settings):
+            for entry in self.entries(setting):
+                self.episodes(setting, entry)
+        if self.options.oracle_runs:
+            self.oracle()
+
+    @property
+    def mains(self) -> list[tuple[str, int]]:
+        """Name and seed of every controller that is no ablation."""
+        active = self.options.active.items()
+        return [(name, seed) for name, c in active if c.varies is None for seed in range(c.seeds)]
+
+    def env(self, options: dict[str, Any]) -> GANVectorEnv:
+        """The environment of these options, made once."""
+        key = json.dumps(options, sort_keys=True)
+        if key not in self._envs:
+            self._envs[key] = GANVectorEnv(self.options.rows, autoreset_mode=AutoresetMode.DISABLED, **options)
+        return self._envs[key]
+
+    # --- cells ---
+
+    def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
+        """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
+        folder = self.trained(name, seed)
+        path = folder / TRAINED
+        if not path.exists():
+            print(f"training {name}, seed {seed}: {folder}/log.txt", flush=True)
+            env = self.options.changed_env(controller.env, controller.training)
+            number = self.options.seed + APART * seed
+            work = command(controller.script, folder, number, env, controller.arguments)
+            run_logged(work, folder / "log.txt")
+        return dict(json.loads(path.read_text()))
+
+    def trained(self, name: str, seed: int) -> Path:
+        """The folder of a training."""
+        return self.path / "training" / f"{name}-{seed}"
+
+    @cached_property
+    def budget(self) -> int:
+        """GAN updates that tuning an opponent takes: those of the dearest training of a main controller."""
+        active = self.options.active
+        return self.options.budget or max(self.train(n, active[n], s)["gan_updates"] for n, s in self.mains)
+
+    def tuned(self, kind: str) -> Tuned:
+        """Tunes an opponent on the training instances."""
+        folder, policy = self.path / "tuning", self.path / "configs/policy" / f"tuned_{kind}.yaml"
+        if not policy.exists():
+            env = self.env(self.options.changed_env({"split": "train"}))
+            seed = TUNE_SEED + 100_000 * sorted(SPACES).index(kind)
+            runs, rows = self.options.tune_runs, env.num_envs
+            options = TuneOptions(kind, {}, self.budget, runs, rows=rows, seed=seed, folder=str(folder))
+            bar = tqdm(total=self.budget, unit="update", unit_scale=True, desc=f"tuning {kind}")
+            with bar, self._costs(f"tuning-{kind}"):
+                found = tune(env, options, lambda spent, _: bar.update(spent - bar.n))
+            save_policy(policy, found, kind)
+        return Tuned(**json.loads((folder / f"{kind}.json").read_text()))
+
+    def frozen(self, name: str, seed: int) -> PolicyOptions:
+        """The frozen read-out of a controller: its mean knob trajectory on training instances, as a table of values."""
+        path = self.path / "configs/policy" / f"frozen_{name}_{seed}.yaml"
+        if not path.exists():
+            env = self.env(self.controller_env(name, {"split": "train"}))
+            mean = self.on_training(name, seed).coordinates.mean(axis=0, dtype=np.float64)  # [T, K]
+            values = env.knobs.values(torch.from_numpy(mean).to(env.device))
+            table = {knob: [float(f"{v:.4g}") for v in values[knob].tolist()] for knob in env.config.knobs}
+            text = f"# What {name} does on average over training instances.\n"
+            text += yaml.safe_dump({"kind": "table", "table": table}, sort_keys=False)
+            write_atomically(path, lambda part: part.write_text(text))
+        return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
+
+    def on_training(self, name: str, seed: int) -> Episodes:
+        """A controller's episodes on training instances: its replay and the choice among controllers come from them."""
+        env = self.env(self.controller_env(name, {"split": "train"}))
+
+        def run() -> Episodes:
+            seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
+            return run_episodes(self.load(name, seed, env), env, seeds)
+
+        return self.folder.cached_episodes(f"training/{name}-{seed}", run)
+
+    def oracle(self) -> Episodes:
+        """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
+
+        Its candidates are the tuning's finalists and the study's schedules.
+        """
+
+        def run() -> Episodes:
+            env = self.env(self.options.changed_env({"split": "test"}))
+            pool = [replace(PolicyOptions(), fields, "policy.") for fields in self.tuned("schedule").finalists]
+            pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
+            candidates = [policy.make(env) for policy in pool]
+            with tqdm(unit="run", desc="oracle") as bar:
+
+                def show(done: int, total: int) -> None:
+                    bar.total, bar.n = total, done
+                    bar.refresh()
+
+                picks = best_of_each(
+                    env, candidates, self.options.instances, ORACLE_SEED, self.options.oracle_runs, show
+                )
+            write_json(self.path / "oracle.json", {"picks": picks.tolist()})
+            runs = zip(self.seeds, self.instances, strict=True)
+            return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
+
+        return self.folder.cached_episodes(f"{HELD_OUT}/oracle", run)
+
+    # --- who plays where ---
+
+    @property
+    def seeds(self) -> range:
+        """GAN seed of each test episode."""
+        return range(TEST_SEED, TEST_SEED + self.options.instances * self.options.gan_seeds)
+
+    @property
+    def instances(self) -> list[int]:
+        """Test instance of each test episode: one after another, once a GAN seed."""
+        return list(range(self.options.instances)) * self.options.gan_seeds
+
+    def load(self, name: str, seed: int, env: GANVectorEnv) -> Policy:
+        """A trained controller, ready to act in `env`."""
+        return load_controller(self.options.active[name].script, self.trained(name, seed), env)
+
+    def controller_env(self, name: str, *changes: dict[str, Any]) -> dict[str, Any]:
+        """The options of an environment that a controller acts in."""
+        return self.options.changed_env(self.options.active[name].env, *changes)
+
+    def entries(self, setting: str) -> list[Entry]:
+        """All policies that play in a setting, the oracle left out."""
+        changes = {**self.options.settings.get(setting, {}), "split": "test"}
+        plain = self.options.changed_env(changes)
+        found = []
+        for name, controller in self.options.active.items():
+            if controller.settings and setting not in controller.settings:
+                continue
+            env = self.controller_env(name, changes)
+            for seed in range(controller.seeds):
+                found.append(Entry(name, seed, env, partial(self.load, name, seed)))
+                if controller.varies is None:
+                    found.append(Entry(f"{name}_replay", seed, env, self.frozen(name, seed).make))
+        opponents = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
+        for opponent, kind in opponents.items():
+            policy = replace(PolicyOptions(), self.tuned(kind).policy, "policy.")
+            found.append(Entry(opponent, None, plain, policy.make))
+        return found + [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
+
+    def episodes(self, setting: str, entry: Entry) -> Episodes:
+        """Plays a policy in a setting, on the instances and GAN seeds that all others meet."""
+        name = f"{setting}/{entry.file}"
+
+        def run() -> Episodes:
+            env = self.env(entry.env)
+            with self._costs(f"{setting}-{entry.file}"):
+                return evaluate(name, entry.make(env), env, self.seeds, self.folder, self.instances)
+
+        return self.folder.cached_episodes(name, run)
+
+    @contextmanager
+    def _costs(self, cell: str) -> Iterator[None]:
+        """Saves wall time and peak memory of a cell when it is done for the first time."""
+        path = self.path / "costs" / f"{cell}.json"
+        with metered() as found:
+            yield
+        if not path.exists():
+            write_json(path, found)

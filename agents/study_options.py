@@ -1,0 +1,143 @@
+"""What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from agents.controllers import check_script
+from baselines.options import CONFIGS
+from baselines.search_spaces import SPACES
+from gan_env.config import ConfigError, env_config, replace, require
+
+HELD_OUT = "held_out"
+"""The setting that every study has: test instances of the environment's own ranges."""
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A kind of learned controller.
+
+    Attributes:
+        script: it is trained by agents/train_SCRIPT.py.
+        seeds: trainings, each with another seed; 0 switches it off.
+        arguments: fields of the script's configuration, as on its command line.
+        env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
+        training: fields of `EnvConfig` that differ in training alone: what it learns from.
+        varies: the controller that it is an ablation of.
+        settings: settings that it plays in; empty: all.
+    """
+
+    script: str = "ppo"
+    seeds: int = 0
+    arguments: tuple[str, ...] = ()
+    env: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    varies: str | None = None
+    settings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_script(self.script, "controllers.*.script")
+        require(self.seeds >= 0, "controllers.*.seeds", self.seeds, "at least 0")
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Options of agents/compare.py.
+
+    Attributes:
+        env: preset and fields of `EnvConfig`.
+        controllers: name -> fields of `Controller`.
+        tuned: kinds of opponents that are tuned, keys of `baselines.search_spaces.SPACES`; "schedule" among them.
+        budget: GAN updates that tuning each of them takes; null: as many as training a controller took.
+        tune_runs: runs of a candidate in tuning.
+        policies: names in configs/policy/ that play as well.
+        settings: other test settings: name -> fields of `EnvConfig` that differ.
+        oracle_runs: runs of a candidate on an instance in the oracle's first round; 0: no oracle.
+        instances: test instances.
+        gan_seeds: GAN seeds on each of them, the same for all policies.
+        rows: GANs that run side by side.
+        seed: of the first training.
+        folder: of the study; one that is there is gone on with.
+    """
+
+    env: dict[str, Any] = field(default_factory=lambda: {"preset": "points"})
+    controllers: dict[str, dict[str, Any]] = field(default_factory=lambda: {"ppo": {"seeds": 1}})
+    tuned: tuple[str, ...] = ("schedule",)
+    budget: int | None = None
+    tune_runs: int = 16
+    policies: tuple[str, ...] = ("fixed",)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    oracle_runs: int = 2
+    instances: int = 48
+    gan_seeds: int = 4
+    rows: int = 96
+    seed: int = 0
+    folder: str = "logs/study/points"
+
+    def __post_init__(self) -> None:
+        for name in ("tune_runs", "instances", "gan_seeds", "rows"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("oracle_runs", "seed"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        for kind in self.tuned:
+            require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
+        require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
+        if self.env:
+            there = env_config(**self.env).instances.test_size
+            require(
+                self.instances <= there, "instances", self.instances, f"at most {there}, the environment's test_size"
+            )
+        known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
+        for name in self.policies:
+            require(name in known, "policies", name, f"one of {known}")
+        taken = {HELD_OUT} & set(self.settings)
+        require(not taken, "settings", sorted(taken), "other names: this one every study has")
+        mains = [name for name, c in self.active.items() if c.varies is None]
+        require(bool(mains), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
+        for name, controller in self.active.items():
+            original = controller.varies
+            require(original in (None, *mains), f"controllers.{name}.varies", original, f"null or one of {mains}")
+            for setting in controller.settings:
+                everywhere = [HELD_OUT, *self.settings]
+                require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
+
+    @property
+    def active(self) -> dict[str, Controller]:
+        """The controllers that are switched on."""
+        made = {n: replace(Controller(), fields, f"controllers.{n}.") for n, fields in self.controllers.items()}
+        return {name: controller for name, controller in made.items() if controller.seeds}
+
+    def changed_env(self, *changes: dict[str, Any]) -> dict[str, Any]:
+        """The environment's options with fields changed, nested ones too; later changes win."""
+        merged = OmegaConf.to_container(OmegaConf.merge(self.env, *changes))
+        assert isinstance(merged, dict)
+        return {str(key): value for key, value in merged.items()}
+
+
+def check_same(there: dict[str, Any], here: dict[str, Any], folder: Path) -> None:
+    """Raises a `ConfigError` where a study would mix results of different options.
+
+    More may be added to a study: controllers, settings, policies, seeds. What it has already stays as it was.
+    """
+    free = ("folder", "policies", "tuned")
+
+    def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
+        found = []
+        for key in a.keys() & b.keys():
+            name = f"{prefix}{key}"
+            if name in free or (key == "seeds" and prefix):
+                continue
+            if isinstance(a[key], dict) and isinstance(b[key], dict):
+                found += differences(a[key], b[key], f"{name}.")
+            elif a[key] != b[key]:
+                found.append(f"{name}={b[key]!r} (there: {a[key]!r})")
+        return sorted(found)
+
+    found = differences(there, here)
+    if found:
+        raise ConfigError(
+            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
+            f"or the options of {folder}/study/config.yml to go on with that one"
+        )

@@ -1,0 +1,282 @@
+"""A study in numbers: everything that the report shows, computed from the saved episodes. Crashed runs always count."""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from agents.study import BEST, Study
+from agents.study_options import HELD_OUT
+from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
+from baselines.rollout import Episodes
+from baselines.run_summary import roughness, updates_to_target
+from gan_env.config import env_config, to_dict
+from gan_env.mdp.instances import InstanceSet
+
+Floats = NDArray[np.float64]
+COLLAPSED = np.log(0.5)
+"""A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
+WORST = 5
+PROFILE_POINTS = 60
+FEATURES = ("lr_g", "lr_d", "lr_d / lr_g", "num_samples", "batch_size", "width", "beta_1")
+
+
+def summarize_study(study: Study) -> dict[str, Any]:
+    """All numbers of a study; its cells must be done.
+
+    Returns:
+        `metric`, `sizes`, `learned` (the controller that is best on training instances), `best_schedule`,
+        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
+    """
+    learned = best_on_training(study)
+    played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
+    settings = {setting: summarize_setting(study, setting, episodes, learned) for setting, episodes in played.items()}
+    env = study.env(study.options.changed_env({"split": "test"}))
+    tuned = study.tuned("schedule")
+    return {
+        "metric": env.judge.metric_name,
+        "preset": study.options.env["preset"],
+        "sizes": {
+            "instances": study.options.instances,
+            "gan_seeds": study.options.gan_seeds,
+            "decisions": env.config.num_decisions,
+            "updates_per_run": env.config.num_decisions * env.config.updates_per_decision,
+        },
+        "learned": learned,
+        "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
+        "settings": settings,
+        "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
+        "break_even": break_even(settings[HELD_OUT]["policies"], learned),
+        "failures": failures(study, played[HELD_OUT], learned),
+    }
+
+
+def best_on_training(study: Study) -> str:
+    """The main controller with the lowest mean final log metric on training instances: no test run decides it."""
+    scores: dict[str, list[float]] = {}
+    for name, seed in study.mains:
+        scores.setdefault(name, []).append(float(study.on_training(name, seed).final.mean()))
+    return min(scores, key=lambda name: float(np.mean(scores[name])))
+
+
+def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
+    """Every policy's episodes in a setting, a list entry a training seed."""
+    found: dict[str, list[Episodes]] = {}
+    for entry in study.entries(setting):
+        found.setdefault(entry.name, []).append(study.episodes(setting, entry))
+    if setting == HELD_OUT and study.options.oracle_runs:
+        found["oracle"] = [study.oracle()]
+    return found
+
+
+def arranged(columns: list[NDArray[Any]], instances: int) -> Floats:
+    """A number an episode, [E] a training seed -> [S, I, G]; episodes go through all instances once a GAN seed."""
+    return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
+
+
+def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
+    """All policies of a setting: `policies` (a row each) and `profiles` of the most important ones."""
+    size, config = study.options.instances, env_config(**study.options.env)
+    budget = config.num_decisions * config.updates_per_decision
+    finals = {name: arranged([e.final for e in parts], size) for name, parts in played.items()}
+    against = finals[BEST]
+    target = np.tile(against.mean(axis=(0, 2)), study.options.gan_seeds)  # [E]: what the tuned schedule ends at
+    reached = {name: arranged(updates_needed(parts, target, budget), size) for name, parts in played.items()}
+    rows = {}
+    for name, parts in played.items():
+        row = run_row(parts, reached[name], budget)
+        row |= _scores(finals[name], size, parts)
+        row |= compare_with(finals[name], against)
+        replay = finals.get(f"{name}_replay")
+        if replay is not None:
+            row["feedback"] = compare_with(finals[name], replay)
+        controller = study.options.active.get(name)
+        row["ablation"] = controller is not None and controller.varies is not None
+        row["saved"] = {
+            other: stratified(np.minimum(reached[other], budget) - np.minimum(reached[name], budget), mean)
+            for other in ("fixed", BEST)
+            if other in reached
+        }
+        if "oracle" in finals:
+            row["against_oracle"] = compare_with(finals[name], finals["oracle"])
+        rows[name] = row | costs(study, setting, name, len(parts))
+    shown = [name for name in (learned, f"{learned}_replay", BEST, "oracle", "fixed") if name in finals]
+    pooled = np.concatenate([finals[name].ravel() for name in shown])
+    low, high = np.quantile(pooled, [0.01, 0.99])
+    thresholds = np.linspace(low, high, PROFILE_POINTS)
+    profiles = {name: performance_profile(finals[name], thresholds) for name in shown}
+    return {"policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
+
+
+def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
+    """Final and best metric, and how trainings differ."""
+    best = arranged([e.log_metric.min(axis=1) for e in parts], instances)
+    by_seed = [float(iqm(one.ravel())) for one in final]
+    middle = stratified(final, iqm)
+    return {
+        "iqm": middle["value"],
+        "ci95": middle["ci95"],
+        "mean": float(final.mean()),
+        "best": stratified(best, iqm),
+        "seeds": len(final),
+        "n": final.size,
+        "by_seed": by_seed,
+        "spread_over_seeds": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
+    }
+
+
+def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
+    """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each."""
+    gain = np.broadcast_to(opponent, np.broadcast_shapes(opponent.shape, scores.shape)) - scores
+    return {"gain": stratified(gain, mean), "probability": probability_of_improvement(scores, opponent)}
+
+
+def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:
+    """GAN updates until each run was at its target [E], infinite where it never was: [E] a training seed."""
+    return [updates_to_target(e.log_metric, target, 1) * budget / e.rewards.shape[1] for e in parts]
+
+
+def run_row(parts: list[Episodes], reached: Floats, budget: int) -> dict[str, Any]:
+    """How the runs went: crashes, collapses, updates to the target, smoothness of the losses."""
+    crashed = np.concatenate([e.crashed for e in parts])
+    collapse = np.concatenate([_last(e.extras["collapse"]) for e in parts])
+    collapsed = ~crashed & (collapse < COLLAPSED)
+    smooth = {
+        f"roughness_{name}": _finite_mean(np.concatenate([roughness(e.extras[name]) for e in parts]))
+        for name in ("loss_d", "loss_g")
+        if all(name in e.extras for e in parts)
+    }
+    return {
+        "crashes": int(crashed.sum()),
+        "crash_rate": float(crashed.mean()),
+        "collapse_rate": float(collapsed.mean()),
+        "reached_target": float(np.isfinite(reached).mean()),
+        "updates_to_target": float(np.minimum(reached, budget).mean()),
+        **smooth,
+    }
+
+
+def _last(column: NDArray[Any]) -> NDArray[Any]:
+    """The last entry of each row that is a number, [N]."""
+    known = ~np.isnan(column)
+    place = column.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    return np.asarray(column[np.arange(len(column)), place])
+
+
+def _finite_mean(values: Floats) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None
+
+
+def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
+    """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes."""
+    kinds = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in study.options.tuned}
+    found: list[dict[str, Any]] = []
+    if name in study.options.active:
+        found = [study.train(name, study.options.active[name], seed) for seed in range(seeds)]
+    elif name in kinds:
+        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | _read(study, f"tuning-{kinds[name]}")]
+    play = [_read(study, f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
+    walls = [p["wall_s"] for p in play if p]
+    result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}
+    for key in ("gan_updates", "wall_s", "peak_mb"):
+        values = [f[key] for f in found if key in f]
+        result[f"found_{key}"] = float(np.mean(values)) if values else (0.0 if not found else None)
+    return result
+
+
+def _read(study: Study, cell: str) -> dict[str, Any]:
+    path = study.path / "costs" / f"{cell}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:
+    """Each ablation against what it varies, over the training seeds that both have: `gain` above 0: better without."""
+    size, found = study.options.instances, []
+    for name, controller in study.options.active.items():
+        if controller.varies is None or name not in played:
+            continue
+        pair = list(zip(played[name], played[controller.varies], strict=False))
+        mine, theirs = (arranged([e.final for e in side], size) for side in zip(*pair, strict=True))
+        found.append(
+            {
+                "name": name,
+                "varies": controller.varies,
+                "seeds": len(pair),
+                "iqm": rows[name]["iqm"],
+                **compare_with(mine, theirs),
+            }
+        )
+    return found
+
+
+def break_even(rows: dict[str, dict[str, Any]], learned: str) -> dict[str, Any]:
+    """After how many runs training the controller has paid for itself, in GAN updates.
+
+    A run saves what the controller needs less than the opponent to reach the metric that the tuned schedule ends at
+    (a run that never reaches it counts with the whole budget). Null: the interval of what it saves isn't above 0.
+    """
+    found = {}
+    for name, saved in rows[learned]["saved"].items():
+        extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
+        runs = max(0, int(np.ceil(extra / saved["value"]))) if saved["ci95"][0] > 0 else None
+        found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
+    return found
+
+
+def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
+    """The instances on which the learned policy loses most against the tuned schedule, and what they have in common.
+
+    Returns:
+        `worst`: instances with their fields and scores; `explained`: by feature of an instance, Spearman's rank
+        correlation of its logarithm with the gain, with a p-value.
+    """
+    size = study.options.instances
+    finals = {n: arranged([e.final for e in played[n]], size).mean(axis=(0, 2)) for n in (learned, BEST)}
+    crashes = arranged([e.crashed for e in played[learned]], size).sum(axis=(0, 2))
+    gain = finals[BEST] - finals[learned]  # [I]
+    instances = InstanceSet(env_config(**study.options.env), "test").instances[:size]
+    described = [to_dict(instance) for instance in instances]
+    worst = [
+        {
+            "instance": int(i),
+            **described[i],
+            "gain": float(gain[i]),
+            "learned": float(finals[learned][i]),
+            BEST: float(finals[BEST][i]),
+            "crashes": int(crashes[i]),
+        }
+        for i in np.argsort(gain)[:WORST]
+    ]
+    explained = {}
+    for feature in FEATURES:
+        over = feature.split(" / ")
+        values = np.array([d[over[0]] / (d[over[1]] if len(over) > 1 else 1) for d in described], np.float64)
+        if size > 2 and np.ptp(values) > 0:
+            found = spearmanr(values, gain)
+            explained[feature] = {"correlation": float(found.statistic), "p": float(found.pvalue)}
+    return {"worst": worst, "explained": explained}
+
+
+def closing_table(summary: dict[str, Any]) -> str:
+    """The held-out setting as text, best policy first."""
+    rows = summary["settings"][HELD_OUT]["policies"]
+    lines = [
+        f"Final log of the {summary['metric']} on held-out instances (lower is better); 95 % stratified bootstrap;",
+        f"gain and probability of improvement: against the tuned schedule; learned: {summary['learned']}.",
+        "",
+        f"{'policy':<22} {'seeds':>5} {'n':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
+        f"{'P(better)':>9} {'95 % interval':>14} {'crashes':>7}",
+    ]
+    for name in sorted(rows, key=lambda n: rows[n]["iqm"]):
+        row = rows[name]
+        gain, chance = row["gain"], row["probability"]
+        lines.append(
+            f"{name:<22} {row['seeds']:>5} {row['n']:>5} {row['iqm']:>7.3f} "
+            f"[{row['ci95'][0]:>7.3f}, {row['ci95'][1]:>7.3f}] {gain['value']:>7.3f} "
+            f"[{gain['ci95'][0]:>7.3f}, {gain['ci95'][1]:>7.3f}] {chance['value']:>9.2f} "
+            f"[{chance['ci95'][0]:>5.2f}, {chance['ci95'][1]:>5.2f}] {row['crashes']:>7}"
+        )
+    return "\n".join(lines)

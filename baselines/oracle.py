@@ -1,0 +1,52 @@
+"""The oracle: for each instance by itself, the best of many schedules. What choosing before the run could gain at most.
+
+It knows which instance it is on and tries all candidates there, which no schedule for unknown instances can.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.policies import Policy
+from baselines.side_by_side import run_jobs
+from gan_env import GANVectorEnv
+
+KEPT, AGAIN = 4, 4
+"""One candidate in `KEPT` goes to the second round, which has `AGAIN` times as many runs."""
+
+
+def best_of_each(
+    env: GANVectorEnv,
+    candidates: Sequence[Policy],
+    instances: int,
+    seed: int,
+    runs: int,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> NDArray[np.int64]:
+    """The candidate with the lowest mean final log metric on each of the first `instances` instances of `env`.
+
+    Args:
+        env: with `AutoresetMode.DISABLED`.
+        candidates: what is chosen from.
+        instances: how many instances.
+        seed: of the first run; both rounds have runs of their own, and the final scoring should have other ones.
+        runs: runs of a candidate on an instance in the first round.
+        report: called with (done, total) after each batch of a round.
+
+    Returns:
+        Index of the best candidate, [instances].
+    """
+    alive = np.tile(np.arange(len(candidates)), (instances, 1))  # [instances, candidates that are left]
+    for repeats, keep in ((runs, -(-len(candidates) // KEPT)), (AGAIN * runs, 1)):
+        jobs = [
+            (int(candidate), seed + instance * repeats + run, instance)
+            for instance in range(instances)
+            for candidate in alive[instance]
+            for run in range(repeats)
+        ]
+        means = run_jobs(env, candidates, jobs, report).final.reshape(*alive.shape, repeats).mean(axis=2)
+        alive = np.take_along_axis(alive, np.argsort(means, axis=1, kind="stable")[:, :keep], axis=1)
+        seed += instances * repeats
+    best: NDArray[np.int64] = alive[:, 0]
+    return best

@@ -1,0 +1,104 @@
+"""What can be tuned: search spaces for Optuna, each a function from a trial to a policy's options."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from optuna import Trial
+
+from baselines.grid import SMALL
+from baselines.options import PolicyOptions, load_policy
+from baselines.schedules import SCHEDULES
+from gan_env import GANVectorEnv
+from gan_env.config import require
+from gan_env.mdp.knobs import DynamicParameter
+
+STEP = 0.05
+"""Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
+GEOMETRIC = ("exponential", "step")
+
+
+def schedule(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+    """Every controlled knob by a schedule of its own: any kind, falling or rising, ending early or not."""
+    return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
+
+
+def anneal(trial: Trial, knob: DynamicParameter) -> dict[str, Any]:
+    """One knob's kind, ends (evenly spaced in its coordinate) and shape."""
+    kind = trial.suggest_categorical(f"{knob.name}.kind", list(SCHEDULES))
+    found: dict[str, Any] = {"kind": kind, "initial": end(trial, knob, "start", kind)}
+    if kind == "fixed":
+        return found
+    found |= {"final": end(trial, knob, "end", kind), "until": share(trial, f"{knob.name}.until")}
+    if kind == "power":
+        found["decay_rate"] = trial.suggest_float(f"{knob.name}.exponent", 0.25, 4, log=True)
+    if kind == "step":
+        found["decay_rate"] = float(trial.suggest_int(f"{knob.name}.plateaus", 2, 8))
+    return found
+
+
+def end(trial: Trial, knob: DynamicParameter, which: str, kind: str) -> float:
+    """A value of the knob; geometric schedules, which can't have zero, get a small one for it."""
+    coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
+    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
+    return max(value, SMALL) if kind in GEOMETRIC else value
+
+
+def share(trial: Trial, name: str) -> float:
+    """A share of the run within which a schedule runs."""
+    return _rounded(trial.suggest_float(name, STEP, 1.0, step=STEP))
+
+
+def r3gan(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+    """R3GAN's burn-in with its own parameters: where each of its knobs starts and ends, and when the cosine is over."""
+    names = [name for name in load_policy("r3gan").knobs if name in env.config.knobs]
+    require(bool(names), "env.knobs", list(env.config.knobs), "at least one of R3GAN's knobs")
+    ends = {n: [end(trial, env.knobs.table[n], which, "cosine") for which in ("start", "end")] for n in names}
+    knobs = {name: {"kind": "cosine", "initial": start, "final": final} for name, (start, final) in ends.items()}
+    return PolicyOptions(kind="published", knobs=knobs, until=share(trial, "until"))
+
+
+def rule(kind: str) -> Callable[[Trial, GANVectorEnv], PolicyOptions]:
+    """An adaptive rule with its own parameters: its target, and how fast it moves."""
+
+    def space(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+        target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
+        speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
+        return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
+
+    return space
+
+
+def fastest(env: GANVectorEnv) -> float:
+    """The share of the run in which p goes from 0 to 1 where it moves by `max_change` a decision; none is faster."""
+    return min(0.5, 1 / (env.config.max_change * env.config.num_decisions))
+
+
+SPACES: dict[str, Callable[[Trial, GANVectorEnv], PolicyOptions]] = {
+    "schedule": schedule,
+    "r3gan": r3gan,
+    "ada": rule("ada"),
+    "diffusion": rule("diffusion"),
+}
+
+
+def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
+    """What a search begins with: constants at the knobs' initial values, or the published parameters."""
+    if kind == "schedule":
+        still = {f"{k.name}.kind": "fixed" for k in env.knobs.controlled}
+        return [still | {f"{k.name}.start": _on_grid(k, k.value) for k in env.knobs.controlled}]
+    if kind == "r3gan":
+        knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
+        starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
+        ends = {f"{n}.end": _on_grid(env.knobs.table[n], a["final"]) for n, a in knobs.items()}
+        return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
+    options = load_policy(kind).rule
+    return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+
+
+def _on_grid(knob: DynamicParameter, value: float) -> float:
+    return _rounded(float(knob.encode(torch.tensor(value, dtype=torch.float64))))
+
+
+def _rounded(value: float) -> float:
+    return round(round(value / STEP) * STEP, 10)

@@ -1,0 +1,85 @@
+"""Sentences follow from intervals, by rules."""
+
+from typing import Any
+
+import pytest
+
+from agents.conclusions import conclusions, verdict
+
+
+def interval(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"value": value, "ci95": [low, high]}
+
+
+def row(gain: dict[str, Any], **more: Any) -> dict[str, Any]:
+    base = {"gain": gain, "probability": interval(0.8, 0.7, 0.9), "crashes": 0, "n": 8, "seeds": 1, "ablation": False}
+    return {**base, "collapse_rate": 0.0, "feedback": {"gain": gain, "probability": None}, **more}
+
+
+def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    failures = {
+        "worst": [{"instance": 3, "dataset": "ring", "gain": -0.4}],
+        "explained": {"lr_g": {"correlation": 0.6, "p": 0.001}, "width": {"correlation": 0.1, "p": 0.5}},
+    }
+    policies = {"ppo": row(gain), "best_schedule": row(interval(0, 0, 0), crashes=2), "fixed": row(interval(-1, -2, 0))}
+    base = {
+        "learned": "ppo",
+        "settings": {"held_out": {"policies": policies}, "far": {"policies": policies}},
+        "ablations": [],
+        "break_even": {"fixed": {"runs": None, "saved_per_run": interval(5, -1, 9), "extra_training": 5}},
+        "failures": failures,
+    }
+    return base | changes
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [(0.1, 0.3, 1), (-0.3, -0.1, -1), (-0.1, 0.3, 0), (0, 1, 0)])
+def test_a_verdict_needs_an_interval_on_one_side_of_zero(low: float, high: float, expected: int) -> None:
+    assert verdict(interval((low + high) / 2, low, high)) == expected
+
+
+@pytest.mark.parametrize(
+    ("gain", "against", "feedback", "transfer"),
+    [
+        (interval(0.1, 0.05, 0.15), "ppo is better than the best tuned", "Feedback pays", "ppo is better"),
+        (interval(0.1, -0.05, 0.25), "ppo is not told apart from", "is not shown", "ppo is not told apart"),
+        (interval(-0.1, -0.2, -0.05), "ppo is worse than the best tuned", "Feedback costs", "ppo is worse"),
+    ],
+)
+def test_the_main_sentences_follow_the_sign(gain: dict[str, Any], against: str, feedback: str, transfer: str) -> None:
+    text = "\n".join(conclusions(summary(gain)))
+    assert against in text
+    assert feedback in text
+    assert f"far: {transfer}" in text
+
+
+def test_a_gain_is_given_as_a_share_of_the_metric_too() -> None:
+    """exp(-0.1) - 1 is -9.5 %."""
+    assert "9.5% lower" in conclusions(summary(interval(0.1, 0.05, 0.15)))[0]
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"),
+    [
+        (interval(0.76, 0.61, 0.9), "is met"),
+        (interval(0.76, 0.59, 0.9), "is not met"),
+        (interval(0.74, 0.7, 0.8), "is not met"),
+    ],
+)
+def test_the_target_needs_estimate_and_interval(chance: dict[str, Any], words: str) -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    made["settings"]["held_out"]["policies"]["ppo"]["probability"] = chance
+    assert words in conclusions(made)[1]
+
+
+def test_losses_crashes_and_costs_are_said() -> None:
+    text = "\n".join(conclusions(summary(interval(-0.1, -0.2, -0.05))))
+    assert "0 of 8 with ppo, 2 of 8 with the tuned schedule" in text
+    assert "saves 5 [-1, 9] GAN updates a run against fixed: not shown to be above 0" in text
+    assert "instance 3 (ring), by 0.400" in text
+    assert "grows with lr_g" in text and "width" not in text
+
+
+def test_an_ablation_says_what_was_found() -> None:
+    rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": 2}]
+    text = "\n".join(conclusions(summary(interval(0.1, 0, 1), ablations=rows)))
+    assert "blind is worse than ppo: -0.200 [-0.300, -0.100]" in text

@@ -1,0 +1,66 @@
+"""The command that trains a controller of a study says what its environment is."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from agents.controllers import SCRIPTS, check_script, command, run_logged
+from agents.train_ppo import TrainOptions
+from baselines.options import CONFIGS, load, register_presets
+from gan_env import PRESETS, ConfigError
+from gan_env.config import env_config, to_dict
+
+
+def fields(changes: dict[str, Any], *arguments: str) -> list[str]:
+    options = {"preset": "points", **to_dict(env_config("points", **changes))}
+    return command("ppo", Path("somewhere"), 1000, options, arguments)[5:]
+
+
+def test_what_is_as_in_the_preset_is_not_said() -> None:
+    assert fields({}) == ["env=points", "seed=1000"]
+
+
+def test_every_kind_of_field_reaches_the_training_script() -> None:
+    """Numbers, lists, nested ranges, a mapping with a new key, flags: all come back as they were."""
+    changes = {
+        "num_decisions": 6,
+        "observation": ["progress", "knobs"],
+        "instances": {"lr_g": [1e-3, 2e-3]},
+        "reward": {"log_improvement": 1.0, "loss_spread": 0.02},
+        "action_mode": "absolute",
+        "compile": False,
+    }
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose("train_ppo", fields(changes, "agent.rollouts=7"))
+    options = load(TrainOptions, config)
+    assert options.agent.rollouts == 7
+    assert options.seed == 1000
+    assert env_config(**options.env) == env_config("points", **changes)
+
+
+def test_a_script_without_a_loader_is_refused_with_help() -> None:
+    for script in SCRIPTS:
+        check_script(script, "script")
+    with pytest.raises(ConfigError, match="recurrent_ppo"):
+        check_script("dreamer", "script")
+
+
+def test_presets_are_environment_groups_too() -> None:
+    """The command names the preset as the group `env`."""
+    assert set(PRESETS) == {path.stem for path in (Path(CONFIGS) / "env").glob("*.yaml")}
+
+
+def test_what_a_command_prints_is_added_to_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "made" / "log.txt"
+    for word in ("one", "two"):
+        run_logged([sys.executable, "-c", f"print({word!r})"], log)
+    assert log.read_text() == "one\ntwo\n"
+
+
+def test_a_failed_command_is_an_error_that_shows_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such thing"):
+        run_logged([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "log.txt")

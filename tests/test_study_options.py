@@ -1,0 +1,97 @@
+"""What a study may consist of, and what may be added to one that is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from agents.study_options import StudyOptions, check_same
+from baselines.options import CONFIGS, load, register_presets
+from gan_env import ConfigError
+from gan_env.config import env_config
+
+STUDIES = [path.stem for path in (Path(CONFIGS) / "experiment").glob("*.yaml") if "controllers" in path.read_text()]
+
+
+def composed(*overrides: str) -> StudyOptions:
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        return load(StudyOptions, compose("compare", list(overrides)))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_controller_and_setting_of_a_study_makes_an_environment(name: str) -> None:
+    """All that is switched off as well."""
+    listed = yaml.safe_load((Path(CONFIGS) / "experiment" / f"{name}.yaml").read_text())["controllers"]
+    options = composed(f"experiment={name}", *(f"controllers.{c}.seeds=1" for c in listed))
+    assert set(options.active) == set(listed)
+    budget = env_config(**options.env).num_decisions * env_config(**options.env).updates_per_decision
+    for controller in options.active.values():
+        for changes in ({}, *options.settings.values()):
+            env_config(**options.changed_env(controller.training))
+            config = env_config(**options.changed_env(controller.env, changes))
+            assert config.num_decisions * config.updates_per_decision == budget  # or runs were not comparable
+
+
+def test_the_points_study_is_the_default() -> None:
+    assert composed() == composed("experiment=points")
+    assert composed("experiment=fashion_mnist").env["preset"] == "fashion_mnist"
+
+
+def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
+    options = StudyOptions(env={"preset": "points", "instances": {"lr_g": [0.1, 0.2], "lr_d": [0.3, 0.4]}})
+    changed = options.changed_env({"instances": {"lr_g": [0.5, 0.6]}}, {"instances": {"lr_g": [0.7, 0.8]}})
+    assert changed["instances"] == {"lr_g": [0.7, 0.8], "lr_d": [0.3, 0.4]}
+    assert options.env["instances"]["lr_g"] == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"instances": 0}, "at least 1"),
+        ({"instances": 1000}, "at most 256"),
+        ({"tuned": ("ada",)}, "schedule"),
+        ({"tuned": ("schedule", "luck")}, "diffusion"),
+        ({"policies": ("cosinus",)}, "cosine"),
+        ({"settings": {"held_out": {}}}, "other names"),
+        ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
+        ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
+        ({"controllers": {"ppo": {"seeds": 1, "script": "dreamer"}}}, "recurrent_ppo"),
+        ({"controllers": {"a": {"seeds": 1}, "b": {"seeds": 1, "varies": "c"}}}, r"controllers\.b\.varies"),
+        ({"controllers": {"a": {"seeds": 1, "settings": ("far",)}}}, "held_out"),
+    ],
+)
+def test_bad_options_are_refused_with_help(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        StudyOptions(**fields)
+
+
+def study(**changes: Any) -> dict[str, Any]:
+    return {"instances": 4, "policies": ["fixed"], "controllers": {"ppo": {"script": "ppo", "seeds": 1}}, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policies": ["fixed", "cosine"]},
+        {"controllers": {"ppo": {"script": "ppo", "seeds": 5}, "sac": {"script": "sac", "seeds": 1}}},
+        {"settings": {"far": {}}},
+        {"folder": "elsewhere"},
+    ],
+)
+def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
+    check_same(study(), study(**changes), Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"instances": 5}, "instances=5"),
+        ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"controllers\.ppo\.script"),
+    ],
+)
+def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        check_same(study(), study(**changes), Path("x"))

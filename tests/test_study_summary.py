@@ -1,0 +1,73 @@
+"""The numbers of a study, against values worked out by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.study_summary import arranged, break_even, compare_with, run_row, updates_needed
+from baselines.rollout import Episodes
+
+
+def episodes(log_metric: list[list[float]], collapse: Any = None, crashed: Any = None) -> Episodes:
+    curve = np.array(log_metric, np.float32)
+    runs, decisions = curve.shape[0], curve.shape[1] - 1
+    blank = np.zeros((runs, decisions), np.float32)
+    extras = {"collapse": blank if collapse is None else np.array(collapse, np.float32)}
+    ended = np.zeros(runs, bool) if crashed is None else np.array(crashed)
+    return Episodes(curve, blank[..., None], blank, ended, extras, 0)
+
+
+def test_episodes_are_arranged_by_training_seed_instance_and_gan_seed() -> None:
+    """Episodes go through all instances once a GAN seed: here ten times the GAN seed plus the instance."""
+    column = np.array([0, 1, 2, 10, 11, 12])
+    found = arranged([column, column + 100], 3)
+    assert found.shape == (2, 3, 2)
+    assert found[0].tolist() == [[0, 10], [1, 11], [2, 12]]
+    assert found[1, 2, 1] == 112
+
+
+def test_crashes_collapses_and_updates_to_the_target_by_hand() -> None:
+    """Run 0 reaches -1 after 50 of 100 updates; run 1 never; run 2 collapses; run 3 crashes after one decision."""
+    e = episodes(
+        [[0, -1, -2], [0, 0, 0], [0, -0.5, -1], [0, 4, 4]],
+        collapse=[[0, 0], [0, 0], [0, -2], [-np.inf, np.nan]],
+        crashed=[False, False, False, True],
+    )
+    reached = updates_needed([e], np.full(4, -1.0), budget=100)
+    assert reached[0].tolist() == [50, np.inf, 100, np.inf]
+    row = run_row([e], np.stack(reached), budget=100)
+    assert row["crashes"] == 1 and row["crash_rate"] == 0.25
+    assert row["collapse_rate"] == 0.25  # the crashed run is counted once
+    assert row["reached_target"] == 0.5
+    assert row["updates_to_target"] == pytest.approx((50 + 100 + 100 + 100) / 4)
+
+
+def test_roughness_is_known_where_losses_are_observed() -> None:
+    e = episodes([[0.0] * 5])
+    e.extras["loss_d"] = np.array([[1.0, 2, 3, 4]], np.float32)
+    row = run_row([e], np.ones(1), 1)
+    assert row["roughness_loss_d"] == pytest.approx(0, abs=1e-6)
+    assert "roughness_loss_g" not in row
+
+
+def test_gain_pairs_every_training_seed_with_the_opponent() -> None:
+    opponent = np.array([[[0.0, 10.0], [20.0, 30.0]]])
+    mine = np.concatenate([opponent - 1, opponent - 3])
+    found = compare_with(mine, opponent)
+    assert found["gain"]["value"] == 2
+    assert found["gain"]["ci95"] == (1.0, 3.0)  # both trainings the worse one, or both the better one
+    assert found["probability"]["value"] == pytest.approx(0.75)  # of four pairs an instance three are better
+
+
+@pytest.mark.parametrize(("low", "runs"), [(5.0, 50), (0.0, None), (-5.0, None)])
+def test_break_even_is_what_training_took_over_what_a_run_saves(low: float, runs: int | None) -> None:
+    saved = {"value": 20.0, "ci95": (low, 35.0)}
+    rows = {
+        "ppo": {"saved": {"fixed": saved, "best_schedule": saved}, "found_gan_updates": 1000.0},
+        "fixed": {"found_gan_updates": 0.0},
+        "best_schedule": {"found_gan_updates": 1000.0},
+    }
+    found = break_even(rows, "ppo")
+    assert found["fixed"]["runs"] == runs
+    assert found["best_schedule"]["runs"] == (None if runs is None else 0)  # tuning took as much as training
