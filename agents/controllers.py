@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from sb3_contrib import ARS, TQC, RecurrentPPO
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.costs import metered
+from agents.hypergradient import Hypergradient
+from agents.meta_controller import MetaController
+from agents.meta_training import TrainOptions, controller_path, make_policy
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from baselines.options import CONFIGS, load, register_presets
@@ -52,8 +55,17 @@ def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> P
     return LearnedPolicy(model, normalize)
 
 
+def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
+    config = OmegaConf.load(run.settings / "config.yml")
+    assert isinstance(config, DictConfig)
+    options = load(TrainOptions, config).agent
+    controller = MetaController.load(controller_path(run))
+    return make_policy(controller, Hypergradient(env, options.window, options.samples), options)
+
+
 _SB3: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
 SCRIPTS = {name: Script(f"agents.train_{name}", partial(_sb3, algorithm)) for name, algorithm in _SB3.items()}
+SCRIPTS |= {name: Script("agents.meta_training", _meta) for name in ("meta", "maml")}
 """By the name of the script, agents/train_NAME.py."""
 
 

@@ -17,13 +17,13 @@ from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from agents.comparison import TEST_SEED, load_policy
+from agents.comparison import TEST_SEED
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy
 from agents.train_ppo import TrainOptions, train
 from agents.training import open_folder
 from baselines.intervals import summarize
-from baselines.options import CONFIGS, register_presets
+from baselines.options import CONFIGS, load_policy, register_presets
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
