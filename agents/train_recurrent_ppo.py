@@ -12,6 +12,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.run_folder import RunFolder
 from agents.train_ppo import PPOOptions
@@ -37,6 +38,19 @@ class RecurrentPPOOptions(PPOOptions):
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: PPO's, and the LSTM."""
         return {**super().network(), "lstm_hidden_size": self.lstm_units}
+
+    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
+        """Arguments of RecurrentPPO: PPO's.
+
+        Raises:
+            ConfigError: a minibatch would hold a single decision; normalising its advantage gives NaN.
+        """
+        arguments = super().arguments(vec_env)
+        decisions = self.rows * arguments["n_steps"]
+        fits = decisions % arguments["batch_size"] != 1 and arguments["batch_size"] > 1
+        parts = f"a number that cuts {decisions} decisions into parts of two or more, the last one included"
+        require(fits, "agent.minibatches", self.minibatches, parts)
+        return arguments
 
 
 @dataclass(frozen=True)
