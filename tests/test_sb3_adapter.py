@@ -65,7 +65,7 @@ def test_rows_can_have_seeds_of_their_own() -> None:
     vec_env = SB3VecEnv(GANVectorEnv(ROWS, **ENV), 0)
     vec_env.seed([5, 9, 5])
     obs = np.asarray(vec_env.reset())
-    np.testing.assert_array_equal(obs[0], obs[2])
-    assert not np.array_equal(obs[0], obs[1])
+    np.testing.assert_allclose(obs[0], obs[2], rtol=1e-5, atol=1e-6)  # they may run in blocks of different sizes
+    assert not np.allclose(obs[0], obs[1], atol=1e-2)
     with pytest.raises(ConfigError, match="sequence of 3"):
         vec_env.seed([5, 9])
