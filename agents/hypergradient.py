@@ -17,12 +17,11 @@ from torch import Tensor
 from gan_env import GANVectorEnv
 from gan_env.config import require
 from gan_env.metrics.energy import energy_distance
-from gan_env.metrics.quality import ImageJudge
+from gan_env.metrics.quality import FLOOR, ImageJudge
 from gan_env.seeding import fold_in, normal, uniform
 from gan_env.workers import Workers
 
 _VALIDATION = 2**21  # a stream of a row's key that neither training nor saved generators use
-_FLOOR = 1e-6  # keeps the logarithm of a perfect score finite
 _STEEPEST = 1.0
 """Longest slope of one row: the dynamics of some runs are chaotic, and one row must not outweigh all others."""
 
@@ -92,7 +91,7 @@ class Hypergradient:
         latents = normal(fold_in(key, 0), self.samples, population.config.latent_dim)
         held_out = bank.pick_held_out(uniform(fold_in(key, 1), self.samples), settings)
         distance = energy_distance(self._features(population.generator(weights, latents)), self._features(held_out))
-        return torch.log(distance + _FLOOR)
+        return torch.log(distance + FLOOR)
 
     def _features(self, samples: Tensor) -> Tensor:
         """Where distances are measured: points themselves, features of images. [n, S, *shape] -> [n, S, F]."""

@@ -192,9 +192,9 @@ class Evaluator:
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """What the extractor measures that also judges in the loop, with as many real images as generated ones."""
-    held_out = decode(reference.images).to(device)
-    judge = ImageJudge([held_out])
-    reals = judge.extract(held_out[:samples])[None]
+    held_out = reference.images.to(device)
+    judge = ImageJudge([held_out], decode)
+    reals = judge.extract(decode(held_out[:samples]))[None]
     radii = neighbour_radii(reals)
 
     def compute(generated: Tensor) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.gan.dataset import Dataset
+from gan_env.gan.dataset import Dataset, decode
 from gan_env.gan.points import load_points
 from gan_env.metrics.quality import FLOOR, ImageJudge, Judge, PointsJudge
 
@@ -28,7 +28,7 @@ def pictures(count: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(scope="module")
 def images() -> ImageJudge:
-    return ImageJudge([pictures(400), 0.2 * pictures(400, seed=1)])
+    return ImageJudge([pictures(400), 0.2 * pictures(400, seed=1)], decode)
 
 
 def real(sets: list[Dataset]) -> Tensor:
@@ -129,7 +129,7 @@ def test_a_metric_names_its_features(images: ImageJudge, points: PointsJudge) ->
 
 
 def test_colour_images_are_judged_by_a_classifier_of_colour_images() -> None:
-    judge = ImageJudge([pictures(200).expand(-1, 3, -1, -1)])
+    judge = ImageJudge([pictures(200).expand(-1, 3, -1, -1)], decode)
     assert "tiles of photographs" in judge.metric_name
     red = pictures(200, seed=1) * torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1)
     grey = pictures(200, seed=1).expand(-1, 3, -1, -1)
@@ -142,11 +142,11 @@ def test_images_are_judged_as_they_are_decoded() -> None:
     stored = ((pictures(1500) + 1) * 127.5).byte()
     sizes = []
 
-    def decode(images: Tensor) -> Tensor:
+    def note(images: Tensor) -> Tensor:
         sizes.append(len(images))
         return images.float() / 127.5 - 1
 
-    found = ImageJudge([stored], decode)(pictures(200)[None], torch.tensor([0]))
-    expected = ImageJudge([stored.float() / 127.5 - 1])(pictures(200)[None], torch.tensor([0]))
+    found = ImageJudge([stored], note)(pictures(200)[None], torch.tensor([0]))
+    expected = ImageJudge([stored.float() / 127.5 - 1], Tensor.float)(pictures(200)[None], torch.tensor([0]))
     assert sizes == [1024, 476]
     torch.testing.assert_close(found.log_metric, expected.log_metric)

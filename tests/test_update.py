@@ -22,7 +22,7 @@ from gan_env.seeding import fold_in
 CPU = torch.device("cpu")
 POINT_KNOBS = ("instance_noise", "latent_noise", "augment", "rotate", "r1", "r2", "gp", "spectral", "lr_g", "lr_d")
 IMAGE_KNOBS = tuple(knob_table())
-STRONG = {"latent_noise": 1.5, "lr_g": 0.5, "lr_d": 0.5}  # others: the middle of their range
+STRONG = {"latent_noise": 1.5, "lr_g": 0.5, "lr_d": 0.5}  # values that act; of other knobs the middle of the range
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def banks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataBank]:
     return lambda kind: DataBank(("ring",) if kind == "points" else ("noise",), "nowhere", 8, CPU)
 
 
-def settings(rows: int, **given: float) -> RowSettings:
+def settings(rows: int) -> RowSettings:
     key = torch.arange(rows) + 3
     whole = torch.ones_like(key)
     return RowSettings(

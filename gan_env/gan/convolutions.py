@@ -7,7 +7,7 @@ the other two: so the double backward of R1 is three convolutions, not autograd'
 One row is a convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods.
 
 `conv` keeps the side. It is left to autograd: at stride one its general double backward costs no more than adjoints
-written out (14 to 60 ms for a discriminator step with R1 in five to seven layers of 16 channels, adjoints 5 % more).
+written out.
 """
 
 from typing import Any
@@ -17,9 +17,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
 KERNEL = 4
-FEW_CHANNELS = (
-    8  # oneDNN's transposed convolution to fewer channels than this is up to four times slower than a product
-)
+FEW_CHANNELS = 8  # to fewer channels oneDNN's transposed convolution is slower than a plain product
 _GEOMETRY = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, transposed, output padding, groups
 
 

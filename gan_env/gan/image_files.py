@@ -7,7 +7,6 @@ later start is immediate and a set may be larger than memory.
 import hashlib
 import io
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from gan_env.files import write_atomically
 from gan_env.gan.dataset import DataError, Dataset, open_or_download
 
 VERSION = 1
@@ -207,26 +207,24 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
 
 
 def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool, title: str) -> None:
-    """Decodes all pictures into a .npy file of bytes [P, C, H, W], under another name until it is complete."""
+    """Decodes all pictures into a .npy file of bytes [P, C, H, W]."""
     count = len(pictures.names)
     order = np.random.default_rng(0).permutation(count) if shuffled else np.arange(count)
     shape = (count, pictures.channels, image_size, image_size)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for index in tqdm(order, desc=title, unit="image"):
                 file.write(_decode_picture(pictures, int(index), image_size).tobytes())
-        os.replace(unfinished, path)
+
+    try:
+        write_atomically(path, save)
     except OSError as error:
         raise DataError(
             f"{path} can't be written ({error}): it takes {math.prod(shape) / 2**20:.1f} MiB in a folder that you may "
             f"write to; make room, or copy the data to another data_root"
         ) from error
-    finally:
-        if unfinished.exists():
-            unfinished.unlink()
 
 
 def _decode_picture(pictures: Pictures, index: int, image_size: int) -> NDArray[np.uint8]:

@@ -143,6 +143,11 @@ class Network:
         return [n for layer in self.layers for n in layer.sizes]
 
     @property
+    def outputs(self) -> list[int]:
+        """Number of outputs of each layer, in order."""
+        return [layer.outputs for layer in self.layers]
+
+    @property
     def size(self) -> int:
         """P, the number of parameters of a row."""
         return sum(self.sizes)

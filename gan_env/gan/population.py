@@ -161,18 +161,15 @@ class Population:
         self.state.totals.zero_()
 
     @torch.no_grad()
-    def sample(self, count: int, average: bool = True) -> Tensor:
-        """Samples from each row's fixed latents, whose standard deviation is one: [N, count, *shape].
-
-        Args:
-            count: samples a row; fewer samples are the first of more.
-            average: from the averaged weights, else from the current ones.
-        """
-        weights = self.state.ema if average else self.state.g
-        return torch.cat(self._workers.each_block(self.generator, [weights, self.latents(count)], self.block))
+    def sample(self, count: int) -> Tensor:
+        """Samples of each row's averaged generator from its fixed latents: [N, count, *shape]."""
+        return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
 
     def latents(self, count: int) -> Tensor:
-        """Each row's fixed latents, [N, count, latent_dim]; fewer are the first of more. Kept until a row is reset."""
+        """Each row's fixed latents, standard normal, [N, count, latent_dim]; fewer are the first of more.
+
+        They are kept until a row is reset.
+        """
         if self._latents.shape[1] != count:
             self._latents = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
         return self._latents
@@ -214,7 +211,7 @@ class Population:
             return torch.zeros(self.num_rows, columns, device=self.device)
 
         g, d = self.generator.size, self.discriminator.size
-        vectors = sum(layer.outputs for layer in self.discriminator.layers) if "spectral" in self.config.knobs else 0
+        vectors = sum(self.discriminator.outputs) if "spectral" in self.config.knobs else 0
         step = torch.zeros(self.num_rows, dtype=torch.int64, device=self.device)
         moments = (zeros(g), zeros(g), zeros(d), zeros(d))
         return PopulationState(zeros(g), zeros(d), *moments, zeros(g), zeros(vectors), step, zeros(len(STATISTICS)))

@@ -15,7 +15,7 @@ from gan_env.seeding import normal
 
 def initial_vectors(network: Network, key: Tensor) -> Tensor:
     """Random left vectors to start from: int64 [N] -> [N, V], one number for each output of each layer."""
-    return normal(key, sum(layer.outputs for layer in network.layers))
+    return normal(key, sum(network.outputs))
 
 
 def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,7 +36,7 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
         its weight is zero.
     """
     parts, kept = [], []
-    lefts = vectors.detach().split([layer.outputs for layer in network.layers], dim=1)
+    lefts = vectors.detach().split(network.outputs, dim=1)
     for layer, (weight, bias), left in zip(network.layers, network.split(parameters), lefts, strict=True):
         matrix = layer.matrix(weight)  # [N, O, M]
         fixed = matrix.detach()

@@ -213,9 +213,7 @@ def adam(
     second = torch.lerp(second, grad.square(), 1 - BETA_2)
     size = rate / (1 - beta_1**t)
     unbiased = second / (1 - BETA_2**t)[:, None]
-    if unbiased.requires_grad:
-        unbiased = unbiased.clamp(
-            min=TINY
-        )  # the root's slope at zero is infinite, and weights beyond a row's width are
+    if unbiased.requires_grad:  # weights beyond a row's width have zero moments, where the root's slope is infinite
+        unbiased = unbiased.clamp(min=TINY)
     root = torch.sqrt(unbiased) + EPSILON
     return weights - size[:, None] * first / root, first, second

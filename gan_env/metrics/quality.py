@@ -70,7 +70,7 @@ class ImageJudge:
         decode: stored images -> float in [-1, 1]; called with 1,024 at a time, since all may not fit as floats.
     """
 
-    def __init__(self, held_out: list[Tensor], decode: Callable[[Tensor], Tensor] = Tensor.float) -> None:
+    def __init__(self, held_out: list[Tensor], decode: Callable[[Tensor], Tensor]) -> None:
         self.extract = ClassifierFeatures(held_out[0].device, channels=held_out[0].shape[1])
         self.metric_name = f"Frechet distance ({self.extract.name})"
         features = [torch.cat([self.extract(decode(part)) for part in images.split(1024)]) for images in held_out]
