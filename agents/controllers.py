@@ -4,6 +4,7 @@
 same configuration, but in a given folder and without the comparison at the end, which a study makes once for all.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -90,15 +91,16 @@ def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], a
     return [sys.executable, "-m", "agents.controllers", script, str(folder), *fields]
 
 
-def run_logged(arguments: Sequence[str], log: Path) -> None:
-    """Runs a command to its end; what it prints is added to `log`.
+def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:
+    """Runs a command to its end with so many threads; what it prints is added to `log`.
 
     Raises:
         ConfigError: it failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:  # `run` ends the process when we are interrupted
-        done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, check=False)
+        threaded = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, env=threaded, check=False)
     if done.returncode:
         raise ConfigError(f"{' '.join(arguments)} failed; the end of {log}:\n{log.read_text()[-_TAIL:]}")
 

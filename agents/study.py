@@ -12,6 +12,7 @@ FOLDER/
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -87,9 +88,10 @@ class Study:
 
     def play(self) -> None:
         """Does all cells that are not done."""
-        for name, controller in self.options.active.items():
-            for seed in range(controller.seeds):
-                self.train(name, controller, seed)
+        active = self.options.active.items()
+        cells = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
+        with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
+            list(pool.map(self.train, *zip(*cells, strict=True)))
         for kind in self.options.tuned:
             self.tuned(kind)
         for name, seed in self.mains:
@@ -106,11 +108,12 @@ class Study:
         active = self.options.active.items()
         return [(name, seed) for name, c in active if c.varies is None for seed in range(c.seeds)]
 
-    def env(self, options: dict[str, Any]) -> GANVectorEnv:
-        """The environment of these options, made once."""
-        key = json.dumps(options, sort_keys=True)
+    def env(self, options: dict[str, Any], runs: int | None = None) -> GANVectorEnv:
+        """The environment of these options, made once; with fewer rows where it isn't for so many runs."""
+        rows = min(self.options.rows, runs or self.options.rows)
+        key = json.dumps([rows, options], sort_keys=True)
         if key not in self._envs:
-            self._envs[key] = GANVectorEnv(self.options.rows, autoreset_mode=AutoresetMode.DISABLED, **options)
+            self._envs[key] = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **options)
         return self._envs[key]
 
     # --- cells ---
@@ -124,7 +127,7 @@ class Study:
             env = self.options.changed_env(controller.env, controller.training)
             number = self.options.seed + APART * seed
             work = command(controller.script, folder, number, env, controller.arguments)
-            run_logged(work, folder / "log.txt")
+            run_logged(work, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
         return dict(json.loads(path.read_text()))
 
     def trained(self, name: str, seed: int) -> Path:
@@ -195,22 +198,22 @@ class Study:
                     env, candidates, self.options.instances, ORACLE_SEED, self.options.oracle_runs, show
                 )
             write_json(self.path / "oracle.json", {"picks": picks.tolist()})
-            runs = zip(self.seeds, self.instances, strict=True)
+            runs = zip(*self.runs(HELD_OUT), strict=True)
             return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
 
         return self.folder.cached_episodes(f"{HELD_OUT}/oracle", run)
 
     # --- who plays where ---
 
-    @property
-    def seeds(self) -> range:
-        """GAN seed of each test episode."""
-        return range(TEST_SEED, TEST_SEED + self.options.instances * self.options.gan_seeds)
+    def size(self, setting: str) -> tuple[int, int]:
+        """Numbers of test instances and of GAN seeds on each of them."""
+        found = self.options.setting(setting)
+        return found.instances or self.options.instances, found.gan_seeds or self.options.gan_seeds
 
-    @property
-    def instances(self) -> list[int]:
-        """Test instance of each test episode: one after another, once a GAN seed."""
-        return list(range(self.options.instances)) * self.options.gan_seeds
+    def runs(self, setting: str) -> tuple[range, list[int]]:
+        """GAN seed and test instance of each episode: one instance after another, once a GAN seed."""
+        instances, gan_seeds = self.size(setting)
+        return range(TEST_SEED, TEST_SEED + instances * gan_seeds), list(range(instances)) * gan_seeds
 
     def load(self, name: str, seed: int, env: GANVectorEnv) -> Policy:
         """A trained controller, ready to act in `env`."""
@@ -222,7 +225,8 @@ class Study:
 
     def entries(self, setting: str) -> list[Entry]:
         """All policies that play in a setting, the oracle left out."""
-        changes = {**self.options.settings.get(setting, {}), "split": "test"}
+        here = self.options.setting(setting)
+        changes = {**here.env, "split": "test"}
         plain = self.options.changed_env(changes)
         found = []
         for name, controller in self.options.active.items():
@@ -237,16 +241,17 @@ class Study:
         for opponent, kind in opponents.items():
             policy = replace(PolicyOptions(), self.tuned(kind).policy, "policy.")
             found.append(Entry(opponent, None, plain, policy.make))
-        return found + [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
+        found += [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
+        return [entry for entry in found if not here.policies or entry.name in (BEST, *here.policies)]
 
     def episodes(self, setting: str, entry: Entry) -> Episodes:
         """Plays a policy in a setting, on the instances and GAN seeds that all others meet."""
-        name = f"{setting}/{entry.file}"
+        name, (seeds, instances) = f"{setting}/{entry.file}", self.runs(setting)
 
         def run() -> Episodes:
-            env = self.env(entry.env)
+            env = self.env(entry.env, len(seeds))
             with self._costs(f"{setting}-{entry.file}"):
-                return evaluate(name, entry.make(env), env, self.seeds, self.folder, self.instances)
+                return evaluate(name, entry.make(env), env, seeds, self.folder, instances)
 
         return self.folder.cached_episodes(name, run)
 

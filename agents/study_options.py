@@ -22,11 +22,12 @@ class Controller:
     Attributes:
         script: it is trained by agents/train_SCRIPT.py.
         seeds: trainings, each with another seed; 0 switches it off.
-        arguments: fields of the script's configuration, as on its command line.
+        arguments: fields of the script's configuration, as on its command line; an ablation's come after those of what
+            it varies.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training alone: what it learns from.
-        varies: the controller that it is an ablation of.
-        settings: settings that it plays in; empty: all.
+        varies: the controller that it is an ablation of; what it doesn't say is as there.
+        settings: settings that it plays in; empty: all. An ablation plays on held-out instances unless it says more.
     """
 
     script: str = "ppo"
@@ -43,6 +44,28 @@ class Controller:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A test setting beside the held-out instances: what a controller meets there, it was not trained for.
+
+    Attributes:
+        env: fields of `EnvConfig` that differ.
+        policies: those that play in it, beside the tuned schedule; empty: all.
+        instances: test instances; null: as many as the study has.
+        gan_seeds: GAN seeds on each of them; null: as many as the study has.
+    """
+
+    env: dict[str, Any] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
+    instances: int | None = None
+    gan_seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("instances", "gan_seeds"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"settings.*.{name}", value, "null, or at least 1")
+
+
+@dataclass(frozen=True)
 class StudyOptions:
     """Options of agents/compare.py.
 
@@ -53,11 +76,12 @@ class StudyOptions:
         budget: GAN updates that tuning each of them takes; null: as many as training a controller took.
         tune_runs: runs of a candidate in tuning.
         policies: names in configs/policy/ that play as well.
-        settings: other test settings: name -> fields of `EnvConfig` that differ.
+        settings: other test settings: name -> fields of `Setting`.
         oracle_runs: runs of a candidate on an instance in the oracle's first round; 0: no oracle.
         instances: test instances.
         gan_seeds: GAN seeds on each of them, the same for all policies.
         rows: GANs that run side by side.
+        workers: trainings that run side by side; they share the cores.
         seed: of the first training.
         folder: of the study; one that is there is gone on with.
     """
@@ -73,22 +97,23 @@ class StudyOptions:
     instances: int = 48
     gan_seeds: int = 4
     rows: int = 96
+    workers: int = 1
     seed: int = 0
     folder: str = "logs/study/points"
 
     def __post_init__(self) -> None:
-        for name in ("tune_runs", "instances", "gan_seeds", "rows"):
+        for name in ("tune_runs", "instances", "gan_seeds", "rows", "workers"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("oracle_runs", "seed"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         for kind in self.tuned:
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
         require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
-        if self.env:
+        sizes = {"instances": self.instances}
+        sizes |= {f"settings.{n}.instances": s.instances for n, s in self.elsewhere.items() if s.instances}
+        for name, size in sizes.items() if self.env else ():
             there = env_config(**self.env).instances.test_size
-            require(
-                self.instances <= there, "instances", self.instances, f"at most {there}, the environment's test_size"
-            )
+            require(size <= there, name, size, f"at most {there}, the environment's test_size")
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
@@ -106,8 +131,25 @@ class StudyOptions:
     @property
     def active(self) -> dict[str, Controller]:
         """The controllers that are switched on."""
-        made = {n: replace(Controller(), fields, f"controllers.{n}.") for n, fields in self.controllers.items()}
+        made = {name: replace(Controller(), self._fields(name), f"controllers.{name}.") for name in self.controllers}
         return {name: controller for name, controller in made.items() if controller.seeds}
+
+    def _fields(self, name: str) -> dict[str, Any]:
+        """A controller's fields; what an ablation doesn't say is as in what it varies, but for the settings."""
+        fields = self.controllers[name]
+        original = self.controllers.get(fields.get("varies", ""), {})
+        arguments = [*original.get("arguments", ()), *fields.get("arguments", ())]
+        settings = {"settings": [HELD_OUT]} if original else {}
+        return {**original, **settings, **fields, "arguments": arguments}
+
+    @property
+    def elsewhere(self) -> dict[str, Setting]:
+        """The settings beside the held-out instances."""
+        return {n: replace(Setting(), fields, f"settings.{n}.") for n, fields in self.settings.items()}
+
+    def setting(self, name: str) -> Setting:
+        """A setting by its name; the held-out one changes nothing."""
+        return self.elsewhere.get(name, Setting())
 
     def changed_env(self, *changes: dict[str, Any]) -> dict[str, Any]:
         """The environment's options with fields changed, nested ones too; later changes win."""
@@ -121,7 +163,7 @@ def check_same(there: dict[str, Any], here: dict[str, Any], folder: Path) -> Non
 
     More may be added to a study: controllers, settings, policies, seeds. What it has already stays as it was.
     """
-    free = ("folder", "policies", "tuned")
+    free = ("folder", "policies", "tuned", "workers")
 
     def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
         found = []

@@ -78,11 +78,12 @@ def arranged(columns: list[NDArray[Any]], instances: int) -> Floats:
 
 def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
     """All policies of a setting: `policies` (a row each) and `profiles` of the most important ones."""
-    size, config = study.options.instances, env_config(**study.options.env)
+    size, gan_seeds = study.size(setting)
+    config = env_config(**study.options.changed_env(study.options.setting(setting).env))
     budget = config.num_decisions * config.updates_per_decision
     finals = {name: arranged([e.final for e in parts], size) for name, parts in played.items()}
     against = finals[BEST]
-    target = np.tile(against.mean(axis=(0, 2)), study.options.gan_seeds)  # [E]: what the tuned schedule ends at
+    target = np.tile(against.mean(axis=(0, 2)), gan_seeds)  # [E]: what the tuned schedule ends at
     reached = {name: arranged(updates_needed(parts, target, budget), size) for name, parts in played.items()}
     rows = {}
     for name, parts in played.items():

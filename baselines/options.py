@@ -10,13 +10,21 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from baselines.adaptive import RULES, AdaptivePolicy
-from baselines.policies import Anneal, Policy, RandomPolicy, published_policy, schedule_policy, tabulated_policy
+from baselines.policies import (
+    Anneal,
+    Policy,
+    RandomPolicy,
+    RatesPolicy,
+    published_policy,
+    schedule_policy,
+    tabulated_policy,
+)
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace, require, to_dict
 from gan_env.gan.points import POINT_SETS
 
 T = TypeVar("T")
-KINDS = ("schedule", "published", "table", "random", *RULES)
+KINDS = ("schedule", "rates", "published", "table", "random", *RULES)
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 
 
@@ -49,8 +57,9 @@ class PolicyOptions:
     """A policy by name; see configs/policy/.
 
     Attributes:
-        kind: "schedule", "published" (a schedule of which those knobs count that are controlled), "table" (a schedule
-            by its values), "random", or the name of an adaptive rule ("ada", "apa", "diffusion").
+        kind: "schedule", "rates" (a schedule of which `lr_g` and `lr_d` are learning rates, not factors), "published"
+            (a schedule of which those knobs count that are controlled), "table" (a schedule by its values), "random",
+            or the name of an adaptive rule ("ada", "apa", "diffusion").
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
         table: the values of each knob over the run, evenly spaced, for the kind "table".
         until: share of the run within which schedules run that don't say it themselves.
@@ -82,6 +91,8 @@ class PolicyOptions:
             return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
+        if self.kind == "rates":
+            return RatesPolicy(env, anneals)
         return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
 
 

@@ -19,6 +19,8 @@ from gan_env.mdp.observation import statistics
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
+RATES = ("lr_g", "lr_d")
+"""Knobs that are factors on a rate of the instance, which is observed under the same name."""
 
 
 class Policy(Protocol):
@@ -118,8 +120,13 @@ class TablePolicy:
         """The action that takes each knob to the table's entry for this moment."""
         progress = self.steering.read(observation, "progress")
         decision = np.clip(np.rint(progress * self.decisions).astype(int), 0, self.decisions - 1)
+        return self.steering.action(observation, self.wanted(observation, decision)), state
+
+    def wanted(self, observation: Floats, decision: NDArray[Any]) -> NDArray[Any]:
+        """The coordinates [N, K] for these decisions [N]."""
         table = self.table if self.table.ndim == 3 else np.broadcast_to(self.table, (len(decision), *self.table.shape))
-        return self.steering.action(observation, table[np.arange(len(decision)), decision]), state
+        coordinates: NDArray[Any] = table[np.arange(len(decision)), decision]
+        return coordinates
 
 
 def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
@@ -128,14 +135,15 @@ def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
     The first interval has the schedule's first value, the last interval its last. A schedule that ends before the run
     does (`until`) has its last value from the first interval on that begins no earlier than that.
     """
-
-    def values(anneal: Anneal) -> NDArray[np.float64]:
-        scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
-        return scheduler.values(_progress(env), anneal.initial, anneal.final)
-
     for name in anneals:
         require(name in env.config.knobs, "policy", name, f"one of the controlled knobs {list(env.config.knobs)}")
-    return _coordinates(env, {name: values(anneal) for name, anneal in anneals.items()})
+    return _coordinates(env, {name: _values(env, anneal) for name, anneal in anneals.items()})
+
+
+def _values(env: GANVectorEnv, anneal: Anneal) -> NDArray[np.float64]:
+    """A schedule's value during each interval, [T]."""
+    scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
+    return scheduler.values(_progress(env), anneal.initial, anneal.final)
 
 
 def _progress(env: GANVectorEnv) -> NDArray[np.float64]:
@@ -186,6 +194,45 @@ def published_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TableP
     needs = f"at least one of the schedule's knobs {sorted(anneals)}"
     require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needs)
     return schedule_policy(env, controlled)
+
+
+class RatesPolicy(TablePolicy):
+    """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
+
+    It reads the instance's rates off the observation, so it undoes whatever imbalance a run was started with as far as
+    the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can.
+
+    Args:
+        env: the environment that it will act in.
+        anneals: the schedule of each knob.
+    """
+
+    def __init__(self, env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> None:
+        super().__init__(env, schedule_table(env, {k: a for k, a in anneals.items() if k not in RATES}))
+        controlled = {knob.name: knob for knob in env.knobs.controlled}
+        self.rates = {
+            name: (list(controlled).index(name), controlled[name], _values(env, anneals[name]))
+            for name in RATES
+            if name in anneals
+        }
+        require(bool(self.rates), "policy.knobs", list(anneals), f"one of {list(RATES)}")
+        for name in self.rates:
+            del self.start[name]
+        self.steering = Steering(env, ["progress", *self.rates])
+
+    def wanted(self, observation: Floats, decision: NDArray[Any]) -> NDArray[Any]:
+        """The coordinates [N, K] for these decisions [N]."""
+        coordinates = super().wanted(observation, decision).copy()
+        for name, (column, knob, rates) in self.rates.items():
+            given = learning_rate(self.steering.read(observation, name))
+            coordinates[:, column] = knob.encode(torch.from_numpy(rates[decision] / given)).numpy()
+        return coordinates
+
+
+def learning_rate(observed: NDArray[Any]) -> NDArray[Any]:
+    """The learning rate that the statistics `lr_g` and `lr_d` stand for."""
+    rate: NDArray[Any] = 10.0 ** (observed.astype(np.float64) - 3)
+    return rate
 
 
 class RandomPolicy:

@@ -1,6 +1,7 @@
 """What can be tuned: search spaces for Optuna, each a function from a trial to a policy's options."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from optuna import Trial
 
 from baselines.grid import SMALL
 from baselines.options import PolicyOptions, load_policy
+from baselines.policies import RATES
 from baselines.schedules import SCHEDULES
 from gan_env import GANVectorEnv
 from gan_env.config import require
@@ -21,6 +23,17 @@ GEOMETRIC = ("exponential", "step")
 def schedule(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
     """Every controlled knob by a schedule of its own: any kind, falling or rising, ending early or not."""
     return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
+
+
+def rates(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+    """The same with learning rates themselves in place of factors on an instance's rates, where they are controlled."""
+    return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
+
+
+def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs, with the range of a learning rate where a knob is a factor on one."""
+    rate = DynamicParameter("rate", 1e-3, (1e-5, 3e-2), "log", description="a learning rate")
+    return [replace(rate, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
 
 
 def anneal(trial: Trial, knob: DynamicParameter) -> dict[str, Any]:
@@ -76,6 +89,7 @@ def fastest(env: GANVectorEnv) -> float:
 
 SPACES: dict[str, Callable[[Trial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
+    "rates": rates,
     "r3gan": r3gan,
     "ada": rule("ada"),
     "diffusion": rule("diffusion"),
@@ -84,9 +98,10 @@ SPACES: dict[str, Callable[[Trial, GANVectorEnv], PolicyOptions]] = {
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
     """What a search begins with: constants at the knobs' initial values, or the published parameters."""
-    if kind == "schedule":
-        still = {f"{k.name}.kind": "fixed" for k in env.knobs.controlled}
-        return [still | {f"{k.name}.start": _on_grid(k, k.value) for k in env.knobs.controlled}]
+    if kind in ("schedule", "rates"):
+        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
+        still = {f"{k.name}.kind": "fixed" for k in tuned}
+        return [still | {f"{k.name}.start": _on_grid(k, k.value) for k in tuned}]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}

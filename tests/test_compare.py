@@ -22,11 +22,15 @@ from gan_env import ConfigError
 ROOT = Path(__file__).resolve().parent.parent
 ENV = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": "false"}
 BRIEF = "arguments=['agent.rows=4','agent.rollouts=2','agent.minibatches=2','agent.epochs=1']"
+LISTED = yaml.safe_load((ROOT / "configs/experiment/points.yaml").read_text())["controllers"]
 STUDY = [
     *(f"env.{key}={value}" for key, value in ENV.items()),
     "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "oracle_runs=1", "budget=1200",
-    "policies=[fixed,random]", "tuned=[schedule,ada]", "~settings.slower_learning", "~settings.unseen_shapes",
-    "controllers.three_shapes.seeds=0", "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1",
+    "policies=[fixed,random]", "tuned=[schedule,ada]",
+    *(f"~settings.{name}" for name in ("slower_learning", "unseen_shapes", "fashion_mnist")),
+    *(f"+settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
+    *(f"controllers.{name}.seeds=0" for name in LISTED),
+    "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1",
     f"++controllers.ppo.{BRIEF}", f"++controllers.without_quality.{BRIEF}",
 ]  # fmt: skip
 POLICIES = {"ppo", "ppo_replay", "best_schedule", "tuned_ada", "fixed", "random"}
@@ -72,7 +76,8 @@ def summary(finished: Path) -> dict[str, Any]:
 def test_every_policy_is_there_with_every_run(summary: dict[str, Any]) -> None:
     held_out = summary["settings"]["held_out"]["policies"]
     assert set(held_out) == {*POLICIES, "without_quality", "oracle"}
-    assert set(summary["settings"]["faster_learning"]["policies"]) == POLICIES
+    faster = summary["settings"]["faster_learning"]["policies"]
+    assert {name: row["n"] for name, row in faster.items()} == {"ppo": 6, "best_schedule": 3, "fixed": 3}
     for name, row in held_out.items():
         seeds = 2 if name in ("ppo", "ppo_replay") else 1
         assert (row["seeds"], row["n"]) == (seeds, seeds * 4 * 2)

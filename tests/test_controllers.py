@@ -57,10 +57,15 @@ def test_presets_are_environment_groups_too() -> None:
 def test_what_a_command_prints_is_added_to_its_log(tmp_path: Path) -> None:
     log = tmp_path / "made" / "log.txt"
     for word in ("one", "two"):
-        run_logged([sys.executable, "-c", f"print({word!r})"], log)
+        run_logged([sys.executable, "-c", f"print({word!r})"], log, 1)
     assert log.read_text() == "one\ntwo\n"
+
+
+def test_a_command_has_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
+    run_logged([sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"], tmp_path / "log.txt", 3)
+    assert (tmp_path / "log.txt").read_text() == "3\n"
 
 
 def test_a_failed_command_is_an_error_that_shows_what_it_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such thing"):
-        run_logged([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "log.txt")
+        run_logged([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "log.txt", 1)

@@ -9,7 +9,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from baselines.options import PolicyOptions, load_policy
-from baselines.policies import Anneal, RandomPolicy, TablePolicy, published_policy, schedule_policy
+from baselines.policies import Anneal, RandomPolicy, RatesPolicy, TablePolicy, published_policy, schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 
@@ -227,3 +227,31 @@ def test_a_table_belongs_to_its_kind(options: dict[str, Any], message: str) -> N
 def test_a_table_of_values_outside_the_bounds_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"0\.0 to 30"):
         PolicyOptions(kind="table", table={"r1": (1.0, 31.0)}).make(make())
+
+
+@pytest.mark.parametrize("mode", ["delta", "absolute"])
+def test_a_schedule_of_rates_undoes_what_a_run_was_started_with(mode: str) -> None:
+    """From the second interval on, as a delta move reaches at most a fifth of the factor's range."""
+    slow_and_fast = {"lr_g": (1e-3, 4e-3), "lr_d": (1e-3, 1e-3), "train_size": 2}
+    env = make(mode, knobs=("r1", "lr_g", "lr_d"), instances=slow_and_fast)
+    rates = {"lr_g": Anneal("exponential", 2e-3, 2e-4), "lr_d": Anneal("fixed", 3e-3), "r1": Anneal("fixed", 0.5)}
+    episodes = run_episodes(RatesPolicy(env, rates), env, range(2), [0, 1])
+    for name, wanted in (("lr_g", 2e-3 * 10**-t), ("lr_d", 0 * t + 3e-3)):
+        given = np.array([getattr(env.instances[i], name) for i in range(2)])[:, None]
+        np.testing.assert_allclose(
+            (episodes.extras[f"knob_{name}"] * given)[:, 1:], wanted[None, 1:].repeat(2, 0), rtol=2e-3
+        )
+    np.testing.assert_allclose(episodes.extras["knob_r1"], 0.5, rtol=1e-3)
+
+
+def test_a_schedule_of_rates_stays_within_the_factors_bounds() -> None:
+    env = make("absolute", knobs=("lr_g",), instances={"lr_g": (1e-4, 1e-4)})
+    values = played(env, RatesPolicy(env, {"lr_g": Anneal("fixed", 2e-2)}), "lr_g")
+    np.testing.assert_allclose(values, 10.0, rtol=1e-4)
+
+
+def test_a_schedule_of_rates_needs_a_rate_to_set() -> None:
+    with pytest.raises(ConfigError, match="lr_g"):
+        RatesPolicy(make(), {"r1": Anneal("fixed", 1.0)})
+    with pytest.raises(ConfigError, match="context"):
+        RatesPolicy(make(knobs=("lr_g",), observation=("progress", "knobs")), {"lr_g": Anneal("fixed", 1e-3)})

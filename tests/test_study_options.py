@@ -29,9 +29,9 @@ def test_every_controller_and_setting_of_a_study_makes_an_environment(name: str)
     assert set(options.active) == set(listed)
     budget = env_config(**options.env).num_decisions * env_config(**options.env).updates_per_decision
     for controller in options.active.values():
-        for changes in ({}, *options.settings.values()):
+        for setting in ("held_out", *options.settings):
             env_config(**options.changed_env(controller.training))
-            config = env_config(**options.changed_env(controller.env, changes))
+            config = env_config(**options.changed_env(controller.env, options.setting(setting).env))
             assert config.num_decisions * config.updates_per_decision == budget  # or runs were not comparable
 
 
@@ -47,6 +47,15 @@ def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
     assert options.env["instances"]["lr_g"] == [0.1, 0.2]
 
 
+def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
+    original = {"script": "sac", "seeds": 3, "arguments": ["agent.tau=0.1"], "settings": ["far"]}
+    ablation = {"varies": "base", "seeds": 1, "arguments": ["agent.rows=8"]}
+    options = StudyOptions(controllers={"base": original, "less": ablation}, settings={"far": {}})
+    made = options.active["less"]
+    assert (made.script, made.seeds, made.arguments) == ("sac", 1, ("agent.tau=0.1", "agent.rows=8"))
+    assert made.settings == ("held_out",)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -56,6 +65,10 @@ def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
         ({"tuned": ("schedule", "luck")}, "diffusion"),
         ({"policies": ("cosinus",)}, "cosine"),
         ({"settings": {"held_out": {}}}, "other names"),
+        ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
+        ({"settings": {"far": {"instances": 1000}}}, r"settings\.far\.instances.*at most 256"),
+        ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
+        ({"workers": 0}, "at least 1"),
         ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
         ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
         ({"controllers": {"ppo": {"seeds": 1, "script": "dreamer"}}}, "recurrent_ppo"),
