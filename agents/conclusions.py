@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.study import BEST
+from agents.study import BEST, RATES_REPLAY, REPLAY
 from agents.study_options import HELD_OUT
 
 TARGET = (0.75, 0.6)
@@ -20,6 +20,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         _against(f"On held-out instances {learned}", "the best tuned schedule", mine["gain"]),
         _target(mine["probability"]),
         _feedback(learned, mine["feedback"]["gain"]),
+        *_rates(learned, mine),
         *([_oracle(rows["oracle"]["gain"], mine["against_oracle"]["gain"])] if "oracle" in rows else []),
         *([_seeds(learned, mine)] if mine["seeds"] > 1 else []),
         *_others(rows, learned),
@@ -73,6 +74,22 @@ def _feedback(learned: str, gain: dict[str, Any]) -> str:
     return f"{words[verdict(gain)].format(learned)}, {shown(gain)}."
 
 
+def _rates(learned: str, mine: dict[str, Any]) -> list[str]:
+    """What is left when schedules, too, may undo the learning rates that a run was started with."""
+    parts = []
+    if "against_rates" in mine:
+        gain, chance = mine["against_rates"]["gain"], mine["against_rates"]["probability"]
+        who = f"Where a schedule sets learning rates themselves, and not factors on those of the run, {learned}"
+        low, high = chance["ci95"]
+        parts.append(
+            f"{_against(who, 'it', gain)} Probability of improvement: {chance['value']:.2f} [{low:.2f}, {high:.2f}]."
+        )
+    if "feedback_beyond_rates" in mine:
+        whom = "its own mean trajectory of learning rates themselves"
+        parts.append(_against(f"{learned}", whom, mine["feedback_beyond_rates"]["gain"]))
+    return parts
+
+
 def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
     best = "the oracle, which has the best schedule for each instance by itself"
     return f"{_against('A schedule chosen for each instance', 'the tuned one for all', oracle)} " + _against(
@@ -90,7 +107,7 @@ def _seeds(learned: str, row: dict[str, Any]) -> str:
 
 def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     """Who else is better than the tuned schedule, and who is worse than constants would suggest."""
-    left_out = (learned, f"{learned}_replay", BEST, "oracle")
+    left_out = (learned, learned + REPLAY, learned + RATES_REPLAY, BEST, "oracle")
     better = [name for name, row in rows.items() if name not in left_out and verdict(row["gain"]) > 0]
     if not better:
         return ["No other policy is better than the tuned schedule."]

@@ -32,7 +32,7 @@ from agents.run_folder import RunFolder
 from agents.study_options import HELD_OUT, Controller, StudyOptions
 from baselines.options import PolicyOptions, load_policy
 from baselines.oracle import best_of_each
-from baselines.policies import Policy
+from baselines.policies import RATES, Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
 from baselines.side_by_side import run_jobs
@@ -44,6 +44,9 @@ from gan_env.files import write_atomically, write_json
 TUNE_SEED, ORACLE_SEED = 6_000_000, 7_000_000
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
+REPLAY, RATES_REPLAY = "_replay", "_rates_replay"
+FROZEN = {REPLAY: "table", RATES_REPLAY: "rates"}
+"""The read-outs of a controller: suffix of its name, and kind of policy."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
 
@@ -94,8 +97,6 @@ class Study:
             list(pool.map(self.train, *zip(*cells, strict=True)))
         for kind in self.options.tuned:
             self.tuned(kind)
-        for name, seed in self.mains:
-            self.frozen(name, seed)
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
@@ -154,18 +155,24 @@ class Study:
             save_policy(policy, found, kind)
         return Tuned(**json.loads((folder / f"{kind}.json").read_text()))
 
-    def frozen(self, name: str, seed: int) -> PolicyOptions:
-        """The frozen read-out of a controller: its mean knob trajectory on training instances, as a table of values."""
-        path = self.path / "configs/policy" / f"frozen_{name}_{seed}.yaml"
+    def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
+        """A read-out of a controller: its mean knob trajectory on training instances, as a table of values.
+
+        With the suffix `RATES_REPLAY`, learning rates are averaged as such, and not as factors on those of an instance.
+        """
+        path = self.path / "configs/policy" / f"frozen_{name}{suffix.removesuffix('_replay')}_{seed}.yaml"
         if not path.exists():
-            env = self.env(self.controller_env(name, {"split": "train"}))
-            mean = self.on_training(name, seed).coordinates.mean(axis=0, dtype=np.float64)  # [T, K]
-            values = env.knobs.values(torch.from_numpy(mean).to(env.device))
-            table = {knob: [float(f"{v:.4g}") for v in values[knob].tolist()] for knob in env.config.knobs}
+            env, kind = self.env(self.controller_env(name, {"split": "train"})), FROZEN[suffix]
+            table = mean_values(env, self.on_training(name, seed), kind == "rates")
             text = f"# What {name} does on average over training instances.\n"
-            text += yaml.safe_dump({"kind": "table", "table": table}, sort_keys=False)
+            text += yaml.safe_dump({"kind": kind, "table": table}, sort_keys=False)
             write_atomically(path, lambda part: part.write_text(text))
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
+
+    def frozen_kinds(self, name: str) -> list[str]:
+        """Suffixes of a controller's read-outs: one of learning rates where it sets any."""
+        knobs = self.controller_env(name).get("knobs", ())
+        return [REPLAY, RATES_REPLAY] if set(RATES) & set(knobs) else [REPLAY]
 
     def on_training(self, name: str, seed: int) -> Episodes:
         """A controller's episodes on training instances: its replay and the choice among controllers come from them."""
@@ -235,8 +242,8 @@ class Study:
             env = self.controller_env(name, changes)
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
-                if controller.varies is None:
-                    found.append(Entry(f"{name}_replay", seed, env, self.frozen(name, seed).make))
+                for suffix in self.frozen_kinds(name) if controller.varies is None else ():
+                    found.append(Entry(name + suffix, seed, env, self.frozen(name, seed, suffix).make))
         opponents = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
         for opponent, kind in opponents.items():
             policy = replace(PolicyOptions(), self.tuned(kind).policy, "policy.")
@@ -263,3 +270,27 @@ class Study:
             yield
         if not path.exists():
             write_json(path, found)
+
+
+def mean_values(env: GANVectorEnv, episodes: Episodes, rates: bool) -> dict[str, list[float]]:
+    """The mean trajectory of every knob over episodes that went through the instances one after another.
+
+    Args:
+        env: the environment that they were run in.
+        episodes: of E runs.
+        rates: whether learning rates are averaged (in the logarithm), not the factors on those of the instances.
+
+    Returns:
+        The value during each interval by knob, T each.
+    """
+    mean = torch.from_numpy(episodes.coordinates.mean(axis=0, dtype=np.float64))  # [T, K]
+    values = {name: column.cpu().numpy() for name, column in env.knobs.values(mean.to(env.device)).items()}
+    runs = [env.instances[i % len(env.instances)] for i in range(len(episodes.final))]
+    for name in RATES if rates else ():
+        if name in env.config.knobs:
+            factors = env.knobs.table[name].decode(
+                torch.from_numpy(episodes.coordinates[..., env.config.knobs.index(name)])
+            )
+            given = np.array([getattr(instance, name) for instance in runs])
+            values[name] = np.exp(np.log(factors.numpy() * given[:, None]).mean(axis=0))
+    return {knob: [float(f"{v:.4g}") for v in values[knob]] for knob in env.config.knobs}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from agents.study import BEST, Study
+from agents.study import BEST, RATES_REPLAY, REPLAY, Study
 from agents.study_options import HELD_OUT
 from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
 from baselines.rollout import Episodes
@@ -90,9 +90,13 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         row = run_row(parts, reached[name], budget)
         row |= _scores(finals[name], size, parts)
         row |= compare_with(finals[name], against)
-        replay = finals.get(f"{name}_replay")
-        if replay is not None:
-            row["feedback"] = compare_with(finals[name], replay)
+        for key, other in (
+            ("feedback", name + REPLAY),
+            ("feedback_beyond_rates", name + RATES_REPLAY),
+            ("against_rates", "tuned_rates"),
+        ):
+            if other in finals and other != name:
+                row[key] = compare_with(finals[name], finals[other])
         controller = study.options.active.get(name)
         row["ablation"] = controller is not None and controller.varies is not None
         row["saved"] = {
@@ -103,7 +107,7 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         if "oracle" in finals:
             row["against_oracle"] = compare_with(finals[name], finals["oracle"])
         rows[name] = row | costs(study, setting, name, len(parts))
-    shown = [name for name in (learned, f"{learned}_replay", BEST, "oracle", "fixed") if name in finals]
+    shown = [name for name in (learned, learned + REPLAY, BEST, "tuned_rates", "oracle", "fixed") if name in finals]
     pooled = np.concatenate([finals[name].ravel() for name in shown])
     low, high = np.quantile(pooled, [0.01, 0.99])
     thresholds = np.linspace(low, high, PROFILE_POINTS)

@@ -15,8 +15,10 @@ from baselines.policies import (
     Policy,
     RandomPolicy,
     RatesPolicy,
+    annealed,
     published_policy,
     schedule_policy,
+    tabulated,
     tabulated_policy,
 )
 from gan_env import PRESETS, ConfigError, GANVectorEnv
@@ -61,7 +63,7 @@ class PolicyOptions:
             (a schedule of which those knobs count that are controlled), "table" (a schedule by its values), "random",
             or the name of an adaptive rule ("ada", "apa", "diffusion").
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
-        table: the values of each knob over the run, evenly spaced, for the kind "table".
+        table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
         until: share of the run within which schedules run that don't say it themselves.
         hold: decisions for which a random action is held.
         rule: what differs from the published constants of an adaptive rule; see `baselines.adaptive.Rule`.
@@ -76,9 +78,8 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
-        require(
-            bool(self.table) == (self.kind == "table"), "policy.table", self.table, "values for the kind table alone"
-        )
+        allowed = {"table": (True,), "rates": (False, True)}.get(self.kind, (False,))
+        require(bool(self.table) in allowed, "policy.table", self.table, "values for the kinds table and rates alone")
         require(not self.rule or self.kind in RULES, "policy.rule", self.rule, f"nothing, or a kind of {sorted(RULES)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
@@ -92,7 +93,7 @@ class PolicyOptions:
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
         if self.kind == "rates":
-            return RatesPolicy(env, anneals)
+            return RatesPolicy(env, annealed(env, anneals) | tabulated(env, self.table))
         return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
 
 

@@ -4,7 +4,7 @@ They keep no counters: what they need (progress and the knobs' coordinates) stan
 at any moment of its run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,21 +129,35 @@ class TablePolicy:
         return coordinates
 
 
-def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
-    """The coordinates [T, K] of a schedule a knob; knobs that are not named keep their initial values.
+def annealed(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> dict[str, NDArray[np.float64]]:
+    """The values of a schedule a knob during each interval, [T].
 
     The first interval has the schedule's first value, the last interval its last. A schedule that ends before the run
     does (`until`) has its last value from the first interval on that begins no earlier than that.
     """
-    for name in anneals:
-        require(name in env.config.knobs, "policy", name, f"one of the controlled knobs {list(env.config.knobs)}")
-    return _coordinates(env, {name: _values(env, anneal) for name, anneal in anneals.items()})
+
+    def values(anneal: Anneal) -> NDArray[np.float64]:
+        scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
+        return scheduler.values(_progress(env), anneal.initial, anneal.final)
+
+    _check_controlled(env, anneals, "policy")
+    return {name: values(anneal) for name, anneal in anneals.items()}
 
 
-def _values(env: GANVectorEnv, anneal: Anneal) -> NDArray[np.float64]:
-    """A schedule's value during each interval, [T]."""
-    scheduler = AnnealedScheduler(anneal.kind, anneal.decay_rate, anneal.until)
-    return scheduler.values(_progress(env), anneal.initial, anneal.final)
+def tabulated(env: GANVectorEnv, tables: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.float64]]:
+    """The values of a table a knob during each interval, [T]; a run may have any number of decisions."""
+    _check_controlled(env, tables, "policy.table")
+    return {name: TableScheduler(table).values(_progress(env)) for name, table in tables.items()}
+
+
+def _check_controlled(env: GANVectorEnv, names: Iterable[str], key: str) -> None:
+    for name in names:
+        require(name in env.config.knobs, key, name, f"one of the controlled knobs {list(env.config.knobs)}")
+
+
+def schedule_table(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> Floats:
+    """The coordinates [T, K] of a schedule a knob; knobs that are not named keep their initial values."""
+    return _coordinates(env, annealed(env, anneals))
 
 
 def _progress(env: GANVectorEnv) -> NDArray[np.float64]:
@@ -175,11 +189,8 @@ def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePo
 
 
 def tabulated_policy(env: GANVectorEnv, tables: Mapping[str, Sequence[float]]) -> TablePolicy:
-    """Plays a table of values a knob; other knobs keep their initial values. A run may have any number of decisions."""
-    for name in tables:
-        require(name in env.config.knobs, "policy.table", name, f"one of the knobs {list(env.config.knobs)}")
-    values = {name: TableScheduler(table).values(_progress(env)) for name, table in tables.items()}
-    return TablePolicy(env, _coordinates(env, values))
+    """Plays a table of values a knob; other knobs keep their initial values."""
+    return TablePolicy(env, _coordinates(env, tabulated(env, tables)))
 
 
 def published_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
@@ -204,18 +215,17 @@ class RatesPolicy(TablePolicy):
 
     Args:
         env: the environment that it will act in.
-        anneals: the schedule of each knob.
+        values: of each knob during each interval, [T]; knobs that are not named keep their initial values.
+
+    Raises:
+        ConfigError: neither rate is among the values, or the environment doesn't observe what it was started with.
     """
 
-    def __init__(self, env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> None:
-        super().__init__(env, schedule_table(env, {k: a for k, a in anneals.items() if k not in RATES}))
-        controlled = {knob.name: knob for knob in env.knobs.controlled}
-        self.rates = {
-            name: (list(controlled).index(name), controlled[name], _values(env, anneals[name]))
-            for name in RATES
-            if name in anneals
-        }
-        require(bool(self.rates), "policy.knobs", list(anneals), f"one of {list(RATES)}")
+    def __init__(self, env: GANVectorEnv, values: Mapping[str, NDArray[np.float64]]) -> None:
+        super().__init__(env, _coordinates(env, {name: v for name, v in values.items() if name not in RATES}))
+        names = list(env.config.knobs)
+        self.rates = {n: (names.index(n), env.knobs.table[n], v) for n, v in values.items() if n in RATES}
+        require(bool(self.rates), "policy.knobs", list(values), f"one of {list(RATES)}")
         for name in self.rates:
             del self.start[name]
         self.steering = Steering(env, ["progress", *self.rates])

@@ -9,7 +9,15 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from baselines.options import PolicyOptions, load_policy
-from baselines.policies import Anneal, RandomPolicy, RatesPolicy, TablePolicy, published_policy, schedule_policy
+from baselines.policies import (
+    Anneal,
+    RandomPolicy,
+    RatesPolicy,
+    TablePolicy,
+    annealed,
+    published_policy,
+    schedule_policy,
+)
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 
@@ -217,7 +225,7 @@ def test_a_table_fits_a_run_of_any_number_of_decisions() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"kind": "table"}, "policy.table"), ({"table": {"r1": (1.0,)}}, "kind table")],
+    [({"kind": "table"}, "policy.table"), ({"table": {"r1": (1.0,)}}, "kinds table and rates")],
 )
 def test_a_table_belongs_to_its_kind(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -235,7 +243,7 @@ def test_a_schedule_of_rates_undoes_what_a_run_was_started_with(mode: str) -> No
     slow_and_fast = {"lr_g": (1e-3, 4e-3), "lr_d": (1e-3, 1e-3), "train_size": 2}
     env = make(mode, knobs=("r1", "lr_g", "lr_d"), instances=slow_and_fast)
     rates = {"lr_g": Anneal("exponential", 2e-3, 2e-4), "lr_d": Anneal("fixed", 3e-3), "r1": Anneal("fixed", 0.5)}
-    episodes = run_episodes(RatesPolicy(env, rates), env, range(2), [0, 1])
+    episodes = run_episodes(RatesPolicy(env, annealed(env, rates)), env, range(2), [0, 1])
     for name, wanted in (("lr_g", 2e-3 * 10**-t), ("lr_d", 0 * t + 3e-3)):
         given = np.array([getattr(env.instances[i], name) for i in range(2)])[:, None]
         np.testing.assert_allclose(
@@ -246,12 +254,26 @@ def test_a_schedule_of_rates_undoes_what_a_run_was_started_with(mode: str) -> No
 
 def test_a_schedule_of_rates_stays_within_the_factors_bounds() -> None:
     env = make("absolute", knobs=("lr_g",), instances={"lr_g": (1e-4, 1e-4)})
-    values = played(env, RatesPolicy(env, {"lr_g": Anneal("fixed", 2e-2)}), "lr_g")
+    values = played(env, RatesPolicy(env, {"lr_g": np.full(T, 2e-2)}), "lr_g")
     np.testing.assert_allclose(values, 10.0, rtol=1e-4)
 
 
 def test_a_schedule_of_rates_needs_a_rate_to_set() -> None:
     with pytest.raises(ConfigError, match="lr_g"):
-        RatesPolicy(make(), {"r1": Anneal("fixed", 1.0)})
+        RatesPolicy(make(), {"r1": np.ones(T)})
     with pytest.raises(ConfigError, match="context"):
-        RatesPolicy(make(knobs=("lr_g",), observation=("progress", "knobs")), {"lr_g": Anneal("fixed", 1e-3)})
+        RatesPolicy(make(knobs=("lr_g",), observation=("progress", "knobs")), {"lr_g": np.full(T, 1e-3)})
+
+
+def test_a_table_of_rates_is_a_schedule_of_rates() -> None:
+    env = make(knobs=("r1", "lr_g"))
+    table = PolicyOptions(kind="rates", table={"lr_g": (2e-3, 2e-4), "r1": (1.0, 3.0)}).make(env)
+    schedule = PolicyOptions(
+        kind="rates",
+        knobs={
+            "lr_g": {"kind": "linear", "initial": 2e-3, "final": 2e-4},
+            "r1": {"kind": "linear", "initial": 1.0, "final": 3.0},
+        },
+    ).make(env)
+    for knob in ("lr_g", "r1"):
+        np.testing.assert_allclose(played(env, table, knob), played(env, schedule, knob), rtol=1e-5)
