@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,7 +34,13 @@ POLICIES = {"ppo", "ppo_replay", "best_schedule", "tuned_ada", "fixed", "random"
 
 
 def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, str(ROOT / "agents/compare.py"), "experiment=points", *STUDY, f"folder={folder}", *more]
+    """To be run in the folder that `folder` is in."""
+    script = str(ROOT / "agents/compare.py")
+    return [sys.executable, script, "experiment=points", *STUDY, f"folder={folder.name}", *more]
+
+
+def run(arguments: list[str], where: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False, cwd=where)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that was killed when the first policies had played, and started again."""
     folder = tmp_path_factory.mktemp("studies") / "tiny"
     with (folder.parent / "log.txt").open("wb") as log:
-        job = subprocess.Popen(command(folder), stdout=log, stderr=log)
+        job = subprocess.Popen(command(folder), stdout=log, stderr=log, cwd=folder.parent)
     for _ in range(3000):
         if (folder / "evaluations/held_out/ppo-0.npz").exists() or job.poll() is not None:
             break
@@ -51,7 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (folder / "evaluations/held_out/ppo-0.npz").exists(), (folder.parent / "log.txt").read_text()[-3000:]
     assert not (folder / "summary.json").exists()
     before = {path: path.stat().st_mtime_ns for path in done(folder)}
-    again = subprocess.run(command(folder), capture_output=True, text=True, timeout=300, check=False)
+    again = run(command(folder), folder.parent)
     assert again.returncode == 0, again.stderr[-3000:]
     assert "learned: ppo" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before  # nothing was done again
@@ -111,19 +118,22 @@ def test_the_frozen_read_out_is_the_mean_trajectory(finished: Path) -> None:
 def test_a_frozen_read_out_can_be_played_by_anybody(finished: Path, tmp_path: Path) -> None:
     fields = [f"env.{key}={value}" for key, value in ENV.items()]
     play = [sys.executable, str(ROOT / "baselines/run.py"), f"--config-dir={finished}/configs", "policy=frozen_ppo_0"]
-    run = subprocess.run(
-        [*play, *fields, "episodes=2", "rows=2"], capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
-    )
-    assert run.returncode == 0, run.stderr
+    played = run([*play, *fields, "episodes=2", "rows=2"], tmp_path)
+    assert played.returncode == 0, played.stderr
     rows = list(csv.DictReader((tmp_path / "logs/run/frozen_ppo_0-points/decisions.csv").open()))
     table = yaml.safe_load((finished / "configs/policy/frozen_ppo_0.yaml").read_text())["table"]
     assert [float(row["knob_r1"]) for row in rows[:4]] == pytest.approx(table["r1"], rel=1e-2)
 
 
 def test_other_options_are_refused_with_help(finished: Path) -> None:
-    again = subprocess.run(command(finished, "gan_seeds=3"), capture_output=True, text=True, timeout=100, check=False)
+    again = run(command(finished, "gan_seeds=3"), finished.parent)
     assert again.returncode != 0
     assert "gan_seeds=3 (there: 2)" in again.stderr
+
+
+def test_the_command_is_that_of_any_machine(finished: Path) -> None:
+    words = shlex.split((finished / "study/command.txt").read_text())
+    assert words == ["python", "agents/compare.py", *command(finished)[2:]]
 
 
 @pytest.fixture(scope="module")
