@@ -35,7 +35,7 @@ def main(config: DictConfig) -> None:
     if path.exists():
         check_same(yaml.safe_load(path.read_text()), here, folder)
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
-    text = shlex.join([sys.executable, *sys.argv]) + "\n"
+    text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
     study = Study(options)
     study.play()

@@ -34,6 +34,8 @@ from gan_env.config import ConfigError, require, to_dict
 from gan_env.files import write_atomically
 
 NAME, TRAINED = "controller", "trained.json"
+LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
+"""What `load_controller` needs of a run folder; which of the first three are there depends on the script."""
 _TAIL = 2000  # characters of a failed training's output that are shown
 
 

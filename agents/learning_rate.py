@@ -35,7 +35,7 @@ class GradientOptions(AgentOptions):
 
     def rate(self) -> float | Callable[[float], float]:
         """The learning rate as stable-baselines3 takes it: a number, or a function of what remains (1 to 0)."""
-        return falling(self.learning_rate) if self.schedule == "falling" else self.learning_rate
+        return Falling(self.learning_rate) if self.schedule == "falling" else self.learning_rate
 
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: layers and optimiser."""
@@ -43,9 +43,22 @@ class GradientOptions(AgentOptions):
         return {"net_arch": list(self.hidden), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
 
 
-def falling(start: float) -> Callable[[float], float]:
-    """A learning rate that falls linearly to a tenth."""
-    return lambda remaining: start * (0.1 + 0.9 * remaining)
+@dataclass(frozen=True)
+class Falling:
+    """A learning rate that falls linearly to a tenth.
+
+    Models are saved with it. Of a function within a function that would be bytecode, which only the same version of
+    Python reads and which names the folder that it comes from.
+
+    Attributes:
+        start: the rate at the start.
+    """
+
+    start: float
+
+    def __call__(self, remaining: float) -> float:
+        """The rate when this share of the training remains."""
+        return self.start * (0.1 + 0.9 * remaining)
 
 
 class AdaptiveRate(BaseCallback):

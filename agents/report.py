@@ -1,11 +1,12 @@
 """The page that shows a study: `python agents/report.py logs/study/points`.
 
-Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, and `policies.csv` into the study's
-folder. The numbers are those of `summary.json`, the pictures are drawn from the saved episodes.
+Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, `policies.csv` and `runs.csv.gz`
+into the study's folder. The numbers are those of `summary.json`, the pictures are drawn from the saved episodes.
+
+    python agents/report.py logs/study/points --to docs/results/points      # and publishes it: see agents/publish.py
 """
 
 import argparse
-import csv
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import yaml
 
 from agents.conclusions import conclusions, shown
 from agents.plots import knob_figure, sample_figure
+from agents.publish import check_target, made_by, publish
+from agents.report_data import policies_csv, runs_csv_gz
 from agents.report_figures import (
     curves_figure,
     failures_figure,
@@ -159,12 +162,11 @@ class Report:
         ]
 
     def _commands(self) -> str:
-        command = (self.study.path / "study" / "command.txt").read_text().strip()
-        folder = self.study.path
+        command, folder = made_by(self.study)
+        play = f"python baselines/run.py --config-dir {folder}/configs env={self.summary['preset']}"
         return (
             f"{command}\npython agents/report.py {folder}\n"
-            f"python baselines/run.py --config-dir {folder}/configs policy=tuned_schedule\n"
-            f"python baselines/run.py --config-dir {folder}/configs policy=frozen_{self.learned}_0"
+            f"{play} policy=tuned_schedule\n{play} policy=frozen_{self.learned}_0"
         )
 
 
@@ -248,15 +250,15 @@ def open_study(folder: str) -> Study:
 
 
 def write_report(study: Study) -> Path:
-    """Writes page, pictures and table of a study that is done; the path of the HTML file."""
+    """Writes page, pictures and tables of a study that is done; the path of the HTML file."""
     summary = summarize_study(study)
     blocks = Report(study, summary).blocks()
     title, path = f"Learned against annealed: {summary['preset']}", study.path
-    for block in blocks:
-        if isinstance(block, Picture):
-            write_atomically(path / FIGURES / f"{block.name}.png", partial(_write_bytes, data=block.png))
+    files = {f"{FIGURES}/{block.name}.png": block.png for block in blocks if isinstance(block, Picture)}
+    files |= {"policies.csv": policies_csv(summary), "runs.csv.gz": runs_csv_gz(study, summary["settings"])}
+    for name, data in files.items():
+        write_atomically(path / name, partial(_write_bytes, data=data))
     write_json(path / "summary.json", summary)
-    write_atomically(path / "policies.csv", lambda part: _write_csv(part, summary))
     write_atomically(path / "report.md", lambda part: part.write_text(to_markdown(title, blocks, FIGURES)))
     return write_atomically(path / "report.html", lambda part: part.write_text(to_html(title, blocks)))
 
@@ -265,26 +267,18 @@ def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _write_csv(path: Path, summary: dict[str, Any]) -> None:
-    """A row a setting and policy: the plain numbers, estimates with the ends of their intervals."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low",
-                         "gain_high", "probability", "probability_low", "probability_high", "crashes"])  # fmt: skip
-        for setting, found in summary["settings"].items():
-            for name, row in found["policies"].items():
-                pairs = [(row["gain"]["value"], *row["gain"]["ci95"])]
-                pairs += [(row["probability"]["value"], *row["probability"]["ci95"])]
-                numbers = [row["iqm"], *row["ci95"], *pairs[0], *pairs[1]]
-                writer.writerow([setting, name, row["seeds"], row["n"], *(f"{v:.6g}" for v in numbers), row["crashes"]])
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="folder of a study by agents/compare.py")
+    parser.add_argument("--to", metavar="FOLDER", type=Path, help="publishes it there: what readers need, nothing big")
     options = parser.parse_args(arguments)
-    print(f"wrote {write_report(open_study(options.run))}")
+    study = open_study(options.run)
+    if options.to:
+        check_target(options.to)
+    print(f"wrote {write_report(study)}")
+    if options.to:
+        print(publish(study, options.to))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
 """`python agents/compare.py`: a whole tiny study, killed half-way and gone on with, and its report."""
 
+import base64
 import csv
+import gzip
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ import numpy as np
 import pytest
 import yaml
 
+from agents.controllers import load_controller
 from agents.report import main as report
 from agents.report import open_study
 from baselines.intervals import iqm
@@ -37,7 +43,13 @@ POLICIES = {"ppo", "ppo_replay", "best_schedule", "tuned_ada", "fixed", "random"
 
 
 def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, str(ROOT / "agents/compare.py"), "experiment=points", *STUDY, f"folder={folder}", *more]
+    """To be run in the folder that `folder` is in."""
+    script = str(ROOT / "agents/compare.py")
+    return [sys.executable, script, "experiment=points", *STUDY, f"folder={folder.name}", *more]
+
+
+def run(arguments: list[str], where: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False, cwd=where)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that was killed when the first policies had played, and started again."""
     folder = tmp_path_factory.mktemp("studies") / "tiny"
     with (folder.parent / "log.txt").open("wb") as log:
-        job = subprocess.Popen(command(folder), stdout=log, stderr=log)
+        job = subprocess.Popen(command(folder), stdout=log, stderr=log, cwd=folder.parent)
     for _ in range(3000):
         if (folder / "evaluations/held_out/ppo-0.npz").exists() or job.poll() is not None:
             break
@@ -55,7 +67,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (folder / "evaluations/held_out/ppo-0.npz").exists(), (folder.parent / "log.txt").read_text()[-3000:]
     assert not (folder / "summary.json").exists()
     before = {path: path.stat().st_mtime_ns for path in done(folder)}
-    again = subprocess.run(command(folder), capture_output=True, text=True, timeout=300, check=False)
+    again = run(command(folder), folder.parent)
     assert again.returncode == 0, again.stderr[-3000:]
     assert "learned: ppo" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before  # nothing was done again
@@ -116,24 +128,33 @@ def test_the_frozen_read_out_is_the_mean_trajectory(finished: Path) -> None:
 def test_a_frozen_read_out_can_be_played_by_anybody(finished: Path, tmp_path: Path) -> None:
     fields = [f"env.{key}={value}" for key, value in ENV.items()]
     play = [sys.executable, str(ROOT / "baselines/run.py"), f"--config-dir={finished}/configs", "policy=frozen_ppo_0"]
-    run = subprocess.run(
-        [*play, *fields, "episodes=2", "rows=2"], capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
-    )
-    assert run.returncode == 0, run.stderr
+    played = run([*play, *fields, "episodes=2", "rows=2"], tmp_path)
+    assert played.returncode == 0, played.stderr
     rows = list(csv.DictReader((tmp_path / "logs/run/frozen_ppo_0-points/decisions.csv").open()))
     table = yaml.safe_load((finished / "configs/policy/frozen_ppo_0.yaml").read_text())["table"]
     assert [float(row["knob_r1"]) for row in rows[:4]] == pytest.approx(table["r1"], rel=1e-2)
 
 
 def test_other_options_are_refused_with_help(finished: Path) -> None:
-    again = subprocess.run(command(finished, "gan_seeds=3"), capture_output=True, text=True, timeout=100, check=False)
+    again = run(command(finished, "gan_seeds=3"), finished.parent)
     assert again.returncode != 0
     assert "gan_seeds=3 (there: 2)" in again.stderr
 
 
+def test_the_command_is_that_of_any_machine(finished: Path) -> None:
+    words = shlex.split((finished / "study/command.txt").read_text())
+    assert words == ["python", "agents/compare.py", *command(finished)[2:]]
+
+
 @pytest.fixture(scope="module")
-def page(finished: Path) -> str:
-    report([str(finished)])
+def published(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "points"
+    report([str(finished), "--to", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(finished: Path, published: Path) -> str:
     return (finished / "report.html").read_text()
 
 
@@ -168,6 +189,100 @@ def test_the_table_of_numbers_is_written(finished: Path, page: str) -> None:
     assert len(rows) == 8 + 6
     best = next(r for r in rows if (r["setting"], r["policy"]) == ("held_out", "best_schedule"))
     assert float(best["gain"]) == 0
+
+
+def runs(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_run_is_a_row(finished: Path, published: Path, summary: dict[str, Any]) -> None:
+    rows = runs(published / "runs.csv.gz")
+    counted = Counter((row["setting"], row["policy"]) for row in rows)
+    settings = summary["settings"].items()
+    assert counted == {(s, name): p["n"] for s, found in settings for name, p in found["policies"].items()}
+    mine = [r for r in rows if (r["setting"], r["policy"], r["training_seed"]) == ("held_out", "ppo", "1")]
+    found = {column: [row[column] for row in mine] for column in rows[0]}
+    with np.load(finished / "evaluations/held_out/ppo-1.npz") as saved:
+        metric, crashed = saved["log_metric"], saved["crashed"]
+    assert (found["instance"], found["gan_seed"]) == (list("01230123"), list("00001111"))
+    for name, expected in {"final": metric[:, -1], "best": metric.min(axis=1), "start": metric[:, 0]}.items():
+        np.testing.assert_allclose(np.array(found[name], float), expected, rtol=1e-4)
+    assert [value == "1" for value in found["crashed"]] == crashed.tolist()
+    assert {row["training_seed"] for row in rows if row["policy"] in ("fixed", "best_schedule", "oracle")} == {""}
+
+
+def test_the_summary_follows_from_the_rows(published: Path, summary: dict[str, Any]) -> None:
+    rows = runs(published / "runs.csv.gz")
+    for setting, found in summary["settings"].items():
+        for name, row in found["policies"].items():
+            final = [float(r["final"]) for r in rows if (r["setting"], r["policy"]) == (setting, name)]
+            assert float(iqm(np.array(final))) == pytest.approx(row["iqm"], abs=1e-4)
+
+
+def test_what_is_published_is_complete_and_not_more(published: Path, page: str) -> None:
+    names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
+    pictures = {name for name in names if name.startswith("figures/")}
+    trained = ("controller.zip", "controller/config.yml", "controller/vecnormalize.pkl")
+    assert len(pictures) == page.count("<img ")
+    assert names - pictures == {
+        "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
+        "command.txt", *(f"training/ppo-{seed}/{name}" for seed in (0, 1) for name in trained),
+        *(f"configs/policy/{name}.yaml" for name in ("frozen_ppo_0", "frozen_ppo_1", "tuned_ada", "tuned_schedule")),
+    }  # fmt: skip
+    assert (published / "training/ppo-0/controller.zip").stat().st_size < 250_000
+
+
+def test_nothing_published_says_where_it_was_made(finished: Path, published: Path) -> None:
+    texts = {path: path.read_bytes() for path in published.rglob("*") if path.is_file() and path.suffix != ".png"}
+    for path in published.glob("training/*/controller.zip"):
+        for name, value in json.loads(zipfile.ZipFile(path).read("data")).items():
+            if isinstance(value, dict) and ":serialized:" in value:
+                texts[path / name] = base64.b64decode(value[":serialized:"])
+    for path, text in texts.items():
+        for place in (ROOT, finished.parent, sys.prefix):
+            assert str(place).encode() not in text, path
+
+
+def test_a_published_controller_acts_as_the_original(finished: Path, published: Path) -> None:
+    study = open_study(str(finished))
+    env = study.env(study.controller_env("ppo", {"split": "test"}))
+    observation, _ = env.reset(seed=5)
+    actions = []
+    for seed in (0, 1):
+        copy = load_controller("ppo", published / f"training/ppo-{seed}", env)
+        actions.append(copy.predict(observation)[0])
+        np.testing.assert_array_equal(actions[-1], study.load("ppo", seed, env).predict(observation)[0])
+    assert not np.array_equal(*actions)
+
+
+def test_the_snippet_of_the_readme_plays_a_controller(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    exec((published / "README.md").read_text().split("```python\n")[1].split("```")[0], names)
+    assert names["episodes"].log_metric.shape == (64, 4 + 1)
+    assert np.isfinite(names["episodes"].final).all()
+
+
+def test_publishing_again_gives_the_same_bytes_and_leaves_nothing_old(finished: Path, published: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+
+    before = content()
+    for name in ("figures/old.png", "training/old-0.zip"):
+        (published / name).write_text("of a controller that there is no more")
+    report([str(finished), "--to", str(published)])
+    assert content() == before
+
+
+def test_other_files_are_not_published_over(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match=r"mine\.txt' is a file: expected a new folder"):
+        report([str(finished), "--to", str(file)])
+    with pytest.raises(ConfigError, match="holds other files: expected a new folder"):
+        report([str(finished), "--to", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_folder_without_a_study_is_refused_with_help(tmp_path: Path) -> None:

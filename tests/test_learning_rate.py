@@ -1,5 +1,6 @@
 """Learning rates: falling, adaptive by the divergence, and weight decay that acts."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.learning_rate import HIGHEST, LOWEST, AdaptiveRate, falling
+from agents.learning_rate import HIGHEST, LOWEST, AdaptiveRate, Falling
 from agents.run_folder import RunFolder
 from agents.train_ppo import PPOOptions, TrainOptions, train
 
@@ -16,8 +17,13 @@ ENV: dict[str, Any] = {"num_decisions": 2, "updates_per_decision": 1, "metric_sa
 
 
 def test_a_falling_rate_falls_linearly_to_a_tenth() -> None:
-    rate = falling(2e-3)
+    rate = Falling(2e-3)
     assert [rate(r) for r in (1.0, 0.5, 0.0)] == pytest.approx([2e-3, 1.1e-3, 2e-4])
+
+
+def test_a_falling_rate_is_saved_by_its_name() -> None:
+    """As bytecode, no other version of Python could load a trained model."""
+    assert pickle.loads(pickle.dumps(Falling(2e-3))) == Falling(2e-3)
 
 
 @given(st.floats(LOWEST, HIGHEST), st.floats(0, 1), st.floats(1e-3, 0.1))

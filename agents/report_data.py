@@ -1,0 +1,61 @@
+"""A study's numbers for others to go on with: `policies.csv`, a row a policy, and `runs.csv.gz`, a row a run."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from agents.study import Study
+from agents.study_summary import gather
+
+POLICY_COLUMNS = (
+    "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",
+    "probability", "probability_low", "probability_high", "crashes",
+)  # fmt: skip
+RUN_COLUMNS = (
+    "setting", "policy", "training_seed", "instance", "gan_seed", "final", "best", "start", "crashed",
+)  # fmt: skip
+
+
+def policies_csv(summary: dict[str, Any]) -> bytes:
+    """A row a setting and policy: the plain numbers, estimates with the ends of their intervals."""
+    rows = []
+    for setting, found in summary["settings"].items():
+        for name, row in found["policies"].items():
+            pairs = [(row[key]["value"], *row[key]["ci95"]) for key in ("gain", "probability")]
+            numbers = [row["iqm"], *row["ci95"], *pairs[0], *pairs[1]]
+            rows.append([setting, name, row["seeds"], row["n"], *(f"{v:.6g}" for v in numbers), row["crashes"]])
+    return _csv(POLICY_COLUMNS, rows)
+
+
+def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
+    """A row a run: which it is; log metric at the end, at its best and at the start; crashed (1) or not (0).
+
+    The training seed is empty where nothing was trained. Equal runs make equal bytes.
+    """
+    rows = (row for setting in settings for row in _runs(study, setting))
+    return gzip.compress(_csv(RUN_COLUMNS, rows), mtime=0)
+
+
+def _runs(study: Study, setting: str) -> Iterator[list[Any]]:
+    trained = {entry.name for entry in study.entries(setting) if entry.seed is not None}
+    for name, parts in gather(study, setting).items():
+        for seed, episodes in enumerate(parts):
+            first = [setting, name, seed if name in trained else ""]
+            metrics = (episodes.final, episodes.log_metric.min(axis=1), episodes.log_metric[:, 0])
+            columns = [[f"{value:.5g}" for value in metric] for metric in metrics]
+            for place, *values, crashed in zip(_places(study), *columns, episodes.crashed, strict=True):
+                yield [*first, *place, *values, int(crashed)]
+
+
+def _places(study: Study) -> list[tuple[int, int]]:
+    """Instance and GAN seed of each test episode: all instances once a GAN seed."""
+    instances, gan_seeds = study.options.instances, study.options.gan_seeds
+    return [(instance, seed) for seed in range(gan_seeds) for instance in range(instances)]
+
+
+def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode()
