@@ -87,10 +87,15 @@ def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], a
         env_options: preset and all fields of `EnvConfig`; those that differ from the preset are set.
         arguments: fields of the script's configuration on the command line.
     """
-    preset = env_options["preset"]
-    fields = [f"env={preset}", f"seed={seed}", *arguments]
-    fields += [f"++env.{key}={_text(value)}" for key, value in _changes(env_options, to_dict(PRESETS[preset]))]
+    fields = [f"seed={seed}", *arguments, *env_fields(env_options)]
     return [sys.executable, "-m", "agents.controllers", script, str(folder), *fields]
+
+
+def env_fields(options: dict[str, Any]) -> list[str]:
+    """An environment's options as fields on a command line: the preset, and all that differs from it."""
+    preset = options["preset"]
+    changed = _changes(options, to_dict(PRESETS[preset]))
+    return [f"env={preset}", *(f"++env.{key}={_text(value)}" for key, value in changed)]
 
 
 def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:

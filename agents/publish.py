@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from agents.controllers import LOADED
+from agents.controllers import LOADED, env_fields
 from agents.study import Study
 from baselines.options import CONFIGS
 from gan_env.config import ConfigError
@@ -66,6 +66,12 @@ def made_by(study: Study) -> tuple[str, str]:
     return (there / "command.txt").read_text().strip(), yaml.safe_load((there / "config.yml").read_text())["folder"]
 
 
+def play_command(study: Study, configs: str, policy: str) -> str:
+    """The command that plays a tuned opponent or a read-out in the study's environment."""
+    words = ["python", "baselines/run.py", "--config-dir", f"{configs}/configs", f"policy={policy}"]
+    return shlex.join([*words, *env_fields(study.options.env)])
+
+
 def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
     """Every file, and its name in the publication."""
     for name in REPORT:
@@ -110,8 +116,8 @@ python agents/report.py {shlex.quote(made)} --to {quoted}
 A tuned schedule and a frozen read-out, played without learning:
 
 ```sh
-python baselines/run.py --config-dir {quoted}/configs policy=tuned_schedule env={preset}
-python baselines/run.py --config-dir {quoted}/configs policy=frozen_{learned}_0 env={preset}
+{play_command(study, here, "tuned_schedule")}
+{play_command(study, here, f"frozen_{learned}_0")}
 ```
 
 A trained controller, played on test instances:

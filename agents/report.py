@@ -15,7 +15,7 @@ import yaml
 
 from agents.conclusions import conclusions, shown
 from agents.plots import knob_figure, sample_figure
-from agents.publish import check_target, made_by, publish
+from agents.publish import check_target, made_by, play_command, publish
 from agents.report_data import policies_csv, runs_csv_gz
 from agents.report_figures import (
     curves_figure,
@@ -163,10 +163,9 @@ class Report:
 
     def _commands(self) -> str:
         command, folder = made_by(self.study)
-        play = f"python baselines/run.py --config-dir {folder}/configs env={self.summary['preset']}"
-        return (
-            f"{command}\npython agents/report.py {folder}\n"
-            f"{play} policy=tuned_schedule\n{play} policy=frozen_{self.learned}_0"
+        played = ("tuned_schedule", f"frozen_{self.learned}_0")
+        return "\n".join(
+            [command, f"python agents/report.py {folder}", *(play_command(self.study, folder, name) for name in played)]
         )
 
 

@@ -45,13 +45,13 @@ def _runs(study: Study, setting: str) -> Iterator[list[Any]]:
             first = [setting, name, seed if name in trained else ""]
             metrics = (episodes.final, episodes.log_metric.min(axis=1), episodes.log_metric[:, 0])
             columns = [[f"{value:.5g}" for value in metric] for metric in metrics]
-            for place, *values, crashed in zip(_places(study), *columns, episodes.crashed, strict=True):
+            for place, *values, crashed in zip(_places(study, setting), *columns, episodes.crashed, strict=True):
                 yield [*first, *place, *values, int(crashed)]
 
 
-def _places(study: Study) -> list[tuple[int, int]]:
+def _places(study: Study, setting: str) -> list[tuple[int, int]]:
     """Instance and GAN seed of each test episode: all instances once a GAN seed."""
-    instances, gan_seeds = study.options.instances, study.options.gan_seeds
+    instances, gan_seeds = study.size(setting)
     return [(instance, seed) for seed in range(gan_seeds) for instance in range(instances)]
 
 

@@ -36,10 +36,11 @@ STUDY = [
     *(f"~settings.{name}" for name in ("slower_learning", "unseen_shapes", "fashion_mnist")),
     *(f"+settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED),
-    "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1",
-    f"++controllers.ppo.{BRIEF}", f"++controllers.without_quality.{BRIEF}",
+    "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1", "controllers.without_quality.varies=ppo",
+    f"++controllers.ppo.{BRIEF}",
 ]  # fmt: skip
-POLICIES = {"ppo", "ppo_replay", "best_schedule", "tuned_ada", "fixed", "random"}
+FROZEN = ("frozen_ppo_0", "frozen_ppo_1", "frozen_ppo_rates_0", "frozen_ppo_rates_1", "tuned_ada", "tuned_schedule")
+POLICIES = {"ppo", "ppo_replay", "ppo_rates_replay", "best_schedule", "tuned_ada", "fixed", "random"}
 
 
 def command(folder: Path, *more: str) -> list[str]:
@@ -91,7 +92,7 @@ def test_every_policy_is_there_with_every_run(summary: dict[str, Any]) -> None:
     faster = summary["settings"]["faster_learning"]["policies"]
     assert {name: row["n"] for name, row in faster.items()} == {"ppo": 6, "best_schedule": 3, "fixed": 3}
     for name, row in held_out.items():
-        seeds = 2 if name in ("ppo", "ppo_replay") else 1
+        seeds = 2 if name.startswith("ppo") else 1
         assert (row["seeds"], row["n"]) == (seeds, seeds * 4 * 2)
         assert row["ci95"][0] <= row["iqm"] <= row["ci95"][1]
     assert [a["name"] for a in summary["ablations"]] == ["without_quality"]
@@ -113,7 +114,7 @@ def test_numbers_are_those_of_the_saved_runs(finished: Path, summary: dict[str, 
 def test_policies_are_paired(finished: Path) -> None:
     """All meet the same untrained generators; in another setting with the same seeds, the same too."""
     starts = [np.load(path)["log_metric"][:, 0] for path in (finished / "evaluations/held_out").glob("*.npz")]
-    assert len(starts) == 10
+    assert len(starts) == 12
     for start in starts[1:]:
         np.testing.assert_allclose(start, starts[0], atol=1e-5)
     assert len(np.unique(starts[0])) == 8
@@ -128,6 +129,7 @@ def test_the_frozen_read_out_is_the_mean_trajectory(finished: Path) -> None:
 def test_a_frozen_read_out_can_be_played_by_anybody(finished: Path, tmp_path: Path) -> None:
     fields = [f"env.{key}={value}" for key, value in ENV.items()]
     play = [sys.executable, str(ROOT / "baselines/run.py"), f"--config-dir={finished}/configs", "policy=frozen_ppo_0"]
+    fields.append("env.knobs=[instance_noise,augment,r1,lr_g,lr_d]")
     played = run([*play, *fields, "episodes=2", "rows=2"], tmp_path)
     assert played.returncode == 0, played.stderr
     rows = list(csv.DictReader((tmp_path / "logs/run/frozen_ppo_0-points/decisions.csv").open()))
@@ -186,7 +188,7 @@ def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) 
 
 def test_the_table_of_numbers_is_written(finished: Path, page: str) -> None:
     rows = list(csv.DictReader((finished / "policies.csv").open()))
-    assert len(rows) == 8 + 6
+    assert len(rows) == 9 + 3
     best = next(r for r in rows if (r["setting"], r["policy"]) == ("held_out", "best_schedule"))
     assert float(best["gain"]) == 0
 
@@ -228,7 +230,7 @@ def test_what_is_published_is_complete_and_not_more(published: Path, page: str) 
     assert names - pictures == {
         "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
         "command.txt", *(f"training/ppo-{seed}/{name}" for seed in (0, 1) for name in trained),
-        *(f"configs/policy/{name}.yaml" for name in ("frozen_ppo_0", "frozen_ppo_1", "tuned_ada", "tuned_schedule")),
+        *(f"configs/policy/{name}.yaml" for name in FROZEN),
     }  # fmt: skip
     assert (published / "training/ppo-0/controller.zip").stat().st_size < 250_000
 

@@ -20,7 +20,7 @@ def fields(changes: dict[str, Any], *arguments: str) -> list[str]:
 
 
 def test_what_is_as_in_the_preset_is_not_said() -> None:
-    assert fields({}) == ["env=points", "seed=1000"]
+    assert fields({}) == ["seed=1000", "env=points"]
 
 
 def test_every_kind_of_field_reaches_the_training_script() -> None:
