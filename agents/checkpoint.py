@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
 from agents.run_folder import RunFolder
+from agents.sb3_adapter import SB3VecEnv
 from gan_env import GANVectorEnv
 from gan_env.config import require
 
@@ -61,6 +62,8 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
             setattr(model, name, value)
     normalize.obs_rms, normalize.old_obs = state["normalize"]
     env.set_state(state["env"])
+    assert isinstance(normalize.venv, SB3VecEnv)
+    normalize.venv.observation = np.asarray(normalize.old_obs)
     python_state, numpy_state, torch_state = state["random"]
     random.setstate(python_state)
     np.random.set_state(numpy_state)

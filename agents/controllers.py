@@ -27,6 +27,7 @@ from agents.meta_controller import MetaController
 from agents.meta_training import TrainOptions, controller_path, make_policy
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
+from agents.training import base_policy
 from baselines.options import CONFIGS, load, register_presets
 from baselines.policies import Policy
 from gan_env import PRESETS, GANVectorEnv
@@ -55,7 +56,9 @@ class Script:
 def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
     model = algorithm.load(run.model, device="cpu")
     normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
-    return LearnedPolicy(model, normalize)
+    config = OmegaConf.to_container(OmegaConf.load(run.settings / "config.yml"))
+    assert isinstance(config, dict)
+    return LearnedPolicy(model, normalize, base_policy(config["base"], env))
 
 
 def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
@@ -95,7 +98,7 @@ def env_fields(options: dict[str, Any]) -> list[str]:
     """An environment's options as fields on a command line: the preset, and all that differs from it."""
     preset = options["preset"]
     changed = _changes(options, to_dict(PRESETS[preset]))
-    return [f"env={preset}", *(f"++env.{key}={_text(value)}" for key, value in changed)]
+    return [f"env={preset}", *(f"++env.{key}={hydra_text(value)}" for key, value in changed)]
 
 
 def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:
@@ -124,10 +127,12 @@ def _changes(options: dict[str, Any], base: dict[str, Any], prefix: str = "") ->
     return found
 
 
-def _text(value: Any) -> str:
+def hydra_text(value: Any) -> str:
     """A value as Hydra's command line has it."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{hydra_text(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_text, value))}]"
+        return f"[{','.join(map(hydra_text, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -76,6 +76,10 @@ class TrainOptions(RunOptions):
 
     agent: MetaOptions = field(default_factory=MetaOptions)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(not self.base, "base", self.base, "none: a meta-network sets the knobs by itself")
+
 
 class Learner:
     """A controller that learns while its environment's GANs train.

@@ -19,9 +19,8 @@ from omegaconf import DictConfig
 
 from agents.comparison import TEST_SEED
 from agents.run_folder import RunFolder
-from agents.sb3_adapter import LearnedPolicy
 from agents.train_ppo import TrainOptions, train
-from agents.training import open_folder
+from agents.training import learned_policy, open_folder
 from baselines.intervals import summarize
 from baselines.options import CONFIGS, load_policy, register_presets
 from baselines.policies import Policy
@@ -73,7 +72,7 @@ def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
         name = f"weight_{weight:g}"
         weighted = replace(options, env={**options.env, "reward": {**base, options.term: weight}})
         model, normalize, _ = train(weighted, RunFolder(folder.path / name, folder.name))
-        found[f"weight {weight:g}"] = judge(name, LearnedPolicy(model, normalize))
+        found[f"weight {weight:g}"] = judge(name, learned_policy(model, normalize, options, env))
     return {"term": options.term, "metric": env.judge.metric_name, "controllers": found}
 
 

@@ -9,7 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from baselines.policies import Floats, State
+from baselines.policies import Floats, Policy, State
 from gan_env import GANVectorEnv
 from gan_env.config import require
 
@@ -20,10 +20,14 @@ class SB3VecEnv(VecEnv):
     Args:
         env: with SAME_STEP autoreset.
         seed: seed of the first reset.
+        base: a policy without memory whose actions those that come in correct; see `corrected`.
+
+    Attributes:
+        observation: the last one, which the base acts on.
     """
 
-    def __init__(self, env: GANVectorEnv, seed: int) -> None:
-        self.env = env
+    def __init__(self, env: GANVectorEnv, seed: int, base: Policy | None = None) -> None:
+        self.env, self.base = env, base
         self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
@@ -38,13 +42,13 @@ class SB3VecEnv(VecEnv):
 
     def reset(self) -> VecEnvObs:
         """Starts all rows; the seed of the last `seed` call is used once."""
-        obs, _ = self.env.reset(seed=list(self._seeds))
+        self.observation, _ = self.env.reset(seed=list(self._seeds))
         self._reset_seeds()
-        return obs
+        return self.observation
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keeps the actions for `step_wait`."""
-        self._actions = actions
+        self._actions = corrected(self.base, self.observation, actions)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Steps all rows."""
@@ -53,6 +57,7 @@ class SB3VecEnv(VecEnv):
         for row in np.flatnonzero(terminated):
             final = {k: v[row] for k, v in infos["final_info"].items() if k[0] != "_"}
             listed[row] = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": False, **final}
+        self.observation = obs
         return obs, rewards, terminated, listed
 
     def close(self) -> None:
@@ -77,16 +82,29 @@ class SB3VecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
+def corrected(base: Policy | None, observation: Floats, action: Floats) -> Floats:
+    """The base's action plus the learned one, [N, K] within [-1, 1]; without a base, the learned one as it is.
+
+    Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). A network
+    whose output begins near zero begins where the base is.
+    """
+    if base is None:
+        return action
+    both: Floats = np.clip(base.predict(observation)[0] + action, -1, 1).astype(np.float32)
+    return both
+
+
 class LearnedPolicy:
     """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw.
 
     Args:
         model: the trained model.
         normalize: the statistics that it was trained with.
+        base: the policy that it was trained to correct, made for the environment that is acted in.
     """
 
-    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize) -> None:
-        self.model, self.normalize = model, normalize
+    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize, base: Policy | None = None) -> None:
+        self.model, self.normalize, self.base = model, normalize, base
 
     def predict(
         self,
@@ -100,4 +118,5 @@ class LearnedPolicy:
         A recurrent model's state is a pair of [layers, N, units]; rows where an episode starts forget theirs.
         """
         normalized = self.normalize.normalize_obs(observation)
-        return self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, return-value]
+        action, state = self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, assignment]
+        return corrected(self.base, observation, action), state

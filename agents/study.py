@@ -26,7 +26,7 @@ from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
-from agents.controllers import TRAINED, command, load_controller, run_logged
+from agents.controllers import TRAINED, command, hydra_text, load_controller, run_logged
 from agents.costs import metered
 from agents.run_folder import RunFolder
 from agents.study_options import HELD_OUT, Controller, StudyOptions
@@ -41,7 +41,7 @@ from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.files import write_atomically, write_json
 
-TUNE_SEED, ORACLE_SEED = 6_000_000, 7_000_000
+TUNE_SEED, ORACLE_SEED, BASE_SEED = 6_000_000, 7_000_000, 8_000_000
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 REPLAY, RATES_REPLAY = "_replay", "_rates_replay"
@@ -93,6 +93,8 @@ class Study:
         """Does all cells that are not done."""
         active = self.options.active.items()
         cells = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
+        for name, controller in active:
+            self.base(name, controller)
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
             list(pool.map(self.train, *zip(*cells, strict=True)))
         for kind in self.options.tuned:
@@ -120,16 +122,18 @@ class Study:
     # --- cells ---
 
     def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
-        """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
-        folder = self.trained(name, seed)
+        """Trains a controller; its costs: `gan_updates` (those of tuning its base as well), `wall_s`, `peak_mb`."""
+        folder, base = self.trained(name, seed), self.base(name, controller)
         path = folder / TRAINED
         if not path.exists():
             print(f"training {name}, seed {seed}: {folder}/log.txt", flush=True)
             env = self.options.changed_env(controller.env, controller.training)
             number = self.options.seed + APART * seed
-            work = command(controller.script, folder, number, env, controller.arguments)
+            arguments = (*controller.arguments, f"++base={hydra_text(base.policy)}") if base else controller.arguments
+            work = command(controller.script, folder, number, env, arguments)
             run_logged(work, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
-        return dict(json.loads(path.read_text()))
+        costs = dict(json.loads(path.read_text()))
+        return costs | {"gan_updates": costs["gan_updates"] + (base.gan_updates if base else 0)}
 
     def trained(self, name: str, seed: int) -> Path:
         """The folder of a training."""
@@ -143,17 +147,30 @@ class Study:
 
     def tuned(self, kind: str) -> Tuned:
         """Tunes an opponent on the training instances."""
-        folder, policy = self.path / "tuning", self.path / "configs/policy" / f"tuned_{kind}.yaml"
+        found = self._tune(kind, self.budget, self.path / "tuning", TUNE_SEED)
+        policy = self.path / "configs/policy" / f"tuned_{kind}.yaml"
         if not policy.exists():
-            env = self.env(self.options.changed_env({"split": "train"}))
-            seed = TUNE_SEED + 100_000 * sorted(SPACES).index(kind)
-            runs, rows = self.options.tune_runs, env.num_envs
-            options = TuneOptions(kind, {}, self.budget, runs, rows=rows, seed=seed, folder=str(folder))
-            bar = tqdm(total=self.budget, unit="update", unit_scale=True, desc=f"tuning {kind}")
-            with bar, self._costs(f"tuning-{kind}"):
-                found = tune(env, options, lambda spent, _: bar.update(spent - bar.n))
             save_policy(policy, found, kind)
-        return Tuned(**json.loads((folder / f"{kind}.json").read_text()))
+        return found
+
+    def base(self, name: str, controller: Controller) -> Tuned | None:
+        """Tunes what a controller corrects."""
+        if controller.base is None:
+            return None
+        return self._tune(controller.base, controller.base_updates, self.path / "tuning" / name, BASE_SEED)
+
+    def _tune(self, kind: str, budget: int, folder: Path, seed: int) -> Tuned:
+        path = folder / f"{kind}.json"
+        if not path.exists():
+            env = self.env(self.options.changed_env({"split": "train"}))
+            seed += 100_000 * sorted(SPACES).index(kind)
+            options = TuneOptions(
+                kind, {}, budget, self.options.tune_runs, rows=env.num_envs, seed=seed, folder=str(folder)
+            )
+            bar = tqdm(total=budget, unit="update", unit_scale=True, desc=f"tuning {kind}")
+            with bar, self._costs(f"{folder.name}-{kind}"):
+                tune(env, options, lambda spent, _: bar.update(spent - bar.n))
+        return Tuned(**json.loads(path.read_text()))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances, as a table of values.

@@ -26,6 +26,8 @@ class Controller:
             it varies.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training alone: what it learns from.
+        base: the kind of opponent (see `StudyOptions.tuned`) that it corrects; null: none. It is tuned for this alone.
+        base_updates: GAN updates that tuning the base takes.
         varies: the controller that it is an ablation of; what it doesn't say is as there.
         settings: settings that it plays in; empty: all. An ablation plays on held-out instances unless it says more.
     """
@@ -35,11 +37,14 @@ class Controller:
     arguments: tuple[str, ...] = ()
     env: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    base: str | None = None
+    base_updates: int = 2_000_000
     varies: str | None = None
     settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_script(self.script, "controllers.*.script")
+        require(self.base is None or self.base in SPACES, "controllers.*.base", self.base, f"one of {sorted(SPACES)}")
         require(self.seeds >= 0, "controllers.*.seeds", self.seeds, "at least 0")
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,10 +22,10 @@ from agents.comparison import ComparisonOptions, compare, table
 from agents.plots import draw_all
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
-from baselines.options import load
+from baselines.options import PolicyOptions, load
 from baselines.policies import Policy
 from gan_env import ENV_IDS, GANVectorEnv
-from gan_env.config import require
+from gan_env.config import replace, require
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class RunOptions:
         agent: hyperparameters of the algorithm.
         env: preset and fields of `EnvConfig`.
         comparison: the comparison at the end.
+        base: a policy that the learned one corrects, fields of `PolicyOptions`; empty: none. See
+            `agents.sb3_adapter.corrected`.
         seed: of the algorithm and of the training episodes.
         logs: where run folders are made.
         resume: a run folder to go on from.
@@ -63,12 +66,14 @@ class RunOptions:
     agent: AgentOptions = field(default_factory=AgentOptions)
     env: dict[str, Any] = field(default_factory=dict)
     comparison: ComparisonOptions = field(default_factory=ComparisonOptions)
+    base: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     logs: str = "logs"
     resume: str | None = None
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", self.seed, "at least 0")
+        replace(PolicyOptions(), self.base, "base.")
 
 
 Model = TypeVar("Model", bound=BaseAlgorithm)
@@ -91,7 +96,17 @@ def run(
     started = time.perf_counter()
     options, folder = open_folder(algorithm, kind, config)
     model, normalize, costs = train(options, folder)
-    close(algorithm, LearnedPolicy(model, normalize), options, folder, costs, started)
+    close(algorithm, partial(learned_policy, model, normalize, options), options, folder, costs, started)
+
+
+def learned_policy(model: BaseAlgorithm, normalize: VecNormalize, options: RunOptions, env: GANVectorEnv) -> Policy:
+    """What was trained with these options, ready to act in `env`."""
+    return LearnedPolicy(model, normalize, base_policy(options.base, env))
+
+
+def base_policy(fields: dict[str, Any], env: GANVectorEnv) -> Policy | None:
+    """The policy that is corrected, ready to act in `env`; None where no field is given."""
+    return replace(PolicyOptions(), fields, "base.").make(env) if fields else None
 
 
 def close(
@@ -140,7 +155,9 @@ def training_env(options: RunOptions) -> VecNormalize:
     """The training instances, with normalised observations; seeds all random generators."""
     set_random_seed(options.seed)
     env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
-    return VecNormalize(SB3VecEnv(env, options.seed), norm_reward=False, gamma=1.0, clip_obs=5.0)
+    return VecNormalize(
+        SB3VecEnv(env, options.seed, base_policy(options.base, env)), norm_reward=False, gamma=1.0, clip_obs=5.0
+    )
 
 
 def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:

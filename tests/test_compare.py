@@ -37,10 +37,22 @@ STUDY = [
     *(f"+settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED),
     "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1", "controllers.without_quality.varies=ppo",
-    f"++controllers.ppo.{BRIEF}",
+    "controllers.residual.seeds=1", "controllers.residual.base_updates=1000", "controllers.residual.base=ada",
+    f"++controllers.ppo.{BRIEF}", f"controllers.residual.{BRIEF}",
 ]  # fmt: skip
-FROZEN = ("frozen_ppo_0", "frozen_ppo_1", "frozen_ppo_rates_0", "frozen_ppo_rates_1", "tuned_ada", "tuned_schedule")
-POLICIES = {"ppo", "ppo_replay", "ppo_rates_replay", "best_schedule", "tuned_ada", "fixed", "random"}
+TRAINED = ("ppo-0", "ppo-1", "residual-0")
+POLICIES = {
+    "ppo",
+    "ppo_replay",
+    "ppo_rates_replay",
+    "residual",
+    "residual_replay",
+    "residual_rates_replay",
+    "best_schedule",
+    "tuned_ada",
+    "fixed",
+    "random",
+}
 
 
 def command(folder: Path, *more: str) -> list[str]:
@@ -97,6 +109,7 @@ def test_every_policy_is_there_with_every_run(summary: dict[str, Any]) -> None:
         assert row["ci95"][0] <= row["iqm"] <= row["ci95"][1]
     assert [a["name"] for a in summary["ablations"]] == ["without_quality"]
     assert held_out["ppo"]["found_gan_updates"] == 2 * 4 * 4
+    assert 0 < held_out["residual"]["found_gan_updates"] - 2 * 4 * 4 <= 1000  # tuning its base costs as well
     assert 0 < held_out["best_schedule"]["found_gan_updates"] <= 1200
     assert held_out["ppo"]["found_peak_mb"] > 50
 
@@ -114,7 +127,7 @@ def test_numbers_are_those_of_the_saved_runs(finished: Path, summary: dict[str, 
 def test_policies_are_paired(finished: Path) -> None:
     """All meet the same untrained generators; in another setting with the same seeds, the same too."""
     starts = [np.load(path)["log_metric"][:, 0] for path in (finished / "evaluations/held_out").glob("*.npz")]
-    assert len(starts) == 12
+    assert len(starts) == 15
     for start in starts[1:]:
         np.testing.assert_allclose(start, starts[0], atol=1e-5)
     assert len(np.unique(starts[0])) == 8
@@ -188,7 +201,7 @@ def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) 
 
 def test_the_table_of_numbers_is_written(finished: Path, page: str) -> None:
     rows = list(csv.DictReader((finished / "policies.csv").open()))
-    assert len(rows) == 9 + 3
+    assert len(rows) == 12 + 3
     best = next(r for r in rows if (r["setting"], r["policy"]) == ("held_out", "best_schedule"))
     assert float(best["gain"]) == 0
 
@@ -229,8 +242,9 @@ def test_what_is_published_is_complete_and_not_more(published: Path, page: str) 
     assert len(pictures) == page.count("<img ")
     assert names - pictures == {
         "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
-        "command.txt", *(f"training/ppo-{seed}/{name}" for seed in (0, 1) for name in trained),
-        *(f"configs/policy/{name}.yaml" for name in FROZEN),
+        "command.txt", *(f"training/{run}/{name}" for run in TRAINED for name in trained),
+        "configs/policy/tuned_ada.yaml", "configs/policy/tuned_schedule.yaml",
+        *(f"configs/policy/frozen_{run.replace('-', kind)}.yaml" for run in TRAINED for kind in ("_", "_rates_")),
     }  # fmt: skip
     assert (published / "training/ppo-0/controller.zip").stat().st_size < 250_000
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from agents.controllers import SCRIPTS, check_script, command, run_logged
+from agents.controllers import SCRIPTS, check_script, command, hydra_text, run_logged
 from agents.train_ppo import TrainOptions
 from baselines.options import CONFIGS, load, register_presets
 from gan_env import PRESETS, ConfigError
@@ -40,6 +40,14 @@ def test_every_kind_of_field_reaches_the_training_script() -> None:
     assert options.agent.rollouts == 7
     assert options.seed == 1000
     assert env_config(**options.env) == env_config("points", **changes)
+
+
+def test_a_base_reaches_the_training_script() -> None:
+    base = {"kind": "rates", "knobs": {"lr_g": {"kind": "step", "initial": 0.001, "decay_rate": 4.0}}, "until": 0.5}
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose("train_ppo", [f"++base={hydra_text(base)}"])
+    assert load(TrainOptions, config).base == base
 
 
 def test_a_script_without_a_loader_is_refused_with_help() -> None:

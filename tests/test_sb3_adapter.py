@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sb3_contrib import RecurrentPPO
 
-from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
+from agents.sb3_adapter import LearnedPolicy, SB3VecEnv, corrected
 from agents.train_recurrent_ppo import RecurrentPPOOptions, TrainOptions
 from agents.training import training_env
+from baselines.options import PolicyOptions
 from gan_env import ConfigError, GANVectorEnv
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
@@ -69,3 +71,26 @@ def test_rows_can_have_seeds_of_their_own() -> None:
     assert not np.allclose(obs[0], obs[1], atol=1e-2)
     with pytest.raises(ConfigError, match="sequence of 3"):
         vec_env.seed([5, 9])
+
+
+def test_without_a_base_an_action_stays_as_it_is() -> None:
+    action = np.array([[3.0, -0.5]], np.float32)
+    assert corrected(None, np.zeros((1, 4), np.float32), action) is action
+
+
+def test_a_base_is_corrected_within_the_bounds() -> None:
+    """An action of zero is the base's, in training and in play; a large one reaches the end of the range."""
+    env = GANVectorEnv(ROWS, **ENV)
+    base = PolicyOptions(knobs={"r1": {"kind": "fixed", "initial": 3.0}}).make(env)
+    vec_env = SB3VecEnv(env, 0, base)
+    observation = np.asarray(vec_env.reset())
+    wanted, _ = base.predict(observation)
+    column = env.config.knobs.index("r1")
+    assert 0 < wanted[0, column] < 1
+    np.testing.assert_array_equal(corrected(base, observation, np.zeros_like(wanted)), wanted)
+    assert corrected(base, observation, np.full_like(wanted, 9.0)).max() == 1
+    for _ in range(3):
+        vec_env.step(np.zeros((ROWS, 3), np.float32))
+    assert vec_env.observation[0, env.observer.names.index("knob_r1")] == pytest.approx(
+        2 * float(env.knobs.table["r1"].encode(torch.tensor(3.0))) - 1, abs=1e-5
+    )
