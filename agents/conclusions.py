@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.study import BEST, RATES_REPLAY, REPLAY
+from agents.readout import RATES_REPLAY, REPLAY
+from agents.study import BEST
 from agents.study_options import HELD_OUT
 
 TARGET = (0.75, 0.6)

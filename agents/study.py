@@ -19,7 +19,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from gymnasium.vector import AutoresetMode
@@ -28,11 +27,12 @@ from tqdm import tqdm
 from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
 from agents.controllers import TRAINED, command, hydra_text, load_controller, run_logged
 from agents.costs import metered
+from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
 from agents.study_options import HELD_OUT, Controller, StudyOptions
 from baselines.options import PolicyOptions, load_policy
 from baselines.oracle import best_of_each
-from baselines.policies import RATES, Policy
+from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
 from baselines.side_by_side import run_jobs
@@ -44,9 +44,6 @@ from gan_env.files import write_atomically, write_json
 TUNE_SEED, ORACLE_SEED, BASE_SEED = 6_000_000, 7_000_000, 8_000_000
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
-REPLAY, RATES_REPLAY = "_replay", "_rates_replay"
-FROZEN = {REPLAY: "table", RATES_REPLAY: "rates"}
-"""The read-outs of a controller: suffix of its name, and kind of policy."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
 
@@ -173,23 +170,14 @@ class Study:
         return Tuned(**json.loads(path.read_text()))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
-        """A read-out of a controller: its mean knob trajectory on training instances, as a table of values.
-
-        With the suffix `RATES_REPLAY`, learning rates are averaged as such, and not as factors on those of an instance.
-        """
-        path = self.path / "configs/policy" / f"frozen_{name}{suffix.removesuffix('_replay')}_{seed}.yaml"
+        """A read-out of a controller: its mean knob trajectory on training instances; see `agents.readout`."""
+        path = self.path / "configs/policy" / f"frozen_{name}{suffix.removesuffix(REPLAY)}_{seed}.yaml"
         if not path.exists():
-            env, kind = self.env(self.controller_env(name, {"split": "train"})), FROZEN[suffix]
-            table = mean_values(env, self.on_training(name, seed), kind == "rates")
-            text = f"# What {name} does on average over training instances.\n"
-            text += yaml.safe_dump({"kind": kind, "table": table}, sort_keys=False)
+            env = self.env(self.controller_env(name, {"split": "train"}))
+            fields = read_out(env, self.on_training(name, seed), suffix)
+            text = f"# What {name} does on average over training instances.\n{yaml.safe_dump(fields, sort_keys=False)}"
             write_atomically(path, lambda part: part.write_text(text))
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
-
-    def frozen_kinds(self, name: str) -> list[str]:
-        """Suffixes of a controller's read-outs: one of learning rates where it sets any."""
-        knobs = self.controller_env(name).get("knobs", ())
-        return [REPLAY, RATES_REPLAY] if set(RATES) & set(knobs) else [REPLAY]
 
     def on_training(self, name: str, seed: int) -> Episodes:
         """A controller's episodes on training instances: its replay and the choice among controllers come from them."""
@@ -259,7 +247,7 @@ class Study:
             env = self.controller_env(name, changes)
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
-                for suffix in self.frozen_kinds(name) if controller.varies is None else ():
+                for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():
                     found.append(Entry(name + suffix, seed, env, self.frozen(name, seed, suffix).make))
         opponents = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
         for opponent, kind in opponents.items():
@@ -287,27 +275,3 @@ class Study:
             yield
         if not path.exists():
             write_json(path, found)
-
-
-def mean_values(env: GANVectorEnv, episodes: Episodes, rates: bool) -> dict[str, list[float]]:
-    """The mean trajectory of every knob over episodes that went through the instances one after another.
-
-    Args:
-        env: the environment that they were run in.
-        episodes: of E runs.
-        rates: whether learning rates are averaged (in the logarithm), not the factors on those of the instances.
-
-    Returns:
-        The value during each interval by knob, T each.
-    """
-    mean = torch.from_numpy(episodes.coordinates.mean(axis=0, dtype=np.float64))  # [T, K]
-    values = {name: column.cpu().numpy() for name, column in env.knobs.values(mean.to(env.device)).items()}
-    runs = [env.instances[i % len(env.instances)] for i in range(len(episodes.final))]
-    for name in RATES if rates else ():
-        if name in env.config.knobs:
-            factors = env.knobs.table[name].decode(
-                torch.from_numpy(episodes.coordinates[..., env.config.knobs.index(name)])
-            )
-            given = np.array([getattr(instance, name) for instance in runs])
-            values[name] = np.exp(np.log(factors.numpy() * given[:, None]).mean(axis=0))
-    return {knob: [float(f"{v:.4g}") for v in values[knob]] for knob in env.config.knobs}

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from agents.study import BEST, RATES_REPLAY, REPLAY, Study
+from agents.readout import RATES_REPLAY, REPLAY
+from agents.study import BEST, Study
 from agents.study_options import HELD_OUT
 from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
 from baselines.rollout import Episodes

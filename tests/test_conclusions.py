@@ -83,3 +83,14 @@ def test_an_ablation_says_what_was_found() -> None:
     rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": 2}]
     text = "\n".join(conclusions(summary(interval(0.1, 0, 1), ablations=rows)))
     assert "blind is worse than ppo: -0.200 [-0.300, -0.100]" in text
+
+
+def test_schedules_of_rates_are_a_comparison_of_their_own() -> None:
+    made = summary(interval(0.2, 0.15, 0.25))
+    against = {"gain": interval(0.01, -0.02, 0.04), "probability": interval(0.52, 0.45, 0.6)}
+    beyond = {"gain": interval(0.1, 0.05, 0.15), "probability": interval(0.6, 0.5, 0.7)}
+    made["settings"]["held_out"]["policies"]["ppo"] |= {"against_rates": against, "feedback_beyond_rates": beyond}
+    text = "\n".join(conclusions(made))
+    assert "ppo is not told apart from it: +0.010 [-0.020, +0.040]" in text
+    assert "Probability of improvement: 0.52 [0.45, 0.60]" in text
+    assert "ppo is better than its own mean trajectory of learning rates themselves" in text

@@ -1,0 +1,30 @@
+"""Read-outs: means over runs. test_compare.py plays them."""
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from agents.readout import mean_values
+from baselines.rollout import Episodes
+from gan_env import GANVectorEnv
+
+
+@pytest.mark.parametrize("rates", [False, True])
+def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) -> None:
+    """Two runs that end up at the same rate, from instances that were started with different ones."""
+    env = GANVectorEnv(
+        2, autoreset_mode=AutoresetMode.DISABLED, num_decisions=2, updates_per_decision=1, metric_samples=32,
+        compile=False, knobs=("r1", "lr_g"), instances={"lr_g": (2e-4, 5e-3), "train_size": 2},
+    )  # fmt: skip
+    given = np.array([env.instances[i].lr_g for i in range(2)])
+    assert given[0] != given[1]
+    factor = 1e-3 / given  # brings both to 1e-3
+    coordinates = np.empty((2, 2, 2), np.float32)
+    coordinates[..., 0] = 0.5
+    coordinates[..., 1] = (np.log10(factor)[:, None] + 2) / 3
+    blank = np.zeros((2, 2), np.float32)
+    table = mean_values(env, Episodes(blank, coordinates, blank, np.zeros(2, bool), {}, 0), rates)
+    expected = 1e-3 if rates else np.sqrt(factor[0] * factor[1])
+    assert table["lr_g"] == pytest.approx([expected] * 2, rel=2e-3)
+    half = 0.003 * np.expm1(0.5 * np.log1p(30 / 0.003))
+    assert table["r1"] == pytest.approx([half] * 2, rel=1e-3)
