@@ -1,7 +1,7 @@
 """Learned against annealed: a whole study from one command.
 
     python agents/compare.py experiment=points                              # or experiment=fashion_mnist
-    python agents/compare.py experiment=points controllers.lstm.seeds=5     # switches a further controller on
+    python agents/compare.py experiment=points controllers.sac.seeds=5      # more trainings of a controller
     python agents/report.py logs/study/points                               # the page that shows it
 
 Trains every controller with every seed, tunes the opponents with as many GAN updates, and plays all of them on the same
@@ -22,6 +22,7 @@ from agents.study import Study
 from agents.study_options import StudyOptions, check_same
 from agents.study_summary import closing_table, summarize_study
 from baselines.options import CONFIGS, load, register_presets
+from gan_env.config import replace
 from gan_env.files import write_atomically, write_json
 
 
@@ -33,7 +34,7 @@ def main(config: DictConfig) -> None:
     here = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
     path = folder / "study" / "config.yml"
     if path.exists():
-        check_same(yaml.safe_load(path.read_text()), here, folder)
+        check_same(replace(StudyOptions(), yaml.safe_load(path.read_text())), options, folder)
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))

@@ -18,16 +18,17 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
     rows, learned = summary["settings"][HELD_OUT]["policies"], summary["learned"]
     mine = rows[learned]
     parts = [
-        _against(f"On held-out instances {learned}", "the best tuned schedule", mine["gain"]),
+        *([f"{learned} corrects a tuned opponent of the kind {summary['base']}."] if summary["base"] else []),
+        _against(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
         _target(mine["probability"]),
-        _feedback(learned, mine["feedback"]["gain"]),
         *_rates(learned, mine),
+        *_feedback(learned, mine),
         *([_oracle(rows["oracle"]["gain"], mine["against_oracle"]["gain"])] if "oracle" in rows else []),
         *([_seeds(learned, mine)] if mine["seeds"] > 1 else []),
         *_others(rows, learned),
         _crashes(learned, mine, rows[BEST]),
-        *(_transfer(name, setting["policies"], learned) for name, setting in summary["settings"].items()
-          if name != HELD_OUT),
+        *(sentence for name, setting in summary["settings"].items() if name != HELD_OUT
+          for sentence in _transfer(name, setting["policies"], learned)),
         *map(_ablation, summary["ablations"]),
         *(_break_even(learned, name, found) for name, found in summary["break_even"].items()),
         _failures(learned, summary["failures"]),
@@ -66,29 +67,37 @@ def _target(chance: dict[str, Any]) -> str:
     )
 
 
-def _feedback(learned: str, gain: dict[str, Any]) -> str:
-    words = {
-        1: "Feedback pays: {0} is better than its own mean trajectory played open loop",
-        0: "That feedback pays is not shown: {0} is not told apart from its own mean trajectory played open loop",
-        -1: "Feedback costs: {0} is worse than its own mean trajectory played open loop",
-    }
-    return f"{words[verdict(gain)].format(learned)}, {shown(gain)}."
-
-
 def _rates(learned: str, mine: dict[str, Any]) -> list[str]:
-    """What is left when schedules, too, may undo the learning rates that a run was started with."""
-    parts = []
-    if "against_rates" in mine:
-        gain, chance = mine["against_rates"]["gain"], mine["against_rates"]["probability"]
-        who = f"Where a schedule sets learning rates themselves, and not factors on those of the run, {learned}"
-        low, high = chance["ci95"]
-        parts.append(
-            f"{_against(who, 'it', gain)} Probability of improvement: {chance['value']:.2f} [{low:.2f}, {high:.2f}]."
-        )
-    if "feedback_beyond_rates" in mine:
-        whom = "its own mean trajectory of learning rates themselves"
-        parts.append(_against(f"{learned}", whom, mine["feedback_beyond_rates"]["gain"]))
-    return parts
+    """The comparison with a schedule that, too, undoes the learning rates that a run was started with."""
+    if "against_rates" not in mine:
+        return []
+    gain, chance = mine["against_rates"]["gain"], mine["against_rates"]["probability"]
+    whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
+    low, high = chance["ci95"]
+    return [
+        f"{_against(learned, whom, gain)} The probability that a run is better: {chance['value']:.2f} "
+        f"[{low:.2f}, {high:.2f}]."
+    ]
+
+
+def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
+    """What acting on observations gains over the mean trajectory, and what of that isn't the given rates alone."""
+    words = {
+        1: "Feedback pays: {0} is better than {1}",
+        0: "That feedback pays is not shown: {0} is not told apart from {1}",
+        -1: "Feedback costs: {0} is worse than {1}",
+    }
+    whole, beyond = mine["feedback"]["gain"], mine.get("feedback_beyond_rates", {}).get("gain")
+    mean = "its own mean trajectory played open loop"
+    if beyond is None:
+        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}."]
+    rates = f"{mean}, with learning rates averaged as such"
+    how = {1: "better than", 0: "not told apart from", -1: "worse than"}[verdict(whole)]
+    return [
+        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}.",
+        f"With their factors averaged, so that it can't undo the rates that a run was started with, {learned} is {how} "
+        f"{mean}: {shown(whole)}.",
+    ]
 
 
 def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
@@ -107,13 +116,14 @@ def _seeds(learned: str, row: dict[str, Any]) -> str:
 
 
 def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
-    """Who else is better than the tuned schedule, and who is worse than constants would suggest."""
+    """Which other policies are better than the tuned schedule."""
     left_out = (learned, learned + REPLAY, learned + RATES_REPLAY, BEST, "oracle")
-    better = [name for name, row in rows.items() if name not in left_out and verdict(row["gain"]) > 0]
+    others = [name for name, row in rows.items() if name not in left_out and not row.get("ablation")]
+    better = [name for name in others if verdict(rows[name]["gain"]) > 0]
     if not better:
-        return ["No other policy is better than the tuned schedule."]
+        return ["No other policy is shown to be better than the tuned schedule."]
     listed = ", ".join(f"{name} ({shown(rows[name]['gain'])})" for name in better)
-    return [f"Also better than the tuned schedule: {listed}."]
+    return [f"Of the other policies, these are better than the tuned schedule: {listed}."]
 
 
 def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
@@ -124,15 +134,28 @@ def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
     )
 
 
-def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> str:
+def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     """The controllers that are made for this setting alone, or the learned one."""
-    made = [n for n in rows if "gain" in rows[n] and rows[n].get("ablation") and n != learned]
-    name = made[0] if made else learned
-    return _against(f"Transfer without retraining, {setting}: {name}", "the tuned schedule", rows[name]["gain"])
+    made = [name for name, row in rows.items() if row.get("ablation")]
+    found = []
+    for name in made or [learned]:
+        if name not in rows:
+            found.append(f"{learned} did not play in the setting {setting}.")
+            continue
+        known = ", which was tuned on what that controller has never seen" if made else ""
+        sentence = f"Transfer without retraining, {setting}: {name}"
+        found.append(_against(sentence, f"the tuned schedule{known}", rows[name]["gain"]))
+        if "against_rates" in rows[name]:
+            found.append(
+                _against(sentence, "the tuned schedule of learning rates", rows[name]["against_rates"]["gain"])
+            )
+    return found
 
 
 def _ablation(row: dict[str, Any]) -> str:
     words = {1: "better than", 0: "not told apart from", -1: "worse than"}
+    if row["seeds"] == 1:
+        return f"{row['name']} against {row['varies']}, one training each, so no verdict: {shown(row['gain'])}."
     return (
         f"{row['name']} is {words[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}, {row['seeds']} seeds."
     )

@@ -58,7 +58,7 @@ def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> P
     normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
     config = OmegaConf.to_container(OmegaConf.load(run.settings / "config.yml"))
     assert isinstance(config, dict)
-    return LearnedPolicy(model, normalize, base_policy(config["base"], env))
+    return LearnedPolicy(model, normalize, base_policy(config.get("base", {}), env))
 
 
 def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
@@ -108,7 +108,7 @@ def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:
         ConfigError: it failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:  # `run` ends the process when we are interrupted
+    with log.open("ab") as file:  # a terminal's interrupt reaches the process too
         threaded = os.environ | {"OMP_NUM_THREADS": str(threads)}
         done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, env=threaded, check=False)
     if done.returncode:

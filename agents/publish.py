@@ -66,10 +66,11 @@ def made_by(study: Study) -> tuple[str, str]:
     return (there / "command.txt").read_text().strip(), yaml.safe_load((there / "config.yml").read_text())["folder"]
 
 
-def play_command(study: Study, configs: str, policy: str) -> str:
-    """The command that plays a tuned opponent or a read-out in the study's environment."""
-    words = ["python", "baselines/run.py", "--config-dir", f"{configs}/configs", f"policy={policy}"]
-    return shlex.join([*words, *env_fields(study.options.env)])
+def play_commands(study: Study, configs: str, learned: str) -> str:
+    """The commands that play the tuned schedule and the learned policy's read-out in their environments."""
+    played = {"tuned_schedule": study.options.env, f"frozen_{learned}_0": study.controller_env(learned)}
+    words = ["python", "baselines/run.py", "--config-dir", f"{configs}/configs"]
+    return "\n".join(shlex.join([*words, f"policy={name}", *env_fields(env)]) for name, env in played.items())
 
 
 def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
@@ -116,8 +117,7 @@ python agents/report.py {shlex.quote(made)} --to {quoted}
 A tuned schedule and a frozen read-out, played without learning:
 
 ```sh
-{play_command(study, here, "tuned_schedule")}
-{play_command(study, here, f"frozen_{learned}_0")}
+{play_commands(study, here, learned)}
 ```
 
 A trained controller, played on test instances:

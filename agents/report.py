@@ -15,7 +15,8 @@ import yaml
 
 from agents.conclusions import conclusions, shown
 from agents.plots import knob_figure, sample_figure
-from agents.publish import check_target, made_by, play_command, publish
+from agents.publish import check_target, made_by, play_commands, publish
+from agents.readout import REPLAY
 from agents.report_data import policies_csv, runs_csv_gz
 from agents.report_figures import (
     curves_figure,
@@ -26,6 +27,7 @@ from agents.report_figures import (
     seeds_figure,
 )
 from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
+from agents.report_tables import COST_NOTES, chance, cost_table, name_notes, result_table
 from agents.study import BEST, Study
 from agents.study_options import HELD_OUT, StudyOptions
 from agents.study_summary import gather, summarize_study
@@ -66,12 +68,10 @@ class Report:
         )
         found: list[Block] = [
             Text(intro), Heading("Conclusion"), Points(conclusions(s)),
-            Heading("Results on held-out instances"), _table(self.rows), self._gains(HELD_OUT),
-            Text(f"{BEST}: the tuned schedule, the best of {s['best_schedule']['trials']} candidates. NAME_replay: a "
-                 "controller's mean knob trajectory over training instances, frozen and played open loop; anybody can "
-                 "use it without learning. oracle: the best of all schedules for each instance by itself."),
+            Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
+            Points(name_notes(self.study, s["best_schedule"]["trials"])),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
-            Heading("Cost and stability"), _cost_table(self.rows), Points(_cost_notes()),
+            Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),
                     "Performance profiles with 95 % bands: higher is better."),
             *self._seeds(),
@@ -88,7 +88,7 @@ class Report:
 
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
-        names = [self.learned, f"{self.learned}_replay", BEST, "fixed"]
+        names = [self.learned, self.learned + REPLAY, BEST, "fixed"]
         names += [name for name in self.episodes if name.startswith("tuned_")]
         return {name: self.episodes[name] for name in names if name in self.episodes}
 
@@ -118,8 +118,10 @@ class Report:
         for setting in self.study.options.settings:
             rows = self.summary["settings"][setting]["policies"]
             changes = yaml.safe_dump(self.study.options.settings[setting], default_flow_style=True).strip()
-            found += [Heading(f"Transfer without retraining: {setting}"), Text(f"What differs: {changes}")]
-            found += [_table(rows), self._gains(setting)]
+            metric = self.summary["settings"][setting]["metric"]
+            found += [Heading(f"Transfer without retraining: {setting}")]
+            found += [Text(f"What differs: {changes}. The metric is the {metric}.")]
+            found += [result_table(rows), self._gains(setting)]
         return found
 
     def _ablations(self) -> list[Block]:
@@ -128,11 +130,11 @@ class Report:
             return []
         header = ["ablation", "of", "seeds", "IQM", "gain over it", "P(better)"]
         cells = [
-            [r["name"], r["varies"], str(r["seeds"]), f"{r['iqm']:.3f}", shown(r["gain"]), _chance(r["probability"])]
+            [r["name"], r["varies"], str(r["seeds"]), f"{r['iqm']:.3f}", shown(r["gain"]), chance(r["probability"])]
             for r in rows
         ]
         figure = gains_figure({r["name"]: r["gain"] for r in rows}, "", "gain over what it is an ablation of")
-        picture = Picture("ablations", png(figure), "Ablations: left of 0, what was taken away had helped.")
+        picture = Picture("ablations", png(figure), "Ablations: left of 0, the change had hurt.")
         return [Heading("Ablations"), Table(header, cells), picture]
 
     def _failures(self) -> list[Block]:
@@ -163,77 +165,7 @@ class Report:
 
     def _commands(self) -> str:
         command, folder = made_by(self.study)
-        played = ("tuned_schedule", f"frozen_{self.learned}_0")
-        return "\n".join(
-            [command, f"python agents/report.py {folder}", *(play_command(self.study, folder, name) for name in played)]
-        )
-
-
-def _chance(chance: dict[str, Any]) -> str:
-    return f"{chance['value']:.2f} [{chance['ci95'][0]:.2f}, {chance['ci95'][1]:.2f}]"
-
-
-def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
-    return sorted(rows, key=lambda name: float(rows[name]["iqm"]))
-
-
-def _table(rows: dict[str, dict[str, Any]]) -> Table:
-    header = ["policy", "seeds", "runs", "final IQM", "best IQM", "gain over the tuned schedule", "P(better)",
-              "feedback", "spread over seeds"]  # fmt: skip
-    cells = []
-    for name in _ordered(rows):
-        row = rows[name]
-        spread = row["spread_over_seeds"]
-        cells.append(
-            [
-                name,
-                str(row["seeds"]),
-                str(row["n"]),
-                f"{row['iqm']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]",
-                f"{row['best']['value']:.3f}",
-                "" if name == BEST else shown(row["gain"]),
-                "" if name == BEST else _chance(row["probability"]),
-                shown(row["feedback"]["gain"]) if "feedback" in row else "",
-                "" if spread is None else f"{spread:.3f}",
-            ]
-        )
-    return Table(header, cells)
-
-
-def _cost_table(rows: dict[str, dict[str, Any]]) -> Table:
-    header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "roughness D", "roughness G",
-              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play"]  # fmt: skip
-
-    def number(value: float | None, style: str) -> str:
-        return "" if value is None else format(value, style)
-
-    cells = [
-        [
-            name,
-            f"{row['crashes']} ({row['crash_rate']:.1%})",
-            f"{row['collapse_rate']:.1%}",
-            f"{row['reached_target']:.0%}",
-            f"{row['updates_to_target']:.0f}",
-            number(row.get("roughness_loss_d"), ".2f"),
-            number(row.get("roughness_loss_g"), ".2f"),
-            number(row["found_gan_updates"], ",.0f"),
-            number(row["found_wall_s"], ",.0f"),
-            number(row["found_peak_mb"], ",.0f"),
-            number(row["play_wall_s"], ".1f"),
-        ]
-        for name, row in ((name, rows[name]) for name in _ordered(rows))
-    ]
-    return Table(header, cells)
-
-
-def _cost_notes() -> list[str]:
-    return [
-        "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
-        "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with "
-        "its whole budget.",
-        "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
-        "To find: one training, or the tuning.",
-    ]
+        return f"{command}\npython agents/report.py {folder}\n{play_commands(self.study, folder, self.learned)}"
 
 
 def open_study(folder: str) -> Study:

@@ -86,7 +86,8 @@ def corrected(base: Policy | None, observation: Floats, action: Floats) -> Float
     """The base's action plus the learned one, [N, K] within [-1, 1]; without a base, the learned one as it is.
 
     Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). A network
-    whose output begins near zero begins where the base is.
+    whose output begins near zero begins by playing the base, but for the start: knobs start at their initial values, as
+    for all learned policies, and not where the base would have them start.
     """
     if base is None:
         return action

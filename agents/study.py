@@ -3,7 +3,7 @@
 FOLDER/
     study/config.yml, command.txt
     training/NAME-SEED/: a run folder each; trained.json: what it cost
-    tuning/KIND.study, KIND.json: what was tried and what was found
+    tuning/KIND.study, KIND.json: what was tried and what was found; tuning/NAME/: for the base of a controller
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
     costs/: wall time and peak memory of each cell
@@ -119,7 +119,7 @@ class Study:
     # --- cells ---
 
     def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
-        """Trains a controller; its costs: `gan_updates` (those of tuning its base as well), `wall_s`, `peak_mb`."""
+        """Trains a controller; its costs: `gan_updates`, `wall_s` (both with the tuning of its base), `peak_mb`."""
         folder, base = self.trained(name, seed), self.base(name, controller)
         path = folder / TRAINED
         if not path.exists():
@@ -130,7 +130,10 @@ class Study:
             work = command(controller.script, folder, number, env, arguments)
             run_logged(work, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
         costs = dict(json.loads(path.read_text()))
-        return costs | {"gan_updates": costs["gan_updates"] + (base.gan_updates if base else 0)}
+        if base:
+            costs["gan_updates"] += base.gan_updates
+            costs["wall_s"] += self.costs(f"{name}-{controller.base}").get("wall_s", 0.0)
+        return costs
 
     def trained(self, name: str, seed: int) -> Path:
         """The folder of a training."""
@@ -138,9 +141,15 @@ class Study:
 
     @cached_property
     def budget(self) -> int:
-        """GAN updates that tuning an opponent takes: those of the dearest training of a main controller."""
-        active = self.options.active
-        return self.options.budget or max(self.train(n, active[n], s)["gan_updates"] for n, s in self.mains)
+        """GAN updates that tuning an opponent takes: those of the dearest training of a main controller.
+
+        It is written down, so that a study to which a dearer controller is added keeps its opponents as they are.
+        """
+        path, active = self.path / "tuning" / "budget.json", self.options.active
+        if not path.exists():
+            dearest = max(self.train(name, active[name], seed)["gan_updates"] for name, seed in self.mains)
+            write_json(path, {"gan_updates": self.options.budget or dearest})
+        return int(json.loads(path.read_text())["gan_updates"])
 
     def tuned(self, kind: str) -> Tuned:
         """Tunes an opponent on the training instances."""
@@ -151,15 +160,16 @@ class Study:
         return found
 
     def base(self, name: str, controller: Controller) -> Tuned | None:
-        """Tunes what a controller corrects."""
+        """Tunes what a controller corrects, on what it is trained on."""
         if controller.base is None:
             return None
-        return self._tune(controller.base, controller.base_updates, self.path / "tuning" / name, BASE_SEED)
+        folder, changes = self.path / "tuning" / name, (controller.env, controller.training)
+        return self._tune(controller.base, controller.base_updates, folder, BASE_SEED, *changes)
 
-    def _tune(self, kind: str, budget: int, folder: Path, seed: int) -> Tuned:
+    def _tune(self, kind: str, budget: int, folder: Path, seed: int, *changes: dict[str, Any]) -> Tuned:
         path = folder / f"{kind}.json"
         if not path.exists():
-            env = self.env(self.options.changed_env({"split": "train"}))
+            env = self.env(self.options.changed_env(*changes, {"split": "train"}))
             seed += 100_000 * sorted(SPACES).index(kind)
             options = TuneOptions(
                 kind, {}, budget, self.options.tune_runs, rows=env.num_envs, seed=seed, folder=str(folder)
@@ -244,7 +254,9 @@ class Study:
         for name, controller in self.options.active.items():
             if controller.settings and setting not in controller.settings:
                 continue
-            env = self.controller_env(name, changes)
+            env, base = self.controller_env(name, changes), self.base(name, controller)
+            if base and controller.varies is None:
+                found.append(Entry(f"{name}_base", None, env, replace(PolicyOptions(), base.policy, "base.").make))
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():
@@ -266,6 +278,11 @@ class Study:
                 return evaluate(name, entry.make(env), env, seeds, self.folder, instances)
 
         return self.folder.cached_episodes(name, run)
+
+    def costs(self, cell: str) -> dict[str, Any]:
+        """Wall time and peak memory of a cell, if they were measured."""
+        path = self.path / "costs" / f"{cell}.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
 
     @contextmanager
     def _costs(self, cell: str) -> Iterator[None]:

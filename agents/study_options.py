@@ -7,9 +7,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents.controllers import check_script
+from agents.readout import RATES_REPLAY, REPLAY
 from baselines.options import CONFIGS
 from baselines.search_spaces import SPACES
-from gan_env.config import ConfigError, env_config, replace, require
+from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
 HELD_OUT = "held_out"
 """The setting that every study has: test instances of the environment's own ranges."""
@@ -44,7 +45,8 @@ class Controller:
 
     def __post_init__(self) -> None:
         check_script(self.script, "controllers.*.script")
-        require(self.base is None or self.base in SPACES, "controllers.*.base", self.base, f"one of {sorted(SPACES)}")
+        bases = sorted(SPACES) if self.script not in ("meta", "maml") else []
+        require(self.base in (None, *bases), "controllers.*.base", self.base, f"null or one of {bases}")
         require(self.seeds >= 0, "controllers.*.seeds", self.seeds, "at least 0")
 
 
@@ -122,30 +124,49 @@ class StudyOptions:
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
+        self._check_settings()
+        self._check_controllers()
+
+    def _check_settings(self) -> None:
         taken = {HELD_OUT} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: this one every study has")
+        players = [*self.policies, *(f"tuned_{kind}" for kind in self.tuned), *self.controllers]
+        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY)]
+        for name, setting in self.elsewhere.items():
+            for player in setting.policies:
+                require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
+
+    def _check_controllers(self) -> None:
         mains = [name for name, c in self.active.items() if c.varies is None]
         require(bool(mains), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
+        everywhere = [HELD_OUT, *self.settings]
         for name, controller in self.active.items():
             original = controller.varies
             require(original in (None, *mains), f"controllers.{name}.varies", original, f"null or one of {mains}")
             for setting in controller.settings:
-                everywhere = [HELD_OUT, *self.settings]
                 require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
+            played = not controller.settings or HELD_OUT in controller.settings
+            require(played, f"controllers.{name}.settings", controller.settings, f"{HELD_OUT} among them, or none")
 
     @property
     def active(self) -> dict[str, Controller]:
         """The controllers that are switched on."""
-        made = {name: replace(Controller(), self._fields(name), f"controllers.{name}.") for name in self.controllers}
-        return {name: controller for name, controller in made.items() if controller.seeds}
+        return {name: controller for name, controller in self.listed.items() if controller.seeds}
+
+    @property
+    def listed(self) -> dict[str, Controller]:
+        """All controllers."""
+        return {name: replace(Controller(), self._fields(name), f"controllers.{name}.") for name in self.controllers}
 
     def _fields(self, name: str) -> dict[str, Any]:
-        """A controller's fields; what an ablation doesn't say is as in what it varies, but for the settings."""
+        """A controller's fields; what an ablation doesn't say is as in what it varies, but for settings and seeds."""
         fields = self.controllers[name]
-        original = self.controllers.get(fields.get("varies", ""), {})
+        original = dict(self.controllers.get(fields.get("varies", ""), {}))
+        if not original:
+            return fields
+        merged = {key: {**original.get(key, {}), **fields.get(key, {})} for key in ("env", "training")}
         arguments = [*original.get("arguments", ()), *fields.get("arguments", ())]
-        settings = {"settings": [HELD_OUT]} if original else {}
-        return {**original, **settings, **fields, "arguments": arguments}
+        return {**original, "settings": [HELD_OUT], "seeds": 0, **fields, **merged, "arguments": arguments}
 
     @property
     def elsewhere(self) -> dict[str, Setting]:
@@ -163,28 +184,38 @@ class StudyOptions:
         return {str(key): value for key, value in merged.items()}
 
 
-def check_same(there: dict[str, Any], here: dict[str, Any], folder: Path) -> None:
+def check_same(there: StudyOptions, here: StudyOptions, folder: Path) -> None:
     """Raises a `ConfigError` where a study would mix results of different options.
 
     More may be added to a study: controllers, settings, policies, seeds. What it has already stays as it was.
     """
-    free = ("folder", "policies", "tuned", "workers")
-
-    def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
-        found = []
-        for key in a.keys() & b.keys():
-            name = f"{prefix}{key}"
-            if name in free or (key == "seeds" and prefix):
-                continue
-            if isinstance(a[key], dict) and isinstance(b[key], dict):
-                found += differences(a[key], b[key], f"{name}.")
-            elif a[key] != b[key]:
-                found.append(f"{name}={b[key]!r} (there: {a[key]!r})")
-        return sorted(found)
-
-    found = differences(there, here)
+    found = _differences(_fixed(there), _fixed(here))
     if found:
         raise ConfigError(
             f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
             f"or the options of {folder}/study/config.yml to go on with that one"
         )
+
+
+def _fixed(options: StudyOptions) -> dict[str, Any]:
+    """What may not change in a study that is there; all defaults are filled in."""
+    kept = {key: value for key, value in to_dict(options).items() if key not in _FREE}
+    parts: dict[str, dict[str, Any]] = {"controllers": {**options.listed}, "settings": {**options.elsewhere}}
+    fixed = {
+        part: {name: {k: v for k, v in to_dict(entry).items() if k not in _FREE} for name, entry in entries.items()}
+        for part, entries in parts.items()
+    }
+    return kept | fixed
+
+
+_FREE = ("folder", "policies", "tuned", "workers", "seeds", "settings")
+"""`settings` is free where it is a controller's list of them; what the settings are is not."""
+
+
+def _differences(a: Any, b: Any, name: str = "") -> list[str]:
+    if not (isinstance(a, dict) and isinstance(b, dict)):
+        return [] if a == b else [f"{name}={b!r} (there: {a!r})"]
+    added = name in ("controllers", "settings")  # or taken out
+    keys = a.keys() & b.keys() if added else a.keys() | b.keys()
+    prefix = f"{name}." if name else ""
+    return [text for key in sorted(keys) for text in _differences(a.get(key), b.get(key), prefix + key)]

@@ -1,6 +1,5 @@
 """A study in numbers: everything that the report shows, computed from the saved episodes. Crashed runs always count."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """All numbers of a study; its cells must be done.
 
     Returns:
-        `metric`, `sizes`, `learned` (the controller that is best on training instances), `best_schedule`,
+        `metric`, `sizes`, `learned` (the controller that is best on training instances), its `base`, `best_schedule`,
         `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
     """
     learned = best_on_training(study)
@@ -46,6 +45,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
             "updates_per_run": env.config.num_decisions * env.config.updates_per_decision,
         },
         "learned": learned,
+        "base": study.options.active[learned].base,
         "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
         "settings": settings,
         "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
@@ -113,7 +113,11 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     low, high = np.quantile(pooled, [0.01, 0.99])
     thresholds = np.linspace(low, high, PROFILE_POINTS)
     profiles = {name: performance_profile(finals[name], thresholds) for name in shown}
-    return {"policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
+    plain = study.env(
+        study.options.changed_env(study.options.setting(setting).env, {"split": "test"}), size * gan_seeds
+    )
+    metric = plain.judge.metric_name
+    return {"metric": metric, "policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
 
 
 def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
@@ -177,25 +181,29 @@ def _finite_mean(values: Floats) -> float | None:
 
 
 def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
-    """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes."""
+    """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes.
+
+    A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
+    """
     kinds = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in study.options.tuned}
+    controller = name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
     found: list[dict[str, Any]] = []
-    if name in study.options.active:
-        found = [study.train(name, study.options.active[name], seed) for seed in range(seeds)]
+    if controller in study.options.active:
+        found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
     elif name in kinds:
-        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | _read(study, f"tuning-{kinds[name]}")]
-    play = [_read(study, f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
+        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
+    elif owner := study.options.active.get(name.removesuffix("_base")):
+        base = study.base(name.removesuffix("_base"), owner)
+        assert base is not None
+        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix('_base')}-{owner.base}")]
+    play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
     walls = [p["wall_s"] for p in play if p]
     result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}
     for key in ("gan_updates", "wall_s", "peak_mb"):
         values = [f[key] for f in found if key in f]
-        result[f"found_{key}"] = float(np.mean(values)) if values else (0.0 if not found else None)
+        unknown = None if found or name == "oracle" else 0.0
+        result[f"found_{key}"] = float(np.mean(values)) if values else unknown
     return result
-
-
-def _read(study: Study, cell: str) -> dict[str, Any]:
-    path = study.path / "costs" / f"{cell}.json"
-    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:

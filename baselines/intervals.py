@@ -59,19 +59,25 @@ def paired_gain(values: Floats, opponent: Floats) -> dict[str, Any]:
 # --- studies: training seeds x instances x GAN seeds ---
 #
 # Scores come as [S, I, G]: S training seeds of a policy (1 where nothing was trained), I instances, G GAN seeds an
-# instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. A training
-# seed is one training, which shows on all instances, so training seeds are drawn as wholes. With S = 1 this is the
-# stratified bootstrap of rliable.
+# instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. All
+# trainings meet the same GAN seeds, and with them the same runs of an opponent, so what is drawn is drawn for all of
+# them. A training seed is one training, which shows on all instances, so training seeds are drawn as wholes.
 
 
 def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
-    """Stratified bootstrap samples: [S, I, G] -> [resamples, S, I, G]."""
+    """Stratified bootstrap samples: [S, I, G] -> [resamples, S', I, G'].
+
+    Of n, n - 1 are drawn with replacement, S' = S - 1 and G' = G - 1: with few seeds, drawing n would make intervals
+    too narrow, by the root of 1 - 1/n (Rao and Wu 1988, JASA 83:231). A single training stays as it is. Where an
+    instance has a single run, instances are drawn in its place.
+    """
     seeds, instances, runs = scores.shape
-    rng = np.random.default_rng(seed)
-    trained = rng.integers(seeds, size=(resamples, seeds, 1, 1))
-    drawn = rng.integers(runs, size=(resamples, seeds, instances, runs))
-    picked: Floats = scores[trained, np.arange(instances)[:, None], drawn]
-    return picked
+    rng, places = np.random.default_rng(seed), np.arange(instances)[:, None]
+    if runs == 1:
+        places = rng.integers(instances, size=(resamples, 1, max(instances - 1, 1), 1))
+    drawn = rng.integers(runs, size=(resamples, 1, places.shape[-2], max(runs - 1, 1)))
+    trained = rng.integers(seeds, size=(resamples, max(seeds - 1, 1), 1, 1))
+    return np.asarray(scores[trained, places, drawn])
 
 
 def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> dict[str, Any]:
@@ -95,7 +101,8 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     Returns:
         `value` and `ci95`.
     """
-    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, seed + 1))
+    other = seed + 1 if opponent.shape[2] > 1 else seed  # instances are drawn for both alike
+    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, other))
     low, high = np.quantile(samples, [0.025, 0.975])
     return {"value": float(_mann_whitney(scores[None], opponent[None])[0]), "ci95": (float(low), float(high))}
 

@@ -48,6 +48,7 @@ POLICIES = {
     "residual",
     "residual_replay",
     "residual_rates_replay",
+    "residual_base",
     "best_schedule",
     "tuned_ada",
     "fixed",
@@ -127,7 +128,7 @@ def test_numbers_are_those_of_the_saved_runs(finished: Path, summary: dict[str, 
 def test_policies_are_paired(finished: Path) -> None:
     """All meet the same untrained generators; in another setting with the same seeds, the same too."""
     starts = [np.load(path)["log_metric"][:, 0] for path in (finished / "evaluations/held_out").glob("*.npz")]
-    assert len(starts) == 15
+    assert len(starts) == 16
     for start in starts[1:]:
         np.testing.assert_allclose(start, starts[0], atol=1e-5)
     assert len(np.unique(starts[0])) == 8
@@ -201,7 +202,7 @@ def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) 
 
 def test_the_table_of_numbers_is_written(finished: Path, page: str) -> None:
     rows = list(csv.DictReader((finished / "policies.csv").open()))
-    assert len(rows) == 12 + 3
+    assert len(rows) == 13 + 3
     best = next(r for r in rows if (r["setting"], r["policy"]) == ("held_out", "best_schedule"))
     assert float(best["gain"]) == 0
 

@@ -132,16 +132,34 @@ def study_scores(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float
     return np.random.default_rng(seed).normal(size=shape)
 
 
-@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 4))
 def test_a_stratified_sample_draws_within_instances_and_whole_trainings(seeds: int, instances: int, runs: int) -> None:
     """Every number tells where it stood: 100 training seed + 10 instance + GAN seed."""
     grid = np.indices((seeds, instances, runs))
     samples = resampled((100 * grid[0] + 10 * grid[1] + grid[2]).astype(float), resamples=5)
-    assert samples.shape == (5, seeds, instances, runs)
-    assert (samples // 10 % 10 == grid[1]).all()
+    assert samples.shape == (5, max(seeds - 1, 1), instances, runs - 1)
+    assert (samples // 10 % 10 == np.arange(instances)[:, None]).all()
     trained = samples // 100
     assert (trained == trained[:, :, :1, :1]).all()
+    assert (samples % 10 == samples[:, :1] % 10).all()  # all trainings with the same GAN seeds
     assert samples.max() <= 100 * (seeds - 1) + 10 * (instances - 1) + runs - 1
+
+
+def test_where_an_instance_has_one_run_instances_are_drawn() -> None:
+    scores = study_scores((1, 30, 1))
+    low, high = stratified(scores, mean)["ci95"]
+    assert high - low == pytest.approx(2 * 1.96 * scores.std(ddof=1) / np.sqrt(30), rel=0.1)
+
+
+@pytest.mark.parametrize(("seeds", "instances", "runs"), [(1, 8, 2), (5, 24, 4), (3, 12, 1)])
+def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says(seeds: int, instances: int, runs: int) -> None:
+    """Runs of equal policies, where all trainings meet the same runs of the opponent: the true gain is 0."""
+    rng, held, studies = np.random.default_rng(0), 0, 200
+    for study in range(studies):
+        gain = rng.normal(size=(1, instances, runs)) - rng.normal(size=(seeds, instances, runs))
+        low, high = stratified(gain, mean, study)["ci95"]
+        held += low <= 0 <= high
+    assert 0.89 <= held / studies <= 1
 
 
 def test_equal_runs_of_each_instance_have_no_uncertainty() -> None:
@@ -182,6 +200,11 @@ def test_probability_of_improvement_compares_within_instances_alone() -> None:
     mine = np.array([[[1.0, 1.1], [10.0, 10.1]]])
     result = probability_of_improvement(mine, mine + 0.5)
     assert result == {"value": 1.0, "ci95": (1.0, 1.0)}
+
+
+def test_probability_of_improvement_compares_within_instances_that_have_one_run() -> None:
+    mine = np.array([[[1.0], [10.0], [100.0]], [[1.1], [10.1], [100.1]]])
+    assert probability_of_improvement(mine, mine[:1] + 0.5) == {"value": 1.0, "ci95": (1.0, 1.0)}
 
 
 def test_probability_of_improvement_takes_other_numbers_of_seeds() -> None:

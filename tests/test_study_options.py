@@ -48,12 +48,18 @@ def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
 
 
 def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
-    original = {"script": "sac", "seeds": 3, "arguments": ["agent.tau=0.1"], "settings": ["far"]}
-    ablation = {"varies": "base", "seeds": 1, "arguments": ["agent.rows=8"]}
+    original = {"script": "sac", "seeds": 3, "arguments": ["agent.tau=0.1"], "env": {"depth": 3}}
+    ablation = {"varies": "base", "seeds": 1, "arguments": ["agent.rows=8"], "env": {"action_mode": "absolute"}}
     options = StudyOptions(controllers={"base": original, "less": ablation}, settings={"far": {}})
     made = options.active["less"]
     assert (made.script, made.seeds, made.arguments) == ("sac", 1, ("agent.tau=0.1", "agent.rows=8"))
     assert made.settings == ("held_out",)
+    assert made.env == {"depth": 3, "action_mode": "absolute"}
+
+
+def test_an_ablation_is_switched_on_by_itself() -> None:
+    options = StudyOptions(controllers={"base": {"seeds": 3}, "less": {"varies": "base"}})
+    assert list(options.active) == ["base"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,10 @@ def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
         ({"settings": {"far": {"instances": 1000}}}, r"settings\.far\.instances.*at most 256"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
+        ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*tuned_schedule"),
+        ({"controllers": {"a": {"seeds": 1, "settings": ["far"]}}, "settings": {"far": {}}}, "held_out among them"),
+        ({"controllers": {"a": {"seeds": 1, "base": "luck"}}}, "diffusion"),
+        ({"controllers": {"a": {"seeds": 1, "script": "meta", "base": "ada"}}}, r"base='ada'.*null"),
         ({"workers": 0}, "at least 1"),
         ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
         ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
@@ -81,17 +91,20 @@ def test_bad_options_are_refused_with_help(fields: dict[str, Any], message: str)
         StudyOptions(**fields)
 
 
-def study(**changes: Any) -> dict[str, Any]:
-    return {"instances": 4, "policies": ["fixed"], "controllers": {"ppo": {"script": "ppo", "seeds": 1}}, **changes}
+def study(**changes: Any) -> StudyOptions:
+    base = {"instances": 4, "controllers": {"ppo": {"seeds": 1}}, "settings": {"far": {"env": {"datasets": ["ring"]}}}}
+    return StudyOptions(**{**base, **changes})
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"policies": ["fixed", "cosine"]},
+        {"policies": ("fixed", "cosine")},
         {"controllers": {"ppo": {"script": "ppo", "seeds": 5}, "sac": {"script": "sac", "seeds": 1}}},
-        {"settings": {"far": {}}},
-        {"folder": "elsewhere"},
+        {"controllers": {"ppo": {"seeds": 1, "settings": ["held_out"], "arguments": []}}},
+        {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
+        {"settings": {}},
+        {"folder": "elsewhere", "workers": 2, "tuned": ("schedule", "ada")},
     ],
 )
 def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
@@ -102,7 +115,12 @@ def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
     ("changes", "named"),
     [
         ({"instances": 5}, "instances=5"),
+        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=3 \(there: None\)"),
         ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"controllers\.ppo\.script"),
+        ({"controllers": {"ppo": {"seeds": 1, "base": "ada"}}}, r"controllers\.ppo\.base='ada'"),
+        ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
+        ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=2"),
+        ({"settings": {"far": {}}}, r"settings\.far\.env\.datasets"),
     ],
 )
 def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:

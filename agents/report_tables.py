@@ -1,0 +1,96 @@
+"""The tables of a report, and what is to be known to read them."""
+
+from typing import Any
+
+from agents.conclusions import shown
+from agents.report_page import Table
+from agents.study import BEST, Study
+
+COST_NOTES = [
+    "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
+    "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "
+    "whole budget.",
+    "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
+    "To find: one training, or the tuning.",
+]
+
+
+def name_notes(study: Study, trials: int) -> list[str]:
+    """What the names in the table stand for; the tuned schedule is the best of so many candidates."""
+    active = study.options.active
+    corrected = [name for name, controller in active.items() if controller.base]
+    return [
+        f"{BEST}: the tuned schedule, the best of {trials} candidates; it is shown below.",
+        "tuned_NAME: another kind of opponent, tuned likewise. tuned_rates is a schedule of learning rates themselves, "
+        "by what the run was started with; others move factors on those.",
+        "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
+        "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
+        "oracle: the best of all schedules for each instance by itself.",
+        *(
+            f"{name} corrects {name}_base, an opponent that was tuned for it alone: actions are added."
+            for name in corrected
+        ),
+    ]
+
+
+def chance(found: dict[str, Any]) -> str:
+    """A probability and its interval."""
+    return f"{found['value']:.2f} [{found['ci95'][0]:.2f}, {found['ci95'][1]:.2f}]"
+
+
+def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
+    return sorted(rows, key=lambda name: float(rows[name]["iqm"]))
+
+
+def result_table(rows: dict[str, dict[str, Any]]) -> Table:
+    """How every policy of a setting ends, the best first, and what it gains over those that it is compared with."""
+    comparisons = {"gain over tuned_rates": "against_rates", "over its replay": "feedback",
+                   "over its rates_replay": "feedback_beyond_rates"}  # fmt: skip
+    there = {title: key for title, key in comparisons.items() if any(key in row for row in rows.values())}
+    header = ["policy", "seeds", "runs", "final IQM", "best IQM", f"gain over {BEST}", "P(better)", *there,
+              "spread over seeds"]  # fmt: skip
+    cells = []
+    for name in _ordered(rows):
+        row = rows[name]
+        spread = row["spread_over_seeds"]
+        cells.append(
+            [
+                name,
+                str(row["seeds"]),
+                str(row["n"]),
+                f"{row['iqm']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]",
+                f"{row['best']['value']:.3f}",
+                "" if name == BEST else shown(row["gain"]),
+                "" if name == BEST else chance(row["probability"]),
+                *(shown(row[key]["gain"]) if key in row else "" for key in there.values()),
+                "" if spread is None else f"{spread:.3f}",
+            ]
+        )
+    return Table(header, cells)
+
+
+def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
+    """How steadily every policy's runs go, and what finding and playing it costs."""
+    header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "roughness D", "roughness G",
+              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play"]  # fmt: skip
+
+    def number(value: float | None, style: str) -> str:
+        return "" if value is None else format(value, style)
+
+    cells = [
+        [
+            name,
+            f"{row['crashes']} ({row['crash_rate']:.1%})",
+            f"{row['collapse_rate']:.1%}",
+            f"{row['reached_target']:.0%}",
+            f"{row['updates_to_target']:.0f}",
+            number(row.get("roughness_loss_d"), ".2f"),
+            number(row.get("roughness_loss_g"), ".2f"),
+            number(row["found_gan_updates"], ",.0f"),
+            number(row["found_wall_s"], ",.0f"),
+            number(row["found_peak_mb"], ",.0f"),
+            number(row["play_wall_s"], ".1f"),
+        ]
+        for name, row in ((name, rows[name]) for name in _ordered(rows))
+    ]
+    return Table(header, cells)
