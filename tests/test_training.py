@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from stable_baselines3.common.vec_env import VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.meta_training import TrainOptions as MetaOptions
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import SB3VecEnv
 from agents.training import RunOptions, Trained, inner_env, training_env
@@ -99,6 +100,9 @@ def test_a_killed_training_goes_on_to_where_it_would_have_ended(
 ) -> None:
     """Killed in its second or third episode, while SAC learns and TQC acts at random: the same weights exactly."""
     train, options = script(algorithm).train, job(algorithm)
+    # The base acts on what was observed last, which differs from row to row.
+    base = {"kind": "rates", "table": {"lr_g": (1e-3,)}}
+    options = replace(options, {"base": base, "env": {**options.env, "knobs": ["r1", "lr_g"]}})
     whole = train(options, RunFolder(tmp_path / "whole", "env"))
     with monkeypatch.context() as patch:
         patch.setattr(SB3VecEnv, "step_wait", killing_at(step))
@@ -178,3 +182,8 @@ def test_the_normalised_environment_has_training_instances_and_raw_rewards() -> 
     vec_env.reset()
     _, rewards, _, _ = vec_env.step(np.zeros((2, 3), np.float32))
     np.testing.assert_array_equal(rewards, vec_env.get_original_reward())
+
+
+def test_a_meta_network_corrects_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"base=.*none"):
+        MetaOptions(base={"kind": "ada"})
