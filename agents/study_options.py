@@ -131,7 +131,7 @@ class StudyOptions:
         taken = {HELD_OUT} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: this one every study has")
         players = [*self.policies, *(f"tuned_{kind}" for kind in self.tuned), *self.controllers]
-        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY)]
+        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, "_base")]
         for name, setting in self.elsewhere.items():
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
