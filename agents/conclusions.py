@@ -167,6 +167,8 @@ def _break_even(learned: str, name: str, found: dict[str, Any]) -> str:
     start = f"On the way to the metric that the tuned schedule ends at, {learned} saves {numbers} against {name}"
     if found["runs"] is None:
         return f"{start}: not shown to be above 0, so that training it pays off is not shown."
+    if found["runs"] == 0:
+        return f"{start}; training it took no more GAN updates than finding that."
     return f"{start}; training it has paid for itself after {found['runs']:,} runs."
 
 

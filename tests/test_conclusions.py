@@ -119,3 +119,9 @@ def test_one_training_is_no_verdict() -> None:
     rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": 1}]
     text = "\n".join(conclusions(summary(interval(0.1, 0, 1), ablations=rows)))
     assert "blind against ppo, one training each, so no verdict: -0.200" in text
+
+
+@pytest.mark.parametrize(("runs", "words"), [(0, "took no more GAN updates than finding that"), (70, "after 70 runs")])
+def test_when_training_has_paid_for_itself(runs: int, words: str) -> None:
+    found = {"runs": runs, "saved_per_run": interval(5, 1, 9), "extra_training": 350}
+    assert any(words in sentence for sentence in conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))
