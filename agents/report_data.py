@@ -50,9 +50,9 @@ def _runs(study: Study, setting: str) -> Iterator[list[Any]]:
 
 
 def _places(study: Study, setting: str) -> list[tuple[int, int]]:
-    """Instance and GAN seed of each test episode: all instances once a GAN seed."""
-    instances, gan_seeds = study.size(setting)
-    return [(instance, seed) for seed in range(gan_seeds) for instance in range(instances)]
+    """Instance of each test episode, and number of its GAN seed within the instance."""
+    instances, _ = study.size(setting)
+    return [(instance, episode // instances) for episode, instance in enumerate(study.runs(setting)[1])]
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 from agents.conclusions import shown
 from agents.report_page import Table
 from agents.study import BEST, Study
+from agents.study_options import BASE
 
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
@@ -27,7 +28,7 @@ def name_notes(study: Study, trials: int) -> list[str]:
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
         "oracle: the best of all schedules for each instance by itself.",
         *(
-            f"{name} corrects {name}_base, an opponent that was tuned for it alone: actions are added."
+            f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
             for name in corrected
         ),
     ]

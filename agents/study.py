@@ -29,7 +29,7 @@ from agents.controllers import TRAINED, command, hydra_text, load_controller, ru
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
-from agents.study_options import HELD_OUT, Controller, StudyOptions
+from agents.study_options import BASE, HELD_OUT, Controller, StudyOptions
 from baselines.options import PolicyOptions, load_policy
 from baselines.oracle import best_of_each
 from baselines.policies import Policy
@@ -256,7 +256,7 @@ class Study:
                 continue
             env, base = self.controller_env(name, changes), self.base(name, controller)
             if base and controller.varies is None:
-                found.append(Entry(f"{name}_base", None, env, replace(PolicyOptions(), base.policy, "base.").make))
+                found.append(Entry(name + BASE, None, env, replace(PolicyOptions(), base.policy, "base.").make))
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():

@@ -12,6 +12,8 @@ from baselines.options import CONFIGS
 from baselines.search_spaces import SPACES
 from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
+BASE = "_base"
+"""Suffix of the name under which what a controller corrects plays by itself."""
 HELD_OUT = "held_out"
 """The setting that every study has: test instances of the environment's own ranges."""
 
@@ -131,7 +133,7 @@ class StudyOptions:
         taken = {HELD_OUT} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: this one every study has")
         players = [*self.policies, *(f"tuned_{kind}" for kind in self.tuned), *self.controllers]
-        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, "_base")]
+        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, BASE)]
         for name, setting in self.elsewhere.items():
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")

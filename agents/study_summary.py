@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from agents.readout import RATES_REPLAY, REPLAY
 from agents.study import BEST, Study
-from agents.study_options import HELD_OUT
+from agents.study_options import BASE, HELD_OUT
 from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
@@ -192,10 +192,10 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
         found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
     elif name in kinds:
         found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
-    elif owner := study.options.active.get(name.removesuffix("_base")):
-        base = study.base(name.removesuffix("_base"), owner)
+    elif owner := study.options.active.get(name.removesuffix(BASE)):
+        base = study.base(name.removesuffix(BASE), owner)
         assert base is not None
-        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix('_base')}-{owner.base}")]
+        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix(BASE)}-{owner.base}")]
     play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
     walls = [p["wall_s"] for p in play if p]
     result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}

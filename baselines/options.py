@@ -78,8 +78,8 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
-        allowed = {"table": (True,), "rates": (False, True)}.get(self.kind, (False,))
-        require(bool(self.table) in allowed, "policy.table", self.table, "values for the kinds table and rates alone")
+        fits = bool(self.table) if self.kind == "table" else not self.table or self.kind == "rates"
+        require(fits, "policy.table", self.table, "values for the kinds table and rates alone")
         require(not self.rule or self.kind in RULES, "policy.rule", self.rule, f"nothing, or a kind of {sorted(RULES)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:

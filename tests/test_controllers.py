@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from agents.controllers import SCRIPTS, check_script, command, hydra_text, run_logged
 from agents.train_ppo import TrainOptions
+from agents.train_sac import TrainOptions as SACOptions
 from baselines.options import CONFIGS, load, register_presets
 from gan_env import PRESETS, ConfigError
 from gan_env.config import env_config, to_dict
@@ -48,6 +49,14 @@ def test_a_base_reaches_the_training_script() -> None:
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose("train_ppo", [f"++base={hydra_text(base)}"])
     assert load(TrainOptions, config).base == base
+
+
+def test_a_base_is_named_like_a_policy() -> None:
+    """As the README says it."""
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose("train_sac", ["+policy@base=ada"])
+    assert load(SACOptions, config).base["kind"] == "ada"
 
 
 def test_a_script_without_a_loader_is_refused_with_help() -> None:
