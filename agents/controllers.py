@@ -5,6 +5,7 @@ same configuration, but in a given folder and without the comparison at the end,
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -104,14 +106,18 @@ def env_fields(options: dict[str, Any]) -> list[str]:
 def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:
     """Runs a command to its end with so many threads; what it prints is added to `log`.
 
+    Its input is a pipe that closes when this process is gone, however it ended; see `end_with_parent`.
+
     Raises:
         ConfigError: it failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:  # a terminal's interrupt reaches the process too
         threaded = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        done = subprocess.run(arguments, stdout=file, stderr=subprocess.STDOUT, env=threaded, check=False)
-    if done.returncode:
+        pipe, both = subprocess.PIPE, subprocess.STDOUT
+        with subprocess.Popen(arguments, stdin=pipe, stdout=file, stderr=both, env=threaded) as process:
+            failed = process.wait()
+    if failed:
         raise ConfigError(f"{' '.join(arguments)} failed; the end of {log}:\n{log.read_text()[-_TAIL:]}")
 
 
@@ -136,8 +142,23 @@ def hydra_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def end_with_parent() -> None:
+    """Ends this process once the one that started it, which holds the other end of its input, is gone.
+
+    Else a study that was killed and started again would train what is being trained still.
+    """
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, daemon=True).start()
+
+
 def main(arguments: list[str]) -> None:
     """Entry point."""
+    end_with_parent()
     script, folder, *fields = arguments
     module = import_module(SCRIPTS[script].module)
     register_presets()

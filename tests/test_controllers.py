@@ -1,6 +1,11 @@
 """The command that trains a controller of a study says what its environment is."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +91,26 @@ def test_a_command_has_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
 def test_a_failed_command_is_an_error_that_shows_what_it_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such thing"):
         run_logged([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "log.txt", 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks processes up in /proc, which Linux has")
+def test_a_training_ends_when_its_study_is_killed(tmp_path: Path) -> None:
+    """Killed hard, without a chance to say so."""
+    log = tmp_path / "log.txt"
+    child = "import agents.controllers as c, os, time; c.end_with_parent(); print(os.getpid()); time.sleep(60)"
+    parent = "import sys, pathlib, agents.controllers as c; c.run_logged(sys.argv[2:], pathlib.Path(sys.argv[1]), 1)"
+    study = subprocess.Popen([sys.executable, "-c", parent, str(log), sys.executable, "-u", "-c", child])
+    wait_for(lambda: log.exists() and log.read_text().endswith("\n"))
+    training = Path("/proc") / log.read_text().strip()
+    assert training.exists()
+    os.kill(study.pid, signal.SIGKILL)
+    study.wait()
+    wait_for(lambda: not training.exists() or "zombie" in (training / "status").read_text())
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Waits for something of another process, half a minute at most."""
+    end = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
