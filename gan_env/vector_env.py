@@ -24,7 +24,7 @@ from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
-from gan_env.records import Moment, Quality, RowSettings, TrainStats, to_host
+from gan_env.records import Moment, Quality, TrainStats, to_host
 from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
@@ -237,7 +237,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             choice = pinned[row] if isinstance(pinned, list | tuple | np.ndarray) else pinned
             self.current_instances[row] = self.instances[index] if choice is None else self.instances.pin(choice)
             drawn.append((gan_seed, self.current_instances[row]))
-        self.population.reset(rows, self._row_settings(drawn))
+        self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
         self._coordinates[rows] = self._start[rows]
         self._decision[rows] = 0
         stats = untrained(self.population, self.knobs.values(self._coordinates))
@@ -248,29 +248,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._gained = torch.where(fresh, 0, self._gained)
         moment = self._moment(stats, quality)
         self._observation = torch.where(fresh[:, None], self.observer(moment), self._observation)
-
-    def _row_settings(self, drawn: list[tuple[int, Instance]]) -> RowSettings:
-        """Instances and GAN seeds as tensors."""
-
-        def column(values: list[float] | list[int], kind: torch.dtype) -> Tensor:
-            return torch.tensor(values, dtype=kind, device=self.device)
-
-        instances = [instance for _, instance in drawn]
-        datasets = [self.bank.names.index(i.dataset) for i in instances]
-        sizes = [self.bank.sizes_host[d] for d in datasets]
-        return RowSettings(
-            key=column([seed for seed, _ in drawn], torch.int64),
-            dataset=column(datasets, torch.int64),
-            window=column([seed % size for (seed, _), size in zip(drawn, sizes, strict=True)], torch.int64),
-            num_samples=column(
-                [min(i.num_samples, size) for i, size in zip(instances, sizes, strict=True)], torch.int64
-            ),
-            batch_size=column([i.batch_size for i in instances], torch.int64),
-            width=column([i.width / self.population.config.width for i in instances], torch.float32),
-            lr_g=column([i.lr_g for i in instances], torch.float32),
-            lr_d=column([i.lr_d for i in instances], torch.float32),
-            beta_1=column([i.beta_1 for i in instances], torch.float32),
-        )
 
     def _quality(self) -> Quality:
         """The judgement of every row's samples, which never leave a core's cache."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,3 +187,13 @@ def test_an_unknown_field_is_refused_with_a_suggestion(instances: InstanceSet) -
 def test_a_field_of_the_wrong_type_is_refused(instances: InstanceSet) -> None:
     with pytest.raises(ConfigError, match=r"options\.instance\.width=16\.0 has type float"):
         instances.pin({"width": 16.0})
+
+
+def test_settings_are_those_of_the_instances_and_fit_the_data() -> None:
+    """A training set is a window of the pool that the seed places, and no larger than the pool."""
+    instances = InstanceSet(env_config("points", datasets=["ring", "grid"]), "train")
+    wanted = Instance("grid", num_samples=500, lr_g=1e-3, lr_d=2e-3, beta_1=0.5, batch_size=16, width=16)
+    found = instances.settings([(1234, wanted), (7, instances[0])], [1000, 100], torch.device("cpu"))
+    row = {name: column[0].item() for name, column in vars(found).items()}
+    whole = {"key": 1234, "dataset": 1, "window": 34, "num_samples": 100, "batch_size": 16}
+    assert row == pytest.approx({**whole, "width": 0.5, "lr_g": 1e-3, "lr_d": 2e-3, "beta_1": 0.5})

@@ -1,12 +1,15 @@
 """Instances: what kind of GAN run an episode is. Training and test instances are disjoint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from gan_env.config import EnvConfig, replace, require
+from gan_env.records import RowSettings
 
 _SPLITS = {"train": 0, "test": 1}
 
@@ -94,3 +97,32 @@ class InstanceSet:
             require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
         require(0 <= instance.beta_1 < 1, "instance.beta_1", instance.beta_1, "0 <= beta_1 < 1")
         return instance
+
+    def settings(
+        self, drawn: Sequence[tuple[int, Instance]], sizes: Sequence[int], device: torch.device
+    ) -> RowSettings:
+        """What is constant over the episodes of R rows, [R] each.
+
+        Args:
+            drawn: GAN seed and instance of each row.
+            sizes: training samples of each data set, in this set's order.
+            device: where the tensors are made.
+        """
+
+        def column(values: Sequence[float], kind: torch.dtype) -> Tensor:
+            return torch.tensor(values, dtype=kind, device=device)
+
+        seeds, instances = [seed for seed, _ in drawn], [instance for _, instance in drawn]
+        datasets = [self.datasets.index(i.dataset) for i in instances]
+        whole = [sizes[d] for d in datasets]
+        return RowSettings(
+            key=column(seeds, torch.int64),
+            dataset=column(datasets, torch.int64),
+            window=column([seed % size for seed, size in zip(seeds, whole, strict=True)], torch.int64),
+            num_samples=column([min(i.num_samples, n) for i, n in zip(instances, whole, strict=True)], torch.int64),
+            batch_size=column([i.batch_size for i in instances], torch.int64),
+            width=column([i.width / self.max_width for i in instances], torch.float32),
+            lr_g=column([i.lr_g for i in instances], torch.float32),
+            lr_d=column([i.lr_d for i in instances], torch.float32),
+            beta_1=column([i.beta_1 for i in instances], torch.float32),
+        )
