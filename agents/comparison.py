@@ -20,7 +20,7 @@ from agents.run_folder import RunFolder
 from baselines.grid import describe, search, to_mapping
 from baselines.intervals import paired_gain, summarize
 from baselines.options import CONFIGS, load_policy
-from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy
+from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy, start_of
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
 from gan_env.config import require
@@ -93,7 +93,7 @@ def compare(
     test = envs["test"]
     policies: dict[str, Policy] = {
         name: learned["test"],
-        "replay": TablePolicy(test, replay, start_there=False),
+        "replay": TablePolicy(test, replay, start_of(learned["test"])),
         "best_schedule": schedule_policy(test, best),
         **{other: load_policy(other).make(test) for other in options.policies},
     }

@@ -48,7 +48,7 @@ def publish(study: Study, folder: Path) -> str:
     """
     check_target(folder)
     summary = json.loads((study.path / "summary.json").read_text())
-    text = _readme(study, folder, summary["preset"], summary["learned"])
+    text = _readme(study, folder, summary["name"], summary["learned"])
     write_atomically(folder / "README.md", lambda part: part.write_text(text))  # first: a kill leaves what is known
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -90,12 +90,12 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
                     yield run / name, f"training/{run.name}/{name}"
 
 
-def _readme(study: Study, folder: Path, preset: str, learned: str) -> str:
+def _readme(study: Study, folder: Path, name: str, learned: str) -> str:
     command, made = made_by(study)
     here = os.path.relpath(folder, Path(CONFIGS).parent)
     quoted, script = shlex.quote(here), study.options.active[learned].script
     return f"""\
-{TITLE}{preset}
+{TITLE}{name}
 
 Learned controllers of GAN training against tuned schedules, adaptive rules and constant knobs, all on the same held-out
 instances and GAN seeds. [report.md](report.md) shows what came out; `report.html` is the same page as one file. The

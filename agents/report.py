@@ -184,7 +184,7 @@ def write_report(study: Study) -> Path:
     """Writes page, pictures and tables of a study that is done; the path of the HTML file."""
     summary = summarize_study(study)
     blocks = Report(study, summary).blocks()
-    title, path = f"Learned against annealed: {summary['preset']}", study.path
+    title, path = f"Learned against annealed: {summary['name']}", study.path
     files = {f"{FIGURES}/{block.name}.png": block.png for block in blocks if isinstance(block, Picture)}
     files |= {"policies.csv": policies_csv(summary), "runs.csv.gz": runs_csv_gz(study, summary["settings"])}
     for name, data in files.items():

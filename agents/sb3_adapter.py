@@ -9,7 +9,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from baselines.policies import Floats, Policy, State
+from baselines.policies import Floats, Policy, State, start_of
 from gan_env import GANVectorEnv
 from gan_env.config import require
 
@@ -85,9 +85,8 @@ class SB3VecEnv(VecEnv):
 def corrected(base: Policy | None, observation: Floats, action: Floats) -> Floats:
     """The base's action plus the learned one, [N, K] within [-1, 1]; without a base, the learned one as it is.
 
-    Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). A network
-    whose output begins near zero begins by playing the base, but for the start: knobs start at their initial values, as
-    for all learned policies, and not where the base would have them start.
+    Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). Runs
+    start with the knobs where the base has them start, so a network whose output begins near zero begins by playing it.
     """
     if base is None:
         return action
@@ -102,10 +101,14 @@ class LearnedPolicy:
         model: the trained model.
         normalize: the statistics that it was trained with.
         base: the policy that it was trained to correct, made for the environment that is acted in.
+
+    Attributes:
+        start: where the knobs start, by name: where the base has them start, else at their initial values.
     """
 
     def __init__(self, model: BaseAlgorithm, normalize: VecNormalize, base: Policy | None = None) -> None:
         self.model, self.normalize, self.base = model, normalize, base
+        self.start = start_of(base)
 
     def predict(
         self,

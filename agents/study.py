@@ -14,8 +14,9 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
+SCHEDULE_KINDS = ("schedule", "rates")
+"""The kinds of tuned opponents that are schedules; the others are rules that react."""
 
 
 @dataclass(frozen=True)
@@ -202,13 +205,15 @@ class Study:
     def oracle(self) -> Episodes:
         """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
 
-        Its candidates are the tuning's finalists and the study's schedules.
+        Its candidates are the finalists of tuning schedules, and the study's schedules.
         """
+        tuned = [kind for kind in SCHEDULE_KINDS if kind in self.options.tuned]
+        pool = [replace(PolicyOptions(), f, "policy.") for kind in tuned for f in self.tuned(kind).finalists]
+        pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
+        digest = sha256(json.dumps([asdict(policy) for policy in pool]).encode()).hexdigest()[:8]
 
         def run() -> Episodes:
             env = self.env(self.options.changed_env({"split": "test"}))
-            pool = [replace(PolicyOptions(), fields, "policy.") for fields in self.tuned("schedule").finalists]
-            pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
             candidates = [policy.make(env) for policy in pool]
             with tqdm(unit="run", desc="oracle") as bar:
 
@@ -223,7 +228,7 @@ class Study:
             runs = zip(*self.runs(HELD_OUT), strict=True)
             return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
 
-        return self.folder.cached_episodes(f"{HELD_OUT}/oracle", run)
+        return self.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}", run)
 
     # --- who plays where ---
 

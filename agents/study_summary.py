@@ -27,8 +27,8 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """All numbers of a study; its cells must be done.
 
     Returns:
-        `metric`, `sizes`, `learned` (the controller that is best on training instances), its `base`, `best_schedule`,
-        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
+        `name`, `metric`, `sizes`, `learned` (the controller that is best on training instances), its `base`,
+        `best_schedule`, `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
     """
     learned = best_on_training(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
@@ -37,7 +37,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
     tuned = study.tuned("schedule")
     return {
         "metric": env.judge.metric_name,
-        "preset": study.options.env["preset"],
+        "name": study.path.name,
         "sizes": {
             "instances": study.options.instances,
             "gan_seeds": study.options.gan_seeds,

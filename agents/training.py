@@ -23,7 +23,7 @@ from agents.plots import draw_all
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from baselines.options import PolicyOptions, load
-from baselines.policies import Policy
+from baselines.policies import Policy, start_of
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import replace, require
 
@@ -154,10 +154,20 @@ def open_folder(algorithm: str, kind: type[Options], config: DictConfig) -> tupl
 def training_env(options: RunOptions) -> VecNormalize:
     """The training instances, with normalised observations; seeds all random generators."""
     set_random_seed(options.seed)
-    env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
+    env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train", "initial_knobs": initial_knobs(options)})
     return VecNormalize(
         SB3VecEnv(env, options.seed, base_policy(options.base, env)), norm_reward=False, gamma=1.0, clip_obs=5.0
     )
+
+
+def initial_knobs(options: RunOptions) -> dict[str, float]:
+    """The environment's initial values; with a base, the knobs start where it has them start."""
+    given = dict(options.env.get("initial_knobs", {}))
+    if not options.base:
+        return given
+    env = GANVectorEnv(**options.env)
+    start = start_of(base_policy(options.base, env)).items()
+    return given | {name: float(np.clip(value, *env.knobs.table[name].bounds)) for name, value in start}
 
 
 def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:

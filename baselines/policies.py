@@ -36,6 +36,11 @@ class Policy(Protocol):
         """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
 
 
+def start_of(policy: Policy | None) -> dict[str, Any]:
+    """Where a policy has the knobs start, a number or [N] a name; those that are not named start at initial values."""
+    return dict(getattr(policy, "start", {}))
+
+
 @dataclass(frozen=True)
 class Anneal:
     """One knob's schedule: a kind, two values, and the share of the run within which it goes from one to the other."""
@@ -97,17 +102,16 @@ class TablePolicy:
     Args:
         env: the environment that it will act in.
         table: coordinate of each controlled knob during each interval, [T, K] in [0, 1], or a table a row, [N, T, K].
-        start_there: whether runs start with the knobs at the table's first entry, else at the initial values.
+        start: where the knobs start, by name; None: at the table's first entry.
     """
 
-    def __init__(self, env: GANVectorEnv, table: Floats, start_there: bool = True) -> None:
+    def __init__(self, env: GANVectorEnv, table: Floats, start: Mapping[str, Any] | None = None) -> None:
         decisions, knobs = env.config.num_decisions, len(env.config.knobs)
         require(table.shape[-2:] == (decisions, knobs), "table.shape", table.shape, f"[{decisions}, {knobs}]")
         self.table = table
         first = torch.from_numpy(np.ascontiguousarray(table[..., 0, :]))
-        self.start = {
-            k.name: k.decode(first[..., i]).numpy() for i, k in enumerate(env.knobs.controlled) if start_there
-        }
+        there = {knob.name: knob.decode(first[..., i]).numpy() for i, knob in enumerate(env.knobs.controlled)}
+        self.start = there if start is None else dict(start)
         self.decisions, self.steering = decisions, Steering(env, ["progress"])
 
     def predict(

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from baselines.policies import Policy, State
+from baselines.policies import Policy, State, start_of
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import require
 
@@ -106,7 +106,7 @@ class Rollout:
         self, policy: Policy, env: GANVectorEnv, seeds: Sequence[int], instances: Sequence[int | Instance]
     ) -> None:
         self.policy, self.env = policy, env
-        options = {"instance": list(instances), "knobs": getattr(policy, "start", {})}
+        options = {"instance": list(instances), "knobs": start_of(policy)}
         self._obs, self._infos = env.reset(seed=list(seeds), options=options)
         self._reward = np.zeros(env.num_envs, np.float32)
         self._policy_state: State = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.policies import Floats, Policy, State
+from baselines.policies import Floats, Policy, State, start_of
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
 
@@ -35,7 +35,7 @@ class SideBySide:
         self.parts = [(policies[owner], np.flatnonzero(owners == owner)) for owner in np.unique(owners)]
         self.start: dict[str, NDArray[np.float32]] = {}
         for policy, rows in self.parts:
-            for name, value in getattr(policy, "start", {}).items():
+            for name, value in start_of(policy).items():
                 initial = np.full(len(owners), env.knobs.table[name].value, np.float32)
                 self.start.setdefault(name, initial)[rows] = value
 

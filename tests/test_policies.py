@@ -115,7 +115,7 @@ def test_a_table_a_row_plays_each_row_its_own() -> None:
 def test_a_replay_starts_where_the_environment_does() -> None:
     env = make()
     table = np.full((T, 3), 0.9, np.float32)
-    first = run_episodes(TablePolicy(env, table, start_there=False), env, range(2)).coordinates[0, 0]
+    first = run_episodes(TablePolicy(env, table, start={}), env, range(2)).coordinates[0, 0]
     np.testing.assert_allclose(first, np.minimum(env.knobs.initial.numpy() + 0.2, 0.9), atol=1e-5)
 
 

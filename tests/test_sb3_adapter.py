@@ -1,16 +1,19 @@
 """A trained model as a policy: its memory goes row by row. test_train_ppo.py compares the adapter with DummyVecEnv."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from gymnasium.vector import AutoresetMode
 from sb3_contrib import RecurrentPPO
 
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv, corrected
 from agents.train_recurrent_ppo import RecurrentPPOOptions, TrainOptions
 from agents.training import training_env
 from baselines.options import PolicyOptions
+from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
@@ -94,3 +97,13 @@ def test_a_base_is_corrected_within_the_bounds() -> None:
     assert vec_env.observation[0, env.observer.names.index("knob_r1")] == pytest.approx(
         2 * float(env.knobs.table["r1"].encode(torch.tensor(3.0))) - 1, abs=1e-5
     )
+
+
+def test_a_correction_of_nothing_is_the_base_from_the_first_update_on() -> None:
+    env = GANVectorEnv(ROWS, autoreset_mode=AutoresetMode.DISABLED, **ENV)
+    base = PolicyOptions(knobs={"r1": {"kind": "exponential", "initial": 9.0, "final": 1.0}}).make(env)
+    nothing = SimpleNamespace(predict=lambda obs, state, *_: (np.zeros((len(obs), 3), np.float32), state))
+    learned = LearnedPolicy(nothing, SimpleNamespace(normalize_obs=lambda obs: obs), base)  # type: ignore[arg-type]
+    theirs, ours = (run_episodes(policy, env, range(ROWS)) for policy in (base, learned))
+    np.testing.assert_array_equal(ours.coordinates, theirs.coordinates)
+    np.testing.assert_array_equal(ours.final, theirs.final)

@@ -126,6 +126,22 @@ def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
     return step_wait
 
 
+def test_training_runs_start_with_the_knobs_where_the_base_has_them_start() -> None:
+    """In the first episode and in those after it; 10 is the end of the range, and 0.1 no float32."""
+    base = {"knobs": {"r1": {"kind": "fixed", "initial": 0.1}, "lr_g": {"kind": "fixed", "initial": 10.0}}}
+    given = {**job("ppo").env, "knobs": ["instance_noise", "r1", "lr_g"], "initial_knobs": {"instance_noise": 0.5}}
+    normalize = training_env(replace(job("ppo"), {"base": base, "env": given}))
+    env, starts = inner_env(normalize), []
+    normalize.reset()
+    for _ in range(env.config.num_decisions):
+        starts.append(env.coordinates())
+        normalize.step(np.zeros((env.num_envs, 3), np.float32))
+    starts.append(env.coordinates())
+    wanted = [float(env.knobs.table[n].encode(torch.tensor(v))) for n, v in (("instance_noise", 0.5), ("r1", 0.1))]
+    np.testing.assert_allclose(starts[0], [[*wanted, 1.0]] * env.num_envs, atol=1e-5)
+    np.testing.assert_allclose(starts[-1], starts[0], atol=1e-5)
+
+
 def test_training_changes_the_policy(tmp_path: Path) -> None:
     """Else the comparison of a resumed and a whole training would say nothing."""
     short, long = (script("sac").train(job("sac", n), RunFolder(tmp_path / str(n), "env")) for n in (2, 3))
