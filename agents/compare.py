@@ -18,9 +18,10 @@ import hydra
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from agents.report_tables import closing_table
 from agents.study import Study
 from agents.study_options import StudyOptions, check_same
-from agents.study_summary import closing_table, summarize_study
+from agents.study_summary import summarize_study
 from baselines.options import CONFIGS, load, register_presets
 from gan_env.config import replace
 from gan_env.files import write_atomically, write_json

@@ -19,6 +19,7 @@ import yaml
 
 from agents.controllers import LOADED, env_fields
 from agents.study import Study
+from agents.study_options import HELD_OUT
 from baselines.options import CONFIGS
 from gan_env.config import ConfigError
 from gan_env.files import write_atomically
@@ -82,8 +83,9 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
     for pattern in ("figures/[!.]*.png", "configs/policy/[!.]*.yaml"):
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
-    for controller, seed in study.mains:
-        if seed == 0 or controller == learned:
+    for controller, fields in study.options.active.items():
+        elsewhere = fields.varies is None or set(fields.settings) - {HELD_OUT}  # what sentences on transfer rest on
+        for seed in range(fields.seeds if controller == learned else int(bool(elsewhere))):
             run = study.trained(controller, seed)
             for name in LOADED:
                 if (run / name).exists():

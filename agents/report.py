@@ -67,7 +67,7 @@ class Report:
             f"The learned policy of this page is {self.learned}: of all controllers the best on training instances."
         )
         found: list[Block] = [
-            Text(intro), Heading("Conclusion"), Points(conclusions(s)),
+            Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
             Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
             Points(name_notes(self.study, s["best_schedule"]["trials"])),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
@@ -85,6 +85,10 @@ class Report:
             Heading("How to make it again"), Code(self._commands()),
         ]  # fmt: skip
         return found
+
+    def _notes(self) -> list[Block]:
+        notes = self.summary["notes"]
+        return [Heading("Why, and what was tried"), Points(notes)] if notes else []
 
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
@@ -120,7 +124,9 @@ class Report:
             changes = yaml.safe_dump(self.study.options.settings[setting], default_flow_style=True).strip()
             metric = self.summary["settings"][setting]["metric"]
             found += [Heading(f"Transfer without retraining: {setting}")]
-            found += [Text(f"What differs: {changes}. The metric is the {metric}.")]
+            instances, gan_seeds = self.study.size(setting)
+            size = f"{instances} instances x {gan_seeds} GAN seeds"
+            found += [Text(f"What differs: {changes}. The metric is the {metric}; {size}.")]
             found += [result_table(rows), self._gains(setting)]
         return found
 
@@ -140,13 +146,14 @@ class Report:
     def _failures(self) -> list[Block]:
         worst, explained = (self.summary["failures"][key] for key in ("worst", "explained"))
         fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
-        header = ["instance", *fields, self.learned, BEST, "gain", "crashes"]
+        header = ["instance", *fields, self.learned, BEST, "gain", "standard error", "crashes"]
         cells = [
             [
                 str(row["instance"]),
                 *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
                 *(f"{row[key]:.3f}" for key in ("learned", BEST)),
                 f"{row['gain']:+.3f}",
+                "" if row["standard_error"] is None else f"{row['standard_error']:.3f}",
                 str(row["crashes"]),
             ]
             for row in worst

@@ -11,7 +11,8 @@ from agents.study_summary import gather
 
 POLICY_COLUMNS = (
     "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",
-    "probability", "probability_low", "probability_high", "crashes",
+    "gain_low_over_instances", "gain_high_over_instances", "probability", "probability_low", "probability_high",
+    "crashes",
 )  # fmt: skip
 RUN_COLUMNS = (
     "setting", "policy", "training_seed", "instance", "gan_seed", "final", "best", "start", "crashed",
@@ -23,8 +24,9 @@ def policies_csv(summary: dict[str, Any]) -> bytes:
     rows = []
     for setting, found in summary["settings"].items():
         for name, row in found["policies"].items():
-            pairs = [(row[key]["value"], *row[key]["ci95"]) for key in ("gain", "probability")]
-            numbers = [row["iqm"], *row["ci95"], *pairs[0], *pairs[1]]
+            gain, chance = row["gain"], row["probability"]
+            numbers = [row["iqm"], *row["ci95"], gain["value"], *gain["ci95"], *gain["over_instances"]]
+            numbers += [chance["value"], *chance["ci95"]]
             rows.append([setting, name, row["seeds"], row["n"], *(f"{v:.6g}" for v in numbers), row["crashes"]])
     return _csv(POLICY_COLUMNS, rows)
 

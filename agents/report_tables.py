@@ -5,14 +5,15 @@ from typing import Any
 from agents.conclusions import shown
 from agents.report_page import Table
 from agents.study import BEST, Study
-from agents.study_options import BASE
+from agents.study_options import BASE, HELD_OUT
 
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "
     "whole budget.",
     "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
-    "To find: one training, or the tuning.",
+    "To find: one training, or the tuning. Trainings share the cores, tunings have all of them; of what was killed and "
+    "gone on with, the wall time is that of its last go.",
 ]
 
 
@@ -26,10 +27,17 @@ def name_notes(study: Study, trials: int) -> list[str]:
         "by what the run was started with; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
-        "oracle: the best of all schedules for each instance by itself.",
+        "oracle: for each instance by itself the best of the schedules that were finalists of the tuning, and of the "
+        "study's own.",
         *(
             f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
             for name in corrected
+        ),
+        *(
+            f"{name} adapts within a run by training copies of its GAN further, which is not among the GAN updates of "
+            "the run."
+            for name, controller in active.items()
+            if controller.script == "maml"
         ),
     ]
 
@@ -95,3 +103,25 @@ def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
         for name, row in ((name, rows[name]) for name in _ordered(rows))
     ]
     return Table(header, cells)
+
+
+def closing_table(summary: dict[str, Any]) -> str:
+    """The held-out setting as text, best policy first."""
+    rows = summary["settings"][HELD_OUT]["policies"]
+    lines = [
+        f"Final log of the {summary['metric']} on held-out instances (lower is better); 95 % stratified bootstrap;",
+        f"gain and probability of improvement: against the tuned schedule; learned: {summary['learned']}.",
+        "",
+        f"{'policy':<22} {'seeds':>5} {'n':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
+        f"{'P(better)':>9} {'95 % interval':>14} {'crashes':>7}",
+    ]
+    for name in sorted(rows, key=lambda n: rows[n]["iqm"]):
+        row = rows[name]
+        gain, chance = row["gain"], row["probability"]
+        lines.append(
+            f"{name:<22} {row['seeds']:>5} {row['n']:>5} {row['iqm']:>7.3f} "
+            f"[{row['ci95'][0]:>7.3f}, {row['ci95'][1]:>7.3f}] {gain['value']:>7.3f} "
+            f"[{gain['ci95'][0]:>7.3f}, {gain['ci95'][1]:>7.3f}] {chance['value']:>9.2f} "
+            f"[{chance['ci95'][0]:>5.2f}, {chance['ci95'][1]:>5.2f}] {row['crashes']:>7}"
+        )
+    return "\n".join(lines)

@@ -192,15 +192,17 @@ class Study:
             write_atomically(path, lambda part: part.write_text(text))
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
 
-    def on_training(self, name: str, seed: int) -> Episodes:
-        """A controller's episodes on training instances: its replay and the choice among controllers come from them."""
-        env = self.env(self.controller_env(name, {"split": "train"}))
+    def on_training(self, name: str, seed: int | None = None) -> Episodes:
+        """Episodes on training instances, of a controller or a tuned opponent: choices and replays come from them."""
 
         def run() -> Episodes:
+            changes = self.options.active[name].env if name in self.options.active else {}
+            env = self.env(self.options.changed_env(changes, {"split": "train"}))
+            policy = self.opponent(name).make(env) if seed is None else self.load(name, seed, env)
             seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
-            return run_episodes(self.load(name, seed, env), env, seeds)
+            return run_episodes(policy, env, seeds)
 
-        return self.folder.cached_episodes(f"training/{name}-{seed}", run)
+        return self.folder.cached_episodes(f"training/{name}" + ("" if seed is None else f"-{seed}"), run)
 
     def oracle(self) -> Episodes:
         """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
@@ -231,6 +233,15 @@ class Study:
         return self.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}", run)
 
     # --- who plays where ---
+
+    @property
+    def opponents(self) -> dict[str, str]:
+        """The kind of each tuned opponent, by its name."""
+        return {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
+
+    def opponent(self, name: str) -> PolicyOptions:
+        """A tuned opponent by its name."""
+        return replace(PolicyOptions(), self.tuned(self.opponents[name]).policy, "policy.")
 
     def size(self, setting: str) -> tuple[int, int]:
         """Numbers of test instances and of GAN seeds on each of them."""
@@ -266,10 +277,7 @@ class Study:
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():
                     found.append(Entry(name + suffix, seed, env, self.frozen(name, seed, suffix).make))
-        opponents = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
-        for opponent, kind in opponents.items():
-            policy = replace(PolicyOptions(), self.tuned(kind).policy, "policy.")
-            found.append(Entry(opponent, None, plain, policy.make))
+        found += [Entry(name, None, plain, self.opponent(name).make) for name in self.opponents]
         found += [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
         return [entry for entry in found if not here.policies or entry.name in (BEST, *here.policies)]
 

@@ -92,6 +92,9 @@ class StudyOptions:
         rows: GANs that run side by side.
         workers: trainings that run side by side; they share the cores.
         seed: of the first training.
+        target: the probability of improvement over the strongest tuned schedule that is aimed at; null: a gain over it
+            whose interval is above 0.
+        notes: what the report says beside the figures: why they are as they are, and what was tried.
         folder: of the study; one that is there is gone on with.
     """
 
@@ -108,6 +111,8 @@ class StudyOptions:
     rows: int = 96
     workers: int = 1
     seed: int = 0
+    target: float | None = None
+    notes: tuple[str, ...] = ()
     folder: str = "logs/study/points"
 
     def __post_init__(self) -> None:
@@ -115,6 +120,8 @@ class StudyOptions:
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("oracle_runs", "seed"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        aimed = self.target is None or 0.5 < self.target < 1
+        require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
         for kind in self.tuned:
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
         require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
@@ -210,7 +217,7 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
     return kept | fixed
 
 
-_FREE = ("folder", "policies", "tuned", "workers", "seeds", "settings")
+_FREE = ("folder", "policies", "tuned", "workers", "seeds", "settings", "target", "notes")
 """`settings` is free where it is a controller's list of them; what the settings are is not."""
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from agents.readout import RATES_REPLAY, REPLAY
-from agents.study import BEST, Study
+from agents.study import BEST, SCHEDULE_KINDS, Study
 from agents.study_options import BASE, HELD_OUT
 from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
 from baselines.rollout import Episodes
@@ -28,9 +28,10 @@ def summarize_study(study: Study) -> dict[str, Any]:
 
     Returns:
         `name`, `metric`, `sizes`, `learned` (the controller that is best on training instances), its `base`,
-        `best_schedule`, `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
+        `best_schedule`, `strongest` (the tuned schedule that is best on training instances), `target`, `notes`,
+        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
     """
-    learned = best_on_training(study)
+    learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
     settings = {setting: summarize_setting(study, setting, episodes, learned) for setting, episodes in played.items()}
     env = study.env(study.options.changed_env({"split": "test"}))
@@ -46,6 +47,9 @@ def summarize_study(study: Study) -> dict[str, Any]:
         },
         "learned": learned,
         "base": study.options.active[learned].base,
+        "strongest": strongest,
+        "target": study.options.target,
+        "notes": list(study.options.notes),
         "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
         "settings": settings,
         "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
@@ -55,11 +59,21 @@ def summarize_study(study: Study) -> dict[str, Any]:
 
 
 def best_on_training(study: Study) -> str:
-    """The main controller with the lowest mean final log metric on training instances: no test run decides it."""
+    """The main controller with the lowest mean final log metric on training instances: no test run decides it.
+
+    It is one of those with the most training seeds: what fewer trainings say is less sure.
+    """
     scores: dict[str, list[float]] = {}
     for name, seed in study.mains:
         scores.setdefault(name, []).append(float(study.on_training(name, seed).final.mean()))
-    return min(scores, key=lambda name: float(np.mean(scores[name])))
+    most = max(map(len, scores.values()))
+    return min((name for name in scores if len(scores[name]) == most), key=lambda name: float(np.mean(scores[name])))
+
+
+def strongest_schedule(study: Study) -> str:
+    """The tuned schedule with the lowest mean final log metric on training instances."""
+    schedules = [name for name, kind in study.opponents.items() if kind in SCHEDULE_KINDS]
+    return min(schedules, key=lambda name: float(study.on_training(name).final.mean()))
 
 
 def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
@@ -99,10 +113,11 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
             if other in finals and other != name:
                 row[key] = compare_with(finals[name], finals[other])
         controller = study.options.active.get(name)
+        row["trained"] = controller is not None
         row["ablation"] = controller is not None and controller.varies is not None
         row["saved"] = {
             other: stratified(np.minimum(reached[other], budget) - np.minimum(reached[name], budget), mean)
-            for other in ("fixed", BEST)
+            for other in ("fixed", BEST, "tuned_rates")
             if other in reached
         }
         if "oracle" in finals:
@@ -138,9 +153,14 @@ def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, A
 
 
 def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
-    """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each."""
+    """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each.
+
+    The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met.
+    """
     gain = np.broadcast_to(opponent, np.broadcast_shapes(opponent.shape, scores.shape)) - scores
-    return {"gain": stratified(gain, mean), "probability": probability_of_improvement(scores, opponent)}
+    others = stratified(gain.mean(axis=2, keepdims=True), mean)["ci95"]
+    found = stratified(gain, mean) | {"over_instances": others}
+    return {"gain": found, "probability": probability_of_improvement(scores, opponent)}
 
 
 def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:
@@ -185,7 +205,7 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
 
     A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
     """
-    kinds = {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in study.options.tuned}
+    kinds = study.opponents
     controller = name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
     found: list[dict[str, Any]] = []
     if controller in study.options.active:
@@ -248,9 +268,12 @@ def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> d
         correlation of its logarithm with the gain, with a p-value.
     """
     size = study.options.instances
-    finals = {n: arranged([e.final for e in played[n]], size).mean(axis=(0, 2)) for n in (learned, BEST)}
+    runs = {n: arranged([e.final for e in played[n]], size).mean(axis=0) for n in (learned, BEST)}  # [I, G]
+    finals = {name: values.mean(axis=1) for name, values in runs.items()}  # [I]
     crashes = arranged([e.crashed for e in played[learned]], size).sum(axis=(0, 2))
     gain = finals[BEST] - finals[learned]  # [I]
+    seeds = study.options.gan_seeds
+    error = (runs[BEST] - runs[learned]).std(axis=1, ddof=1) / np.sqrt(seeds) if seeds > 1 else None
     instances = InstanceSet(env_config(**study.options.env), "test").instances[:size]
     described = [to_dict(instance) for instance in instances]
     worst = [
@@ -258,6 +281,7 @@ def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> d
             "instance": int(i),
             **described[i],
             "gain": float(gain[i]),
+            "standard_error": None if error is None else float(error[i]),
             "learned": float(finals[learned][i]),
             BEST: float(finals[BEST][i]),
             "crashes": int(crashes[i]),
@@ -272,25 +296,3 @@ def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> d
             found = spearmanr(values, gain)
             explained[feature] = {"correlation": float(found.statistic), "p": float(found.pvalue)}
     return {"worst": worst, "explained": explained}
-
-
-def closing_table(summary: dict[str, Any]) -> str:
-    """The held-out setting as text, best policy first."""
-    rows = summary["settings"][HELD_OUT]["policies"]
-    lines = [
-        f"Final log of the {summary['metric']} on held-out instances (lower is better); 95 % stratified bootstrap;",
-        f"gain and probability of improvement: against the tuned schedule; learned: {summary['learned']}.",
-        "",
-        f"{'policy':<22} {'seeds':>5} {'n':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
-        f"{'P(better)':>9} {'95 % interval':>14} {'crashes':>7}",
-    ]
-    for name in sorted(rows, key=lambda n: rows[n]["iqm"]):
-        row = rows[name]
-        gain, chance = row["gain"], row["probability"]
-        lines.append(
-            f"{name:<22} {row['seeds']:>5} {row['n']:>5} {row['iqm']:>7.3f} "
-            f"[{row['ci95'][0]:>7.3f}, {row['ci95'][1]:>7.3f}] {gain['value']:>7.3f} "
-            f"[{gain['ci95'][0]:>7.3f}, {gain['ci95'][1]:>7.3f}] {chance['value']:>9.2f} "
-            f"[{chance['ci95'][0]:>5.2f}, {chance['ci95'][1]:>5.2f}] {row['crashes']:>7}"
-        )
-    return "\n".join(lines)

@@ -6,6 +6,8 @@ import pytest
 
 from agents.conclusions import conclusions, verdict
 
+SPREAD = {"by_seed": [-1.0, -2.0], "spread_over_seeds": 0.5}
+
 
 def interval(value: float, low: float, high: float) -> dict[str, Any]:
     return {"value": value, "ci95": [low, high]}
@@ -25,6 +27,8 @@ def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
     base = {
         "learned": "ppo",
         "base": None,
+        "strongest": "best_schedule",
+        "target": 0.75,
         "settings": {"held_out": {"policies": policies}, "far": {"policies": policies}},
         "ablations": [],
         "break_even": {"fixed": {"runs": None, "saved_per_run": interval(5, -1, 9), "extra_training": 5}},
@@ -68,8 +72,53 @@ def test_a_gain_is_given_as_a_share_of_the_metric_too() -> None:
 )
 def test_the_target_needs_estimate_and_interval(chance: dict[str, Any], words: str) -> None:
     made = summary(interval(0.1, 0.05, 0.15))
-    made["settings"]["held_out"]["policies"]["ppo"]["probability"] = chance
+    made["settings"]["held_out"]["policies"]["ppo"] |= {"probability": chance, "seeds": 5} | SPREAD
     assert words in conclusions(made)[1]
+
+
+def test_the_target_needs_trainings() -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    made["settings"]["held_out"]["policies"]["ppo"] |= {"probability": interval(0.9, 0.8, 1), "seeds": 4} | SPREAD
+    assert "is not met" in conclusions(made)[1]
+
+
+@pytest.mark.parametrize(("low", "words"), [(0.01, "is met"), (-0.01, "is not met")])
+def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, words: str) -> None:
+    made = summary(interval(0.1, 0.05, 0.15), strongest="tuned_rates", target=None)
+    against = {"gain": interval(0.02, low, 0.04), "probability": interval(0.52, 0.45, 0.6)}
+    made["settings"]["held_out"]["policies"]["ppo"]["against_rates"] = against
+    sentence = conclusions(made)[1]
+    assert (
+        words in sentence and "probability 0.52" in sentence and "the tuned schedule of learning rates is" in sentence
+    )
+
+
+def test_instances_drawn_anew_may_leave_a_doubt() -> None:
+    sure, unsure = ({"over_instances": [low, 0.3]} for low in (0.02, -0.02))
+    assert (
+        "([+0.020, +0.300] with instances drawn anew as well)"
+        in conclusions(summary(interval(0.1, 0.05, 0.15) | sure))[0]
+    )
+    assert "which holds 0" in conclusions(summary(interval(0.1, 0.05, 0.15) | unsure))[0]
+
+
+def test_of_the_other_policies_one_training_is_no_verdict() -> None:
+    better = interval(0.1, 0.05, 0.15)
+    made = summary(better)
+    made["settings"]["held_out"]["policies"] |= {"sac": row(better, trained=True), "rule": row(better, trained=False)}
+    text = "\n".join(conclusions(made))
+    assert "better than the tuned schedule: rule (" in text and "sac" not in text
+
+
+def test_feedback_of_other_controllers_is_said_whatever_it_is() -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    two = {"trained": True, "seeds": 2} | SPREAD
+    made["settings"]["held_out"]["policies"] |= {
+        "a": row(interval(0, -1, 1), **two) | {"feedback_beyond_rates": {"gain": interval(0.2, 0.1, 0.3)}},
+        "b": row(interval(0, -1, 1), **two) | {"feedback": {"gain": interval(-0.2, -0.3, -0.1)}},
+    }
+    text = "\n".join(conclusions(made))
+    assert "feedback pays for a (+0.200 [+0.100, +0.300])" in text and "it costs b (-0.200" in text
 
 
 def test_losses_crashes_and_costs_are_said() -> None:

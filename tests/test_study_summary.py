@@ -60,6 +60,13 @@ def test_gain_pairs_every_training_seed_with_the_opponent() -> None:
     assert found["probability"]["value"] == pytest.approx(0.75)  # of four pairs an instance three are better
 
 
+def test_a_gain_on_few_instances_is_surer_on_these_than_on_others() -> None:
+    """Two instances, with gains of 0 and 2 in every run: another draw of two may be the one twice, or the other."""
+    mine = np.broadcast_to(np.array([0.0, -2.0])[:, None], (3, 2, 4))
+    found = compare_with(mine, np.zeros((1, 2, 4)))["gain"]
+    assert (found["value"], found["ci95"], found["over_instances"]) == (1.0, (1.0, 1.0), (0.0, 2.0))
+
+
 @pytest.mark.parametrize(("low", "runs"), [(5.0, 50), (0.0, None), (-5.0, None)])
 def test_break_even_is_what_training_took_over_what_a_run_saves(low: float, runs: int | None) -> None:
     saved = {"value": 20.0, "ci95": (low, 35.0)}
