@@ -71,7 +71,10 @@ class DataBank:
         loaded = [load_dataset(name, data_root, image_size) for name in names]
         shapes = {tuple(part.shape[1:]) for d in loaded for part in (d.train, d.held_out)}
         if len(shapes) != 1:
-            raise DataError(f"data sets {list(names)} have samples of shapes {sorted(shapes)}: they must agree")
+            raise DataError(
+                f"data sets {list(names)} have samples of shapes {sorted(shapes)}: choose sets of one kind, points, "
+                "grey images or colour images"
+            )
         self.names = names
         self.sample_shape: tuple[int, ...] = shapes.pop()
         if device.type != "cpu" or len(loaded) > 1:
