@@ -1,7 +1,7 @@
 """Image sets that are decoded picture by picture: CelebA, LSUN and a folder of one's own.
 
 Decoding is done once: the resized bytes are kept beside the data in `gan_env_cache/` and memory-mapped from there, so a
-later start is immediate and a set may be larger than memory.
+later start is immediate, and on a CPU a set that is used alone may be larger than memory (`DataBank` has the limits).
 """
 
 import hashlib
