@@ -9,7 +9,7 @@ a number takes the place of an earlier one of its name; beside it stand the refe
 
 | metric | numbers | extractor |
 |---|---|---|
-| fid, isc, kid | FID, Inception score, KID (each against all reference images) | Inception v3, FID's own weights |
+| fid, isc, kid | FID and KID, against all reference images; Inception score | Inception v3, FID's own weights |
 | prc | precision, recall | VGG16 |
 | lpips | mean LPIPS of pairs of samples, and of pairs of real images beside it | AlexNet |
 | frechet, coverage | Frechet distance; coverage, density | the small one that judges in the loop: *not* FID |
