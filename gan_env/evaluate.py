@@ -1,13 +1,15 @@
 """Judges saved generators by the metrics that papers report.
 
     python -m gan_env.evaluate RUN [--metrics fid,isc,kid,prc,lpips] [--samples 10000]
+    python -m gan_env.evaluate RUN --reference train               # against training images, as for CIFAR-10 in papers
     python -m gan_env.evaluate RUN --metrics frechet,coverage      # without any pretrained weights
 
-RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table and writes RUN/metrics.json.
+RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table and writes RUN/metrics.json, where
+a number takes the place of an earlier one of its name; beside it stand the reference and the number of samples.
 
 | metric | numbers | extractor |
 |---|---|---|
-| fid, isc, kid | FID, Inception score, KID (each against all held-out images) | Inception v3, FID's own weights |
+| fid, isc, kid | FID and KID, against all reference images; Inception score | Inception v3, FID's own weights |
 | prc | precision, recall | VGG16 |
 | lpips | mean LPIPS of pairs of samples, and of pairs of real images beside it | AlexNet |
 | frechet, coverage | Frechet distance; coverage, density | the small one that judges in the loop: *not* FID |
@@ -34,6 +36,7 @@ from gan_env.gan.saved import NAME, load_generators
 from gan_env.metrics.diversity import coverage_and_density, neighbour_radii
 from gan_env.metrics.published import (
     EXTRACTORS,
+    FID_DIMENSION,
     KID_SUBSET,
     Extractor,
     Reference,
@@ -56,6 +59,8 @@ NUMBERS = {
     "coverage": ("coverage", "density"),
 }
 """Metric -> the numbers that it gives."""
+PARTS = {"held_out": "held-out", "train": "training"}
+"""Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
 WEIGHTS = {"inception-v3-compat": INCEPTION, "vgg16": VGG16, "lpips": ALEXNET}
 """Pretrained network -> its weights."""
@@ -69,6 +74,7 @@ class EvaluateOptions:
         metrics: keys of `NUMBERS`.
         samples: generated images a run.
         paths: network (a key of `WEIGHTS`) -> path of its weights; the others are looked for in torch's folder.
+        reference: what real images samples are measured against, a key of `PARTS`.
         device: as `find_device` has it.
         data_root: folder of the data sets, and of the cache of reference features.
     """
@@ -76,6 +82,7 @@ class EvaluateOptions:
     metrics: tuple[str, ...] = PUBLISHED
     samples: int = 10_000
     paths: dict[str, str] = field(default_factory=dict)
+    reference: str = "held_out"
     device: str = "auto"
     data_root: str = "data"
 
@@ -85,6 +92,7 @@ class EvaluateOptions:
             require(name in known, "--metrics", name, f"some of {','.join(known)}")
         require(len(self.metrics) > 0, "--metrics", self.metrics, f"at least one of {','.join(known)}")
         require(self.samples >= 10, "--samples", self.samples, "at least 10")
+        require(self.reference in PARTS, "--reference", self.reference, f"one of {','.join(PARTS)}")
         enough = self.samples >= KID_SUBSET or "kid" not in self.metrics
         require(enough, "--samples", self.samples, f"at least KID's subset size {KID_SUBSET}, or --metrics without kid")
 
@@ -163,14 +171,9 @@ class Evaluator:
         return numbers
 
     def _against(self, dataset: str, side: int) -> tuple[Reference, list[Measure]]:
-        """The held-out images of a data set, loaded once, and all that is measured against them."""
+        """The reference images of a data set, loaded once, and all that is measured against them."""
         if (dataset, side) not in self._measures:
-            images = load_dataset(dataset, self.options.data_root, side).held_out
-            enough = len(images) >= KID_SUBSET or "kid" not in self.options.metrics
-            expected = f"at least KID's subset size {KID_SUBSET} held-out images, or --metrics without kid"
-            require(enough, f"{dataset}.held_out", len(images), expected)
-            label = f"{dataset}, held-out, {len(images)} images"
-            reference = Reference(images, label, Path(self.options.data_root) / "gan_env_cache")
+            reference = load_reference(dataset, side, self.options)
             self._measures[dataset, side] = reference, self._measures_against(reference)
         return self._measures[dataset, side]
 
@@ -190,11 +193,35 @@ class Evaluator:
         return measures
 
 
+def load_reference(dataset: str, side: int, options: EvaluateOptions) -> Reference:
+    """The real images of a data set that samples are measured against; warns where they are few for FID.
+
+    Raises:
+        DataError: the data can't be read.
+        ConfigError: there are too few for KID.
+    """
+    pools = load_dataset(dataset, options.data_root, side)
+    images: Tensor = getattr(pools, options.reference)
+    expected = f"at least KID's subset size {KID_SUBSET} images: use --metrics without kid"
+    if len(pools.train) >= KID_SUBSET:
+        expected += f", or --reference train, which has {len(pools.train)}"
+    enough = len(images) >= KID_SUBSET or "kid" not in options.metrics
+    require(enough, f"{dataset}.{options.reference}", len(images), expected)
+    label = f"{dataset}, {PARTS[options.reference]}, {len(images)} images"
+    if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
+        tqdm.write(
+            f"warning: FID of {options.samples} samples against {label}: fewer than {FID_DIMENSION} make its "
+            "covariance singular; use more (--samples, --reference train), or compare it only with FIDs of as many",
+            file=sys.stderr,
+        )
+    return Reference(images, label, Path(options.data_root) / "gan_env_cache")
+
+
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """What the extractor measures that also judges in the loop, with as many real images as generated ones."""
-    held_out = reference.images.to(device)
-    judge = ImageJudge([held_out], decode)
-    reals = judge.extract(decode(held_out[:samples]))[None]
+    images = reference.images.to(device)
+    judge = ImageJudge([images], decode)
+    reals = judge.extract(decode(images[:samples]))[None]
     radii = neighbour_radii(reals)
 
     def compute(generated: Tensor) -> dict[str, float]:
@@ -247,6 +274,7 @@ def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
     parser.add_argument("run", metavar="RUN", type=Path)
     parser.add_argument("--metrics", default=",".join(PUBLISHED), help=f"some of {','.join(NUMBERS)}")
     parser.add_argument("--samples", type=int, default=10_000, help="generated images a run; default: 10000")
+    parser.add_argument("--reference", default="held_out", help="real images: held_out (default) or train")
     for network, weights in WEIGHTS.items():
         parser.add_argument(weights.option, dest=network, metavar="PATH", help=f"weights of {weights.network}")
     parser.add_argument("--device", default="auto", help="default: a GPU where there is one")
@@ -254,7 +282,8 @@ def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
     given = parser.parse_args(arguments)
     paths = {network: path for network in WEIGHTS if (path := getattr(given, network)) is not None}
     metrics = tuple(dict.fromkeys(given.metrics.split(",")))
-    return given.run, EvaluateOptions(metrics, given.samples, paths, given.device, given.data_root)
+    options = EvaluateOptions(metrics, given.samples, paths, given.reference, given.device, given.data_root)
+    return given.run, options
 
 
 def main(arguments: list[str] | None = None) -> None:

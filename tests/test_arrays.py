@@ -1,8 +1,6 @@
 """The real loaders on small files in the sources' own formats."""
 
 import gzip
-import hashlib
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sources import Arrays, idx, noise, write_cifar10, write_idx, write_mnist
 from torchvision import datasets
 
 from gan_env.gan import arrays
@@ -29,25 +28,16 @@ from gan_env.gan.dataset import DataError
 # --- IDX files ---
 
 
-def idx(array: NDArray[np.uint8]) -> bytes:
-    sides = b"".join(side.to_bytes(4, "big") for side in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sides + array.tobytes()
-
-
-def pictures(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), dtype=np.uint8)
-
-
 @pytest.mark.parametrize("shape", [(5,), (3, 4, 6)])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_an_idx_file_is_read(tmp_path: Path, shape: tuple[int, ...], zipped: bool) -> None:
-    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    array = noise(*shape)
     path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
     path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
     np.testing.assert_array_equal(read_idx(path, ""), array)
 
 
-GOOD = gzip.compress(idx(pictures(20)))
+GOOD = gzip.compress(idx(noise(20, 28, 28)))
 
 
 @pytest.mark.parametrize(
@@ -55,13 +45,13 @@ GOOD = gzip.compress(idx(pictures(20)))
     [
         pytest.param(GOOD[: len(GOOD) // 2], id="truncated"),
         pytest.param(b"", id="empty"),
-        pytest.param(idx(pictures(2)), id="not gzip"),
+        pytest.param(idx(noise(2, 28, 28)), id="not gzip"),
         pytest.param(GOOD[:-8] + bytes(4) + GOOD[-4:], id="wrong checksum"),
         pytest.param(GOOD[:12] + bytes(b ^ 0xFF for b in GOOD[12:40]) + GOOD[40:], id="damaged inside"),
         pytest.param(gzip.compress(b"<html>Not found</html>"), id="not IDX"),
         pytest.param(gzip.compress(b"\0\0\x08"), id="three bytes"),
         pytest.param(gzip.compress(b"\0\0\x08\x03\0\0"), id="half a header"),
-        pytest.param(gzip.compress(idx(pictures(2))[:-1]), id="a byte short"),
+        pytest.param(gzip.compress(idx(noise(2, 28, 28))[:-1]), id="a byte short"),
         pytest.param(gzip.compress(b"\0\0\x0d\x01\0\0\0\x01abcd"), id="floats"),
     ],
 )
@@ -81,12 +71,6 @@ def test_a_missing_idx_file_is_refused_by_name(tmp_path: Path) -> None:
 
 # --- Fashion-MNIST and MNIST ---
 
-PARTS = {
-    "train-images-idx3-ubyte": pictures(6, seed=1),
-    "train-labels-idx1-ubyte": np.arange(6, dtype=np.uint8),
-    "t10k-images-idx3-ubyte": pictures(4, seed=2),
-    "t10k-labels-idx1-ubyte": np.arange(4, dtype=np.uint8) + 3,
-}
 LOADERS: dict[str, Callable[[str], LabelledImages]] = {
     "FashionMNIST": lambda root: fashion_mnist(root, debian=Path(root) / "absent"),
     "MNIST": mnist,
@@ -104,21 +88,8 @@ def no_download(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "download", fail)
 
 
-def write_debian(folder: Path) -> None:
-    for name, array in PARTS.items():
-        (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
-
-
-def write_torchvision(root: Path, kind: str) -> Path:
-    folder = root / kind / "raw"
-    folder.mkdir(parents=True)
-    for name, array in PARTS.items():
-        (folder / name).write_bytes(idx(array))
-    return folder
-
-
-def check(found: LabelledImages) -> None:
-    expected = list(PARTS.values())
+def check(found: LabelledImages, parts: Arrays) -> None:
+    expected = list(parts.values())
     np.testing.assert_array_equal(found.train_images, expected[0][:, None])
     np.testing.assert_array_equal(found.train_labels, expected[1])
     np.testing.assert_array_equal(found.test_images, expected[2][:, None])
@@ -127,38 +98,45 @@ def check(found: LabelledImages) -> None:
 
 def test_the_files_names_are_those_that_torchvision_downloads() -> None:
     names = [name.removesuffix(".gz") for name, _ in datasets.MNIST.resources]
-    assert list(IDX_FILES) == list(PARTS) == names
+    assert list(IDX_FILES) == names
 
 
-def test_debians_copy_is_read(tmp_path: Path) -> None:
-    write_debian(tmp_path)
-    check(fashion_mnist("nowhere", debian=tmp_path))
+def test_debians_copy_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = write_idx(tmp_path, monkeypatch, zipped=True)
+    check(fashion_mnist("nowhere", debian=tmp_path), parts)
 
 
-def test_a_damaged_file_in_debians_copy_is_refused_by_name_with_the_remedy(tmp_path: Path) -> None:
-    write_debian(tmp_path)
+def test_a_damaged_file_in_debians_copy_is_refused_by_name_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_idx(tmp_path, monkeypatch, zipped=True)
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.*apt-get install --reinstall dataset-fashion-mnist"):
         fashion_mnist("nowhere", debian=tmp_path)
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-def test_torchvisions_copy_is_read(tmp_path: Path, kind: str) -> None:
-    write_torchvision(tmp_path, kind)
-    check(LOADERS[kind](str(tmp_path)))
+def test_torchvisions_copy_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    parts = write_idx(tmp_path / kind / "raw", monkeypatch)
+    check(LOADERS[kind](str(tmp_path)), parts)
 
 
 @pytest.mark.parametrize("kind", LOADERS)
-def test_what_is_missing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(getattr(datasets, kind), "download", lambda self: write_torchvision(tmp_path, kind))
-    check(LOADERS[kind](str(tmp_path)))
-
-
-@pytest.mark.parametrize("kind", LOADERS)
-def test_a_truncated_file_is_refused_by_name(tmp_path: Path, kind: str) -> None:
-    path = write_torchvision(tmp_path, kind) / "t10k-images-idx3-ubyte"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match=f"{path} is damaged .*Delete it; then it is downloaded anew"):
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: content[:1000], "cannot reshape"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "the MD5 sum of its contents is"),
+    ],
+    ids=["truncated", "one bit flipped"],
+)
+def test_a_damaged_file_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    write_idx(tmp_path / kind / "raw", monkeypatch)
+    path = tmp_path / kind / "raw/t10k-images-idx3-ubyte"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"{path} is damaged \({reason}.*Delete it; then it is downloaded anew"):
         LOADERS[kind](str(tmp_path))
 
 
@@ -190,27 +168,11 @@ def test_debians_package_holds_fashion_mnist() -> None:
 
 
 @pytest.fixture
-def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray[np.uint8]]:
-    """CIFAR-10's pickled batches of four images each, with their own MD5 sums; image i of a file has label i."""
-    folder = tmp_path / datasets.CIFAR10.base_folder
-    folder.mkdir()
-    rows = {
-        name: np.random.default_rng(seed).integers(0, 256, (4, 3072), dtype=np.uint8)
-        for seed, (name, _) in enumerate(datasets.CIFAR10.train_list + datasets.CIFAR10.test_list)
-    }
-    contents = {name: pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}) for name, data in rows.items()}
-    contents["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]})
-    sums = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    for part in ("train_list", "test_list"):
-        patched = [[name, sums[name]] for name, _ in getattr(datasets.CIFAR10, part)]
-        monkeypatch.setattr(datasets.CIFAR10, part, patched)
-    monkeypatch.setattr(datasets.CIFAR10, "meta", datasets.CIFAR10.meta | {"md5": sums["batches.meta"]})
-    return rows
+def cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arrays:
+    return write_cifar10(tmp_path, monkeypatch)
 
 
-def test_cifar_10_is_read_with_its_own_split(tmp_path: Path, cifar: dict[str, NDArray[np.uint8]]) -> None:
+def test_cifar_10_is_read_with_its_own_split(tmp_path: Path, cifar: Arrays) -> None:
     found = cifar10(str(tmp_path))
     batches = [rows.reshape(4, 3, 32, 32) for rows in cifar.values()]  # its rows are red, green and blue planes
     np.testing.assert_array_equal(found.train_images, np.concatenate(batches[:5]))
@@ -220,9 +182,7 @@ def test_cifar_10_is_read_with_its_own_split(tmp_path: Path, cifar: dict[str, ND
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
-def test_a_truncated_pickle_of_cifar_10_is_named_with_the_remedy(
-    tmp_path: Path, cifar: dict[str, NDArray[np.uint8]], name: str
-) -> None:
+def test_a_truncated_pickle_of_cifar_10_is_named_with_the_remedy(tmp_path: Path, cifar: Arrays, name: str) -> None:
     path = tmp_path / datasets.CIFAR10.base_folder / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=f"{path} is damaged: its MD5 sum.*Delete it.*cifar-10-python.tar.gz"):
@@ -287,8 +247,10 @@ def test_training_and_held_out_tiles_share_no_pixel(monkeypatch: pytest.MonkeyPa
     assert len(train) + len(test) == 288 * 240  # whole cells of 48 pixels
 
 
-def test_every_labelled_set_is_bytes_in_channels_first_order(tiles: LabelledImages, tmp_path: Path) -> None:
-    write_torchvision(tmp_path, "MNIST")
+def test_every_labelled_set_is_bytes_in_channels_first_order(
+    tiles: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mnist(tmp_path, monkeypatch)
     for found in (tiles, LABELLED_SETS["mnist"](str(tmp_path))):
         for images, labels in ((found.train_images, found.train_labels), (found.test_images, found.test_labels)):
             assert images.dtype == labels.dtype == np.uint8

@@ -132,7 +132,7 @@ def test_images_are_decoded_in_batches(monkeypatch: pytest.MonkeyPatch, make_set
 def test_data_sets_of_different_shapes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     black = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
     monkeypatch.setitem(IMAGE_SETS, "fake", lambda root, size: Dataset(black, black, torch.zeros(0, 2)))
-    with pytest.raises(DataError, match=r"\['ring', 'fake'\] have samples of shapes .*\(2,\).* must agree"):
+    with pytest.raises(DataError, match=r"\['ring', 'fake'\] have samples of shapes .*\(2,\).*: choose .*one kind"):
         DataBank(("ring", "fake"), "nowhere", 8, CPU)
 
 
@@ -147,7 +147,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, train: torch.Tensor, he
 
 def test_training_and_held_out_samples_of_different_shapes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "fake", pool(4), pool(4, channels=3))
-    with pytest.raises(DataError, match=r"shapes \[\(1, 8, 8\), \(3, 8, 8\)\]: they must agree"):
+    with pytest.raises(DataError, match=r"shapes \[\(1, 8, 8\), \(3, 8, 8\)\]: choose .*grey images or colour images"):
         DataBank(("fake",), "nowhere", 8, CPU)
 
 

@@ -40,7 +40,8 @@ def test_a_set_is_downloaded_only_where_a_file_is_missing(tmp_path: Path, there:
 def test_a_failed_download_names_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     message = refuse({tmp_path / "a": EMPTY, tmp_path / "b": EMPTY}, OSError("no network here"))
-    assert message == f"{tmp_path / 'b'} is missing, and the download failed: no network here. Get it at x.org."
+    failed = f"{tmp_path / 'b'} is missing, and the download failed: no network here. "
+    assert message == f"{failed}Try again, or do it by hand: Get it at x.org."
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The single environment: Gymnasium's and stable-baselines3's checkers, and equality with a row of the vector one."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
+from sources import WRITERS
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import gan_env
@@ -63,19 +65,25 @@ def test_a_row_equals_the_single_environment(env_id: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", sorted(set(gan_env.ENV_IDS) - set(AT_HAND)))
-def test_presets_of_other_images_run(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On noise of the set's shape, since the pictures are not to be had here."""
+def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
+    env_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preset's own size, networks and instances; only its pictures are few and made here."""
     config = gan_env.PRESETS[gan_env.ENV_IDS[env_id]["preset"]]
-    shape = (64, 1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
-    noise = torch.randint(256, shape, generator=torch.Generator().manual_seed(0)).byte()
-    assert config.datasets[0] in IMAGE_SETS
-    monkeypatch.setitem(IMAGE_SETS, config.datasets[0], lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
-    env = gym.make(env_id, **SMALL | {"updates_per_decision": 1})
+    WRITERS[config.datasets[0]](tmp_path, monkeypatch, train=20, held_out=16)
+    small = {"updates_per_decision": 1, "metric_samples": 16}
+    env = gym.make(env_id, data_root=str(tmp_path), **SMALL | small)
     env.reset(seed=0)
     obs, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
     assert np.isfinite(obs).all() and np.isfinite(reward)
     assert not terminated and not info["crashed"]
-    assert env.unwrapped.samples(2).shape == (2, *shape[1:])  # type: ignore[attr-defined]
+    shape = (1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
+    assert isinstance(env.unwrapped, gan_env.GANEnv)
+    assert env.unwrapped.samples(2).shape == (2, *shape)
+    bank = env.unwrapped.vector.bank
+    assert bank.train.shape == (20, *shape)
+    assert bank.held_out.shape == (16, *shape)
+    assert len(bank.train.unique(dim=0)) > 10  # pictures, not one repeated
 
 
 def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

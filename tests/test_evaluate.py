@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_env import ConfigError, DataError, GANVectorEnv, evaluate
-from gan_env.evaluate import EvaluateOptions, Evaluator, find_runs, main, parse, table
+from gan_env.evaluate import EvaluateOptions, Evaluator, find_runs, load_reference, main, parse, table
 from gan_env.gan.data import Dataset
 from gan_env.gan.saved import save_generators
-from gan_env.metrics.published import EXTRACTORS, KID_SUBSET
+from gan_env.metrics.published import EXTRACTORS, FID_DIMENSION, KID_SUBSET
 from gan_env.metrics.weights import PretrainedWeights, WeightsError
 
 STAND_IN = "random-stand-in"  # conftest registers it
@@ -173,6 +173,7 @@ def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
         (["--metrics", "fdi"], "'fdi' is out of range: expected some of fid,isc,kid"),
         (["--samples", "999"], "--samples=999 .*KID's subset size 1000"),
         (["--samples", "2", "--metrics", "fid"], "at least 10"),
+        (["--reference", "test"], "--reference='test' is out of range: expected one of held_out,train"),
     ],
 )
 def test_bad_options_are_refused(given: list[str], message: str) -> None:
@@ -181,21 +182,108 @@ def test_bad_options_are_refused(given: list[str], message: str) -> None:
 
 
 def test_options_reach_their_places() -> None:
-    run, options = parse(["logs/a", "--metrics", "fid,prc,fid", "--inception", "i.pth", "--vgg", "v.pth"])
+    given = ["--metrics", "fid,prc,fid", "--inception", "i.pth", "--vgg", "v.pth", "--reference", "train"]
+    run, options = parse(["logs/a", *given])
     assert run == Path("logs/a")
     assert options.metrics == ("fid", "prc")
     assert options.paths == {"inception-v3-compat": "i.pth", "vgg16": "v.pth"}
+    assert options.reference == "train"
+    assert parse(["logs/a"])[1].reference == "held_out"
 
 
+# --- the reference: held-out images, or training images ---
+
+
+def use_images(monkeypatch: pytest.MonkeyPatch, train: int, held_out: int) -> None:
+    """A data set of noise with so many images in the place of Fashion-MNIST."""
+    generator = torch.Generator().manual_seed(0)
+    pools = (torch.randint(256, (count, 1, 28, 28), generator=generator).byte() for count in (train, held_out))
+    found = Dataset(*pools, centers=torch.zeros(0, 2))
+    monkeypatch.setattr(evaluate, "load_dataset", lambda *_: found)
+
+
+@pytest.mark.parametrize(
+    ("train", "remedy"),
+    [
+        (KID_SUBSET, f"use --metrics without kid, or --reference train, which has {KID_SUBSET}$"),
+        (KID_SUBSET - 1, "use --metrics without kid$"),
+    ],
+)
 def test_too_few_real_images_are_refused_before_any_are_drawn(
-    run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch, train: int, remedy: str
 ) -> None:
-    few = Dataset(torch.zeros(9, 1, 28, 28).byte(), torch.zeros(40, 1, 28, 28).byte(), torch.zeros(0, 2))
-    monkeypatch.setattr(evaluate, "load_dataset", lambda *_: few)
+    use_images(monkeypatch, train, held_out=40)
     monkeypatch.setattr("gan_env.gan.saved.SavedGenerators.sample", None)
     evaluator = Evaluator(EvaluateOptions(("kid",), KID_SUBSET, {STAND_IN: str(stood_in)}))
-    with pytest.raises(ConfigError, match=r"held_out=40 .*KID's subset size 1000"):
+    with pytest.raises(ConfigError, match=rf"fashion_mnist\.held_out=40 .*KID's subset size 1000 images: {remedy}"):
         evaluator.evaluate(run)
+
+
+def test_a_small_held_out_set_can_give_way_to_training_images(
+    run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LSUN's 300, too few for KID: both numbers and the label are those of the training images."""
+    use_images(monkeypatch, train=KID_SUBSET, held_out=300)
+    options = ["--stand-in", str(stood_in), "--samples", str(KID_SUBSET), "--reference", "train"]
+    main(arguments(run, "--metrics", "fid,kid", *options))
+    label = f"fashion_mnist, training, {KID_SUBSET} images"
+    assert label in capsys.readouterr().out
+    against_train = json.loads((run / "metrics.json").read_text())
+    assert {entry["reference"] for entry in against_train.values()} == {label}
+
+    main(arguments(run, "--metrics", "fid", *options[:-2]))
+    against_held_out = json.loads((run / "metrics.json").read_text())
+    assert against_held_out["fid"]["reference"] == "fashion_mnist, held-out, 300 images"
+    assert against_held_out["fid"]["value"] != against_train["fid"]["value"]
+    assert against_held_out["kid"] == against_train["kid"]
+
+
+def test_in_loop_metrics_can_be_against_training_images_too(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_images(monkeypatch, train=90, held_out=60)
+    main(arguments(run, "--metrics", "frechet", "--samples", "60", "--reference", "train"))
+    frechet = json.loads((run / "metrics.json").read_text())["frechet"]
+    assert frechet["reference"] == "fashion_mnist, training, 90 images"
+    main(arguments(run, "--metrics", "frechet", "--samples", "60"))
+    assert json.loads((run / "metrics.json").read_text())["frechet"]["value"] != frechet["value"]
+
+
+def test_statistics_of_one_part_are_never_taken_for_those_of_the_other(
+    run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where both hold the same images."""
+    same = torch.zeros(20, 1, 28, 28).byte()
+    monkeypatch.setattr(evaluate, "load_dataset", lambda *_: Dataset(same, same, torch.zeros(0, 2)))
+    for part in ("held_out", "train", "train"):
+        options = ["--stand-in", str(stood_in), "--samples", "20", "--reference", part]
+        main(arguments(run, "--metrics", "fid", *options))
+    assert len(list((run.parent / "data/gan_env_cache").glob("reference-*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "samples", "images", "warned"),
+    [
+        ("fid", FID_DIMENSION, FID_DIMENSION, False),
+        ("fid", FID_DIMENSION - 1, FID_DIMENSION, True),
+        ("fid", FID_DIMENSION, FID_DIMENSION - 1, True),
+        ("frechet", FID_DIMENSION - 1, FID_DIMENSION - 1, False),
+    ],
+)
+def test_fid_of_few_images_is_warned_of_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    metric: str,
+    samples: int,
+    images: int,
+    warned: bool,
+) -> None:
+    use_images(monkeypatch, train=10, held_out=images)
+    load_reference("fashion_mnist", 28, EvaluateOptions((metric,), samples))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == warned
+    if warned:
+        about = f"{samples} samples against fashion_mnist, held-out, {images} images"
+        assert lines[0].startswith(f"warning: FID of {about}")
+        assert "--samples, --reference train" in lines[0]
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:

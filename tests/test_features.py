@@ -82,8 +82,12 @@ def test_a_broken_row_is_nan_and_leaves_the_others(extract: ClassifierFeatures) 
 
 
 def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"absent\.safetensors is missing.*python -m gan_env\.fit_features"):
-        ClassifierFeatures(CPU, weights=tmp_path / "absent.safetensors")
+    for channels, dataset in ((1, "fashion_mnist"), (3, "photo_tiles")):
+        with pytest.raises(
+            FileNotFoundError,
+            match=rf"absent\.safetensors is missing: `python -m gan_env\.fit_features {dataset}` makes .*{dataset}",
+        ):
+            ClassifierFeatures(CPU, channels, weights=tmp_path / "absent.safetensors")
 
 
 SETS = [pytest.param(1, 0.88, id="clothes"), pytest.param(3, 0.7, id="photographs")]

@@ -1,6 +1,5 @@
 """The real loaders of CelebA, LSUN and folders on small files in the sources' own formats, and their cache."""
 
-import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sources import flat, write_celeba, write_lsun
 from torchvision.datasets import CelebA
 
 from gan_env.gan import image_files
@@ -18,11 +18,6 @@ from gan_env.gan.dataset import DataError, Dataset
 from gan_env.gan.image_files import celeba, image_folder, lsun
 
 Save = Callable[..., Path]
-
-
-def flat(colour: int | tuple[int, ...], size: tuple[int, int] = (40, 30), mode: str = "RGB") -> Image.Image:
-    """A picture (width, height) of one colour."""
-    return Image.new(mode, size, colour)
 
 
 def shades(images: torch.Tensor) -> list[int]:
@@ -164,13 +159,14 @@ def test_a_truncated_image_is_refused_by_name(ten: Path, save: Save, kind: str) 
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = save(f"bad.{kind}", Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DataError, match=rf"{path} can't be decoded .*replace or remove it"):
+    with pytest.raises(DataError, match=rf"{path} can't be read .*\. Replace or remove it"):
         image_folder(str(ten), 8)
 
 
-def test_a_file_that_is_no_image_is_refused_by_name(ten: Path) -> None:
-    (ten / "page.png").write_text("<html>Not found</html>")
-    with pytest.raises(DataError, match=r"page.png can't be decoded"):
+@pytest.mark.parametrize("content", ["<html>Not found</html>", ""])
+def test_a_file_that_is_no_image_is_refused_by_name(ten: Path, content: str) -> None:
+    (ten / "page.png").write_text(content)
+    with pytest.raises(DataError, match=r"page.png can't be read .*\. Replace or remove it"):
         image_folder(str(ten), 8)
 
 
@@ -293,36 +289,7 @@ def test_a_cache_that_cant_be_written_is_reported_with_its_size(ten: Path) -> No
 
 @pytest.fixture
 def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve faces, 178 x 218: the first seven for training, then two for validation and three for testing.
-
-    Red tells which face it is; outside the central 148 x 148 pixels a picture is blue.
-    """
-    folder = tmp_path / CelebA.base_folder
-    (folder / "img_align_celeba").mkdir(parents=True)
-    names = [f"{i + 1:06}.jpg" for i in range(12)]
-    for i, name in enumerate(names):
-        picture = flat((0, 0, 255), (178, 218))
-        picture.paste((20 * i, 0, 0), (15, 35, 163, 183))
-        picture.save(folder / "img_align_celeba" / name, quality=100, subsampling=0)
-
-    def table(values: Callable[[int], str], header: str = "") -> str:
-        return header + "".join(f"{name} {values(i)}\n" for i, name in enumerate(names))
-
-    texts = {
-        "list_eval_partition.txt": table(lambda i: "0" if i < 7 else "1" if i < 9 else "2"),
-        "identity_CelebA.txt": table(lambda i: str(i)),
-        "list_bbox_celeba.txt": table(lambda i: "1 2 3 4", "12\nimage_id x_1 y_1 width height\n"),
-        "list_landmarks_align_celeba.txt": table(lambda i: "1 2", "12\nlefteye_x lefteye_y\n"),
-        "list_attr_celeba.txt": table(lambda i: "-1 1", "12\nBald Smiling\n"),
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    listed = [
-        (file_id, hashlib.md5(texts[name].encode()).hexdigest() if name in texts else md5, name)
-        for file_id, md5, name in CelebA.file_list
-    ]
-    monkeypatch.setattr(CelebA, "file_list", listed)
-    return folder
+    return write_celeba(tmp_path, monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -359,17 +326,24 @@ def test_a_damaged_text_file_of_celeba_is_named(tmp_path: Path, faces: Path) -> 
         celeba(str(tmp_path), 16)
 
 
-def test_a_truncated_face_is_named(tmp_path: Path, faces: Path) -> None:
-    path = faces / "img_align_celeba" / "000004.jpg"
-    path.write_bytes(path.read_bytes()[:400])
-    with pytest.raises(DataError, match=f"{path} can't be decoded"):
+@pytest.mark.parametrize("kept", [None, 0, 400])
+def test_a_missing_or_truncated_face_is_named_with_the_remedy(tmp_path: Path, faces: Path, kept: int | None) -> None:
+    """Removing it would not help: the text files list it, and torchvision downloads nothing beside them."""
+    path = faces / "img_align_celeba" / "000011.jpg"
+    content = path.read_bytes()
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(content[:kept])
+    remedy = f"Unpack img_align_celeba.zip in {faces} again; it is at http://mmlab"
+    with pytest.raises(DataError, match=rf"{path} can't be read .*\. {remedy}"):
         celeba(str(tmp_path), 16)
+    path.write_bytes(content)
+    assert len(celeba(str(tmp_path), 16).held_out) == 3
 
 
-def test_a_missing_face_is_named(tmp_path: Path, faces: Path) -> None:
-    (faces / "img_align_celeba" / "000011.jpg").unlink()
-    with pytest.raises(DataError, match=r"000011.jpg can't be decoded"):
-        celeba(str(tmp_path), 16)
+def test_a_grey_face_gets_three_equal_channels(tmp_path: Path, faces: Path) -> None:
+    flat(90, (178, 218), "L").save(faces / "img_align_celeba" / "000011.jpg")
+    assert (celeba(str(tmp_path), 16).held_out[1] == 90).all()
 
 
 def test_without_celeba_the_error_says_where_to_get_it_and_where_to_put_it(tmp_path: Path) -> None:
@@ -385,18 +359,8 @@ def test_without_celeba_the_error_says_where_to_get_it_and_where_to_put_it(tmp_p
 
 
 @pytest.fixture
-def churches(tmp_path: Path) -> Path:
-    """Two databases of WebP pictures as LSUN's: seven for training, three for validation; red is 20 times the index."""
-    for part, indices in (("train", range(7)), ("val", range(7, 10))):
-        with (
-            lmdb.open(str(tmp_path / f"church_outdoor_{part}_lmdb"), map_size=2**22) as base,
-            base.begin(write=True) as out,
-        ):
-            for i in indices:
-                content = io.BytesIO()
-                flat((20 * i, 0, 0), (60 + i, 40)).save(content, "WEBP", lossless=True)
-                out.put(f"key{i}".encode(), content.getvalue())
-    return tmp_path
+def churches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return write_lsun(tmp_path, monkeypatch)
 
 
 def load_churches(root: Path) -> Dataset:
@@ -428,10 +392,18 @@ def test_a_second_start_of_lsun_decodes_nothing(churches: Path, monkeypatch: pyt
 @pytest.mark.parametrize("part", ["train", "val"])
 def test_without_a_database_the_error_says_where_to_get_it(churches: Path, part: str) -> None:
     path = churches / f"church_outdoor_{part}_lmdb" / "data.mdb"
-    path.unlink()
-    with pytest.raises(
-        DataError, match=f"{path} is missing. Get http.*church_outdoor_{part}_lmdb.zip and unpack it in"
-    ):
+    for damage in (lambda: path.write_bytes(b""), path.unlink):
+        damage()
+        with pytest.raises(
+            DataError, match=f"{path} is missing or empty. Get http.*church_outdoor_{part}_lmdb.zip and unpack it in"
+        ):
+            load_churches(churches)
+
+
+def test_a_database_without_pictures_is_refused_by_name(churches: Path) -> None:
+    with lmdb.open(str(churches / "church_outdoor_val_lmdb")) as base, base.begin(write=True) as out:
+        out.drop(base.open_db(txn=out), delete=False)
+    with pytest.raises(DataError, match=r"church_outdoor_val_lmdb/data.mdb is damaged: it holds no pictures. Get http"):
         load_churches(churches)
 
 
@@ -444,8 +416,24 @@ def test_a_truncated_database_is_refused_by_name(churches: Path, kept: int) -> N
         load_churches(churches)
 
 
-def test_a_damaged_picture_in_a_database_is_named_by_its_key(churches: Path) -> None:
-    with lmdb.open(str(churches / "church_outdoor_val_lmdb")) as base, base.begin(write=True) as out:
-        out.put(b"key8", b"RIFF0000WEBP")
-    with pytest.raises(DataError, match=r"church_outdoor_val_lmdb/data.mdb, key key8 can't be decoded"):
+def put(root: Path, key: bytes, content: bytes) -> None:
+    """Replaces a held-out picture."""
+    with lmdb.open(str(root / "church_outdoor_val_lmdb")) as base, base.begin(write=True) as out:
+        out.put(key, content)
+
+
+@pytest.mark.parametrize("content", [b"RIFF0000WEBP", b""])
+def test_a_damaged_picture_in_a_database_is_named_by_its_key_with_the_remedy(churches: Path, content: bytes) -> None:
+    put(churches, b"key008", content)
+    with pytest.raises(
+        DataError,
+        match=r"val_lmdb/data.mdb, key key008 can't be read .*\. Get http.*/church_outdoor_val_lmdb.zip and unpack it",
+    ):
         load_churches(churches)
+
+
+def test_a_grey_picture_in_a_database_gets_three_equal_channels(churches: Path) -> None:
+    content = io.BytesIO()
+    flat(90, mode="L").save(content, "JPEG")
+    put(churches, b"key008", content.getvalue())
+    assert (load_churches(churches).held_out[1] == 90).all()

@@ -5,6 +5,7 @@ Debian's package. The photographs come inside scikit-image.
 """
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,18 @@ from gan_env.gan.dataset import DataError, open_or_download
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_SUMS = {
+    "FashionMNIST": (
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a", "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a", "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
+    "MNIST": (
+        "6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637",
+    ),
+}  # fmt: skip
+"""MD5 sums of the unpacked `IDX_FILES`. Torchvision knows those of its .gz files, which it unpacks, and Debian packed
+the same contents anew."""
 
 PHOTOGRAPHS = (
     "astronaut", "chelsea", "coffee", "hubble_deep_field", "immunohistochemistry", "retina", "rocket",
@@ -37,32 +50,39 @@ class LabelledImages:
     test_labels: NDArray[np.uint8]
 
 
-def read_idx(path: Path, remedy: str) -> NDArray[np.uint8]:
+def read_idx(path: Path, remedy: str, md5: str | None = None) -> NDArray[np.uint8]:
     """Reads an IDX file of bytes (http://yann.lecun.com/exdb/mnist), gzipped if its name ends in .gz.
 
     Args:
         path: the file.
         remedy: what to do about a damaged file, for the error.
+        md5: MD5 sum of the unpacked contents; None: not known.
 
     Returns:
         [n] labels or [n, H, W] images.
 
     Raises:
-        DataError: the file is missing or truncated, or is not IDX.
+        DataError: the file is missing or truncated, is not IDX, or has another sum.
     """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         if raw[:3] != b"\0\0\x08" or len(raw) < 4:
             raise ValueError(f"its first bytes are {raw[:4].hex()}, not 0000080x")
         shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4).astype(int))
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+        values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+        found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+        if md5 not in (None, found):
+            raise ValueError(f"the MD5 sum of its contents is {found}, not {md5}")
+        return values
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}). {remedy}") from error
 
 
-def read_idx_files(paths: list[Path], remedy: str) -> LabelledImages:
-    """The four files of `IDX_FILES` as one set of grey images."""
-    train, train_labels, test, test_labels = (read_idx(path, remedy) for path in paths)
+def read_idx_files(kind: str, paths: list[Path], remedy: str) -> LabelledImages:
+    """The four files of `IDX_FILES` as one set of grey images; `kind` is a key of `IDX_SUMS`."""
+    train, train_labels, test, test_labels = (
+        read_idx(path, remedy, md5) for path, md5 in zip(paths, IDX_SUMS[kind], strict=True)
+    )
     return LabelledImages(train[:, None], train_labels, test[:, None], test_labels)
 
 
@@ -78,7 +98,8 @@ def fashion_mnist(data_root: str, debian: Path = DEBIAN_FASHION_MNIST) -> Labell
     """
     install = "apt-get install --reinstall dataset-fashion-mnist"
     if debian.is_dir():
-        return read_idx_files([debian / f"{name}.gz" for name in IDX_FILES], f"Install it again: {install}")
+        paths = [debian / f"{name}.gz" for name in IDX_FILES]
+        return read_idx_files("FashionMNIST", paths, f"Install it again: {install}")
     return _torchvision_idx("FashionMNIST", data_root, f" Or install Debian's copy in {debian}: {install}")
 
 
@@ -101,7 +122,7 @@ def _torchvision_idx(kind: str, data_root: str, otherwise: str = "") -> Labelled
     def make(download: bool) -> LabelledImages:
         if download:
             getattr(datasets, kind)(data_root, download=True)
-        return read_idx_files(paths, remedy)
+        return read_idx_files(kind, paths, remedy)
 
     how = f"Copy torchvision's files {', '.join(IDX_FILES)} to {folder}, or set data_root to where they are.{otherwise}"
     return open_or_download(make, dict.fromkeys(paths), how)

@@ -53,8 +53,11 @@ def free_memory(device: torch.device) -> int:
 class DataBank:
     """All data sets of an environment in one pool on the device.
 
-    A single data set on a CPU is used where it is, in memory or in a memory-mapped file, and never copied. What has to
-    be copied, to a GPU or because several data sets become one pool, may take half of the free memory.
+    A single data set on a CPU is used where it is, in memory or in a memory-mapped file, and never copied: mapped, it
+    may be larger than memory. All else is copied, and refused where it takes more than half of the free memory:
+
+    - on a GPU every set, to the GPU's memory; nothing there is drawn from a file.
+    - on a CPU several sets, which become one pool in memory, memory-mapped or not.
 
     Attributes:
         names: data set names; `RowSettings.dataset` indexes them.
@@ -71,7 +74,10 @@ class DataBank:
         loaded = [load_dataset(name, data_root, image_size) for name in names]
         shapes = {tuple(part.shape[1:]) for d in loaded for part in (d.train, d.held_out)}
         if len(shapes) != 1:
-            raise DataError(f"data sets {list(names)} have samples of shapes {sorted(shapes)}: they must agree")
+            raise DataError(
+                f"data sets {list(names)} have samples of shapes {sorted(shapes)}: choose sets of one kind, points, "
+                "grey images or colour images"
+            )
         self.names = names
         self.sample_shape: tuple[int, ...] = shapes.pop()
         if device.type != "cpu" or len(loaded) > 1:
@@ -130,7 +136,7 @@ def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.d
         raise DataError(
             f"data sets {list(names)} take {needed / 2**20:,.0f} MiB, more than half of the {free / 2**20:,.0f} MiB "
             f"that are free on {device}: use a smaller image_size, fewer images, or one data set with device='cpu', "
-            "which is read from its file"
+            "which is not copied"
         )
 
 

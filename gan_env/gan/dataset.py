@@ -56,7 +56,10 @@ def open_or_download(make: Callable[[bool], T], files: Mapping[Path, str | None]
         from torchvision.datasets.utils import check_integrity  # slow to import
 
         if missing:
-            raise DataError(f"{missing[0]} is missing, and the download failed: {error}. {how}") from error
+            reason = " ".join(str(error).split()).rstrip(". ")  # torchvision's has several lines
+            raise DataError(
+                f"{missing[0]} is missing, and the download failed: {reason}. Try again, or do it by hand: {how}"
+            ) from error
         for path, md5 in files.items():
             if md5 is not None and not check_integrity(str(path), md5):
                 raise DataError(

@@ -1,7 +1,7 @@
 """Image sets that are decoded picture by picture: CelebA, LSUN and a folder of one's own.
 
 Decoding is done once: the resized bytes are kept beside the data in `gan_env_cache/` and memory-mapped from there, so a
-later start is immediate and a set may be larger than memory.
+later start is immediate, and on a CPU a set that is used alone may be larger than memory (`DataBank` has the limits).
 """
 
 import hashlib
@@ -31,6 +31,8 @@ LSUN_CATEGORIES = (
 HELD_OUT_SHARE = 0.2
 """Of a folder's images, since a folder has no split of its own."""
 SMALLEST_SIDE = 4
+REPLACE = "Replace or remove it."
+"""What to do about a picture of one's own that can't be read."""
 GREY, COLOUR = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -41,12 +43,14 @@ class Pictures:
     Attributes:
         names: what messages call them.
         read: opens the picture with an index.
-        channels: 1 (grey) or 3 (colour).
+        channels: 1 (grey) or 3 (colour, where a grey picture gets three equal channels).
+        remedy: what to do about a picture that can't be read, for the error.
     """
 
     names: Sequence[str]
     read: Callable[[int], Image.Image]
     channels: int
+    remedy: str
 
 
 def celeba(data_root: str, image_size: int) -> Dataset:
@@ -63,10 +67,12 @@ def celeba(data_root: str, image_size: int) -> Dataset:
     folder = Path(data_root).resolve() / CelebA.base_folder
     images = folder / "img_align_celeba"
     files = {folder / name: md5 for _, md5, name in CelebA.file_list if name.endswith(".txt")} | {images: None}
+    home = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
     how = (
-        f"Get img_align_celeba.zip and the text files from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, put them "
-        f"in {folder} and unpack the zip there; torchvision's own download needs `pip install gdown`."
+        f"Get img_align_celeba.zip and the text files from {home}, put them in {folder} and unpack the zip there; "
+        f"torchvision's own download needs `pip install gdown`."
     )
+    remedy = f"Unpack img_align_celeba.zip in {folder} again; it is at {home}."
 
     def open_part(part: str) -> Pictures:
         def make(download: bool) -> CelebA:
@@ -74,7 +80,7 @@ def celeba(data_root: str, image_size: int) -> Dataset:
 
         faces = open_or_download(make, files, how)
         names = [str(images / name) for name in faces.filename]
-        return Pictures(names, lambda i: center_crop(faces[i][0], [CELEBA_CROP] * 2), channels=3)
+        return Pictures(names, lambda i: center_crop(faces[i][0], [CELEBA_CROP] * 2), 3, remedy)
 
     return load_pictures("celeba", data_root, image_size, [folder / "list_eval_partition.txt", images], open_part)
 
@@ -103,8 +109,8 @@ def _open_lmdb(folder: Path) -> Pictures:
 
     path = folder / "data.mdb"
     how = f"Get http://dl.yf.io/lsun/scenes/{folder.name}.zip and unpack it in {folder.parent}, or set data_root."
-    if not path.is_file():
-        raise DataError(f"{path} is missing. {how}")
+    if not path.is_file() or not path.stat().st_size:
+        raise DataError(f"{path} is missing or empty. {how}")
     try:
         base = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
         promised = base.stat()["psize"] * (base.info()["last_pgno"] + 1)
@@ -112,6 +118,8 @@ def _open_lmdb(folder: Path) -> Pictures:
             raise ValueError(f"it has {path.stat().st_size} bytes and should have {promised}")
         with base.begin() as transaction:
             keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
+        if not keys:
+            raise ValueError("it holds no pictures")
     except (lmdb.Error, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}. {how}") from error
 
@@ -119,7 +127,7 @@ def _open_lmdb(folder: Path) -> Pictures:
         with base.begin() as transaction:
             return Image.open(io.BytesIO(transaction.get(keys[index]) or b""))
 
-    return Pictures([f"{path}, key {key.decode()}" for key in keys], read, channels=3)
+    return Pictures([f"{path}, key {key.decode()}" for key in keys], read, 3, how)
 
 
 def image_folder(data_root: str, image_size: int) -> Dataset:
@@ -146,7 +154,7 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     def open_part(part: str) -> Pictures:
         paths = parts[part]
         channels = _common_channels(found)  # of both parts
-        return Pictures([str(path) for path in paths], lambda i: Image.open(paths[i]), channels)
+        return Pictures([str(path) for path in paths], lambda i: Image.open(paths[i]), channels, REPLACE)
 
     return load_pictures("image_folder", data_root, image_size, found, open_part)
 
@@ -155,7 +163,7 @@ def _common_channels(paths: list[Path]) -> int:
     """1 where all images are grey, 3 where all have colours; reads their headers alone."""
     seen: dict[int, Path] = {}
     for path in paths:
-        with _decoding(str(path)), Image.open(path) as picture:
+        with _decoding(str(path), REPLACE), Image.open(path) as picture:
             mode, smallest = picture.mode, min(picture.size)
         if smallest < SMALLEST_SIDE:
             raise DataError(f"{path} is only {smallest} pixels wide or high: remove it (at least {SMALLEST_SIDE})")
@@ -180,7 +188,7 @@ def load_pictures(
         open_part: opens "train" or "held_out" where it has to be decoded.
 
     Raises:
-        DataError: a picture can't be decoded, or the cache can't be written or read.
+        DataError: a picture can't be read, or the cache can't be written or read.
     """
     pools = {}
     for part in ("train", "held_out"):
@@ -229,16 +237,16 @@ def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool,
 
 def _decode_picture(pictures: Pictures, index: int, image_size: int) -> NDArray[np.uint8]:
     """The central square of a picture, upright and resized with antialiasing: [C, image_size, image_size]."""
-    with _decoding(pictures.names[index]):
+    with _decoding(pictures.names[index], pictures.remedy):
         picture = ImageOps.exif_transpose(pictures.read(index)).convert("L" if pictures.channels == 1 else "RGB")
         square = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(square).reshape(image_size, image_size, pictures.channels).transpose(2, 0, 1)
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
-    """Names the picture that can't be decoded."""
+def _decoding(name: str, remedy: str) -> Iterator[None]:
+    """Names the picture that can't be read, and what to do about it."""
     try:
         yield
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all are PIL's
-        raise DataError(f"{name} can't be decoded ({error}): replace or remove it") from error
+        raise DataError(f"{name} can't be read ({error}). {remedy}") from error

@@ -88,7 +88,8 @@ class ClassifierFeatures:
         self.name = f"{self.kind.task}, {FEATURES} features"
         weights = weights or self.kind.weights
         if not weights.is_file():
-            raise FileNotFoundError(f"{weights} is missing: make it with `python -m gan_env.fit_features`")
+            command = f"python -m gan_env.fit_features {self.kind.dataset}"
+            raise FileNotFoundError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
         self.network.load_state_dict(load_file(weights))
 

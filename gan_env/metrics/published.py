@@ -28,6 +28,8 @@ from gan_env.metrics.reference import cached, fingerprint
 from gan_env.metrics.weights import FoundWeights, WeightsError
 
 KID_SUBSET: int = DEFAULTS["kid_subset_size"]
+FID_DIMENSION = 2048
+"""Inception features that FID is computed in."""
 EXTRACTORS = {"fid": "inception-v3-compat", "isc": "inception-v3-compat", "kid": "inception-v3-compat", "prc": "vgg16"}
 """Metric -> the name of its extractor in torch-fidelity's registry: the one that published numbers come from."""
 _BATCH = 64
