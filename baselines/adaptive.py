@@ -89,9 +89,9 @@ class DiffusionRule(Rule):
         return np.linspace(0, 1, last - first + 1), self.noise_std * np.sqrt(np.expm1(-log_alpha_bar))
 
 
-RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(), "diffusion": DiffusionRule()}
-"""By name. "apa" is the rule alone of APA (Jiang et al. 2021, arXiv:2111.06849), whose signal, target and speed are
-ADA's: on the knob `augment` the two do the same. APA's own mechanism, fakes shown as reals, is not here."""
+RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion": DiffusionRule()}
+"""By name. "apa" (Jiang et al. 2021, arXiv:2111.06849) is ADA's rule, with the same target and speed, for the
+probability with which the discriminator is shown a fake as if it were real."""
 
 
 class AdaptivePolicy:

@@ -19,6 +19,8 @@ from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config
 
+KNOBS = ("instance_noise", "augment", "r1", "pseudo")
+
 
 @cache
 def make(rows: int = 1, updates: int = 50, **overrides: Any) -> GANVectorEnv:
@@ -28,7 +30,7 @@ def make(rows: int = 1, updates: int = 50, **overrides: Any) -> GANVectorEnv:
         updates_per_decision=updates,
         metric_samples=32,
         compile=False,
-        **overrides,
+        **{"knobs": KNOBS} | overrides,
     )
 
 
@@ -185,7 +187,7 @@ def test_a_run_starts_at_strength_zero(name: str) -> None:
 @given(
     st.sampled_from(sorted(RULES)),
     st.sampled_from(["delta", "absolute"]),
-    st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3),
+    st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4),
     st.floats(-1, 1, width=32),
     st.sampled_from([0.0, 0.25, 0.75]),
     st.sampled_from([None, 1e3, 5e5]),
@@ -214,7 +216,7 @@ def test_rows_do_not_mix_and_may_be_at_any_moment(name: str) -> None:
     policy = AdaptivePolicy(env, changed(name, speed_images=1e5))
     rng = np.random.default_rng(0)
     seen = {"sign_real": rng.uniform(0, 1, 6), "progress": np.arange(6) / 12, "batch_size": [-1, -1, 0, 0, 1, 1]}
-    obs = observe(env, rng.uniform(0, 1, (6, 3)), **seen)
+    obs = observe(env, rng.uniform(0, 1, (6, 4)), **seen)
     apart = np.concatenate([policy.predict(obs[i : i + 1])[0] for i in range(6)])
     np.testing.assert_array_equal(policy.predict(obs)[0], apart)
     assert len(np.unique(apart[:, policy.column])) > 3
@@ -248,7 +250,7 @@ def test_in_a_real_run_the_strength_follows_what_was_observed(name: str, mode: s
     for t in range(5):
         step = batches * 3 / 400
         p = np.clip(p + (t > 0) * np.sign(signs[t]) * (np.minimum(step, 0.2) if mode == "delta" else step), 0, 1)
-        np.testing.assert_allclose(episodes.extras["knob_augment"][:, t], p, atol=1e-5)
+        np.testing.assert_allclose(episodes.extras[f"knob_{RULES[name].knob}"][:, t], p, atol=1e-5)
     assert p.max() > 0
     np.testing.assert_allclose(episodes.extras["knob_r1"], env.knobs.table["r1"].value, rtol=1e-4)
 

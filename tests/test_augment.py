@@ -29,11 +29,18 @@ def every_part(x: Tensor) -> tuple[str, ...]:
     return POINT_PARTS if x.dim() == 3 else PARTS
 
 
-def augment(x: Tensor, probability: float | list[float], parts: tuple[str, ...] | None = None, seed: int = 1) -> Tensor:
-    """All the parts with the same probability, or with one a row."""
+def augment(
+    x: Tensor,
+    probability: float | list[float],
+    parts: tuple[str, ...] | None = None,
+    seed: int = 1,
+    sizes: list[float] | None = None,
+) -> Tensor:
+    """All the parts with the same probability, or with one a row; `sizes` is the strength of each row."""
     augmentation = Augmentation(tuple(x.shape[2:]), every_part(x) if parts is None else parts)
     strength = torch.tensor(probability).expand(len(x))[:, None].expand(-1, len(augmentation.parts))
-    return augmentation.apply(x, random(len(x), augmentation.draws, x.shape[1], seed=seed).to(x.dtype), strength)
+    draws = random(len(x), augmentation.draws, x.shape[1], seed=seed).to(x.dtype)
+    return augmentation.apply(x, draws, strength, None if sizes is None else torch.tensor(sizes))
 
 
 # --- what holds for points and images ---
@@ -81,6 +88,26 @@ def test_rows_have_a_strength_of_their_own(x: Tensor) -> None:
     assert torch.equal(result[0], x[0])
     for row, strength in ((1, 0.3), (2, 1.0)):
         assert torch.equal(result[row], augment(x, strength)[row])
+
+
+@pytest.mark.parametrize("x", KINDS)
+def test_at_strength_one_everything_is_as_without_one(x: Tensor) -> None:
+    assert torch.equal(augment(x, 0.7, sizes=[1.0, 1.0, 1.0]), augment(x, 0.7))
+
+
+@pytest.mark.parametrize(("x", "parts"), [case for case in EACH_PART if not case.id.startswith(("flip", "rotate-3d"))])
+def test_at_strength_zero_a_transform_that_has_a_size_does_nothing_in_its_row(
+    x: Tensor, parts: tuple[str, ...]
+) -> None:
+    result, whole = augment(x, 1.0, parts, sizes=[0.0, 0.6, 1.0]), augment(x, 1.0, parts)
+    assert torch.equal(result[0], x[0])
+    assert not torch.equal(result[1], whole[1])
+    assert torch.equal(result[2], whole[2])
+
+
+@pytest.mark.parametrize("part", ["flip", "rotate"])
+def test_a_flip_and_a_quarter_turn_have_no_size(part: str) -> None:
+    assert torch.equal(augment(IMAGES, 1.0, (part,), sizes=[0.0, 0.5, 1.0]), augment(IMAGES, 1.0, (part,)))
 
 
 @pytest.mark.parametrize("x", KINDS)
@@ -252,12 +279,13 @@ AMOUNTS = {
 }
 
 
-def chosen(*names: str, picture: Tensor = PICTURE, **amounts: float) -> Tensor:
+def chosen(*names: str, picture: Tensor = PICTURE, strength: float = 1.0, **amounts: float) -> Tensor:
     """Augments with the named parts alone; amounts not given are in the middle, where most have no effect."""
     order = [0.0 if part in names else 0.9 for part in PARTS]
     for part in PARTS:
         order += [amounts.get(name, 0.5) for name in AMOUNTS[part]]
-    return augment_images(picture, torch.tensor(order).view(1, -1, 1), torch.full((1, 5), 0.5))
+    draws, even = torch.tensor(order).view(1, -1, 1), torch.full((1, 5), 0.5)
+    return augment_images(picture, draws, even, strength=torch.tensor([strength]))
 
 
 def test_images_that_no_part_is_chosen_for_pass_bit_by_bit() -> None:
@@ -348,6 +376,17 @@ def test_a_cutout_empties_a_square_of_half_the_side() -> None:
     expected = PICTURE.clone()
     expected[..., 4:12, 4:12] = 0
     assert torch.equal(chosen("cutout"), expected)
+
+
+def test_half_the_strength_is_half_the_size() -> None:
+    """Half of the shift, of the brightness, of the way from grey and from the mean, and of the cutout's side."""
+    assert torch.equal(chosen("translate", down=1.0, strength=0.5), chosen("translate", down=0.75))
+    torch.testing.assert_close(chosen("color", light=1.0, strength=0.5), PICTURE + 0.25)
+    less = chosen("color", picture=PHOTO, saturation=1.0, contrast=0.0, strength=0.5)
+    torch.testing.assert_close(less, chosen("color", picture=PHOTO, saturation=0.75, contrast=0.25))
+    expected = PICTURE.clone()
+    expected[..., 6:10, 6:10] = 0
+    assert torch.equal(chosen("cutout", strength=0.5), expected)
 
 
 def test_a_cutout_in_the_corner_empties_what_lies_inside() -> None:

@@ -119,7 +119,8 @@ def test_the_bounds_of_every_knob_are_its_ends(name: str) -> None:
 def test_the_knob_table_is_keyed_by_name_and_described() -> None:
     table = knob_table()
     parts = {"rotate", "flip", "color", "translate", "cutout"}
-    assert {*THREE, *parts, "latent_noise", "r2", "gp", "spectral", "lr_g", "lr_d"} == set(table)
+    others = {"latent_noise", "augment_strength", "pseudo", "r2", "gp", "spectral", "lr_g", "lr_d"}
+    assert {*THREE, *parts, *others} == set(table)
     for name, knob in table.items():
         assert knob.name == name
         assert knob.description

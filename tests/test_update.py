@@ -1,7 +1,9 @@
 """One update: against plain loops, knob by knob, for all networks and losses."""
 
+import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,15 +16,26 @@ from gan_env.gan.images import IMAGE_SETS
 from gan_env.gan.losses import LOSSES
 from gan_env.gan.networks import ARCHITECTURES
 from gan_env.gan.population import Population
-from gan_env.gan.update import BETA_2, EPSILON, PopulationConfig, PopulationState, Update, adam
+from gan_env.gan.spectral import normalise
+from gan_env.gan.update import (
+    BETA_2,
+    EPSILON,
+    STATISTICS,
+    PopulationConfig,
+    PopulationState,
+    Update,
+    adam,
+    deceive,
+)
 from gan_env.mdp.knobs import knob_table
 from gan_env.records import RowSettings
 from gan_env.seeding import fold_in
 
 CPU = torch.device("cpu")
-POINT_KNOBS = ("instance_noise", "latent_noise", "augment", "rotate", "r1", "r2", "gp", "spectral", "lr_g", "lr_d")
 IMAGE_KNOBS = tuple(knob_table())
+POINT_KNOBS = tuple(name for name in IMAGE_KNOBS if name not in ("flip", "translate", "color", "cutout"))
 STRONG = {"latent_noise": 1.5, "lr_g": 0.5, "lr_d": 0.5}  # values that act; of other knobs the middle of the range
+NEEDS = {"augment_strength": {"augment": 0.8}}  # without which a knob has nothing to act on
 
 
 @pytest.fixture
@@ -45,9 +58,9 @@ def settings(rows: int) -> RowSettings:
     )
 
 
-def population(bank: DataBank, rows: int = 2, **given: object) -> Population:
+def population(bank: DataBank, rows: int = 2, compiled: bool = False, **given: object) -> Population:
     sizes = {"latent_dim": 3, "width": 8, "depth": 2, "batch_size": 4, "ema_decay": 0.9}
-    made = Population(bank, PopulationConfig(**{**sizes, **given}), rows, compiled=False)  # type: ignore[arg-type]
+    made = Population(bank, PopulationConfig(**{**sizes, **given}), rows, compiled)  # type: ignore[arg-type]
     made.reset(torch.arange(rows), settings(rows))
     return made
 
@@ -56,8 +69,8 @@ def values(names: tuple[str, ...], rows: int = 2, **given: float) -> dict[str, T
     return {name: torch.full((rows,), given.get(name, knob_table()[name].neutral)) for name in names}
 
 
-def trained(bank: DataBank, knobs: tuple[str, ...], updates: int = 3, loss: str = "non_saturating", **given: float):
-    made = population(bank, knobs=knobs, loss=loss)
+def trained(bank: DataBank, knobs: tuple[str, ...], updates: int = 3, **given: float) -> PopulationState:
+    made = population(bank, knobs=knobs)
     made.update(values(knobs, **given), updates)
     return made.state
 
@@ -65,13 +78,27 @@ def trained(bank: DataBank, knobs: tuple[str, ...], updates: int = 3, loss: str 
 # --- knobs ---
 
 
-@pytest.mark.parametrize("kind", ["points", "images"])
-def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(banks: Callable[[str], DataBank], kind: str) -> None:
-    """Bit by bit: all knobs together at their neutral values, against a program that knows of none."""
-    everything = POINT_KNOBS if kind == "points" else IMAGE_KNOBS
-    with_all, without = trained(banks(kind), everything), trained(banks(kind), ())
+NETWORKS = [(name, False) for name in ("points", *ARCHITECTURES)] + [("points", True), ("dcgan", True)]
+
+
+@pytest.mark.parametrize(("network", "compiled"), NETWORKS)
+def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(
+    banks: Callable[[str], DataBank], network: str, compiled: bool
+) -> None:
+    """Bit by bit: all knobs together at their neutral values, against a program that knows of none.
+
+    Compiled, resnet and r3gan differ by one rounding: the compiler lays out their convolutions' inputs anew.
+    """
+    points = network == "points"
+    bank, everything = banks("points" if points else "images"), POINT_KNOBS if points else IMAGE_KNOBS
+    architecture = "mlp" if points else network
+    with_all, without = (
+        population(bank, compiled=compiled, architecture=architecture, knobs=knobs) for knobs in (everything, ())
+    )
+    with_all.update(values(everything), 3)
+    without.update({}, 3)
     for name in ("g", "d", "ema", "mean_g", "mean_d", "totals"):
-        assert torch.equal(getattr(with_all, name), getattr(without, name)), name
+        assert torch.equal(getattr(with_all.state, name), getattr(without.state, name)), name
 
 
 @pytest.mark.parametrize("kind", ["points", "images"])
@@ -89,12 +116,13 @@ EVERY_KNOB = [("points", name) for name in POINT_KNOBS] + [("images", name) for 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY_KNOB)
 def test_every_knob_does_something_in_its_own_row_alone(banks: Callable[[str], DataBank], kind: str, name: str) -> None:
-    made, plain = (population(banks(kind), knobs=(name,)) for _ in range(2))
-    off = values((name,))[name]
-    on = off.clone()
-    on[1] = STRONG.get(name, sum(knob_table()[name].bounds) / 2)
-    made.update({name: on}, 3)
-    plain.update({name: off}, 3)
+    names = (name, *NEEDS.get(name, {}))
+    made, plain = (population(banks(kind), knobs=names) for _ in range(2))
+    off = values(names, **NEEDS.get(name, {}))
+    on = off | {name: off[name].clone()}
+    on[name][1] = STRONG.get(name, sum(knob_table()[name].bounds) / 2)
+    made.update(on, 3)
+    plain.update(off, 3)
     assert torch.equal(made.state.d[0], plain.state.d[0])
     assert not torch.equal(made.state.d[1], plain.state.d[1])
 
@@ -168,46 +196,101 @@ def test_points_take_the_mlp_and_images_the_dcgan(banks: Callable[[str], DataBan
     assert "up" in {layer.kind for layer in population(banks("images")).generator.layers}
 
 
+AT = {
+    "instance_noise": 0.2, "latent_noise": 1.4, "augment": 0.6, "rotate": 0.3, "augment_strength": 0.7, "pseudo": 0.5,
+    "r1": 3.0, "r2": 2.0, "gp": 1.5, "spectral": 0.4, "lr_g": 0.5, "lr_d": 2.0,
+}  # fmt: skip
+
+
+def written_out(loss: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """The losses of D and G for logits of real and fake, by their papers."""
+    softplus, relu = nn.functional.softplus, nn.functional.relu
+    d, g = {
+        "non_saturating": (softplus(-real) + softplus(fake), softplus(-fake)),
+        "hinge": (relu(1 - real) + relu(1 + fake), -fake),
+        "wasserstein": (fake - real, -fake),
+        "least_squares": (((real - 1) ** 2 + fake**2) / 2, (fake - 1) ** 2 / 2),
+        "relativistic": (softplus(fake - real), softplus(real - fake)),
+    }[loss]
+    return d.mean(), g.mean()
+
+
+def disturbed(x: Tensor, draws: Tensor, noise: Tensor) -> Tensor:
+    """Points [B, 2] turned and scaled on one coin each (draws [3, B]: coin, angle, scale), with noise [B, 2]."""
+    coin, turn, size = draws
+    chance = 1 - (1 - AT["augment"]) * (1 - AT["rotate"])
+    angle = torch.where(coin < chance, (turn - 0.5) * 2 * math.pi * AT["augment_strength"], 0)
+    factor = torch.where(coin < AT["augment"], torch.exp((2 * size - 1) * 0.35 * AT["augment_strength"]), 1)
+    matrix = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2, -1)
+    return factor[:, None] * torch.einsum("ijb,bj->bi", matrix, x) + AT["instance_noise"] * noise
+
+
+def squared_slopes(logits: Tensor, inputs: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+    return gradient.square().sum(-1)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], loss: str) -> None:
-    """R1 and R2, no disturbance: against torch.nn and torch.optim on the same batch, losses written out."""
-    made = population(banks("points"), 1, loss=loss, knobs=("r1", "r2"))
-    rows, config = made.settings, made.config
-    g, d = made.state.g.clone().requires_grad_(), made.state.d.clone().requires_grad_()
+    """With every knob, of a row that uses 6 of 8 samples: against torch.optim, all but the networks written out."""
+    made = population(banks("points"), 1, loss=loss, knobs=POINT_KNOBS, batch_size=8)
+    made.reset(torch.arange(1), replace(settings(1), batch_size=torch.tensor([6])))
+    rows, size = made.settings, 6
+    ema, g, d = (getattr(made.state, name).clone().requires_grad_() for name in ("ema", "g", "d"))
     uniforms, normals = made._draw(fold_in(fold_in(rows.key, 2), 0), fold_in(fold_in(rows.key, 3), 0))
-    size = int(rows.batch_size)
-    real = made.bank.pick_train(uniforms[:, : config.batch_size], rows)[:, :size].requires_grad_()
-    z = normals[:, : config.batch_size * config.latent_dim].view(1, config.batch_size, -1)[:, :size]
-    optimizer_d = torch.optim.Adam([d], float(rows.lr_d), (float(rows.beta_1), BETA_2), EPSILON)
-    optimizer_g = torch.optim.Adam([g], float(rows.lr_g), (float(rows.beta_1), BETA_2), EPSILON)
-    softplus, relu = nn.functional.softplus, nn.functional.relu
+    pick, mix, turns, coin = uniforms.view(9, 8).split([1, 1, 6, 1])  # [1, B], [1, B], [2 * 3, B], [1, B]
+    z, noise = normals[:, :24].view(1, 8, 3), normals[0, 24:].view(2, 8, 2)
 
-    def players(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses of D and G for logits of real and fake."""
-        return {
-            "non_saturating": (softplus(-a) + softplus(b), softplus(-b)),
-            "hinge": (relu(1 - a) + relu(1 + b), -b),
-            "wasserstein": (b - a, -b),
-            "least_squares": (((a - 1) ** 2 + b**2) / 2, (b - 1) ** 2 / 2),
-            "relativistic": (softplus(b - a), softplus(a - b)),
-        }[loss]
+    generated = made.generator(g, AT["latent_noise"] * z)[0]
+    chosen = coin[0] < AT["pseudo"]
+    assert 0 < chosen[:size].sum() < size
+    shown = torch.where(chosen[:, None], generated.detach().roll(1, 0), made.bank.pick_train(pick, rows)[0])
+    real = disturbed(shown, turns[:3], noise[0])[:size].detach().requires_grad_()
+    fake = disturbed(generated, turns[3:], noise[1])[:size]
 
-    def slope(logit: Tensor, x: Tensor) -> Tensor:
-        (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
-        return gradient.square().sum(-1).mean()
-
-    fake = made.generator(g, z)
+    rates = {"betas": (float(rows.beta_1), BETA_2), "eps": EPSILON}
+    optimizer_d = torch.optim.Adam([d], float(rows.lr_d) * AT["lr_d"], **rates)
+    optimizer_g = torch.optim.Adam([g], float(rows.lr_g) * AT["lr_g"], **rates)
+    used, vectors = normalise(made.discriminator, d, made.state.vectors.clone(), torch.tensor([AT["spectral"]]))
     seen = fake.detach().requires_grad_()
-    logit, fake_logit = made.discriminator(d, real), made.discriminator(d, seen)
-    penalties = 3.0 / 2 * slope(logit, real) + 2.0 / 2 * slope(fake_logit, seen)
-    d.grad = torch.autograd.grad(players(logit, fake_logit)[0].mean() + penalties, d)[0]
+    between = (mix[0, :size, None] * real + (1 - mix[0, :size, None]) * seen).detach().requires_grad_()
+    logits = {x: made.discriminator(used, x[None])[0, :, 0] for x in (real, seen, between)}
+    loss_d, _ = written_out(loss, logits[real], logits[seen])
+    r1, r2 = (squared_slopes(logits[x], x).mean() for x in (real, seen))
+    gp = (squared_slopes(logits[between], between).sqrt() - 1).square().mean()
+    regularised = loss_d + AT["r1"] / 2 * r1 + AT["r2"] / 2 * r2 + AT["gp"] * gp
+    (d.grad,) = torch.autograd.grad(regularised, d, retain_graph=True)
     optimizer_d.step()
-    logit, fake_logit = made.discriminator(d, real), made.discriminator(d, fake)
-    g.grad = torch.autograd.grad(players(logit, fake_logit)[1].mean(), g)[0]
+    used, _ = normalise(made.discriminator, d.detach(), vectors, torch.tensor([AT["spectral"]]))
+    new_real, new_fake = (made.discriminator(used, x[None])[0, :, 0] for x in (real, fake))
+    _, loss_g = written_out(loss, new_real, new_fake)
+    (g.grad,) = torch.autograd.grad(loss_g, g)
     optimizer_g.step()
-    made.update(values(("r1", "r2"), 1, r1=3.0, r2=2.0), 1)
-    torch.testing.assert_close(made.state.d, d.detach(), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(made.state.g, g.detach(), rtol=1e-4, atol=1e-6)
+
+    made.update(values(POINT_KNOBS, 1, **AT), 1)
+    close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
+    close(made.state.d, d.detach())
+    close(made.state.g, g.detach())
+    close(made.state.ema, (0.9 * ema + 0.1 * g).detach())
+    statistics = {
+        "loss_d": loss_d, "loss_g": loss_g, "penalty": r1,
+        "logit_real": logits[real].mean(), "logit_fake": logits[seen].mean(),
+        "sign_real": logits[real].sign().mean(), "sign_fake": logits[seen].sign().mean(),
+        "square_grad_d": d.grad.square().sum(), "square_grad_g": g.grad.square().sum(),
+        "square_loss_d": loss_d**2, "square_loss_g": loss_g**2,
+    }  # fmt: skip
+    totals = dict(zip(STATISTICS, made.state.totals[0], strict=True))
+    for name, value in statistics.items():
+        close(totals[name], value.detach(), msg=name)
+
+
+def test_pseudo_fakes_come_from_another_place_and_teach_the_generator_nothing() -> None:
+    real, fake = torch.randn(2, 3, 1, 4, 4), torch.randn(2, 3, 1, 4, 4, requires_grad=True)
+    chosen = torch.tensor([[True, False, True], [False, False, False]])
+    shown = deceive(real, fake, chosen)
+    assert torch.equal(shown[0], torch.stack([fake[0, 2], real[0, 1], fake[0, 1]]))
+    assert torch.equal(shown[1], real[1])
+    assert not shown.requires_grad
 
 
 def test_the_state_of_normalisation_goes_out_and_in(banks: Callable[[str], DataBank]) -> None:

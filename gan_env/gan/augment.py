@@ -1,6 +1,6 @@
-"""Differentiable augmentation on the discriminator's inputs, part by part, each with a strength per row.
+"""Differentiable augmentation on the discriminator's inputs, part by part, each with a probability per row.
 
-As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) a strength p in [0, 1] is the *probability* with which a part
+As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) p in [0, 1] is the *probability* with which a part
 is applied to each sample, so the real distribution stays the generator's optimum for p < 1; the same distribution of
 transforms meets real and fake. At p = 0 the inputs pass through bit by bit.
 
@@ -18,6 +18,9 @@ Parts of images, in the order in which they are applied:
 - color: brightness, and for three channels also saturation and contrast, as in DiffAugment (Zhao et al. 2020,
   arXiv:2006.10738).
 - cutout: a square of half the side becomes 0.
+
+A strength per row, 1 where none is given, is a factor on the sizes: angle and scaling of points, shift, colour and the
+cutout's side.
 """
 
 import math
@@ -95,15 +98,29 @@ class Augmentation:
             columns.append(1 - (1 - shared) * (1 - own[part]) if part in own else shared)
         return torch.stack(columns, dim=1) if columns else umbrella.new_zeros(len(umbrella), 0)
 
-    def apply(self, x: Tensor, draws: Tensor, probabilities: Tensor) -> Tensor:
-        """Transforms samples [N, B, *sample_shape] with uniform draws [N, draws, B], probabilities [N, parts]."""
+    def apply(self, x: Tensor, draws: Tensor, probabilities: Tensor, strength: Tensor | None = None) -> Tensor:
+        """Transforms samples.
+
+        Args:
+            x: [N, B, *sample_shape].
+            draws: uniform in [0, 1), [N, draws, B].
+            probabilities: [N, parts].
+            strength: factor on the sizes of all transforms, in [0, 1], [N]; None: 1. A flip and a quarter turn have
+                no size.
+        """
         if not self.parts:
             return x
         function = augment_images if self.is_image else augment_points
-        return function(x, draws, probabilities, self.parts)
+        return function(x, draws, probabilities, self.parts, strength)
 
 
-def augment_points(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Sequence[str] = POINT_PARTS) -> Tensor:
+def augment_points(
+    x: Tensor,
+    draws: Tensor,
+    probabilities: Tensor,
+    parts: Sequence[str] = POINT_PARTS,
+    strength: Tensor | None = None,
+) -> Tensor:
     """Random rotation about the origin and random scaling.
 
     Args:
@@ -111,17 +128,27 @@ def augment_points(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Seque
         draws: uniform in [0, 1), [N, 3, B]: one coin for both parts, angle, scale.
         probabilities: [N, parts].
         parts: some of `POINT_PARTS`.
+        strength: factor on angle and scaling, [N]; None: 1.
     """
     coin, turn, size = draws.unbind(dim=1)  # [N, B]
     active = dict(zip(parts, (coin[..., None] < probabilities[:, None]).to(x.dtype).unbind(dim=2), strict=True))
     idle = torch.zeros_like(coin)
     angle = active.get("rotate", idle) * (turn - 0.5) * (2 * math.pi)
-    scale = torch.exp(active.get("scale", idle) * (2 * size - 1) * POINT_SCALE)
+    stretch = active.get("scale", idle) * (2 * size - 1) * POINT_SCALE
+    if strength is not None:
+        angle, stretch = angle * strength[:, None], stretch * strength[:, None]
+    scale = torch.exp(stretch)
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
     return torch.stack([cos * x[..., 0] - sin * x[..., 1], sin * x[..., 0] + cos * x[..., 1]], dim=-1)
 
 
-def augment_images(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Sequence[str] = PARTS) -> Tensor:
+def augment_images(
+    x: Tensor,
+    draws: Tensor,
+    probabilities: Tensor,
+    parts: Sequence[str] = PARTS,
+    strength: Tensor | None = None,
+) -> Tensor:
     """Random quarter turns, flip, integer shift, colour and cutout.
 
     Turns, flip and shift are a transposition and products with one-hot matrices, so that gradients need no scatter.
@@ -131,24 +158,28 @@ def augment_images(x: Tensor, draws: Tensor, probabilities: Tensor, parts: Seque
         draws: uniform in [0, 1), [N, 14, B]: a coin for each of `PARTS`, then the amounts of each.
         probabilities: [N, parts].
         parts: some of `PARTS`, in this order.
+        strength: factor on shift, colour and the cutout's side, [N]; None: 1.
     """
     coins, amounts = draws[:, : len(PARTS)], draws[:, len(PARTS) :]
     coin = dict(zip(PARTS, coins.unbind(dim=1), strict=True))  # [N, B]
     amount = dict(zip(PARTS, amounts.split([*AMOUNTS.values()], dim=1), strict=True))  # [N, k, B]
     chances = dict(zip(parts, probabilities[..., None].unbind(dim=1), strict=True))  # [N, 1]
     active = {part: (coin[part] < chance).to(x.dtype) for part, chance in chances.items()}
+    # What a sample's coin leaves of each transform's size: the coin itself where no strength is given.
+    size = active if strength is None else {part: on * strength[:, None] for part, on in active.items()}  # [N, B]
     if not active.keys().isdisjoint(("rotate", "flip", "translate")):
-        x = _move(x, active, amount)
+        x = _move(x, active, size, amount)
     if "color" in active:
-        x = _colour(x, active["color"], amount["color"])
+        x = _colour(x, size["color"], amount["color"])
     if "cutout" in active:
         y, z = amount["cutout"].unbind(dim=1)
-        hole = _near(x.shape[-2], y)[..., :, None] & _near(x.shape[-1], z)[..., None, :]  # [N, B, H, W]
+        side = CUTOUT if strength is None else CUTOUT * strength[:, None, None]
+        hole = _near(x.shape[-2], y, side)[..., :, None] & _near(x.shape[-1], z, side)[..., None, :]  # [N, B, H, W]
         x = x * (1 - hole * active["cutout"][..., None, None])[:, :, None]
     return x
 
 
-def _move(x: Tensor, active: Mapping[str, Tensor], amount: Mapping[str, Tensor]) -> Tensor:
+def _move(x: Tensor, active: Mapping[str, Tensor], size: Mapping[str, Tensor], amount: Mapping[str, Tensor]) -> Tensor:
     """Quarter turns, then the flip, then the shift of whole pixels, each if it is there."""
     zeros = torch.zeros_like(next(iter(active.values())))
     upside_down, mirrored = zeros > 0, zeros > 0  # [N, B]
@@ -160,7 +191,7 @@ def _move(x: Tensor, active: Mapping[str, Tensor], amount: Mapping[str, Tensor])
     if "flip" in active:
         mirrored = mirrored ^ (active["flip"] * (amount["flip"][:, 0] < 0.5) > 0)
     if "translate" in active:
-        down, right = (active["translate"] * (2 * share - 1) * SHIFT for share in amount["translate"].unbind(dim=1))
+        down, right = (size["translate"] * (2 * share - 1) * SHIFT for share in amount["translate"].unbind(dim=1))
     rows = _move_matrix(x.shape[-2], upside_down, down, x.dtype)  # [N, B, H, H]
     columns = _move_matrix(x.shape[-1], mirrored, right, x.dtype)
     return rows[:, :, None] @ x @ columns[:, :, None].mT
@@ -174,11 +205,11 @@ def _move_matrix(size: int, flip: Tensor, shift: Tensor, dtype: torch.dtype) -> 
     return (source == to.mT).to(dtype)
 
 
-def _colour(x: Tensor, active: Tensor, amounts: Tensor) -> Tensor:
+def _colour(x: Tensor, size: Tensor, amounts: Tensor) -> Tensor:
     """Adds brightness; with three channels then scales saturation by 0 to 2 and contrast by 0.5 to 1.5."""
 
     def strength(index: int) -> Tensor:
-        return (active * (2 * amounts[:, index] - 1))[..., None, None, None]  # [N, B, 1, 1, 1], within +- 1
+        return (size * (2 * amounts[:, index] - 1))[..., None, None, None]  # [N, B, 1, 1, 1], within +- 1
 
     x = x + strength(0) * BRIGHTNESS
     if x.shape[2] == 3:
@@ -187,7 +218,7 @@ def _colour(x: Tensor, active: Tensor, amounts: Tensor) -> Tensor:
     return x
 
 
-def _near(size: int, center: Tensor) -> Tensor:
-    """Whether a pixel is inside the cutout along one axis: [N, B, size]."""
+def _near(size: int, center: Tensor, side: float | Tensor) -> Tensor:
+    """Whether a pixel is inside the cutout, of a side as a share of the image's, along one axis: [N, B, size]."""
     pixel = (torch.arange(size, device=center.device) + 0.5) / size
-    return (pixel - center[..., None]).abs() < CUTOUT / 2
+    return (pixel - center[..., None]).abs() < side / 2

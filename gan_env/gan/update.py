@@ -79,8 +79,8 @@ class Update:
         bank: the data sets.
         config: sizes, networks, loss and knobs.
         differentiable: whether the new state is a differentiable function of the old one and of the knobs. A knob that
-            is the probability of a coin (`augment` and its parts) has no slope then; `spectral` has that of constant
-            singular vectors; of all others it is exact.
+            is the probability of a coin (`augment` and its parts, `pseudo`) has no slope then; `spectral` has that of
+            constant singular vectors; of all others it is exact.
 
     Attributes:
         generator, discriminator: the networks.
@@ -105,7 +105,7 @@ class Update:
         parts = tuple(part for part in known if part in config.knobs or part in umbrella)
         self.augmentation = Augmentation(shape, parts)
         pixels, batch = math.prod(shape), config.batch_size
-        self.uniforms = batch * (2 + 2 * self.augmentation.draws)
+        self.uniforms = batch * (2 + 2 * self.augmentation.draws + ("pseudo" in config.knobs))
         self.normals = batch * (config.latent_dim + (2 * pixels if "instance_noise" in config.knobs else 0))
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
@@ -115,7 +115,8 @@ class Update:
         """One update of n rows: knobs [n] each, uniforms [n, U], normals [n, V] -> the new state's tensors."""
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]
-        pick, mix, turns = uniforms.split([count, count, uniforms.shape[1] - 2 * count], dim=1)
+        sizes = [count, count, 2 * count * self.augmentation.draws]
+        pick, mix, turns, coin = uniforms.split([*sizes, uniforms.shape[1] - sum(sizes)], dim=1)
         z, noise = normals.split([count * self.config.latent_dim, normals.shape[1] - count * self.config.latent_dim], 1)
         z = z.unflatten(1, (count, -1))
         if "latent_noise" in knobs:
@@ -124,8 +125,11 @@ class Update:
 
         # What the discriminator sees, [N, B, *shape].
         turns, noise = turns.unflatten(1, (2, -1, count)), noise.unflatten(1, (2, -1))
-        real = self._disturb(self.bank.pick_train(pick, rows), turns[:, 0], noise[:, 0], knobs)
-        fake = self._disturb(self.generator(g, z), turns[:, 1], noise[:, 1], knobs)
+        samples, fake = self.bank.pick_train(pick, rows), self.generator(g, z)
+        if "pseudo" in knobs:
+            samples = deceive(samples, fake, coin < knobs["pseudo"][:, None])
+        real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
+        fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs)
 
         # Discriminator. Losses are summed over rows, so each row's gradient is its own.
         real, seen = self._variable(real), self._variable(fake)
@@ -177,7 +181,7 @@ class Update:
         """Augmented, with Gaussian instance noise (Soenderby et al. 2017, arXiv:1610.04490)."""
         none = torch.zeros(len(x), device=x.device)
         probabilities = self.augmentation.probabilities(knobs.get("augment", none), knobs)
-        x = self.augmentation.apply(x, turns, probabilities)
+        x = self.augmentation.apply(x, turns, probabilities, knobs.get("augment_strength"))
         if "instance_noise" in knobs:
             sigma = knobs["instance_noise"].view(-1, *[1] * (x.dim() - 1))
             x = x + noise.view(x.shape) * sigma
@@ -190,6 +194,22 @@ class Update:
 
     def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def deceive(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
+    """Shows the discriminator fakes as if they were real: APA's pseudo augmentation (arXiv:2111.06849).
+
+    The fake is that of the place before in the batch, so that a paired loss does not compare a sample with itself.
+
+    Args:
+        real: [N, B, *shape].
+        fake: [N, B, *shape].
+        chosen: which real samples are replaced, bool [N, B].
+
+    Returns:
+        [N, B, *shape]; fakes are constants in it, from which the generator learns nothing.
+    """
+    return torch.where(chosen.view(*chosen.shape, *[1] * (real.dim() - 2)), fake.detach().roll(1, dims=1), real)
 
 
 def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> tuple[Network, Network]:

@@ -111,6 +111,13 @@ def knob_table() -> dict[str, DynamicParameter]:
         part("color", "other brightness, and of colour images other saturation and contrast"),
         part("cutout", "a hole of half the side (images)"),
         DynamicParameter(
+            "augment_strength", 1.0, (0.0, 1.0), neutral=1.0,
+            description="factor on the sizes of what augment and its parts do: angle, scaling, shift, colour, hole",
+        ),
+        DynamicParameter(
+            "pseudo", 0.0, (0.0, 1.0), description="probability with which D is shown a fake as if it were real (APA)"
+        ),
+        DynamicParameter(
             "r1", 1.0, (0.0, 30.0), "log", 0.003, description="gamma in gamma/2 * E||grad D(x)||^2 on real inputs"
         ),
         DynamicParameter(
