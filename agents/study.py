@@ -48,7 +48,7 @@ APART = 1_000
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
 SCHEDULE_KINDS = ("schedule", "rates")
-"""The kinds of tuned opponents that are schedules; the others are rules that react."""
+"""The kinds of tuned opponents that are schedules of any shape; R3GAN's is one of these shapes, the others react."""
 
 
 @dataclass(frozen=True)
