@@ -1,10 +1,26 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and downloads that end."""
 
 import json
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+SILENCE_S = 20.0
+"""Seconds without a byte after which a download has failed."""
+
+
+@contextmanager
+def silence_ends_downloads() -> Iterator[None]:
+    """Lets connections that are opened inside fail once nothing has come for `SILENCE_S`: they would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:

@@ -1,5 +1,6 @@
 """Torchvision's real downloads, which no other test runs: of small files, from a server on this machine."""
 
+import socket
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from sources import md5, write_cifar10, write_idx
 from torchvision import datasets
 
+from gan_env import files
 from gan_env.gan.arrays import LabelledImages, cifar10, fashion_mnist, mnist
 from gan_env.gan.dataset import DataError
 
@@ -24,13 +26,18 @@ LOADERS: dict[str, Load] = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`, by path; of all but `whole` ones the connection is cut off half-way. `asked`: what for."""
+    """Serves `files`, by path; where not `whole`, half of each: the connection ends there, or while `silent` waits.
+
+    `asked`: what for.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.whole = True
+        self.silent = threading.Event()
+        self.silent.set()
 
     @property
     def url(self) -> str:
@@ -50,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content if self.server.whole else content[: len(content) // 2])
+        self.server.silent.wait(60)
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
@@ -140,3 +148,15 @@ def test_a_failed_download_is_refused_by_name_with_the_remedy_and_a_second_try_s
     assert f"{root}" in message.partition("by hand: ")[2]
     server.files, server.whole = good, True
     check(LOADERS[kind](root), LOADERS[kind](tmp_path / "made"))
+
+
+def test_a_download_that_falls_silent_fails_and_does_not_wait_for_ever(
+    kind: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "SILENCE_S", 0.2)
+    server.whole = False
+    server.silent.clear()
+    with pytest.raises(DataError, match=f"{FIRST[kind]} is missing, and the download failed: .*timed out"):
+        LOADERS[kind](tmp_path / "root")
+    server.silent.set()
+    assert socket.getdefaulttimeout() is None

@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from gan_env.files import silence_ends_downloads
+
 T = TypeVar("T")
 
 
@@ -49,7 +51,8 @@ def open_or_download(make: Callable[[bool], T], files: Mapping[Path, str | None]
     """
     missing = [path for path in files if not path.exists()]
     try:
-        return make(bool(missing))
+        with silence_ends_downloads():
+            return make(bool(missing))
     except DataError:
         raise
     except Exception as error:  # what pickle, gdown, zipfile and torchvision raise has no common class

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from urllib.error import URLError
 
 import torch
 
+from gan_env.files import silence_ends_downloads
+
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # torch.hub's convention: the file's name ends with the start of its hash
-_TIMEOUT_S = 20.0
 
 
 class WeightsError(RuntimeError):
@@ -103,17 +103,14 @@ def find_all(wanted: Mapping[PretrainedWeights, str | None]) -> dict[PretrainedW
 def _download(weights: PretrainedWeights, path: Path) -> None:
     """Downloads to torch's folder, whole or not at all, with a progress bar."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_S)  # urlopen would wait for ever
     try:
-        torch.hub.download_url_to_file(weights.url, str(path), progress=True)
+        with silence_ends_downloads():
+            torch.hub.download_url_to_file(weights.url, str(path), progress=True)
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
             f"the weights of {weights.network} are missing: {path} is not there and downloading it failed ({error}). "
             f"{_ways(weights)}"
         ) from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _ways(weights: PretrainedWeights) -> str:
