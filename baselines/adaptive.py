@@ -1,6 +1,7 @@
 """Adaptive heuristics: a knob follows the discriminator's overfitting by the rule of StyleGAN2-ADA and its kin.
 
-All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator tells every training sample from a fake.
+All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator tells every training sample from a fake,
+if it parts real from fake at zero: with the losses in `PARTED_AT_ZERO`.
 While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. What differs is the
 knob, how p sets its value, and how fast p moves.
 """
@@ -94,6 +95,10 @@ RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion"
 probability with which the discriminator is shown a fake as if it were real."""
 
 
+PARTED_AT_ZERO = ("non_saturating", "hinge")
+"""Losses of which a logit's sign says what it is taken for. The others part real from fake elsewhere, or nowhere."""
+
+
 class AdaptivePolicy:
     """Sets one knob by a rule; other controlled knobs stay where they are.
 
@@ -106,11 +111,13 @@ class AdaptivePolicy:
         rule: the rule, one of `RULES` or changed from one.
 
     Raises:
-        ConfigError: the rule's knob is not controlled, or a statistic is not observed.
+        ConfigError: the rule's knob is not controlled, a statistic is not observed, or the loss has no such sign.
     """
 
     def __init__(self, env: GANVectorEnv, rule: Rule) -> None:
         config = env.config
+        fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, tells nothing of overfitting"
+        require(config.loss in PARTED_AT_ZERO, "env.loss", config.loss, fits)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
         self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])
         self.column = config.knobs.index(rule.knob)

@@ -34,14 +34,16 @@ class GANEnv(gym.Env[Array, Array]):
     | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
     | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
     | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of a single one, beside `augment` |
+    | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of what these do: shift, colour, hole, angle |
+    | `pseudo` | 0 to 1 | linear | 0 | probability with which D is shown a fake as if it were real (APA) |
     | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 * E||grad D(x)||^2 on real, on fake |
     | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda * E(||grad D(x)|| - 1)^2 between real and fake |
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
 
     Controlled are `knobs=(...)`, by default `instance_noise`, `augment` and `r1`; the others keep their start or the
-    value in `initial_knobs`. At 0 (of `latent_noise`, `lr_g` and `lr_d`: at 1) a knob does nothing. The parts of
-    `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
+    value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob does nothing.
+    The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are

@@ -38,6 +38,7 @@ from gan_env.metrics.published import (
     EXTRACTORS,
     FID_DIMENSION,
     KID_SUBSET,
+    LPIPS_SIDE,
     Extractor,
     Reference,
     lpips_diversity,
@@ -76,7 +77,7 @@ class EvaluateOptions:
         paths: network (a key of `WEIGHTS`) -> path of its weights; the others are looked for in torch's folder.
         reference: what real images samples are measured against, a key of `PARTS`.
         device: as `find_device` has it.
-        data_root: folder of the data sets, and of the cache of reference features.
+        data_root: folder of the data sets, and of the cache of reference features; None: the one of the training.
     """
 
     metrics: tuple[str, ...] = PUBLISHED
@@ -84,7 +85,7 @@ class EvaluateOptions:
     paths: dict[str, str] = field(default_factory=dict)
     reference: str = "held_out"
     device: str = "auto"
-    data_root: str = "data"
+    data_root: str | None = None
 
     def __post_init__(self) -> None:
         known = list(NUMBERS)
@@ -136,7 +137,7 @@ class Evaluator:
             if name != "lpips"
         ]
         self._sha256 = {name: found[WEIGHTS[name]].sha256 for name in networks}
-        self._measures: dict[tuple[str, int], tuple[Reference, list[Measure]]] = {}
+        self._measures: dict[tuple[str, str, int], tuple[Reference, list[Measure]]] = {}
 
     def evaluate(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Measures all rows of a run and merges the numbers into its `metrics.json`.
@@ -153,7 +154,8 @@ class Evaluator:
         require(images, "RUN", str(folder), "a run on images; for 2-D points see the metrics in its summary.json")
         numbers: dict[str, dict[str, Any]] = {}
         for row, dataset in enumerate(saved.datasets):
-            reference, measures = self._against(dataset, saved.sample_shape[-1])
+            root = self.options.data_root or saved.data_root
+            reference, measures = self._against(dataset, root, saved.sample_shape[-1])
             samples = saved.sample(row, self.options.samples)
             crashed = not bool(samples.isfinite().all())
             for measure in measures:
@@ -170,12 +172,12 @@ class Evaluator:
         write_json(path, (json.loads(path.read_text()) if path.exists() else {}) | numbers)
         return numbers
 
-    def _against(self, dataset: str, side: int) -> tuple[Reference, list[Measure]]:
+    def _against(self, dataset: str, root: str, side: int) -> tuple[Reference, list[Measure]]:
         """The reference images of a data set, loaded once, and all that is measured against them."""
-        if (dataset, side) not in self._measures:
-            reference = load_reference(dataset, side, self.options)
-            self._measures[dataset, side] = reference, self._measures_against(reference)
-        return self._measures[dataset, side]
+        if (dataset, root, side) not in self._measures:
+            reference = load_reference(dataset, root, side, self.options)
+            self._measures[dataset, root, side] = reference, self._measures_against(reference)
+        return self._measures[dataset, root, side]
 
     def _measures_against(self, reference: Reference) -> list[Measure]:
         measures = []
@@ -185,36 +187,40 @@ class Evaluator:
         if self._lpips is not None:
             distance = partial(lpips_diversity, network=self._lpips, device=self.device)
             real = distance(reference.images[: self.options.samples])
-            label, sha256 = "LPIPS v0.1, AlexNet", self._sha256["lpips"]
-            measures.append(Measure(["lpips"], label, sha256, lambda x: {"lpips": distance(x), "lpips_real": real}))
+            small = reference.images.shape[-1] < LPIPS_SIDE
+            label = "LPIPS v0.1, AlexNet" + (f", images enlarged to {LPIPS_SIDE} x {LPIPS_SIDE}" if small else "")
+            measures.append(
+                Measure(["lpips"], label, self._sha256["lpips"], lambda x: {"lpips": distance(x), "lpips_real": real})
+            )
         in_loop = [metric for metric in self.options.metrics if metric not in PUBLISHED]
         if in_loop:
             measures.append(in_loop_measure(reference, in_loop, self.options.samples, self.device))
         return measures
 
 
-def load_reference(dataset: str, side: int, options: EvaluateOptions) -> Reference:
-    """The real images of a data set that samples are measured against; warns where they are few for FID.
+def load_reference(dataset: str, root: str, side: int, options: EvaluateOptions) -> Reference:
+    """The real images of a data set in `root` that samples are measured against; warns where they are few for FID.
 
     Raises:
         DataError: the data can't be read.
         ConfigError: there are too few for KID.
     """
-    pools = load_dataset(dataset, options.data_root, side)
+    pools = load_dataset(dataset, root, side)
     images: Tensor = getattr(pools, options.reference)
     expected = f"at least KID's subset size {KID_SUBSET} images: use --metrics without kid"
     if len(pools.train) >= KID_SUBSET:
         expected += f", or --reference train, which has {len(pools.train)}"
     enough = len(images) >= KID_SUBSET or "kid" not in options.metrics
     require(enough, f"{dataset}.{options.reference}", len(images), expected)
-    label = f"{dataset}, {PARTS[options.reference]}, {len(images)} images"
+    name = f"{dataset} {root}" if dataset == "image_folder" else dataset
+    label = f"{name}, {PARTS[options.reference]}, {len(images)} images"
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
         tqdm.write(
             f"warning: FID of {options.samples} samples against {label}: fewer than {FID_DIMENSION} make its "
             "covariance singular; use more (--samples, --reference train), or compare it only with FIDs of as many",
             file=sys.stderr,
         )
-    return Reference(images, label, Path(options.data_root) / "gan_env_cache")
+    return Reference(images, label, Path(root) / "gan_env_cache")
 
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
@@ -278,7 +284,7 @@ def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
     for network, weights in WEIGHTS.items():
         parser.add_argument(weights.option, dest=network, metavar="PATH", help=f"weights of {weights.network}")
     parser.add_argument("--device", default="auto", help="default: a GPU where there is one")
-    parser.add_argument("--data-root", default="data", help="folder of the data sets and of the cache; default: data")
+    parser.add_argument("--data-root", help="folder of the data sets and of the cache; default: the training's")
     given = parser.parse_args(arguments)
     paths = {network: path for network in WEIGHTS if (path := getattr(given, network)) is not None}
     metrics = tuple(dict.fromkeys(given.metrics.split(",")))

@@ -14,7 +14,10 @@ SILENCE_S = 20.0
 
 @contextmanager
 def silence_ends_downloads() -> Iterator[None]:
-    """Lets connections that are opened inside fail once nothing has come for `SILENCE_S`: they would wait for ever."""
+    """Lets connections that are opened inside fail once nothing has come for `SILENCE_S`: they would wait for ever.
+
+    Those of gdown (CelebA) do so still: it sets no limit, and leaves no place to set one.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_S)
     try:

@@ -313,3 +313,9 @@ def test_the_configured_rules_are_the_published_ones() -> None:
         policy: Any = load_policy(name).make(make())
         assert policy.rule == rule
     assert env_config().max_change == 0.2  # the traces above count on it
+
+
+@pytest.mark.parametrize("loss", ["least_squares", "wasserstein", "relativistic"])
+def test_a_loss_that_does_not_part_real_from_fake_at_zero_is_refused(loss: str) -> None:
+    with pytest.raises(ConfigError, match=rf"env\.loss='{loss}'.*'hinge'.*sign"):
+        AdaptivePolicy(make(loss=loss), RULES["ada"])

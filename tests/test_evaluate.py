@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from gan_env import ConfigError, DataError, GANVectorEnv, evaluate
@@ -277,7 +278,7 @@ def test_fid_of_few_images_is_warned_of_in_one_line(
     warned: bool,
 ) -> None:
     use_images(monkeypatch, train=10, held_out=images)
-    load_reference("fashion_mnist", 28, EvaluateOptions((metric,), samples))
+    load_reference("fashion_mnist", "data", 28, EvaluateOptions((metric,), samples))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == warned
     if warned:
@@ -308,3 +309,22 @@ def test_a_damaged_generator_is_named(run: Path) -> None:
 def test_missing_weights_are_an_error_of_their_own() -> None:
     with pytest.raises(WeightsError, match=r"(?s)Inception.*no network in tests"):
         Evaluator(EvaluateOptions(("fid", "isc")))
+
+
+def test_ones_own_images_are_those_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where ./data has other ones."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("mine", "data"):
+        Path(folder).mkdir()
+        for i in range(80):
+            Image.fromarray(torch.randint(256, (8, 8), dtype=torch.uint8).numpy()).save(f"{folder}/{i}.png")
+    env = GANVectorEnv(1, **{**SMALL, "datasets": ("image_folder",), "data_root": "mine", "image_size": 8})
+    env.reset(seed=0)
+    save_generators(tmp_path / "run/generator.safetensors", env.population, ["image_folder"], "mine")
+    found = [
+        Evaluator(EvaluateOptions(("coverage",), samples=16, data_root=root)).evaluate(tmp_path / "run")["coverage"]
+        for root in (None, "data")
+    ]
+    assert found[0]["reference"] == f"image_folder {tmp_path}/mine, held-out, 16 images"
+    assert found[1]["reference"] == "image_folder data, held-out, 16 images"
+    assert (tmp_path / "mine/gan_env_cache").exists()

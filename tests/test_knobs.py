@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gan_env import GANEnv
 from gan_env.config import ConfigError
 from gan_env.mdp.knobs import DynamicParameter, KnobSet, knob_table
 
@@ -114,6 +115,11 @@ def test_the_bounds_of_every_knob_are_its_ends(name: str) -> None:
     low, high = ends(knob)
     torch.testing.assert_close(knob.encode(torch.tensor([low, high])), torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(knob.decode(torch.tensor([0.0, 1.0])), torch.tensor([low, high]))
+
+
+def test_the_environments_specification_has_all_knobs() -> None:
+    assert GANEnv.__doc__ is not None
+    assert [name for name in ALL if f"`{name}`" not in GANEnv.__doc__] == []
 
 
 def test_the_knob_table_is_keyed_by_name_and_described() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gan_env.metrics import reference
 from gan_env.metrics.reference import cached, fingerprint
 
 
@@ -52,13 +53,25 @@ def test_a_damaged_file_is_computed_anew_with_a_warning(
     assert cached(tmp_path, "reference", "key", compute)["calls"].item() == 2
 
 
-def test_a_kill_while_writing_leaves_no_file(tmp_path: Path) -> None:
-    def killed() -> dict[str, Tensor]:
+def test_a_kill_while_writing_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compute: Callable[[], dict[str, Tensor]]
+) -> None:
+    def killed(tensors: dict[str, Tensor], path: Path) -> None:
+        path.write_bytes(b"the first half")
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(reference, "save_file", killed)
     with pytest.raises(KeyboardInterrupt):
-        cached(tmp_path, "reference", "key", killed)
+        cached(tmp_path, "reference", "key", compute)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_place_for_the_cache_it_goes_on_with_a_warning(
+    tmp_path: Path, compute: Callable[[], dict[str, Tensor]]
+) -> None:
+    (tmp_path / "cache").write_text("a file in the folder's place")
+    with pytest.warns(UserWarning, match="can't be written"):
+        assert cached(tmp_path / "cache", "reference", "key", compute)["mu"].shape == (2, 3)
 
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=20), st.integers(0, 19), st.integers(1, 255))

@@ -1,6 +1,7 @@
 """Pretrained weights: found, downloaded, or one clear error."""
 
 import hashlib
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -8,6 +9,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
+from gan_env.files import SILENCE_S
 from gan_env.metrics import weights as module
 from gan_env.metrics.weights import PretrainedWeights, WeightsError, find_all, find_weights
 
@@ -84,12 +86,27 @@ def test_a_truncated_file_is_not_used(hub: Path) -> None:
         find_weights(NET)
 
 
-def test_the_socket_timeout_is_put_back() -> None:
-    import socket
+def test_a_download_fails_when_nothing_comes_and_other_connections_are_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = []
 
-    with pytest.raises(WeightsError):
+    def silent(*_: object, **__: object) -> None:
+        limits.append(socket.getdefaulttimeout())
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", silent)
+    with pytest.raises(WeightsError, match="timed out"):
         find_weights(NET)
+    assert limits == [SILENCE_S]
     assert socket.getdefaulttimeout() is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_with_both_ways(hub: Path) -> None:
+    hub.parent.mkdir(parents=True, exist_ok=True)
+    hub.write_text("a file in the folder's place")
+    with pytest.raises(WeightsError, match=r"(?s)downloading it failed.*--net PATH"):
+        find_weights(NET)
 
 
 @pytest.mark.parametrize(

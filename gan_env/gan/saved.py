@@ -33,6 +33,7 @@ class SavedGenerators:
         sizes: of the networks.
         sample_shape: (2,) or (C, H, W).
         datasets: the data set of each row.
+        data_root: the folder that their files were in.
         weights: averaged weights, [N, P].
         keys: the rows' random keys, int64 [N].
     """
@@ -40,6 +41,7 @@ class SavedGenerators:
     sizes: PopulationConfig
     sample_shape: tuple[int, ...]
     datasets: tuple[str, ...]
+    data_root: str
     weights: Tensor
     keys: Tensor
 
@@ -58,12 +60,13 @@ class SavedGenerators:
         return torch.cat(parts)[:count]
 
 
-def save_generators(path: Path, population: Population, datasets: Sequence[str]) -> None:
-    """Writes the averaged generators of all rows, and the name of each row's data set."""
+def save_generators(path: Path, population: Population, datasets: Sequence[str], data_root: str = "data") -> None:
+    """Writes the averaged generators of all rows, the name of each row's data set, and where its files are."""
     header = {
         "sizes": asdict(population.config),
         "sample_shape": list(population.bank.sample_shape),
         "datasets": list(datasets),
+        "data_root": str(Path(data_root).resolve()),
     }
     tensors = {"weights": population.state.ema.cpu().contiguous(), "keys": population.settings.key.cpu().contiguous()}
     metadata = {"generators": json.dumps(header)}  # one entry: safetensors writes several in any order
@@ -85,6 +88,7 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
                 sizes=replace(blank, header["sizes"], "sizes."),
                 sample_shape=tuple(header["sample_shape"]),
                 datasets=tuple(header["datasets"]),
+                data_root=header["data_root"],
                 weights=weights,
                 keys=keys,
             )

@@ -1,7 +1,8 @@
 """Spectral normalisation as a knob between none and full (Miyato et al. 2018, arXiv:1802.05957).
 
 Each weight, as a matrix of outputs by everything else, is divided by `sigma ** strength`, where sigma is its largest
-singular value: at strength 1 every layer has a gain of at most one, at strength 0 nothing changes. Sigma comes from one
+singular value: at strength 1 that matrix has a gain of at most one (a convolution's own gain, over pixels that overlap,
+may be larger, as in the paper), at strength 0 nothing changes. Sigma comes from one
 step of power iteration a call, from left singular vectors that the caller keeps between calls.
 """
 

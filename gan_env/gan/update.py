@@ -1,6 +1,7 @@
 """One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
 
 Which loss, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
+Only the gradient of D(real) by its inputs is always there: it is observed whether R1 is on or not.
 """
 
 import math
@@ -80,7 +81,7 @@ class Update:
         config: sizes, networks, loss and knobs.
         differentiable: whether the new state is a differentiable function of the old one and of the knobs. A knob that
             is the probability of a coin (`augment` and its parts, `pseudo`) has no slope then; `spectral` has that of
-            constant singular vectors; of all others it is exact.
+            constant singular vectors, `augment_strength` of images that of their colours; of all others it is exact.
 
     Attributes:
         generator, discriminator: the networks.
@@ -105,7 +106,9 @@ class Update:
         parts = tuple(part for part in known if part in config.knobs or part in umbrella)
         self.augmentation = Augmentation(shape, parts)
         pixels, batch = math.prod(shape), config.batch_size
-        self.uniforms = batch * (2 + 2 * self.augmentation.draws + ("pseudo" in config.knobs))
+        self.uniforms = batch * (2 + 2 * self.augmentation.draws)
+        if "pseudo" in config.knobs:  # its coins come after those of all parts that there might be
+            self.uniforms = batch * (2 + 2 * Augmentation(shape, known).draws + 1)
         self.normals = batch * (config.latent_dim + (2 * pixels if "instance_noise" in config.knobs else 0))
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
@@ -115,8 +118,7 @@ class Update:
         """One update of n rows: knobs [n] each, uniforms [n, U], normals [n, V] -> the new state's tensors."""
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]
-        sizes = [count, count, 2 * count * self.augmentation.draws]
-        pick, mix, turns, coin = uniforms.split([*sizes, uniforms.shape[1] - sum(sizes)], dim=1)
+        pick, mix, turns = uniforms.split([count, count, uniforms.shape[1] - 2 * count], dim=1)
         z, noise = normals.split([count * self.config.latent_dim, normals.shape[1] - count * self.config.latent_dim], 1)
         z = z.unflatten(1, (count, -1))
         if "latent_noise" in knobs:
@@ -124,10 +126,11 @@ class Update:
         g, d = self._variable(state.g), self._variable(state.d)
 
         # What the discriminator sees, [N, B, *shape].
-        turns, noise = turns.unflatten(1, (2, -1, count)), noise.unflatten(1, (2, -1))
+        turns = turns[:, : 2 * count * self.augmentation.draws].unflatten(1, (2, -1, count))
+        noise = noise.unflatten(1, (2, -1))
         samples, fake = self.bank.pick_train(pick, rows), self.generator(g, z)
         if "pseudo" in knobs:
-            samples = deceive(samples, fake, coin < knobs["pseudo"][:, None])
+            samples = deceive(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
         real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
         fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs)
 
@@ -207,9 +210,9 @@ def deceive(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
         chosen: which real samples are replaced, bool [N, B].
 
     Returns:
-        [N, B, *shape]; fakes are constants in it, from which the generator learns nothing.
+        [N, B, *shape].
     """
-    return torch.where(chosen.view(*chosen.shape, *[1] * (real.dim() - 2)), fake.detach().roll(1, dims=1), real)
+    return torch.where(chosen.view(*chosen.shape, *[1] * (real.dim() - 2)), fake.roll(1, dims=1), real)
 
 
 def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> tuple[Network, Network]:

@@ -33,7 +33,8 @@ FID_DIMENSION = 2048
 EXTRACTORS = {"fid": "inception-v3-compat", "isc": "inception-v3-compat", "kid": "inception-v3-compat", "prc": "vgg16"}
 """Metric -> the name of its extractor in torch-fidelity's registry: the one that published numbers come from."""
 _BATCH = 64
-_LPIPS_SIDE = 64  # smaller images are enlarged to this: AlexNet's pooling leaves nothing of less than 31 pixels
+LPIPS_SIDE = 64
+"""Smaller images are enlarged to this, the side of the patches that LPIPS was trained on."""
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -185,7 +186,7 @@ def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) ->
     """Mean LPIPS distance of the pairs (0, 1), (2, 3), ...: a diversity, 0 if all images are the same.
 
     Args:
-        images: bytes, [S, C, H, W], S at least 2. Sides below 64 are enlarged to 64, bilinearly.
+        images: bytes, [S, C, H, W], S at least 2. Sides below `LPIPS_SIDE` are enlarged to it, bilinearly.
         network: from `lpips_network`.
         device: where it is.
     """
@@ -194,8 +195,8 @@ def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) ->
     distances = []
     for batch in pairs.split(_BATCH):
         x = batch.to(device).float() / 127.5 - 1
-        if x.shape[-1] < _LPIPS_SIDE:
-            x = torch.nn.functional.interpolate(x.flatten(0, 1), size=(_LPIPS_SIDE, _LPIPS_SIDE), mode="bilinear")
+        if x.shape[-1] < LPIPS_SIDE:
+            x = torch.nn.functional.interpolate(x.flatten(0, 1), size=(LPIPS_SIDE, LPIPS_SIDE), mode="bilinear")
             x = x.unflatten(0, (-1, 2))
         distances.append(network(x[:, 0], x[:, 1]).flatten().cpu())
     return float(torch.cat(distances).mean())

@@ -40,7 +40,7 @@ def cached(folder: Path, name: str, key: str, compute: Callable[[], Mapping[str,
         key: a `fingerprint` of all that the tensors depend on.
         compute: makes the tensors.
 
-    A damaged file is computed anew, with a warning.
+    A damaged file is computed anew, and what can't be written is not kept, each with a warning.
     """
     path = folder / f"{name}-v{VERSION}-{key[:32]}.safetensors"
     if path.is_file():
@@ -49,5 +49,8 @@ def cached(folder: Path, name: str, key: str, compute: Callable[[], Mapping[str,
         except (SafetensorError, OSError) as error:
             warnings.warn(f"{path} is damaged ({error}): computing it anew", stacklevel=2)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in compute().items()}
-    write_atomically(path, lambda part: save_file(tensors, part))
+    try:
+        write_atomically(path, lambda part: save_file(tensors, part))
+    except (OSError, SafetensorError) as error:
+        warnings.warn(f"{path} can't be written ({error}): it will be computed anew next time", stacklevel=2)
     return tensors

@@ -102,8 +102,8 @@ def find_all(wanted: Mapping[PretrainedWeights, str | None]) -> dict[PretrainedW
 
 def _download(weights: PretrainedWeights, path: Path) -> None:
     """Downloads to torch's folder, whole or not at all, with a progress bar."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with silence_ends_downloads():
             torch.hub.download_url_to_file(weights.url, str(path), progress=True)
     except (URLError, OSError, RuntimeError) as error:
