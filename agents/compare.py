@@ -20,10 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from agents.report_tables import closing_table
 from agents.study import Study
-from agents.study_options import StudyOptions, check_same
+from agents.study_options import StudyOptions, go_on
 from agents.study_summary import summarize_study
 from baselines.options import CONFIGS, load, register_presets
-from gan_env.config import replace
 from gan_env.files import write_atomically, write_json
 
 
@@ -33,9 +32,8 @@ def main(config: DictConfig) -> None:
     options = load(StudyOptions, config)
     folder = Path(options.folder)
     here = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-    path = folder / "study" / "config.yml"
-    if path.exists():
-        check_same(replace(StudyOptions(), yaml.safe_load(path.read_text())), options, folder)
+    path, known = folder / "study" / "config.yml", folder / "study" / "known.json"
+    write_json(known, go_on(json.loads(known.read_text()) if known.exists() else {}, options, folder))
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))

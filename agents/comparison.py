@@ -142,7 +142,8 @@ def evaluate(
         def watch(batch: int, decision: int) -> None:
             bar.update()
             if batch == 0 and decision in moments:
-                pictures.append(env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8])
+                shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
+                pictures.extend([shown] * moments.count(decision))  # of few decisions one stands for several moments
 
         episodes = run_episodes(policy, env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]

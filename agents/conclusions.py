@@ -8,8 +8,14 @@ from agents.readout import RATES_REPLAY, REPLAY
 from agents.study import BEST
 from agents.study_options import HELD_OUT
 
-TARGET_LOW, TARGET_SEEDS = 0.6, 5
-"""Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes."""
+TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS = 0.6, 5, 3
+"""Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes; and
+trainings where it aims at a gain."""
+SCHEDULES = {
+    BEST: "the tuned schedule",
+    "tuned_rates": "the tuned schedule of learning rates",
+    "tuned_r3gan": "R3GAN's tuned burn-in",
+}
 SIGNIFICANT = 0.05
 
 
@@ -24,7 +30,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         *_rates(learned, mine),
         *_feedback(learned, mine),
         *([_oracle(rows["oracle"]["gain"], mine["against_oracle"]["gain"])] if "oracle" in rows else []),
-        *([_seeds(learned, mine)] if mine["seeds"] > 1 else []),
+        _seeds(learned, mine),
         *_others(rows, learned),
         *_feedback_of_others(rows, learned),
         _crashes(learned, mine, rows[BEST]),
@@ -69,12 +75,14 @@ def _others_met(gain: dict[str, Any]) -> str:
 
 def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     """What the study aims at, against the tuned schedule that is the strongest on training instances."""
-    against = mine if summary["strongest"] == BEST else mine["against_rates"]
+    strongest = summary["strongest"]
+    against = mine if strongest == BEST else mine["against"][strongest]
     chance, aim = against["probability"], summary["target"]
     low, high = chance["ci95"]
-    whom = "the tuned schedule" if summary["strongest"] == BEST else "the tuned schedule of learning rates"
+    whom = SCHEDULES[strongest]
     if aim is None:
-        what, met = f"a gain over {whom} whose interval is above 0", verdict(against["gain"]) > 0
+        what = f"a gain over {whom} whose interval is above 0 over {GAIN_SEEDS} trainings"
+        met = verdict(against["gain"]) > 0 and mine["seeds"] >= GAIN_SEEDS
     else:
         what = f"at least {aim} with the lower end above {TARGET_LOW} over {TARGET_SEEDS} trainings"
         met = chance["value"] >= aim and low > TARGET_LOW and mine["seeds"] >= TARGET_SEEDS
@@ -87,9 +95,9 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
 
 def _rates(learned: str, mine: dict[str, Any]) -> list[str]:
     """The comparison with a schedule that, too, undoes the learning rates that a run was started with."""
-    if "against_rates" not in mine:
+    if "tuned_rates" not in mine["against"]:
         return []
-    gain, chance = mine["against_rates"]["gain"], mine["against_rates"]["probability"]
+    gain, chance = (mine["against"]["tuned_rates"][key] for key in ("gain", "probability"))
     whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
     low, high = chance["ci95"]
     return [
@@ -126,6 +134,8 @@ def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
 
 
 def _seeds(learned: str, row: dict[str, Any]) -> str:
+    if row["seeds"] == 1:
+        return f"All that is said of {learned} rests on one training of it: another may come out otherwise."
     ends = min(row["by_seed"]), max(row["by_seed"])
     return (
         f"The {row['seeds']} trainings of {learned} end between {ends[0]:.3f} and {ends[1]:.3f} (interquartile means; "
@@ -177,20 +187,17 @@ def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
-    """The controllers that are made for this setting alone, or the learned one."""
-    made = [name for name, row in rows.items() if row.get("ablation")]
-    found = []
-    for name in made or [learned]:
-        if name not in rows:
-            found.append(f"{learned} did not play in the setting {setting}.")
+    """The learned policy, and ablations that play here as well."""
+    found = [] if learned in rows else [f"{learned} did not play in the setting {setting}."]
+    for name, row in rows.items():
+        if name != learned and not row["ablation"]:
             continue
-        known = ", which was tuned on what that controller has never seen" if made else ""
+        others = (
+            " (tuned on the study's training instances, the controller on others)" if row["trained_elsewhere"] else ""
+        )
         sentence = f"Transfer without retraining, {setting}: {name}"
-        found.append(_against(sentence, f"the tuned schedule{known}", rows[name]["gain"]))
-        if "against_rates" in rows[name]:
-            found.append(
-                _against(sentence, "the tuned schedule of learning rates", rows[name]["against_rates"]["gain"])
-            )
+        found.append(_against(sentence, f"{SCHEDULES[BEST]}{others}", row["gain"]))
+        found += [_against(sentence, SCHEDULES[other], its["gain"]) for other, its in row["against"].items()]
     return found
 
 
@@ -223,7 +230,7 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
     if worst["gain"] >= 0:
         start = f"{learned} loses on no instance on average"
     if not clear:
-        return f"{start}; no feature of the instances explains its gain beyond chance."
+        return f"{start}; no number among the instances' fields explains its gain beyond chance."
     reasons = [
         f"{'grows' if e['correlation'] > 0 else 'falls'} with {name} (rank correlation {e['correlation']:+.2f})"
         for name, e in clear.items()

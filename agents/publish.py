@@ -100,8 +100,8 @@ def _readme(study: Study, folder: Path, name: str, learned: str) -> str:
 {TITLE}{name}
 
 Learned controllers of GAN training against tuned schedules, adaptive rules and constant knobs, all on the same held-out
-instances and GAN seeds. [report.md](report.md) shows what came out; `report.html` is the same page as one file. The
-best controller on training instances is {learned}.
+instances and GAN seeds. [report.md](report.md) shows what came out; `report.html` is the same page as one file. Of
+the controllers with the most trainings {learned} is the best on training instances.
 
 - `summary.json`: all numbers of the report; `policies.csv`: the main ones, a row a setting and policy.
 - `runs.csv.gz`: a row a run: setting, policy, training seed (empty: nothing was trained), instance, number of the GAN

@@ -63,8 +63,10 @@ class Report:
             f"Final log of the {metric} (lower is better) after {sizes['updates_per_run']} GAN updates, "
             f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
             f"controllers are trained anew with every training seed. Intervals: 95 % bootstrap stratified by instance, "
-            f"over GAN seeds and training seeds (Agarwal et al. 2021, arXiv:2108.13264). Crashed runs count. "
-            f"The learned policy of this page is {self.learned}: of all controllers the best on training instances."
+            f"over GAN seeds and training seeds (Agarwal et al. 2021, arXiv:2108.13264); over two or three trainings "
+            f"such intervals are known to be short: mind the spread over seeds beside them. Crashed runs count. The "
+            f"learned policy of this page is {self.learned}: of the controllers with the most trainings the best on "
+            f"training instances."
         )
         found: list[Block] = [
             Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
@@ -110,7 +112,8 @@ class Report:
 
     def _samples(self) -> Any:
         """The learned policy (first training seed), the tuned schedule and others; see `sample_figure`."""
-        first = {f"{n}-0" if n in self.study.options.active else n: n for n in self.rows}
+        whole = [name for name, row in self.rows.items() if not row["ablation"]]
+        first = {f"{n}-0" if n in self.study.options.active else n: n for n in whole}
         folder = self.study.path / "samples" / HELD_OUT
         there = {file: name for file, name in first.items() if (folder / f"{file}.npy").exists()}
         rows = {file: self.rows[name] for file, name in there.items()}

@@ -12,7 +12,8 @@ from agents.study_summary import gather
 POLICY_COLUMNS = (
     "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",
     "gain_low_over_instances", "gain_high_over_instances", "probability", "probability_low", "probability_high",
-    "crashes",
+    "crashes", "gain_over_strongest", "gain_over_strongest_low", "gain_over_strongest_high",
+    "probability_over_strongest", "probability_over_strongest_low", "probability_over_strongest_high",
 )  # fmt: skip
 RUN_COLUMNS = (
     "setting", "policy", "training_seed", "instance", "gan_seed", "final", "best", "start", "crashed",
@@ -20,14 +21,22 @@ RUN_COLUMNS = (
 
 
 def policies_csv(summary: dict[str, Any]) -> bytes:
-    """A row a setting and policy: the plain numbers, estimates with the ends of their intervals."""
+    """A row a setting and policy: the plain numbers, estimates with the ends of their intervals.
+
+    Gain and probability are against the tuned schedule, and again against the strongest of all tuned schedules on
+    training instances, where that is another one and not the policy itself.
+    """
     rows = []
     for setting, found in summary["settings"].items():
         for name, row in found["policies"].items():
             gain, chance = row["gain"], row["probability"]
             numbers = [row["iqm"], *row["ci95"], gain["value"], *gain["ci95"], *gain["over_instances"]]
             numbers += [chance["value"], *chance["ci95"]]
-            rows.append([setting, name, row["seeds"], row["n"], *(f"{v:.6g}" for v in numbers), row["crashes"]])
+            again = row["against"].get(summary["strongest"], {})
+            others = [v for key in ("gain", "probability") if key in again
+                      for v in (again[key]["value"], *again[key]["ci95"])] or [None] * 6  # fmt: skip
+            numbers, others = ([None if v is None else f"{v:.6g}" for v in part] for part in (numbers, others))
+            rows.append([setting, name, row["seeds"], row["n"], *numbers, row["crashes"], *others])
     return _csv(POLICY_COLUMNS, rows)
 
 

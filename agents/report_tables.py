@@ -16,19 +16,24 @@ COST_NOTES = [
     "gone on with, the wall time is that of its last go.",
 ]
 
+ORACLE_NOTE = (
+    "oracle: for each instance by itself the best of the schedules that were finalists of the tuning, and of the "
+    "study's own."
+)
+
 
 def name_notes(study: Study, trials: int) -> list[str]:
     """What the names in the table stand for; the tuned schedule is the best of so many candidates."""
+    tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on fresh runs"
     active = study.options.active
     corrected = [name for name, controller in active.items() if controller.base]
     return [
-        f"{BEST}: the tuned schedule, the best of {trials} candidates; it is shown below.",
+        f"{BEST}: the tuned schedule, {tried}; it is shown below.",
         "tuned_NAME: another kind of opponent, tuned likewise. tuned_rates is a schedule of learning rates themselves, "
         "by what the run was started with; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
-        "oracle: for each instance by itself the best of the schedules that were finalists of the tuning, and of the "
-        "study's own.",
+        *([ORACLE_NOTE] if study.options.oracle_runs else []),
         *(
             f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
             for name in corrected
@@ -53,10 +58,11 @@ def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 def result_table(rows: dict[str, dict[str, Any]]) -> Table:
     """How every policy of a setting ends, the best first, and what it gains over those that it is compared with."""
-    comparisons = {"gain over tuned_rates": "against_rates", "over its replay": "feedback",
-                   "over its rates_replay": "feedback_beyond_rates"}  # fmt: skip
+    comparisons = {"over its replay": "feedback", "over its rates_replay": "feedback_beyond_rates"}
     there = {title: key for title, key in comparisons.items() if any(key in row for row in rows.values())}
-    header = ["policy", "seeds", "runs", "final IQM", "best IQM", f"gain over {BEST}", "P(better)", *there,
+    rivals = dict.fromkeys(other for row in rows.values() for other in row["against"])
+    over = [title for other in rivals for title in (f"gain over {other}", f"P over {other}")]
+    header = ["policy", "seeds", "runs", "final IQM", "best IQM", f"gain over {BEST}", f"P over {BEST}", *over, *there,
               "spread over seeds"]  # fmt: skip
     cells = []
     for name in _ordered(rows):
@@ -71,11 +77,17 @@ def result_table(rows: dict[str, dict[str, Any]]) -> Table:
                 f"{row['best']['value']:.3f}",
                 "" if name == BEST else shown(row["gain"]),
                 "" if name == BEST else chance(row["probability"]),
+                *(text for other in rivals for text in _against(row["against"].get(other))),
                 *(shown(row[key]["gain"]) if key in row else "" for key in there.values()),
                 "" if spread is None else f"{spread:.3f}",
             ]
         )
     return Table(header, cells)
+
+
+def _against(found: dict[str, Any] | None) -> tuple[str, str]:
+    """Gain over a rival, and the probability to be better."""
+    return (shown(found["gain"]), chance(found["probability"])) if found else ("", "")
 
 
 def cost_table(rows: dict[str, dict[str, Any]]) -> Table:

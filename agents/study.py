@@ -1,7 +1,7 @@
 """The cells of a study: trainings, tunings, replays, the oracle, and every policy in every setting.
 
 FOLDER/
-    study/config.yml, command.txt
+    study/config.yml, command.txt, known.json: what it rests on
     training/NAME-SEED/: a run folder each; trained.json: what it cost
     tuning/KIND.study, KIND.json: what was tried and what was found; tuning/NAME/: for the base of a controller
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
@@ -30,7 +30,7 @@ from agents.controllers import TRAINED, command, hydra_text, load_controller, ru
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
-from agents.study_options import BASE, HELD_OUT, Controller, StudyOptions
+from agents.study_options import BASE, HELD_OUT, TRAINING, Controller, StudyOptions
 from baselines.options import PolicyOptions, load_policy
 from baselines.oracle import best_of_each
 from baselines.policies import Policy
@@ -39,7 +39,7 @@ from baselines.search_spaces import SPACES
 from baselines.side_by_side import run_jobs
 from baselines.tune import Tuned, TuneOptions, save_policy, tune
 from gan_env import GANVectorEnv
-from gan_env.config import replace
+from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
 
 TUNE_SEED, ORACLE_SEED, BASE_SEED = 6_000_000, 7_000_000, 8_000_000
@@ -47,8 +47,8 @@ APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
-SCHEDULE_KINDS = ("schedule", "rates")
-"""The kinds of tuned opponents that are schedules of any shape; R3GAN's is one of these shapes, the others react."""
+SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
+"""The kinds of tuned opponents that are schedules; the others are rules that react."""
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,20 @@ class Study:
     def budget(self) -> int:
         """GAN updates that tuning an opponent takes: those of the dearest training of a main controller.
 
-        It is written down, so that a study to which a dearer controller is added keeps its opponents as they are.
+        Raises:
+            ConfigError: a dearer controller was added to a study whose opponents are tuned.
         """
         path, active = self.path / "tuning" / "budget.json", self.options.active
+        costs = {name: self.train(name, active[name], seed)["gan_updates"] for name, seed in self.mains}
+        dearest = max(costs, key=lambda name: float(costs[name]))
         if not path.exists():
-            dearest = max(self.train(name, active[name], seed)["gan_updates"] for name, seed in self.mains)
-            write_json(path, {"gan_updates": self.options.budget or dearest})
-        return int(json.loads(path.read_text())["gan_updates"])
+            write_json(path, {"gan_updates": self.options.budget or costs[dearest]})
+        budget = int(json.loads(path.read_text())["gan_updates"])
+        expected = f"at most {budget:,}, which tuning the opponents took: train it shorter, or in a study of its own"
+        require(
+            bool(self.options.budget) or costs[dearest] <= budget, f"controllers.{dearest}", costs[dearest], expected
+        )
+        return budget
 
     def tuned(self, kind: str) -> Tuned:
         """Tunes an opponent on the training instances."""
@@ -202,7 +209,7 @@ class Study:
             seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
             return run_episodes(policy, env, seeds)
 
-        return self.folder.cached_episodes(f"training/{name}" + ("" if seed is None else f"-{seed}"), run)
+        return self.folder.cached_episodes(f"{TRAINING}/{name}" + ("" if seed is None else f"-{seed}"), run)
 
     def oracle(self) -> Episodes:
         """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.

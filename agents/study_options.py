@@ -1,5 +1,6 @@
 """What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,14 @@ from omegaconf import OmegaConf
 
 from agents.controllers import check_script
 from agents.readout import RATES_REPLAY, REPLAY
-from baselines.options import CONFIGS
+from baselines.options import CONFIGS, load_policy
 from baselines.search_spaces import SPACES
 from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
 BASE = "_base"
 """Suffix of the name under which what a controller corrects plays by itself."""
-HELD_OUT = "held_out"
-"""The setting that every study has: test instances of the environment's own ranges."""
+HELD_OUT, TRAINING = "held_out", "training"
+"""What every study has: test instances of the environment's own ranges as a setting, and runs on training instances."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Controller:
         base: the kind of opponent (see `StudyOptions.tuned`) that it corrects; null: none. It is tuned for this alone.
         base_updates: GAN updates that tuning the base takes.
         varies: the controller that it is an ablation of; what it doesn't say is as there.
+        beside: a controller that the report compares it with, as an ablation with what it varies.
         settings: settings that it plays in; empty: all. An ablation plays on held-out instances unless it says more.
     """
 
@@ -43,6 +45,7 @@ class Controller:
     base: str | None = None
     base_updates: int = 2_000_000
     varies: str | None = None
+    beside: str | None = None
     settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -137,8 +140,8 @@ class StudyOptions:
         self._check_controllers()
 
     def _check_settings(self) -> None:
-        taken = {HELD_OUT} & set(self.settings)
-        require(not taken, "settings", sorted(taken), "other names: this one every study has")
+        taken = {HELD_OUT, TRAINING} & set(self.settings)
+        require(not taken, "settings", sorted(taken), "other names: these every study has")
         players = [*self.policies, *(f"tuned_{kind}" for kind in self.tuned), *self.controllers]
         players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, BASE)]
         for name, setting in self.elsewhere.items():
@@ -148,10 +151,14 @@ class StudyOptions:
     def _check_controllers(self) -> None:
         mains = [name for name, c in self.active.items() if c.varies is None]
         require(bool(mains), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
+        clash = sorted({*self.policies, "oracle"} & self.controllers.keys())
+        require(not clash, "controllers", clash, "names that no other policy has")
         everywhere = [HELD_OUT, *self.settings]
         for name, controller in self.active.items():
             original = controller.varies
             require(original in (None, *mains), f"controllers.{name}.varies", original, f"null or one of {mains}")
+            beside, others = controller.beside, sorted({*self.controllers} - {name})
+            require(beside in (None, *others), f"controllers.{name}.beside", beside, f"null or one of {others}")
             for setting in controller.settings:
                 require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
             played = not controller.settings or HELD_OUT in controller.settings
@@ -193,38 +200,51 @@ class StudyOptions:
         return {str(key): value for key, value in merged.items()}
 
 
-def check_same(there: StudyOptions, here: StudyOptions, folder: Path) -> None:
-    """Raises a `ConfigError` where a study would mix results of different options.
+def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, Any]:
+    """What a study's cells rest on, if it goes on with these options: what it has had so far, and what is new.
 
-    More may be added to a study: controllers, settings, policies, seeds. What it has already stays as it was.
+    More may be added to a study: controllers, settings, policies, seeds. What it has had stays as it was, also where it
+    was taken out and is put back.
+
+    Args:
+        there: what this function gave when the study was last started; empty: it is new.
+        here: the options.
+        folder: the study's.
+
+    Raises:
+        ConfigError: the study would mix results of different options.
     """
-    found = _differences(_fixed(there), _fixed(here))
+    now = _fixed(here)
+    found = _differences(there, now) if there else []
     if found:
         raise ConfigError(
             f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
             f"or the options of {folder}/study/config.yml to go on with that one"
         )
+    return now | {part: there.get(part, {}) | now[part] for part in _GROWING}
 
 
 def _fixed(options: StudyOptions) -> dict[str, Any]:
-    """What may not change in a study that is there; all defaults are filled in."""
+    """What may not change in a study that is there, as JSON has it; all defaults are filled in."""
     kept = {key: value for key, value in to_dict(options).items() if key not in _FREE}
+    policies = {name: load_policy(name) for name in options.policies}
     parts: dict[str, dict[str, Any]] = {"controllers": {**options.listed}, "settings": {**options.elsewhere}}
     fixed = {
         part: {name: {k: v for k, v in to_dict(entry).items() if k not in _FREE} for name, entry in entries.items()}
-        for part, entries in parts.items()
+        for part, entries in (parts | {"policies": policies}).items()
     }
-    return kept | fixed
+    return dict(json.loads(json.dumps(kept | fixed)))
 
 
-_FREE = ("folder", "policies", "tuned", "workers", "seeds", "settings", "target", "notes")
-"""`settings` is free where it is a controller's list of them; what the settings are is not."""
+_GROWING = ("controllers", "settings", "policies")
+_FREE = ("folder", "policies", "tuned", "workers", "seeds", "beside", "settings", "target", "notes")
+"""`settings` and `policies` are free where they are lists of names; what these stand for is not."""
 
 
 def _differences(a: Any, b: Any, name: str = "") -> list[str]:
     if not (isinstance(a, dict) and isinstance(b, dict)):
         return [] if a == b else [f"{name}={b!r} (there: {a!r})"]
-    added = name in ("controllers", "settings")  # or taken out
+    added = name in _GROWING  # or taken out
     keys = a.keys() & b.keys() if added else a.keys() | b.keys()
     prefix = f"{name}." if name else ""
     return [text for key in sorted(keys) for text in _differences(a.get(key), b.get(key), prefix + key)]

@@ -27,9 +27,10 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """All numbers of a study; its cells must be done.
 
     Returns:
-        `name`, `metric`, `sizes`, `learned` (the controller that is best on training instances), its `base`,
+        `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`,
         `best_schedule`, `strongest` (the tuned schedule that is best on training instances), `target`, `notes`,
-        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`.
+        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`. A policy's `against`
+        has its gain over each tuned schedule but `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
@@ -105,16 +106,18 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         row = run_row(parts, reached[name], budget)
         row |= _scores(finals[name], size, parts)
         row |= compare_with(finals[name], against)
-        for key, other in (
-            ("feedback", name + REPLAY),
-            ("feedback_beyond_rates", name + RATES_REPLAY),
-            ("against_rates", "tuned_rates"),
-        ):
-            if other in finals and other != name:
+        for key, other in (("feedback", name + REPLAY), ("feedback_beyond_rates", name + RATES_REPLAY)):
+            if other in finals:
                 row[key] = compare_with(finals[name], finals[other])
+        row["against"] = {
+            other: compare_with(finals[name], finals[other])
+            for other, kind in study.opponents.items()
+            if kind in SCHEDULE_KINDS and other in finals and other not in (BEST, name)
+        }
         controller = study.options.active.get(name)
         row["trained"] = controller is not None
         row["ablation"] = controller is not None and controller.varies is not None
+        row["trained_elsewhere"] = controller is not None and bool(controller.training)
         row["saved"] = {
             other: stratified(np.minimum(reached[other], budget) - np.minimum(reached[name], budget), mean)
             for other in ("fixed", BEST, "tuned_rates")
@@ -227,17 +230,21 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
 
 
 def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:
-    """Each ablation against what it varies, over the training seeds that both have: `gain` above 0: better without."""
+    """Each ablation against what it varies, and controllers beside others, over the training seeds that both have.
+
+    A `gain` above 0: better than that.
+    """
     size, found = study.options.instances, []
     for name, controller in study.options.active.items():
-        if controller.varies is None or name not in played:
+        other = controller.varies or controller.beside
+        if other not in played or name not in played:
             continue
-        pair = list(zip(played[name], played[controller.varies], strict=False))
+        pair = list(zip(played[name], played[other], strict=False))
         mine, theirs = (arranged([e.final for e in side], size) for side in zip(*pair, strict=True))
         found.append(
             {
                 "name": name,
-                "varies": controller.varies,
+                "varies": other,
                 "seeds": len(pair),
                 "iqm": rows[name]["iqm"],
                 **compare_with(mine, theirs),

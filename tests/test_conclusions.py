@@ -14,7 +14,8 @@ def interval(value: float, low: float, high: float) -> dict[str, Any]:
 
 
 def row(gain: dict[str, Any], **more: Any) -> dict[str, Any]:
-    base = {"gain": gain, "probability": interval(0.8, 0.7, 0.9), "crashes": 0, "n": 8, "seeds": 1, "ablation": False}
+    base = {"gain": gain, "probability": interval(0.8, 0.7, 0.9), "crashes": 0, "n": 8, "seeds": 1, "against": {}}
+    base |= {"ablation": False, "trained_elsewhere": False}
     return {**base, "collapse_rate": 0.0, "feedback": {"gain": gain, "probability": None}, **more}
 
 
@@ -82,11 +83,14 @@ def test_the_target_needs_trainings() -> None:
     assert "is not met" in conclusions(made)[1]
 
 
-@pytest.mark.parametrize(("low", "words"), [(0.01, "is met"), (-0.01, "is not met")])
-def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, words: str) -> None:
+@pytest.mark.parametrize(
+    ("low", "seeds", "words"), [(0.01, 3, "is met"), (-0.01, 3, "is not met"), (0.01, 2, "is not met")]
+)
+def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, seeds: int, words: str) -> None:
     made = summary(interval(0.1, 0.05, 0.15), strongest="tuned_rates", target=None)
     against = {"gain": interval(0.02, low, 0.04), "probability": interval(0.52, 0.45, 0.6)}
-    made["settings"]["held_out"]["policies"]["ppo"]["against_rates"] = against
+    mine = {"against": {"tuned_rates": against}, "seeds": seeds} | SPREAD
+    made["settings"]["held_out"]["policies"]["ppo"] |= mine
     sentence = conclusions(made)[1]
     assert (
         words in sentence and "probability 0.52" in sentence and "the tuned schedule of learning rates is" in sentence
@@ -140,7 +144,10 @@ def test_feedback_is_what_is_left_beside_the_learning_rates_that_were_given() ->
     made = summary(interval(0.2, 0.15, 0.25))
     against = {"gain": interval(0.01, -0.02, 0.04), "probability": interval(0.52, 0.45, 0.6)}
     beyond = {"gain": interval(0.01, -0.05, 0.15), "probability": interval(0.6, 0.5, 0.7)}
-    made["settings"]["held_out"]["policies"]["ppo"] |= {"against_rates": against, "feedback_beyond_rates": beyond}
+    made["settings"]["held_out"]["policies"]["ppo"] |= {
+        "against": {"tuned_rates": against},
+        "feedback_beyond_rates": beyond,
+    }
     text = "\n".join(conclusions(made))
     assert "ppo is not told apart from a tuned schedule of learning rates themselves" in text
     assert "The probability that a run is better: 0.52 [0.45, 0.60]" in text
@@ -158,10 +165,20 @@ def test_a_setting_that_the_learned_policy_did_not_play_in_is_said() -> None:
     assert "ppo did not play in the setting far." in conclusions(made)
 
 
-def test_a_controller_made_for_a_setting_is_what_transfers_there() -> None:
+@pytest.mark.parametrize(
+    ("elsewhere", "words"), [(True, "schedule (tuned on the study's"), (False, "schedule: +0.200")]
+)
+def test_ablations_that_play_in_a_setting_transfer_beside_the_learned_policy(elsewhere: bool, words: str) -> None:
     made = summary(interval(0.1, 0.05, 0.15))
-    made["settings"]["far"] = {"policies": {"blind": row(interval(0.2, 0.1, 0.3), ablation=True)}}
-    assert any("far: blind is better than the tuned schedule, which was tuned on" in c for c in conclusions(made))
+    blind = row(interval(0.2, 0.1, 0.3), ablation=True, trained_elsewhere=elsewhere)
+    made["settings"]["far"] = {"policies": {"ppo": row(interval(0.1, 0.05, 0.15)), "blind": blind}}
+    found = conclusions(made)
+    assert any("far: ppo is better than the tuned schedule" in sentence for sentence in found)
+    assert any(f"far: blind is better than the tuned {words}" in sentence for sentence in found)
+
+
+def test_what_rests_on_one_training_says_so() -> None:
+    assert "All that is said of ppo rests on one training of it" in "\n".join(conclusions(summary(interval(1, 0, 2))))
 
 
 def test_one_training_is_no_verdict() -> None:

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from agents.study_options import StudyOptions, check_same
-from baselines.options import CONFIGS, load, register_presets
+from agents import study_options
+from agents.study_options import StudyOptions, go_on
+from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from gan_env import ConfigError
 from gan_env.config import env_config
 
@@ -71,6 +72,9 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
         ({"tuned": ("schedule", "luck")}, "diffusion"),
         ({"policies": ("cosinus",)}, "cosine"),
         ({"settings": {"held_out": {}}}, "other names"),
+        ({"settings": {"training": {}}}, "other names"),
+        ({"controllers": {"ada": {"seeds": 1}}, "policies": ("ada",)}, r"controllers=\['ada'\].*no other policy"),
+        ({"controllers": {"a": {"seeds": 1, "beside": "b"}}}, r"controllers\.a\.beside='b'"),
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
         ({"settings": {"far": {"instances": 1000}}}, r"settings\.far\.instances.*at most 256"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
@@ -108,7 +112,7 @@ def study(**changes: Any) -> StudyOptions:
     ],
 )
 def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
-    check_same(study(), study(**changes), Path("x"))
+    go_on(go_on({}, study(), Path("x")), study(**changes), Path("x"))
 
 
 @pytest.mark.parametrize(
@@ -125,4 +129,19 @@ def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
 )
 def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        check_same(study(), study(**changes), Path("x"))
+        go_on(go_on({}, study(), Path("x")), study(**changes), Path("x"))
+
+
+def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
+    folder, first = Path("x"), study(policies=("fixed", "cosine"))
+    between = go_on(go_on({}, first, folder), study(settings={}), folder)
+    assert go_on(between, first, folder) == between
+    with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=2"):
+        go_on(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
+
+
+def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = go_on({}, study(), Path("x"))
+    monkeypatch.setattr(study_options, "load_policy", lambda name: PolicyOptions(hold=3))
+    with pytest.raises(ConfigError, match=r"policies\.fixed\.hold=3 \(there: 1\)"):
+        go_on(there, study(), Path("x"))

@@ -5,7 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.study_summary import arranged, break_even, compare_with, run_row, updates_needed
+from agents.study_options import StudyOptions
+from agents.study_summary import (
+    ablations,
+    arranged,
+    best_on_training,
+    break_even,
+    compare_with,
+    failures,
+    run_row,
+    strongest_schedule,
+    updates_needed,
+)
 from baselines.rollout import Episodes
 
 
@@ -78,3 +89,55 @@ def test_break_even_is_what_training_took_over_what_a_run_saves(low: float, runs
     found = break_even(rows, "ppo")
     assert found["fixed"]["runs"] == runs
     assert found["best_schedule"]["runs"] == (None if runs is None else 0)  # tuning took as much as training
+
+
+# --- choices ---
+
+
+class Stub:
+    """A study of which all that is asked for is given."""
+
+    def __init__(self, finals: dict[str, list[float]], opponents: dict[str, str] | None = None) -> None:
+        self.finals, self.opponents = finals, opponents or {}
+        self.options = StudyOptions(env={"preset": "points"}, instances=3, gan_seeds=2)
+        self.mains = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
+
+    def on_training(self, name: str, seed: int = 0) -> Episodes:
+        return episodes([[0.0, self.finals[name][seed]]] * 4)
+
+
+def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_trainings() -> None:
+    study: Any = Stub({"few": [-9.0], "worse": [-1.0, -2.0], "better": [-1.0, -3.0]})
+    assert best_on_training(study) == "better"
+
+
+def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
+    finals = {"best_schedule": [-1.0], "tuned_rates": [-3.0], "tuned_r3gan": [-2.0], "tuned_ada": [-9.0]}
+    kinds = {"best_schedule": "schedule", "tuned_rates": "rates", "tuned_r3gan": "r3gan", "tuned_ada": "ada"}
+    study: Any = Stub(finals, kinds)
+    assert strongest_schedule(study) == "tuned_rates"
+
+
+def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> None:
+    """Three instances, two GAN seeds; the gains by instance are 1, -2 and 0."""
+    study: Any = Stub({})
+    against = [episodes([[0.0, end] for end in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)])]
+    learned = [episodes([[0.0, end] for end in (-1.0, 1.0, 1.0, -1.0, 3.0, -1.0)], crashed=[False] * 5 + [True])]
+    found = failures(study, {"ppo": learned, "best_schedule": against}, "ppo")
+    assert [(row["instance"], row["gain"]) for row in found["worst"]] == [(1, -2.0), (2, 0.0), (0, 1.0)]
+    assert [row["crashes"] for row in found["worst"]] == [0, 1, 0]
+    assert found["worst"][1]["standard_error"] == pytest.approx(1.0)
+
+
+def test_a_controller_is_compared_with_what_it_varies_or_stands_beside() -> None:
+    """Over the trainings that both have: here the first one."""
+    study: Any = Stub({})
+    pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1, "beside": "ppo"}, "blind": {"seeds": 1, "varies": "ppo"}}
+    study.options = StudyOptions(controllers=pair, instances=3, gan_seeds=1)
+    played = {"ppo": [episodes([[0.0, -1.0]] * 3), episodes([[0.0, -9.0]] * 3)]}
+    played |= {name: [episodes([[0.0, end]] * 3)] for name, end in (("lstm", -2.0), ("blind", 0.0))}
+    found = ablations(study, {name: {"iqm": 0.0} for name in played}, played)
+    assert [(row["name"], row["varies"], row["seeds"], row["gain"]["value"]) for row in found] == [
+        ("lstm", "ppo", 1, 1.0),
+        ("blind", "ppo", 1, -1.0),
+    ]
