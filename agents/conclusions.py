@@ -88,7 +88,8 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
         met = chance["value"] >= aim and low > TARGET_LOW and mine["seeds"] >= TARGET_SEEDS
     return (
         f"On training instances {whom} is the strongest. A run of {summary['learned']} is better than one of it on the "
-        f"same instance with probability {chance['value']:.2f} [{low:.2f}, {high:.2f}]. The target, {what}, is "
+        f"same instance with probability {chance['value']:.2f} [{low:.2f}, {high:.2f}]; training by training it gains "
+        f"{', '.join(f'{gain:+.3f}' for gain in against['gain']['by_training'])}. The target, {what}, is "
         f"{'met' if met else 'not met'}."
     )
 

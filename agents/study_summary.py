@@ -158,11 +158,12 @@ def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, A
 def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
     """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each.
 
-    The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met.
+    The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met; and
+    `by_training`, [S].
     """
     gain = np.broadcast_to(opponent, np.broadcast_shapes(opponent.shape, scores.shape)) - scores
     others = stratified(gain.mean(axis=2, keepdims=True), mean)["ci95"]
-    found = stratified(gain, mean) | {"over_instances": others}
+    found = stratified(gain, mean) | {"over_instances": others, "by_training": gain.mean(axis=(1, 2)).tolist()}
     return {"gain": found, "probability": probability_of_improvement(scores, opponent)}
 
 

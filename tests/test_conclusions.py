@@ -10,7 +10,7 @@ SPREAD = {"by_seed": [-1.0, -2.0], "spread_over_seeds": 0.5}
 
 
 def interval(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"value": value, "ci95": [low, high]}
+    return {"value": value, "ci95": [low, high], "by_training": [low, high]}
 
 
 def row(gain: dict[str, Any], **more: Any) -> dict[str, Any]:
