@@ -172,11 +172,9 @@ def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[s
     for sign, what in words.items():
         listed = [f"{name} ({shown(gain)})" for name, gain in gains.items() if verdict(gain) == sign]
         parts += [f"{what} {', '.join(listed)}"] if listed else []
-    return (
-        [f"Of the other controllers, against their own mean trajectories, feedback {'; it '.join(parts)}."]
-        if parts
-        else []
-    )
+    if not parts:
+        return []
+    return [f"Of the other controllers, against their own mean trajectories, feedback {'; it '.join(parts)}."]
 
 
 def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:

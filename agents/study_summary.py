@@ -27,10 +27,10 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """All numbers of a study; its cells must be done.
 
     Returns:
-        `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`,
-        `best_schedule`, `strongest` (the tuned schedule that is best on training instances), `target`, `notes`,
-        `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even` and `failures`. A policy's `against`
-        has its gain over each tuned schedule but `best_schedule`, which `gain` is over.
+        `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule`, `strongest` (the
+        tuned schedule that is best on training instances), `target`, `notes`, `settings` (by setting: `policies`,
+        `profiles`), `ablations`, `break_even` and `failures`. A policy's `against` has its gain over each tuned
+        schedule but `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}

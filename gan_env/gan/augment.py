@@ -1,7 +1,7 @@
 """Differentiable augmentation on the discriminator's inputs, part by part, each with a probability per row.
 
-As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) p in [0, 1] is the *probability* with which a part
-is applied to each sample, so the real distribution stays the generator's optimum for p < 1; the same distribution of
+As in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676) p in [0, 1] is the *probability* with which a part is applied
+to each sample, so the real distribution stays the generator's optimum for p < 1; the same distribution of
 transforms meets real and fake. At p = 0 the inputs pass through bit by bit.
 
 Parts of points:

@@ -2,8 +2,8 @@
 
 Each weight, as a matrix of outputs by everything else, is divided by `sigma ** strength`, where sigma is its largest
 singular value: at strength 1 that matrix has a gain of at most one (a convolution's own gain, over pixels that overlap,
-may be larger, as in the paper), at strength 0 nothing changes. Sigma comes from one
-step of power iteration a call, from left singular vectors that the caller keeps between calls.
+may be larger, as in the paper), at strength 0 nothing changes. Sigma comes from one step of power iteration a call,
+from left singular vectors that the caller keeps between calls.
 """
 
 import torch
