@@ -27,7 +27,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         *([f"{learned} corrects a tuned opponent of the kind {summary['base']}."] if summary["base"] else []),
         _against(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
         _target(summary, mine),
-        *_rates(learned, mine),
+        *_rates(summary, mine),
         *_feedback(learned, mine),
         *([_oracle(rows["oracle"]["gain"], mine["against_oracle"]["gain"])] if "oracle" in rows else []),
         _seeds(learned, mine),
@@ -94,17 +94,16 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     )
 
 
-def _rates(learned: str, mine: dict[str, Any]) -> list[str]:
+def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
     """The comparison with a schedule that, too, undoes the learning rates that a run was started with."""
     if "tuned_rates" not in mine["against"]:
         return []
     gain, chance = (mine["against"]["tuned_rates"][key] for key in ("gain", "probability"))
     whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
-    low, high = chance["ci95"]
-    return [
-        f"{_against(learned, whom, gain)} The probability that a run is better: {chance['value']:.2f} "
-        f"[{low:.2f}, {high:.2f}]."
-    ]
+    (low, high), found = chance["ci95"], [_against(summary["learned"], whom, gain)]
+    if summary["strongest"] != "tuned_rates":  # else the target's sentence has said it
+        found += [f"The probability that a run is better: {chance['value']:.2f} [{low:.2f}, {high:.2f}]."]
+    return [" ".join(found)]
 
 
 def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:

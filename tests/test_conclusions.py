@@ -95,6 +95,7 @@ def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, seeds
     assert (
         words in sentence and "probability 0.52" in sentence and "the tuned schedule of learning rates is" in sentence
     )
+    assert not any("The probability that a run is better" in text for text in conclusions(made))  # once is enough
 
 
 def test_instances_drawn_anew_may_leave_a_doubt() -> None:
