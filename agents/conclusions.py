@@ -29,7 +29,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         _target(summary, mine),
         *_rates(summary, mine),
         *_feedback(learned, mine),
-        *([_oracle(rows["oracle"]["gain"], mine["against_oracle"]["gain"])] if "oracle" in rows else []),
+        *_oracle(summary, rows, mine),
         _seeds(learned, mine),
         *_others(rows, learned),
         *_feedback_of_others(rows, learned),
@@ -126,11 +126,17 @@ def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
     ]
 
 
-def _oracle(oracle: dict[str, Any], mine: dict[str, Any]) -> str:
+def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict[str, Any]) -> list[str]:
+    """What knowing the instance is worth to a schedule: against the strongest one for all instances."""
+    if "oracle" not in rows:
+        return []
+    strongest, oracle = summary["strongest"], rows["oracle"]
+    gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
     best = "the oracle, which has the best schedule for each instance by itself"
-    return f"{_against('A schedule chosen for each instance', 'the tuned one for all', oracle)} " + _against(
-        "The learned policy", best, mine
-    )
+    return [
+        f"{_against('A schedule chosen for each instance', f'{SCHEDULES[strongest]} for all of them', gain)} "
+        f"{_against('The learned policy', best, mine['against_oracle']['gain'])}"
+    ]
 
 
 def _seeds(learned: str, row: dict[str, Any]) -> str:

@@ -98,6 +98,24 @@ def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, seeds
     assert not any("The probability that a run is better" in text for text in conclusions(made))  # once is enough
 
 
+@pytest.mark.parametrize(
+    ("strongest", "words"),
+    [
+        ("best_schedule", "is better than the tuned schedule for all of them: +0.300"),
+        ("tuned_rates", "is not told apart from the tuned schedule of learning rates for all of them: +0.020"),
+    ],
+)
+def test_the_oracle_is_compared_with_the_strongest_schedule(strongest: str, words: str) -> None:
+    rival = {"gain": interval(0.02, -0.01, 0.04), "probability": interval(0.52, 0.45, 0.6)}
+    made = summary(interval(0.1, 0.05, 0.15), strongest=strongest)
+    rows = made["settings"]["held_out"]["policies"]
+    rows["oracle"] = row(interval(0.3, 0.2, 0.4), against={"tuned_rates": rival})
+    rows["ppo"] |= {"against": {"tuned_rates": rival}, "against_oracle": rival} | SPREAD
+    text = "\n".join(conclusions(made))
+    assert f"A schedule chosen for each instance {words}" in text
+    assert "The learned policy is not told apart from the oracle" in text
+
+
 def test_instances_drawn_anew_may_leave_a_doubt() -> None:
     sure, unsure = ({"over_instances": [low, 0.3]} for low in (0.02, -0.02))
     assert (
