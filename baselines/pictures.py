@@ -120,9 +120,10 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
         axis.set_title(title, fontsize=8)
         axis.axis("off")
     for axis, column in zip(np.atleast_1d(below.subplots(1, len(knobs) + 1)), ["log_metric", *knobs], strict=True):
-        for name, d in decisions.items():
+        for place, (name, d) in enumerate(decisions.items()):  # a run has one colour, whatever knobs the others have
             if column in d:
-                axis.plot(np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0), label=name, lw=1.6)
+                line = np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0)
+                axis.plot(*line, color=f"C{place}", label=name, lw=1.6)
         axis.set(title=column.removeprefix("knob_"), xlabel="GAN updates")
         axis.grid(alpha=0.3)
         if column in knobs:

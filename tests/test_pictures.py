@@ -100,4 +100,6 @@ def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> Non
     lines = figure.axes[3].lines
     np.testing.assert_allclose(lines[0].get_ydata(), [2, 1.25, 0.75])  # the median of the seeds
     assert [line.get_label() for line in lines] == ["one", "two", "real against real"]
+    (alone,) = figure.axes[5].lines  # augment, which only the second run has
+    assert alone.get_color() == lines[1].get_color() != lines[0].get_color()
     plt.close(figure)
