@@ -100,10 +100,11 @@ def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
         return []
     gain, chance = (mine["against"]["tuned_rates"][key] for key in ("gain", "probability"))
     whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
-    (low, high), found = chance["ci95"], [_against(summary["learned"], whom, gain)]
-    if summary["strongest"] != "tuned_rates":  # else the target's sentence has said it
-        found += [f"The probability that a run is better: {chance['value']:.2f} [{low:.2f}, {high:.2f}]."]
-    return [" ".join(found)]
+    sentence = _against(summary["learned"], whom, gain)
+    if summary["strongest"] == "tuned_rates":
+        return [sentence]  # the target's sentence has said the probability
+    low, high = chance["ci95"]
+    return [f"{sentence} The probability that a run is better: {chance['value']:.2f} [{low:.2f}, {high:.2f}]."]
 
 
 def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:

@@ -63,11 +63,11 @@ def result_table(rows: dict[str, dict[str, Any]]) -> Table:
     rivals = dict.fromkeys(other for row in rows.values() for other in row["against"])
     over = [title for other in rivals for title in (f"gain over {other}", f"P over {other}")]
     header = ["policy", "seeds", "runs", "final IQM", "best IQM", f"gain over {BEST}", f"P over {BEST}", *over, *there,
-              "spread over seeds"]  # fmt: skip
+              "spread over seeds", "spread over GAN seeds"]  # fmt: skip
     cells = []
     for name in _ordered(rows):
         row = rows[name]
-        spread = row["spread_over_seeds"]
+        spreads = (row["spread_over_seeds"], row["spread_over_gan_seeds"])
         cells.append(
             [
                 name,
@@ -79,7 +79,7 @@ def result_table(rows: dict[str, dict[str, Any]]) -> Table:
                 "" if name == BEST else chance(row["probability"]),
                 *(text for other in rivals for text in _against(row["against"].get(other))),
                 *(shown(row[key]["gain"]) if key in row else "" for key in there.values()),
-                "" if spread is None else f"{spread:.3f}",
+                *("" if spread is None else f"{spread:.3f}" for spread in spreads),
             ]
         )
     return Table(header, cells)

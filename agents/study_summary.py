@@ -104,7 +104,7 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     rows = {}
     for name, parts in played.items():
         row = run_row(parts, reached[name], budget)
-        row |= _scores(finals[name], size, parts)
+        row |= score_row(finals[name], size, parts)
         row |= compare_with(finals[name], against)
         for key, other in (("feedback", name + REPLAY), ("feedback_beyond_rates", name + RATES_REPLAY)):
             if other in finals:
@@ -138,8 +138,8 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     return {"metric": metric, "policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
 
 
-def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
-    """Final and best metric, and how trainings differ."""
+def score_row(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
+    """Final and best metric, and how trainings differ, and runs of one training on one instance."""
     best = arranged([e.log_metric.min(axis=1) for e in parts], instances)
     by_seed = [float(iqm(one.ravel())) for one in final]
     middle = stratified(final, iqm)
@@ -152,6 +152,7 @@ def _scores(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, A
         "n": final.size,
         "by_seed": by_seed,
         "spread_over_seeds": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
+        "spread_over_gan_seeds": float(np.sqrt(final.var(axis=2, ddof=1).mean())) if final.shape[2] > 1 else None,
     }
 
 

@@ -14,6 +14,7 @@ from agents.study_summary import (
     compare_with,
     failures,
     run_row,
+    score_row,
     strongest_schedule,
     updates_needed,
 )
@@ -52,6 +53,17 @@ def test_crashes_collapses_and_updates_to_the_target_by_hand() -> None:
     assert row["collapse_rate"] == 0.25  # the crashed run is counted once
     assert row["reached_target"] == 0.5
     assert row["updates_to_target"] == pytest.approx((50 + 100 + 100 + 100) / 4)
+
+
+def test_spreads_are_those_of_trainings_and_of_runs_within_an_instance() -> None:
+    """Two instances, two GAN seeds: runs differ by 2 and by 4 within them; the second training ends 1 higher."""
+    one = episodes([[9.0, end] for end in (0, 10, 2, 14)])
+    two = episodes([[9.0, end + 1] for end in (0, 10, 2, 14)])
+    row = score_row(arranged([one.final, two.final], 2), 2, [one, two])
+    assert row["spread_over_gan_seeds"] == pytest.approx(np.sqrt((2 + 8) / 2))
+    assert row["spread_over_seeds"] == pytest.approx(np.sqrt(1 / 2))
+    alone = score_row(arranged([one.final], 4), 4, [one])
+    assert alone["spread_over_gan_seeds"] is None and alone["spread_over_seeds"] is None
 
 
 def test_roughness_is_known_where_losses_are_observed() -> None:
