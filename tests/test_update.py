@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gan_env.config import ConfigError
@@ -25,6 +27,7 @@ from gan_env.gan.update import (
     PopulationState,
     Update,
     adam,
+    bias_corrections,
     deceive,
 )
 from gan_env.mdp.knobs import knob_table
@@ -317,13 +320,24 @@ def test_adam_is_torchs_adam_with_a_rate_and_momentum_a_row() -> None:
         torch.optim.Adam([p], lr.item(), (beta_1.item(), BETA_2), EPSILON)
         for p, lr, beta_1 in zip(theirs, rates, momenta, strict=True)
     ]
-    for step in range(4):
+    corrections = torch.zeros(2), torch.zeros(2)
+    for _ in range(4):
         grad = torch.randn(2, 5)
-        ours, first, second = adam(ours, grad, first, second, torch.full((2,), step), rates, momenta)
+        corrections = bias_corrections(corrections, momenta)
+        ours, first, second = adam(ours, grad, first, second, rates, momenta, corrections)
         for row, (parameter, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
             parameter.grad = grad[row]
             optimizer.step()
     torch.testing.assert_close(ours, torch.stack([p.detach() for p in theirs]), rtol=1e-5, atol=1e-6)
+
+
+@given(beta_1=st.floats(0, 0.99), updates=st.integers(1, 600))
+def test_bias_corrections_are_one_less_a_power(beta_1: float, updates: int) -> None:
+    found = torch.zeros(1), torch.zeros(1)
+    for _ in range(updates):
+        found = bias_corrections(found, torch.tensor([beta_1]))
+    assert found[0].item() == pytest.approx(1 - beta_1**updates, rel=1e-4)
+    assert found[1].item() == pytest.approx(1 - BETA_2**updates, rel=1e-4)
 
 
 # --- differentiable ---

@@ -100,7 +100,7 @@ class Layer:
     def __call__(self, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
         """[N, *weight_shape], [N, O], [N, B, ...] -> [N, B, ...]."""
         if self.kind == "linear":
-            return torch.baddbmm(bias[:, None], x.flatten(2), weight)
+            return x.flatten(2) @ weight + bias[:, None]
         if self.kind == "conv":
             y = conv(x, weight, self.groups)
         elif self.kind == "basis":

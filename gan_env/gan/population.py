@@ -213,8 +213,9 @@ class Population:
         g, d = self.generator.size, self.discriminator.size
         vectors = sum(self.discriminator.outputs) if "spectral" in self.config.knobs else 0
         step = torch.zeros(self.num_rows, dtype=torch.int64, device=self.device)
-        moments = (zeros(g), zeros(g), zeros(d), zeros(d))
-        return PopulationState(zeros(g), zeros(d), *moments, zeros(g), zeros(vectors), step, zeros(len(STATISTICS)))
+        moments, corrections = (zeros(g), zeros(g), zeros(d), zeros(d)), (step.float(), step.float())
+        totals = zeros(len(STATISTICS))
+        return PopulationState(zeros(g), zeros(d), *moments, zeros(g), *corrections, zeros(vectors), step, totals)
 
     def _draw(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
         """The random numbers of one update of n rows, uniform [n, U] and normal [n, V].

@@ -39,6 +39,8 @@ class PopulationState:
     mean_d: Tensor
     square_d: Tensor
     ema: Tensor
+    correction_1: Tensor  # [N], Adam's bias corrections 1 - beta^t
+    correction_2: Tensor  # [N]
     vectors: Tensor  # [N, V], the discriminator's left singular vectors, for `spectral`
     step: Tensor  # [N] int64, updates since the row's reset
     totals: Tensor  # [N, len(STATISTICS)]
@@ -150,7 +152,8 @@ class Update:
             regularised = regularised + knobs["gp"] * between
         (grad_d,) = torch.autograd.grad(regularised.sum(), d, create_graph=self.differentiable)
         rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
-        new_d, mean_d, square_d = adam(state.d, grad_d, state.mean_d, state.square_d, state.step, rate_d, rows.beta_1)
+        corrections = bias_corrections((state.correction_1, state.correction_2), rows.beta_1)
+        new_d, mean_d, square_d = adam(state.d, grad_d, state.mean_d, state.square_d, rate_d, rows.beta_1, corrections)
 
         # Generator, against the new discriminator, on the same fakes. Its gradient goes through the fakes alone, not
         # through what the discriminator has just learnt from them.
@@ -161,14 +164,14 @@ class Update:
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
-        new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, state.step, rate_g, rows.beta_1)
+        new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, rate_g, rows.beta_1, corrections)
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
         sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
         totals = state.totals + torch.stack(sums, dim=1)
-        new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, vectors, state.step + 1, totals]
+        new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
         return new if self.differentiable else [tensor.detach() for tensor in new]
 
     def clean_logits(self, state: PopulationState, inputs: Tensor, knobs: dict[str, Tensor]) -> Tensor:
@@ -227,15 +230,29 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
     return ARCHITECTURES[name](Sizes(config.latent_dim, config.width, config.depth, sample_shape))
 
 
+def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:
+    """What Adam divides its two moments by: 1 - beta^t, [N] each, from those of the update before (zeros at first).
+
+    They are the moments of a gradient that is always 1. Powers would be computed anew for each weight, once they are
+    fused with what is done to it.
+    """
+    ones = torch.ones_like(beta_1)
+    return torch.lerp(before[0], ones, 1 - beta_1), torch.lerp(before[1], ones, 1 - BETA_2)
+
+
 def adam(
-    weights: Tensor, grad: Tensor, first: Tensor, second: Tensor, step: Tensor, rate: Tensor, beta_1: Tensor
+    weights: Tensor,
+    grad: Tensor,
+    first: Tensor,
+    second: Tensor,
+    rate: Tensor,
+    beta_1: Tensor,
+    corrections: tuple[Tensor, Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of Adam: [N, P] each, and for each row [N] its step count, learning rate and momentum."""
-    t = (step + 1).float()
+    """One step of Adam: [N, P] each, and for each row [N] its learning rate, momentum and bias corrections."""
     first = torch.lerp(first, grad, 1 - beta_1[:, None])
     second = torch.lerp(second, grad.square(), 1 - BETA_2)
-    size = rate / (1 - beta_1**t)
-    unbiased = second / (1 - BETA_2**t)[:, None]
+    size, unbiased = rate / corrections[0], second / corrections[1][:, None]
     if unbiased.requires_grad:  # weights beyond a row's width have zero moments, where the root's slope is infinite
         unbiased = unbiased.clamp(min=TINY)
     root = torch.sqrt(unbiased) + EPSILON
