@@ -47,9 +47,9 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are
-    in `env.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on
-    training and held-out data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log
-    metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
+    in `env.unwrapped.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D
+    on training and held-out data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
+    (log metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
 
     ## Reward
     A weighted sum of the terms in `gan_env.mdp.rewards.REWARDS`. Default: `log_improvement`, log m(t-1) - log m(t) for
@@ -58,7 +58,8 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
-    `reset(options={"instance": ...})` pins the instance. The first observation has zeros where nothing was trained.
+    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are those
+    of zeros: 0, or -6 where they are logarithms (spread of losses, gradient norms, penalty).
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
@@ -67,7 +68,8 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Information
     `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `crashed`, and the value of
-    each controlled knob.
+    each controlled knob as `knob_NAME`; after `reset` only `log_metric`. Of a run that crashed `collapse` is -inf and
+    the shares are 0.
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".

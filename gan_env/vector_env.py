@@ -35,7 +35,7 @@ JUDGED_TOGETHER = 24
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends on its own seed, instance and actions alone: not on N, and not on the other rows.
+    A row depends on its own seed, instance and actions alone: not on the other rows nor, but for rounding, on N.
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
@@ -43,7 +43,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     | key | value |
     |---|---|
-    | `"instance"` | an index, an `Instance`, a mapping of its fields, or a list of N of these |
+    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or a list of N of these |
     | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gan_env.config import ConfigError
 from gan_env.gan.data import DataBank
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
@@ -124,6 +125,14 @@ def test_state_goes_out_and_in() -> None:
     for made in (original, copy):
         made.update(knobs(2), 3)
     assert torch.equal(original.state.g, copy.state.g)
+
+
+def test_a_state_of_another_version_is_refused() -> None:
+    made = population([3])
+    saved = made.get_state()
+    del saved["correction_1"]
+    with pytest.raises(ConfigError, match=r"correction_1.*start the run anew"):
+        made.set_state(saved)
 
 
 def test_a_saved_state_is_not_changed_by_training_on() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from gan_env.config import require
 from gan_env.gan.data import DataBank
 from gan_env.gan.programs import Programs
 from gan_env.gan.spectral import initial_vectors
@@ -198,7 +199,13 @@ class Population:
         return {name: tensor.clone() for name, tensor in (tensors | settings).items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Goes on from what `get_state` gave."""
+        """Goes on from what `get_state` gave.
+
+        Raises:
+            ConfigError: the state is of another version, where other tensors were kept.
+        """
+        missing = self.get_state().keys() - state.keys()
+        require(not missing, "state", f"one without {sorted(missing)}", "one of this version: start the run anew")
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(
