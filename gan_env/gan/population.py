@@ -204,8 +204,8 @@ class Population:
         Raises:
             ConfigError: the state is of another version, where other tensors were kept.
         """
-        missing = self.get_state().keys() - state.keys()
-        require(not missing, "state", f"one without {sorted(missing)}", "one of this version: start the run anew")
+        missing = [field.name for field in fields(self.state) if field.name not in state]
+        require(not missing, "state", f"one without {missing}", "one of this version: start the run anew")
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(
