@@ -81,17 +81,16 @@ def trained(bank: DataBank, knobs: tuple[str, ...], updates: int = 3, **given: f
 # --- knobs ---
 
 
-NETWORKS = [(name, False) for name in ("points", *ARCHITECTURES)] + [("points", True), ("dcgan", True)]
+NETWORKS = [(name, compiled) for name in ("points", *ARCHITECTURES) for compiled in (False, True)]
 
 
 @pytest.mark.parametrize(("network", "compiled"), NETWORKS)
 def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(
     banks: Callable[[str], DataBank], network: str, compiled: bool
 ) -> None:
-    """Bit by bit: all knobs together at their neutral values, against a program that knows of none.
-
-    Compiled, resnet and r3gan differ by one rounding: the compiler lays out their convolutions' inputs anew.
-    """
+    """Bit by bit: all knobs together at their neutral values, against a program that knows of none."""
+    if compiled and network in ("resnet", "r3gan") and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        pytest.skip("with AVX-512 one rounding differs (6e-8 after two updates), with AVX2 none")
     points = network == "points"
     bank, everything = banks("points" if points else "images"), POINT_KNOBS if points else IMAGE_KNOBS
     architecture = "mlp" if points else network
