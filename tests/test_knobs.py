@@ -328,9 +328,20 @@ def test_knobs_act_that_are_controlled_or_not_neutral() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_is_neutral_is_within_the_bounds_and_exact_at_their_lower_end(name: str) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_neutral_is_within_the_bounds_and_met_exactly(name: str, dtype: torch.dtype) -> None:
     knob = knob_table()[name]
     low, high = knob.bounds
     assert low <= knob.neutral <= high
-    if knob.neutral == low:
-        assert knob.decode(torch.zeros(1)).item() == low
+    coordinates = knob.encode(torch.full((9,), knob.neutral, dtype=dtype))
+    assert (knob.decode(coordinates) == knob.neutral).all()
+    assert (knob.decode(coordinates[:1]) == knob.neutral).all()
+
+
+@pytest.mark.parametrize("name", ["lr_g", "lr_d", "latent_noise"])
+def test_a_knob_that_does_nothing_has_a_slope_there(name: str) -> None:
+    knob = knob_table()[name]
+    low, high = knob.bounds
+    coordinate = knob.encode(torch.tensor(knob.neutral)).requires_grad_()
+    (slope,) = torch.autograd.grad(knob.decode(coordinate), coordinate)
+    assert float(slope) == pytest.approx(knob.neutral * math.log(high / low))

@@ -174,6 +174,18 @@ def test_uncontrolled_knobs_are_constants() -> None:
     assert "knob_instance_noise" not in infos
 
 
+def test_knobs_that_stay_where_they_do_nothing_leave_runs_as_they_are_without_them() -> None:
+    """Bit by bit, through the action's coordinates: all knobs that images alone do not have."""
+    points = ("latent_noise", "rotate", "augment_strength", "pseudo", "r2", "gp", "spectral", "lr_g", "lr_d")
+    with_all, without = (make(knobs=knobs, updates_per_decision=20) for knobs in (("r1", *points), ("r1",)))
+    for env in (with_all, without):
+        env.reset(seed=0)
+        for _ in range(3):
+            env.step(still(env))
+    for name in ("g", "d", "totals"):
+        assert torch.equal(getattr(with_all.population.state, name), getattr(without.population.state, name)), name
+
+
 def test_train_and_test_episodes_come_from_different_instances() -> None:
     train, test = make(split="train"), make(split="test")
     assert set(train.instances.instances).isdisjoint(test.instances.instances)

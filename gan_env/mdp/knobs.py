@@ -15,6 +15,9 @@ from torch import Tensor
 
 from gan_env.config import require
 
+ROUNDING = 1e-6
+"""Coordinates that differ by less are the same."""
+
 
 @dataclass
 class DynamicParameter:
@@ -67,8 +70,11 @@ class DynamicParameter:
         low, high = self.bounds
         if self.scale == "linear":
             value = low + (high - low) * coordinate
-        elif low > 0:
-            value = low * (high / low) ** coordinate
+        elif low > 0:  # counted from where the knob does nothing, which is met exactly
+            middle = min(max(self.neutral, low), high)
+            offset = coordinate - self.encode(torch.tensor(middle, dtype=coordinate.dtype, device=coordinate.device))
+            offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
+            value = middle * (high / low) ** offset
         else:
             value = self.floor * torch.expm1(coordinate * math.log1p(high / self.floor))
         return value.clamp(low, high)
