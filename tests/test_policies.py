@@ -124,7 +124,7 @@ def test_a_replay_starts_where_the_environment_does() -> None:
 
 def table(name: str, decisions: int, knob: str) -> Any:
     """The knob's values in each interval as configs/policy/ has the schedule, [T]."""
-    env = make(num_decisions=decisions)
+    env = make(num_decisions=decisions, knobs=(knob,))
     policy: Any = load_policy(name).make(env)
     column = env.config.knobs.index(knob)
     return env.knobs.table[knob].decode(torch.from_numpy(policy.table[:, column])).numpy()
@@ -132,12 +132,26 @@ def table(name: str, decisions: int, knob: str) -> Any:
 
 def test_r3gans_burn_in_is_over_after_eight_hundredths_of_the_run() -> None:
     """Of 26 decisions the first has the start, the second is half-way, the third at the end."""
-    assert table("r3gan", 26, "r1") == pytest.approx([0.05, 0.0275] + 24 * [0.005], rel=1e-4)
+    for penalty in ("r1", "r2"):
+        assert table("r3gan", 26, penalty) == pytest.approx([0.05, 0.0275] + 24 * [0.005], rel=1e-4)
+    for rate in ("lr_g", "lr_d"):
+        assert table("r3gan", 26, rate) == pytest.approx([1, 0.625] + 24 * [0.25], rel=1e-4)
     assert table("r3gan", 26, "augment") == pytest.approx([0, 0.275] + 24 * [0.55], rel=1e-4)
 
 
-def test_roths_schedule_falls_to_a_hundredth() -> None:
-    assert table("roth", 5, "r1") == pytest.approx([2, 0.632456, 0.2, 0.0632456, 0.02], rel=1e-4)
+@pytest.mark.parametrize(
+    ("mode", "augment"), [("absolute", [0, 0.275, 0.55, 0.55, 0.55]), ("delta", [0, 0.2, 0.4, 0.55, 0.55])]
+)
+def test_r3gans_burn_in_is_played_as_fast_as_knobs_move(mode: str, augment: list[float]) -> None:
+    """Augmentation in the first five of 26 decisions: in delta mode none moves by more than `max_change`, 0.2."""
+    env = make(mode, num_decisions=26, updates_per_decision=1, knobs=("augment",))
+    coordinates = run_episodes(load_policy("r3gan").make(env), env, range(2)).coordinates
+    np.testing.assert_allclose(coordinates[:, :5, 0], [augment, augment], atol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_roths_schedule_falls_to_a_hundredth(penalty: str) -> None:
+    assert table("roth", 5, penalty) == pytest.approx([2, 0.632456, 0.2, 0.0632456, 0.02], rel=1e-4)
 
 
 def test_the_noise_fades_within_a_quarter_of_the_run() -> None:
