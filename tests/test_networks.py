@@ -134,6 +134,34 @@ def test_dcgan_discriminator_is_a_sequential(side: int, channels: int) -> None:
     check_rows(build("dcgan", shape=(channels, side, side))[1], module, random(ROWS, BATCH, channels, side, side))
 
 
+def test_dcgan_of_large_images_is_deeper() -> None:
+    """64 pixels are halved three times, to 8, with twice the channels at each."""
+    generator = nn.Sequential(
+        nn.Linear(4, 4 * WIDE * 64),
+        nn.Unflatten(1, (4 * WIDE, 8, 8)),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(4 * WIDE, 2 * WIDE, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(2 * WIDE, WIDE, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(WIDE, 3, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(3, WIDE, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(WIDE, 2 * WIDE, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(2 * WIDE, 4 * WIDE, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(4 * WIDE * 64, 1),
+    )
+    made = build("dcgan", shape=(3, 64, 64))
+    check_rows(made[0], generator, random(ROWS, BATCH, 4))
+    check_rows(made[1], discriminator, random(ROWS, BATCH, 3, 64, 64))
+
+
 def test_an_mlp_for_images_is_that_for_their_pixels() -> None:
     for images, points in zip(build("mlp", shape=(2, 4, 5)), build("mlp", shape=(40,)), strict=True):
         assert images.layers == points.layers

@@ -19,7 +19,10 @@ from gan_env.gan.layers import LEAKY_GAIN, SLOPE, Layer, Map, Network, chain
 RELU_GAIN = math.sqrt(2)
 POOLED_BLOCKS, PLAIN_BLOCKS = 2, 2  # of the residual discriminator
 EXPANSION, GROUP = 2, 16  # R3GAN's bottleneck for CIFAR-10: twice the channels, in groups of 16
-SMALLEST = 4  # pixels: images are halved and doubled between their own side and this or what comes before an odd side
+COARSE = 8  # pixels at which dcgan stops
+SMALLEST = (
+    4  # pixels: the others halve and double between the image's own side and this or what comes before an odd side
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Sizes:
     Attributes:
         latent_dim: length of z.
         width: hidden units (mlp) or channels (the others) at full width.
-        depth: hidden layers of the mlp; the other architectures are as deep as the image is large.
+        depth: hidden layers of the mlp; how deep the other architectures are follows from the image's side.
         sample_shape: (features,) or (C, H, W), H = W.
     """
 
@@ -58,24 +61,29 @@ def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
 def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
     """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
 
-    `width` channels at half of the side, twice as many at a quarter.
+    `width` channels at half of the side, twice as many at each half of that. Images are halved twice, and on until their
+    side is at most 8.
     """
     channels, side = _image("dcgan", sizes)
-    quarter, width, deep = side // 4, sizes.width, 2 * sizes.width
-    area = quarter * quarter
+    halvings = 2
+    while side >> halvings > COARSE and side % (2 << halvings) == 0:
+        halvings += 1
+    smallest = side >> halvings
+    hidden, area = [sizes.width << level for level in range(halvings)], smallest * smallest
+    deep = hidden[-1]
 
     def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
-        x = leaky_relu(maps[0](z), SLOPE).unflatten(2, (deep, quarter, quarter))
+        x = leaky_relu(maps[0](z), SLOPE).unflatten(2, (deep, smallest, smallest))
         return torch.tanh(chain(maps[1:], x))
 
     generator = (
         Layer("linear", sizes.latent_dim, deep * area, narrow_inputs=False, positions=area),
-        Layer("up", deep, width),
-        Layer("up", width, channels, narrow_outputs=False, gain=1.0),
+        *(Layer("up", wide, wide // 2) for wide in hidden[:0:-1]),
+        Layer("up", sizes.width, channels, narrow_outputs=False, gain=1.0),
     )
     discriminator = (
-        Layer("down", channels, width, narrow_inputs=False),
-        Layer("down", width, deep),
+        Layer("down", channels, sizes.width, narrow_inputs=False),
+        *(Layer("down", wide, 2 * wide) for wide in hidden[:-1]),
         Layer("linear", deep * area, 1, narrow_outputs=False, positions=area, gain=1.0),
     )
     return Network(generator, generate), Network(discriminator)
