@@ -61,8 +61,8 @@ def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
 def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
     """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
 
-    `width` channels at half of the side, twice as many at each half of that. Images are halved twice, and on until their
-    side is at most 8.
+    `width` channels at half of the side, twice as many at each half of that. Images are halved twice, and on until
+    their side is at most 8.
     """
     channels, side = _image("dcgan", sizes)
     halvings = 2
