@@ -27,7 +27,8 @@ class Rule:
 
     Attributes:
         knob: the knob that p sets.
-        target: r_t at which p stays, in [-1, 1].
+        target: r_t at which p stays, in [-1, 1]. ADA's 0.6 is for the non-saturating loss; with hinge, StudioGAN's
+            author advises 0.2 (its issue 13).
         speed_images: real images shown while p goes from 0 to 1; ADA's own is 500,000. None: scaled to the run, as the
             share `speed_share` of its images, but no faster than the environment's `max_change` an interval. Runs here
             are short: by its published share alone, p would jump from end to end at every decision.

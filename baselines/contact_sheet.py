@@ -1,35 +1,77 @@
 """All policies side by side: `python baselines/contact_sheet.py FOLDER... [--out contact_sheet.png] [--target METRIC]`.
 
 FOLDER is a run folder of `baselines/train_gan.py`, or a folder with run folders below it. Draws one picture of all
-runs, and prints how soon each of them came to the same metric.
+runs, and prints how soon each of them came to the same metric. They must have one metric, data set and image size.
 """
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
 
 from baselines.pictures import contact_sheet, read_decisions
 from baselines.run_summary import updates_to_target
-from gan_env.config import require
+from gan_env.config import ConfigError, require
 from gan_env.files import write_atomically
 
 
-def find_runs(folders: list[str]) -> list[Path]:
-    """The finished run folders among and below the given ones, each once, in order of name.
+def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
+    """The run folders among and below the given ones, each once, in order of name: the finished and the unfinished.
 
     Raises:
-        ConfigError: a folder has none.
+        ConfigError: a folder has no finished one.
     """
-    found: list[Path] = []
+    finished: dict[Path, None] = {}
+    unfinished: dict[Path, None] = {}
     for folder in folders:
-        below = sorted(path.parent for path in Path(folder).rglob("summary.json") if (path.parent / "samples").is_dir())
-        require(bool(below), "FOLDER", folder, "a folder that baselines/train_gan.py has finished, or one above such")
-        found += [path for path in below if path not in found]
-    return found
+        runs = sorted(path.parent for path in Path(folder).rglob("config.yaml") if (path.parent / "samples").is_dir())
+        done = [run for run in runs if (run / "summary.json").is_file()]
+        require(bool(done), "FOLDER", folder, "a folder that baselines/train_gan.py has finished, or one above such")
+        finished |= dict.fromkeys(done)
+        unfinished |= dict.fromkeys(run for run in runs if run not in done)
+    return list(finished), list(unfinished)
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The summary of a run, and what must be equal in all runs of a sheet: metric, data set and image size.
+
+    Raises:
+        ConfigError: a file is damaged.
+    """
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        dataset, env = config["instance"]["dataset"], config["env"]
+        if dataset == "image_folder":  # one's own images are known by their place alone
+            dataset = f"{dataset} {env['data_root']}"
+        setting = {"metric": summary["metric"], "data set": dataset, "image size": env["image_size"]}
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        how = "train that run again, or leave it out"
+        raise ConfigError(f"{folder} has a damaged summary.json or config.yaml ({error!r}): {how}") from error
+    return summary, setting
+
+
+def require_comparable(settings: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Refuses runs that a sheet, with one axis for all, would show as if they could be compared.
+
+    Args:
+        settings: run folder -> its second part of `read_run`.
+
+    Raises:
+        ConfigError: two folders differ; it says in what.
+    """
+    (first, wanted), *others = settings.items()
+    for folder, setting in others:
+        for what, value in setting.items():
+            expected = f"{wanted[what]!r} as in {first}: only runs of one {what} can be compared, so draw two sheets"
+            require(value == wanted[what], f"{what} of {folder}", value, expected)
 
 
 def speeds(runs: dict[str, Path], target: float | None = None) -> str:
@@ -59,19 +101,23 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     aimed = options.target is None or options.target > 0
     require(aimed, "--target", options.target, "a metric above 0; it is not logarithmic")
-    folders = find_runs(options.folders)
+    folders, unfinished = find_runs(options.folders)
+    if unfinished:
+        print(f"left out, killed or still running (no summary.json): {', '.join(map(str, unfinished))}")
+    found = {folder: read_run(folder) for folder in folders}
+    require_comparable({folder: setting for folder, (_, setting) in found.items()})
     names = [path.name for path in folders]
     labels = names if len(set(names)) == len(names) else [str(path) for path in folders]
-    runs = {
-        label: (path, json.loads((path / "summary.json").read_text()))
-        for label, path in zip(labels, folders, strict=True)
-    }
-    figure = contact_sheet(runs)
+    runs = dict(zip(labels, folders, strict=True))
+    figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})
     write_atomically(Path(options.out), partial(figure.savefig, format="png"))
     plt.close(figure)
-    print(speeds(dict(zip(labels, folders, strict=True)), options.target))
+    print(speeds(runs, options.target))
     print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ConfigError as error:
+        sys.exit(f"error: {error}")

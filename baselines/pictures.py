@@ -28,6 +28,9 @@ PANELS: dict[str, tuple[str, ...]] = {
     "gradient norm, log10": ("obs_grad_d", "obs_grad_g"),
 }
 """Panels of the curves, and the columns of `decisions.csv` that each of them shows where they are there."""
+_PAIRS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
+RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
+"""One a run of a contact sheet: the ten strong ones first."""
 
 
 def read_decisions(folder: Path) -> dict[str, Floats]:
@@ -103,7 +106,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
     """All runs side by side: real data and final samples above, metric and knobs over the GAN updates below.
 
     Args:
-        runs: name -> run folder and its `summary.json`.
+        runs: name -> run folder and its `summary.json`; all of one metric, data set and image size.
     """
     decisions = {name: read_decisions(folder) for name, (folder, _) in runs.items()}
     knobs = list(dict.fromkeys(column for d in decisions.values() for column in d if column.startswith("knob_")))
@@ -123,7 +126,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
         for place, (name, d) in enumerate(decisions.items()):  # a run has one colour, whatever knobs the others have
             if column in d:
                 line = np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0)
-                axis.plot(*line, color=f"C{place}", label=name, lw=1.6)
+                axis.plot(*line, color=RUN_COLOURS[place % len(RUN_COLOURS)], label=name, lw=1.6)
         axis.set(title=column.removeprefix("knob_"), xlabel="GAN updates")
         axis.grid(alpha=0.3)
         if column in knobs:

@@ -5,14 +5,15 @@
     python -m gan_env.evaluate RUN --metrics frechet,coverage      # without any pretrained weights
 
 RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table and writes RUN/metrics.json, where
-a number takes the place of an earlier one of its name; beside it stand the reference and the number of samples.
+a number takes the place of an earlier one of its name; beside it stand the number of samples and the reference: all
+real images of the part, the first ones where as many are used as there are samples, or null for what needs none.
 
 | metric | numbers | extractor |
 |---|---|---|
-| fid, isc, kid | FID and KID, against all reference images; Inception score | Inception v3, FID's own weights |
-| prc | precision, recall | VGG16 |
+| fid, isc, kid | FID and KID, against all real images; Inception score, of samples alone | Inception v3, FID's |
+| prc | precision, recall, against as many real images as samples | VGG16 |
 | lpips | mean LPIPS of pairs of samples, and of pairs of real images beside it | AlexNet |
-| frechet, coverage | Frechet distance; coverage, density | the small one that judges in the loop: *not* FID |
+| frechet, coverage | Frechet distance, against all; coverage, density, against as many | the loop's own: *not* FID |
 """
 
 import argparse
@@ -60,6 +61,10 @@ NUMBERS = {
     "coverage": ("coverage", "density"),
 }
 """Metric -> the numbers that it gives."""
+ALONE = ("isc", "isc_std", "lpips")
+"""Numbers of the samples without any reference."""
+AS_MANY = ("precision", "recall", "lpips_real", "coverage", "density")
+"""Numbers for which only as many real images are used as there are samples, the first ones; for the others all are."""
 PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
@@ -162,9 +167,11 @@ class Evaluator:
                 names = [name for metric in measure.metrics for name in NUMBERS[metric]]
                 values = {} if crashed else measure.compute(to_bytes(samples))
                 about = {"samples": self.options.samples, "extractor": measure.label}
-                about |= {"extractor_hash": measure.fingerprint, "reference": reference.label}
+                about["extractor_hash"] = measure.fingerprint
                 for name in names:
-                    numbers.setdefault(name, {"values": [], **about})["values"].append(values.get(name))
+                    against = reference_of(name, reference, self.options.samples)
+                    entry = numbers.setdefault(name, {"values": [], **about, "reference": against})
+                    entry["values"].append(values.get(name))
         for entry in numbers.values():
             known = [value for value in entry["values"] if value is not None]
             entry["value"] = sum(known) / len(known) if known else None
@@ -213,18 +220,24 @@ def load_reference(dataset: str, root: str, side: int, options: EvaluateOptions)
     enough = len(images) >= KID_SUBSET or "kid" not in options.metrics
     require(enough, f"{dataset}.{options.reference}", len(images), expected)
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
-    label = f"{name}, {PARTS[options.reference]}, {len(images)} images"
+    reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
         tqdm.write(
-            f"warning: FID of {options.samples} samples against {label}: fewer than {FID_DIMENSION} make its "
-            "covariance singular; use more (--samples, --reference train), or compare it only with FIDs of as many",
+            f"warning: FID of {options.samples} samples against {reference.described()}: fewer than "
+            f"{FID_DIMENSION} make its covariance singular; use more (--samples, --reference train), or compare it "
+            "only with FIDs of as many",
             file=sys.stderr,
         )
-    return Reference(images, label, Path(root) / "gan_env_cache")
+    return reference
+
+
+def reference_of(number: str, reference: Reference, samples: int) -> str | None:
+    """Which real images a number is measured against, for people; None: it is of the samples alone."""
+    return None if number in ALONE else reference.described(samples if number in AS_MANY else None)
 
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
-    """What the extractor measures that also judges in the loop, with as many real images as generated ones."""
+    """What the extractor measures that also judges in the loop."""
     images = reference.images.to(device)
     judge = ImageJudge([images], decode)
     reals = judge.extract(decode(images[:samples]))[None]
@@ -265,10 +278,8 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     notes: dict[str, list[str]] = {}
     for numbers in results.values():
         for name, entry in numbers.items():
-            note = (
-                f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples against "
-                f"{entry['reference']}"
-            )
+            note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
+            note += "" if entry["reference"] is None else f" against {entry['reference']}"
             if name not in notes.setdefault(note, []):
                 notes[note].append(name)
     return "\n".join([*lines, "", *(f"{', '.join(columns)}: {note}" for note, columns in notes.items())])

@@ -168,6 +168,13 @@ def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
     assert lines[-1] == "fid: an extractor (01234567), 7 samples against some images"
 
 
+def test_a_number_of_samples_alone_is_shown_against_nothing() -> None:
+    about = {"extractor": "an extractor", "extractor_hash": "0123456789abcdef", "samples": 7, "reference": None}
+    assert (
+        table({"one": {"isc": {"value": 2.0, **about}}}).splitlines()[-1] == "isc: an extractor (01234567), 7 samples"
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -237,6 +244,25 @@ def test_a_small_held_out_set_can_give_way_to_training_images(
     assert against_held_out["fid"]["reference"] == "fashion_mnist, held-out, 300 images"
     assert against_held_out["fid"]["value"] != against_train["fid"]["value"]
     assert against_held_out["kid"] == against_train["kid"]
+
+
+def test_every_number_says_which_real_images_it_is_against(
+    run: Path, stood_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With fewer samples than there are real images: all of them, the first ones, or none."""
+    use_images(monkeypatch, train=10, held_out=80)
+    path = tmp_path / "trunk.pth"
+    path.write_bytes(b"pixels have no weights")
+    given = ["--stand-in", str(stood_in), "--alexnet", str(path), "--metrics", "fid,isc,prc,lpips,frechet,coverage"]
+    main(arguments(run, "--samples", "60", *given))
+    whole, part = (f"fashion_mnist, held-out, {count} images" for count in ("80", "the first 60 of 80"))
+    expected = dict.fromkeys(("fid", "frechet"), whole) | dict.fromkeys(("isc", "isc_std", "lpips"))
+    expected |= dict.fromkeys(("precision", "recall", "coverage", "density", "lpips_real"), part)
+    numbers = json.loads((run / "metrics.json").read_text())
+    assert {name: entry["reference"] for name, entry in numbers.items()} == expected
+    notes = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if " samples" in line]
+    ends = {name: note.split(" samples")[1] for names, note in notes for name in names.split(", ")}
+    assert ends == {name: f" against {label}" if label else "" for name, label in expected.items()}
 
 
 def test_in_loop_metrics_can_be_against_training_images_too(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,30 @@ def test_the_central_square_is_used_whatever_the_size(tmp_path: Path, save: Save
         assert inner[:, 1].min() == 255
 
 
+@pytest.mark.parametrize(
+    ("sizes", "odd"),
+    [
+        ([(20, 20)] * 3, 0),
+        ([(20, 20), (20, 20), (30, 30)], 1),
+        ([(20, 20), (20, 20), (20, 30)], 1),
+        ([(20, 30)] * 3, 3),  # all alike, and all cropped
+    ],
+)
+def test_a_line_says_how_many_pictures_are_not_used_as_they_are(
+    tmp_path: Path, save: Save, capsys: pytest.CaptureFixture[str], sizes: list[tuple[int, int]], odd: int
+) -> None:
+    """Once, when they are decoded."""
+    for i, size in enumerate(sizes):
+        save(f"{i}.png", flat((0, 0, 0), size))
+    for expected in (bool(odd), False):
+        image_folder(str(tmp_path), 8)
+        notes = [line for line in capsys.readouterr().err.splitlines() if "note: " in line]
+        assert len(notes) == expected
+        if notes:
+            assert f"{odd} of 3 pictures in {tmp_path} are not square or differ in size" in notes[0]
+            assert notes[0].endswith("the central square of each is used, resized to 8 x 8")
+
+
 def test_pictures_are_resized_with_antialiasing(tmp_path: Path, save: Save) -> None:
     board = Image.fromarray(((np.indices((64, 64)).sum(axis=0) % 2) * 255).astype(np.uint8))
     for name in ("a.png", "b.png"):

@@ -1,6 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_env.gan.arrays import LABELLED_SETS, LabelledImages
 from gan_env.gan.images import IMAGE_SETS, resize_images, unlabelled
@@ -33,6 +36,29 @@ def test_resizing_is_antialiased() -> None:
     board = (torch.arange(28)[:, None] + torch.arange(28)) % 2 * 255
     resized = resize_images(board.byte()[None, None], 14).float()[..., 2:-2, 2:-2]
     assert (resized - 127.5).abs().max() < 20
+
+
+def test_resizing_in_parts_gives_what_resizing_at_once_gives() -> None:
+    images = pictures(3 * 1024 + 1)
+    at_once = torch.nn.functional.interpolate(images.float(), size=(8, 8), mode="bilinear", antialias=True)
+    assert torch.equal(resize_images(images, 8), at_once.round().clamp(0, 255).byte())
+
+
+def test_resizing_makes_floats_of_a_part_alone() -> None:
+    """They take four times the memory of the bytes."""
+    made: list[int] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.is_floating_point():
+                made.append(len(out))
+            return out
+
+    images = pictures(3 * 1024)
+    with Watch():
+        resize_images(images, 8)
+    assert max(made) == 1024
 
 
 # --- without labels ---

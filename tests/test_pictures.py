@@ -1,36 +1,12 @@
 """Pictures: what is drawn is what was given."""
 
-import csv
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from runs import COLUMNS, SUMMARY, write_run
 
-from baselines.pictures import contact_sheet, curves_figure, draw_samples, read_decisions, samples_figure
-
-SUMMARY = {"metric": "a distance", "real": 0.5, "final": [1.5, 2.5]}
-
-
-def write_run(folder: Path, columns: dict[str, list[list[float]]]) -> Path:
-    """A run folder with two seeds and the given columns [2, T], as train_gan writes it."""
-    (folder / "samples").mkdir(parents=True)
-    for name in ("real", "updates_0000000", "updates_0000100"):
-        plt.imsave(folder / f"samples/{name}.png", np.full((20, 20), 0.5), cmap="gray")
-    with (folder / "decisions.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["episode", "seed", "instance", "decision", *columns])
-        for e in range(2):
-            for t in range(len(next(iter(columns.values()))[0])):
-                writer.writerow([e, e, "ring", t, *(values[e][t] for values in columns.values())])
-    return folder
-
-
-COLUMNS = {
-    "log_metric": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
-    "updates": [[50, 100, 150], [50, 100, 150]],
-    "knob_r1": [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]],
-    "loss_d": [[1.0, 1.1, 1.2], [0.5, 0.4, float("nan")]],
-}
+from baselines.pictures import RUN_COLOURS, contact_sheet, curves_figure, draw_samples, read_decisions, samples_figure
 
 
 def test_decisions_come_back(tmp_path: Path) -> None:
@@ -102,4 +78,12 @@ def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> Non
     assert [line.get_label() for line in lines] == ["one", "two", "real against real"]
     (alone,) = figure.axes[5].lines  # augment, which only the second run has
     assert alone.get_color() == lines[1].get_color() != lines[0].get_color()
+    plt.close(figure)
+
+
+def test_twenty_runs_have_twenty_colours(tmp_path: Path) -> None:
+    assert len(set(RUN_COLOURS)) == 20
+    folder = write_run(tmp_path / "run", COLUMNS)
+    figure = contact_sheet({str(i): (folder, SUMMARY) for i in range(12)})
+    assert len({line.get_color() for line in figure.axes[13].lines}) == 13  # with that of real against real
     plt.close(figure)

@@ -129,6 +129,18 @@ def test_the_reference_is_extracted_once(
     assert seen == [KID_SUBSET, KID_SUBSET, KID_SUBSET + 50]
 
 
+@pytest.mark.parametrize(
+    ("used", "described"),
+    [
+        (None, "noise, held-out, 1050 images"),
+        (1050, "noise, held-out, 1050 images"),
+        (1049, "noise, held-out, the first 1049 of 1050 images"),
+    ],
+)
+def test_a_reference_says_how_many_of_its_images_count(reference: Reference, used: int | None, described: str) -> None:
+    assert reference.described(used) == described
+
+
 def test_other_weights_have_another_fingerprint(stand_in: Path, tmp_path: Path) -> None:
     state = torch.load(stand_in)
     torch.save({name: tensor + 1 for name, tensor in state.items()}, tmp_path / "other.pth")

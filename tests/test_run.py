@@ -5,14 +5,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from baselines.options import CONFIGS, PolicyOptions, register_presets
+from baselines.options import CONFIGS, PolicyOptions, load, load_policy, register_presets
 from baselines.run import RunOptions, run
+from baselines.train_gan import TrainGANOptions
 from gan_env import ConfigError
+from gan_env.config import env_config
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
@@ -63,6 +66,33 @@ def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[s
     assert config.env.preset == preset
     assert config.env.instances.batch_size == [64, 64]
     assert config.env.instances.train_size == 1024  # what the setting doesn't name is the preset's
+
+
+OFF = {"instance_noise": 0.0, "augment": 0.0}
+WGAN_GP = {"loss": "wasserstein", "knobs": ["gp"], "initial_knobs": {"gp": 10.0, "r1": 0.0, **OFF}}
+R3GAN = {
+    "architecture": "r3gan",
+    "loss": "relativistic",
+    "knobs": ["augment", "r1", "r2", "lr_g", "lr_d"],
+    "initial_knobs": {"r1": 0.05, "r2": 0.05, **OFF},
+}
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "place"), [("run", RunOptions, "folder=here"), ("train_gan", TrainGANOptions, "name=this")]
+)
+@pytest.mark.parametrize(
+    ("name", "policy", "env"), [("wgan_gp", "fixed", WGAN_GP), ("r3gan", "r3gan", R3GAN)], ids=["wgan_gp", "r3gan"]
+)
+def test_a_published_combination_is_one_argument(
+    script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
+) -> None:
+    """What it doesn't name is the preset's."""
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        options = load(kind, compose(script, [f"+experiment={name}", place]))
+    assert options.policy == load_policy(policy)
+    assert env_config(**options.env) == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]})
 
 
 @pytest.mark.parametrize(

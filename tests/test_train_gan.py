@@ -189,25 +189,3 @@ def test_the_contact_sheet_shows_all_runs_below_a_folder(run: GANRun, tmp_path: 
     make(run.folder.parent / "fixed-5", policy=PolicyOptions()).train()
     contact_sheet.main([str(run.folder.parent), "--out", str(tmp_path / "sheet.png")])
     assert imread(tmp_path / "sheet.png").std() > 0.05
-    assert contact_sheet.find_runs([str(run.folder), str(run.folder.parent)])[0] == run.folder
-    with pytest.raises(ConfigError, match=r"train_gan\.py has finished"):
-        contact_sheet.find_runs([str(tmp_path)])
-
-
-def test_runs_are_compared_by_how_soon_they_came_to_the_same_metric(tmp_path: Path) -> None:
-    """By hand: a is at 4 after 10, at 1 after 30; b is never below 2. Several seeds count by their median."""
-    for name, metrics in {"a": [[4, 3, 1], [4, 3, 1]], "b": [[8, 2, 5]]}.items():
-        (tmp_path / name).mkdir()
-        lines = [
-            f"{episode},{10 * (t + 1)},{np.log(metric)}"
-            for episode, row in enumerate(metrics)
-            for t, metric in enumerate(row)
-        ]
-        (tmp_path / name / "decisions.csv").write_text("\n".join(["episode,updates,log_metric", *lines]))
-    runs = {name: tmp_path / name for name in ("a", "b")}
-    lines = [line.split() for line in contact_sheet.speeds(runs).splitlines()]
-    assert lines[0][-3:] == ["updates", "to", "2"]
-    assert lines[1:] == [["a", "1", "1", "30"], ["b", "5", "2", "20"]]
-    assert contact_sheet.speeds(runs, 1.5).splitlines()[2].endswith("not reached")
-    with pytest.raises(ConfigError, match="--target"):
-        contact_sheet.main([str(tmp_path), "--target", "0"])

@@ -7,9 +7,12 @@ later start is immediate, and on a CPU a set that is used alone may be larger th
 import hashlib
 import io
 import math
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +59,9 @@ class Pictures:
 def celeba(data_root: str, image_size: int) -> Dataset:
     """CelebA's aligned faces (Liu et al. 2015, arXiv:1411.7766): its training part, and its test part held out.
 
-    The central 148 x 148 of 178 x 218 pixels are used, as is customary (AntixK/PyTorch-VAE, dataset.py).
+    The central 148 x 148 of 178 x 218 pixels are used, as is customary (AntixK/PyTorch-VAE, dataset.py). The cache
+    is made anew when the folder of the faces changes. That doesn't show a face that was overwritten in place: then
+    delete `gan_env_cache/celeba-*.npy` in `data_root`.
 
     Raises:
         DataError: a file is missing and can't be downloaded, or is damaged.
@@ -133,7 +138,8 @@ def _open_lmdb(folder: Path) -> Pictures:
 def image_folder(data_root: str, image_size: int) -> Dataset:
     """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn by a fixed seed, is held out.
 
-    They may differ in size (the central square is used) but must be all grey or all in colour.
+    They may differ in size (the central square is used, and a line says so when they are decoded) but must be all grey
+    or all in colour.
 
     Raises:
         DataError: no image, an image that can't be read or is too small, or grey images among colour ones.
@@ -151,28 +157,47 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     held_out = max(1, round(HELD_OUT_SHARE * len(found)))
     parts = {"held_out": shuffled[:held_out], "train": shuffled[held_out:]}
 
+    @cache  # asked for once, by whichever part is decoded
+    def channels() -> int:
+        common, sizes = _read_headers(found)
+        _note_sizes(root, sizes, image_size)
+        return common
+
     def open_part(part: str) -> Pictures:
         paths = parts[part]
-        channels = _common_channels(found)  # of both parts
-        return Pictures([str(path) for path in paths], lambda i: Image.open(paths[i]), channels, REPLACE)
+        return Pictures([str(path) for path in paths], lambda i: Image.open(paths[i]), channels(), REPLACE)
 
     return load_pictures("image_folder", data_root, image_size, found, open_part)
 
 
-def _common_channels(paths: list[Path]) -> int:
-    """1 where all images are grey, 3 where all have colours; reads their headers alone."""
+def _read_headers(paths: list[Path]) -> tuple[int, list[tuple[int, int]]]:
+    """1 where all images are grey, 3 where all have colours, and the size of each."""
     seen: dict[int, Path] = {}
+    sizes = []
     for path in paths:
         with _decoding(str(path), REPLACE), Image.open(path) as picture:
-            mode, smallest = picture.mode, min(picture.size)
-        if smallest < SMALLEST_SIDE:
-            raise DataError(f"{path} is only {smallest} pixels wide or high: remove it (at least {SMALLEST_SIDE})")
+            mode, size = picture.mode, picture.size
+        if min(size) < SMALLEST_SIDE:
+            raise DataError(f"{path} is only {min(size)} pixels wide or high: remove it (at least {SMALLEST_SIDE})")
         if mode not in GREY + COLOUR:
             raise DataError(f"{path} has pixels of type {mode}: save it with 8 bits a channel, grey or RGB")
         seen.setdefault(1 if mode in GREY else 3, path)
+        sizes.append(size)
     if len(seen) > 1:
         raise DataError(f"{seen[1]} is grey and {seen[3]} has colours: convert one kind, or use a folder for each")
-    return next(iter(seen))
+    return next(iter(seen)), sizes
+
+
+def _note_sizes(root: Path, sizes: list[tuple[int, int]], image_size: int) -> None:
+    """Says so where pictures lose their ends, or are reduced by different factors."""
+    ((most, _),) = Counter(sizes).most_common(1)
+    odd = sum(width != height or (width, height) != most for width, height in sizes)
+    if odd:
+        tqdm.write(
+            f"note: {odd} of {len(sizes)} pictures in {root} are not square or differ in size from most: the central "
+            f"square of each is used, resized to {image_size} x {image_size}",
+            file=sys.stderr,
+        )
 
 
 def load_pictures(

@@ -16,11 +16,14 @@ def resize_images(images: Tensor, size: int) -> Tensor:
     """Resizes uint8 images [P, C, H, W] to [P, C, size, size], antialiased."""
     if images.shape[-1] == size and images.shape[-2] == size:
         return images
-    parts = [
-        torch.nn.functional.interpolate(part.float(), size=(size, size), mode="bilinear", antialias=True)
-        for part in images.split(4096)
-    ]
-    return torch.cat(parts).round().clamp(0, 255).byte()
+    resized = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8, device=images.device)
+    for part, place in zip(images.split(_PART), resized.split(_PART), strict=True):
+        floats = torch.nn.functional.interpolate(part.float(), size=(size, size), mode="bilinear", antialias=True)
+        place.copy_(floats.round_().clamp_(0, 255))
+    return resized
+
+
+_PART = 1024  # images that are in memory as floats at the same time: all of them would take four times their bytes
 
 
 def unlabelled(load: Callable[[str], LabelledImages], data_root: str, image_size: int) -> Dataset:

@@ -111,6 +111,11 @@ class Reference:
     label: str
     cache: Path
 
+    def described(self, used: int | None = None) -> str:
+        """The label with the number of images, and how many of them count: the first `used`, or by default all."""
+        some = "" if used is None or used >= len(self.images) else f"the first {used} of "
+        return f"{self.label}, {some}{len(self.images)} images"
+
     def features(self, extractor: Extractor) -> dict[str, Tensor]:
         """Features of every layer; FID's mean and covariance as `mu` and `sigma` if it is among the metrics."""
 
@@ -123,7 +128,7 @@ class Reference:
 
         side, channels = self.images.shape[-1], self.images.shape[1]
         how = f"side {side}, {channels} channels as RGB, resized by the extractor, metrics {sorted(extractor.layers)}"
-        key = fingerprint(self.images, self.label, how, extractor.fingerprint)
+        key = fingerprint(self.images, self.described(), how, extractor.fingerprint)
         return cached(self.cache, f"reference-{extractor.name}", key, compute)
 
 
