@@ -30,7 +30,8 @@ from agents.report_page import Block, Code, Heading, Picture, Points, Table, Tex
 from agents.report_tables import COST_NOTES, chance, cost_table, name_notes, result_table
 from agents.study import BEST, Study
 from agents.study_options import HELD_OUT, StudyOptions
-from agents.study_summary import gather, summarize_study
+from agents.study_scores import gather
+from agents.study_summary import summarize_study
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json

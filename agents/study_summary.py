@@ -3,24 +3,18 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
+from agents.failures import failures
 from agents.readout import RATES_REPLAY, REPLAY
 from agents.study import BEST, SCHEDULE_KINDS, Study
-from agents.study_options import BASE, HELD_OUT
-from baselines.intervals import iqm, mean, performance_profile, probability_of_improvement, stratified
+from agents.study_costs import break_even, costs
+from agents.study_options import HELD_OUT
+from agents.study_scores import arranged, compare_with, gather, run_row, score_row, updates_needed
+from baselines.intervals import mean, performance_profile, stratified
 from baselines.rollout import Episodes
-from baselines.run_summary import roughness, updates_to_target
-from gan_env.config import env_config, to_dict
-from gan_env.mdp.instances import InstanceSet
+from gan_env.config import env_config
 
-Floats = NDArray[np.float64]
-COLLAPSED = np.log(0.5)
-"""A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
-WORST = 5
 PROFILE_POINTS = 60
-FEATURES = ("lr_g", "lr_d", "lr_d / lr_g", "num_samples", "batch_size", "width", "beta_1")
 
 
 def summarize_study(study: Study) -> dict[str, Any]:
@@ -77,21 +71,6 @@ def strongest_schedule(study: Study) -> str:
     return min(schedules, key=lambda name: float(study.on_training(name).final.mean()))
 
 
-def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
-    """Every policy's episodes in a setting, a list entry a training seed."""
-    found: dict[str, list[Episodes]] = {}
-    for entry in study.entries(setting):
-        found.setdefault(entry.name, []).append(study.episodes(setting, entry))
-    if setting == HELD_OUT and study.options.oracle_runs:
-        found["oracle"] = [study.oracle()]
-    return found
-
-
-def arranged(columns: list[NDArray[Any]], instances: int) -> Floats:
-    """A number an episode, [E] a training seed -> [S, I, G]; episodes go through all instances once a GAN seed."""
-    return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
-
-
 def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
     """All policies of a setting: `policies` (a row each) and `profiles` of the most important ones."""
     size, gan_seeds = study.size(setting)
@@ -138,99 +117,6 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
     return {"metric": metric, "policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
 
 
-def score_row(final: Floats, instances: int, parts: list[Episodes]) -> dict[str, Any]:
-    """Final and best metric, and how trainings differ, and runs of one training on one instance."""
-    best = arranged([e.log_metric.min(axis=1) for e in parts], instances)
-    by_seed = [float(iqm(one.ravel())) for one in final]
-    middle = stratified(final, iqm)
-    return {
-        "iqm": middle["value"],
-        "ci95": middle["ci95"],
-        "mean": float(final.mean()),
-        "best": stratified(best, iqm),
-        "seeds": len(final),
-        "n": final.size,
-        "by_seed": by_seed,
-        "spread_over_seeds": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
-        "spread_over_gan_seeds": float(np.sqrt(final.var(axis=2, ddof=1).mean())) if final.shape[2] > 1 else None,
-    }
-
-
-def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
-    """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each.
-
-    The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met; and
-    `by_training`, [S].
-    """
-    gain = np.broadcast_to(opponent, np.broadcast_shapes(opponent.shape, scores.shape)) - scores
-    others = stratified(gain.mean(axis=2, keepdims=True), mean)["ci95"]
-    found = stratified(gain, mean) | {"over_instances": others, "by_training": gain.mean(axis=(1, 2)).tolist()}
-    return {"gain": found, "probability": probability_of_improvement(scores, opponent)}
-
-
-def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:
-    """GAN updates until each run was at its target [E], infinite where it never was: [E] a training seed."""
-    return [updates_to_target(e.log_metric, target, 1) * budget / e.rewards.shape[1] for e in parts]
-
-
-def run_row(parts: list[Episodes], reached: Floats, budget: int) -> dict[str, Any]:
-    """How the runs went: crashes, collapses, updates to the target, smoothness of the losses."""
-    crashed = np.concatenate([e.crashed for e in parts])
-    collapse = np.concatenate([_last(e.extras["collapse"]) for e in parts])
-    collapsed = ~crashed & (collapse < COLLAPSED)
-    smooth = {
-        f"roughness_{name}": _finite_mean(np.concatenate([roughness(e.extras[name]) for e in parts]))
-        for name in ("loss_d", "loss_g")
-        if all(name in e.extras for e in parts)
-    }
-    return {
-        "crashes": int(crashed.sum()),
-        "crash_rate": float(crashed.mean()),
-        "collapse_rate": float(collapsed.mean()),
-        "reached_target": float(np.isfinite(reached).mean()),
-        "updates_to_target": float(np.minimum(reached, budget).mean()),
-        **smooth,
-    }
-
-
-def _last(column: NDArray[Any]) -> NDArray[Any]:
-    """The last entry of each row that is a number, [N]."""
-    known = ~np.isnan(column)
-    place = column.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.asarray(column[np.arange(len(column)), place])
-
-
-def _finite_mean(values: Floats) -> float | None:
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else None
-
-
-def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
-    """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes.
-
-    A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
-    """
-    kinds = study.opponents
-    controller = name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
-    found: list[dict[str, Any]] = []
-    if controller in study.options.active:
-        found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
-    elif name in kinds:
-        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
-    elif owner := study.options.active.get(name.removesuffix(BASE)):
-        base = study.base(name.removesuffix(BASE), owner)
-        assert base is not None
-        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix(BASE)}-{owner.base}")]
-    play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
-    walls = [p["wall_s"] for p in play if p]
-    result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}
-    for key in ("gan_updates", "wall_s", "peak_mb"):
-        values = [f[key] for f in found if key in f]
-        unknown = None if found or name == "oracle" else 0.0
-        result[f"found_{key}"] = float(np.mean(values)) if values else unknown
-    return result
-
-
 def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:
     """Each ablation against what it varies, and controllers beside others, over the training seeds that both have.
 
@@ -253,55 +139,3 @@ def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, l
             }
         )
     return found
-
-
-def break_even(rows: dict[str, dict[str, Any]], learned: str) -> dict[str, Any]:
-    """After how many runs training the controller has paid for itself, in GAN updates.
-
-    A run saves what the controller needs less than the opponent to reach the metric that the tuned schedule ends at
-    (a run that never reaches it counts with the whole budget). Null: the interval of what it saves isn't above 0.
-    """
-    found = {}
-    for name, saved in rows[learned]["saved"].items():
-        extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
-        runs = max(0, int(np.ceil(extra / saved["value"]))) if saved["ci95"][0] > 0 else None
-        found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
-    return found
-
-
-def failures(study: Study, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
-    """The instances on which the learned policy loses most against the tuned schedule, and what they have in common.
-
-    Returns:
-        `worst`: instances with their fields and scores; `explained`: by feature of an instance, Spearman's rank
-        correlation of its logarithm with the gain, with a p-value.
-    """
-    size = study.options.instances
-    runs = {n: arranged([e.final for e in played[n]], size).mean(axis=0) for n in (learned, BEST)}  # [I, G]
-    finals = {name: values.mean(axis=1) for name, values in runs.items()}  # [I]
-    crashes = arranged([e.crashed for e in played[learned]], size).sum(axis=(0, 2))
-    gain = finals[BEST] - finals[learned]  # [I]
-    seeds = study.options.gan_seeds
-    error = (runs[BEST] - runs[learned]).std(axis=1, ddof=1) / np.sqrt(seeds) if seeds > 1 else None
-    instances = InstanceSet(env_config(**study.options.env), "test").instances[:size]
-    described = [to_dict(instance) for instance in instances]
-    worst = [
-        {
-            "instance": int(i),
-            **described[i],
-            "gain": float(gain[i]),
-            "standard_error": None if error is None else float(error[i]),
-            "learned": float(finals[learned][i]),
-            BEST: float(finals[BEST][i]),
-            "crashes": int(crashes[i]),
-        }
-        for i in np.argsort(gain)[:WORST]
-    ]
-    explained = {}
-    for feature in FEATURES:
-        over = feature.split(" / ")
-        values = np.array([d[over[0]] / (d[over[1]] if len(over) > 1 else 1) for d in described], np.float64)
-        if size > 2 and np.ptp(values) > 0:
-            found = spearmanr(values, gain)
-            explained[feature] = {"correlation": float(found.statistic), "p": float(found.pvalue)}
-    return {"worst": worst, "explained": explained}

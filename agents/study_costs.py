@@ -1,0 +1,49 @@
+"""What finding and playing a study's policies costs, and when training a controller has paid for itself."""
+
+from typing import Any
+
+import numpy as np
+
+from agents.readout import RATES_REPLAY, REPLAY
+from agents.study import Study
+from agents.study_options import BASE
+
+
+def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
+    """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes.
+
+    A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
+    """
+    kinds = study.opponents
+    controller = name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
+    found: list[dict[str, Any]] = []
+    if controller in study.options.active:
+        found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
+    elif name in kinds:
+        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
+    elif owner := study.options.active.get(name.removesuffix(BASE)):
+        base = study.base(name.removesuffix(BASE), owner)
+        assert base is not None
+        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix(BASE)}-{owner.base}")]
+    play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
+    walls = [p["wall_s"] for p in play if p]
+    result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}
+    for key in ("gan_updates", "wall_s", "peak_mb"):
+        values = [f[key] for f in found if key in f]
+        unknown = None if found or name == "oracle" else 0.0
+        result[f"found_{key}"] = float(np.mean(values)) if values else unknown
+    return result
+
+
+def break_even(rows: dict[str, dict[str, Any]], learned: str) -> dict[str, Any]:
+    """After how many runs training the controller has paid for itself, in GAN updates.
+
+    A run saves what the controller needs less than the opponent to reach the metric that the tuned schedule ends at
+    (a run that never reaches it counts with the whole budget). Null: the interval of what it saves isn't above 0.
+    """
+    found = {}
+    for name, saved in rows[learned]["saved"].items():
+        extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
+        runs = max(0, int(np.ceil(extra / saved["value"]))) if saved["ci95"][0] > 0 else None
+        found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
+    return found
