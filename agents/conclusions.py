@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.readout import RATES_REPLAY, REPLAY
+from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study import BEST
 from agents.study_options import HELD_OUT
 
@@ -162,8 +162,12 @@ def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
 
 
 def _decided(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """All policies of which something may be said: ablations have their own sentences."""
-    return [n for n, row in rows.items() if not row.get("ablation") and not (row.get("trained") and row["seeds"] == 1)]
+    """All policies of which something may be said: ablations have their own sentences.
+
+    A read-out is of as many trainings as its controller.
+    """
+    once = {name for name, row in rows.items() if row.get("trained") and row["seeds"] == 1}
+    return [name for name, row in rows.items() if not row.get("ablation") and controller_of(name) not in once]
 
 
 def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.readout import RATES_REPLAY, REPLAY
+from agents.readout import controller_of
 from agents.study import Study
 from agents.study_options import BASE
 
@@ -15,7 +15,7 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
     A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
     """
     kinds = study.opponents
-    controller = name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
+    controller = controller_of(name)
     found: list[dict[str, Any]] = []
     if controller in study.options.active:
         found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]

@@ -133,6 +133,15 @@ def test_of_the_other_policies_one_training_is_no_verdict() -> None:
     assert "better than the tuned schedule: rule (" in text and "sac" not in text
 
 
+def test_a_read_out_of_one_training_is_no_verdict_either() -> None:
+    """What a controller corrects was tuned, and not trained."""
+    better = interval(0.1, 0.05, 0.15)
+    made = summary(better)
+    rows = {name: row(better, trained=name == "sac") for name in ("sac", "sac_replay", "sac_rates_replay", "sac_base")}
+    made["settings"]["held_out"]["policies"] |= rows
+    assert "better than the tuned schedule: sac_base (+0.100 [+0.050, +0.150])." in "\n".join(conclusions(made))
+
+
 def test_feedback_of_other_controllers_is_said_whatever_it_is() -> None:
     made = summary(interval(0.1, 0.05, 0.15))
     two = {"trained": True, "seeds": 2} | SPREAD
