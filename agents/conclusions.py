@@ -6,7 +6,7 @@ import numpy as np
 
 from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study import BEST
-from agents.study_options import HELD_OUT
+from agents.study_options import BASE, HELD_OUT
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS = 0.6, 5, 3
 """Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes; and
@@ -17,6 +17,7 @@ SCHEDULES = {
     "tuned_r3gan": "R3GAN's tuned burn-in",
 }
 SIGNIFICANT = 0.05
+BETTER = {1: "better than", 0: "not told apart from", -1: "worse than"}
 
 
 def conclusions(summary: dict[str, Any]) -> list[str]:
@@ -29,18 +30,24 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         _target(summary, mine),
         *_rates(summary, mine),
         *_feedback(learned, mine),
+        *_corrected(rows, learned),
         *_oracle(summary, rows, mine),
         _seeds(learned, mine),
         *_others(rows, learned),
         *_feedback_of_others(rows, learned),
         _crashes(learned, mine, rows[BEST]),
         *(sentence for name, setting in summary["settings"].items() if name != HELD_OUT
-          for sentence in _transfer(name, setting["policies"], learned)),
+          for sentence in _transfer(name, setting["policies"], learned, summary["strongest"])),
         *map(_ablation, summary["ablations"]),
         *(_break_even(learned, name, found) for name, found in summary["break_even"].items()),
         _failures(learned, summary["failures"]),
     ]  # fmt: skip
     return parts
+
+
+def schedule(name: str) -> str:
+    """A tuned schedule in words."""
+    return SCHEDULES.get(name, f"the schedule that {name.removesuffix(BASE)} corrects")
 
 
 def verdict(gain: dict[str, Any]) -> int:
@@ -79,7 +86,7 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     against = mine if strongest == BEST else mine["against"][strongest]
     chance, aim = against["probability"], summary["target"]
     low, high = chance["ci95"]
-    whom = SCHEDULES[strongest]
+    whom = schedule(strongest)
     if aim is None:
         what = f"a gain over {whom} whose interval is above 0 over {GAIN_SEEDS} trainings"
         met = verdict(against["gain"]) > 0 and mine["seeds"] >= GAIN_SEEDS
@@ -119,12 +126,24 @@ def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
     if beyond is None:
         return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}."]
     rates = f"{mean}, with learning rates averaged as such"
-    how = {1: "better than", 0: "not told apart from", -1: "worse than"}[verdict(whole)]
+    how = BETTER[verdict(whole)]
     return [
         f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}.",
         f"With their factors averaged, so that it can't undo the rates that a run was started with, {learned} is {how} "
         f"{mean}: {shown(whole)}.",
     ]
+
+
+def _corrected(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
+    """What controllers gain over what they correct, where that plays by itself."""
+    found = []
+    for name in (n for n, row in rows.items() if "over_base" in row):
+        gain, whom = rows[name]["over_base"]["gain"], f"{name}{BASE}, which it corrects"
+        if name == learned or rows[name]["seeds"] > 1:
+            found.append(_against(name, whom, gain))
+        else:
+            found.append(f"{name} against {whom}, one training, so no verdict: {shown(gain)}.")
+    return found
 
 
 def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict[str, Any]) -> list[str]:
@@ -135,7 +154,7 @@ def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict
     gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
     best = "the oracle, which has the best schedule for each instance by itself"
     return [
-        f"{_against('A schedule chosen for each instance', f'{SCHEDULES[strongest]} for all of them', gain)} "
+        f"{_against('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
         f"{_against('The learned policy', best, mine['against_oracle']['gain'])}"
     ]
 
@@ -195,9 +214,10 @@ def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
     )
 
 
-def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
-    """The learned policy, and ablations that play here as well."""
-    found = [] if learned in rows else [f"{learned} did not play in the setting {setting}."]
+def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, strongest: str) -> list[str]:
+    """The learned policy, and ablations that play here as well, against the tuned schedules that do."""
+    away = {learned: learned, strongest: f"{schedule(strongest)}, the strongest on training instances,"}
+    found = [f"In the setting {setting} {who} did not play." for name, who in away.items() if name not in rows]
     for name, row in rows.items():
         if name != learned and not row["ablation"]:
             continue
@@ -206,16 +226,15 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> li
         )
         sentence = f"Transfer without retraining, {setting}: {name}"
         found.append(_against(sentence, f"{SCHEDULES[BEST]}{others}", row["gain"]))
-        found += [_against(sentence, SCHEDULES[other], its["gain"]) for other, its in row["against"].items()]
+        found += [_against(sentence, schedule(other), its["gain"]) for other, its in row["against"].items()]
     return found
 
 
 def _ablation(row: dict[str, Any]) -> str:
-    words = {1: "better than", 0: "not told apart from", -1: "worse than"}
     if row["seeds"] == 1:
         return f"{row['name']} against {row['varies']}, one training each, so no verdict: {shown(row['gain'])}."
     return (
-        f"{row['name']} is {words[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}, {row['seeds']} seeds."
+        f"{row['name']} is {BETTER[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}, {row['seeds']} seeds."
     )
 
 

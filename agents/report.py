@@ -96,8 +96,10 @@ class Report:
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
         names = [self.learned, self.learned + REPLAY, BEST, "fixed"]
-        names += [name for name in self.episodes if name.startswith("tuned_")]
-        return {name: self.episodes[name] for name in names if name in self.episodes}
+        names += [name for name in self.episodes if name.startswith("tuned_") or name in self.study.schedules]
+        there = {name: self.episodes[name] for name in names if name in self.episodes}
+        shape = there[self.learned].coordinates.shape[1:]
+        return {name: e for name, e in there.items() if e.coordinates.shape[1:] == shape}
 
     def _gains(self, setting: str) -> Picture:
         rows = self.summary["settings"][setting]["policies"]

@@ -58,7 +58,8 @@ def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 def result_table(rows: dict[str, dict[str, Any]]) -> Table:
     """How every policy of a setting ends, the best first, and what it gains over those that it is compared with."""
-    comparisons = {"over its replay": "feedback", "over its rates_replay": "feedback_beyond_rates"}
+    comparisons = {"over its replay": "feedback", "over its rates_replay": "feedback_beyond_rates",
+                   "over its base": "over_base"}  # fmt: skip
     there = {title: key for title, key in comparisons.items() if any(key in row for row in rows.values())}
     rivals = dict.fromkeys(other for row in rows.values() for other in row["against"])
     over = [title for other in rivals for title in (f"gain over {other}", f"P over {other}")]

@@ -200,10 +200,11 @@ class Study:
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
 
     def on_training(self, name: str, seed: int | None = None) -> Episodes:
-        """Episodes on training instances, of a controller or a tuned opponent: choices and replays come from them."""
+        """Episodes on training instances, of a controller, opponent or base: choices and replays come from them."""
 
         def run() -> Episodes:
-            changes = self.options.active[name].env if name in self.options.active else {}
+            owner = self.options.active.get(self.bases.get(name, name))
+            changes = owner.env if owner else {}
             env = self.env(self.options.changed_env(changes, {"split": "train"}))
             policy = self.opponent(name).make(env) if seed is None else self.load(name, seed, env)
             seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
@@ -246,9 +247,23 @@ class Study:
         """The kind of each tuned opponent, by its name."""
         return {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
 
+    @property
+    def bases(self) -> dict[str, str]:
+        """The controller that corrects it, for each base that plays by itself."""
+        return {name + BASE: name for name, c in self.options.active.items() if c.base and c.varies is None}
+
+    @property
+    def schedules(self) -> list[str]:
+        """The tuned opponents and bases that are schedules."""
+        kinds = self.opponents | {name: str(self.options.active[of].base) for name, of in self.bases.items()}
+        return [name for name, kind in kinds.items() if kind in SCHEDULE_KINDS]
+
     def opponent(self, name: str) -> PolicyOptions:
-        """A tuned opponent by its name."""
-        return replace(PolicyOptions(), self.tuned(self.opponents[name]).policy, "policy.")
+        """A tuned opponent or a base by its name."""
+        owner = self.bases.get(name)
+        found = self.base(owner, self.options.active[owner]) if owner else self.tuned(self.opponents[name])
+        assert found is not None
+        return replace(PolicyOptions(), found.policy, "policy.")
 
     def size(self, setting: str) -> tuple[int, int]:
         """Numbers of test instances and of GAN seeds on each of them."""
@@ -277,9 +292,9 @@ class Study:
         for name, controller in self.options.active.items():
             if controller.settings and setting not in controller.settings:
                 continue
-            env, base = self.controller_env(name, changes), self.base(name, controller)
-            if base and controller.varies is None:
-                found.append(Entry(name + BASE, None, env, replace(PolicyOptions(), base.policy, "base.").make))
+            env = self.controller_env(name, changes)
+            if name + BASE in self.bases:
+                found.append(Entry(name + BASE, None, env, self.opponent(name + BASE).make))
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():

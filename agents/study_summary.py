@@ -6,15 +6,17 @@ import numpy as np
 
 from agents.failures import failures
 from agents.readout import RATES_REPLAY, REPLAY
-from agents.study import BEST, SCHEDULE_KINDS, Study
+from agents.study import BEST, Study
 from agents.study_costs import break_even, costs
-from agents.study_options import HELD_OUT
+from agents.study_options import BASE, HELD_OUT
 from agents.study_scores import arranged, compare_with, gather, run_row, score_row, updates_needed
 from baselines.intervals import mean, performance_profile, stratified
 from baselines.rollout import Episodes
 from gan_env.config import env_config
 
 PROFILE_POINTS = 60
+OWN = {"feedback": REPLAY, "feedback_beyond_rates": RATES_REPLAY, "over_base": BASE}
+"""What a controller is compared with that comes of it, or that it comes of: suffixes of the names."""
 
 
 def summarize_study(study: Study) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
         `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule`, `strongest` (the
         tuned schedule that is best on training instances), `target`, `notes`, `settings` (by setting: `policies`,
         `profiles`), `ablations`, `break_even` and `failures`. A policy's `against` has its gain over each tuned
-        schedule but `best_schedule`, which `gain` is over.
+        schedule that plays in the setting, bases among them, but for `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
@@ -66,9 +68,8 @@ def best_on_training(study: Study) -> str:
 
 
 def strongest_schedule(study: Study) -> str:
-    """The tuned schedule with the lowest mean final log metric on training instances."""
-    schedules = [name for name, kind in study.opponents.items() if kind in SCHEDULE_KINDS]
-    return min(schedules, key=lambda name: float(study.on_training(name).final.mean()))
+    """The tuned schedule with the lowest mean final log metric on training instances; it may be a controller's base."""
+    return min(study.schedules, key=lambda name: float(study.on_training(name).final.mean()))
 
 
 def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
@@ -85,13 +86,13 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         row = run_row(parts, reached[name], budget)
         row |= score_row(finals[name], size, parts)
         row |= compare_with(finals[name], against)
-        for key, other in (("feedback", name + REPLAY), ("feedback_beyond_rates", name + RATES_REPLAY)):
-            if other in finals:
+        for key, suffix in OWN.items():
+            if (other := name + suffix) in finals:
                 row[key] = compare_with(finals[name], finals[other])
         row["against"] = {
             other: compare_with(finals[name], finals[other])
-            for other, kind in study.opponents.items()
-            if kind in SCHEDULE_KINDS and other in finals and other not in (BEST, name)
+            for other in study.schedules
+            if other in finals and other not in (BEST, name)
         }
         controller = study.options.active.get(name)
         row["trained"] = controller is not None

@@ -1,5 +1,6 @@
 """Episodes and studies made by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ def episodes(log_metric: list[list[float]], collapse: Any = None, crashed: Any =
 class Stub:
     """A study of which all that is asked for is given."""
 
-    def __init__(self, finals: dict[str, list[float]], opponents: dict[str, str] | None = None) -> None:
-        self.finals, self.opponents = finals, opponents or {}
+    def __init__(self, finals: dict[str, list[float]], schedules: Sequence[str] = ()) -> None:
+        self.finals, self.schedules = finals, schedules
         self.options = StudyOptions(env={"preset": "points"}, instances=3, gan_seeds=2)
         self.mains = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
 

@@ -190,7 +190,28 @@ def test_a_controller_that_corrects_another_policy_says_so() -> None:
 def test_a_setting_that_the_learned_policy_did_not_play_in_is_said() -> None:
     made = summary(interval(0.1, 0.05, 0.15))
     made["settings"]["far"] = {"policies": {"fixed": row(interval(0, -1, 1))}}
-    assert "ppo did not play in the setting far." in conclusions(made)
+    assert "In the setting far ppo did not play." in conclusions(made)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_controller_is_compared_with_what_it_corrects(seeds: int) -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    over = {"over_base": {"gain": interval(0.02, 0.01, 0.03)}, "seeds": seeds, "trained": True}
+    made["settings"]["held_out"]["policies"]["residual"] = row(interval(0.1, 0.05, 0.15), **over)
+    text = "\n".join(conclusions(made))
+    whom = "residual_base, which it corrects"
+    words = {1: f"against {whom}, one training, so no verdict: +0.020", 2: f"is better than {whom}: +0.020"}
+    assert f"residual {words[seeds]}" in text
+
+
+def test_what_a_controller_corrects_may_be_the_strongest_schedule_and_away_in_a_setting() -> None:
+    rival = {"gain": interval(-0.02, -0.04, -0.01), "probability": interval(0.42, 0.35, 0.45)}
+    made = summary(interval(0.1, 0.05, 0.15), strongest="residual_base")
+    made["settings"]["held_out"]["policies"]["ppo"] |= {"against": {"residual_base": rival}}
+    made["settings"]["far"] = {"policies": {"ppo": row(interval(0.1, 0.05, 0.15))}}
+    text = "\n".join(conclusions(made))
+    assert "On training instances the schedule that residual corrects is the strongest" in text
+    assert "In the setting far the schedule that residual corrects, the strongest on training" in text
 
 
 @pytest.mark.parametrize(
