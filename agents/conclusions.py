@@ -41,6 +41,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         *map(_ablation, summary["ablations"]),
         *(_break_even(learned, name, found) for name, found in summary["break_even"].items()),
         _failures(learned, summary["failures"]),
+        *_datasets(learned, summary["failures"]),
     ]  # fmt: skip
     return parts
 
@@ -253,10 +254,10 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
     explained = failures["explained"]
     clear = {n: e for n, e in explained.items() if e["p"] < SIGNIFICANT / max(len(explained), 1)}
     worst = failures["worst"][0]
-    where = f"instance {worst['instance']} ({worst['dataset']})"
-    start = f"{learned} loses most on {where}, by {-worst['gain']:.3f}{_error(worst)}"
+    where, whom = f"instance {worst['instance']} ({worst['dataset']})", schedule(failures["against"])
+    start = f"Against {whom} {learned} loses most on {where}, by {-worst['gain']:.3f}{_error(worst)}"
     if worst["gain"] >= 0:
-        start = f"{learned} loses on no instance on average"
+        start = f"Against {whom} {learned} loses on no instance on average"
     if not clear:
         return f"{start}; no number among the instances' fields explains its gain beyond chance."
     reasons = [
@@ -264,6 +265,15 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
         for name, e in clear.items()
     ]
     return f"{start}; over the instances its gain {' and '.join(reasons)}."
+
+
+def _datasets(learned: str, failures: dict[str, Any]) -> list[str]:
+    """Where instances are of several data sets: how the gain differs between them."""
+    found = failures["datasets"]
+    if len(found) < 2:
+        return []
+    parts = [f"{name} {shown(part['gain'])}" for name, part in found.items()]
+    return [f"By data set, the gain of {learned} over {schedule(failures['against'])} is: {', '.join(parts)}."]
 
 
 def _error(row: dict[str, Any]) -> str:

@@ -27,7 +27,15 @@ from agents.report_figures import (
     seeds_figure,
 )
 from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
-from agents.report_tables import COST_NOTES, chance, cost_table, name_notes, result_table
+from agents.report_tables import (
+    COST_NOTES,
+    chance,
+    cost_table,
+    dataset_table,
+    failure_table,
+    name_notes,
+    result_table,
+)
 from agents.study import BEST, Study
 from agents.study_options import HELD_OUT, StudyOptions
 from agents.study_scores import gather
@@ -150,29 +158,22 @@ class Report:
         return [Heading("Ablations"), Table(header, cells), picture]
 
     def _failures(self) -> list[Block]:
-        worst, explained = (self.summary["failures"][key] for key in ("worst", "explained"))
-        fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
-        header = ["instance", *fields, self.learned, BEST, "gain", "standard error", "crashes"]
-        cells = [
-            [
-                str(row["instance"]),
-                *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
-                *(f"{row[key]:.3f}" for key in ("learned", BEST)),
-                f"{row['gain']:+.3f}",
-                "" if row["standard_error"] is None else f"{row['standard_error']:.3f}",
-                str(row["crashes"]),
-            ]
-            for row in worst
-        ]
-        why = [[name, f"{e['correlation']:+.2f}", f"{e['p']:.3f}"] for name, e in explained.items()]
-        episodes = {name: self.episodes[name] for name in (self.learned, BEST)}
+        found = self.summary["failures"]
+        whom, worst = found["against"], found["worst"]
+        why = [[name, f"{e['correlation']:+.2f}", f"{e['p']:.3f}"] for name, e in found["explained"].items()]
+        episodes = {name: self.episodes[name] for name in (self.learned, whom)}
         figure = failures_figure(episodes, worst[:SHOWN_FAILURES], self.study.options.instances, self.config)
         return [
             Heading("Failure cases"),
-            Text("The instances on which the learned policy does worst against the tuned schedule, over all runs."),
-            Table(header, cells),
-            Picture("failures", png(figure), "The worst instances: every run thin, medians thick."),
-            Text("Which features of an instance go with a larger gain, over all test instances:"),
+            Text(
+                f"The instances on which {self.learned} does worst against {whom}, the strongest of the tuned "
+                "schedules on training instances, over all runs."
+            ),
+            failure_table(worst, self.learned, whom),
+            Picture("failures", png(figure), f"The worst instances against {whom}: every run thin, medians thick."),
+            Text(f"The gain over {whom} by data set:"),
+            dataset_table(found["datasets"]),
+            Text(f"Which features of an instance go with a larger gain over {whom}, over all test instances:"),
             Table(["feature", "rank correlation with the gain", "p"], why),
         ]
 

@@ -118,6 +118,34 @@ def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
     return Table(header, cells)
 
 
+def failure_table(worst: list[dict[str, Any]], learned: str, opponent: str) -> Table:
+    """The instances on which a policy does worst against an opponent."""
+    fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
+    header = ["instance", *fields, learned, opponent, "gain", "standard error", "crashes"]
+    cells = [
+        [
+            str(row["instance"]),
+            *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
+            *(f"{row[key]:.3f}" for key in ("learned", "opponent")),
+            f"{row['gain']:+.3f}",
+            "" if row["standard_error"] is None else f"{row['standard_error']:.3f}",
+            str(row["crashes"]),
+        ]
+        for row in worst
+    ]
+    return Table(header, cells)
+
+
+def dataset_table(datasets: dict[str, dict[str, Any]]) -> Table:
+    """The gain over an opponent by data set, and how it is with the instances drawn anew as well."""
+    cells = []
+    for name, found in datasets.items():
+        others = found["gain"].get("over_instances")
+        anew = f"[{others[0]:+.3f}, {others[1]:+.3f}]" if others else ""
+        cells.append([name, str(found["instances"]), shown(found["gain"]), anew])
+    return Table(["data set", "instances", "gain", "with instances drawn anew"], cells)
+
+
 def closing_table(summary: dict[str, Any]) -> str:
     """The held-out setting as text, best policy first."""
     rows = summary["settings"][HELD_OUT]["policies"]

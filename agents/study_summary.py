@@ -51,7 +51,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
         "settings": settings,
         "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
         "break_even": break_even(settings[HELD_OUT]["policies"], learned),
-        "failures": failures(study, played[HELD_OUT], learned),
+        "failures": failures(study, played[HELD_OUT], learned, strongest),
     }
 
 

@@ -21,6 +21,8 @@ def row(gain: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
     failures = {
+        "against": "tuned_rates",
+        "datasets": {"ring": {"gain": interval(-0.1, -0.2, 0)}},
         "worst": [{"instance": 3, "dataset": "ring", "gain": -0.4}],
         "explained": {"lr_g": {"correlation": 0.6, "p": 0.001}, "width": {"correlation": 0.1, "p": 0.5}},
     }
@@ -157,8 +159,16 @@ def test_losses_crashes_and_costs_are_said() -> None:
     text = "\n".join(conclusions(summary(interval(-0.1, -0.2, -0.05))))
     assert "0 of 8 with ppo, 2 of 8 with the tuned schedule" in text
     assert "saves 5 [-1, 9] GAN updates a run against fixed: not shown to be above 0" in text
-    assert "instance 3 (ring), by 0.400" in text
+    assert "Against the tuned schedule of learning rates ppo loses most on instance 3 (ring), by 0.400" in text
     assert "grows with lr_g" in text and "width" not in text
+
+
+def test_the_gain_by_data_set_is_said_where_there_are_several() -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    assert "By data set" not in "\n".join(conclusions(made))
+    made["failures"]["datasets"]["moons"] = {"gain": interval(0.1, 0.05, 0.15)}
+    words = "over the tuned schedule of learning rates is: ring -0.100 [-0.200, +0.000], moons +0.100 [+0.050, +0.150]."
+    assert words in conclusions(made)[-1]
 
 
 def test_an_ablation_says_what_was_found() -> None:
