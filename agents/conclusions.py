@@ -7,6 +7,7 @@ import numpy as np
 from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study import BEST
 from agents.study_options import BASE, HELD_OUT
+from baselines.oracle import AGAIN
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS = 0.6, 5, 3
 """Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes; and
@@ -147,16 +148,29 @@ def _corrected(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     return found
 
 
+def picked(oracle: dict[str, int]) -> str:
+    """How the oracle chooses for an instance, in words."""
+    return (
+        f"the best of {oracle['candidates']} candidates, picked with {_runs(oracle['runs'])} of each there and "
+        f"{_runs(AGAIN * oracle['runs'])} of each of the best quarter"
+    )
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
 def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict[str, Any]) -> list[str]:
-    """What knowing the instance is worth to a schedule: against the strongest one for all instances."""
+    """What choosing for each instance gains over the strongest schedule for all of them: no bound, and said so."""
     if "oracle" not in rows:
         return []
     strongest, oracle = summary["strongest"], rows["oracle"]
     gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
-    best = "the oracle, which has the best schedule for each instance by itself"
+    best = f"the oracle, which has for each instance {picked(summary['oracle'])}"
     return [
         f"{_against('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
-        f"{_against('The learned policy', best, mine['against_oracle']['gain'])}"
+        f"{_against('The learned policy', best, mine['against_oracle']['gain'])} "
+        "That bounds neither schedules, of which there are others, nor policies with feedback."
     ]
 
 

@@ -80,7 +80,7 @@ class Report:
         found: list[Block] = [
             Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
             Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
-            Points(name_notes(self.study, s["best_schedule"]["trials"])),
+            Points(name_notes(self.study, s)),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
             Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.conclusions import shown
+from agents.conclusions import picked, shown
 from agents.report_page import Table
 from agents.study import BEST, Study
 from agents.study_options import BASE, HELD_OUT
@@ -16,14 +16,10 @@ COST_NOTES = [
     "gone on with, the wall time is that of its last go.",
 ]
 
-ORACLE_NOTE = (
-    "oracle: for each instance by itself the best of the schedules that were finalists of the tuning, and of the "
-    "study's own."
-)
 
-
-def name_notes(study: Study, trials: int) -> list[str]:
-    """What the names in the table stand for; the tuned schedule is the best of so many candidates."""
+def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
+    """What the names in the table stand for."""
+    trials = summary["best_schedule"]["trials"]
     tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on fresh runs"
     active = study.options.active
     corrected = [name for name, controller in active.items() if controller.base]
@@ -33,7 +29,7 @@ def name_notes(study: Study, trials: int) -> list[str]:
         "by what the run was started with; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
-        *([ORACLE_NOTE] if study.options.oracle_runs else []),
+        *([oracle_note(summary["oracle"])] if study.options.oracle_runs else []),
         *(
             f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
             for name in corrected
@@ -45,6 +41,15 @@ def name_notes(study: Study, trials: int) -> list[str]:
             if controller.script == "maml"
         ),
     ]
+
+
+def oracle_note(oracle: dict[str, int]) -> str:
+    """What the oracle is, and what it isn't."""
+    return (
+        f"oracle: for each instance by itself {picked(oracle)}. Candidates are the finalists of tuning schedules, and "
+        "the study's own schedules. It is no upper bound: better schedules may be there, so few runs may pick a wrong "
+        "one, and it doesn't react to what happens in a run, as policies with feedback do."
+    )
 
 
 def chance(found: dict[str, Any]) -> str:

@@ -14,9 +14,8 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +29,22 @@ from agents.controllers import TRAINED, command, hydra_text, load_controller, ru
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
-from agents.study_options import BASE, HELD_OUT, TRAINING, Controller, StudyOptions
+from agents.study_options import BASE, HELD_OUT, SCHEDULE_KINDS, TRAINING, Controller, StudyOptions
+from agents.study_oracle import play_oracle
 from baselines.options import PolicyOptions, load_policy
-from baselines.oracle import best_of_each
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
-from baselines.side_by_side import run_jobs
 from baselines.tune import Tuned, TuneOptions, save_policy, tune
 from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
 
-TUNE_SEED, ORACLE_SEED, BASE_SEED = 6_000_000, 7_000_000, 8_000_000
+TUNE_SEED, BASE_SEED = 6_000_000, 8_000_000
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
-SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
-"""The kinds of tuned opponents that are schedules; the others are rules that react."""
 
 
 @dataclass(frozen=True)
@@ -213,32 +209,8 @@ class Study:
         return self.folder.cached_episodes(f"{TRAINING}/{name}" + ("" if seed is None else f"-{seed}"), run)
 
     def oracle(self) -> Episodes:
-        """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
-
-        Its candidates are the finalists of tuning schedules, and the study's schedules.
-        """
-        tuned = [kind for kind in SCHEDULE_KINDS if kind in self.options.tuned]
-        pool = [replace(PolicyOptions(), f, "policy.") for kind in tuned for f in self.tuned(kind).finalists]
-        pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
-        digest = sha256(json.dumps([asdict(policy) for policy in pool]).encode()).hexdigest()[:8]
-
-        def run() -> Episodes:
-            env = self.env(self.options.changed_env({"split": "test"}))
-            candidates = [policy.make(env) for policy in pool]
-            with tqdm(unit="run", desc="oracle") as bar:
-
-                def show(done: int, total: int) -> None:
-                    bar.total, bar.n = total, done
-                    bar.refresh()
-
-                picks = best_of_each(
-                    env, candidates, self.options.instances, ORACLE_SEED, self.options.oracle_runs, show
-                )
-            write_json(self.path / "oracle.json", {"picks": picks.tolist()})
-            runs = zip(*self.runs(HELD_OUT), strict=True)
-            return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
-
-        return self.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}", run)
+        """The best of many schedules for each test instance by itself; see `agents.study_oracle`."""
+        return play_oracle(self)
 
     # --- who plays where ---
 

@@ -9,6 +9,7 @@ from agents.readout import RATES_REPLAY, REPLAY
 from agents.study import BEST, Study
 from agents.study_costs import break_even, costs
 from agents.study_options import BASE, HELD_OUT
+from agents.study_oracle import oracle_pool
 from agents.study_scores import arranged, compare_with, gather, run_row, score_row, updates_needed
 from baselines.intervals import mean, performance_profile, stratified
 from baselines.rollout import Episodes
@@ -24,9 +25,10 @@ def summarize_study(study: Study) -> dict[str, Any]:
 
     Returns:
         `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule`, `strongest` (the
-        tuned schedule that is best on training instances), `target`, `notes`, `settings` (by setting: `policies`,
-        `profiles`), `ablations`, `break_even` and `failures`. A policy's `against` has its gain over each tuned
-        schedule that plays in the setting, bases among them, but for `best_schedule`, which `gain` is over.
+        tuned schedule that is best on training instances), `target`, `notes`, `oracle` (its `candidates`, and the
+        `runs` of each in its first round), `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even`
+        and `failures`. A policy's `against` has its gain over each tuned schedule that plays in the setting, bases
+        among them, but for `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
@@ -48,6 +50,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
         "target": study.options.target,
         "notes": list(study.options.notes),
         "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
+        "oracle": {"candidates": len(oracle_pool(study)), "runs": study.options.oracle_runs},
         "settings": settings,
         "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
         "break_even": break_even(settings[HELD_OUT]["policies"], learned),
