@@ -254,9 +254,12 @@ def _ablation(row: dict[str, Any]) -> str:
 
 
 def _break_even(learned: str, name: str, found: dict[str, Any]) -> str:
-    saved = found["saved_per_run"]
+    """When what training took has been saved again, against an opponent that the controller is no worse than."""
+    saved, gain = found["saved_per_run"], found["gain"]
+    if verdict(gain) < 0:
+        return f"{learned} ends worse than {name} ({shown(gain)}): there is nothing by which training it is paid back."
     numbers = f"{saved['value']:.0f} [{saved['ci95'][0]:.0f}, {saved['ci95'][1]:.0f}] GAN updates a run"
-    start = f"On the way to the metric that the tuned schedule ends at, {learned} saves {numbers} against {name}"
+    start = f"On the way to the metric that {name} ends at, {learned} saves {numbers}"
     if found["runs"] is None:
         return f"{start}: not shown to be above 0, so that training it pays off is not shown."
     if found["runs"] == 0:

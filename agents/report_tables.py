@@ -10,7 +10,7 @@ from agents.study_options import BASE, HELD_OUT
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "
-    "whole budget.",
+    "whole budget. When training pays off is counted on the way to what the opponent in question ends at.",
     "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
     "To find: one training, or the tuning. Trainings share the cores, tunings have all of them; of what was killed and "
     "gone on with, the wall time is that of its last go.",

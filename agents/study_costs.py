@@ -1,5 +1,6 @@
 """What finding and playing a study's policies costs, and when training a controller has paid for itself."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ import numpy as np
 from agents.readout import controller_of
 from agents.study import Study
 from agents.study_options import BASE
+from agents.study_scores import arranged, compare_with, updates_needed
+from baselines.intervals import mean, stratified
+from baselines.rollout import Episodes
 
 
 def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
@@ -35,15 +39,35 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
     return result
 
 
-def break_even(rows: dict[str, dict[str, Any]], learned: str) -> dict[str, Any]:
-    """After how many runs training the controller has paid for itself, in GAN updates.
+def break_even(
+    played: dict[str, list[Episodes]],
+    rows: dict[str, dict[str, Any]],
+    learned: str,
+    opponents: Iterable[str],
+    instances: int,
+    budget: int,
+) -> dict[str, dict[str, Any]]:
+    """After how many runs training the controller has paid for itself, in GAN updates, by opponent.
 
-    A run saves what the controller needs less than the opponent to reach the metric that the tuned schedule ends at
-    (a run that never reaches it counts with the whole budget). Null: the interval of what it saves isn't above 0.
+    A run saves what the controller needs less than the opponent to reach the metric that this opponent ends at on the
+    instance, in the mean over its runs. A run that never reaches it counts with the whole budget.
+
+    Returns:
+        `gain` over the opponent, `saved_per_run`, `extra_training` and `runs`; these are null where the controller is
+        shown to end worse, or the interval of what it saves isn't above 0.
     """
     found = {}
-    for name, saved in rows[learned]["saved"].items():
+    for name in opponents:
+        finals = {who: arranged([e.final for e in played[who]], instances) for who in (learned, name)}
+        gain = compare_with(finals[learned], finals[name])["gain"]
+        target = np.tile(finals[name].mean(axis=(0, 2)), finals[name].shape[2])  # [E]
+        mine, theirs = (
+            np.minimum(arranged(updates_needed(played[who], target, budget), instances), budget)
+            for who in (learned, name)
+        )
+        saved = stratified(theirs - mine, mean)
         extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
-        runs = max(0, int(np.ceil(extra / saved["value"]))) if saved["ci95"][0] > 0 else None
-        found[name] = {"saved_per_run": saved, "extra_training": extra, "runs": runs}
+        pays = saved["ci95"][0] > 0 and gain["ci95"][1] >= 0
+        runs = max(0, int(np.ceil(extra / saved["value"]))) if pays else None
+        found[name] = {"gain": gain, "saved_per_run": saved, "extra_training": extra, "runs": runs}
     return found

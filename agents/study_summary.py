@@ -11,7 +11,7 @@ from agents.study_costs import break_even, costs
 from agents.study_options import BASE, HELD_OUT
 from agents.study_oracle import oracle_pool
 from agents.study_scores import arranged, compare_with, gather, run_row, score_row, updates_needed
-from baselines.intervals import mean, performance_profile, stratified
+from baselines.intervals import performance_profile
 from baselines.rollout import Episodes
 from gan_env.config import env_config
 
@@ -35,6 +35,9 @@ def summarize_study(study: Study) -> dict[str, Any]:
     settings = {setting: summarize_setting(study, setting, episodes, learned) for setting, episodes in played.items()}
     env = study.env(study.options.changed_env({"split": "test"}))
     tuned = study.tuned("schedule")
+    updates = env.config.num_decisions * env.config.updates_per_decision
+    here, rows = played[HELD_OUT], settings[HELD_OUT]["policies"]
+    rivals = [name for name in dict.fromkeys(("fixed", BEST, "tuned_rates", strongest)) if name in here]
     return {
         "metric": env.judge.metric_name,
         "name": study.path.name,
@@ -42,7 +45,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
             "instances": study.options.instances,
             "gan_seeds": study.options.gan_seeds,
             "decisions": env.config.num_decisions,
-            "updates_per_run": env.config.num_decisions * env.config.updates_per_decision,
+            "updates_per_run": updates,
         },
         "learned": learned,
         "base": study.options.active[learned].base,
@@ -52,9 +55,9 @@ def summarize_study(study: Study) -> dict[str, Any]:
         "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
         "oracle": {"candidates": len(oracle_pool(study)), "runs": study.options.oracle_runs},
         "settings": settings,
-        "ablations": ablations(study, settings[HELD_OUT]["policies"], played[HELD_OUT]),
-        "break_even": break_even(settings[HELD_OUT]["policies"], learned),
-        "failures": failures(study, played[HELD_OUT], learned, strongest),
+        "ablations": ablations(study, rows, here),
+        "break_even": break_even(here, rows, learned, rivals, study.options.instances, updates),
+        "failures": failures(study, here, learned, strongest),
     }
 
 
@@ -101,11 +104,6 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         row["trained"] = controller is not None
         row["ablation"] = controller is not None and controller.varies is not None
         row["trained_elsewhere"] = controller is not None and bool(controller.training)
-        row["saved"] = {
-            other: stratified(np.minimum(reached[other], budget) - np.minimum(reached[name], budget), mean)
-            for other in ("fixed", BEST, "tuned_rates")
-            if other in reached
-        }
         if "oracle" in finals:
             row["against_oracle"] = compare_with(finals[name], finals["oracle"])
         rows[name] = row | costs(study, setting, name, len(parts))

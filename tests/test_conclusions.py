@@ -35,7 +35,7 @@ def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "settings": {"held_out": {"policies": policies}, "far": {"policies": policies}},
         "oracle": {"candidates": 41, "runs": 1},
         "ablations": [],
-        "break_even": {"fixed": {"runs": None, "saved_per_run": interval(5, -1, 9), "extra_training": 5}},
+        "break_even": {"fixed": {"runs": None, "saved_per_run": interval(5, -1, 9), "gain": interval(1, 0, 2)}},
         "failures": failures,
     }
     return base | changes
@@ -161,7 +161,7 @@ def test_feedback_of_other_controllers_is_said_whatever_it_is() -> None:
 def test_losses_crashes_and_costs_are_said() -> None:
     text = "\n".join(conclusions(summary(interval(-0.1, -0.2, -0.05))))
     assert "0 of 8 with ppo, 2 of 8 with the tuned schedule" in text
-    assert "saves 5 [-1, 9] GAN updates a run against fixed: not shown to be above 0" in text
+    assert "metric that fixed ends at, ppo saves 5 [-1, 9] GAN updates a run: not shown to be above 0" in text
     assert "Against the tuned schedule of learning rates ppo loses most on instance 3 (ring), by 0.400" in text
     assert "grows with lr_g" in text and "width" not in text
 
@@ -251,5 +251,12 @@ def test_one_training_is_no_verdict() -> None:
 
 @pytest.mark.parametrize(("runs", "words"), [(0, "took no more GAN updates than finding that"), (70, "after 70 runs")])
 def test_when_training_has_paid_for_itself(runs: int, words: str) -> None:
-    found = {"runs": runs, "saved_per_run": interval(5, 1, 9), "extra_training": 350}
+    found = {"runs": runs, "saved_per_run": interval(5, 1, 9), "gain": interval(0, -1, 1)}
     assert any(words in sentence for sentence in conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))
+
+
+def test_against_what_is_better_there_is_nothing_to_be_paid_back() -> None:
+    found = {"runs": None, "saved_per_run": interval(5, 1, 9), "gain": interval(-0.2, -0.3, -0.1)}
+    text = "\n".join(conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))
+    assert "ppo ends worse than fixed (-0.200 [-0.300, -0.100]): there is nothing by which" in text
+    assert "saves" not in text

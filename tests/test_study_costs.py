@@ -1,18 +1,55 @@
 """When training has paid for itself, against values worked out by hand."""
 
+import numpy as np
 import pytest
+from studies import episodes
 
 from agents.study_costs import break_even
+from baselines.rollout import Episodes
+
+ROWS = {
+    "ppo": {"found_gan_updates": 1000.0},
+    "fixed": {"found_gan_updates": 0.0},
+    "tuned_rates": {"found_gan_updates": 1000.0},
+}
 
 
-@pytest.mark.parametrize(("low", "runs"), [(5.0, 50), (0.0, None), (-5.0, None)])
-def test_break_even_is_what_training_took_over_what_a_run_saves(low: float, runs: int | None) -> None:
-    saved = {"value": 20.0, "ci95": (low, 35.0)}
-    rows = {
-        "ppo": {"saved": {"fixed": saved, "best_schedule": saved}, "found_gan_updates": 1000.0},
-        "fixed": {"found_gan_updates": 0.0},
-        "best_schedule": {"found_gan_updates": 1000.0},
-    }
-    found = break_even(rows, "ppo")
-    assert found["fixed"]["runs"] == runs
-    assert found["best_schedule"]["runs"] == (None if runs is None else 0)  # tuning took as much as training
+def runs(*curves: list[float]) -> list[Episodes]:
+    """One instance, of which every curve is a run; a run has 100 updates, and the opponents' end at -2."""
+    return [episodes(list(curves))]
+
+
+FAST, SLOW = [0.0, -2.0, -2.0, -2.0, -2.0], [0.0, -0.5, -1.0, -1.5, -2.0]
+
+
+def test_break_even_is_what_training_took_over_what_a_run_saves() -> None:
+    """25 updates instead of 100; tuning took as much as training."""
+    played = {"ppo": runs(FAST, FAST), "fixed": runs(SLOW, SLOW), "tuned_rates": runs(SLOW, SLOW)}
+    found = break_even(played, ROWS, "ppo", ["fixed", "tuned_rates"], 1, 100)
+    assert found["fixed"]["saved_per_run"]["value"] == 75
+    assert (found["fixed"]["extra_training"], found["fixed"]["runs"]) == (1000, 14)
+    assert found["tuned_rates"]["runs"] == 0
+
+
+def test_what_is_saved_is_counted_to_what_the_opponent_itself_ends_at() -> None:
+    """One that ends at -1 gets there after 50 updates in a run and never in the other: 75 against 25."""
+    weak = runs([0.0, -0.5, -1.5, -1.5, -1.5], [0.0, 0.0, 0.0, 0.0, -0.5])
+    found = break_even({"ppo": runs(FAST, FAST), "fixed": weak}, ROWS, "ppo", ["fixed"], 1, 100)
+    assert found["fixed"]["saved_per_run"]["value"] == (50 + 100) / 2 - 25
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(-2.0, 14), (-1.9, None)])
+def test_a_controller_that_ends_worse_pays_nothing_back_however_fast_it_is(ends: float, expected: int | None) -> None:
+    mine = runs([*FAST[:4], ends], [*FAST[:4], ends])
+    found = break_even({"ppo": mine, "fixed": runs(SLOW, SLOW)}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
+    assert found["saved_per_run"]["value"] == 75
+    assert found["runs"] == expected
+
+
+def test_what_is_not_shown_to_be_saved_pays_nothing_back() -> None:
+    """One run saves 75 updates, the other loses 50."""
+    mine = runs(FAST, SLOW)
+    theirs = runs(SLOW, [0.0, -1.0, -2.0, -2.0, -2.0])
+    found = break_even({"ppo": mine, "fixed": theirs}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
+    assert np.sign(found["saved_per_run"]["ci95"]).tolist() == [-1, 1]
+    assert found["runs"] is None
