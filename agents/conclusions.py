@@ -2,23 +2,17 @@
 
 from typing import Any
 
-import numpy as np
-
 from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study import BEST
 from agents.study_options import BASE, HELD_OUT
+from agents.wording import BETTER, compared, others_met, schedule, shown, verdict
 from baselines.oracle import AGAIN
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS = 0.6, 5, 3
 """Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes; and
 trainings where it aims at a gain."""
-SCHEDULES = {
-    BEST: "the tuned schedule",
-    "tuned_rates": "the tuned schedule of learning rates",
-    "tuned_r3gan": "R3GAN's tuned burn-in",
-}
 SIGNIFICANT = 0.05
-BETTER = {1: "better than", 0: "not told apart from", -1: "worse than"}
+FEEDBACK = "Feedback is acting on all that it observes, the numbers of the instance included where it is shown them."
 
 
 def conclusions(summary: dict[str, Any]) -> list[str]:
@@ -27,7 +21,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
     mine = rows[learned]
     parts = [
         *([f"{learned} corrects a tuned opponent of the kind {summary['base']}."] if summary["base"] else []),
-        _against(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
+        compared(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
         _target(summary, mine),
         *_rates(summary, mine),
         *_feedback(learned, mine),
@@ -45,41 +39,6 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         *_datasets(learned, summary["failures"]),
     ]  # fmt: skip
     return parts
-
-
-def schedule(name: str) -> str:
-    """A tuned schedule in words."""
-    return SCHEDULES.get(name, f"the schedule that {name.removesuffix(BASE)} corrects")
-
-
-def verdict(gain: dict[str, Any]) -> int:
-    """1 where the interval is above 0 (better), -1 below, 0 where it holds 0."""
-    low, high = gain["ci95"]
-    return int(low > 0) - int(high < 0)
-
-
-def shown(gain: dict[str, Any]) -> str:
-    """A gain and its interval."""
-    low, high = gain["ci95"]
-    return f"{gain['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _against(who: str, whom: str, gain: dict[str, Any]) -> str:
-    numbers = f"{shown(gain)} in the final log metric{_others_met(gain)}"
-    if verdict(gain) == 0:
-        return f"{who} is not told apart from {whom}: {numbers}."
-    percent = abs(np.expm1(-gain["value"]))
-    how = ("better", "lower") if verdict(gain) > 0 else ("worse", "higher")
-    return f"{who} is {how[0]} than {whom}: {numbers}, so the metric itself is about {percent:.1%} {how[1]}."
-
-
-def _others_met(gain: dict[str, Any]) -> str:
-    """The gain's second interval, where it is known."""
-    if "over_instances" not in gain:
-        return ""
-    low, high = gain["over_instances"]
-    doubt = ", which holds 0: on other instances it may be none" if low <= 0 <= high and verdict(gain) else ""
-    return f" ([{low:+.3f}, {high:+.3f}] with instances drawn anew as well{doubt})"
 
 
 def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
@@ -109,7 +68,7 @@ def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
         return []
     gain, chance = (mine["against"]["tuned_rates"][key] for key in ("gain", "probability"))
     whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
-    sentence = _against(summary["learned"], whom, gain)
+    sentence = compared(summary["learned"], whom, gain)
     if summary["strongest"] == "tuned_rates":
         return [sentence]  # the target's sentence has said the probability
     low, high = chance["ci95"]
@@ -126,13 +85,13 @@ def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
     whole, beyond = mine["feedback"]["gain"], mine.get("feedback_beyond_rates", {}).get("gain")
     mean = "its own mean trajectory played open loop"
     if beyond is None:
-        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}."]
+        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}{others_met(whole)}. {FEEDBACK}"]
     rates = f"{mean}, with learning rates averaged as such"
     how = BETTER[verdict(whole)]
     return [
-        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}.",
+        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}{others_met(beyond)}. {FEEDBACK}",
         f"With their factors averaged, so that it can't undo the rates that a run was started with, {learned} is {how} "
-        f"{mean}: {shown(whole)}.",
+        f"{mean}: {shown(whole)}{others_met(whole)}.",
     ]
 
 
@@ -142,7 +101,7 @@ def _corrected(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     for name in (n for n, row in rows.items() if "over_base" in row):
         gain, whom = rows[name]["over_base"]["gain"], f"{name}{BASE}, which it corrects"
         if name == learned or rows[name]["seeds"] > 1:
-            found.append(_against(name, whom, gain))
+            found.append(compared(name, whom, gain))
         else:
             found.append(f"{name} against {whom}, one training, so no verdict: {shown(gain)}.")
     return found
@@ -168,8 +127,8 @@ def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict
     gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
     best = f"the oracle, which has for each instance {picked(summary['oracle'])}"
     return [
-        f"{_against('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
-        f"{_against('The learned policy', best, mine['against_oracle']['gain'])} "
+        f"{compared('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
+        f"{compared('The learned policy', best, mine['against_oracle']['gain'])} "
         "That bounds neither schedules, of which there are others, nor policies with feedback."
     ]
 
@@ -214,7 +173,7 @@ def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[s
     words = {1: "pays for", 0: "is not shown to matter for", -1: "costs"}
     parts = []
     for sign, what in words.items():
-        listed = [f"{name} ({shown(gain)})" for name, gain in gains.items() if verdict(gain) == sign]
+        listed = [f"{n} ({shown(g)}{others_met(g, '; {}')})" for n, g in gains.items() if verdict(g) == sign]
         parts += [f"{what} {', '.join(listed)}"] if listed else []
     if not parts:
         return []
@@ -240,8 +199,8 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, stron
             " (tuned on the study's training instances, the controller on others)" if row["trained_elsewhere"] else ""
         )
         sentence = f"Transfer without retraining, {setting}: {name}"
-        found.append(_against(sentence, f"{SCHEDULES[BEST]}{others}", row["gain"]))
-        found += [_against(sentence, schedule(other), its["gain"]) for other, its in row["against"].items()]
+        found.append(compared(sentence, f"{schedule(BEST)}{others}", row["gain"]))
+        found += [compared(sentence, schedule(other), its["gain"]) for other, its in row["against"].items()]
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from agents.conclusions import conclusions, shown
+from agents.conclusions import conclusions
 from agents.plots import knob_figure, sample_figure
 from agents.publish import check_target, made_by, play_commands, publish
 from agents.readout import REPLAY
@@ -40,6 +40,7 @@ from agents.study import BEST, Study
 from agents.study_options import HELD_OUT, StudyOptions
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
+from agents.wording import shown
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from agents.conclusions import picked, shown
+from agents.conclusions import picked
 from agents.report_page import Table
 from agents.study import BEST, Study
 from agents.study_options import BASE, HELD_OUT
+from agents.wording import shown
 
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
