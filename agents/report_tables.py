@@ -14,7 +14,9 @@ COST_NOTES = [
     "whole budget. When training pays off is counted on the way to what the opponent in question ends at.",
     "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
     "To find: one training, or the tuning. Trainings share the cores, tunings have all of them; of what was killed and "
-    "gone on with, the wall time is that of its last go.",
+    "gone on with, the wall time is that of its last go. Empty: nothing was trained or tuned, or it was not measured.",
+    "To play: all runs of the setting, in the study's process; peak memory is that of the whole process, which also "
+    "holds what other policies play in.",
 ]
 
 
@@ -100,7 +102,8 @@ def _against(found: dict[str, Any] | None) -> tuple[str, str]:
 def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
     """How steadily every policy's runs go, and what finding and playing it costs."""
     header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "roughness D", "roughness G",
-              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play"]  # fmt: skip
+              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play",
+              "peak MiB to play"]  # fmt: skip
 
     def number(value: float | None, style: str) -> str:
         return "" if value is None else format(value, style)
@@ -118,6 +121,7 @@ def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
             number(row["found_wall_s"], ",.0f"),
             number(row["found_peak_mb"], ",.0f"),
             number(row["play_wall_s"], ".1f"),
+            number(row["play_peak_mb"], ",.0f"),
         ]
         for name, row in ((name, rows[name]) for name in _ordered(rows))
     ]

@@ -16,7 +16,11 @@ from baselines.rollout import Episodes
 def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
     """What finding the policy took (`found_gan_updates`, `found_wall_s`, `found_peak_mb`) and what playing it takes.
 
-    A read-out took its controller's training; for the oracle, which tries all schedules again, nothing is said.
+    A read-out took its controller's training. Null: nothing was trained or tuned, or it was not measured; for the
+    oracle, which tries all schedules again, nothing is said.
+
+    Returns:
+        Means over the training seeds; `play_wall_s` and `play_peak_mb` are of all runs of the setting.
     """
     kinds = study.opponents
     controller = controller_of(name)
@@ -30,13 +34,15 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
         assert base is not None
         found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix(BASE)}-{owner.base}")]
     play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
-    walls = [p["wall_s"] for p in play if p]
-    result: dict[str, Any] = {"play_wall_s": float(np.mean(walls)) if walls else None}
-    for key in ("gan_updates", "wall_s", "peak_mb"):
-        values = [f[key] for f in found if key in f]
-        unknown = None if found or name == "oracle" else 0.0
-        result[f"found_{key}"] = float(np.mean(values)) if values else unknown
-    return result
+    return {
+        **{f"found_{key}": _mean(found, key) for key in ("gan_updates", "wall_s", "peak_mb")},
+        **{f"play_{key}": _mean(play, key) for key in ("wall_s", "peak_mb")},
+    }
+
+
+def _mean(measured: list[dict[str, Any]], key: str) -> float | None:
+    values = [found[key] for found in measured if key in found]
+    return float(np.mean(values)) if values else None
 
 
 def break_even(
@@ -66,7 +72,8 @@ def break_even(
             for who in (learned, name)
         )
         saved = stratified(theirs - mine, mean)
-        extra = rows[learned]["found_gan_updates"] - rows[name]["found_gan_updates"]
+        mine_took, theirs_took = (rows[who]["found_gan_updates"] or 0.0 for who in (learned, name))
+        extra = mine_took - theirs_took
         pays = saved["ci95"][0] > 0 and gain["ci95"][1] >= 0
         runs = max(0, int(np.ceil(extra / saved["value"]))) if pays else None
         found[name] = {"gain": gain, "saved_per_run": saved, "extra_training": extra, "runs": runs}

@@ -1,15 +1,20 @@
-"""When training has paid for itself, against values worked out by hand."""
+"""What policies cost, and when training has paid for itself, against values worked out by hand."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from studies import episodes
 
-from agents.study_costs import break_even
+from agents.study import Study
+from agents.study_costs import break_even, costs
+from agents.study_options import StudyOptions
 from baselines.rollout import Episodes
 
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "ppo": {"found_gan_updates": 1000.0},
-    "fixed": {"found_gan_updates": 0.0},
+    "fixed": {"found_gan_updates": None},  # nothing was trained or tuned
     "tuned_rates": {"found_gan_updates": 1000.0},
 }
 
@@ -53,3 +58,19 @@ def test_what_is_not_shown_to_be_saved_pays_nothing_back() -> None:
     found = break_even({"ppo": mine, "fixed": theirs}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
     assert np.sign(found["saved_per_run"]["ci95"]).tolist() == [-1, 1]
     assert found["runs"] is None
+
+
+def test_costs_are_means_over_trainings_and_nothing_is_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Constant knobs were not found by any work; what was not measured is not known."""
+    taken = [{"gan_updates": 10, "wall_s": 4.0, "peak_mb": 100.0}, {"gan_updates": 30, "wall_s": 6.0}]
+    measured = {f"held_out-ppo-{s}": {"wall_s": 1.0 + s, "peak_mb": 200.0 + 100 * s} for s in range(2)}
+    monkeypatch.setattr(Study, "train", lambda self, name, controller, seed: taken[seed])
+    monkeypatch.setattr(Study, "costs", lambda self, cell: measured.get(cell, {}))
+    study = Study(StudyOptions(folder=str(tmp_path), controllers={"ppo": {"seeds": 2}}))
+    assert costs(study, "held_out", "ppo", 2) == {
+        "found_gan_updates": 20, "found_wall_s": 5, "found_peak_mb": 100, "play_wall_s": 1.5, "play_peak_mb": 250,
+    }  # fmt: skip
+    assert costs(study, "held_out", "ppo_replay", 2)["found_gan_updates"] == 20
+    assert set(costs(study, "held_out", "fixed", 1).values()) == {None}
