@@ -129,7 +129,7 @@ def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict
     return [
         f"{compared('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
         f"{compared('The learned policy', best, mine['against_oracle']['gain'])} "
-        "That bounds neither schedules, of which there are others, nor policies with feedback."
+        "It is no upper bound: there may be better schedules, and feedback may gain more than any."
     ]
 
 

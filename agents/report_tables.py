@@ -50,8 +50,8 @@ def oracle_note(oracle: dict[str, int]) -> str:
     """What the oracle is, and what it isn't."""
     return (
         f"oracle: for each instance by itself {picked(oracle)}. Candidates are the finalists of tuning schedules, and "
-        "the study's own schedules. It is no upper bound: better schedules may be there, so few runs may pick a wrong "
-        "one, and it doesn't react to what happens in a run, as policies with feedback do."
+        "the study's own schedules. It is no upper bound: there may be better schedules, a few runs may pick a wrong "
+        "candidate, and it doesn't react to what happens in a run, as policies with feedback do."
     )
 
 

@@ -113,7 +113,7 @@ def test_the_oracle_is_compared_with_the_strongest_schedule(strongest: str, word
     assert f"A schedule chosen for each instance {words}" in text
     choice = "the best of 41 candidates, picked with 1 run of each there and 4 runs of each of the best quarter"
     assert f"The learned policy is not told apart from the oracle, which has for each instance {choice}: +0.0" in text
-    assert "bounds neither schedules, of which there are others, nor policies with feedback" in text
+    assert "It is no upper bound: there may be better schedules, and feedback may gain more" in text
 
 
 def test_instances_drawn_anew_may_leave_a_doubt() -> None:
