@@ -59,8 +59,8 @@ def break_even(
     instance, in the mean over its runs. A run that never reaches it counts with the whole budget.
 
     Returns:
-        `gain` over the opponent, `saved_per_run`, `extra_training` and `runs`; these are null where the controller is
-        shown to end worse, or the interval of what it saves isn't above 0.
+        `gain` over the opponent, `saved_per_run`, `extra_training` and `runs`: null where the controller is shown to
+        end worse, or the interval of what it saves isn't above 0.
     """
     found = {}
     for name in opponents:
