@@ -2,21 +2,17 @@
 
 from typing import Any
 
-import numpy as np
-
-from agents.readout import RATES_REPLAY, REPLAY
+from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study import BEST
-from agents.study_options import HELD_OUT
+from agents.study_options import BASE, HELD_OUT
+from agents.wording import BETTER, compared, others_met, schedule, shown, verdict
+from baselines.oracle import AGAIN
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS = 0.6, 5, 3
 """Where a study aims at a probability of improvement: the lower end of its interval, and trainings that it takes; and
 trainings where it aims at a gain."""
-SCHEDULES = {
-    BEST: "the tuned schedule",
-    "tuned_rates": "the tuned schedule of learning rates",
-    "tuned_r3gan": "R3GAN's tuned burn-in",
-}
 SIGNIFICANT = 0.05
+FEEDBACK = "Feedback is acting on all that it observes, the numbers of the instance included where it is shown them."
 
 
 def conclusions(summary: dict[str, Any]) -> list[str]:
@@ -25,52 +21,24 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
     mine = rows[learned]
     parts = [
         *([f"{learned} corrects a tuned opponent of the kind {summary['base']}."] if summary["base"] else []),
-        _against(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
+        compared(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
         _target(summary, mine),
         *_rates(summary, mine),
         *_feedback(learned, mine),
+        *_corrected(rows, learned),
         *_oracle(summary, rows, mine),
         _seeds(learned, mine),
         *_others(rows, learned),
         *_feedback_of_others(rows, learned),
         _crashes(learned, mine, rows[BEST]),
         *(sentence for name, setting in summary["settings"].items() if name != HELD_OUT
-          for sentence in _transfer(name, setting["policies"], learned)),
+          for sentence in _transfer(name, setting["policies"], learned, summary["strongest"])),
         *map(_ablation, summary["ablations"]),
         *(_break_even(learned, name, found) for name, found in summary["break_even"].items()),
         _failures(learned, summary["failures"]),
+        *_datasets(learned, summary["failures"]),
     ]  # fmt: skip
     return parts
-
-
-def verdict(gain: dict[str, Any]) -> int:
-    """1 where the interval is above 0 (better), -1 below, 0 where it holds 0."""
-    low, high = gain["ci95"]
-    return int(low > 0) - int(high < 0)
-
-
-def shown(gain: dict[str, Any]) -> str:
-    """A gain and its interval."""
-    low, high = gain["ci95"]
-    return f"{gain['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _against(who: str, whom: str, gain: dict[str, Any]) -> str:
-    numbers = f"{shown(gain)} in the final log metric{_others_met(gain)}"
-    if verdict(gain) == 0:
-        return f"{who} is not told apart from {whom}: {numbers}."
-    percent = abs(np.expm1(-gain["value"]))
-    how = ("better", "lower") if verdict(gain) > 0 else ("worse", "higher")
-    return f"{who} is {how[0]} than {whom}: {numbers}, so the metric itself is about {percent:.1%} {how[1]}."
-
-
-def _others_met(gain: dict[str, Any]) -> str:
-    """The gain's second interval, where it is known."""
-    if "over_instances" not in gain:
-        return ""
-    low, high = gain["over_instances"]
-    doubt = ", which holds 0: on other instances it may be none" if low <= 0 <= high and verdict(gain) else ""
-    return f" ([{low:+.3f}, {high:+.3f}] with instances drawn anew as well{doubt})"
 
 
 def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
@@ -79,7 +47,7 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     against = mine if strongest == BEST else mine["against"][strongest]
     chance, aim = against["probability"], summary["target"]
     low, high = chance["ci95"]
-    whom = SCHEDULES[strongest]
+    whom = schedule(strongest)
     if aim is None:
         what = f"a gain over {whom} whose interval is above 0 over {GAIN_SEEDS} trainings"
         met = verdict(against["gain"]) > 0 and mine["seeds"] >= GAIN_SEEDS
@@ -100,7 +68,7 @@ def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
         return []
     gain, chance = (mine["against"]["tuned_rates"][key] for key in ("gain", "probability"))
     whom = "a tuned schedule of learning rates themselves, which are not factors on those that a run was started with"
-    sentence = _against(summary["learned"], whom, gain)
+    sentence = compared(summary["learned"], whom, gain)
     if summary["strongest"] == "tuned_rates":
         return [sentence]  # the target's sentence has said the probability
     low, high = chance["ci95"]
@@ -117,26 +85,51 @@ def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
     whole, beyond = mine["feedback"]["gain"], mine.get("feedback_beyond_rates", {}).get("gain")
     mean = "its own mean trajectory played open loop"
     if beyond is None:
-        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}."]
+        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}{others_met(whole)}. {FEEDBACK}"]
     rates = f"{mean}, with learning rates averaged as such"
-    how = {1: "better than", 0: "not told apart from", -1: "worse than"}[verdict(whole)]
+    how = BETTER[verdict(whole)]
     return [
-        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}.",
+        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}{others_met(beyond)}. {FEEDBACK}",
         f"With their factors averaged, so that it can't undo the rates that a run was started with, {learned} is {how} "
-        f"{mean}: {shown(whole)}.",
+        f"{mean}: {shown(whole)}{others_met(whole)}.",
     ]
 
 
+def _corrected(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
+    """What controllers gain over what they correct, where that plays by itself."""
+    found = []
+    for name in (n for n, row in rows.items() if "over_base" in row):
+        gain, whom = rows[name]["over_base"]["gain"], f"{name}{BASE}, which it corrects"
+        if name == learned or rows[name]["seeds"] > 1:
+            found.append(compared(name, whom, gain))
+        else:
+            found.append(f"{name} against {whom}, one training, so no verdict: {shown(gain)}.")
+    return found
+
+
+def picked(oracle: dict[str, int]) -> str:
+    """How the oracle chooses for an instance, in words."""
+    return (
+        f"the best of {oracle['candidates']} candidates, picked with {_runs(oracle['runs'])} of each there and "
+        f"{_runs(AGAIN * oracle['runs'])} of each of the best quarter"
+    )
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
 def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict[str, Any]) -> list[str]:
-    """What knowing the instance is worth to a schedule: against the strongest one for all instances."""
+    """What choosing for each instance gains over the strongest schedule for all of them: no bound, and said so."""
     if "oracle" not in rows:
         return []
     strongest, oracle = summary["strongest"], rows["oracle"]
     gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
-    best = "the oracle, which has the best schedule for each instance by itself"
+    best = f"the oracle, which has for each instance {picked(summary['oracle'])}"
     return [
-        f"{_against('A schedule chosen for each instance', f'{SCHEDULES[strongest]} for all of them', gain)} "
-        f"{_against('The learned policy', best, mine['against_oracle']['gain'])}"
+        f"{compared('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "
+        f"{compared('The learned policy', best, mine['against_oracle']['gain'])} "
+        "It is no upper bound: there may be better schedules, and feedback may gain more than any."
     ]
 
 
@@ -162,8 +155,12 @@ def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
 
 
 def _decided(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """All policies of which something may be said: ablations have their own sentences."""
-    return [n for n, row in rows.items() if not row.get("ablation") and not (row.get("trained") and row["seeds"] == 1)]
+    """All policies of which something may be said: ablations have their own sentences.
+
+    A read-out is of as many trainings as its controller.
+    """
+    once = {name for name, row in rows.items() if row.get("trained") and row["seeds"] == 1}
+    return [name for name, row in rows.items() if not row.get("ablation") and controller_of(name) not in once]
 
 
 def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
@@ -176,7 +173,7 @@ def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[s
     words = {1: "pays for", 0: "is not shown to matter for", -1: "costs"}
     parts = []
     for sign, what in words.items():
-        listed = [f"{name} ({shown(gain)})" for name, gain in gains.items() if verdict(gain) == sign]
+        listed = [f"{n} ({shown(g)}{others_met(g, '; {}')})" for n, g in gains.items() if verdict(g) == sign]
         parts += [f"{what} {', '.join(listed)}"] if listed else []
     if not parts:
         return []
@@ -191,9 +188,10 @@ def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
     )
 
 
-def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
-    """The learned policy, and ablations that play here as well."""
-    found = [] if learned in rows else [f"{learned} did not play in the setting {setting}."]
+def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, strongest: str) -> list[str]:
+    """The learned policy, and ablations that play here as well, against the tuned schedules that do."""
+    away = {learned: learned, strongest: f"{schedule(strongest)}, the strongest on training instances,"}
+    found = [f"In the setting {setting} {who} did not play." for name, who in away.items() if name not in rows]
     for name, row in rows.items():
         if name != learned and not row["ablation"]:
             continue
@@ -201,24 +199,26 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str) -> li
             " (tuned on the study's training instances, the controller on others)" if row["trained_elsewhere"] else ""
         )
         sentence = f"Transfer without retraining, {setting}: {name}"
-        found.append(_against(sentence, f"{SCHEDULES[BEST]}{others}", row["gain"]))
-        found += [_against(sentence, SCHEDULES[other], its["gain"]) for other, its in row["against"].items()]
+        found.append(compared(sentence, f"{schedule(BEST)}{others}", row["gain"]))
+        found += [compared(sentence, schedule(other), its["gain"]) for other, its in row["against"].items()]
     return found
 
 
 def _ablation(row: dict[str, Any]) -> str:
-    words = {1: "better than", 0: "not told apart from", -1: "worse than"}
     if row["seeds"] == 1:
         return f"{row['name']} against {row['varies']}, one training each, so no verdict: {shown(row['gain'])}."
     return (
-        f"{row['name']} is {words[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}, {row['seeds']} seeds."
+        f"{row['name']} is {BETTER[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}, {row['seeds']} seeds."
     )
 
 
 def _break_even(learned: str, name: str, found: dict[str, Any]) -> str:
-    saved = found["saved_per_run"]
+    """When what training took has been saved again, against an opponent that the controller is no worse than."""
+    saved, gain = found["saved_per_run"], found["gain"]
+    if verdict(gain) < 0:
+        return f"{learned} ends worse than {name} ({shown(gain)}): there is nothing by which training it is paid back."
     numbers = f"{saved['value']:.0f} [{saved['ci95'][0]:.0f}, {saved['ci95'][1]:.0f}] GAN updates a run"
-    start = f"On the way to the metric that the tuned schedule ends at, {learned} saves {numbers} against {name}"
+    start = f"On the way to the metric that {name} ends at, {learned} saves {numbers}"
     if found["runs"] is None:
         return f"{start}: not shown to be above 0, so that training it pays off is not shown."
     if found["runs"] == 0:
@@ -230,10 +230,10 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
     explained = failures["explained"]
     clear = {n: e for n, e in explained.items() if e["p"] < SIGNIFICANT / max(len(explained), 1)}
     worst = failures["worst"][0]
-    where = f"instance {worst['instance']} ({worst['dataset']})"
-    start = f"{learned} loses most on {where}, by {-worst['gain']:.3f}{_error(worst)}"
+    where, whom = f"instance {worst['instance']} ({worst['dataset']})", schedule(failures["against"])
+    start = f"Against {whom} {learned} loses most on {where}, by {-worst['gain']:.3f}{_error(worst)}"
     if worst["gain"] >= 0:
-        start = f"{learned} loses on no instance on average"
+        start = f"Against {whom} {learned} loses on no instance on average"
     if not clear:
         return f"{start}; no number among the instances' fields explains its gain beyond chance."
     reasons = [
@@ -241,6 +241,15 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
         for name, e in clear.items()
     ]
     return f"{start}; over the instances its gain {' and '.join(reasons)}."
+
+
+def _datasets(learned: str, failures: dict[str, Any]) -> list[str]:
+    """Where instances are of several data sets: how the gain differs between them."""
+    found = failures["datasets"]
+    if len(found) < 2:
+        return []
+    parts = [f"{name} {shown(part['gain'])}" for name, part in found.items()]
+    return [f"By data set, the gain of {learned} over {schedule(failures['against'])} is: {', '.join(parts)}."]
 
 
 def _error(row: dict[str, Any]) -> str:

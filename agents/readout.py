@@ -15,6 +15,11 @@ REPLAY, RATES_REPLAY = "_replay", "_rates_replay"
 an instance: so it, too, undoes what a run was started with."""
 
 
+def controller_of(name: str) -> str:
+    """The controller that a read-out of this name is of; of other policies the name itself."""
+    return name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
+
+
 def suffixes(knobs: Iterable[str]) -> list[str]:
     """The read-outs that a controller of these knobs has."""
     return [REPLAY, RATES_REPLAY] if set(RATES) & set(knobs) else [REPLAY]

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from agents.conclusions import conclusions, shown
+from agents.conclusions import conclusions
 from agents.plots import knob_figure, sample_figure
 from agents.publish import check_target, made_by, play_commands, publish
 from agents.readout import REPLAY
@@ -27,10 +27,20 @@ from agents.report_figures import (
     seeds_figure,
 )
 from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
-from agents.report_tables import COST_NOTES, chance, cost_table, name_notes, result_table
+from agents.report_tables import (
+    COST_NOTES,
+    chance,
+    cost_table,
+    dataset_table,
+    failure_table,
+    name_notes,
+    result_table,
+)
 from agents.study import BEST, Study
 from agents.study_options import HELD_OUT, StudyOptions
-from agents.study_summary import gather, summarize_study
+from agents.study_scores import gather
+from agents.study_summary import summarize_study
+from agents.wording import shown
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json
@@ -71,7 +81,7 @@ class Report:
         found: list[Block] = [
             Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
             Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
-            Points(name_notes(self.study, s["best_schedule"]["trials"])),
+            Points(name_notes(self.study, s)),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
             Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),
@@ -95,8 +105,10 @@ class Report:
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
         names = [self.learned, self.learned + REPLAY, BEST, "fixed"]
-        names += [name for name in self.episodes if name.startswith("tuned_")]
-        return {name: self.episodes[name] for name in names if name in self.episodes}
+        names += [name for name in self.episodes if name.startswith("tuned_") or name in self.study.schedules]
+        there = {name: self.episodes[name] for name in names if name in self.episodes}
+        shape = there[self.learned].coordinates.shape[1:]
+        return {name: e for name, e in there.items() if e.coordinates.shape[1:] == shape}
 
     def _gains(self, setting: str) -> Picture:
         rows = self.summary["settings"][setting]["policies"]
@@ -147,29 +159,22 @@ class Report:
         return [Heading("Ablations"), Table(header, cells), picture]
 
     def _failures(self) -> list[Block]:
-        worst, explained = (self.summary["failures"][key] for key in ("worst", "explained"))
-        fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
-        header = ["instance", *fields, self.learned, BEST, "gain", "standard error", "crashes"]
-        cells = [
-            [
-                str(row["instance"]),
-                *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
-                *(f"{row[key]:.3f}" for key in ("learned", BEST)),
-                f"{row['gain']:+.3f}",
-                "" if row["standard_error"] is None else f"{row['standard_error']:.3f}",
-                str(row["crashes"]),
-            ]
-            for row in worst
-        ]
-        why = [[name, f"{e['correlation']:+.2f}", f"{e['p']:.3f}"] for name, e in explained.items()]
-        episodes = {name: self.episodes[name] for name in (self.learned, BEST)}
+        found = self.summary["failures"]
+        whom, worst = found["against"], found["worst"]
+        why = [[name, f"{e['correlation']:+.2f}", f"{e['p']:.3f}"] for name, e in found["explained"].items()]
+        episodes = {name: self.episodes[name] for name in (self.learned, whom)}
         figure = failures_figure(episodes, worst[:SHOWN_FAILURES], self.study.options.instances, self.config)
         return [
             Heading("Failure cases"),
-            Text("The instances on which the learned policy does worst against the tuned schedule, over all runs."),
-            Table(header, cells),
-            Picture("failures", png(figure), "The worst instances: every run thin, medians thick."),
-            Text("Which features of an instance go with a larger gain, over all test instances:"),
+            Text(
+                f"The instances on which {self.learned} does worst against {whom}, the strongest of the tuned "
+                "schedules on training instances, over all runs."
+            ),
+            failure_table(worst, self.learned, whom),
+            Picture("failures", png(figure), f"The worst instances against {whom}: every run thin, medians thick."),
+            Text(f"The gain over {whom} by data set:"),
+            dataset_table(found["datasets"]),
+            Text(f"Which features of an instance go with a larger gain over {whom}, over all test instances:"),
             Table(["feature", "rank correlation with the gain", "p"], why),
         ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from agents.study import Study
-from agents.study_summary import gather
+from agents.study_scores import gather
 
 POLICY_COLUMNS = (
     "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",

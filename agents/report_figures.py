@@ -78,12 +78,16 @@ def seeds_figure(rows: Mapping[str, dict[str, Any]]) -> Figure:
 def failures_figure(
     episodes: Mapping[str, Episodes], worst: list[dict[str, Any]], instances: int, config: EnvConfig
 ) -> Figure:
-    """The worst instances of the learned policy: log metric over the run, every run thin and the median thick."""
+    """The worst instances of the learned policy: log metric over the run, every run thin and the median thick.
+
+    Policies may decide at different moments; all have the same GAN updates.
+    """
     figure, axes = plt.subplots(1, len(worst), figsize=(4 * len(worst), 3.8), layout="constrained", squeeze=False)
-    updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
+    budget = config.num_decisions * config.updates_per_decision
     for axis, row in zip(axes[0], worst, strict=True):
         for index, (name, e) in enumerate(episodes.items()):
             there = np.arange(len(e.final)) % instances == row["instance"]
+            updates = np.linspace(0, budget, e.log_metric.shape[1])
             axis.plot(updates, e.log_metric[there].T, color=f"C{index}", lw=0.5, alpha=0.5)
             axis.plot(updates, np.median(e.log_metric[there], axis=0), color=f"C{index}", lw=2, label=name)
         title = f"instance {row['instance']}: {row['dataset']}, {row['num_samples']} samples\n"

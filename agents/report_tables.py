@@ -2,28 +2,27 @@
 
 from typing import Any
 
-from agents.conclusions import shown
+from agents.conclusions import picked
 from agents.report_page import Table
 from agents.study import BEST, Study
 from agents.study_options import BASE, HELD_OUT
+from agents.wording import shown
 
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "
-    "whole budget.",
+    "whole budget. When training pays off is counted on the way to what the opponent in question ends at.",
     "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
     "To find: one training, or the tuning. Trainings share the cores, tunings have all of them; of what was killed and "
-    "gone on with, the wall time is that of its last go.",
+    "gone on with, the wall time is that of its last go. Empty: nothing was trained or tuned, or it was not measured.",
+    "To play: all runs of the setting, in the study's process; peak memory is that of the whole process, which also "
+    "holds what other policies play in.",
 ]
 
-ORACLE_NOTE = (
-    "oracle: for each instance by itself the best of the schedules that were finalists of the tuning, and of the "
-    "study's own."
-)
 
-
-def name_notes(study: Study, trials: int) -> list[str]:
-    """What the names in the table stand for; the tuned schedule is the best of so many candidates."""
+def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
+    """What the names in the table stand for."""
+    trials = summary["best_schedule"]["trials"]
     tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on fresh runs"
     active = study.options.active
     corrected = [name for name, controller in active.items() if controller.base]
@@ -33,7 +32,7 @@ def name_notes(study: Study, trials: int) -> list[str]:
         "by what the run was started with; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
-        *([ORACLE_NOTE] if study.options.oracle_runs else []),
+        *([oracle_note(summary["oracle"])] if study.options.oracle_runs else []),
         *(
             f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
             for name in corrected
@@ -47,6 +46,15 @@ def name_notes(study: Study, trials: int) -> list[str]:
     ]
 
 
+def oracle_note(oracle: dict[str, int]) -> str:
+    """What the oracle is, and what it isn't."""
+    return (
+        f"oracle: for each instance by itself {picked(oracle)}. Candidates are the finalists of tuning schedules, and "
+        "the study's own schedules. It is no upper bound: there may be better schedules, a few runs may pick a wrong "
+        "candidate, and it doesn't react to what happens in a run, as policies with feedback do."
+    )
+
+
 def chance(found: dict[str, Any]) -> str:
     """A probability and its interval."""
     return f"{found['value']:.2f} [{found['ci95'][0]:.2f}, {found['ci95'][1]:.2f}]"
@@ -58,7 +66,8 @@ def _ordered(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 def result_table(rows: dict[str, dict[str, Any]]) -> Table:
     """How every policy of a setting ends, the best first, and what it gains over those that it is compared with."""
-    comparisons = {"over its replay": "feedback", "over its rates_replay": "feedback_beyond_rates"}
+    comparisons = {"over its replay": "feedback", "over its rates_replay": "feedback_beyond_rates",
+                   "over its base": "over_base"}  # fmt: skip
     there = {title: key for title, key in comparisons.items() if any(key in row for row in rows.values())}
     rivals = dict.fromkeys(other for row in rows.values() for other in row["against"])
     over = [title for other in rivals for title in (f"gain over {other}", f"P over {other}")]
@@ -93,7 +102,8 @@ def _against(found: dict[str, Any] | None) -> tuple[str, str]:
 def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
     """How steadily every policy's runs go, and what finding and playing it costs."""
     header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "roughness D", "roughness G",
-              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play"]  # fmt: skip
+              "GAN updates to find", "wall s to find", "peak MiB to find", "wall s to play",
+              "peak MiB to play"]  # fmt: skip
 
     def number(value: float | None, style: str) -> str:
         return "" if value is None else format(value, style)
@@ -111,10 +121,39 @@ def cost_table(rows: dict[str, dict[str, Any]]) -> Table:
             number(row["found_wall_s"], ",.0f"),
             number(row["found_peak_mb"], ",.0f"),
             number(row["play_wall_s"], ".1f"),
+            number(row["play_peak_mb"], ",.0f"),
         ]
         for name, row in ((name, rows[name]) for name in _ordered(rows))
     ]
     return Table(header, cells)
+
+
+def failure_table(worst: list[dict[str, Any]], learned: str, opponent: str) -> Table:
+    """The instances on which a policy does worst against an opponent."""
+    fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
+    header = ["instance", *fields, learned, opponent, "gain", "standard error", "crashes"]
+    cells = [
+        [
+            str(row["instance"]),
+            *(f"{row[f]:.3g}" if isinstance(row[f], float) else str(row[f]) for f in fields),
+            *(f"{row[key]:.3f}" for key in ("learned", "opponent")),
+            f"{row['gain']:+.3f}",
+            "" if row["standard_error"] is None else f"{row['standard_error']:.3f}",
+            str(row["crashes"]),
+        ]
+        for row in worst
+    ]
+    return Table(header, cells)
+
+
+def dataset_table(datasets: dict[str, dict[str, Any]]) -> Table:
+    """The gain over an opponent by data set, and how it is with the instances drawn anew as well."""
+    cells = []
+    for name, found in datasets.items():
+        others = found["gain"].get("over_instances")
+        anew = f"[{others[0]:+.3f}, {others[1]:+.3f}]" if others else ""
+        cells.append([name, str(found["instances"]), shown(found["gain"]), anew])
+    return Table(["data set", "instances", "gain", "with instances drawn anew"], cells)
 
 
 def closing_table(summary: dict[str, Any]) -> str:

@@ -14,9 +14,8 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +29,22 @@ from agents.controllers import TRAINED, command, hydra_text, load_controller, ru
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
-from agents.study_options import BASE, HELD_OUT, TRAINING, Controller, StudyOptions
+from agents.study_options import BASE, HELD_OUT, SCHEDULE_KINDS, TRAINING, Controller, StudyOptions
+from agents.study_oracle import play_oracle
 from baselines.options import PolicyOptions, load_policy
-from baselines.oracle import best_of_each
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
-from baselines.side_by_side import run_jobs
 from baselines.tune import Tuned, TuneOptions, save_policy, tune
 from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
 
-TUNE_SEED, ORACLE_SEED, BASE_SEED = 6_000_000, 7_000_000, 8_000_000
+TUNE_SEED, BASE_SEED = 6_000_000, 8_000_000
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
-SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
-"""The kinds of tuned opponents that are schedules; the others are rules that react."""
 
 
 @dataclass(frozen=True)
@@ -200,10 +196,11 @@ class Study:
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
 
     def on_training(self, name: str, seed: int | None = None) -> Episodes:
-        """Episodes on training instances, of a controller or a tuned opponent: choices and replays come from them."""
+        """Episodes on training instances, of a controller, opponent or base: choices and replays come from them."""
 
         def run() -> Episodes:
-            changes = self.options.active[name].env if name in self.options.active else {}
+            owner = self.options.active.get(self.bases.get(name, name))
+            changes = owner.env if owner else {}
             env = self.env(self.options.changed_env(changes, {"split": "train"}))
             policy = self.opponent(name).make(env) if seed is None else self.load(name, seed, env)
             seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
@@ -212,32 +209,8 @@ class Study:
         return self.folder.cached_episodes(f"{TRAINING}/{name}" + ("" if seed is None else f"-{seed}"), run)
 
     def oracle(self) -> Episodes:
-        """The best schedule for each test instance by itself, chosen on other runs than those that it is scored on.
-
-        Its candidates are the finalists of tuning schedules, and the study's schedules.
-        """
-        tuned = [kind for kind in SCHEDULE_KINDS if kind in self.options.tuned]
-        pool = [replace(PolicyOptions(), f, "policy.") for kind in tuned for f in self.tuned(kind).finalists]
-        pool += [p for p in map(load_policy, self.options.policies) if p.kind in ("schedule", "published")]
-        digest = sha256(json.dumps([asdict(policy) for policy in pool]).encode()).hexdigest()[:8]
-
-        def run() -> Episodes:
-            env = self.env(self.options.changed_env({"split": "test"}))
-            candidates = [policy.make(env) for policy in pool]
-            with tqdm(unit="run", desc="oracle") as bar:
-
-                def show(done: int, total: int) -> None:
-                    bar.total, bar.n = total, done
-                    bar.refresh()
-
-                picks = best_of_each(
-                    env, candidates, self.options.instances, ORACLE_SEED, self.options.oracle_runs, show
-                )
-            write_json(self.path / "oracle.json", {"picks": picks.tolist()})
-            runs = zip(*self.runs(HELD_OUT), strict=True)
-            return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
-
-        return self.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}", run)
+        """The best of many schedules for each test instance by itself; see `agents.study_oracle`."""
+        return play_oracle(self)
 
     # --- who plays where ---
 
@@ -246,9 +219,23 @@ class Study:
         """The kind of each tuned opponent, by its name."""
         return {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
 
+    @property
+    def bases(self) -> dict[str, str]:
+        """The controller that corrects it, for each base that plays by itself."""
+        return {name + BASE: name for name, c in self.options.active.items() if c.base and c.varies is None}
+
+    @property
+    def schedules(self) -> list[str]:
+        """The tuned opponents and bases that are schedules."""
+        kinds = self.opponents | {name: str(self.options.active[of].base) for name, of in self.bases.items()}
+        return [name for name, kind in kinds.items() if kind in SCHEDULE_KINDS]
+
     def opponent(self, name: str) -> PolicyOptions:
-        """A tuned opponent by its name."""
-        return replace(PolicyOptions(), self.tuned(self.opponents[name]).policy, "policy.")
+        """A tuned opponent or a base by its name."""
+        owner = self.bases.get(name)
+        found = self.base(owner, self.options.active[owner]) if owner else self.tuned(self.opponents[name])
+        assert found is not None
+        return replace(PolicyOptions(), found.policy, "policy.")
 
     def size(self, setting: str) -> tuple[int, int]:
         """Numbers of test instances and of GAN seeds on each of them."""
@@ -277,9 +264,9 @@ class Study:
         for name, controller in self.options.active.items():
             if controller.settings and setting not in controller.settings:
                 continue
-            env, base = self.controller_env(name, changes), self.base(name, controller)
-            if base and controller.varies is None:
-                found.append(Entry(name + BASE, None, env, replace(PolicyOptions(), base.policy, "base.").make))
+            env = self.controller_env(name, changes)
+            if name + BASE in self.bases:
+                found.append(Entry(name + BASE, None, env, self.opponent(name + BASE).make))
             for seed in range(controller.seeds):
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():

@@ -15,6 +15,8 @@ from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
 BASE = "_base"
 """Suffix of the name under which what a controller corrects plays by itself."""
+SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
+"""The kinds of tuned opponents that are schedules; the others are rules that react."""
 HELD_OUT, TRAINING = "held_out", "training"
 """What every study has: test instances of the environment's own ranges as a setting, and runs on training instances."""
 

@@ -1,6 +1,7 @@
-"""The oracle: for each instance by itself, the best of many schedules. What choosing before the run could gain at most.
+"""The oracle: for each instance by itself, the best of many schedules, chosen by a few runs of each of them there.
 
-It knows which instance it is on and tries all candidates there, which no schedule for unknown instances can.
+It knows which instance it is on, which no schedule for unknown instances does. Better schedules may be there than its
+candidates, few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
 """
 
 from collections.abc import Callable, Sequence

@@ -3,7 +3,9 @@
 import base64
 import csv
 import gzip
+import html
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -197,6 +199,8 @@ def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) 
     for name in names:
         assert (finished / name).read_bytes().startswith(b"\x89PNG")
     sentences = [line.removeprefix("- ") for line in text.split("## Conclusion")[1].split("##")[0].splitlines() if line]
+    there = page.split("<h2>Conclusion</h2>")[1].split("</ul>")[0]
+    assert sentences == [html.unescape(item) for item in re.findall("<li>(.*?)</li>", there)]
     assert len(sentences) > 8
 
 

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from agents.readout import mean_values
+from agents.readout import controller_of, mean_values
 from baselines.rollout import Episodes
 from gan_env import GANVectorEnv
+
+
+@pytest.mark.parametrize("name", ["ppo", "ppo_replay", "ppo_rates_replay"])
+def test_a_read_out_is_known_by_its_name(name: str) -> None:
+    assert controller_of(name) == "ppo"
+    assert controller_of(f"{name}_base") == f"{name}_base"
 
 
 @pytest.mark.parametrize("rates", [False, True])
