@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hydra import compose, initialize_config_dir
 
 from agents import study_options
@@ -25,7 +24,7 @@ def composed(*overrides: str) -> StudyOptions:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_controller_and_setting_of_a_study_makes_an_environment(name: str) -> None:
     """All that is switched off as well."""
-    listed = yaml.safe_load((Path(CONFIGS) / "experiment" / f"{name}.yaml").read_text())["controllers"]
+    listed = composed(f"experiment={name}").controllers
     options = composed(f"experiment={name}", *(f"controllers.{c}.seeds=1" for c in listed))
     assert set(options.active) == set(listed)
     budget = env_config(**options.env).num_decisions * env_config(**options.env).updates_per_decision
