@@ -30,7 +30,6 @@ from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
 from agents.study_options import BASE, HELD_OUT, SCHEDULE_KINDS, TRAINING, Controller, StudyOptions
-from agents.study_oracle import play_oracle
 from baselines.options import PolicyOptions, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
@@ -86,7 +85,7 @@ class Study:
         self._envs: dict[str, GANVectorEnv] = {}
 
     def play(self) -> None:
-        """Does all cells that are not done."""
+        """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
         active = self.options.active.items()
         cells = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
         for name, controller in active:
@@ -98,8 +97,6 @@ class Study:
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
-        if self.options.oracle_runs:
-            self.oracle()
 
     @property
     def mains(self) -> list[tuple[str, int]]:
@@ -207,10 +204,6 @@ class Study:
             return run_episodes(policy, env, seeds)
 
         return self.folder.cached_episodes(f"{TRAINING}/{name}" + ("" if seed is None else f"-{seed}"), run)
-
-    def oracle(self) -> Episodes:
-        """The best of many schedules for each test instance by itself; see `agents.study_oracle`."""
-        return play_oracle(self)
 
     # --- who plays where ---
 

@@ -3,10 +3,10 @@
 import json
 from dataclasses import asdict
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from agents.study import Study
 from agents.study_options import HELD_OUT, SCHEDULE_KINDS
 from baselines.options import PolicyOptions, load_policy
 from baselines.oracle import best_of_each
@@ -15,20 +15,17 @@ from baselines.side_by_side import run_jobs
 from gan_env.config import replace
 from gan_env.files import write_json
 
-if TYPE_CHECKING:  # a study plays its oracle
-    from agents.study import Study
-
 ORACLE_SEED = 7_000_000
 
 
-def oracle_pool(study: "Study") -> list[PolicyOptions]:
+def oracle_pool(study: Study) -> list[PolicyOptions]:
     """The candidates: the finalists of tuning schedules, and the study's schedules."""
     tuned = [kind for kind in SCHEDULE_KINDS if kind in study.options.tuned]
     pool = [replace(PolicyOptions(), f, "policy.") for kind in tuned for f in study.tuned(kind).finalists]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 
 
-def play_oracle(study: "Study") -> Episodes:
+def play_oracle(study: Study) -> Episodes:
     """Episodes of the best candidate for each instance, chosen on other runs than those that it is scored on."""
     pool = oracle_pool(study)
     digest = sha256(json.dumps([asdict(policy) for policy in pool]).encode()).hexdigest()[:8]

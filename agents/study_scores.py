@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from agents.study import Study
 from agents.study_options import HELD_OUT
+from agents.study_oracle import play_oracle
 from baselines.intervals import iqm, mean, probability_of_improvement, stratified
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
@@ -22,7 +23,7 @@ def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
     for entry in study.entries(setting):
         found.setdefault(entry.name, []).append(study.episodes(setting, entry))
     if setting == HELD_OUT and study.options.oracle_runs:
-        found["oracle"] = [study.oracle()]
+        found["oracle"] = [play_oracle(study)]
     return found
 
 
