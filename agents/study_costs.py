@@ -7,7 +7,6 @@ import numpy as np
 
 from agents.readout import controller_of
 from agents.study import Study
-from agents.study_options import BASE
 from agents.study_scores import arranged, compare_with, updates_needed
 from baselines.intervals import mean, stratified
 from baselines.rollout import Episodes
@@ -29,10 +28,10 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
         found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
     elif name in kinds:
         found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
-    elif owner := study.options.active.get(name.removesuffix(BASE)):
-        base = study.base(name.removesuffix(BASE), owner)
+    elif owner := study.bases.get(name):
+        base = study.base(owner, study.options.active[owner])
         assert base is not None
-        found = [{"gan_updates": base.gan_updates} | study.costs(f"{name.removesuffix(BASE)}-{owner.base}")]
+        found = [{"gan_updates": base.gan_updates} | study.costs(f"{owner}-{study.options.active[owner].base}")]
     play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
     return {
         **{f"found_{key}": _mean(found, key) for key in ("gan_updates", "wall_s", "peak_mb")},

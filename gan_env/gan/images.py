@@ -11,6 +11,8 @@ from gan_env.gan.arrays import LABELLED_SETS, LabelledImages
 from gan_env.gan.dataset import Dataset
 from gan_env.gan.image_files import LSUN_CATEGORIES, celeba, image_folder, lsun
 
+_PART = 1024  # images that are in memory as floats at the same time: all of them would take four times their bytes
+
 
 def resize_images(images: Tensor, size: int) -> Tensor:
     """Resizes uint8 images [P, C, H, W] to [P, C, size, size], antialiased."""
@@ -21,9 +23,6 @@ def resize_images(images: Tensor, size: int) -> Tensor:
         floats = torch.nn.functional.interpolate(part.float(), size=(size, size), mode="bilinear", antialias=True)
         place.copy_(floats.round_().clamp_(0, 255))
     return resized
-
-
-_PART = 1024  # images that are in memory as floats at the same time: all of them would take four times their bytes
 
 
 def unlabelled(load: Callable[[str], LabelledImages], data_root: str, image_size: int) -> Dataset:

@@ -20,9 +20,7 @@ RELU_GAIN = math.sqrt(2)
 POOLED_BLOCKS, PLAIN_BLOCKS = 2, 2  # of the residual discriminator
 EXPANSION, GROUP = 2, 16  # R3GAN's bottleneck for CIFAR-10: twice the channels, in groups of 16
 COARSE = 8  # pixels at which dcgan stops
-SMALLEST = (
-    4  # pixels: the others halve and double between the image's own side and this or what comes before an odd side
-)
+SMALLEST = 4  # pixels: the others halve and double down to this, or to what comes before an odd side
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class DynamicParameter:
             value = low + (high - low) * coordinate
         elif low > 0:  # counted from where the knob does nothing, which is met exactly
             middle = min(max(self.neutral, low), high)
-            offset = coordinate - self.encode(torch.tensor(middle, dtype=coordinate.dtype, device=coordinate.device))
+            offset = coordinate - math.log(middle / low) / math.log(high / low)
             offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
             value = middle * (high / low) ** offset
         else:
