@@ -1,5 +1,6 @@
 """The pictures of a comparison: knob trajectories, the metric over the run, samples at four moments."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
     figures = {
         "knobs": knob_figure(episodes, summary["learned"], config),
         "metric": metric_figure(episodes, summary, config),
-        "samples": sample_figure(folder.path / "samples", episodes, summary, config),
+        "samples": sample_figure(
+            {name: folder.path / f"samples/{name}.npy" for name in summary["policies"]}, episodes, summary, config
+        ),
     }
     for name, figure in figures.items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=130, format="png"))
@@ -94,16 +97,19 @@ def metric_figure(episodes: dict[str, Episodes], summary: dict[str, Any], config
     return figure
 
 
-def sample_figure(folder: Path, episodes: dict[str, Episodes], summary: dict[str, Any], config: EnvConfig) -> Figure:
+def sample_figure(
+    files: Mapping[str, Path], episodes: dict[str, Episodes], summary: dict[str, Any], config: EnvConfig
+) -> Figure:
     """Samples at four moments of one test run, over held-out data: a row a policy, the learned one first.
 
-    Of the runs whose samples were kept, it is the one that the learned policy ends at the median with.
+    Of the runs whose samples were kept (`files`, by policy), it is the one that the learned policy ends at the median
+    with.
     """
     ranked = sorted(summary["policies"], key=lambda n: summary["policies"][n]["iqm"])
     others = [name for name in ranked if name not in (summary["learned"], "replay")]
     names = [summary["learned"], "best_schedule", *[n for n in others if n != "best_schedule"]]
     names = [*names[: SHOWN - 1], names[-1]]  # the best few, and the worst
-    kept = {name: np.load(folder / f"{name}.npy") for name in names}  # [runs, moments, count, *shape]
+    kept = {name: np.load(files[name]) for name in names}  # [runs, moments, count, *shape]
     runs = len(kept[summary["learned"]])
     run = int(np.argsort(episodes[summary["learned"]].final[:runs])[runs // 2])
     samples = {name: array[run] for name, array in kept.items()}

@@ -69,7 +69,7 @@ def made_by(study: Study) -> tuple[str, str]:
 
 def play_commands(study: Study, configs: str, learned: str) -> str:
     """The commands that play the tuned schedule and the learned policy's read-out in their environments."""
-    played = {"tuned_schedule": study.options.env, f"frozen_{learned}_0": study.controller_env(learned)}
+    played = {"tuned_schedule_0": study.options.env, f"frozen_{learned}_0": study.controller_env(learned)}
     words = ["python", "baselines/run.py", "--config-dir", f"{configs}/configs"]
     return "\n".join(shlex.join([*words, f"policy={name}", *env_fields(env)]) for name, env in played.items())
 
@@ -104,8 +104,9 @@ instances and GAN seeds. [report.md](report.md) shows what came out; `report.htm
 the controllers with the most trainings {learned} is the best on training instances.
 
 - `summary.json`: all numbers of the report; `policies.csv`: the main ones, a row a setting and policy.
-- `runs.csv.gz`: a row a run: setting, policy, training seed (empty: nothing was trained), instance, number of the GAN
-  seed; log metric at the end, at its best and at the start (lower is better); crashed (1) or not (0).
+- `runs.csv.gz`: a row a run: setting, policy, training seed (or number of the tuning; empty: there was neither),
+  instance, number of the GAN seed; log metric at the end, at its best and at the start (lower is better); crashed (1)
+  or not (0).
 - `configs/policy/`: tuned opponents and frozen read-outs. `training/NAME-SEED/`: trained controllers.
 - `config.yml`, `command.txt`: the study's options and command.
 

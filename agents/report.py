@@ -72,11 +72,11 @@ class Report:
         intro = (
             f"Final log of the {metric} (lower is better) after {sizes['updates_per_run']} GAN updates, "
             f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
-            f"controllers are trained anew with every training seed. Intervals: 95 % bootstrap stratified by instance, "
-            f"over GAN seeds and training seeds (Agarwal et al. 2021, arXiv:2108.13264); over two or three trainings "
-            f"such intervals are known to be short: mind the spread over seeds beside them. Crashed runs count. The "
-            f"learned policy of this page is {self.learned}: of the controllers with the most trainings the best on "
-            f"training instances."
+            f"controllers are trained, and opponents tuned, anew with every seed. Intervals: 95 % bootstrap stratified "
+            f"by instance, over GAN seeds and trainings or tunings (Agarwal et al. 2021, arXiv:2108.13264); over two "
+            f"or three of these such intervals are known to be short: mind the spread over seeds beside them. Crashed "
+            f"runs count. The learned policy of this page is {self.learned}: of the controllers with the most "
+            f"trainings the best on training instances."
         )
         found: list[Block] = [
             Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
@@ -117,20 +117,21 @@ class Report:
         return Picture(f"gains_{setting}", png(gains_figure(gains, self.learned, title)), f"{title}; right is better.")
 
     def _seeds(self) -> list[Block]:
-        rows = {n: row for n, row in self.rows.items() if row["seeds"] > 1 and n in self.study.options.active}
+        own = {*self.study.options.active, *self.study.tunings}
+        rows = {name: row for name, row in self.rows.items() if row["seeds"] > 1 and name in own}
         if not rows:
             return []
-        return [Picture("seeds", png(seeds_figure(rows)), "Every training seed by itself.")]
+        return [Picture("seeds", png(seeds_figure(rows)), "Every training, and every tuning, by itself.")]
 
     def _samples(self) -> Any:
-        """The learned policy (first training seed), the tuned schedule and others; see `sample_figure`."""
-        whole = [name for name, row in self.rows.items() if not row["ablation"]]
-        first = {f"{n}-0" if n in self.study.options.active else n: n for n in whole}
+        """The learned policy, the tuned schedule and others, of each its first training; see `sample_figure`."""
+        seeded = {*self.study.options.active, *self.study.tunings}
         folder = self.study.path / "samples" / HELD_OUT
-        there = {file: name for file, name in first.items() if (folder / f"{file}.npy").exists()}
-        rows = {file: self.rows[name] for file, name in there.items()}
-        episodes = {file: self.parts[name][0] for file, name in there.items()}
-        return sample_figure(folder, episodes, {"learned": f"{self.learned}-0", "policies": rows}, self.config)
+        files = {n: folder / (f"{n}-0.npy" if n in seeded else f"{n}.npy") for n in self.rows}
+        there = {n: path for n, path in files.items() if path.exists() and not self.rows[n]["ablation"]}
+        rows = {name: self.rows[name] for name in there}
+        first = {name: self.parts[name][0] for name in there}
+        return sample_figure(there, first, {"learned": self.learned, "policies": rows}, self.config)
 
     def _transfers(self) -> list[Block]:
         found: list[Block] = []

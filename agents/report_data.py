@@ -43,7 +43,7 @@ def policies_csv(summary: dict[str, Any]) -> bytes:
 def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
     """A row a run: which it is; log metric at the end, at its best and at the start; crashed (1) or not (0).
 
-    The training seed is empty where nothing was trained. Equal runs make equal bytes.
+    The seed is that of the training or tuning, empty where there was none. Equal runs make equal bytes.
     """
     rows = (row for setting in settings for row in _runs(study, setting))
     return gzip.compress(_csv(RUN_COLUMNS, rows), mtime=0)

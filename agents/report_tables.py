@@ -23,18 +23,20 @@ COST_NOTES = [
 def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
     """What the names in the table stand for."""
     trials = summary["best_schedule"]["trials"]
-    tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on fresh runs"
+    tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on more"
+    again = study.options.tunings > 1
+    tried += f"; {study.options.tunings} tunings, as every opponent has" if again else ""
     active = study.options.active
     corrected = [name for name, controller in active.items() if controller.base]
     return [
-        f"{BEST}: the tuned schedule, {tried}; it is shown below.",
+        f"{BEST}: the tuned schedule, {tried}; {'the best of them' if again else 'it'} is shown below.",
         "tuned_NAME: another kind of opponent, tuned likewise. tuned_rates is a schedule of learning rates themselves, "
         "by what the run was started with; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",
         *([oracle_note(summary["oracle"])] if study.options.oracle_runs else []),
         *(
-            f"{name} corrects {name + BASE}, an opponent that was tuned for it alone: actions are added."
+            f"{name} corrects {name + BASE}, which was tuned for it alone, anew for every training: actions are added."
             for name in corrected
         ),
         *(

@@ -3,7 +3,7 @@
 FOLDER/
     study/config.yml, command.txt, known.json: what it rests on
     training/NAME-SEED/: a run folder each; trained.json: what it cost
-    tuning/KIND.study, KIND.json: what was tried and what was found; tuning/NAME/: for the base of a controller
+    tuning/NAME-SEED/KIND.study, KIND.json: what was tried for an opponent or a base, and what was found
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
     costs/: wall time and peak memory of each cell
@@ -39,7 +39,8 @@ from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
 
-TUNE_SEED, BASE_SEED = 6_000_000, 8_000_000
+TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
+"""First run of the tunings, of opponents and of bases, and how far tunings are apart."""
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 BEST = "best_schedule"
@@ -48,11 +49,11 @@ BEST = "best_schedule"
 
 @dataclass(frozen=True)
 class Entry:
-    """A policy of one training seed (or of none) in one setting.
+    """A policy of one training or tuning (or of none) in one setting.
 
     Attributes:
         name: of the policy.
-        seed: number of the training seed; None where nothing was trained.
+        seed: number of the training or tuning; None where there was none.
         env: options of the environment that it acts in.
         make: the policy, ready to act in an environment.
     """
@@ -88,12 +89,13 @@ class Study:
         """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
         active = self.options.active.items()
         cells = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
-        for name, controller in active:
-            self.base(name, controller)
+        for cell in cells:
+            self.base(*cell)
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
             list(pool.map(self.train, *zip(*cells, strict=True)))
         for kind in self.options.tuned:
-            self.tuned(kind)
+            for seed in range(self.options.tunings):
+                self.tuned(kind, seed)
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
@@ -116,7 +118,7 @@ class Study:
 
     def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
         """Trains a controller; its costs: `gan_updates`, `wall_s` (both with the tuning of its base), `peak_mb`."""
-        folder, base = self.trained(name, seed), self.base(name, controller)
+        folder, base = self.trained(name, seed), self.base(name, controller, seed)
         path = folder / TRAINED
         if not path.exists():
             print(f"training {name}, seed {seed}: {folder}/log.txt", flush=True)
@@ -128,7 +130,7 @@ class Study:
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates
-            costs["wall_s"] += self.costs(f"{name}-{controller.base}").get("wall_s", 0.0)
+            costs["wall_s"] += self.costs(f"tuning-{name}{BASE}-{seed}").get("wall_s", 0.0)
         return costs
 
     def trained(self, name: str, seed: int) -> Path:
@@ -154,31 +156,32 @@ class Study:
         )
         return budget
 
-    def tuned(self, kind: str) -> Tuned:
+    def tuned(self, kind: str, seed: int = 0) -> Tuned:
         """Tunes an opponent on the training instances."""
-        found = self._tune(kind, self.budget, self.path / "tuning", TUNE_SEED)
-        policy = self.path / "configs/policy" / f"tuned_{kind}.yaml"
+        name, first = self.opponent_name(kind), len(SPACES) * seed + sorted(SPACES).index(kind)
+        found = self._tune(f"{name}-{seed}", kind, self.budget, TUNE_SEED + TUNINGS_APART * first)
+        policy = self.path / "configs/policy" / f"tuned_{kind}_{seed}.yaml"
         if not policy.exists():
             save_policy(policy, found, kind)
         return found
 
-    def base(self, name: str, controller: Controller) -> Tuned | None:
-        """Tunes what a controller corrects, on what it is trained on."""
+    def base(self, name: str, controller: Controller, seed: int) -> Tuned | None:
+        """Tunes what a training of a controller corrects, on what it is trained on."""
         if controller.base is None:
             return None
-        folder, changes = self.path / "tuning" / name, (controller.env, controller.training)
-        return self._tune(controller.base, controller.base_updates, folder, BASE_SEED, *changes)
+        first, changes = BASE_SEED + TUNINGS_APART * seed, (controller.env, controller.training)
+        return self._tune(f"{name}{BASE}-{seed}", controller.base, controller.base_updates, first, *changes)
 
-    def _tune(self, kind: str, budget: int, folder: Path, seed: int, *changes: dict[str, Any]) -> Tuned:
+    def _tune(self, cell: str, kind: str, budget: int, seed: int, *changes: dict[str, Any]) -> Tuned:
+        folder = self.path / "tuning" / cell
         path = folder / f"{kind}.json"
         if not path.exists():
             env = self.env(self.options.changed_env(*changes, {"split": "train"}))
-            seed += 100_000 * sorted(SPACES).index(kind)
             options = TuneOptions(
                 kind, {}, budget, self.options.tune_runs, rows=env.num_envs, seed=seed, folder=str(folder)
             )
-            bar = tqdm(total=budget, unit="update", unit_scale=True, desc=f"tuning {kind}")
-            with bar, self._costs(f"{folder.name}-{kind}"):
+            bar = tqdm(total=budget, unit="update", unit_scale=True, desc=f"tuning {cell}")
+            with bar, self._costs(f"tuning-{cell}"):
                 tune(env, options, lambda spent, _: bar.update(spent - bar.n))
         return Tuned(**json.loads(path.read_text()))
 
@@ -192,25 +195,31 @@ class Study:
             write_atomically(path, lambda part: part.write_text(text))
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
 
-    def on_training(self, name: str, seed: int | None = None) -> Episodes:
+    def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Episodes on training instances, of a controller, opponent or base: choices and replays come from them."""
 
         def run() -> Episodes:
             owner = self.options.active.get(self.bases.get(name, name))
             changes = owner.env if owner else {}
             env = self.env(self.options.changed_env(changes, {"split": "train"}))
-            policy = self.opponent(name).make(env) if seed is None else self.load(name, seed, env)
+            tuned = name in self.tunings
+            policy = self.opponent(name, seed).make(env) if tuned else self.load(name, seed, env)
             seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
             return run_episodes(policy, env, seeds)
 
-        return self.folder.cached_episodes(f"{TRAINING}/{name}" + ("" if seed is None else f"-{seed}"), run)
+        return self.folder.cached_episodes(f"{TRAINING}/{name}-{seed}", run)
 
     # --- who plays where ---
+
+    @staticmethod
+    def opponent_name(kind: str) -> str:
+        """The name that a tuned opponent of a kind plays under."""
+        return BEST if kind == "schedule" else f"tuned_{kind}"
 
     @property
     def opponents(self) -> dict[str, str]:
         """The kind of each tuned opponent, by its name."""
-        return {BEST if kind == "schedule" else f"tuned_{kind}": kind for kind in self.options.tuned}
+        return {self.opponent_name(kind): kind for kind in self.options.tuned}
 
     @property
     def bases(self) -> dict[str, str]:
@@ -218,17 +227,27 @@ class Study:
         return {name + BASE: name for name, c in self.options.active.items() if c.base and c.varies is None}
 
     @property
+    def tunings(self) -> dict[str, int]:
+        """The tuned opponents and bases, and how often each is tuned: a base once a training."""
+        found = dict.fromkeys(self.opponents, self.options.tunings)
+        return found | {name: self.options.active[of].seeds for name, of in self.bases.items()}
+
+    @property
     def schedules(self) -> list[str]:
         """The tuned opponents and bases that are schedules."""
         kinds = self.opponents | {name: str(self.options.active[of].base) for name, of in self.bases.items()}
         return [name for name, kind in kinds.items() if kind in SCHEDULE_KINDS]
 
-    def opponent(self, name: str) -> PolicyOptions:
-        """A tuned opponent or a base by its name."""
+    def tuning(self, name: str, seed: int) -> Tuned:
+        """What a tuning of an opponent or a base found."""
         owner = self.bases.get(name)
-        found = self.base(owner, self.options.active[owner]) if owner else self.tuned(self.opponents[name])
+        found = self.base(owner, self.options.active[owner], seed) if owner else self.tuned(self.opponents[name], seed)
         assert found is not None
-        return replace(PolicyOptions(), found.policy, "policy.")
+        return found
+
+    def opponent(self, name: str, seed: int) -> PolicyOptions:
+        """A tuned opponent or a base by its name."""
+        return replace(PolicyOptions(), self.tuning(name, seed).policy, "policy.")
 
     def size(self, setting: str) -> tuple[int, int]:
         """Numbers of test instances and of GAN seeds on each of them."""
@@ -258,13 +277,14 @@ class Study:
             if controller.settings and setting not in controller.settings:
                 continue
             env = self.controller_env(name, changes)
-            if name + BASE in self.bases:
-                found.append(Entry(name + BASE, None, env, self.opponent(name + BASE).make))
             for seed in range(controller.seeds):
+                if name + BASE in self.bases:
+                    found.append(Entry(name + BASE, seed, env, self.opponent(name + BASE, seed).make))
                 found.append(Entry(name, seed, env, partial(self.load, name, seed)))
                 for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():
                     found.append(Entry(name + suffix, seed, env, self.frozen(name, seed, suffix).make))
-        found += [Entry(name, None, plain, self.opponent(name).make) for name in self.opponents]
+        for name in self.opponents:
+            found += [Entry(name, s, plain, self.opponent(name, s).make) for s in range(self.tunings[name])]
         found += [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
         return [entry for entry in found if not here.policies or entry.name in (BEST, *here.policies)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from agents.readout import controller_of
 from agents.study import Study
 from agents.study_scores import arranged, compare_with, updates_needed
-from baselines.intervals import mean, stratified
+from baselines.intervals import stratified_gain
 from baselines.rollout import Episodes
 
 
@@ -19,19 +19,17 @@ def costs(study: Study, setting: str, name: str, seeds: int) -> dict[str, Any]:
     oracle, which tries all schedules again, nothing is said.
 
     Returns:
-        Means over the training seeds; `play_wall_s` and `play_peak_mb` are of all runs of the setting.
+        Means over the trainings or tunings; `play_wall_s` and `play_peak_mb` are of all runs of the setting.
     """
-    kinds = study.opponents
     controller = controller_of(name)
     found: list[dict[str, Any]] = []
     if controller in study.options.active:
         found = [study.train(controller, study.options.active[controller], seed) for seed in range(seeds)]
-    elif name in kinds:
-        found = [{"gan_updates": study.tuned(kinds[name]).gan_updates} | study.costs(f"tuning-{kinds[name]}")]
-    elif owner := study.bases.get(name):
-        base = study.base(owner, study.options.active[owner])
-        assert base is not None
-        found = [{"gan_updates": base.gan_updates} | study.costs(f"{owner}-{study.options.active[owner].base}")]
+    elif name in study.tunings:
+        tunings = [
+            (study.tuning(name, seed).gan_updates, study.costs(f"tuning-{name}-{seed}")) for seed in range(seeds)
+        ]
+        found = [{"gan_updates": taken} | measured for taken, measured in tunings]
     play = [study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds)))]
     return {
         **{f"found_{key}": _mean(found, key) for key in ("gan_updates", "wall_s", "peak_mb")},
@@ -70,7 +68,7 @@ def break_even(
             np.minimum(arranged(updates_needed(played[who], target, budget), instances), budget)
             for who in (learned, name)
         )
-        saved = stratified(theirs - mine, mean)
+        saved = stratified_gain(mine, theirs)
         mine_took, theirs_took = (rows[who]["found_gan_updates"] or 0.0 for who in (learned, name))
         extra = mine_took - theirs_took
         pays = saved["ci95"][0] > 0 and gain["ci95"][1] >= 0

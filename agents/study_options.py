@@ -32,8 +32,9 @@ class Controller:
             it varies.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training alone: what it learns from.
-        base: the kind of opponent (see `StudyOptions.tuned`) that it corrects; null: none. It is tuned for this alone.
-        base_updates: GAN updates that tuning the base takes.
+        base: the kind of opponent (see `StudyOptions.tuned`) that it corrects; null: none. It is tuned for this alone,
+            anew for every training.
+        base_updates: GAN updates that tuning the base takes each time.
         varies: the controller that it is an ablation of; what it doesn't say is as there.
         beside: a controller that the report compares it with, as an ablation with what it varies.
         settings: settings that it plays in; empty: all. An ablation plays on held-out instances unless it says more.
@@ -89,6 +90,7 @@ class StudyOptions:
         tuned: kinds of opponents that are tuned, keys of `baselines.search_spaces.SPACES`; "schedule" among them.
         budget: GAN updates that tuning each of them takes; null: as many as training a controller took.
         tune_runs: runs of a candidate in tuning.
+        tunings: tunings of each opponent, each with another seed, as trainings of a controller are.
         policies: names in configs/policy/ that play as well.
         settings: other test settings: name -> fields of `Setting`.
         oracle_runs: runs of a candidate on an instance in the oracle's first round; 0: no oracle.
@@ -108,6 +110,7 @@ class StudyOptions:
     tuned: tuple[str, ...] = ("schedule",)
     budget: int | None = None
     tune_runs: int = 16
+    tunings: int = 1
     policies: tuple[str, ...] = ("fixed",)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     oracle_runs: int = 2
@@ -121,7 +124,7 @@ class StudyOptions:
     folder: str = "logs/study/points"
 
     def __post_init__(self) -> None:
-        for name in ("tune_runs", "instances", "gan_seeds", "rows", "workers"):
+        for name in ("tune_runs", "tunings", "instances", "gan_seeds", "rows", "workers"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("oracle_runs", "seed"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
@@ -239,7 +242,7 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
 
 
 _GROWING = ("controllers", "settings", "policies")
-_FREE = ("folder", "policies", "tuned", "workers", "seeds", "beside", "settings", "target", "notes")
+_FREE = ("folder", "policies", "tuned", "tunings", "workers", "seeds", "beside", "settings", "target", "notes")
 """`settings` and `policies` are free where they are lists of names; what these stand for is not."""
 
 

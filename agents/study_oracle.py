@@ -19,9 +19,11 @@ ORACLE_SEED = 7_000_000
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
-    """The candidates: the finalists of tuning schedules, and the study's schedules."""
-    tuned = [kind for kind in SCHEDULE_KINDS if kind in study.options.tuned]
-    pool = [replace(PolicyOptions(), f, "policy.") for kind in tuned for f in study.tuned(kind).finalists]
+    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules."""
+    kinds, tunings = [kind for kind in SCHEDULE_KINDS if kind in study.options.tuned], range(1, study.options.tunings)
+    found = [fields for kind in kinds for fields in study.tuned(kind).finalists]
+    found += [study.tuned(kind, seed).policy for kind in kinds for seed in tunings]
+    pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 
 

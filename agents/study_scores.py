@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agents.study import Study
 from agents.study_options import HELD_OUT
 from agents.study_oracle import play_oracle
-from baselines.intervals import iqm, mean, probability_of_improvement, stratified
+from baselines.intervals import iqm, probability_of_improvement, stratified, stratified_gain
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
 
@@ -18,7 +18,7 @@ COLLAPSED = np.log(0.5)
 
 
 def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
-    """Every policy's episodes in a setting, a list entry a training seed."""
+    """Every policy's episodes in a setting, a list entry a training or tuning."""
     found: dict[str, list[Episodes]] = {}
     for entry in study.entries(setting):
         found.setdefault(entry.name, []).append(study.episodes(setting, entry))
@@ -28,7 +28,7 @@ def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
 
 
 def arranged(columns: list[NDArray[Any]], instances: int) -> Floats:
-    """A number an episode, [E] a training seed -> [S, I, G]; episodes go through all instances once a GAN seed."""
+    """A number an episode, [E] a training or tuning -> [S, I, G]; episodes go through all instances once a GAN seed."""
     return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
 
 
@@ -50,15 +50,17 @@ def score_row(final: Floats, instances: int, parts: list[Episodes]) -> dict[str,
     }
 
 
-def compare_with(scores: Floats, opponent: Floats) -> dict[str, Any]:
-    """Paired `gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] each.
+def compare_with(scores: Floats, opponent: Floats, paired: bool = False) -> dict[str, Any]:
+    """`gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] against [S', I, G].
 
     The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met; and
-    `by_training`, [S].
+    `by_training`, [S]. `paired`: training s is compared with training s, as of what comes of it.
     """
-    gain = np.broadcast_to(opponent, np.broadcast_shapes(opponent.shape, scores.shape)) - scores
-    others = stratified(gain.mean(axis=2, keepdims=True), mean)["ci95"]
-    found = stratified(gain, mean) | {"over_instances": others, "by_training": gain.mean(axis=(1, 2)).tolist()}
+    once = [x.mean(axis=2, keepdims=True) for x in (scores, opponent)]
+    others = stratified_gain(once[0], once[1], paired)["ci95"]
+    rivals = (opponent if paired else opponent.mean(axis=0)).mean(axis=(-2, -1))
+    by_training = (rivals - scores.mean(axis=(1, 2))).tolist()
+    found = stratified_gain(scores, opponent, paired) | {"over_instances": others, "by_training": by_training}
     return {"gain": found, "probability": probability_of_improvement(scores, opponent)}
 
 

@@ -24,17 +24,17 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """All numbers of a study; its cells must be done.
 
     Returns:
-        `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule`, `strongest` (the
-        tuned schedule that is best on training instances), `target`, `notes`, `oracle` (its `candidates`, and the
-        `runs` of each in its first round), `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even`
-        and `failures`. A policy's `against` has its gain over each tuned schedule that plays in the setting, bases
-        among them, but for `best_schedule`, which `gain` is over.
+        `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule` (of its tunings the
+        one that ended best), `strongest` (the tuned schedule that is best on training instances), `target`, `notes`,
+        `oracle` (its `candidates`, and the `runs` of each in its first round), `settings` (by setting: `policies`,
+        `profiles`), `ablations`, `break_even` and `failures`. A policy's `against` has its gain over each tuned
+        schedule that plays in the setting, bases among them, but for `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
     settings = {setting: summarize_setting(study, setting, episodes, learned) for setting, episodes in played.items()}
     env = study.env(study.options.changed_env({"split": "test"}))
-    tuned = study.tuned("schedule")
+    tuned = min((study.tuned("schedule", seed) for seed in range(study.options.tunings)), key=lambda found: found.score)
     updates = env.config.num_decisions * env.config.updates_per_decision
     here, rows = played[HELD_OUT], settings[HELD_OUT]["policies"]
     rivals = [name for name in dict.fromkeys(("fixed", BEST, "tuned_rates", strongest)) if name in here]
@@ -75,7 +75,11 @@ def best_on_training(study: Study) -> str:
 
 def strongest_schedule(study: Study) -> str:
     """The tuned schedule with the lowest mean final log metric on training instances; it may be a controller's base."""
-    return min(study.schedules, key=lambda name: float(study.on_training(name).final.mean()))
+
+    def score(name: str) -> float:
+        return float(np.mean([study.on_training(name, seed).final.mean() for seed in range(study.tunings[name])]))
+
+    return min(study.schedules, key=score)
 
 
 def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         row |= compare_with(finals[name], against)
         for key, suffix in OWN.items():
             if (other := name + suffix) in finals:
-                row[key] = compare_with(finals[name], finals[other])
+                row[key] = compare_with(finals[name], finals[other], paired=True)
         row["against"] = {
             other: compare_with(finals[name], finals[other])
             for other in study.schedules
@@ -137,7 +141,7 @@ def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, l
                 "varies": other,
                 "seeds": len(pair),
                 "iqm": rows[name]["iqm"],
-                **compare_with(mine, theirs),
+                **compare_with(mine, theirs, paired=True),
             }
         )
     return found

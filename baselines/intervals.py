@@ -66,14 +66,16 @@ def paired_gain(values: Floats, opponent: Floats) -> dict[str, Any]:
 
 # --- studies: training seeds x instances x GAN seeds ---
 #
-# Scores come as [S, I, G]: S training seeds of a policy (1 where nothing was trained), I instances, G GAN seeds an
+# Scores come as [S, I, G]: S trainings or tunings of a policy (1 where there was none), I instances, G GAN seeds an
 # instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. All
-# trainings meet the same GAN seeds, and with them the same runs of an opponent, so what is drawn is drawn for all of
-# them. A training seed is one training, which shows on all instances, so training seeds are drawn as wholes.
+# trainings meet the same GAN seeds, as those of an opponent do, so what is drawn is drawn for all of them. A training
+# shows on all instances, so trainings are drawn as wholes.
 
 
-def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainings: int | None = None) -> Floats:
     """Stratified bootstrap samples: [S, I, G] -> [resamples, S', I, G'].
+
+    With the same `seed` the same GAN seeds are drawn; `trainings` is another seed for the draw of the trainings.
 
     Of n, n - 1 are drawn with replacement, S' = S - 1 and G' = G - 1: with few seeds, drawing n would make intervals
     too narrow, by the root of 1 - 1/n (Rao and Wu 1988, JASA 83:231). A single training stays as it is. Where an
@@ -84,6 +86,7 @@ def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floa
     if runs == 1:
         places = rng.integers(instances, size=(resamples, 1, max(instances - 1, 1), 1))
     drawn = rng.integers(runs, size=(resamples, 1, places.shape[-2], max(runs - 1, 1)))
+    rng = rng if trainings is None else np.random.default_rng(trainings)
     trained = rng.integers(seeds, size=(resamples, max(seeds - 1, 1), 1, 1))
     return np.asarray(scores[trained, places, drawn])
 
@@ -93,6 +96,21 @@ def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int 
     samples = resampled(scores, seed)
     low, high = np.quantile(statistic(samples.reshape(len(samples), -1)), [0.025, 0.975])
     return {"value": float(statistic(scores.reshape(-1))), "ci95": (float(low), float(high))}
+
+
+def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed: int = 0) -> dict[str, Any]:
+    """How much lower (better) scores are than an opponent's in the mean: `value` and its 95 % interval `ci95`.
+
+    Args:
+        scores: of the policy, [S, I, G].
+        opponent: of the opponent, [S', I, G]: the same instances and GAN seeds.
+        paired: whether training s of the one belongs to training s of the other; else they are drawn apart.
+        seed: of the bootstrap.
+    """
+    theirs = resampled(opponent, seed, trainings=None if paired else seed + 1)
+    samples = theirs.mean(axis=(1, 2, 3)) - resampled(scores, seed).mean(axis=(1, 2, 3))
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return {"value": float(opponent.mean() - scores.mean()), "ci95": (float(low), float(high))}
 
 
 def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, Any]:

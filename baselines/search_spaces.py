@@ -1,6 +1,6 @@
 """What can be tuned: search spaces for Optuna, each a function from a trial to a policy's options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from gan_env.mdp.knobs import DynamicParameter
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
 GEOMETRIC = ("exponential", "step")
+USUAL = ("cosine", "rising", "r3gan")
+"""Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
 
 
 def schedule(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
@@ -97,11 +99,10 @@ SPACES: dict[str, Callable[[Trial, GANVectorEnv], PolicyOptions]] = {
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
-    """What a search begins with: constants at the knobs' initial values, or the published parameters."""
+    """What a search begins with: constants at initial values and the usual schedules, or the published parameters."""
     if kind in ("schedule", "rates"):
         tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
-        still = {f"{k.name}.kind": "fixed" for k in tuned}
-        return [still | {f"{k.name}.start": _on_grid(k, k.value) for k in tuned}]
+        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in USUAL]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
@@ -109,6 +110,19 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
         return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
     options = load_policy(kind).rule
     return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+
+
+def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str, Any]:
+    """A schedule as the search space has it; factors on learning rates act on the rate in the middle of the range."""
+    found: dict[str, Any] = {}
+    for knob in tuned:
+        anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": 1.0 if knob.name in RATES else knob.value})
+        unit = knob.value if knob.name in RATES else 1.0
+        found |= {f"{knob.name}.kind": anneal["kind"], f"{knob.name}.start": _on_grid(knob, unit * anneal["initial"])}
+        if anneal["kind"] != "fixed":
+            until = _rounded(max(anneal.get("until", policy.until), STEP))
+            found |= {f"{knob.name}.end": _on_grid(knob, unit * anneal["final"]), f"{knob.name}.until": until}
+    return found
 
 
 def _on_grid(knob: DynamicParameter, value: float) -> float:

@@ -1,8 +1,10 @@
 """Tunes an opponent by Optuna: `python baselines/tune.py kind=schedule env=points budget=5000000`.
 
 Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011). Each batch of them plays side by
-side on the same training instances and GAN seeds; the best few are scored again on fresh ones, so that the winner isn't
-chosen by luck. All of it fits a budget of GAN updates. The study is saved: after a kill, the same command goes on.
+side on training instances and GAN seeds that no batch before has met, so the search can't fit itself to a few runs. The
+leader, the best so far, plays in every batch: what is told of a candidate is how far it is from the leader, whose own
+luck wears off. The best few are scored again on fresh runs. All of it fits a budget of GAN updates. The study is saved:
+after a kill, the same command goes on.
 """
 
 import json
@@ -20,6 +22,7 @@ import yaml
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from omegaconf import DictConfig
+from optuna.trial import TrialState
 from tqdm import tqdm
 
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
@@ -101,11 +104,11 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     finished = folder / f"{options.kind}.json"
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
-    batch = _batch_cost(env)
+    batch = _candidates_cost(env, options)
     per_finalist = (SECOND + LAST / 4) * options.runs * env.config.num_decisions * env.config.updates_per_decision
     finalists = min(options.finalists, max(1, int(RESCORED * options.budget / per_finalist)))
     reserve = _rescoring_cost(env, options.runs, finalists)
-    least = f"at least {batch + reserve}: one batch of {env.num_envs} rows and the re-scoring of its best"
+    least = f"at least {batch + reserve}: one batch of candidates and the re-scoring of the best"
     require(options.budget >= batch + reserve, "budget", options.budget, least)
     path = folder / f"{options.kind}.study"
     study = _open_study(path)
@@ -113,10 +116,11 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     while spent + _candidates_cost(env, options) + reserve <= options.budget:
         spent += _search_batch(study, env, options)
         write_atomically(path, lambda part: part.write_bytes(pickle.dumps(study)))
-        report(spent, study.best_value)
-    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
+        report(spent, min(_estimates(study)))
+    best = [study.trials[number] for number in np.argsort(_estimates(study), kind="stable")]
     distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
-    ranked, score, used = _rescore(env, list(distinct.values())[:finalists], options)
+    fresh = options.seed + study.user_attrs["batches"] * options.runs
+    ranked, score, used = _rescore(env, list(distinct.values())[:finalists], options.runs, fresh)
     report(spent + used, score)
     found = Tuned(ranked[0], score, ranked, len(best), spent + used)
     write_json(finished, asdict(found))
@@ -130,27 +134,43 @@ def _open_study(path: Path) -> optuna.Study:
         study = pickle.loads(path.read_bytes())  # our own file
         assert isinstance(study, optuna.Study)
         return study
-    return optuna.create_study()
+    study = optuna.create_study()
+    study.set_user_attr("again", {})  # by the number of a trial: its scores in the batches that it led
+    return study
 
 
 def _search_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions) -> int:
-    """Draws, plays and tells as many candidates as fit into the rows; the GAN updates that it took."""
-    done = len(study.trials)
+    """Draws, plays and tells as many candidates as fit into the rows beside the leader; the GAN updates it took."""
+    done, batches = len(study.trials), study.user_attrs.get("batches", 0)
     study.sampler = _sampler(options.seed + done)  # so a resumed study draws what an uninterrupted one does
-    count = max(1, env.num_envs // options.runs)
-    trials = []
+    leader = study.trials[int(np.argmin(_estimates(study)))] if done else None
+    count = _side_by_side(env, options) - (leader is not None)
+    trials, guesses = [], first_guesses(options.kind, env)
     for index in range(done, done + count):
-        guesses = first_guesses(options.kind, env)
         if index < len(guesses):
             study.enqueue_trial(guesses[index])
         trials.append(study.ask())
     policies = [SPACES[options.kind](trial, env) for trial in trials]
-    scores, used = _score(env, policies, options.seed, options.runs)
-    for trial, policy, score in zip(trials, policies, scores, strict=True):
+    playing = policies + ([replace(PolicyOptions(), leader.user_attrs["policy"], "policy.")] if leader else [])
+    scores, used = _score(env, playing, options.seed + batches * options.runs, options.runs)
+    easier = 0.0  # these runs than those on which the leader has been measured
+    if leader:
+        again = study.user_attrs["again"]
+        again = again | {str(leader.number): [*again.get(str(leader.number), []), scores[-1]]}
+        study.set_user_attr("again", again)
+        easier = _estimates(study)[leader.number] - scores[-1]
+    for trial, policy, score in zip(trials, policies, scores, strict=False):
         trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if v})
         trial.set_user_attr("gan_updates", used / count)
-        study.tell(trial, score)
+        study.tell(trial, score + easier)
+    study.set_user_attr("batches", batches + 1)
     return used
+
+
+def _estimates(study: optuna.Study) -> list[float]:
+    """The score of every trial that was told: the mean of that and of its scores in the batches that it has led."""
+    again, told = study.user_attrs["again"], study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [float(np.mean([trial.value, *again.get(str(trial.number), [])])) for trial in told]
 
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
@@ -170,17 +190,16 @@ def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, ru
 
 
 def _rescore(
-    env: GANVectorEnv, pool: list[dict[str, Any]], options: TuneOptions
+    env: GANVectorEnv, pool: list[dict[str, Any]], runs: int, seed: int
 ) -> tuple[list[dict[str, Any]], float, int]:
-    """Two rounds on fresh runs: the pool, then its best quarter. The order of all, the winner's score, the cost."""
-    seed, used, order, scores = options.seed, 0, pool, [0.0]
-    for count, runs in ((len(pool), SECOND * options.runs), (-(-len(pool) // 4), LAST * options.runs)):
-        seed += runs  # beyond all runs before, as every round has at most a third of the next one's
+    """Two rounds, from run `seed` on: the pool, then its best quarter. All in order, the winner's score, the cost."""
+    used, order, scores = 0, pool, [0.0]
+    for count, each in ((len(pool), SECOND * runs), (-(-len(pool) // 4), LAST * runs)):
         policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]
-        scores, cost = _score(env, policies, seed, runs)
+        scores, cost = _score(env, policies, seed, each)
         ranking = np.argsort(scores, kind="stable")
         order = [order[i] for i in ranking] + order[count:]
-        used += cost
+        used, seed = used + cost, seed + each
     return order, min(scores), used
 
 
@@ -192,9 +211,13 @@ def _batches(env: GANVectorEnv, runs: int) -> int:
     return -(-runs // env.num_envs)
 
 
+def _side_by_side(env: GANVectorEnv, options: TuneOptions) -> int:
+    """Policies that play in a batch: the leader and at least one more."""
+    return max(2, env.num_envs // options.runs)
+
+
 def _candidates_cost(env: GANVectorEnv, options: TuneOptions) -> int:
-    count = max(1, env.num_envs // options.runs)
-    return _batches(env, count * options.runs) * _batch_cost(env)
+    return _batches(env, _side_by_side(env, options) * options.runs) * _batch_cost(env)
 
 
 def _rescoring_cost(env: GANVectorEnv, runs: int, finalists: int) -> int:

@@ -25,6 +25,7 @@ class Stub:
         self.finals, self.schedules = finals, schedules
         self.options = StudyOptions(env={"preset": "points"}, instances=3, gan_seeds=2)
         self.mains = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
+        self.tunings = {name: len(ends) for name, ends in finals.items()}
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         return episodes([[0.0, self.finals[name][seed]]] * 4)

@@ -33,7 +33,7 @@ BRIEF = "arguments=['agent.rows=4','agent.rollouts=2','agent.minibatches=2','age
 LISTED = yaml.safe_load((ROOT / "configs/experiment/points.yaml").read_text())["controllers"]
 STUDY = [
     *(f"env.{key}={value}" for key, value in ENV.items()),
-    "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "oracle_runs=1", "budget=1200",
+    "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "tunings=2", "oracle_runs=1", "budget=1200",
     "policies=[fixed,random]", "tuned=[schedule,ada]",
     *(f"~settings.{name}" for name in ("slower_learning", "unseen_shapes", "fashion_mnist")),
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
@@ -92,7 +92,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def done(folder: Path) -> list[Path]:
     """Results of cells."""
-    patterns = ("training/*/trained.json", "tuning/*.json", "configs/policy/*.yaml", "evaluations/**/*.npz")
+    patterns = ("training/*/trained.json", "tuning/*/*.json", "configs/policy/*.yaml", "evaluations/**/*.npz")
     return [path for pattern in patterns for path in folder.glob(pattern)]
 
 
@@ -105,9 +105,9 @@ def test_every_policy_is_there_with_every_run(summary: dict[str, Any]) -> None:
     held_out = summary["settings"]["held_out"]["policies"]
     assert set(held_out) == {*POLICIES, "without_quality", "oracle"}
     faster = summary["settings"]["faster_learning"]["policies"]
-    assert {name: row["n"] for name, row in faster.items()} == {"ppo": 6, "best_schedule": 3, "fixed": 3}
+    assert {name: row["n"] for name, row in faster.items()} == {"ppo": 6, "best_schedule": 6, "fixed": 3}
     for name, row in held_out.items():
-        seeds = 2 if name.startswith("ppo") else 1
+        seeds = 2 if name.startswith(("ppo", "best_schedule", "tuned")) else 1
         assert (row["seeds"], row["n"]) == (seeds, seeds * 4 * 2)
         assert row["ci95"][0] <= row["iqm"] <= row["ci95"][1]
     assert [a["name"] for a in summary["ablations"]] == ["without_quality"]
@@ -124,13 +124,15 @@ def test_numbers_are_those_of_the_saved_runs(finished: Path, summary: dict[str, 
     row, both = summary["settings"]["held_out"]["policies"]["ppo"], [final("ppo-0"), final("ppo-1")]
     assert row["iqm"] == pytest.approx(iqm(np.concatenate(both)))
     assert row["by_seed"] == pytest.approx([float(iqm(b)) for b in both])
-    assert row["gain"]["value"] == pytest.approx(np.mean([final("best_schedule") - b for b in both]))
+    assert row["gain"]["value"] == pytest.approx(
+        np.mean([final(f"best_schedule-{s}") - b for s in (0, 1) for b in both])
+    )
 
 
 def test_policies_are_paired(finished: Path) -> None:
     """All meet the same untrained generators; in another setting with the same seeds, the same too."""
     starts = [np.load(path)["log_metric"][:, 0] for path in (finished / "evaluations/held_out").glob("*.npz")]
-    assert len(starts) == 16
+    assert len(starts) == 18
     for start in starts[1:]:
         np.testing.assert_allclose(start, starts[0], atol=1e-5)
     assert len(np.unique(starts[0])) == 8
@@ -229,7 +231,8 @@ def test_every_run_is_a_row(finished: Path, published: Path, summary: dict[str, 
     for name, expected in {"final": metric[:, -1], "best": metric.min(axis=1), "start": metric[:, 0]}.items():
         np.testing.assert_allclose(np.array(found[name], float), expected, rtol=1e-4)
     assert [value == "1" for value in found["crashed"]] == crashed.tolist()
-    assert {row["training_seed"] for row in rows if row["policy"] in ("fixed", "best_schedule", "oracle")} == {""}
+    assert {row["training_seed"] for row in rows if row["policy"] in ("fixed", "oracle")} == {""}
+    assert {row["training_seed"] for row in rows if row["policy"] == "best_schedule"} == {"0", "1"}  # of tunings
 
 
 def test_the_summary_follows_from_the_rows(published: Path, summary: dict[str, Any]) -> None:
@@ -248,7 +251,7 @@ def test_what_is_published_is_complete_and_not_more(published: Path, page: str) 
     assert names - pictures == {
         "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
         "command.txt", *(f"training/{run}/{name}" for run in TRAINED for name in trained),
-        "configs/policy/tuned_ada.yaml", "configs/policy/tuned_schedule.yaml",
+        *(f"configs/policy/tuned_{kind}_{seed}.yaml" for kind in ("ada", "schedule") for seed in range(2)),
         *(f"configs/policy/frozen_{run.replace('-', kind)}.yaml" for run in TRAINED for kind in ("_", "_rates_")),
     }  # fmt: skip
     assert (published / "training/ppo-0/controller.zip").stat().st_size < 250_000

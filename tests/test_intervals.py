@@ -14,6 +14,7 @@ from baselines.intervals import (
     probability_of_improvement,
     resampled,
     stratified,
+    stratified_gain,
     summarize,
 )
 
@@ -177,18 +178,23 @@ def test_where_an_instance_has_one_run_instances_are_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "apart"), [((1, 24, 4), 0.0), ((5, 24, 4), 0.0), ((5, 24, 4), 0.3), ((3, 12, 1), 0.3)]
+    ("shape", "tunings", "apart"),
+    [((1, 24, 4), 1, 0.0), ((5, 24, 4), 1, 0.0), ((5, 24, 4), 1, 0.3), ((3, 12, 1), 1, 0.3), ((5, 24, 4), 4, 0.3)],
 )
-def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says(shape: tuple[int, int, int], apart: float) -> None:
-    """All trainings, which differ by so much, meet the same runs of the opponent; the true gain is 0.
+def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says(
+    shape: tuple[int, int, int], tunings: int, apart: float
+) -> None:
+    """Trainings, which differ by so much, meet the same runs of the opponent, as its tunings do; the true gain is 0.
 
     Were trainings not drawn, intervals of the third case would hold it in 76 % of the studies.
     """
     rng, held, studies = np.random.default_rng(0), 0, 200
     for study in range(studies):
-        trainings = apart * rng.normal(size=(shape[0], 1, 1))
-        gain = rng.normal(size=(1, *shape[1:])) - rng.normal(size=shape) + trainings
-        low, high = stratified(gain, mean, study)["ci95"]
+        mine = rng.normal(size=shape) + apart * rng.normal(size=(shape[0], 1, 1))
+        theirs = rng.normal(size=(tunings, *shape[1:]))
+        if tunings > 1:
+            theirs = theirs + apart * rng.normal(size=(tunings, 1, 1))
+        low, high = stratified_gain(mine, theirs, seed=study)["ci95"]
         held += low <= 0 <= high
     assert 0.90 <= held / studies <= 0.99
 

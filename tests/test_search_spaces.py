@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.adaptive import RULES
+from baselines.options import load_policy
 from baselines.policies import Anneal, TablePolicy, schedule_table
 from baselines.schedules import SCHEDULES
-from baselines.search_spaces import SPACES, fastest, first_guesses
+from baselines.search_spaces import SPACES, USUAL, fastest, first_guesses
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 
@@ -25,6 +26,7 @@ ENV = GANVectorEnv(
     compile=False,
     knobs=KNOBS,
 )
+TWO_RATES = GANVectorEnv(1, compile=False, metric_samples=32, knobs=("r1", "lr_g", "lr_d"))
 
 
 def ask(seed: int) -> optuna.Trial:
@@ -74,6 +76,28 @@ def test_a_drawn_rule_is_no_faster_than_the_knobs(kind: str, seed: int) -> None:
     policy = SPACES[kind](ask(seed), ENV)
     assert -0.5 <= policy.rule["target"] <= 0.95
     assert fastest(ENV) <= policy.rule["speed_share"] <= 1
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_a_search_of_schedules_begins_with_the_usual_ones(name: str) -> None:
+    """To the grid's resolution, and where it has the knob to itself (a search names every knob)."""
+    usual = load_policy(name)
+    study = optuna.create_study()
+    study.enqueue_trial(first_guesses("schedule", ENV)[1 + USUAL.index(name)])
+    drawn = SPACES["schedule"](study.ask(), ENV)
+    tables = [schedule_table(ENV, {k: Anneal(**f) for k, f in policy.knobs.items()}) for policy in (drawn, usual)]
+    ends = [table[[0, -1]] for table in tables]
+    np.testing.assert_allclose(ends[0], ends[1], atol=0.026)
+
+
+def test_the_usual_factors_act_on_a_rate_in_the_middle_of_the_range() -> None:
+    burn_in = first_guesses("rates", TWO_RATES)[1 + USUAL.index("r3gan")]
+    study = optuna.create_study()
+    study.enqueue_trial(burn_in)
+    anneal = SPACES["rates"](study.ask(), TWO_RATES).knobs["lr_g"]
+    assert anneal["kind"] == "cosine"
+    assert anneal["initial"] == pytest.approx(1e-3, rel=0.25)
+    assert anneal["final"] == pytest.approx(0.25e-3, rel=0.25)
 
 
 @pytest.mark.parametrize("kind", SPACES)

@@ -1,14 +1,17 @@
 """The cells of a study that are more than files; tests/test_compare.py runs a whole one."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.study import Study
+from agents.study import TUNINGS_APART, Study
 from agents.study_options import StudyOptions
-from baselines.tune import Tuned
+from baselines.options import PolicyOptions
+from baselines.tune import Tuned, TuneOptions
 from gan_env import ConfigError
+from gan_env.files import write_json
 
 TAKEN = {"ppo": 1000, "sac": 900, "residual": 1500}
 
@@ -59,7 +62,34 @@ def test_a_base_plays_as_it_was_tuned_where_its_controller_acts(
     )
     knobs = {knob: {"kind": "fixed", "initial": 0.001} for knob in ("lr_g", "lr_d")}
     found = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
-    monkeypatch.setattr(Study, "base", lambda self, name, controller: found)
+    monkeypatch.setattr(Study, "base", lambda self, name, controller, seed: found)
     made = Study(options)
-    assert made.opponent("residual_base").kind == "rates"
+    assert made.opponent("residual_base", 0).kind == "rates"
     assert made.on_training("residual_base").log_metric.shape == (2, 3 + 1)
+
+
+def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every training of a controller does. A base is tuned anew for every training."""
+    seeds: list[int] = []
+
+    def tuned(env: Any, options: TuneOptions, report: Any) -> Tuned:
+        seeds.append(options.seed)
+        policy = {"kind": options.kind, "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
+        found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=options.budget)
+        write_json(Path(options.folder) / f"{options.kind}.json", asdict(found))
+        return found
+
+    monkeypatch.setattr("agents.study.tune", tuned)
+    monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
+    env = {"knobs": ["lr_g"], "compile": False, "metric_samples": 32}
+    residual = {"seeds": 2, "base": "rates", "base_updates": 7}
+    made = Study(StudyOptions(env=env, controllers={"residual": residual}, folder=str(tmp_path), rows=2, tunings=3))
+    names = [(e.name, e.seed) for e in made.entries("held_out") if e.name in ("best_schedule", "residual_base")]
+    assert names == [(name, seed) for name in ("residual_base", "best_schedule") for seed in range(made.tunings[name])]
+    assert made.tunings == {"best_schedule": 3, "residual_base": 2}
+    updates = [made.tuning(name, seed).gan_updates for name, seed in names]
+    assert updates == [7, 7, 1500, 1500, 1500]
+    assert len(set(seeds)) == 5 and min(abs(a - b) for a in seeds for b in seeds if a != b) >= TUNINGS_APART
+    assert (tmp_path / "configs/policy/tuned_schedule_2.yaml").exists()

@@ -66,3 +66,20 @@ def test_a_gain_on_few_instances_is_surer_on_these_than_on_others() -> None:
     mine = np.broadcast_to(np.array([0.0, -2.0])[:, None], (3, 2, 4))
     found = compare_with(mine, np.zeros((1, 2, 4)))["gain"]
     assert (found["value"], found["ci95"], found["over_instances"]) == (1.0, (1.0, 1.0), (0.0, 2.0))
+
+
+def test_an_opponent_s_tunings_are_drawn_as_trainings_are() -> None:
+    """A tuning that was lucky by 4 widens the interval by as much: one drawn of two is the one or the other."""
+    mine = np.zeros((2, 3, 4))
+    theirs = np.stack([np.full((3, 4), 1.0), np.full((3, 4), 5.0)])
+    found = compare_with(mine, theirs)["gain"]
+    assert (found["value"], found["ci95"]) == (3.0, (1.0, 5.0))
+    assert found["by_training"] == [3.0, 3.0]  # each against all tunings
+
+
+def test_what_comes_of_a_training_is_compared_with_that_training() -> None:
+    """Trainings differ by 4, every one is better by 1 than its own replay: paired there is no doubt, else there is."""
+    mine = np.stack([np.zeros((3, 4)), np.full((3, 4), 4.0)])
+    paired, apart = (compare_with(mine, mine + 1, paired=p)["gain"] for p in (True, False))
+    assert (paired["value"], paired["ci95"], paired["by_training"]) == (1.0, (1.0, 1.0), [1.0, 1.0])
+    assert (apart["value"], apart["ci95"]) == (1.0, (-3.0, 5.0))
