@@ -61,6 +61,7 @@ class Report:
         self.study, self.summary = study, summary
         self.learned: str = summary["learned"]
         self.rows: dict[str, dict[str, Any]] = summary["settings"][HELD_OUT]["policies"]
+        self.seeded = {*study.options.active, *study.tunings}  # what was trained or tuned by itself
         self.parts = gather(study, HELD_OUT)
         self.episodes = {name: Episodes.join(parts, 0) for name, parts in self.parts.items()}
         self.config = env_config(**study.options.changed_env(study.options.active[self.learned].env))
@@ -117,17 +118,15 @@ class Report:
         return Picture(f"gains_{setting}", png(gains_figure(gains, self.learned, title)), f"{title}; right is better.")
 
     def _seeds(self) -> list[Block]:
-        own = {*self.study.options.active, *self.study.tunings}
-        rows = {name: row for name, row in self.rows.items() if row["seeds"] > 1 and name in own}
+        rows = {name: row for name, row in self.rows.items() if row["seeds"] > 1 and name in self.seeded}
         if not rows:
             return []
         return [Picture("seeds", png(seeds_figure(rows)), "Every training, and every tuning, by itself.")]
 
     def _samples(self) -> Any:
         """The learned policy, the tuned schedule and others, of each its first training; see `sample_figure`."""
-        seeded = {*self.study.options.active, *self.study.tunings}
         folder = self.study.path / "samples" / HELD_OUT
-        files = {n: folder / (f"{n}-0.npy" if n in seeded else f"{n}.npy") for n in self.rows}
+        files = {n: folder / (f"{n}-0.npy" if n in self.seeded else f"{n}.npy") for n in self.rows}
         there = {n: path for n, path in files.items() if path.exists() and not self.rows[n]["ablation"]}
         rows = {name: self.rows[name] for name in there}
         first = {name: self.parts[name][0] for name in there}

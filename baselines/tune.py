@@ -128,20 +128,27 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
 
 
 def _open_study(path: Path) -> optuna.Study:
-    """The study as the last batch left it, or a new one."""
+    """The study as the last batch left it, or a new one.
+
+    Raises:
+        ConfigError: it was begun by a version that searched otherwise.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if path.exists():
         study = pickle.loads(path.read_bytes())  # our own file
         assert isinstance(study, optuna.Study)
+        known = "batches" in study.user_attrs
+        require(known, "folder", str(path.parent), "another one: this holds a search that an older version began")
         return study
     study = optuna.create_study()
+    study.set_user_attr("batches", 0)
     study.set_user_attr("again", {})  # by the number of a trial: its scores in the batches that it led
     return study
 
 
 def _search_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions) -> int:
     """Draws, plays and tells as many candidates as fit into the rows beside the leader; the GAN updates it took."""
-    done, batches = len(study.trials), study.user_attrs.get("batches", 0)
+    done, batches = len(study.trials), study.user_attrs["batches"]
     study.sampler = _sampler(options.seed + done)  # so a resumed study draws what an uninterrupted one does
     leader = study.trials[int(np.argmin(_estimates(study)))] if done else None
     count = _side_by_side(env, options) - (leader is not None)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -87,12 +88,18 @@ def test_hard_runs_don_t_count_against_those_who_meet_them(tmp_path: Path, monke
     assert (table[0, 2] - 0.3) ** 2 + (table[-1, 2] - 0.9) ** 2 < 0.1
 
 
-def test_a_leader_by_luck_falls_back(tmp_path: Path) -> None:
+def test_a_leader_by_luck_falls_back() -> None:
     study = optuna.create_study()
     study.set_user_attr("again", {"1": [-0.5, -0.3]})
     for value in (-1.0, -1.6):
         study.add_trial(optuna.trial.create_trial(value=value))
     assert _estimates(study) == pytest.approx([-1.0, -0.8])
+
+
+def test_a_search_that_an_older_version_began_is_refused_with_help(tmp_path: Path) -> None:
+    (tmp_path / "schedule.study").write_bytes(pickle.dumps(optuna.create_study()))
+    with pytest.raises(ConfigError, match="another one"):
+        tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
 
 
 class Killed(Exception):
