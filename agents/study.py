@@ -16,14 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from gymnasium.vector import AutoresetMode
-from tqdm import tqdm
 
+from agents import tuning
 from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
 from agents.controllers import TRAINED, command, hydra_text, load_controller, run_logged
 from agents.costs import metered
@@ -34,7 +35,7 @@ from baselines.options import PolicyOptions, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
-from baselines.tune import Tuned, TuneOptions, save_policy, tune
+from baselines.tune import Tuned, TuneOptions, save_policy
 from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
@@ -87,15 +88,12 @@ class Study:
 
     def play(self) -> None:
         """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
-        active = self.options.active.items()
-        cells = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
-        for cell in cells:
-            self.base(*cell)
+        active, tunings = self.options.active.items(), range(self.options.tunings)
+        trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
-            list(pool.map(self.train, *zip(*cells, strict=True)))
-        for kind in self.options.tuned:
-            for seed in range(self.options.tunings):
-                self.tuned(kind, seed)
+            list(pool.map(self.train, *zip(*trainings, strict=True)))
+            _ = self.budget  # is settled before the tunings ask for it side by side
+            list(pool.map(self.tuned, *zip(*product(self.options.tuned, tunings), strict=True)))
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
@@ -121,12 +119,10 @@ class Study:
         folder, base = self.trained(name, seed), self.base(name, controller, seed)
         path = folder / TRAINED
         if not path.exists():
-            print(f"training {name}, seed {seed}: {folder}/log.txt", flush=True)
             env = self.options.changed_env(controller.env, controller.training)
             number = self.options.seed + APART * seed
             arguments = (*controller.arguments, f"++base={hydra_text(base.policy)}") if base else controller.arguments
-            work = command(controller.script, folder, number, env, arguments)
-            run_logged(work, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
+            self._work(command(controller.script, folder, number, env, arguments), folder)
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates
@@ -176,14 +172,15 @@ class Study:
         folder = self.path / "tuning" / cell
         path = folder / f"{kind}.json"
         if not path.exists():
-            env = self.env(self.options.changed_env(*changes, {"split": "train"}))
-            options = TuneOptions(
-                kind, {}, budget, self.options.tune_runs, rows=env.num_envs, seed=seed, folder=str(folder)
-            )
-            bar = tqdm(total=budget, unit="update", unit_scale=True, desc=f"tuning {cell}")
-            with bar, self._costs(f"tuning-{cell}"):
-                tune(env, options, lambda spent, _: bar.update(spent - bar.n))
+            runs, rows = self.options.tune_runs, self.options.rows
+            options = TuneOptions(kind, self.options.changed_env(*changes), budget, runs, rows=rows, seed=seed)
+            self._work(tuning.command(options, folder, self._costs_file(f"tuning-{cell}")), folder)
         return Tuned(**json.loads(path.read_text()))
+
+    def _work(self, command: list[str], folder: Path) -> None:
+        """Runs a training or a tuning, with its share of the cores."""
+        print(f"{folder}/log.txt", flush=True)
+        run_logged(command, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.readout`."""
@@ -301,13 +298,16 @@ class Study:
 
     def costs(self, cell: str) -> dict[str, Any]:
         """Wall time and peak memory of a cell, if they were measured."""
-        path = self.path / "costs" / f"{cell}.json"
+        path = self._costs_file(cell)
         return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def _costs_file(self, cell: str) -> Path:
+        return self.path / "costs" / f"{cell}.json"
 
     @contextmanager
     def _costs(self, cell: str) -> Iterator[None]:
         """Saves wall time and peak memory of a cell when it is done for the first time."""
-        path = self.path / "costs" / f"{cell}.json"
+        path = self._costs_file(cell)
         with metered() as found:
             yield
         if not path.exists():

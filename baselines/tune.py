@@ -240,10 +240,8 @@ def save_policy(path: Path, found: Tuned, kind: str) -> None:
     write_atomically(path, lambda part: part.write_text(text))
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="tune")
-def main(config: DictConfig) -> None:
-    """Entry point."""
-    options = load(TuneOptions, config)
+def search(options: TuneOptions) -> Tuned:
+    """Tunes in an environment of its own, and shows how far it is."""
     env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 
@@ -251,7 +249,14 @@ def main(config: DictConfig) -> None:
             bar.set_postfix_str(f"best {score:.3f}")
             bar.update(spent - bar.n)
 
-        found = tune(env, options, show)
+        return tune(env, options, show)
+
+
+@hydra.main(version_base=None, config_path=CONFIGS, config_name="tune")
+def main(config: DictConfig) -> None:
+    """Entry point."""
+    options = load(TuneOptions, config)
+    found = search(options)
     path = Path(options.folder) / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final log metric on fresh runs: {found.score:.3f}")

@@ -1,5 +1,6 @@
 """The cells of a study that are more than files; tests/test_compare.py runs a whole one."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,14 +75,14 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
     """As every training of a controller does. A base is tuned anew for every training."""
     seeds: list[int] = []
 
-    def tuned(env: Any, options: TuneOptions, report: Any) -> Tuned:
+    def tuned(options: TuneOptions, folder: Path, costs: Path) -> list[str]:
         seeds.append(options.seed)
         policy = {"kind": options.kind, "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
         found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=options.budget)
-        write_json(Path(options.folder) / f"{options.kind}.json", asdict(found))
-        return found
+        write_json(folder / f"{options.kind}.json", asdict(found))
+        return [sys.executable, "-c", ""]
 
-    monkeypatch.setattr("agents.study.tune", tuned)
+    monkeypatch.setattr("agents.study.tuning.command", tuned)
     monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
     env = {"knobs": ["lr_g"], "compile": False, "metric_samples": 32}
     residual = {"seeds": 2, "base": "rates", "base_updates": 7}
