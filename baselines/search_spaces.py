@@ -56,7 +56,7 @@ def end(trial: Trial, knob: DynamicParameter, which: str, kind: str) -> float:
     """A value of the knob; geometric schedules, which can't have zero, get a small one for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
     value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
-    return max(value, SMALL) if kind in GEOMETRIC else value
+    return value or SMALL if kind in GEOMETRIC else value
 
 
 def share(trial: Trial, name: str) -> float:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.adaptive import RULES
+from baselines.grid import SMALL
 from baselines.options import load_policy
 from baselines.policies import Anneal, TablePolicy, schedule_table
 from baselines.schedules import SCHEDULES
-from baselines.search_spaces import SPACES, USUAL, fastest, first_guesses
+from baselines.search_spaces import GEOMETRIC, SPACES, USUAL, anneal, fastest, first_guesses, rate_knobs
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 
@@ -60,6 +61,18 @@ def test_schedules_of_every_kind_fall_and_rise_and_end_early() -> None:
         assert {-1, 1} <= signs
     assert min(d["until"] for d in moving) < 0.2 and max(d["until"] for d in moving) == 1
     assert any(d["initial"] == 0 for d in drawn)  # off can be drawn exactly
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEDULES))
+def test_a_schedule_of_any_kind_reaches_both_ends_of_a_knob_s_range(kind: str) -> None:
+    """Geometric ones can't have zero, and for that alone get another value."""
+    for knob in rate_knobs(TWO_RATES):
+        for coordinate, value in zip((0.0, 1.0), knob.bounds, strict=True):
+            drawn = {f"{knob.name}.{part}": coordinate for part in ("start", "end")}
+            fields = {f"{knob.name}.kind": kind, f"{knob.name}.until": 1.0} | drawn
+            trial = optuna.trial.FixedTrial(fields | {f"{knob.name}.exponent": 2.0, f"{knob.name}.plateaus": 2})
+            wanted = value or (SMALL if kind in GEOMETRIC else 0.0)
+            assert anneal(trial, knob)["initial"] == pytest.approx(wanted, rel=1e-3)
 
 
 @given(st.integers(0, 10_000))
