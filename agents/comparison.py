@@ -23,7 +23,7 @@ from baselines.options import CONFIGS, load_policy
 from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy, start_of
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
-from gan_env.config import require
+from gan_env.config import ConfigError, EnvConfig, require
 
 SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from the seeds of training
 MOMENTS = 4
@@ -80,31 +80,44 @@ def compare(
         The summary: per policy `n`, `iqm`, `ci95`, `crashes` and `gan_updates` (what finding the policy took);
         `best_schedule`; `paired` differences.
     """
-    envs = {
-        split: GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**env_options, "split": split})
-        for split in ("train", "test")
-    }
-    learned = {split: policy(env) if callable(policy) else policy for split, env in envs.items()}
-    best, search_updates = best_schedule(envs["train"], folder, options)
+
+    def make_env(**changes: Any) -> GANVectorEnv:
+        return GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **env_options | changes)
+
+    training, own = make_env(split="train"), make_env(split="test")
+    everything = {"observation": EnvConfig().observation}  # schedules need the time and the knobs' places
+    full = own.config.observation == everything["observation"]
+    test = own if full else make_env(split="test", **everything)
+    on_training, learned = (policy(env) if callable(policy) else policy for env in (training, own))
+    best, search_updates = best_schedule(training if full else make_env(split="train", **everything), folder, options)
     seeds = range(REPLAY_SEED, REPLAY_SEED + options.rows)
-    played = folder.cached_episodes(f"{name}-on-training", lambda: run_episodes(learned["train"], envs["train"], seeds))
+    played = folder.cached_episodes(f"{name}-on-training", lambda: run_episodes(on_training, training, seeds))
     replay = played.coordinates.mean(axis=0)  # [T, K]
 
-    test = envs["test"]
-    policies: dict[str, Policy] = {
-        name: learned["test"],
-        "replay": TablePolicy(test, replay, start_of(learned["test"])),
-        "best_schedule": schedule_policy(test, best),
-        **{other: load_policy(other).make(test) for other in options.policies},
-    }
-    results = {}
     seeds = range(TEST_SEED, TEST_SEED + options.episodes)
+    results = {name: folder.cached_episodes(name, partial(evaluate, name, learned, own, seeds, folder))}
+    policies: dict[str, Policy] = {
+        "replay": TablePolicy(test, replay, start_of(learned)),
+        "best_schedule": schedule_policy(test, best),
+        **fitting(options.policies, test),
+    }
     for other, candidate in policies.items():
         results[other] = folder.cached_episodes(other, partial(evaluate, other, candidate, test, seeds, folder))
     found = {name: trained, "replay": trained + played.gan_updates, "best_schedule": search_updates}
     summary = summarize_all(name, results, found)
     summary |= {"metric": test.judge.metric_name, "best_schedule": {"knobs": to_mapping(best), "text": describe(best)}}
     return summary
+
+
+def fitting(names: Sequence[str], env: GANVectorEnv) -> dict[str, Policy]:
+    """The policies of configs/policy/ that can act in an environment; why others can't is printed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = load_policy(name).make(env)
+        except ConfigError as error:
+            print(f"left out of the comparison: {name} ({error})")
+    return found
 
 
 def best_schedule(env: GANVectorEnv, folder: RunFolder, options: ComparisonOptions) -> tuple[dict[str, Anneal], int]:

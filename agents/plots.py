@@ -98,12 +98,16 @@ def metric_figure(episodes: dict[str, Episodes], summary: dict[str, Any], config
 
 
 def sample_figure(
-    files: Mapping[str, Path], episodes: dict[str, Episodes], summary: dict[str, Any], config: EnvConfig
+    files: Mapping[str, Path],
+    episodes: dict[str, Episodes],
+    summary: dict[str, Any],
+    config: EnvConfig,
+    instances: int | None = None,
 ) -> Figure:
     """Samples at four moments of one test run, over held-out data: a row a policy, the learned one first.
 
     Of the runs whose samples were kept (`files`, by policy), it is the one that the learned policy ends at the median
-    with.
+    with. Runs meet the first `instances` test instances in turn, or all of them.
     """
     ranked = sorted(summary["policies"], key=lambda n: summary["policies"][n]["iqm"])
     others = [name for name in ranked if name not in (summary["learned"], "replay")]
@@ -113,8 +117,8 @@ def sample_figure(
     runs = len(kept[summary["learned"]])
     run = int(np.argsort(episodes[summary["learned"]].final[:runs])[runs // 2])
     samples = {name: array[run] for name, array in kept.items()}
-    instances = InstanceSet(config, "test")
-    dataset = instances[run % len(instances)].dataset
+    tested = InstanceSet(config, "test")
+    dataset = tested[run % (instances or len(tested))].dataset
     data = load_points(dataset).held_out[:1000].numpy() if dataset in POINT_SETS else None
     moments = len(next(iter(samples.values())))
     total = config.num_decisions * config.updates_per_decision

@@ -130,7 +130,9 @@ class Report:
         there = {n: path for n, path in files.items() if path.exists() and not self.rows[n]["ablation"]}
         rows = {name: self.rows[name] for name in there}
         first = {name: self.parts[name][0] for name in there}
-        return sample_figure(there, first, {"learned": self.learned, "policies": rows}, self.config)
+        return sample_figure(
+            there, first, {"learned": self.learned, "policies": rows}, self.config, self.study.options.instances
+        )
 
     def _transfers(self) -> list[Block]:
         found: list[Block] = []
@@ -187,11 +189,14 @@ def open_study(folder: str) -> Study:
     """The study in a folder.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or it is not done.
     """
     path = Path(folder) / "study" / "config.yml"
     if not path.exists():
         raise ConfigError(f"RUN={folder!r}: there is no study/config.yml; expected a folder of agents/compare.py")
+    if not (Path(folder) / "summary.json").exists():
+        begun = (Path(folder) / "study" / "command.txt").read_text().strip()
+        raise ConfigError(f"RUN={folder!r}: the study is not done; expected a finished one: go on with it by `{begun}`")
     return Study(replace(StudyOptions(), yaml.safe_load(path.read_text()) | {"folder": folder}))
 
 

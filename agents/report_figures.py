@@ -54,7 +54,8 @@ def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str) 
 def profiles_figure(profiles: Mapping[str, Any], metric: str) -> Figure:
     """Performance profiles: the share of runs that end at or below each log metric; higher is better."""
     figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
-    for index, (name, profile) in enumerate(profiles["policies"].items()):
+    for index, name in enumerate(profiles["drawn"]):
+        profile = profiles["policies"][name]
         axis.plot(profiles["thresholds"], profile["share"], color=f"C{index}", label=name, lw=1.8)
         axis.fill_between(profiles["thresholds"], profile["low"], profile["high"], color=f"C{index}", alpha=0.12, lw=0)
     axis.set(xlabel="final log metric", ylabel="share of runs that end here or below", title=metric)

@@ -51,9 +51,9 @@ def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
 def oracle_note(oracle: dict[str, int]) -> str:
     """What the oracle is, and what it isn't."""
     return (
-        f"oracle: for each instance by itself {picked(oracle)}. Candidates are the finalists of tuning schedules, and "
-        "the study's own schedules. It is no upper bound: there may be better schedules, a few runs may pick a wrong "
-        "candidate, and it doesn't react to what happens in a run, as policies with feedback do."
+        f"oracle: for each instance by itself {picked(oracle)}. Candidates are the finalists of tuning schedules, what "
+        "controllers correct, and the study's own schedules. It is no upper bound: there may be better schedules, a "
+        "few runs may pick a wrong candidate, and it doesn't react to what happens in a run, as feedback does."
     )
 
 

@@ -34,8 +34,6 @@ class RunFolder:
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self.settings = path / name
-        for folder in (self.settings, path / "evaluations"):
-            folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def create(cls, root: str, algorithm: str, env_id: str, config: DictConfig, overrides: list[str]) -> "RunFolder":
@@ -45,6 +43,7 @@ class RunFolder:
         parent.mkdir(parents=True, exist_ok=True)
         taken = [int(p.name.rsplit("_", 1)[1]) for p in parent.glob(f"{name}_*") if p.name.rsplit("_", 1)[1].isdigit()]
         folder = cls(parent / f"{name}_{max(taken, default=0) + 1}", name)
+        folder.settings.mkdir(parents=True)
         (folder.settings / "config.yml").write_text(OmegaConf.to_yaml(config, resolve=True))
         (folder.settings / "args.yml").write_text(OmegaConf.to_yaml(OmegaConf.create(overrides)))
         (folder.settings / "command.txt").write_text(shlex.join([sys.executable, *sys.argv]) + "\n")

@@ -89,6 +89,8 @@ class Study:
     def play(self) -> None:
         """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
         active, tunings = self.options.active.items(), range(self.options.tunings)
+        for name in self.options.policies:  # what can't act here is refused before anything is trained
+            load_policy(name).make(self.env(self.options.changed_env({"split": "test"})))
         trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
             list(pool.map(self.train, *zip(*trainings, strict=True)))
@@ -146,7 +148,8 @@ class Study:
         if not path.exists():
             write_json(path, {"gan_updates": self.options.budget or costs[dearest]})
         budget = int(json.loads(path.read_text())["gan_updates"])
-        expected = f"at most {budget:,}, which tuning the opponents took: train it shorter, or in a study of its own"
+        other = "train it shorter under another name, or in a study of its own"
+        expected = f"at most {budget:,}, which tuning the opponents took: {other}"
         require(
             bool(self.options.budget) or costs[dearest] <= budget, f"controllers.{dearest}", costs[dearest], expected
         )

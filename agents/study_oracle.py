@@ -19,10 +19,16 @@ ORACLE_SEED = 7_000_000
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
-    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules."""
+    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules.
+
+    What controllers correct is among them where the controller acts as the study's policies do.
+    """
     kinds, tunings = [kind for kind in SCHEDULE_KINDS if kind in study.options.tuned], range(1, study.options.tunings)
     found = [fields for kind in kinds for fields in study.tuned(kind).finalists]
     found += [study.tuned(kind, seed).policy for kind in kinds for seed in tunings]
+    alike = [name for name, owner in study.bases.items() if not study.options.active[owner].env]
+    bases = [name for name in alike if name in study.schedules]
+    found += [study.tuning(name, seed).policy for name in bases for seed in range(study.tunings[name])]
     pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 

@@ -77,7 +77,6 @@ def run_row(parts: list[Episodes], reached: Floats, budget: int) -> dict[str, An
     smooth = {
         f"roughness_{name}": _finite_mean(np.concatenate([roughness(e.extras[name]) for e in parts]))
         for name in ("loss_d", "loss_g")
-        if all(name in e.extras for e in parts)
     }
     return {
         "crashes": int(crashed.sum()),

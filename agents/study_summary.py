@@ -32,7 +32,9 @@ def summarize_study(study: Study) -> dict[str, Any]:
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
-    settings = {setting: summarize_setting(study, setting, episodes, learned) for setting, episodes in played.items()}
+    settings = {
+        setting: summarize_setting(study, setting, episodes, learned, strongest) for setting, episodes in played.items()
+    }
     env = study.env(study.options.changed_env({"split": "test"}))
     tuned = min((study.tuned("schedule", seed) for seed in range(study.options.tunings)), key=lambda found: found.score)
     updates = env.config.num_decisions * env.config.updates_per_decision
@@ -82,8 +84,10 @@ def strongest_schedule(study: Study) -> str:
     return min(study.schedules, key=score)
 
 
-def summarize_setting(study: Study, setting: str, played: dict[str, list[Episodes]], learned: str) -> dict[str, Any]:
-    """All policies of a setting: `policies` (a row each) and `profiles` of the most important ones."""
+def summarize_setting(
+    study: Study, setting: str, played: dict[str, list[Episodes]], learned: str, strongest: str
+) -> dict[str, Any]:
+    """All policies of a setting: `policies` (a row each), and `profiles` of all but ablations, some to be `drawn`."""
     size, gan_seeds = study.size(setting)
     config = env_config(**study.options.changed_env(study.options.setting(setting).env))
     budget = config.num_decisions * config.updates_per_decision
@@ -111,16 +115,17 @@ def summarize_setting(study: Study, setting: str, played: dict[str, list[Episode
         if "oracle" in finals:
             row["against_oracle"] = compare_with(finals[name], finals["oracle"])
         rows[name] = row | costs(study, setting, name, len(parts))
-    shown = [name for name in (learned, learned + REPLAY, BEST, "tuned_rates", "oracle", "fixed") if name in finals]
-    pooled = np.concatenate([finals[name].ravel() for name in shown])
-    low, high = np.quantile(pooled, [0.01, 0.99])
+    usual = (learned, learned + REPLAY, BEST, "tuned_rates", strongest, "oracle", "fixed")
+    drawn = [name for name in dict.fromkeys(usual) if name in finals]
+    low, high = np.quantile(np.concatenate([finals[name].ravel() for name in drawn]), [0.01, 0.99])
     thresholds = np.linspace(low, high, PROFILE_POINTS)
-    profiles = {name: performance_profile(finals[name], thresholds) for name in shown}
+    profiles = {n: performance_profile(finals[n], thresholds) for n, row in rows.items() if not row["ablation"]}
     plain = study.env(
         study.options.changed_env(study.options.setting(setting).env, {"split": "test"}), size * gan_seeds
     )
     metric = plain.judge.metric_name
-    return {"metric": metric, "policies": rows, "profiles": {"thresholds": thresholds.tolist(), "policies": profiles}}
+    shown = {"thresholds": thresholds.tolist(), "drawn": drawn, "policies": profiles}
+    return {"metric": metric, "policies": rows, "profiles": shown}
 
 
 def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:

@@ -58,6 +58,18 @@ class Anneal:
         return f"{self.kind} {self.initial:g}->{self.final:g}{held}"
 
 
+def place_of(env: GANVectorEnv, name: str) -> int:
+    """Where a statistic is in the observations of an environment.
+
+    Raises:
+        ConfigError: it is not observed.
+    """
+    groups, names = {s.name: s.group for s in statistics(list(env.config.knobs))}, env.observer.names
+    lacking = f"the statistic {name!r}, which the policy acts on: add the group {groups[name]!r}"
+    require(name in names, "observation", names, lacking)
+    return names.index(name)
+
+
 class Steering:
     """Reads observations by name, and writes the actions that take the knobs where a policy wants them.
 
@@ -72,12 +84,9 @@ class Steering:
     def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
         self.mode, self.max_change = env.config.action_mode, env.config.max_change
         self.names = env.observer.names
-        groups = {s.name: s.group for s in statistics(list(env.config.knobs))}
-        knobs = [f"knob_{name}" for name in env.config.knobs]
-        for name in (*needed, *knobs):
-            lacking = f"the statistic {name!r}, which the policy acts on: add the group {groups[name]!r}"
-            require(name in self.names, "observation", self.names, lacking)
-        self.columns = [self.names.index(name) for name in knobs]
+        for name in needed:
+            place_of(env, name)
+        self.columns = [place_of(env, f"knob_{name}") for name in env.config.knobs]
 
     def read(self, observation: Floats, name: str) -> Floats:
         """One statistic of every row: [N, F] -> [N]."""
@@ -263,7 +272,7 @@ class RandomPolicy:
         self.rng = np.random.default_rng(seed)
         self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)
         self.start: dict[str, float] = {}
-        self.column = env.observer.names.index("progress")
+        self.column = place_of(env, "progress")
 
     def predict(
         self,

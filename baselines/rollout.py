@@ -25,7 +25,7 @@ class Episodes:
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
-        extras: other infos, and the losses if they are observed, [E, T] each (NaN after the end).
+        extras: other infos, the losses among them, [E, T] each (NaN after the end).
         gan_updates: GAN updates that were run.
     """
 
@@ -143,13 +143,7 @@ class Rollout:
         """What the first `used` rows did so far."""
         stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
         columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
-        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked | self._losses(used), 0)
-
-    def _losses(self, used: int) -> dict[str, Floats]:
-        """The losses of each interval, [used, decisions] each, where they are observed: as symlog, undone here."""
-        names, seen = self.env.observer.names, self.observations()[:used, 1:]
-        columns = {name: seen[..., names.index(name)] for name in ("loss_d", "loss_g") if name in names}
-        return {name: np.sign(column) * np.expm1(np.abs(column)) for name, column in columns.items()}
+        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
 
     def observations(self) -> Floats:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""

@@ -74,7 +74,7 @@ def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, An
     """How each row went, ready for JSON: a list with one entry a row under every name; None where it isn't known."""
     extras, curve = episodes.extras, episodes.log_metric
     shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
-    rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g") if name in extras}
+    rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")}
     columns: dict[str, NDArray[Any]] = {
         "final": np.exp(curve[:, -1]),
         "best": np.exp(curve.min(axis=1)),

@@ -29,7 +29,7 @@ from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from baselines.search_spaces import SPACES, first_guesses
 from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv
-from gan_env.config import replace, require
+from gan_env.config import replace, require, to_dict
 from gan_env.files import write_atomically, write_json
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ class Tuned:
 
 
 def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float], None] = lambda *_: None) -> Tuned:
-    """Finds the best policy of a kind, or goes on with the search that is in the folder.
+    """Finds the best policy of a kind, or goes on with the search that is in the folder, or was finished there.
 
     Args:
         env: training instances, `AutoresetMode.DISABLED`.
@@ -98,19 +98,20 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
         report: called with (GAN updates so far, best score) after each batch.
 
     Raises:
-        ConfigError: the budget doesn't reach for one batch and its re-scoring.
+        ConfigError: the budget doesn't reach for one batch and its re-scoring, or the folder holds a search of this
+            kind with other options.
     """
     folder = Path(options.folder)
-    finished = folder / f"{options.kind}.json"
-    if finished.exists():
-        return Tuned(**json.loads(finished.read_text()))
+    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.study"
     batch = _candidates_cost(env, options)
     per_finalist = (SECOND + LAST / 4) * options.runs * env.config.num_decisions * env.config.updates_per_decision
     finalists = min(options.finalists, max(1, int(RESCORED * options.budget / per_finalist)))
     reserve = _rescoring_cost(env, options.runs, finalists)
     least = f"at least {batch + reserve}: one batch of candidates and the re-scoring of the best"
     require(options.budget >= batch + reserve, "budget", options.budget, least)
-    path = folder / f"{options.kind}.study"
+    _require_same(env, options, begun=finished.exists() or path.exists())
+    if finished.exists():
+        return Tuned(**json.loads(finished.read_text()))
     study = _open_study(path)
     spent = round(sum(trial.user_attrs["gan_updates"] for trial in study.trials))
     while spent + _candidates_cost(env, options) + reserve <= options.budget:
@@ -127,18 +128,34 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     return found
 
 
-def _open_study(path: Path) -> optuna.Study:
-    """The study as the last batch left it, or a new one.
+def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:
+    """Saves the options of a search beside it; if it was begun, they must be those that it was begun with."""
+    path = Path(options.folder) / f"{options.kind}.options.json"
+    fields = {name: value for name, value in asdict(options).items() if name not in ("env", "folder")}
+    fields |= {f"env.{name}": value for name, value in to_dict(env.config).items() if name not in _FREE}
+    now = json.loads(json.dumps(fields))
+    there = json.loads(path.read_text()) if path.exists() else {}
+    if begun:
+        other = [
+            f"{name}={there.get(name, 'unknown')}, not {value}"
+            for name, value in now.items()
+            if there.get(name) != value
+        ]
+        expected = f"another one: this holds a search with other options ({'; '.join(other[:3])})"
+        require(not other, "folder", options.folder, expected)
+    write_json(path, now)
 
-    Raises:
-        ConfigError: it was begun by a version that searched otherwise.
-    """
+
+_FREE = ("data_root", "device", "compile")
+"""Fields of an environment that change nothing in a search."""
+
+
+def _open_study(path: Path) -> optuna.Study:
+    """The study as the last batch left it, or a new one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if path.exists():
         study = pickle.loads(path.read_bytes())  # our own file
         assert isinstance(study, optuna.Study)
-        known = "batches" in study.user_attrs
-        require(known, "folder", str(path.parent), "another one: this holds a search that an older version began")
         return study
     study = optuna.create_study()
     study.set_user_attr("batches", 0)

@@ -67,9 +67,9 @@ class GANEnv(gym.Env[Array, Array]):
     `-crash_penalty`, its observation the last good one, and `info["crashed"]` is True. Never truncated.
 
     ## Information
-    `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `crashed`, and the value of
-    each controlled knob as `knob_NAME`; after `reset` only `log_metric`. Of a run that crashed `collapse` is -inf and
-    the shares are 0.
+    `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `loss_d` and `loss_g` (means
+    over the interval), `crashed`, and the value of each controlled knob as `knob_NAME`; after `reset` only
+    `log_metric`. Of a run that crashed `collapse` is -inf, the shares are 0 and the losses NaN.
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".

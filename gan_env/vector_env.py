@@ -28,6 +28,8 @@ from gan_env.records import Moment, Quality, TrainStats, to_host
 from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
+MANY = (list, tuple, np.ndarray)
+"""What pins an instance for each row; anything else is one for all."""
 JUDGED_TOGETHER = 24
 """Rows that one core of a CPU judges at a time, at most."""
 
@@ -149,6 +151,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
                     self._generators[row] = np_random(seeds[row])[0]
         pinned, knobs = options.pop("instance", None), options.pop("knobs", {})
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
+        fits = not isinstance(pinned, MANY) or len(pinned) == self.num_envs
+        require(fits, "options['instance']", pinned, f"one instance, or a sequence of {self.num_envs}")
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self._start[rows] = self.knobs.starting_at(knobs, self.num_envs)[rows]
         self._reset_rows(rows, pinned)
@@ -234,7 +238,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         drawn = []
         for row in rows.tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
-            choice = pinned[row] if isinstance(pinned, list | tuple | np.ndarray) else pinned
+            choice = pinned[row] if isinstance(pinned, MANY) else pinned
             self.current_instances[row] = self.instances[index] if choice is None else self.instances.pin(choice)
             drawn.append((gan_seed, self.current_instances[row]))
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
@@ -295,6 +299,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             "log_metric": log_metric,
             "collapse": torch.where(crashed, -math.inf, quality.collapse),
             "crashed": crashed,
+            **{name: torch.where(crashed, math.nan, getattr(stats, name)) for name in ("loss_d", "loss_g")},
             **{name: torch.where(crashed, 0.0, value) for name, value in quality.extras.items()},
         }
 

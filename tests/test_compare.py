@@ -7,6 +7,7 @@ import html
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,12 @@ def test_the_page_shows_in_a_browser(
     check_page(finished / "report.html", width)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "docs/results").iterdir()))
+def test_committed_pages_show_in_a_browser(check_page: Callable[[Path, int], None], study: str, width: int) -> None:
+    check_page(ROOT / "docs/results" / study / "report.html", width)
+
+
 def test_markdown_says_the_same_and_has_its_pictures(finished: Path, page: str) -> None:
     text = (finished / "report.md").read_text()
     names = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
@@ -307,6 +314,21 @@ def test_other_files_are_not_published_over(finished: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="holds other files: expected a new folder"):
         report([str(finished), "--to", str(tmp_path)])
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_study_that_is_not_done_is_refused_with_help(finished: Path, tmp_path: Path) -> None:
+    """A report on it would begin to tune what is missing."""
+    shutil.copytree(finished / "study", tmp_path / "study")
+    with pytest.raises(
+        ConfigError, match=r"is not done.*go on with it by `python agents/compare\.py experiment=points"
+    ):
+        open_study(str(tmp_path))
+
+
+def test_every_policy_but_ablations_has_a_profile(summary: dict[str, Any]) -> None:
+    profiles = summary["settings"]["held_out"]["profiles"]
+    assert set(profiles["policies"]) == {*POLICIES, "oracle"}
+    assert {"ppo", "best_schedule", summary["strongest"]} <= set(profiles["drawn"]) <= set(profiles["policies"])
 
 
 def test_a_folder_without_a_study_is_refused_with_help(tmp_path: Path) -> None:

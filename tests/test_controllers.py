@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gymnasium.vector import AutoresetMode
 from hydra import compose, initialize_config_dir
 
-from agents.controllers import SCRIPTS, check_script, command, hydra_text, run_logged
+from agents.controllers import SCRIPTS, check_script, command, hydra_text, load_controller, run_logged
 from agents.train_ppo import TrainOptions
 from agents.train_sac import TrainOptions as SACOptions
 from baselines.options import CONFIGS, load, register_presets
-from gan_env import PRESETS, ConfigError
+from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import env_config, to_dict
 
 
@@ -62,6 +63,13 @@ def test_a_base_is_named_like_a_policy() -> None:
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose("train_sac", ["+policy@base=ada"])
     assert load(SACOptions, config).base["kind"] == "ada"
+
+
+def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) -> None:
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, compile=False, metric_samples=32)
+    with pytest.raises(FileNotFoundError):
+        load_controller("ppo", tmp_path / "mistyped", env)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_script_without_a_loader_is_refused_with_help() -> None:

@@ -125,7 +125,7 @@ def test_infos_are_plain_numbers() -> None:
     env = gym.make("gan_env/Points-v0", **SMALL)
     env.reset(seed=0)
     *_, info = env.step(np.zeros(3, np.float32))
-    assert {"log_metric", "crashed", "knob_r1", "modes", "high_quality", "collapse"} <= set(info)
+    assert {"log_metric", "crashed", "knob_r1", "modes", "high_quality", "collapse", "loss_d", "loss_g"} <= set(info)
     assert all(isinstance(value, float | bool) for value in info.values())
 
 

@@ -1,5 +1,6 @@
 """Schedules as policies: what the knobs really do, against closed forms."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -218,10 +219,11 @@ def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message
         schedule_policy(make(), anneals)
 
 
-def test_schedules_say_which_statistics_they_need() -> None:
+@pytest.mark.parametrize("make_policy", [lambda env: schedule_policy(env, {}), RandomPolicy])
+def test_policies_say_which_statistics_they_need(make_policy: Callable[[GANVectorEnv], object]) -> None:
     env = GANVectorEnv(1, observation=("losses",), compile=False)
     with pytest.raises(ConfigError, match=r"'progress'.*add the group 'progress'"):
-        schedule_policy(env, {})
+        make_policy(env)
 
 
 def test_a_table_of_values_is_played_as_it_is_written() -> None:

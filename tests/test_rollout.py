@@ -42,6 +42,18 @@ def test_rewards_sum_to_the_improvement() -> None:
     np.testing.assert_allclose(e.rewards.sum(axis=1), e.log_metric[:, 0] - e.final, atol=1e-5)
 
 
+def test_losses_are_kept_whatever_is_observed() -> None:
+    seeing, blind = make(3), make(3, observation=("progress", "knobs"))
+    seen, unseen = (run_episodes(schedule_policy(env, {}), env, range(3)) for env in (seeing, blind))
+    for name in ("loss_d", "loss_g"):
+        np.testing.assert_array_equal(seen.extras[name], unseen.extras[name])
+    rollout = Rollout(schedule_policy(seeing, {}), seeing, range(3), [0, 1, 2])
+    rollout.step()
+    observed = rollout.observations()[:, 1, seeing.observer.names.index("loss_d")]  # as symlog
+    told = rollout.episodes(3).extras["loss_d"][:, 0]
+    np.testing.assert_allclose(np.sign(observed) * np.expm1(np.abs(observed)), told, rtol=1e-5)
+
+
 def test_crashes_are_kept() -> None:
     env = make(2, crash_penalty=3.0)
 
@@ -55,6 +67,7 @@ def test_crashes_are_kept() -> None:
     assert e.log_metric[1, 4] == e.log_metric[1, 3]
     assert e.rewards[1].sum() == pytest.approx(-3.0, abs=1e-5)
     assert np.isnan(e.extras["knob_r1"][1, 3])
+    assert np.isfinite(e.extras["loss_d"][0]).all() and np.isnan(e.extras["loss_d"][1, 2:]).all()
 
 
 def test_an_environment_that_all_crash_ends_early_with_whole_arrays() -> None:

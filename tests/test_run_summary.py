@@ -58,6 +58,7 @@ def episodes() -> Episodes:
         "collapse": [[-1, -0.5, -0.2, 0], [-1, -2, -np.inf, nan]],
         "coverage": [[0.1, 0.2, 0.5, 0.6], [0.1, 0, 0, nan]],
         "loss_d": [[1, 2, 1, 2], [1, 1, 1, nan]],
+        "loss_g": [[1, 1, 1, 1], [1, 1, 1, nan]],
     }
     return Episodes(
         log_metric=np.array([[2, 1, 0.5, 0, 0.1], [2, 1, 3, 6, 6]], np.float32),

@@ -42,6 +42,15 @@ def test_a_budget_that_was_asked_for_holds_whatever_controllers_took(tmp_path: P
     assert study(tmp_path, "ppo", "residual", budget=700).budget == 700
 
 
+def test_a_policy_that_cannot_act_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Study, "train")
+    env = {"knobs": ["r1"], "compile": False, "metric_samples": 32}
+    with pytest.raises(ConfigError, match="instance_noise"):
+        study(tmp_path, "ppo", env=env, policies=("fixed", "diffusion"), rows=2).play()
+
+
 def test_schedules_are_tuned_opponents_and_what_controllers_correct(tmp_path: Path) -> None:
     """Rules that react are none; an ablation corrects what the controller that it varies does."""
     corrects = {"seeds": 1, "base": "rates"}

@@ -27,3 +27,18 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
     pool = oracle_pool(Study(options))
     assert [policy.hold for policy in pool][:7] == [1, 2, 3, 1, 2, 11, 11]
     assert [policy.kind for policy in pool[7:]] == ["schedule", "published"]
+
+
+def test_what_controllers_correct_is_a_candidate_where_it_can_act(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(hold: int) -> Tuned:
+        fields = {"kind": "rates", "hold": hold}
+        return Tuned(policy=fields, score=0.0, finalists=[fields], trials=9, gan_updates=1)
+
+    monkeypatch.setattr(Study, "tuned", lambda self, kind, seed=0: found(1))
+    monkeypatch.setattr(Study, "base", lambda self, name, controller, seed: found(len(name) + seed))
+    corrects = {"base": "rates", "seeds": 2}
+    controllers = {"residual": corrects, "other": corrects | {"env": {"knobs": ["lr_g"]}}}
+    options = StudyOptions(folder=str(tmp_path), controllers=controllers, policies=())
+    assert [policy.hold for policy in oracle_pool(Study(options))] == [1, 8, 9]

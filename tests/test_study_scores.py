@@ -43,12 +43,13 @@ def test_spreads_are_those_of_trainings_and_of_runs_within_an_instance() -> None
     assert alone["spread_over_gan_seeds"] is None and alone["spread_over_seeds"] is None
 
 
-def test_roughness_is_known_where_losses_are_observed() -> None:
-    e = episodes([[0.0] * 5])
-    e.extras["loss_d"] = np.array([[1.0, 2, 3, 4]], np.float32)
-    row = run_row([e], np.ones(1), 1)
-    assert row["roughness_loss_d"] == pytest.approx(0, abs=1e-6)
-    assert "roughness_loss_g" not in row
+def test_roughness_is_the_mean_over_runs() -> None:
+    """A straight line has none; of a run that crashed too soon none is known."""
+    e, nan = episodes([[0.0] * 5] * 3), np.nan
+    e.extras["loss_d"] = np.array([[1.0, 2, 3, 4], [1, 0, 1, 0], [1, nan, nan, nan]], np.float32)
+    row = run_row([e], np.ones(3), 1)
+    assert row["roughness_loss_d"] == pytest.approx((0 + 2 / 0.5) / 2)
+    assert row["roughness_loss_g"] == 0
 
 
 def test_gain_pairs_every_training_seed_with_the_opponent() -> None:

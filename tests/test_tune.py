@@ -98,8 +98,25 @@ def test_a_leader_by_luck_falls_back() -> None:
 
 def test_a_search_that_an_older_version_began_is_refused_with_help(tmp_path: Path) -> None:
     (tmp_path / "schedule.study").write_bytes(pickle.dumps(optuna.create_study()))
-    with pytest.raises(ConfigError, match="another one"):
+    with pytest.raises(ConfigError, match=r"another one.*unknown"):
         tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_search_with_other_options_is_refused_with_help(
+    finished: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer another question."""
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path))
+    tune(make(), options)
+    if not finished:
+        (tmp_path / "schedule.json").unlink()
+    with pytest.raises(ConfigError, match=r"folder=.*seed=6000000, not 7"):
+        tune(make(), dataclasses.replace(options, seed=7))
+    other = GANVectorEnv(16, autoreset_mode=AutoresetMode.DISABLED, **SMALL | {"knobs": ("r1",)})
+    with pytest.raises(ConfigError, match=r"env\.knobs="):
+        tune(other, options)
 
 
 class Killed(Exception):

@@ -219,6 +219,8 @@ def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str
         (lambda env: env.reset(options={"instanse": 3}), "instance"),
         (lambda env: env.reset(options={"instance": {"width": 1000}}), "width"),
         (lambda env: env.reset(options={"instance": 10**6}), "0 to 1023"),
+        (lambda env: env.reset(options={"instance": [0]}), "a sequence of 2"),
+        (lambda env: env.reset(options={"instance": [0, 1, 2]}), "a sequence of 2"),
         (lambda env: env.reset(options={"knobs": {"r1": 1e9}}), "0.0 to 30"),
         (lambda env: env.reset(seed=[1]), "sequence of 2"),
         (lambda env: env.reset(options={"reset_mask": np.zeros(2, bool)}), "some row True"),
