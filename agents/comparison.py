@@ -8,7 +8,7 @@ is done and not done again.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from baselines.options import CONFIGS, load_policy
 from baselines.policies import Anneal, Policy, TablePolicy, schedule_policy, start_of
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
-from gan_env.config import ConfigError, EnvConfig, require
+from gan_env.config import ConfigError, EnvConfig, env_config, require
 
 SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from the seeds of training
 MOMENTS = 4
@@ -81,21 +81,22 @@ def compare(
         `best_schedule`; `paired` differences.
     """
 
-    def make_env(**changes: Any) -> GANVectorEnv:
-        return GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **env_options | changes)
+    @cache
+    def make_env(split: str, observation: tuple[str, ...]) -> GANVectorEnv:
+        changed = {**env_options, "split": split, "observation": observation}
+        return GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **changed)
 
-    training, own = make_env(split="train"), make_env(split="test")
-    everything = {"observation": EnvConfig().observation}  # schedules need the time and the knobs' places
-    full = own.config.observation == everything["observation"]
-    test = own if full else make_env(split="test", **everything)
-    on_training, learned = (policy(env) if callable(policy) else policy for env in (training, own))
-    best, search_updates = best_schedule(training if full else make_env(split="train", **everything), folder, options)
+    own = env_config(**env_options).observation
+    everything = EnvConfig().observation  # schedules need the time and the knobs' places
+    training, testing, test = make_env("train", own), make_env("test", own), make_env("test", everything)
+    on_training, learned = (policy(env) if callable(policy) else policy for env in (training, testing))
+    best, search_updates = best_schedule(make_env("train", everything), folder, options)
     seeds = range(REPLAY_SEED, REPLAY_SEED + options.rows)
     played = folder.cached_episodes(f"{name}-on-training", lambda: run_episodes(on_training, training, seeds))
     replay = played.coordinates.mean(axis=0)  # [T, K]
 
     seeds = range(TEST_SEED, TEST_SEED + options.episodes)
-    results = {name: folder.cached_episodes(name, partial(evaluate, name, learned, own, seeds, folder))}
+    results = {name: folder.cached_episodes(name, partial(evaluate, name, learned, testing, seeds, folder))}
     policies: dict[str, Policy] = {
         "replay": TablePolicy(test, replay, start_of(learned)),
         "best_schedule": schedule_policy(test, best),

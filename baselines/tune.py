@@ -37,6 +37,8 @@ SECOND, LAST = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
 RESCORED = 0.25
 """Largest share of the budget that re-scoring takes."""
+FREE = ("data_root", "device", "compile")
+"""Fields of an environment that change nothing in a search."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:
     """Saves the options of a search beside it; if it was begun, they must be those that it was begun with."""
     path = Path(options.folder) / f"{options.kind}.options.json"
     fields = {name: value for name, value in asdict(options).items() if name not in ("env", "folder")}
-    fields |= {f"env.{name}": value for name, value in to_dict(env.config).items() if name not in _FREE}
+    fields |= {f"env.{name}": value for name, value in to_dict(env.config).items() if name not in FREE}
     now = json.loads(json.dumps(fields))
     there = json.loads(path.read_text()) if path.exists() else {}
     if begun:
@@ -144,10 +146,6 @@ def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:
         expected = f"another one: this holds a search with other options ({'; '.join(other[:3])})"
         require(not other, "folder", options.folder, expected)
     write_json(path, now)
-
-
-_FREE = ("data_root", "device", "compile")
-"""Fields of an environment that change nothing in a search."""
 
 
 def _open_study(path: Path) -> optuna.Study:

@@ -13,7 +13,7 @@ ELSEWHERE = ("commit ", "program below")
 
 SECTIONS = {
     "What the study on points says": "points",
-    "With five times the budget": "points_long",
+    "With five times the training": "points_long",
     "What the study on Fashion-MNIST says": "fashion_mnist",
 }
 
