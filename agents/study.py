@@ -176,14 +176,15 @@ class Study:
         path = folder / f"{kind}.json"
         if not path.exists():
             runs, rows = self.options.tune_runs, self.options.rows
-            options = TuneOptions(kind, self.options.changed_env(*changes), budget, runs, rows=rows, seed=seed)
-            self._work(tuning.command(options, folder, self._costs_file(f"tuning-{cell}")), folder)
+            env = self.options.changed_env(*changes)
+            options = TuneOptions(kind, env, budget, runs, rows=rows, seed=seed, folder=str(folder))
+            self._work(tuning.command(options, self._costs_file(f"tuning-{cell}")), folder)
         return Tuned(**json.loads(path.read_text()))
 
-    def _work(self, command: list[str], folder: Path) -> None:
-        """Runs a training or a tuning, with its share of the cores."""
-        print(f"{folder}/log.txt", flush=True)
-        run_logged(command, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
+    def _work(self, arguments: list[str], folder: Path) -> None:
+        """Runs the command of a training or a tuning, with its share of the cores."""
+        print(f"at work: {folder}/log.txt", flush=True)
+        run_logged(arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.readout`."""

@@ -1,7 +1,7 @@
 """Tunes an opponent of a study in a process of its own, as `agents.controllers` trains a controller.
 
-`python -m agents.tuning COSTS [FIELD=VALUE ...]` does what `python baselines/tune.py` does with these fields, and
-writes wall time and peak memory to the file COSTS.
+`python -m agents.tuning FOLDER COSTS [FIELD=VALUE ...]` does what `python baselines/tune.py` does with these fields, in a
+given folder, and writes wall time and peak memory to the file COSTS.
 """
 
 import sys
@@ -16,26 +16,26 @@ from baselines.tune import TuneOptions, search
 from gan_env.files import write_json
 
 
-def command(options: TuneOptions, folder: Path, costs: Path) -> list[str]:
+def command(options: TuneOptions, costs: Path) -> list[str]:
     """The command that tunes, or goes on tuning.
 
     Args:
-        options: what is tuned and how long; preset and all fields of `EnvConfig` in `env`.
-        folder: where search and result go, in place of the options' own.
+        options: what is tuned, how long and where; preset and all fields of `EnvConfig` in `env`.
         costs: where its costs go.
     """
     names = ("kind", "budget", "runs", "finalists", "rows", "seed")
-    fields = [f"folder={folder}", *(f"{name}={getattr(options, name)}" for name in names), *env_fields(options.env)]
-    return [sys.executable, "-m", "agents.tuning", str(costs), *fields]
+    fields = [*(f"{name}={getattr(options, name)}" for name in names), *env_fields(options.env)]
+    return [sys.executable, "-m", "agents.tuning", options.folder, str(costs), *fields]
 
 
 def main(arguments: list[str]) -> None:
     """Entry point."""
     end_with_parent()
-    costs, *fields = arguments
+    folder, costs, *fields = arguments
     register_presets()
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose("tune", fields)
+    config.folder = folder  # not by a field: a path may hold what Hydra's command line has a meaning for
     with metered() as found:
         search(load(TuneOptions, config))
     write_json(Path(costs), found)

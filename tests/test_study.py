@@ -84,11 +84,11 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
     """As every training of a controller does. A base is tuned anew for every training."""
     seeds: list[int] = []
 
-    def tuned(options: TuneOptions, folder: Path, costs: Path) -> list[str]:
+    def tuned(options: TuneOptions, costs: Path) -> list[str]:
         seeds.append(options.seed)
         policy = {"kind": options.kind, "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
         found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=options.budget)
-        write_json(folder / f"{options.kind}.json", asdict(found))
+        write_json(Path(options.folder) / f"{options.kind}.json", asdict(found))
         return [sys.executable, "-c", ""]
 
     monkeypatch.setattr("agents.study.tuning.command", tuned)
