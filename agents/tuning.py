@@ -1,7 +1,7 @@
 """Tunes an opponent of a study in a process of its own, as `agents.controllers` trains a controller.
 
-`python -m agents.tuning FOLDER COSTS [FIELD=VALUE ...]` does what `python baselines/tune.py` does with these fields, in a
-given folder, and writes wall time and peak memory to the file COSTS.
+`python -m agents.tuning FOLDER COSTS [FIELD=VALUE ...]` does what `python baselines/tune.py` does with these fields, in
+a given folder, and writes wall time and peak memory to the file COSTS.
 """
 
 import sys
