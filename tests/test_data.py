@@ -58,6 +58,10 @@ def draws(rows: int) -> torch.Tensor:
     return (torch.arange(100) / 100).repeat(rows, 1)
 
 
+def pick(bank: DataBank, numbers: torch.Tensor, rows: RowSettings) -> torch.Tensor:
+    return bank.read(bank.places(numbers, rows))
+
+
 def indices(samples: torch.Tensor, pool: torch.Tensor) -> set[int]:
     """Where the samples [B, 2] are in the pool [P, 2]."""
     found = (samples[:, None] == pool).all(dim=2).nonzero()
@@ -72,26 +76,26 @@ def test_the_bank_holds_the_sizes(bank: DataBank) -> None:
 
 
 def test_a_batch_has_its_shape(bank: DataBank, make_settings: Settings) -> None:
-    batch = bank.pick_train(draws(3), make_settings(3))
+    batch = pick(bank, draws(3), make_settings(3))
     assert batch.shape == (3, 100, 2)
     assert batch.dtype == torch.float32
 
 
 def test_a_row_sees_its_window_and_nothing_else(bank: DataBank, make_settings: Settings) -> None:
-    batch = bank.pick_train(draws(2), make_settings(2, num_samples=[5, 3], window=[10, 100]))
+    batch = pick(bank, draws(2), make_settings(2, num_samples=[5, 3], window=[10, 100]))
     assert indices(batch[0], bank.datasets[0].train) == set(range(10, 15))
     assert indices(batch[1], bank.datasets[0].train) == {100, 101, 102}
 
 
 def test_a_window_that_reaches_beyond_the_end_goes_on_at_the_beginning(bank: DataBank, make_settings: Settings) -> None:
-    batch = bank.pick_train(draws(1), make_settings(1, num_samples=[5], window=[POINTS_TRAIN - 2]))
+    batch = pick(bank, draws(1), make_settings(1, num_samples=[5], window=[POINTS_TRAIN - 2]))
     assert indices(batch[0], bank.datasets[0].train) == {POINTS_TRAIN - 2, POINTS_TRAIN - 1, 0, 1, 2}
 
 
 def test_a_row_sees_its_own_data_set(bank: DataBank, make_settings: Settings) -> None:
     """Also where the window wraps around: it must not run into the neighbour's samples."""
     rows = make_settings(2, dataset=[0, 1], num_samples=[5, 5], window=[POINTS_TRAIN - 2] * 2)
-    batch = bank.pick_train(draws(2), rows)
+    batch = pick(bank, draws(2), rows)
     for row in range(2):
         assert len(indices(batch[row], bank.datasets[row].train)) == 5
 
@@ -100,16 +104,16 @@ def test_the_largest_draw_stays_inside_the_window(bank: DataBank, make_settings:
     """Rounding must not lift draw * num_samples to num_samples."""
     largest = torch.full((3, 1), 1 - 2.0**-24)
     counts = [7, 60_000, POINTS_TRAIN]
-    batch = bank.pick_train(largest, make_settings(3, num_samples=counts))
+    batch = pick(bank, largest, make_settings(3, num_samples=counts))
     for row, count in enumerate(counts):
         assert torch.equal(batch[row, 0], bank.datasets[0].train[count - 1])
 
 
 def test_a_rows_batch_is_the_same_alone(bank: DataBank, make_settings: Settings) -> None:
     rows = make_settings(3, dataset=[0, 1, 1], num_samples=[5, 1000, 40], window=[3, 9, 77])
-    together = bank.pick_train(draws(3), rows)
+    together = pick(bank, draws(3), rows)
     for i in range(3):
-        assert torch.equal(together[i : i + 1], bank.pick_train(draws(1), rows.take(slice(i, i + 1))))
+        assert torch.equal(together[i : i + 1], pick(bank, draws(1), rows.take(slice(i, i + 1))))
 
 
 def test_held_out_samples_come_from_the_whole_held_out_pool(bank: DataBank, make_settings: Settings) -> None:
@@ -125,7 +129,7 @@ def test_images_are_decoded_in_batches(monkeypatch: pytest.MonkeyPatch, make_set
     bank = DataBank(("fake",), "nowhere", 8, CPU)
     assert bank.train.dtype == torch.uint8  # resident as bytes
     rows = make_settings(1, num_samples=[4])
-    for batch in (bank.pick_train(draws(1), rows), bank.pick_held_out(draws(1), rows)):
+    for batch in (pick(bank, draws(1), rows), bank.pick_held_out(draws(1), rows)):
         assert torch.equal(batch, torch.ones(1, 100, 1, 8, 8))
 
 
@@ -177,9 +181,7 @@ def test_a_mapped_pool_is_drawn_from_as_any_other(
     register(monkeypatch, "mapped", torch.from_numpy(np.load(tmp_path / "pool.npy", mmap_mode="c")), images)
     register(monkeypatch, "resident", images, images)
     rows = make_settings(2, num_samples=[50, 7])
-    mapped, resident = (
-        DataBank((name,), "nowhere", 8, CPU).pick_train(draws(2), rows) for name in ("mapped", "resident")
-    )
+    mapped, resident = (pick(DataBank((name,), "nowhere", 8, CPU), draws(2), rows) for name in ("mapped", "resident"))
     assert torch.equal(mapped, resident)
 
 
@@ -206,11 +208,57 @@ def test_a_joint_pool_takes_at_most_half_of_the_free_memory(
             DataBank(("one", "two"), "nowhere", 8, CPU)
 
 
-def test_a_pool_that_a_device_has_no_room_for_is_refused_before_it_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+META = torch.device("meta")  # stands for a GPU
+
+
+def free(monkeypatch: pytest.MonkeyPatch, **devices: int) -> None:
+    monkeypatch.setattr(data, "free_memory", lambda device: devices[device.type])
+
+
+def test_a_pool_that_fits_is_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, "fake", pool(6), pool(4))
-    monkeypatch.setattr(data, "free_memory", lambda device: 100)
-    with pytest.raises(DataError, match=r"free on meta: use a smaller image_size, fewer images, or .*device='cpu'"):
-        DataBank(("fake",), "nowhere", 8, torch.device("meta"))
+    free(monkeypatch, meta=2**20)
+    bank = DataBank(("fake",), "nowhere", 8, META)
+    assert {bank.device, bank.train.device, bank.held_out.device} == {META}
+
+
+def test_training_samples_that_a_device_has_no_room_for_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """9 + 4 images of 64 bytes, of which half of the device's memory takes the 4."""
+    train = pool(9)
+    register(monkeypatch, "fake", train, pool(4))
+    free(monkeypatch, meta=2 * 64 * 12, cpu=1)
+    bank = DataBank(("fake",), "nowhere", 8, META)
+    assert bank.train.data_ptr() == train.data_ptr()
+    assert (bank.device, bank.held_out.device) == (META, META)
+
+
+def test_several_sets_that_a_device_has_no_room_for_are_joined_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        register(monkeypatch, name, pool(9), pool(4))
+    free(monkeypatch, meta=2 * 64 * 12, cpu=2**20)
+    bank = DataBank(("one", "two"), "nowhere", 8, META)
+    assert (len(bank.train), bank.train.device, bank.held_out.device) == (18, CPU, META)
+
+
+def test_held_out_samples_that_a_device_has_no_room_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, "fake", pool(6), pool(4))
+    free(monkeypatch, meta=100, cpu=2**20)
+    with pytest.raises(DataError, match=r"free on meta: use a smaller image_size, fewer images, or a single data set"):
+        DataBank(("fake",), "nowhere", 8, META)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_pool_on_the_host_is_drawn_from_as_one_on_the_device(
+    monkeypatch: pytest.MonkeyPatch, make_settings: Settings
+) -> None:
+    device, rows = torch.device("cuda"), make_settings(2, num_samples=[50, 7])
+    register(monkeypatch, "fake", pool(50), pool(4))
+    there = DataBank(("fake",), "nowhere", 8, device)
+    free(monkeypatch, cuda=2 * 64 * 12, cpu=1)
+    host = DataBank(("fake",), "nowhere", 8, device)
+    assert (there.train.device.type, host.train.device.type) == ("cuda", "cpu")
+    everywhere = RowSettings(**{name: column.to(device) for name, column in vars(rows).items()})
+    assert torch.equal(*(pick(bank, draws(2).to(device), everywhere) for bank in (there, host)))
 
 
 def test_the_hosts_free_memory_is_found() -> None:

@@ -32,7 +32,6 @@ from gan_env.gan.update import (
 )
 from gan_env.mdp.knobs import knob_table
 from gan_env.records import RowSettings
-from gan_env.seeding import fold_in
 
 CPU = torch.device("cpu")
 IMAGE_KNOBS = tuple(knob_table())
@@ -245,14 +244,15 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
     made.reset(torch.arange(1), replace(settings(1), batch_size=torch.tensor([6])))
     rows, size = made.settings, 6
     ema, g, d = (getattr(made.state, name).clone().requires_grad_() for name in ("ema", "g", "d"))
-    uniforms, normals = made._draw(fold_in(fold_in(rows.key, 2), 0), fold_in(fold_in(rows.key, 3), 0))
-    pick, mix, turns, coin = uniforms.view(9, 8).split([1, 1, 6, 1])  # [1, B], [1, B], [2 * 3, B], [1, B]
+    (source,) = made._sources(rows, made.state.step, 1)
+    samples, uniforms, normals = made._draws(*source)
+    mix, turns, coin = uniforms.view(8, 8).split([1, 6, 1])  # [1, B], [2 * 3, B], [1, B]
     z, noise = normals[:, :24].view(1, 8, 3), normals[0, 24:].view(2, 8, 2)
 
     generated = made.generator(g, AT["latent_noise"] * z)[0]
     chosen = coin[0] < AT["pseudo"]
     assert 0 < chosen[:size].sum() < size
-    shown = torch.where(chosen[:, None], generated.detach().roll(1, 0), made.bank.pick_train(pick, rows)[0])
+    shown = torch.where(chosen[:, None], generated.detach().roll(1, 0), samples[0])
     real = disturbed(shown, turns[:3], noise[0])[:size].detach().requires_grad_()
     fake = disturbed(generated, turns[3:], noise[1])[:size]
 
@@ -346,17 +346,15 @@ def test_bias_corrections_are_one_less_a_power(beta_1: float, updates: int) -> N
 def unrolled(bank: DataBank, names: tuple[str, ...], knobs: list[Tensor], updates: int, loss: str) -> Tensor:
     """Mean samples after some updates in float64, a function of the knobs."""
     made = population(bank, knobs=names, loss=loss)
-    update = Update(bank, made.config, differentiable=True)
+    update = Update(bank.sample_shape, made.config, differentiable=True)
     state = PopulationState(*(t.double() if t.is_floating_point() else t for t in made.state.tensors()))
     rows = RowSettings(
         **{f.name: v.double() if (v := getattr(made.settings, f.name)).is_floating_point() else v
            for f in fields(RowSettings)}
     )  # fmt: skip
-    for step in range(updates):
-        uniforms, normals = made._draw(rows.key * 7 + step, rows.key * 11 + step)
-        state = PopulationState(
-            *update(state, rows, dict(zip(names, knobs, strict=True)), uniforms.double(), normals.double())
-        )
+    for source in made._sources(rows, state.step, updates):
+        draws = [drawn.double() for drawn in made._draws(*source)]
+        state = PopulationState(*update(state, rows, dict(zip(names, knobs, strict=True)), *draws))
     z = torch.linspace(-1, 1, 9, dtype=torch.float64).view(1, 3, 3).expand(2, 3, 3)
     return made.generator(state.g, z)
 
@@ -387,10 +385,10 @@ def test_a_differentiable_update_is_the_ordinary_one(banks: Callable[[str], Data
     knobs = ("instance_noise", "augment", "pseudo", "r1", "r2", "gp")
     given = values(knobs, instance_noise=0.1, augment=0.5, pseudo=0.5, r1=1.0, r2=0.5, gp=1.0)
     made = population(banks("points"), knobs=knobs)
-    update = Update(made.bank, made.config, differentiable=True)
+    update = Update(made.bank.sample_shape, made.config, differentiable=True)
     state, other = made.state, made.state
-    for step in range(4):
-        draws = made._draw(made.settings.key + step, made.settings.key + 9 * step)
+    for source in made._sources(made.settings, state.step, 4):
+        draws = made._draws(*source)
         state = PopulationState(
             *update(state, made.settings, {k: v.requires_grad_() for k, v in given.items()}, *draws)
         )
@@ -402,7 +400,8 @@ def test_a_differentiable_update_is_the_ordinary_one(banks: Callable[[str], Data
 
 def test_an_ordinary_update_keeps_no_graph(banks: Callable[[str], DataBank]) -> None:
     made = population(banks("points"), knobs=("r1",))
-    draws = made._draw(made.settings.key, made.settings.key)
+    (source,) = made._sources(made.settings, made.state.step, 1)
+    draws = made._draws(*source)
     new = made._update(made.state, made.settings, {"r1": torch.ones(2, requires_grad=True)}, *draws)
     assert not any(tensor.requires_grad for tensor in new)
 

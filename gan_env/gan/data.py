@@ -1,4 +1,4 @@
-"""Data sets by name, and a bank of them on the device from which batches are drawn by row.
+"""Data sets by name, and a bank of them from which batches are drawn by row.
 
 A data set is a pool of training samples and a pool of held-out samples. A row's training set is a window of the
 (shuffled) pool that its key places, so two rows with few samples see different ones.
@@ -21,6 +21,7 @@ from gan_env.records import RowSettings
 SHARE_OF_MEMORY = 0.5
 """Of the free memory, what the pools may take."""
 MEMORY = Path("/proc/meminfo")
+HOST = torch.device("cpu")
 
 
 def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
@@ -51,19 +52,18 @@ def free_memory(device: torch.device) -> int:
 
 
 class DataBank:
-    """All data sets of an environment in one pool on the device.
+    """All data sets of an environment in one pool, from which batches are drawn to the device.
 
-    A single data set on a CPU is used where it is, in memory or in a memory-mapped file, and never copied: mapped, it
-    may be larger than memory. All else is copied, and refused where it takes more than half of the free memory:
-
-    - on a GPU every set, to the GPU's memory; nothing there is drawn from a file.
-    - on a CPU several sets, which become one pool in memory, memory-mapped or not.
+    Training samples are on the device where they take at most half of its free memory. Else they stay on the host, and
+    every batch is copied. A single set on the host is used where it is, in memory or in a memory-mapped file, and never
+    copied: mapped, it may be larger than memory. Several sets become one pool in memory, memory-mapped or not.
 
     Attributes:
         names: data set names; `RowSettings.dataset` indexes them.
         datasets: the data sets, views of the pool.
         sample_shape: shape of one sample, (2,) or (C, H, W).
-        train, held_out: the pools of all data sets, one after the other.
+        device: where batches go.
+        train, held_out: the pools of all data sets, one after the other; held-out samples are on the device.
         sizes, sizes_host: training samples in each data set, [D] int64 and a list.
 
     Raises:
@@ -80,10 +80,13 @@ class DataBank:
             )
         self.names = names
         self.sample_shape: tuple[int, ...] = shapes.pop()
-        if device.type != "cpu" or len(loaded) > 1:
-            _require_memory(names, [part for d in loaded for part in (d.train, d.held_out)], device)
-        self.train = _join([d.train for d in loaded], device)
-        self.held_out = _join([d.held_out for d in loaded], device)
+        train, held_out = [d.train for d in loaded], [d.held_out for d in loaded]
+        home = device if _fit(train + held_out, device) else HOST
+        if len(loaded) > 1:  # joined, which copies them
+            _require_memory(names, train + held_out, home)
+        if home != device:
+            _require_memory(names, held_out, device)
+        self.device, self.train, self.held_out = device, _join(train, home), _join(held_out, device)
         self.sizes_host = [len(d.train) for d in loaded]
         held_out_sizes = [len(d.held_out) for d in loaded]
         self.sizes = torch.tensor(self.sizes_host, device=device)
@@ -107,36 +110,47 @@ class DataBank:
                     f"as many: set metric_samples to at most {len(dataset.held_out)}, or add images"
                 )
 
-    def pick_train(self, draws: Tensor, rows: RowSettings) -> Tensor:
-        """Training samples of each row, with replacement.
+    def places(self, draws: Tensor, rows: RowSettings) -> Tensor:
+        """Which training samples draws mean: with replacement, from each row's own set.
 
         Args:
-            draws: uniform in [0, 1), [N, B].
+            draws: uniform in [0, 1), [*K, N, B].
             rows: the rows' settings.
 
         Returns:
-            [N, B, *shape] float32.
+            Places in the pool, int64 [*K, N, B], where the pool is.
         """
         size = self.sizes[rows.dataset][:, None]
         start = self.sizes.cumsum(0)[rows.dataset][:, None] - size
         index = (rows.window[:, None] + (draws * rows.num_samples[:, None]).long()) % size
-        return decode(self.train[start + index])
+        return (start + index).to(self.train.device)
+
+    def read(self, places: Tensor) -> Tensor:
+        """The training samples at places [N, B] of the pool: [N, B, *shape] float32 on the device."""
+        samples = self.train[places]
+        if samples.device != self.device:
+            samples = samples.pin_memory().to(self.device, non_blocking=True)  # the next is read meanwhile
+        return decode(samples)
 
     def pick_held_out(self, draws: Tensor, rows: RowSettings) -> Tensor:
-        """Held-out samples: as `pick_train`."""
+        """Held-out samples of each row, with replacement: draws [N, B] in [0, 1) -> [N, B, *shape] float32."""
         size = self.held_out_sizes[rows.dataset][:, None]
         start = self.held_out_sizes.cumsum(0)[rows.dataset][:, None] - size
         return decode(self.held_out[start + (draws * size).long()])
 
 
+def _fit(parts: list[Tensor], device: torch.device) -> bool:
+    """Whether pools take at most their share of a device's free memory."""
+    return sum(part.nbytes for part in parts) <= SHARE_OF_MEMORY * free_memory(device)
+
+
 def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.device) -> None:
     """Refuses pools that would take more than their share of the free memory."""
-    needed, free = sum(part.nbytes for part in parts), free_memory(device)
-    if needed > SHARE_OF_MEMORY * free:
+    if not _fit(parts, device):
+        needed, free = sum(part.nbytes for part in parts) / 2**20, free_memory(device) / 2**20
         raise DataError(
-            f"data sets {list(names)} take {needed / 2**20:,.0f} MiB, more than half of the {free / 2**20:,.0f} MiB "
-            f"that are free on {device}: use a smaller image_size, fewer images, or one data set with device='cpu', "
-            "which is not copied"
+            f"data sets {list(names)} take {needed:,.0f} MiB, more than half of the {free:,.0f} MiB that are free on "
+            f"{device}: use a smaller image_size, fewer images, or a single data set, which is not copied"
         )
 
 

@@ -9,7 +9,7 @@ that; nothing outside this file knows it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -42,14 +42,14 @@ class LookAhead:
         state: what they lead to.
         path: the state before each of them.
         settings, values: instances, and the value [n] of each knob.
-        keys: of each update's random numbers.
+        sources: of what each update drew.
     """
 
     state: PopulationState
     path: list[PopulationState]
     settings: RowSettings
     values: list[Tensor]
-    keys: list[tuple[Tensor, ...]]
+    sources: list[tuple[Tensor, ...]]
 
 
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
@@ -82,9 +82,9 @@ class Population:
         self.bank = bank
         self.config = config
         self.num_rows = num_rows
-        self.device = bank.train.device
-        self._update = Update(bank, config)
-        self._differentiable_update = Update(bank, config, differentiable=True)
+        self.device = bank.device
+        self._update = Update(bank.sample_shape, config)
+        self._differentiable_update = Update(bank.sample_shape, config, differentiable=True)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
@@ -110,9 +110,8 @@ class Population:
 
         def train(*part: Tensor) -> None:
             state, settings, _ = _unpack(part)
-            for keys in _update_keys(settings.key, state.step, count):
-                draws = self._programs.run(self._draw, *keys)
-                self._programs.run(self._update_in_place, *part, *draws)
+            for source in self._sources(settings, state.step, count):
+                self._programs.run(self._update_in_place, *part, *self._draws(*source))
 
         self._workers.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
 
@@ -127,12 +126,12 @@ class Population:
         """
         settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
         state = PopulationState(*(tensor[rows] for tensor in self.state.tensors()))
-        path, keys = [], list(_update_keys(settings.key, state.step, count))
-        for pair in keys:
+        path, sources = [], self._sources(settings, state.step, count)
+        for source in sources:
             path.append(PopulationState(*(tensor.clone() for tensor in state.tensors())))
-            draws = self._programs.run(self._draw, *pair)
-            self._programs.run(self._update_in_place, *state.tensors(), *_tensors(settings), *values, *draws)
-        return LookAhead(state, path, settings, values, keys)
+            inputs = [*state.tensors(), *_tensors(settings), *values, *self._draws(*source)]
+            self._programs.run(self._update_in_place, *inputs)
+        return LookAhead(state, path, settings, values, sources)
 
     @torch.no_grad()
     def pull_back(self, ahead: LookAhead, by_ema: Tensor) -> dict[str, Tensor]:
@@ -150,9 +149,8 @@ class Population:
         """
         slopes = [torch.zeros_like(value) for value in ahead.values]
         slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
-        for state, pair in zip(reversed(ahead.path), reversed(ahead.keys), strict=True):
-            draws = self._programs.run(self._draw, *pair)
-            inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *draws, *slope]
+        for state, source in zip(reversed(ahead.path), reversed(ahead.sources), strict=True):
+            inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *self._draws(*source), *slope]
             slope, by_values = self._programs.run(self._pull_back_one, *inputs)
             slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
         return dict(zip(self.config.knobs, slopes, strict=True))
@@ -180,7 +178,7 @@ class Population:
         """Mean logits on training and on held-out samples, without noise or augmentation: each [N]."""
         count = self.config.batch_size
         draws = uniform(fold_in(fold_in(self.settings.key, _PROBE), self.state.step), 2, count)
-        train = self.bank.pick_train(draws[:, 0], self.settings)
+        train = self.bank.read(self.bank.places(draws[:, 0], self.settings))
         held_out = self.bank.pick_held_out(draws[:, 1], self.settings)
 
         def judge(inputs: Tensor, *part: Tensor) -> Tensor:
@@ -224,17 +222,30 @@ class Population:
         totals = zeros(len(STATISTICS))
         return PopulationState(zeros(g), zeros(d), *moments, zeros(g), *corrections, zeros(vectors), step, totals)
 
-    def _draw(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
-        """The random numbers of one update of n rows, uniform [n, U] and normal [n, V].
+    def _sources(self, settings: RowSettings, step: Tensor, count: int) -> list[tuple[Tensor, ...]]:
+        """For each of the next `count` updates of n rows: places of its samples [n, B], keys of its random numbers [n].
 
-        A program of its own: inside the update's, every kernel that uses a number would compute it anew.
+        Places are found for all updates at once, so that a pool on the host costs one copy.
         """
-        return uniform(uniform_key, self._update.uniforms), normal(normal_key, self._update.normals)
+        steps = step + torch.arange(count, device=step.device)[:, None]  # [count, n]
+        uniform_keys, normal_keys = (fold_in(fold_in(settings.key, stream), steps) for stream in (_UNIFORM, _NORMAL))
+        places = self.bank.places(uniform(uniform_keys, self.config.batch_size), settings)
+        return list(zip(places, uniform_keys, normal_keys, strict=True))
+
+    def _draws(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
+        """What one update of n rows draws: samples [n, B, *shape], uniform numbers [n, U] and normal ones [n, V]."""
+        return self.bank.read(places), *self._programs.run(self._draw_numbers, *keys)
+
+    def _draw_numbers(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
+        """A program of its own: inside the update's, every kernel that uses a number would compute it anew."""
+        taken = self.config.batch_size  # by the places of samples
+        numbers = uniform(uniform_key, taken + self._update.uniforms)[:, taken:]
+        return numbers.contiguous(), normal(normal_key, self._update.normals)
 
     def _update_in_place(self, *inputs: Tensor) -> None:
-        state, settings, (*values, uniforms, normals) = _unpack(inputs)
+        state, settings, (*values, samples, uniforms, normals) = _unpack(inputs)
         knobs = dict(zip(self.config.knobs, values, strict=True))
-        new_state = self._update(state, settings, knobs, uniforms, normals)
+        new_state = self._update(state, settings, knobs, samples, uniforms, normals)
         for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
 
@@ -244,10 +255,10 @@ class Population:
         state, settings, others = _unpack(inputs)
         count = len(self.config.knobs)
         values = [value.detach().requires_grad_() for value in others[:count]]
-        uniforms, normals, *slope = others[count:]
+        samples, uniforms, normals, *slope = others[count:]
         before = {name: getattr(state, name).detach().requires_grad_() for name in _SMOOTH}
         knobs = dict(zip(self.config.knobs, values, strict=True))
-        new = self._differentiable_update(replace(state, **before), settings, knobs, uniforms, normals)
+        new = self._differentiable_update(replace(state, **before), settings, knobs, samples, uniforms, normals)
         after = [getattr(PopulationState(*new), name) for name in _SMOOTH]
         variables = [*before.values(), *values]
         found = torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True)
@@ -258,12 +269,6 @@ def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Seq
     """State and settings from a program's inputs, and the others."""
     settings = RowSettings(*inputs[_STATE : _STATE + _SETTINGS])
     return PopulationState(*inputs[:_STATE]), settings, inputs[_STATE + _SETTINGS :]
-
-
-def _update_keys(key: Tensor, step: Tensor, count: int) -> Iterator[tuple[Tensor, ...]]:
-    """The keys of both kinds of random numbers for the next `count` updates of n rows, [n] each."""
-    steps = step + torch.arange(count, device=key.device)[:, None]  # [count, n]
-    return zip(*(fold_in(fold_in(key, stream), steps) for stream in (_UNIFORM, _NORMAL)), strict=True)
 
 
 def _tensors(settings: RowSettings) -> list[Tensor]:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gan_env.config import require
 from gan_env.gan.augment import PARTS, POINT_PARTS, UMBRELLA, Augmentation
-from gan_env.gan.data import DataBank
 from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
 from gan_env.gan.networks import ARCHITECTURES, Sizes
@@ -79,7 +78,7 @@ class Update:
     """The update of one configuration.
 
     Args:
-        bank: the data sets.
+        shape: of a sample, (2,) or (C, H, W).
         config: sizes, networks, loss and knobs.
         differentiable: whether the new state is a differentiable function of the old one and of the knobs. A knob that
             is the probability of a coin (`augment` and its parts, `pseudo`) has no slope then; `spectral` has that of
@@ -94,9 +93,9 @@ class Update:
         ConfigError: an unknown name, or a knob or architecture that is not for such samples.
     """
 
-    def __init__(self, bank: DataBank, config: PopulationConfig, differentiable: bool = False) -> None:
-        self.bank, self.config, self.differentiable = bank, config, differentiable
-        shape, is_image = bank.sample_shape, len(bank.sample_shape) == 3
+    def __init__(self, shape: tuple[int, ...], config: PopulationConfig, differentiable: bool = False) -> None:
+        self.config, self.differentiable = config, differentiable
+        is_image = len(shape) == 3
         self.generator, self.discriminator = build_networks(shape, config)
         require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
         self.loss = LOSSES[config.loss]
@@ -108,19 +107,37 @@ class Update:
         parts = tuple(part for part in known if part in config.knobs or part in umbrella)
         self.augmentation = Augmentation(shape, parts)
         pixels, batch = math.prod(shape), config.batch_size
-        self.uniforms = batch * (2 + 2 * self.augmentation.draws)
+        self.uniforms = batch * (1 + 2 * self.augmentation.draws)
         if "pseudo" in config.knobs:  # its coins come after those of all parts that there might be
-            self.uniforms = batch * (2 + 2 * Augmentation(shape, known).draws + 1)
+            self.uniforms = batch * (1 + 2 * Augmentation(shape, known).draws + 1)
         self.normals = batch * (config.latent_dim + (2 * pixels if "instance_noise" in config.knobs else 0))
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def __call__(
-        self, state: PopulationState, rows: RowSettings, knobs: dict[str, Tensor], uniforms: Tensor, normals: Tensor
+        self,
+        state: PopulationState,
+        rows: RowSettings,
+        knobs: dict[str, Tensor],
+        samples: Tensor,
+        uniforms: Tensor,
+        normals: Tensor,
     ) -> list[Tensor]:
-        """One update of n rows: knobs [n] each, uniforms [n, U], normals [n, V] -> the new state's tensors."""
+        """One update of n rows.
+
+        Args:
+            state: what it changes.
+            rows: instances.
+            knobs: the value [n] of each.
+            samples: of the training sets, [n, B, *shape].
+            uniforms: random numbers, [n, U].
+            normals: random numbers, [n, V].
+
+        Returns:
+            The new state's tensors.
+        """
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]
-        pick, mix, turns = uniforms.split([count, count, uniforms.shape[1] - 2 * count], dim=1)
+        mix, turns = uniforms.split([count, uniforms.shape[1] - count], dim=1)
         z, noise = normals.split([count * self.config.latent_dim, normals.shape[1] - count * self.config.latent_dim], 1)
         z = z.unflatten(1, (count, -1))
         if "latent_noise" in knobs:
@@ -130,7 +147,7 @@ class Update:
         # What the discriminator sees, [N, B, *shape].
         turns = turns[:, : 2 * count * self.augmentation.draws].unflatten(1, (2, -1, count))
         noise = noise.unflatten(1, (2, -1))
-        samples, fake = self.bank.pick_train(pick, rows), self.generator(g, z)
+        fake = self.generator(g, z)
         if "pseudo" in knobs:
             samples = deceive(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
         real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
