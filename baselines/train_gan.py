@@ -98,7 +98,7 @@ class GANRun:
         self.folder = open_folder(options, config | {"seed": options.seed, "rows": options.rows})
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
         self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
-        self.real = decode(dataset.train[: env.config.metric_samples])
+        self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))
 
     def train(self) -> dict[str, Any]:
         """Trains to the end of the budget, writes the folder, and returns the summary."""
