@@ -76,7 +76,7 @@ class EnvConfig:
         datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/gan/points.py) or `IMAGE_SETS`
             (gan_env/gan/images.py); samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
-        image_size: side that images are resized to, a multiple of four.
+        image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
         loss: "non_saturating", "hinge", "wasserstein", "least_squares" or "relativistic".
         latent_dim: length of z.
@@ -126,8 +126,8 @@ class EnvConfig:
         unique = len(set(self.datasets)) == len(self.datasets) > 0
         require(unique, "datasets", self.datasets, "at least one name, none twice")
         require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
-        sides = "a multiple of four, at least 8"
-        require(self.image_size >= 8 and self.image_size % 4 == 0, "image_size", self.image_size, sides)
+        sides = "an even number, at least 8"
+        require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         for name in ("latent_dim", "depth", "num_decisions", "updates_per_decision"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         require(self.metric_samples >= 16, "metric_samples", self.metric_samples, "at least 16")

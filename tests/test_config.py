@@ -99,7 +99,7 @@ def test_a_range_of_three_numbers_is_refused() -> None:
         ("datasets", ()),
         ("knobs", ()),
         ("knobs", ("r1", "r1")),
-        ("image_size", 30),
+        ("image_size", 29),
         ("image_size", 4),
         ("latent_dim", 0),
         ("depth", 0),

@@ -33,6 +33,7 @@ def build(name: str, width: int = WIDE, shape: tuple[int, ...] = IMAGE, depth: i
 
 SHAPES = [("mlp", (2,)), ("mlp", (1, 6, 10))]
 SHAPES += [(name, (channels, side, side)) for name in ARCHITECTURES for channels, side in ((1, 28), (3, 32), (1, 4))]
+SHAPES += [(name, (1, 14, 14)) for name in ("dcgan", "r3gan")]
 
 
 @pytest.mark.parametrize(("name", "shape"), SHAPES)
@@ -61,10 +62,15 @@ def test_point_generators_are_not_bounded() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "mlp"])
-@pytest.mark.parametrize(("shape", "named"), [((2,), r"\(2,\)"), ((1, 8, 12), "square"), ((1, 30, 30), "30")])
+@pytest.mark.parametrize(("shape", "named"), [((2,), r"\(2,\)"), ((1, 8, 12), "square"), ((1, 29, 29), "29")])
 def test_samples_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         build(name, shape=shape)
+
+
+def test_images_that_a_residual_discriminator_cannot_halve_twice_are_refused() -> None:
+    with pytest.raises(ConfigError, match="image side=14: expected a multiple of 4"):
+        build("resnet", shape=(1, 14, 14))
 
 
 # --- a row is the network that torch.nn would build ---
@@ -133,6 +139,22 @@ def test_dcgan_discriminator_is_a_sequential(side: int, channels: int) -> None:
         nn.Linear(2 * WIDE * (side // 4) ** 2, 1),
     )
     check_rows(build("dcgan", shape=(channels, side, side))[1], module, random(ROWS, BATCH, channels, side, side))
+
+
+def test_dcgan_of_an_odd_half_is_shallower() -> None:
+    generator = nn.Sequential(
+        nn.Linear(4, WIDE * 7 * 7),
+        nn.Unflatten(1, (WIDE, 7, 7)),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(WIDE, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(1, WIDE, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(WIDE * 7 * 7, 1)
+    )
+    networks = build("dcgan", shape=(1, 14, 14))
+    check_rows(networks[0], generator, random(ROWS, BATCH, 4))
+    check_rows(networks[1], discriminator, random(ROWS, BATCH, 1, 14, 14))
 
 
 def test_dcgan_of_large_images_is_deeper() -> None:

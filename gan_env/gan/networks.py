@@ -60,10 +60,10 @@ def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
     """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
 
     `width` channels at half of the side, twice as many at each half of that. Images are halved twice, and on until
-    their side is at most 8.
+    their side is at most 8; once where half of their side is odd.
     """
     channels, side = _image("dcgan", sizes)
-    halvings = 2
+    halvings = 2 if side % 4 == 0 else 1
     while side >> halvings > COARSE and side % (2 << halvings) == 0:
         halvings += 1
     smallest = side >> halvings
@@ -99,7 +99,7 @@ def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
     time. Residual branches that start at zero were no better either (5.02; mean of three seeds after 600 updates 5.14,
     with He's initialisation 5.05). Spectral normalisation is not part of the network: see `spectral.py`.
     """
-    channels, side = _image("resnet", sizes)
+    channels, side = _image("resnet", sizes, multiple=2**POOLED_BLOCKS)
     smallest, doublings = _smallest(side)
     width, area = sizes.width, smallest * smallest
 
@@ -195,12 +195,13 @@ ARCHITECTURES: dict[str, Callable[[Sizes], tuple[Network, Network]]] = {
 """Generator (z [N, B, latent_dim] -> [N, B, *sample_shape]) and discriminator (-> logits [N, B, 1]), by name."""
 
 
-def _image(architecture: str, sizes: Sizes) -> tuple[int, int]:
+def _image(architecture: str, sizes: Sizes, multiple: int = 2) -> tuple[int, int]:
     """Channels and side of the images that an architecture is for."""
     shape = sizes.sample_shape
     require(len(shape) == 3, "sample_shape", shape, f"images (C, H, W) for {architecture!r}; points take 'mlp'")
     require(shape[1] == shape[2], "sample_shape", shape, f"square images for {architecture!r}: pad them, or take 'mlp'")
-    require(shape[2] % 4 == 0, "image side", shape[2], f"a multiple of 4 for {architecture!r}: pad them, or take 'mlp'")
+    known = f"a multiple of {multiple} for {architecture!r}: pad them, or take 'mlp'"
+    require(shape[2] % multiple == 0, "image side", shape[2], known)
     return shape[0], shape[2]
 
 
