@@ -69,7 +69,7 @@ def test_samples_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...], 
 
 
 def test_images_that_a_residual_discriminator_cannot_halve_twice_are_refused() -> None:
-    with pytest.raises(ConfigError, match="image side=14 .* a multiple of 4"):
+    with pytest.raises(ConfigError, match=r"image side=14 .* a multiple of 4"):
         build("resnet", shape=(1, 14, 14))
 
 
