@@ -183,7 +183,7 @@ class Study:
 
     def _work(self, arguments: list[str], folder: Path) -> None:
         """Runs the command of a training or a tuning, with its share of the cores."""
-        print(f"at work: {folder}/log.txt", flush=True)
+        print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
         run_logged(arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
