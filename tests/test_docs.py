@@ -10,10 +10,11 @@ FIGURE = re.compile(r"[+-]?\d\.\d+ \[[+-]?\d\.\d+, [+-]?\d\.\d+\]")
 ELSEWHERE = ("commit ", "program below")
 """Words of a sentence whose figures are another study's, or printed by a program beside it."""
 SECTIONS = {
-    ("README.md", "What the studies say"): ["points", "points_long", "fashion_mnist"],
+    ("README.md", "What the studies say"): ["points", "points_long", "fashion_mnist_14", "fashion_mnist"],
     ("docs/studies.md", "Points"): ["points"],
     ("docs/studies.md", "Points, with five times the training"): ["points_long"],
-    ("docs/studies.md", "Fashion-MNIST"): ["fashion_mnist"],
+    ("docs/studies.md", "Fashion-MNIST at 14x14"): ["fashion_mnist_14"],
+    ("docs/studies.md", "Fashion-MNIST at 16x16"): ["fashion_mnist"],
 }
 """The studies that the figures of a section, by page and heading, are from."""
 
