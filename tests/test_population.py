@@ -250,8 +250,8 @@ def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
     ahead = made.look_ahead(rows, knobs(2), 3)
     given = {name: value.requires_grad_() for name, value in knobs(2).items()}
     state = ahead.path[0]
-    for pair in ahead.keys:
-        new = made._differentiable_update(state, ahead.settings, given, *made._draw(*pair))
+    for pair in ahead.sources:
+        new = made._differentiable_update(state, ahead.settings, given, *made._draws(*pair))
         state = PopulationState(*new)
     whole = torch.autograd.grad(state.ema, [*given.values()], by_ema, allow_unused=True, materialize_grads=True)
     for part, slope in zip(made.pull_back(ahead, by_ema).values(), whole, strict=True):
