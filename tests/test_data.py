@@ -222,6 +222,16 @@ def test_a_pool_that_fits_is_on_the_device(monkeypatch: pytest.MonkeyPatch) -> N
     assert {bank.device, bank.train.device, bank.held_out.device} == {META}
 
 
+def test_a_device_may_be_named_with_its_number_or_without(
+    monkeypatch: pytest.MonkeyPatch, make_settings: Settings
+) -> None:
+    """A tensor's device is not equal to the name that it was moved to: `cuda` to `cuda:0`, `cpu:0` to `cpu`."""
+    register(monkeypatch, "fake", pool(6), pool(4))
+    numbered, plain = (DataBank(("fake",), "nowhere", 8, torch.device(name)) for name in ("cpu:0", "cpu"))
+    rows = make_settings(1, num_samples=[6])
+    assert torch.equal(pick(numbered, draws(1), rows), pick(plain, draws(1), rows))
+
+
 def test_training_samples_that_a_device_has_no_room_for_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """9 + 4 images of 64 bytes, of which half of the device's memory takes the 4."""
     train = pool(9)

@@ -81,12 +81,13 @@ class DataBank:
         self.names = names
         self.sample_shape: tuple[int, ...] = shapes.pop()
         train, held_out = [d.train for d in loaded], [d.held_out for d in loaded]
-        home = device if _fit(train + held_out, device) else HOST
+        home = device if _fits(train + held_out, device) else HOST
         if len(loaded) > 1:  # joined, which copies them
             _require_memory(names, train + held_out, home)
-        if home != device:
+        if home.type != device.type:
             _require_memory(names, held_out, device)
-        self.device, self.train, self.held_out = device, _join(train, home), _join(held_out, device)
+        self.train, self.held_out = _join(train, home), _join(held_out, device)
+        self.device = self.held_out.device  # with its number: `cuda:0` is not equal to `cuda`
         self.sizes_host = [len(d.train) for d in loaded]
         held_out_sizes = [len(d.held_out) for d in loaded]
         self.sizes = torch.tensor(self.sizes_host, device=device)
@@ -129,7 +130,7 @@ class DataBank:
         """The training samples at places [N, B] of the pool: [N, B, *shape] float32 on the device."""
         samples = self.train[places]
         if samples.device != self.device:
-            samples = samples.pin_memory().to(self.device, non_blocking=True)  # the next is read meanwhile
+            samples = samples.pin_memory().to(self.device, non_blocking=True)  # the host reads on meanwhile
         return decode(samples)
 
     def pick_held_out(self, draws: Tensor, rows: RowSettings) -> Tensor:
@@ -139,14 +140,14 @@ class DataBank:
         return decode(self.held_out[start + (draws * size).long()])
 
 
-def _fit(parts: list[Tensor], device: torch.device) -> bool:
+def _fits(parts: list[Tensor], device: torch.device) -> bool:
     """Whether pools take at most their share of a device's free memory."""
     return sum(part.nbytes for part in parts) <= SHARE_OF_MEMORY * free_memory(device)
 
 
 def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.device) -> None:
     """Refuses pools that would take more than their share of the free memory."""
-    if not _fit(parts, device):
+    if not _fits(parts, device):
         needed, free = sum(part.nbytes for part in parts) / 2**20, free_memory(device) / 2**20
         raise DataError(
             f"data sets {list(names)} take {needed:,.0f} MiB, more than half of the {free:,.0f} MiB that are free on "

@@ -42,7 +42,7 @@ class LookAhead:
         state: what they lead to.
         path: the state before each of them.
         settings, values: instances, and the value [n] of each knob.
-        sources: of what each update drew.
+        sources: what each update's samples and random numbers come from.
     """
 
     state: PopulationState
