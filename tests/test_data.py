@@ -219,6 +219,7 @@ def test_a_pool_that_fits_is_on_the_device(monkeypatch: pytest.MonkeyPatch) -> N
     register(monkeypatch, "fake", pool(6), pool(4))
     free(monkeypatch, meta=2**20)
     bank = DataBank(("fake",), "nowhere", 8, META)
+    assert bank.on_device
     assert {bank.device, bank.train.device, bank.held_out.device} == {META}
 
 
@@ -239,7 +240,7 @@ def test_training_samples_that_a_device_has_no_room_for_stay_where_they_are(monk
     free(monkeypatch, meta=2 * 64 * 12, cpu=1)
     bank = DataBank(("fake",), "nowhere", 8, META)
     assert bank.train.data_ptr() == train.data_ptr()
-    assert (bank.device, bank.held_out.device) == (META, META)
+    assert (bank.on_device, bank.device, bank.held_out.device) == (False, META, META)
 
 
 def test_several_sets_that_a_device_has_no_room_for_are_joined_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +258,7 @@ def test_held_out_samples_that_a_device_has_no_room_for_are_refused(monkeypatch:
         DataBank(("fake",), "nowhere", 8, META)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_pool_on_the_host_is_drawn_from_as_one_on_the_device(
     monkeypatch: pytest.MonkeyPatch, make_settings: Settings

@@ -231,6 +231,17 @@ def test_the_gpu_gives_what_the_cpu_gives() -> None:
     torch.testing.assert_close(made.state.g.cpu(), cpu.state.g, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_samples_that_are_read_from_the_host_are_the_same(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    """As for a GPU that has no room for them; the copy itself is a matter of `DataBank`."""
+    there, host = population([3, 4, 5], compiled), population([3, 4, 5], compiled)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda samples: samples)
+    host.bank.on_device = False
+    for made in (there, host):
+        made.update(knobs(3), 3)
+    assert all(map(torch.equal, there.state.tensors(), host.state.tensors()))
+
+
 def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
     made = population([3, 4, 5, 6])
     made.update(knobs(4), 2)

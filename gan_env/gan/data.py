@@ -63,6 +63,7 @@ class DataBank:
         datasets: the data sets, views of the pool.
         sample_shape: shape of one sample, (2,) or (C, H, W).
         device: where batches go.
+        on_device: whether training samples are there.
         train, held_out: the pools of all data sets, one after the other; held-out samples are on the device.
         sizes, sizes_host: training samples in each data set, [D] int64 and a list.
 
@@ -88,6 +89,7 @@ class DataBank:
             _require_memory(names, held_out, device)
         self.train, self.held_out = _join(train, home), _join(held_out, device)
         self.device = self.held_out.device  # with its number: `cuda:0` is not equal to `cuda`
+        self.on_device = self.train.device == self.device
         self.sizes_host = [len(d.train) for d in loaded]
         held_out_sizes = [len(d.held_out) for d in loaded]
         self.sizes = torch.tensor(self.sizes_host, device=device)
@@ -129,7 +131,7 @@ class DataBank:
     def read(self, places: Tensor) -> Tensor:
         """The training samples at places [N, B] of the pool: [N, B, *shape] float32 on the device."""
         samples = self.train[places]
-        if samples.device != self.device:
+        if not self.on_device:
             samples = samples.pin_memory().to(self.device, non_blocking=True)  # the host reads on meanwhile
         return decode(samples)
 

@@ -234,10 +234,15 @@ class Population:
 
     def _draws(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
         """What one update of n rows draws: samples [n, B, *shape], uniform numbers [n, U] and normal ones [n, V]."""
+        if self.bank.on_device:
+            return self._programs.run(self._draw, places, *keys)
         return self.bank.read(places), *self._programs.run(self._draw_numbers, *keys)
 
-    def _draw_numbers(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
         """A program of its own: inside the update's, every kernel that uses a number would compute it anew."""
+        return self.bank.read(places), *self._draw_numbers(*keys)
+
+    def _draw_numbers(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
         taken = self.config.batch_size  # by the places of samples
         numbers = uniform(uniform_key, taken + self._update.uniforms)[:, taken:]
         return numbers.contiguous(), normal(normal_key, self._update.normals)
