@@ -1,4 +1,4 @@
-"""The figures of studies are those of the published reports."""
+"""The figures of studies are those of the published reports, and the programs that a reader would copy run."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 FIGURE = re.compile(r"[+-]?\d\.\d+ \[[+-]?\d\.\d+, [+-]?\d\.\d+\]")
 ELSEWHERE = ("commit ", "program below")
 """Words of a sentence whose figures are another study's, or printed by a program beside it."""
+PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 REPORTS = {
     "Points": "points",
     "Points, with five times the training": "points_long",
@@ -35,3 +36,12 @@ def test_the_readmes_figures_of_studies_are_in_their_page() -> None:
     figures, page = FIGURE.findall(section("README.md", "What the studies say")), (ROOT / "docs/studies.md").read_text()
     assert len(figures) >= 16
     assert [figure for figure in figures if figure not in page] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
+def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # they read docs/results
+    programs = PROGRAM.findall((ROOT / page).read_text())
+    assert programs
+    for program in programs:
+        exec(program, {})
