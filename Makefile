@@ -22,8 +22,8 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
-	$(BIN)/python -m pytest
+test: lint              ## a process a core; the tests of a file share what is costly to make, so they stay together
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py
