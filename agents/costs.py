@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @contextmanager
 def metered() -> Iterator[dict[str, Any]]:
-    """Fills the given dict with `wall_s` and `peak_mb` (of this process, MiB) when the block is done."""
+    """Fills the given dict with `wall_s` and `peak_mb` (MiB) when the block is done.
+
+    Memory is what tensors took on GPUs where this process uses them, otherwise what the process held.
+    """
     found: dict[str, Any] = {}
     _forget_peak()
     started = time.perf_counter()
@@ -21,7 +26,10 @@ def metered() -> Iterator[dict[str, Any]]:
 
 
 def _forget_peak() -> None:
-    """Sets the process' peak memory to what it has now, where the kernel lets us."""
+    """Sets the peak to what is held now; that of the process where the kernel lets us."""
+    if torch.cuda.is_initialized():
+        for device in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(device)
     try:
         _CLEAR.write_text("5")
     except OSError:
@@ -29,7 +37,9 @@ def _forget_peak() -> None:
 
 
 def _peak() -> float:
-    """Peak memory of this process in MiB."""
+    """Peak memory in MiB, on the GPUs or of this process."""
+    if torch.cuda.is_initialized():
+        return sum(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())) / 2**20
     if _STATUS.exists():
         return float(_STATUS.read_text().split("VmHWM:")[1].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
