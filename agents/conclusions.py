@@ -232,6 +232,7 @@ def _failures(learned: str, failures: dict[str, Any]) -> str:
     worst = failures["worst"][0]
     where, whom = f"instance {worst['instance']} ({worst['dataset']})", schedule(failures["against"])
     start = f"Against {whom} {learned} loses most on {where}, by {-worst['gain']:.3f}{_error(worst)}"
+    start += f", the worst of {sum(part['instances'] for part in failures['datasets'].values())}, so in part by chance"
     if worst["gain"] >= 0:
         start = f"Against {whom} {learned} loses on no instance on average"
     if not clear:

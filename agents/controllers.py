@@ -5,6 +5,7 @@ same configuration, but in a given folder and without the comparison at the end,
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,8 @@ from gan_env.files import write_atomically
 NAME, TRAINED = "controller", "trained.json"
 LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
 """What `load_controller` needs of a run folder; which of the first three are there depends on the script."""
+_PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_/.][\w/.-]*", re.IGNORECASE)
+"""Texts that Hydra's command line takes for what they are without quotes."""
 _TAIL = 2000  # characters of a failed training's output that are shown
 
 
@@ -139,6 +142,10 @@ def hydra_text(value: Any) -> str:
         return "{" + ",".join(f"{key}:{hydra_text(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(hydra_text, value))}]"
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):  # backslashes before a quote are doubled
+        return "'" + re.sub(r"(\\*)('|$)", lambda end: 2 * end[1] + ("\\'" if end[2] else ""), value) + "'"
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -173,7 +173,7 @@ class Report:
                 "schedules on training instances, over all runs."
             ),
             failure_table(worst, self.learned, whom),
-            Picture("failures", png(figure), f"The worst instances against {whom}: every run thin, medians thick."),
+            Picture("failures", png(figure), f"{self.learned} and {whom} there: every run thin, medians thick."),
             Text(f"The gain over {whom} by data set:"),
             dataset_table(found["datasets"]),
             Text(f"Which features of an instance go with a larger gain over {whom}, over all test instances:"),

@@ -6,10 +6,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
+from baselines.pictures import scale_knob_axis
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig
+from gan_env.mdp.knobs import knob_table
 
 
 def png(figure: Figure) -> bytes:
@@ -79,22 +82,34 @@ def seeds_figure(rows: Mapping[str, dict[str, Any]]) -> Figure:
 def failures_figure(
     episodes: Mapping[str, Episodes], worst: list[dict[str, Any]], instances: int, config: EnvConfig
 ) -> Figure:
-    """The worst instances of the learned policy: log metric over the run, every run thin and the median thick.
+    """The worst instances of the learned policy: log metric and knobs over the run, every run thin, medians thick.
 
     Policies may decide at different moments; all have the same GAN updates.
     """
-    figure, axes = plt.subplots(1, len(worst), figsize=(4 * len(worst), 3.8), layout="constrained", squeeze=False)
+    shape = (1 + len(config.knobs), len(worst))
+    figure, axes = plt.subplots(
+        *shape, figsize=(4 * shape[1], 3 + 1.8 * (shape[0] - 1)), layout="constrained", squeeze=False, sharey="row",
+        height_ratios=[1.6] + [1.0] * len(config.knobs),
+    )  # fmt: skip
     budget = config.num_decisions * config.updates_per_decision
-    for axis, row in zip(axes[0], worst, strict=True):
+    knobs = [knob_table()[name] for name in config.knobs]
+    for column, row in zip(axes.T, worst, strict=True):
         for index, (name, e) in enumerate(episodes.items()):
             there = np.arange(len(e.final)) % instances == row["instance"]
-            updates = np.linspace(0, budget, e.log_metric.shape[1])
-            axis.plot(updates, e.log_metric[there].T, color=f"C{index}", lw=0.5, alpha=0.5)
-            axis.plot(updates, np.median(e.log_metric[there], axis=0), color=f"C{index}", lw=2, label=name)
+            chosen = torch.from_numpy(e.coordinates[there])  # [G, T, K]
+            drawn = [e.log_metric[there], *(knob.decode(chosen[:, :, k]).numpy() for k, knob in enumerate(knobs))]
+            for axis, values in zip(column, drawn, strict=True):  # [G, T + 1] or [G, T]
+                updates = np.linspace(0, budget, e.log_metric.shape[1])[-values.shape[1] :]
+                axis.plot(updates, values.T, color=f"C{index}", lw=0.5, alpha=0.5)
+                axis.plot(updates, np.median(values, axis=0), color=f"C{index}", lw=2, label=name)
         title = f"instance {row['instance']}: {row['dataset']}, {row['num_samples']} samples\n"
-        axis.set(xlabel="GAN updates", title=f"{title}rates G {row['lr_g']:.2g}, D {row['lr_d']:.2g}")
-        axis.title.set_fontsize(9)
-        axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("log metric")
+        column[0].set_title(f"{title}rates G {row['lr_g']:.2g}, D {row['lr_d']:.2g}", fontsize=9)
+        column[-1].set_xlabel("GAN updates")
+        for axis in column:
+            axis.grid(alpha=0.3)
+    for axis, name in zip(axes[:, 0], ("log metric", *config.knobs), strict=True):
+        axis.set_ylabel(name)
+    for axis, knob in zip(axes[1:, 0], knobs, strict=True):
+        scale_knob_axis(axis, knob)
     axes[0][-1].legend(fontsize=8)
     return figure

@@ -37,8 +37,9 @@ from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
 from baselines.tune import Tuned, TuneOptions, save_policy
 from gan_env import GANVectorEnv
-from gan_env.config import replace, require
+from gan_env.config import ConfigError, replace, require
 from gan_env.files import write_atomically, write_json
+from gan_env.gan.dataset import DataError
 
 TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""
@@ -89,8 +90,7 @@ class Study:
     def play(self) -> None:
         """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
         active, tunings = self.options.active.items(), range(self.options.tunings)
-        for name in self.options.policies:  # what can't act here is refused before anything is trained
-            load_policy(name).make(self.env(self.options.changed_env({"split": "test"})))
+        self._check()
         trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
             list(pool.map(self.train, *zip(*trainings, strict=True)))
@@ -99,6 +99,17 @@ class Study:
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
+
+    def _check(self) -> None:
+        """Refuses a setting that can't be, or a policy that can't act, before anything is trained."""
+        for setting in (HELD_OUT, *self.options.settings):
+            changes = {**self.options.setting(setting).env, "split": "test"}
+            try:
+                env = self.env(self.options.changed_env(changes), len(self.runs(setting)[0]))
+            except (ConfigError, DataError) as error:
+                raise type(error)(f"settings.{setting}: {error}") from error
+            for name in self.options.policies if setting == HELD_OUT else ():
+                load_policy(name).make(env)
 
     @property
     def mains(self) -> list[tuple[str, int]]:

@@ -128,7 +128,7 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
         `value` and `ci95`.
     """
     other = seed + 1 if opponent.shape[2] > 1 else seed  # instances are drawn for both alike
-    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, other))
+    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, other, trainings=seed + 2))
     low, high = np.quantile(samples, [0.025, 0.975])
     return {"value": float(_mann_whitney(scores[None], opponent[None])[0]), "ci95": (float(low), float(high))}
 

@@ -172,7 +172,7 @@ class GANRun:
         """Writes what stands at the end of a run."""
         episodes, env = self.record(), self.env
         names = [f"{self.instance.dataset}"] * len(self.seeds)
-        save_generators(self.folder / NAME, env.population, names, env.config.data_root)
+        save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
         write_atomically(self.folder / "decisions.csv", lambda path: write_decisions(path, episodes, self.seeds, names))
         summary = summarize_run(episodes, env.config.updates_per_decision) | {
             "metric": f"{env.judge.metric_name}, {env.config.metric_samples} samples",

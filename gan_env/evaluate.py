@@ -162,7 +162,7 @@ class Evaluator:
             root = self.options.data_root or saved.data_root
             reference, measures = self._against(dataset, root, saved.sample_shape[-1])
             samples = saved.sample(row, self.options.samples)
-            crashed = not bool(samples.isfinite().all())
+            crashed = saved.crashed[row] or not bool(samples.isfinite().all())
             for measure in measures:
                 names = [name for metric in measure.metrics for name in NUMBERS[metric]]
                 values = {} if crashed else measure.compute(to_bytes(samples))

@@ -254,7 +254,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._observation = torch.where(fresh[:, None], self.observer(moment), self._observation)
 
     def _quality(self) -> Quality:
-        """The judgement of every row's samples, which never leave a core's cache."""
+        """The judgement of every row's samples, which are made and forgotten block by block."""
         population = self.population
 
         def judge(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:

@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+from gan_env.gan.data import DataBank
+from gan_env.gan.dataset import Dataset
+from gan_env.gan.images import IMAGE_SETS
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 # No deadline (the machine may be busy), few and always the same examples, nothing written to disk.
@@ -167,3 +170,15 @@ def check_page(browser: Any) -> Callable[[Path, int], None]:
         context.close()
 
     return check
+
+
+@pytest.fixture
+def banks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataBank]:
+    """Data by kind: "points", or small "images" of noise in colour."""
+
+    def noise(data_root: str, image_size: int) -> Dataset:
+        images = torch.randint(256, (40, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
+        return Dataset(images[:30], images[30:], torch.zeros(0, 2))
+
+    monkeypatch.setitem(IMAGE_SETS, "noise", noise)
+    return lambda kind: DataBank(("ring",) if kind == "points" else ("noise",), "nowhere", 8, torch.device("cpu"))

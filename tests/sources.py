@@ -14,11 +14,12 @@ from typing import Any
 import lmdb
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torchvision.datasets import CIFAR10, CelebA
 
-from gan_env.gan import arrays
+from gan_env.gan import arrays, image_files
 
 Arrays = dict[str, NDArray[np.uint8]]
 
@@ -136,3 +137,18 @@ WRITERS: dict[str, Callable[..., object]] = {
     "lsun_church_outdoor": write_lsun,
 }
 """Data set that isn't at hand -> writes it below a root."""
+
+
+def shades(images: torch.Tensor) -> list[int]:
+    """The first channel's value in the middle of each image."""
+    side = images.shape[-1]
+    return images[:, 0, side // 2, side // 2].tolist()
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever decodes a picture from here on fails."""
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(image_files, "_decode_picture", fail)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.config import ConfigError
-from gan_env.gan.augment import PARTS, POINT_PARTS, POINT_SCALE, UMBRELLA, Augmentation, augment_images, augment_points
+from gan_env.gan.augment import PARTS, POINT_PARTS, POINT_SCALE, UMBRELLA, Augmentation, augment_points
 
 ROWS, BATCH = 3, 40
 
@@ -177,6 +177,15 @@ def test_two_knobs_of_a_part_act_as_two_coins(umbrella: float, own: float) -> No
     assert ((result >= 0) & (result <= 1)).all()
 
 
+@given(st.floats(0, 1, width=32))
+def test_a_knob_at_zero_leaves_the_other_as_it_is(probability: float) -> None:
+    """To the last bit, or a coin falls otherwise."""
+    augmentation = Augmentation((1, 8, 8), ("flip",))
+    one, none = torch.tensor([probability]), torch.zeros(1)
+    assert torch.equal(augmentation.probabilities(one, {"flip": none})[0], one)
+    assert torch.equal(augmentation.probabilities(none, {"flip": one})[0], one)
+
+
 def test_the_umbrella_leaves_the_rotation_of_images_alone() -> None:
     assert UMBRELLA[3] == ("flip", "translate", "color", "cutout")
     assert UMBRELLA[1] == ("rotate", "scale")
@@ -205,6 +214,21 @@ def test_parts_of_images_throw_coins_of_their_own() -> None:
     assert (cut & coloured).float().mean() == pytest.approx(0.25, abs=0.03)
     assert cut.float().mean() == pytest.approx(0.5, abs=0.03)
     assert coloured.float().mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("x", KINDS)
+def test_every_part_can_be_traced_into_one_graph(x: Tensor) -> None:
+    """No control flow may depend on the draws: a graph made with some holds for others."""
+    augmentation = Augmentation(tuple(x.shape[2:]), every_part(x))
+    probabilities = torch.full((ROWS, len(augmentation.parts)), 0.5)
+
+    def gradient(x: Tensor, draws: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(augmentation.apply(x, draws, probabilities).square().sum(), x)[0]
+
+    graph = make_fx(gradient)(x, torch.ones(ROWS, augmentation.draws, BATCH))
+    draws = random(ROWS, augmentation.draws, BATCH, seed=4)
+    torch.testing.assert_close(graph(x, draws), gradient(x, draws))
 
 
 # --- points ---
@@ -263,148 +287,3 @@ def test_points_are_rotated_and_scaled_by_one_coin() -> None:
     assert torch.equal((turned != x).any(dim=2), (scaled != x).any(dim=2))
     torch.testing.assert_close(turned.norm(dim=2), x.norm(dim=2))
     torch.testing.assert_close(torch.atan2(scaled[..., 1], scaled[..., 0]), torch.full((1, 2000), math.pi / 4))
-
-
-# --- images ---
-
-SIDE = 16
-PICTURE = 2 * random(1, 1, 2, SIDE, SIDE, seed=3) - 1
-PHOTO = 2 * random(1, 1, 3, SIDE, SIDE, seed=3) - 1
-AMOUNTS = {
-    "rotate": ("turn",),
-    "flip": ("mirror",),
-    "translate": ("down", "right"),
-    "color": ("light", "saturation", "contrast"),
-    "cutout": ("center_y", "center_x"),
-}
-
-
-def chosen(*names: str, picture: Tensor = PICTURE, strength: float = 1.0, **amounts: float) -> Tensor:
-    """Augments with the named parts alone; amounts not given are in the middle, where most have no effect."""
-    order = [0.0 if part in names else 0.9 for part in PARTS]
-    for part in PARTS:
-        order += [amounts.get(name, 0.5) for name in AMOUNTS[part]]
-    draws, even = torch.tensor(order).view(1, -1, 1), torch.full((1, 5), 0.5)
-    return augment_images(picture, draws, even, strength=torch.tensor([strength]))
-
-
-def test_images_that_no_part_is_chosen_for_pass_bit_by_bit() -> None:
-    for picture in (PICTURE, PHOTO):
-        result = chosen(
-            picture=picture, turn=0.3, mirror=0.0, down=1.0, right=0.0, light=1.0, saturation=1.0, contrast=0.0
-        )
-        assert torch.equal(result, picture)
-
-
-@pytest.mark.parametrize(("turn", "quarters"), [(0.0, 0), (0.24, 0), (0.26, 1), (0.5, 2), (0.99, 3)])
-def test_a_rotation_is_by_quarter_turns(turn: float, quarters: int) -> None:
-    assert torch.equal(chosen("rotate", turn=turn), torch.rot90(PICTURE, quarters, dims=(-2, -1)))
-
-
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_rotation_comes_before_a_flip(quarters: int) -> None:
-    expected = torch.rot90(PICTURE, quarters, dims=(-2, -1)).flip(-1)
-    assert torch.equal(chosen("rotate", "flip", turn=quarters / 4, mirror=0.2), expected)
-
-
-@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_a_turn_and_the_turn_back_are_no_turn(quarters: int) -> None:
-    there = chosen("rotate", turn=quarters / 4)
-    assert torch.equal(chosen("rotate", picture=there, turn=(4 - quarters) % 4 / 4), PICTURE)
-
-
-def test_a_flip_twice_is_no_flip() -> None:
-    assert torch.equal(chosen("flip", picture=chosen("flip", mirror=0.2), mirror=0.2), PICTURE)
-
-
-def test_a_flip_mirrors_left_and_right() -> None:
-    assert torch.equal(chosen("flip", mirror=0.2), PICTURE.flip(-1))
-
-
-def test_half_of_the_flips_leave_the_image() -> None:
-    """The mirror image is as likely as the image."""
-    assert torch.equal(chosen("flip", mirror=0.8), PICTURE)
-
-
-def test_a_shift_downwards_leaves_an_empty_upper_edge() -> None:
-    expected = torch.roll(PICTURE, 2, dims=-2)
-    expected[..., :2, :] = 0
-    assert torch.equal(chosen("translate", down=1.0), expected)  # an eighth of sixteen pixels
-
-
-def test_a_shift_upwards_leaves_an_empty_lower_edge() -> None:
-    expected = torch.roll(PICTURE, -2, dims=-2)
-    expected[..., -2:, :] = 0
-    assert torch.equal(chosen("translate", down=0.0), expected)
-
-
-def test_a_shift_sideways_leaves_an_empty_edge() -> None:
-    expected = torch.roll(PICTURE, 1, dims=-1)
-    expected[..., :1] = 0
-    assert torch.equal(chosen("translate", right=0.75), expected)
-
-
-def test_a_flip_comes_before_a_shift() -> None:
-    expected = torch.roll(PICTURE.flip(-1), (2, -2), dims=(-2, -1))
-    expected[..., :2, :] = 0
-    expected[..., -2:] = 0
-    assert torch.equal(chosen("flip", "translate", mirror=0.2, down=1.0, right=0.0), expected)
-
-
-@pytest.mark.parametrize(("light", "amount"), [(0.0, -0.5), (0.5, 0.0), (1.0, 0.5)])
-def test_brightness_is_added(light: float, amount: float) -> None:
-    torch.testing.assert_close(chosen("color", light=light), PICTURE + amount)
-
-
-def luminance(x: Tensor) -> Tensor:
-    return x.mean(dim=2, keepdim=True)
-
-
-@pytest.mark.parametrize(("saturation", "factor"), [(0.0, 0.0), (0.5, 1.0), (0.75, 1.5), (1.0, 2.0)])
-def test_saturation_scales_the_distance_from_grey(saturation: float, factor: float) -> None:
-    expected = luminance(PHOTO) + factor * (PHOTO - luminance(PHOTO))
-    torch.testing.assert_close(chosen("color", picture=PHOTO, saturation=saturation), expected)
-
-
-@pytest.mark.parametrize(("contrast", "factor"), [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)])
-def test_contrast_scales_the_distance_from_the_mean(contrast: float, factor: float) -> None:
-    expected = PHOTO.mean() + factor * (PHOTO - PHOTO.mean())
-    torch.testing.assert_close(chosen("color", picture=PHOTO, contrast=contrast), expected)
-
-
-def test_a_cutout_empties_a_square_of_half_the_side() -> None:
-    expected = PICTURE.clone()
-    expected[..., 4:12, 4:12] = 0
-    assert torch.equal(chosen("cutout"), expected)
-
-
-def test_half_the_strength_is_half_the_size() -> None:
-    """Half of the shift, of the brightness, of the way from grey and from the mean, and of the cutout's side."""
-    assert torch.equal(chosen("translate", down=1.0, strength=0.5), chosen("translate", down=0.75))
-    torch.testing.assert_close(chosen("color", light=1.0, strength=0.5), PICTURE + 0.25)
-    less = chosen("color", picture=PHOTO, saturation=1.0, contrast=0.0, strength=0.5)
-    torch.testing.assert_close(less, chosen("color", picture=PHOTO, saturation=0.75, contrast=0.25))
-    expected = PICTURE.clone()
-    expected[..., 6:10, 6:10] = 0
-    assert torch.equal(chosen("cutout", strength=0.5), expected)
-
-
-def test_a_cutout_in_the_corner_empties_what_lies_inside() -> None:
-    expected = PICTURE.clone()
-    expected[..., :4, 12:] = 0
-    assert torch.equal(chosen("cutout", center_y=0.0, center_x=1.0), expected)
-
-
-@pytest.mark.parametrize("x", KINDS)
-def test_every_part_can_be_traced_into_one_graph(x: Tensor) -> None:
-    """No control flow may depend on the draws: a graph made with some holds for others."""
-    augmentation = Augmentation(tuple(x.shape[2:]), every_part(x))
-    probabilities = torch.full((ROWS, len(augmentation.parts)), 0.5)
-
-    def gradient(x: Tensor, draws: Tensor) -> Tensor:
-        x = x.detach().requires_grad_()
-        return torch.autograd.grad(augmentation.apply(x, draws, probabilities).square().sum(), x)[0]
-
-    graph = make_fx(gradient)(x, torch.ones(ROWS, augmentation.draws, BATCH))
-    draws = random(ROWS, augmentation.draws, BATCH, seed=4)
-    torch.testing.assert_close(graph(x, draws), gradient(x, draws))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from gymnasium.vector import AutoresetMode
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from agents.controllers import SCRIPTS, check_script, command, hydra_text, load_controller, run_logged
 from agents.train_ppo import TrainOptions
@@ -55,6 +56,15 @@ def test_a_base_reaches_the_training_script() -> None:
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose("train_ppo", [f"++base={hydra_text(base)}"])
     assert load(TrainOptions, config).base == base
+
+
+TEXTS = ["/a (b)/it's", "a,b", "{a: b}", "true", "NaN", "1e-3", "", " ", r"C:\new", "\\", r"\'", "ä=[ö]", "-x", "a\tb"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_reach_the_training_script_as_they_are(text: str) -> None:
+    config = OverridesParser.create().parse_override(f"++env.x={hydra_text({'a': [text, None, 1, True]})}")
+    assert config.value() == {"a": [text, None, 1, True]}
 
 
 def test_a_base_is_named_like_a_policy() -> None:

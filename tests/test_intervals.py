@@ -253,6 +253,13 @@ def test_probability_of_improvement_compares_within_instances_that_have_one_run(
     assert probability_of_improvement(mine, mine[:1] + 0.5) == {"value": 1.0, "ci95": (1.0, 1.0)}
 
 
+def test_trainings_and_tunings_are_drawn_apart_where_instances_have_one_run() -> None:
+    """Training 0 always loses to tuning 0 and wins against tuning 1; training 1 never wins: drawn alike, P is 0."""
+    mine, theirs = np.array([1.0, 2]), np.array([0.0, 1.5])
+    found = probability_of_improvement(mine[:, None, None].repeat(6, 1), theirs[:, None, None].repeat(6, 1))
+    assert found == {"value": 0.25, "ci95": (0.0, 1.0)}
+
+
 def test_probability_of_improvement_takes_other_numbers_of_seeds() -> None:
     result = probability_of_improvement(study_scores((5, 6, 4)) - 1, study_scores((1, 6, 4), seed=1))
     low, high = result["ci95"]

@@ -1,33 +1,15 @@
-import math
-from dataclasses import replace
-
 import pytest
 import torch
+from row_networks import BATCH, FULL, IMAGE, KEYS, NETWORKS, ROWS, WIDE, build, parameters, random
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear, relu
 
 from gan_env.config import ConfigError
 from gan_env.gan.convolutions import bilinear_down
-from gan_env.gan.layers import LEAKY_GAIN, Layer, Network
+from gan_env.gan.layers import Network
 from gan_env.gan.losses import gradient_penalty
-from gan_env.gan.networks import ARCHITECTURES, Sizes
-from gan_env.seeding import fold_in, normal
-
-ROWS, BATCH = 3, 5
-KEYS = torch.arange(ROWS) + 40
-FULL = torch.ones(ROWS)
-WIDE, NARROW = 16, 8  # units of the full networks, and of the rows that use half of them
-IMAGE = (1, 8, 8)
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def build(name: str, width: int = WIDE, shape: tuple[int, ...] = IMAGE, depth: int = 2) -> tuple[Network, Network]:
-    return ARCHITECTURES[name](Sizes(latent_dim=4, width=width, depth=depth, sample_shape=shape))
-
+from gan_env.gan.networks import ARCHITECTURES
 
 # --- shapes ---
 
@@ -85,11 +67,6 @@ def with_weights(module: nn.Sequential, network: Network, row: Tensor) -> nn.Seq
         target.weight.data = weight.T if layer.kind == "linear" else weight
         target.bias.data = bias
     return module
-
-
-def parameters(network: Network, seed: int = 1) -> Tensor:
-    """Random weights and biases: initialised ones have biases of zero."""
-    return 0.3 * random(ROWS, network.size, seed=seed)
 
 
 def check_rows(network: Network, module: nn.Sequential, x: Tensor) -> None:
@@ -260,14 +237,6 @@ def test_r3gan_starts_as_a_linear_discriminator() -> None:
     torch.testing.assert_close(half, torch.zeros_like(half), rtol=0, atol=1e-5)
 
 
-NETWORKS = {
-    "mlp points G": (lambda width: build("mlp", width, (2,))[0], (4,)),
-    "mlp points D": (lambda width: build("mlp", width, (2,))[1], (2,)),
-}
-NETWORKS |= {f"{name} G": (lambda width, name=name: build(name, width)[0], (4,)) for name in ARCHITECTURES}
-NETWORKS |= {f"{name} D": (lambda width, name=name: build(name, width)[1], IMAGE) for name in ARCHITECTURES}
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_row_depends_on_its_own_parameters_and_inputs_alone(name: str) -> None:
     make, shape = NETWORKS[name]
@@ -289,124 +258,6 @@ def test_a_row_is_the_same_alone(name: str) -> None:
     for i in range(ROWS):
         row = slice(i, i + 1)
         torch.testing.assert_close(together[row], network(weights[row], x[row]), rtol=1e-4, atol=1e-5)
-
-
-# --- initialisation ---
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_rows_initial_weights_are_the_same_alone(name: str) -> None:
-    network, width = NETWORKS[name][0](WIDE), torch.tensor([1.0, 0.5, 0.25])
-    together = network.init(KEYS, width)
-    assert together.shape == (ROWS, network.size)
-    for i in range(ROWS):
-        assert torch.equal(together[i : i + 1], network.init(KEYS[i : i + 1], width[i : i + 1]))
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_rows_and_layers_start_with_different_weights(name: str) -> None:
-    network = NETWORKS[name][0](WIDE)
-    weights = network.init(KEYS, FULL)
-    nonzero = weights[weights != 0]
-    assert len(nonzero.unique()) > 0.99 * len(nonzero)
-
-
-def expected_std(layer: Layer) -> float:
-    """He et al. 2015 (arXiv:1502.01852)."""
-    taps = {"linear": 1, "down": 16, "up": 4, "conv": layer.side**2, "basis": 1}[layer.kind]
-    return layer.gain / math.sqrt(taps * layer.inputs / layer.groups)
-
-
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_initial_weights_have_the_variance_of_the_smaller_network_and_biases_are_zero(name: str, width: int) -> None:
-    make = NETWORKS[name][0]
-    network, smaller = make(WIDE), make(width)
-    tensors = network.split(network.init(torch.arange(200), torch.full((200,), width / WIDE)))
-    for (weight, bias), layer in zip(tensors, smaller.layers, strict=True):
-        used_weights = weight[weight != 0]
-        if layer.gain > 0:
-            assert used_weights.std().item() == pytest.approx(expected_std(layer), rel=0.06)
-        else:
-            assert len(used_weights) == 0
-        assert (bias == 0).all()
-
-
-def test_initial_weights_are_the_keys_own_draws() -> None:
-    """One stream a layer, in the order of the layers: what a seed means must not change."""
-    network = build("dcgan")[1]
-    for index, (layer, (weight, _)) in enumerate(
-        zip(network.layers, network.split(network.init(KEYS, FULL)), strict=True)
-    ):
-        draws = normal(fold_in(KEYS, index), *layer.weight_shape)
-        torch.testing.assert_close(weight, draws * expected_std(layer), rtol=1e-5, atol=0)
-    assert [layer.gain for layer in network.layers] == [LEAKY_GAIN, LEAKY_GAIN, 1.0]
-
-
-# --- narrower rows in the same tensors ---
-
-
-def used(wide: Network, narrow: Network) -> Tensor:
-    """Which parameters of the wide network [P] are the narrow network's: the first of each layer's both sides."""
-    masks = []
-    for big, small in zip(wide.layers, narrow.layers, strict=True):
-        weight = torch.zeros(big.weight_shape, dtype=torch.bool)
-        weight[tuple(slice(n) for n in small.weight_shape)] = True
-        masks += [weight.flatten(), torch.arange(big.outputs) < small.outputs]
-    return torch.cat(masks)
-
-
-def awake(network: Network) -> Network:
-    """Without the layers that start at zero."""
-    return replace(network, layers=tuple(replace(layer, gain=1.0) for layer in network.layers))
-
-
-def narrow_rows(wide: Network, mask: Tensor) -> Tensor:
-    """Rows of half the width, initialised and then changed wherever training may change them."""
-    weights = wide.init(KEYS, torch.full((ROWS,), NARROW / WIDE))
-    return weights + 0.2 * random(ROWS, wide.size, seed=7) * mask
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_units_beyond_the_width_start_at_zero(name: str) -> None:
-    make = NETWORKS[name][0]
-    wide, narrow = awake(make(WIDE)), make(NARROW)
-    weights, mask = wide.init(KEYS, torch.full((ROWS,), NARROW / WIDE)), used(wide, narrow)
-    assert (weights[:, ~mask] == 0).all()
-    biases = sum(layer.outputs for layer in narrow.layers)
-    assert ((weights[:, mask] != 0).sum(dim=1) == narrow.size - biases).all()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_narrow_row_is_the_smaller_network(name: str) -> None:
-    make, shape = NETWORKS[name]
-    wide, narrow = make(WIDE), make(NARROW)
-    mask = used(wide, narrow)
-    weights, x = narrow_rows(wide, mask), random(ROWS, BATCH, *shape)
-    assert mask.sum() == narrow.size
-    torch.testing.assert_close(wide(weights, x), narrow(weights[:, mask], x), rtol=1e-4, atol=1e-5)
-
-
-GANS = [("mlp", (2,)), *((name, IMAGE) for name in ARCHITECTURES)]
-
-
-@pytest.mark.parametrize(("name", "shape"), GANS)
-def test_units_beyond_the_width_get_no_gradient_from_losses_and_penalty(name: str, shape: tuple[int, ...]) -> None:
-    """Exactly zero, also by the penalty's second derivative, so that no optimiser ever wakes them."""
-    (wide_g, wide_d), (narrow_g, narrow_d) = build(name, WIDE, shape), build(name, NARROW, shape)
-    mask_g, mask_d = used(wide_g, narrow_g), used(wide_d, narrow_d)
-    g, d = narrow_rows(wide_g, mask_g).requires_grad_(), narrow_rows(wide_d, mask_d).requires_grad_()
-    real = random(ROWS, BATCH, *shape).requires_grad_()
-    weights = torch.full((ROWS, BATCH), 1 / BATCH)
-
-    penalty = gradient_penalty(wide_d(d, real).squeeze(-1), real, weights).sum()
-    (by_penalty,) = torch.autograd.grad(penalty, d)
-    fake = wide_g(g, random(ROWS, BATCH, 4, seed=3))
-    by_loss_d, by_loss_g = torch.autograd.grad(wide_d(d, fake).square().sum(), (d, g))
-
-    for gradient, mask in ((by_penalty, mask_d), (by_loss_d, mask_d), (by_loss_g, mask_g)):
-        assert (gradient[:, ~mask] == 0).all()
-        assert (gradient[:, mask] != 0).float().mean() > 0.5
 
 
 @pytest.mark.parametrize("rows", [1, 2])

@@ -31,6 +31,7 @@ def test_what_was_saved_comes_back(env: GANVectorEnv, path: Path) -> None:
     assert saved.sizes == env.population.config
     assert saved.datasets == ("ring", "grid", "ring")
     assert saved.sample_shape == (2,)
+    assert saved.crashed == (False, False, False)
     assert torch.equal(saved.weights, env.population.state.ema)
     assert torch.equal(saved.keys, env.population.settings.key)
 

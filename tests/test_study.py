@@ -11,7 +11,7 @@ from agents.study import TUNINGS_APART, Study
 from agents.study_options import StudyOptions
 from baselines.options import PolicyOptions
 from baselines.tune import Tuned, TuneOptions
-from gan_env import ConfigError
+from gan_env import ConfigError, DataError
 from gan_env.files import write_json
 
 TAKEN = {"ppo": 1000, "sac": 900, "residual": 1500}
@@ -49,6 +49,20 @@ def test_a_policy_that_cannot_act_is_refused_before_anything_is_trained(
     env = {"knobs": ["r1"], "compile": False, "metric_samples": 32}
     with pytest.raises(ConfigError, match="instance_noise"):
         study(tmp_path, "ppo", env=env, policies=("fixed", "diffusion"), rows=2).play()
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [({"instances": {"lr_q": 1}}, "lr_q"), ({"datasets": ["mnist"], "data_root": "nowhere"}, "nowhere/MNIST")],
+)
+def test_a_setting_that_can_t_be_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, Any], message: str
+) -> None:
+    monkeypatch.delattr(Study, "train")
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda self: None)  # nothing comes
+    settings = {"other": {"env": env}}
+    with pytest.raises((ConfigError, DataError), match=f"settings.other: .*{message}"):
+        study(tmp_path, "ppo", env={"compile": False, "metric_samples": 32}, settings=settings, rows=2).play()
 
 
 def test_schedules_are_tuned_opponents_and_what_controllers_correct(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def test_a_crash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     summary = run.train()
     assert summary["crashed"] == [False, True]
     assert summary["final"][1] > summary["final"][0]
+    assert load_generators(run.folder / "generator.safetensors", torch.device("cpu")).crashed == (False, True)
     assert [row["crashed"] for row in rows(run.folder)[::4]] == ["0", "1"]
 
 

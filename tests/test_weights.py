@@ -74,6 +74,12 @@ def test_all_missing_weights_are_named_at_once(tmp_path: Path) -> None:
     assert find_all({NET: str(path)})[NET].sha256 == SHA256
 
 
+def test_digits_in_a_name_of_ones_own_promise_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "net-20151205.pth"
+    path.write_bytes(CONTENT)
+    assert find_weights(NET, str(path)).sha256 == SHA256
+
+
 def test_a_given_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"--net .*gone\.pth: there is no such file"):
         find_weights(NET, str(tmp_path / "gone.pth"))

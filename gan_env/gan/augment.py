@@ -83,7 +83,7 @@ class Augmentation:
         return len(PARTS) + sum(AMOUNTS.values())
 
     def probabilities(self, umbrella: Tensor, own: Mapping[str, Tensor]) -> Tensor:
-        """The parts' probabilities: 1 - (1 - umbrella)(1 - own), as if each of the two knobs threw a coin.
+        """The parts' probabilities: umbrella + own (1 - umbrella), as if each of the two knobs threw a coin.
 
         Args:
             umbrella: the knob `augment`, [N]; counts for the parts in `UMBRELLA`.
@@ -95,7 +95,7 @@ class Augmentation:
         columns = []
         for part in self.parts:
             shared = umbrella if part in UMBRELLA[len(self.sample_shape)] else torch.zeros_like(umbrella)
-            columns.append(1 - (1 - shared) * (1 - own[part]) if part in own else shared)
+            columns.append(shared + own[part] * (1 - shared) if part in own else shared)  # exact where one is 0
         return torch.stack(columns, dim=1) if columns else umbrella.new_zeros(len(umbrella), 0)
 
     def apply(self, x: Tensor, draws: Tensor, probabilities: Tensor, strength: Tensor | None = None) -> Tensor:

@@ -101,6 +101,10 @@ def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     Of real samples it is R1, of fake ones R2. Rows and samples do not mix in the discriminator, so one gradient of the
     sum holds each sample's own.
 
+    In an update the inputs are what the discriminator sees, after noise and augmentation; StyleGAN2-ADA and R3GAN take
+    the gradient by the images before their augmentation. For noise, flips, turns and shifts that is the same; colours,
+    holes and scaling change how steep it is.
+
     Args:
         logits: [N, B], computed from `inputs` with gradients enabled.
         inputs: [N, B, *shape], requiring gradients.

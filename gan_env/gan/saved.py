@@ -36,6 +36,7 @@ class SavedGenerators:
         data_root: the folder that their files were in.
         weights: averaged weights, [N, P].
         keys: the rows' random keys, int64 [N].
+        crashed: which rows crashed; their weights are those of the last decision, finite or not.
     """
 
     sizes: PopulationConfig
@@ -44,6 +45,7 @@ class SavedGenerators:
     data_root: str
     weights: Tensor
     keys: Tensor
+    crashed: tuple[bool, ...]
 
     @torch.no_grad()
     def sample(self, row: int, count: int) -> Tensor:
@@ -60,13 +62,24 @@ class SavedGenerators:
         return torch.cat(parts)[:count]
 
 
-def save_generators(path: Path, population: Population, datasets: Sequence[str], data_root: str = "data") -> None:
-    """Writes the averaged generators of all rows, the name of each row's data set, and where its files are."""
+def save_generators(
+    path: Path, population: Population, datasets: Sequence[str], data_root: str = "data", crashed: Sequence[bool] = ()
+) -> None:
+    """Writes the averaged generators of all rows, the name of each row's data set, and where its files are.
+
+    Args:
+        path: of the file.
+        population: whose generators.
+        datasets: names, [N].
+        data_root: the folder of their files.
+        crashed: which rows crashed, [N]; empty: none.
+    """
     header = {
         "sizes": asdict(population.config),
         "sample_shape": list(population.bank.sample_shape),
         "datasets": list(datasets),
         "data_root": str(Path(data_root).resolve()),
+        "crashed": [bool(row) for row in crashed] or [False] * len(datasets),
     }
     tensors = {"weights": population.state.ema.cpu().contiguous(), "keys": population.settings.key.cpu().contiguous()}
     metadata = {"generators": json.dumps(header)}  # one entry: safetensors writes several in any order
@@ -91,6 +104,7 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
                 data_root=header["data_root"],
                 weights=weights,
                 keys=keys,
+                crashed=tuple(header.get("crashed", [False] * len(keys))),  # files of before have none
             )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(

@@ -222,7 +222,8 @@ class Update:
 def deceive(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
     """Shows the discriminator fakes as if they were real: APA's pseudo augmentation (arXiv:2111.06849).
 
-    The fake is that of the place before in the batch, so that a paired loss does not compare a sample with itself.
+    The fake is that of the place before in the batch, so that a paired loss does not compare a sample with itself. So
+    it is shown as a fake in the same step, too; APA's own are of the generator's step before.
 
     Args:
         real: [N, B, *shape].

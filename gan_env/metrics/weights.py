@@ -61,7 +61,7 @@ class FoundWeights:
 
 
 def find_weights(weights: PretrainedWeights, given: str | None = None) -> FoundWeights:
-    """Finds weights, or downloads them, and checks the hash that their name promises.
+    """Finds weights, or downloads them, and checks the hash that their published name promises.
 
     Args:
         weights: which.
@@ -78,7 +78,7 @@ def find_weights(weights: PretrainedWeights, given: str | None = None) -> FoundW
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     promised = _HASH.search(path.name)
-    if promised and not sha256.startswith(promised.group(1)):
+    if promised and path.name == weights.standard_path.name and not sha256.startswith(promised.group(1)):
         raise WeightsError(f"{path} is damaged: its SHA-256 begins with {sha256[:8]}. Delete it. {_ways(weights)}")
     return FoundWeights(path, sha256)
 
