@@ -36,7 +36,7 @@ STUDY = [
     *(f"env.{key}={value}" for key, value in ENV.items()),
     "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "tunings=2", "oracle_runs=1", "budget=1200",
     "policies=[fixed,random]", "tuned=[schedule,ada]",
-    *(f"~settings.{name}" for name in ("slower_learning", "unseen_shapes", "fashion_mnist")),
+    *(f"~settings.{name}" for name in ("slower_learning", "other_instances", "unseen_shapes", "fashion_mnist")),
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED),
     "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1", "controllers.without_quality.varies=ppo",
