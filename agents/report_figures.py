@@ -88,8 +88,8 @@ def failures_figure(
     """
     shape = (1 + len(config.knobs), len(worst))
     figure, axes = plt.subplots(
-        *shape, figsize=(4 * shape[1], 3 + 1.8 * (shape[0] - 1)), layout="constrained", squeeze=False, sharex=True, sharey="row",
-        height_ratios=[1.6] + [1.0] * len(config.knobs),
+        *shape, figsize=(4 * shape[1], 3 + 1.8 * (shape[0] - 1)), layout="constrained", squeeze=False,
+        sharex=True, sharey="row", height_ratios=[1.6] + [1.0] * len(config.knobs),
     )  # fmt: skip
     budget = config.num_decisions * config.updates_per_decision
     knobs = [knob_table()[name] for name in config.knobs]
