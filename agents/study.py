@@ -102,14 +102,14 @@ class Study:
 
     def _check(self) -> None:
         """Refuses a setting that can't be, or a policy that can't act, before anything is trained."""
-        for setting in (HELD_OUT, *self.options.settings):
-            changes = {**self.options.setting(setting).env, "split": "test"}
+        env = self.env(self.options.changed_env({"split": "test"}), len(self.runs(HELD_OUT)[0]))
+        for name in self.options.policies:
+            load_policy(name).make(env)
+        for name, setting in self.options.elsewhere.items():
             try:
-                env = self.env(self.options.changed_env(changes), len(self.runs(setting)[0]))
+                self.env(self.options.changed_env(setting.env, {"split": "test"}), len(self.runs(name)[0]))
             except (ConfigError, DataError) as error:
-                raise type(error)(f"settings.{setting}: {error}") from error
-            for name in self.options.policies if setting == HELD_OUT else ():
-                load_policy(name).make(env)
+                raise type(error)(f"settings.{name}: {error}") from error
 
     @property
     def mains(self) -> list[tuple[str, int]]:
