@@ -179,7 +179,14 @@ def test_where_an_instance_has_one_run_instances_are_drawn() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "tunings", "apart"),
-    [((1, 24, 4), 1, 0.0), ((5, 24, 4), 1, 0.0), ((5, 24, 4), 1, 0.3), ((3, 12, 1), 1, 0.3), ((5, 24, 4), 4, 0.3)],
+    [
+        ((1, 24, 4), 1, 0.0),
+        ((5, 24, 4), 1, 0.0),
+        ((5, 24, 4), 1, 0.3),
+        ((3, 12, 1), 1, 0.3),
+        ((5, 24, 4), 3, 0.3),
+        ((5, 24, 4), 4, 0.3),
+    ],
 )
 def test_an_interval_of_a_gain_holds_the_truth_as_often_as_it_says(
     shape: tuple[int, int, int], tunings: int, apart: float
