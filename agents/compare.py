@@ -37,8 +37,9 @@ def main(config: DictConfig) -> None:
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
-    (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
     study = Study(options)
+    study.check()
+    (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
     study.play()
     summary = summarize_study(study)
     write_json(folder / "summary.json", summary)

@@ -81,8 +81,18 @@ SCRIPTS |= {name: Script("agents.meta_training", _meta) for name in ("meta", "ma
 
 
 def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
-    """The trained controller in a folder, ready to act in `env`."""
-    return SCRIPTS[script].load(RunFolder(folder, NAME), env)
+    """The trained controller in a folder, ready to act in `env`.
+
+    Args:
+        script: agents/train_SCRIPT.py trained it.
+        folder: of the training, as the script, a study or `agents/report.py --to` left it.
+        env: with the knobs, the observation and the action mode that it was trained with.
+
+    Raises:
+        ConfigError: there is no such script, or no run in the folder.
+    """
+    check_script(script, "script")
+    return SCRIPTS[script].load(RunFolder.open(str(folder))[0], env)
 
 
 def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], arguments: tuple[str, ...]) -> list[str]:

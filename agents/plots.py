@@ -1,6 +1,6 @@
 """The pictures of a comparison: knob trajectories, the metric over the run, samples at four moments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from agents.run_folder import RunFolder
 from baselines.pictures import draw_samples, scale_knob_axis
@@ -19,7 +20,7 @@ from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 
 BAND = (0.1, 0.9)
-SHOWN = 4  # policies beside the learned one in pictures of samples
+SHOWN = 4  # policies in pictures of samples, the learned one among them
 
 
 def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, Any]) -> None:
@@ -27,7 +28,7 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
     config = env_config(**env_options)
     episodes = {name: folder.cached_episodes(name, _missing) for name in summary["policies"]}
     figures = {
-        "knobs": knob_figure(episodes, summary["learned"], config),
+        "knobs": knob_figure({name: [found] for name, found in episodes.items()}, summary["learned"], config),
         "metric": metric_figure(episodes, summary, config),
         "samples": sample_figure(
             {name: folder.path / f"samples/{name}.npy" for name in summary["policies"]}, episodes, summary, config
@@ -38,29 +39,36 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
         plt.close(figure)
 
 
-def knob_figure(episodes: dict[str, Episodes], learned: str, config: EnvConfig) -> Figure:
-    """A column a knob: the learned policy's median and quantile band, and every schedule's line."""
+def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: EnvConfig) -> Figure:
+    """A column a knob: the learned policy's median and quantile band, and a line for each training or tuning of others.
+
+    Schedules of several tunings may go opposite ways: the median over them is nobody's.
+    """
     figure, axes = plt.subplots(
-        1, len(config.knobs), figsize=(4.6 * len(config.knobs), 4.0), layout="constrained", squeeze=False
+        1, len(config.knobs), figsize=(4.6 * len(config.knobs), 4.4), layout="constrained", squeeze=False
     )
     updates = (np.arange(config.num_decisions) + 1) * config.updates_per_decision
-    table = knob_table()
+    table, band = knob_table(), Episodes.join(parts[learned], 0)
     for index, (axis, name) in enumerate(zip(axes[0], config.knobs, strict=True)):
-        for policy, color in _colors(episodes).items():
+
+        def values(episodes: Episodes, name: str = name, index: int = index) -> NDArray[Any]:  # [E, T]
+            return table[name].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
+
+        for policy, color in _colors(parts).items():
             if policy.startswith("random"):
                 continue
-            values = table[name].decode(torch.from_numpy(episodes[policy].coordinates[:, :, index])).numpy()
             mine = policy == learned
-            style = {"lw": 2.5, "zorder": 3} if mine else {"lw": 1.3, "ls": "--" if policy == "replay" else "-"}
-            axis.plot(updates, np.median(values, axis=0), color=color, label=policy, **style)
-            if mine:
-                low, high = np.quantile(values, BAND, axis=0)
-                axis.fill_between(updates, low, high, color=color, alpha=0.2, lw=0)
+            style = {"lw": 2.5, "zorder": 3} if mine else {"lw": 1.3, "ls": "--" if policy.endswith("replay") else "-"}
+            for number, one in enumerate([band] if mine else parts[policy]):
+                label = policy if number == 0 else None
+                axis.plot(updates, np.median(values(one), axis=0), color=color, label=label, **style)
+        low, high = np.quantile(values(band), BAND, axis=0)
+        axis.fill_between(updates, low, high, color=_colors(parts)[learned], alpha=0.2, lw=0)
         scale_knob_axis(axis, table[name])
         axis.set(title=name, xlabel="GAN updates")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("value (median; band: 10 % to 90 % of the runs)")
-    axes[0][-1].legend(fontsize=7, loc="best")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=8)
     return figure
 
 
@@ -134,8 +142,8 @@ def sample_figure(
     return figure
 
 
-def _colors(episodes: dict[str, Episodes]) -> dict[str, Any]:
-    return {name: plt.get_cmap("tab20")(i % 20) for i, name in enumerate(episodes)}
+def _colors(policies: Iterable[str]) -> dict[str, Any]:
+    return {name: plt.get_cmap("tab20")(i % 20) for i, name in enumerate(policies)}
 
 
 def _missing() -> Episodes:

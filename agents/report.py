@@ -16,7 +16,7 @@ import yaml
 from agents.conclusions import conclusions
 from agents.plots import knob_figure, sample_figure
 from agents.publish import check_target, made_by, play_commands, publish
-from agents.readout import REPLAY
+from agents.readout import RATES_REPLAY, REPLAY
 from agents.report_data import policies_csv, runs_csv_gz
 from agents.report_figures import (
     curves_figure,
@@ -36,8 +36,8 @@ from agents.report_tables import (
     name_notes,
     result_table,
 )
-from agents.study import BEST, Study
-from agents.study_options import HELD_OUT, StudyOptions
+from agents.study import Study
+from agents.study_options import BEST, HELD_OUT, StudyOptions
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
 from agents.wording import shown
@@ -89,8 +89,9 @@ class Report:
                     "Performance profiles with 95 % bands: higher is better."),
             *self._seeds(),
             Heading("What the policies do"),
-            Picture("knobs", png(knob_figure(self._few(), self.learned, self.config)),
-                    "Knob trajectories: medians, and the learned policy's band from 10 % to 90 % of the runs."),
+            Picture("knobs", png(knob_figure({n: self.parts[n] for n in self._few()}, self.learned, self.config)),
+                    "Knob trajectories: the learned policy's median and its band from 10 % to 90 % of the runs, and "
+                    "the medians of every other training and tuning by itself."),
             Picture("curves", png(curves_figure(self._few(), self.learned, self.config, metric)),
                     "The log metric over the run: medians, and the learned policy's quartiles."),
             Picture("samples", png(self._samples()), "Samples at four moments of one run on a held-out instance."),
@@ -105,7 +106,8 @@ class Report:
 
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
-        names = [self.learned, self.learned + REPLAY, BEST, "fixed"]
+        replays = (self.learned + suffix for suffix in (RATES_REPLAY, REPLAY))
+        names = [self.learned, next((name for name in replays if name in self.episodes), BEST), BEST, "fixed"]
         names += [name for name in self.episodes if name.startswith("tuned_") or name in self.study.schedules]
         there = {name: self.episodes[name] for name in names if name in self.episodes}
         shape = there[self.learned].coordinates.shape[1:]

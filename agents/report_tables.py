@@ -4,8 +4,8 @@ from typing import Any
 
 from agents.conclusions import picked
 from agents.report_page import Table
-from agents.study import BEST, Study
-from agents.study_options import BASE, HELD_OUT
+from agents.study import Study
+from agents.study_options import BASE, BEST, HELD_OUT
 from agents.wording import shown
 
 COST_NOTES = [
@@ -41,7 +41,7 @@ def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
         ),
         *(
             f"{name} adapts within a run by training copies of its GAN further, which is not among the GAN updates of "
-            "the run."
+            "the run, towards the held-out data that also judges it."
             for name, controller in active.items()
             if controller.script == "maml"
         ),

@@ -59,7 +59,7 @@ class RunFolder:
         found = sorted(Path(path).glob("*/config.yml"))
         if not found:
             raise ConfigError(
-                f"resume={path!r}: there is no */config.yml; expected a run folder such as logs/ppo/ENV_1"
+                f"{path!r} has no */config.yml: expected a run folder such as logs/ppo/gan_env-Points-v0_1"
             )
         config = OmegaConf.load(found[0])
         assert isinstance(config, DictConfig)

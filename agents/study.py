@@ -30,7 +30,16 @@ from agents.controllers import TRAINED, command, hydra_text, load_controller, ru
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
-from agents.study_options import BASE, HELD_OUT, SCHEDULE_KINDS, TRAINING, Controller, StudyOptions
+from agents.study_options import (
+    BASE,
+    BEST,
+    HELD_OUT,
+    SCHEDULE_KINDS,
+    TRAINING,
+    Controller,
+    StudyOptions,
+    opponent_name,
+)
 from baselines.options import PolicyOptions, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
@@ -45,8 +54,6 @@ TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""
 APART = 1_000
 """Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
-BEST = "best_schedule"
-"""The tuned schedule, which everything is compared with."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,6 @@ class Study:
     def play(self) -> None:
         """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
         active, tunings = self.options.active.items(), range(self.options.tunings)
-        self._check()
         trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
         with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
             list(pool.map(self.train, *zip(*trainings, strict=True)))
@@ -100,7 +106,7 @@ class Study:
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Refuses a setting that can't be, or a policy that can't act, before anything is trained."""
         env = self.env(self.options.changed_env({"split": "test"}), len(self.runs(HELD_OUT)[0]))
         for name in self.options.policies:
@@ -168,7 +174,7 @@ class Study:
 
     def tuned(self, kind: str, seed: int = 0) -> Tuned:
         """Tunes an opponent on the training instances."""
-        name, first = self.opponent_name(kind), len(SPACES) * seed + sorted(SPACES).index(kind)
+        name, first = opponent_name(kind), len(SPACES) * seed + sorted(SPACES).index(kind)
         found = self._tune(f"{name}-{seed}", kind, self.budget, TUNE_SEED + TUNINGS_APART * first)
         policy = self.path / "configs/policy" / f"tuned_{kind}_{seed}.yaml"
         if not policy.exists():
@@ -223,15 +229,10 @@ class Study:
 
     # --- who plays where ---
 
-    @staticmethod
-    def opponent_name(kind: str) -> str:
-        """The name that a tuned opponent of a kind plays under."""
-        return BEST if kind == "schedule" else f"tuned_{kind}"
-
     @property
     def opponents(self) -> dict[str, str]:
         """The kind of each tuned opponent, by its name."""
-        return {self.opponent_name(kind): kind for kind in self.options.tuned}
+        return {opponent_name(kind): kind for kind in self.options.tuned}
 
     @property
     def bases(self) -> dict[str, str]:

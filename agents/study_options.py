@@ -17,8 +17,15 @@ BASE = "_base"
 """Suffix of the name under which what a controller corrects plays by itself."""
 SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react."""
+BEST = "best_schedule"
+"""The tuned schedule, which everything is compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
 """What every study has: test instances of the environment's own ranges as a setting, and runs on training instances."""
+
+
+def opponent_name(kind: str) -> str:
+    """The name that a tuned opponent of a kind plays under."""
+    return BEST if kind == "schedule" else f"tuned_{kind}"
 
 
 @dataclass(frozen=True)
@@ -147,8 +154,7 @@ class StudyOptions:
     def _check_settings(self) -> None:
         taken = {HELD_OUT, TRAINING} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: these every study has")
-        players = [*self.policies, *(f"tuned_{kind}" for kind in self.tuned), *self.controllers]
-        players += [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, BASE)]
+        players = [*self._others(), *self.controllers]
         for name, setting in self.elsewhere.items():
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
@@ -156,7 +162,7 @@ class StudyOptions:
     def _check_controllers(self) -> None:
         mains = [name for name, c in self.active.items() if c.varies is None]
         require(bool(mains), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
-        clash = sorted({*self.policies, "oracle"} & self.controllers.keys())
+        clash = sorted({"oracle", *self._others()} & self.controllers.keys())
         require(not clash, "controllers", clash, "names that no other policy has")
         everywhere = [HELD_OUT, *self.settings]
         for name, controller in self.active.items():
@@ -168,6 +174,11 @@ class StudyOptions:
                 require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
             played = not controller.settings or HELD_OUT in controller.settings
             require(played, f"controllers.{name}.settings", controller.settings, f"{HELD_OUT} among them, or none")
+
+    def _others(self) -> list[str]:
+        """Names of what plays and is no controller: policies, tuned opponents, read-outs and bases of controllers."""
+        of_controllers = [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, BASE)]
+        return [*self.policies, *map(opponent_name, self.tuned), *of_controllers]
 
     @property
     def active(self) -> dict[str, Controller]:

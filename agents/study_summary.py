@@ -6,9 +6,9 @@ import numpy as np
 
 from agents.failures import failures
 from agents.readout import RATES_REPLAY, REPLAY
-from agents.study import BEST, Study
+from agents.study import Study
 from agents.study_costs import break_even, costs
-from agents.study_options import BASE, HELD_OUT
+from agents.study_options import BASE, BEST, HELD_OUT
 from agents.study_oracle import oracle_pool
 from agents.study_scores import arranged, compare_with, gather, run_row, score_row, updates_needed
 from baselines.intervals import performance_profile

@@ -28,7 +28,7 @@ from gan_env.config import require
 
 @dataclass(frozen=True)
 class ARSOptions(AgentOptions):
-    """Hyperparameters of ARS (Mania et al. 2018, arXiv:1803.07055), version V2-t: normalised, top directions.
+    """Hyperparameters of ARS (Mania et al. 2018, arXiv:1803.07055): V2, which normalises; V2-t where `top` is fewer.
 
     Attributes:
         hidden: units of the policy's hidden layers; none: it is linear.

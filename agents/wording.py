@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.study import BEST
-from agents.study_options import BASE
+from agents.study_options import BASE, BEST
 
 SCHEDULES = {
     BEST: "the tuned schedule",

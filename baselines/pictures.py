@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gan_env.config import ConfigError
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 
 Floats = NDArray[np.float32]
@@ -34,12 +35,20 @@ RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
 
 
 def read_decisions(folder: Path) -> dict[str, Floats]:
-    """The numbers of a run folder's `decisions.csv`: column name -> [N, T]."""
-    with (folder / "decisions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    runs = len({row["episode"] for row in rows})
-    numbers = [name for name in rows[0] if name != "instance"]
-    return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
+    """The numbers of a run folder's `decisions.csv`: column name -> [N, T].
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        with (folder / "decisions.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        runs = len({row["episode"] for row in rows})
+        numbers = [name for name in rows[0] if name != "instance"]
+        return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        how = "train that run again, or leave it out"
+        raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error
 
 
 def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:

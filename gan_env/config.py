@@ -95,8 +95,8 @@ class EnvConfig:
         instances: ranges of the instances.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.
-        compile: whether to compile the update program, which takes up to 20 s the first time and is kept on disk;
-            without, training starts at once and is slower.
+        compile: whether to compile the update program, which takes up to 20 s the first time (resnet and
+            r3gan: minutes) and is kept on disk; without, training starts at once and is slower.
     """
 
     datasets: tuple[str, ...] = ("ring", "grid", "spiral", "moons", "pinwheel")

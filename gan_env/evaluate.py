@@ -34,7 +34,7 @@ from gan_env.files import write_json
 from gan_env.gan.data import load_dataset
 from gan_env.gan.dataset import DataError, decode
 from gan_env.gan.saved import NAME, load_generators
-from gan_env.metrics.diversity import coverage_and_density, neighbour_radii
+from gan_env.metrics.diversity import NEAREST, coverage_and_density, neighbour_radii
 from gan_env.metrics.published import (
     EXTRACTORS,
     FID_DIMENSION,
@@ -68,6 +68,9 @@ AS_MANY = ("precision", "recall", "lpips_real", "coverage", "density")
 PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
+FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "frechet": NEAREST + 1, "prc": 4, "fid": 2}
+"""Metric -> how many real images it takes: KID's subset size, more than the neighbours that are looked at (those of the
+loop look at real images' together), enough for a covariance."""
 WEIGHTS = {"inception-v3-compat": INCEPTION, "vgg16": VGG16, "lpips": ALEXNET}
 """Pretrained network -> its weights."""
 
@@ -142,7 +145,7 @@ class Evaluator:
             if name != "lpips"
         ]
         self._sha256 = {name: found[WEIGHTS[name]].sha256 for name in networks}
-        self._measures: dict[tuple[str, str, int], tuple[Reference, list[Measure]]] = {}
+        self._measures: dict[tuple[str, str, tuple[int, ...]], tuple[Reference, list[Measure]]] = {}
 
     def evaluate(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Measures all rows of a run and merges the numbers into its `metrics.json`.
@@ -152,15 +155,17 @@ class Evaluator:
 
         Raises:
             DataError: generators or data can't be read.
-            ConfigError: they are not images, or there are too few real ones.
+            ConfigError: they are not images, or the real ones are too few or of another shape.
         """
+        path = folder / "metrics.json"
+        known = read_metrics(path)
         saved = load_generators(folder / NAME, self.device)
         images = len(saved.sample_shape) == 3
         require(images, "RUN", str(folder), "a run on images; for 2-D points see the metrics in its summary.json")
         numbers: dict[str, dict[str, Any]] = {}
         for row, dataset in enumerate(saved.datasets):
             root = self.options.data_root or saved.data_root
-            reference, measures = self._against(dataset, root, saved.sample_shape[-1])
+            reference, measures = self._against(dataset, root, tuple(saved.sample_shape))
             samples = saved.sample(row, self.options.samples)
             crashed = saved.crashed[row] or not bool(samples.isfinite().all())
             for measure in measures:
@@ -173,23 +178,23 @@ class Evaluator:
                     entry = numbers.setdefault(name, {"values": [], **about, "reference": against})
                     entry["values"].append(values.get(name))
         for entry in numbers.values():
-            known = [value for value in entry["values"] if value is not None]
-            entry["value"] = sum(known) / len(known) if known else None
-        path = folder / "metrics.json"
-        write_json(path, (json.loads(path.read_text()) if path.exists() else {}) | numbers)
+            there = [value for value in entry["values"] if value is not None]
+            entry["value"] = sum(there) / len(there) if there else None
+        write_json(path, known | numbers)
         return numbers
 
-    def _against(self, dataset: str, root: str, side: int) -> tuple[Reference, list[Measure]]:
+    def _against(self, dataset: str, root: str, shape: tuple[int, ...]) -> tuple[Reference, list[Measure]]:
         """The reference images of a data set, loaded once, and all that is measured against them."""
-        if (dataset, root, side) not in self._measures:
-            reference = load_reference(dataset, root, side, self.options)
-            self._measures[dataset, root, side] = reference, self._measures_against(reference)
-        return self._measures[dataset, root, side]
+        if (dataset, root, shape) not in self._measures:
+            reference = load_reference(dataset, root, shape, self.options)
+            self._measures[dataset, root, shape] = reference, self._measures_against(reference)
+        return self._measures[dataset, root, shape]
 
     def _measures_against(self, reference: Reference) -> list[Measure]:
         measures = []
         for extractor in self._extractors:
-            compute = partial(published_metrics, reference=reference, extractor=extractor)
+            features = reference.features(extractor, self.options.samples)
+            compute = partial(published_metrics, real=features, extractor=extractor)
             measures.append(Measure(list(extractor.layers), extractor.name, self._sha256[extractor.name], compute))
         if self._lpips is not None:
             distance = partial(lpips_diversity, network=self._lpips, device=self.device)
@@ -205,20 +210,38 @@ class Evaluator:
         return measures
 
 
-def load_reference(dataset: str, root: str, side: int, options: EvaluateOptions) -> Reference:
+def read_metrics(path: Path) -> dict[str, Any]:
+    """What was measured before, which new numbers join; nothing where there is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        found = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}): delete it, and measure again what it held") from error
+    return dict(found)
+
+
+def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: EvaluateOptions) -> Reference:
     """The real images of a data set in `root` that samples are measured against; warns where they are few for FID.
 
     Raises:
         DataError: the data can't be read.
-        ConfigError: there are too few for KID.
+        ConfigError: there are too few for a metric, or they are of another shape than the samples, (C, H, W).
     """
-    pools = load_dataset(dataset, root, side)
+    pools = load_dataset(dataset, root, shape[-1])
     images: Tensor = getattr(pools, options.reference)
-    expected = f"at least KID's subset size {KID_SUBSET} images: use --metrics without kid"
-    if len(pools.train) >= KID_SUBSET:
-        expected += f", or --reference train, which has {len(pools.train)}"
-    enough = len(images) >= KID_SUBSET or "kid" not in options.metrics
-    require(enough, f"{dataset}.{options.reference}", len(images), expected)
+    expected = f"{shape} as the samples have it: images like those that the run was trained on (--data-root)"
+    require(
+        tuple(images.shape[1:]) == shape, f"shape of {dataset}'s images in {root}", tuple(images.shape[1:]), expected
+    )
+    for metric, fewest in FEWEST.items():
+        expected = f"at least {fewest} images, which {metric} takes: use --metrics without {metric}"
+        if len(pools.train) >= fewest:
+            expected += f", or --reference train, which has {len(pools.train)}"
+        enough = len(images) >= fewest or metric not in options.metrics
+        require(enough, f"{dataset}.{options.reference}", len(images), expected)
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
     reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
@@ -275,6 +298,10 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     lines = [" " * width + "".join(f"{name:>11}" for name in names)]
     for run, numbers in results.items():
         lines.append(f"{run:<{width}}" + "".join(shown(numbers[name]["value"]) for name in names))
+    for run, numbers in results.items():
+        rows = next(iter(numbers.values()))["values"]
+        if 0 < (crashed := rows.count(None)) < len(rows):
+            lines.append(f"{run}: {crashed} of {len(rows)} crashed, the numbers are means of the others")
     notes: dict[str, list[str]] = {}
     for numbers in results.values():
         for name, entry in numbers.items():

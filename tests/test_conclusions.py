@@ -26,7 +26,8 @@ def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "worst": [{"instance": 3, "dataset": "ring", "gain": -0.4}],
         "explained": {"lr_g": {"correlation": 0.6, "p": 0.001}, "width": {"correlation": 0.1, "p": 0.5}},
     }
-    policies = {"ppo": row(gain), "best_schedule": row(interval(0, 0, 0), crashes=2), "fixed": row(interval(-1, -2, 0))}
+    tuned = row(interval(0, 0, 0), crashes=2, seeds=2, **SPREAD)
+    policies = {"ppo": row(gain), "best_schedule": tuned, "tuned_rates": tuned, "fixed": row(interval(-1, -2, 0))}
     base = {
         "learned": "ppo",
         "base": None,
@@ -75,10 +76,18 @@ def test_the_target_needs_estimate_and_interval(chance: dict[str, Any], words: s
     assert words in conclusions(made)[1]
 
 
-def test_the_target_needs_trainings() -> None:
+@pytest.mark.parametrize(
+    ("trainings", "tunings", "words"),
+    [(5, 2, "is met."), (4, 2, "is not met."), (5, 1, "is not met. That schedule was")],
+)
+def test_the_target_needs_trainings_and_tunings(trainings: int, tunings: int, words: str) -> None:
     made = summary(interval(0.1, 0.05, 0.15))
-    made["settings"]["held_out"]["policies"]["ppo"] |= {"probability": interval(0.9, 0.8, 1), "seeds": 4} | SPREAD
-    assert "is not met" in conclusions(made)[1]
+    policies = made["settings"]["held_out"]["policies"]
+    policies["ppo"] |= {"probability": interval(0.9, 0.8, 1), "seeds": trainings} | SPREAD
+    policies["best_schedule"]["seeds"] = tunings
+    sentence = conclusions(made)[1]
+    assert words in sentence
+    assert ("luck of its tuning" in sentence) == (tunings == 1)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +192,16 @@ def test_the_gain_by_data_set_is_said_where_there_are_several() -> None:
 
 
 def test_an_ablation_says_what_was_found() -> None:
-    rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": 2}]
-    text = "\n".join(conclusions(summary(interval(0.1, 0, 1), ablations=rows)))
-    assert "blind is worse than ppo: -0.200 [-0.300, -0.100]" in text
+    gain = interval(-0.2, -0.3, -0.1) | {"over_instances": [-0.4, 0.1]}
+    text = "\n".join(
+        conclusions(
+            summary(interval(0.1, 0, 1), ablations=[{"name": "blind", "varies": "ppo", "gain": gain, "seeds": 2}])
+        )
+    )
+    assert (
+        "blind is worse than ppo: -0.200 [-0.300, -0.100] ([-0.400, +0.100] with instances drawn anew as well, which"
+        in text
+    )
 
 
 def test_feedback_is_what_is_left_beside_the_learning_rates_that_were_given() -> None:

@@ -76,6 +76,13 @@ def test_a_damaged_run_is_named(tmp_path: Path, name: str, content: str) -> None
         draw(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "episode,updates,log_metric\n", "episode,updates,log_metric\n0,10,1.0\n0,2"])
+def test_damaged_decisions_are_named(tmp_path: Path, content: str) -> None:
+    (write_finished(tmp_path / "bad") / "decisions.csv").write_text(content)
+    with pytest.raises(ConfigError, match=r"bad has a damaged decisions\.csv .*train that run again"):
+        draw(tmp_path)
+
+
 def test_the_command_refuses_a_bad_folder_in_one_line(tmp_path: Path) -> None:
     write_run(tmp_path / "no_run", COLUMNS)
     command = [sys.executable, str(ROOT / "baselines/contact_sheet.py"), str(tmp_path)]

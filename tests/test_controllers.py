@@ -77,7 +77,7 @@ def test_a_base_is_named_like_a_policy() -> None:
 
 def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) -> None:
     env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, compile=False, metric_samples=32)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ConfigError, match=r"mistyped' has no \*/config\.yml: expected a run folder"):
         load_controller("ppo", tmp_path / "mistyped", env)
     assert not list(tmp_path.iterdir())
 

@@ -155,6 +155,7 @@ def test_a_crashed_row_is_told_and_left_out_of_the_mean(run: Path, generators: G
     numbers = Evaluator(EvaluateOptions(("frechet",), 40)).evaluate(run)
     assert numbers["frechet"]["values"][1] is None
     assert numbers["frechet"]["value"] == numbers["frechet"]["values"][0]
+    assert "a: 1 of 2 crashed, the numbers are means of the others" in table({"a": numbers})
 
 
 def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
@@ -164,19 +165,21 @@ def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
         "samples": 7,
         "reference": "some images",
     }
-    results = {"one": {"fid": {"value": 12.5, **about}}, "longer": {"fid": {"value": None, **about}}}
+    results = {
+        "one": {"fid": {"value": 12.5, "values": [12.5], **about}},
+        "longer": {"fid": {"value": None, "values": [None], **about}},
+    }
     lines = table(results).splitlines()
     assert lines[0].split() == ["fid"]
     assert lines[1].split() == ["one", "12.5"]
-    assert lines[2].split() == ["longer", "crashed"]
+    assert lines[2:4] == ["longer    crashed", ""]
     assert lines[-1] == "fid: an extractor (01234567), 7 samples against some images"
 
 
 def test_a_number_of_samples_alone_is_shown_against_nothing() -> None:
     about = {"extractor": "an extractor", "extractor_hash": "0123456789abcdef", "samples": 7, "reference": None}
-    assert (
-        table({"one": {"isc": {"value": 2.0, **about}}}).splitlines()[-1] == "isc: an extractor (01234567), 7 samples"
-    )
+    shown = table({"one": {"isc": {"value": 2.0, "values": [2.0], **about}}})
+    assert shown.splitlines()[-1] == "isc: an extractor (01234567), 7 samples"
 
 
 @pytest.mark.parametrize(
@@ -227,8 +230,39 @@ def test_too_few_real_images_are_refused_before_any_are_drawn(
     use_images(monkeypatch, train, held_out=40)
     monkeypatch.setattr("gan_env.gan.saved.SavedGenerators.sample", None)
     evaluator = Evaluator(EvaluateOptions(("kid",), KID_SUBSET, {STAND_IN: str(stood_in)}))
-    with pytest.raises(ConfigError, match=rf"fashion_mnist\.held_out=40 .*KID's subset size 1000 images: {remedy}"):
+    with pytest.raises(ConfigError, match=rf"fashion_mnist\.held_out=40 .*1000 images, which kid takes: {remedy}"):
         evaluator.evaluate(run)
+
+
+@pytest.mark.parametrize(("metric", "enough"), [("fid", 2), ("prc", 4), ("frechet", 6), ("coverage", 6)])
+def test_every_metric_says_how_many_real_images_it_takes(
+    run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch, metric: str, enough: int
+) -> None:
+    evaluator = Evaluator(EvaluateOptions((metric,), 20, {STAND_IN: str(stood_in)}, data_root=str(run.parent)))
+    use_images(monkeypatch, train=1, held_out=enough - 1)
+    with pytest.raises(ConfigError, match=f"at least {enough} images, which {metric} takes: use --metrics without"):
+        evaluator.evaluate(run)
+    use_images(monkeypatch, train=1, held_out=enough)
+    numbers = evaluator.evaluate(run)
+    assert all(value is not None for entry in numbers.values() for value in entry["values"])
+
+
+def test_colour_images_for_a_grey_generator_are_refused(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "colour"
+    folder.mkdir()
+    for index in range(40):
+        Image.new("RGB", (28, 28), (index, 0, 0)).save(folder / f"{index}.png")
+    with pytest.raises(ConfigError, match=r"image_folder's images in .*=\(3, 28, 28\).*\(1, 28, 28\).*--data-root"):
+        load_reference("image_folder", str(folder), (1, 28, 28), EvaluateOptions(("frechet",)))
+
+
+def test_a_damaged_file_of_metrics_is_told_before_anything_is_measured(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / "metrics.json").write_text("{")
+    monkeypatch.setattr(evaluate, "load_generators", None)
+    with pytest.raises(DataError, match=r"metrics\.json is damaged .*delete it"):
+        Evaluator(EvaluateOptions(("frechet",))).evaluate(run)
 
 
 def test_a_small_held_out_set_can_give_way_to_training_images(
@@ -308,7 +342,7 @@ def test_fid_of_few_images_is_warned_of_in_one_line(
     warned: bool,
 ) -> None:
     use_images(monkeypatch, train=10, held_out=images)
-    load_reference("fashion_mnist", "data", 28, EvaluateOptions((metric,), samples))
+    load_reference("fashion_mnist", "data", (1, 28, 28), EvaluateOptions((metric,), samples))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == warned
     if warned:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from gan_env import ConfigError
 from gan_env.gan.data import decode
@@ -93,7 +94,7 @@ def test_all_metrics_are_torch_fidelitys_own(extractor: Extractor, reference: Re
         input1=Images(samples), input2=Images(reference.images[: len(samples)]), feature_extractor=STAND_IN, prc=True,
         feature_extractor_weights_path=str(stand_in), cuda=False, verbose=False, save_cpu_ram=True, cache=False,
     )  # fmt: skip
-    numbers = published_metrics(samples, reference, extractor)
+    numbers = published_metrics(samples, reference.features(extractor, len(samples)), extractor)
     assert numbers["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     assert numbers["isc"] == pytest.approx(expected["inception_score_mean"], rel=1e-5)
     assert numbers["isc_std"] == pytest.approx(expected["inception_score_std"], rel=1e-3)
@@ -107,26 +108,64 @@ def test_all_metrics_are_torch_fidelitys_own(extractor: Extractor, reference: Re
 def test_an_extractor_gives_what_it_is_asked_for_alone(stand_in: Path, reference: Reference) -> None:
     fid = Extractor(STAND_IN, ["fid"], found(stand_in), CPU)
     assert set(fid(pictures(3))) == {"features"}
-    assert set(published_metrics(pictures(50), reference, fid)) == {"fid"}
+    assert set(published_metrics(pictures(50), reference.features(fid, 50), fid)) == {"fid"}
 
 
-def test_the_reference_is_extracted_once(
-    extractor: Extractor, reference: Reference, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = published_metrics(pictures(KID_SUBSET), reference, extractor)
-    seen = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images extractors have been given, call by call."""
+    found = []
     forward = Extractor.__call__
 
     def watched(self: Extractor, images: Tensor) -> dict[str, Tensor]:
-        seen.append(len(images))
+        found.append(len(images))
         return forward(self, images)
 
     monkeypatch.setattr(Extractor, "__call__", watched)
-    assert published_metrics(pictures(KID_SUBSET), reference, extractor) == first
-    assert seen == [KID_SUBSET]
+    return found
+
+
+def test_the_reference_is_extracted_once(extractor: Extractor, reference: Reference, seen: list[int]) -> None:
+    first = reference.features(extractor, KID_SUBSET)
+    again = Reference(reference.images, reference.label, reference.cache).features(extractor, KID_SUBSET)
+    assert seen == [len(reference.images)]
+    assert all(torch.equal(first[name], again[name]) for name in first)
     changed = Reference(reference.images.flip(0), reference.label, reference.cache)
-    published_metrics(pictures(KID_SUBSET), changed, extractor)
-    assert seen == [KID_SUBSET, KID_SUBSET, KID_SUBSET + 50]
+    changed.features(extractor, KID_SUBSET)
+    assert seen == [len(reference.images)] * 2
+
+
+def test_precision_and_recall_alone_need_no_more_real_images_than_samples(
+    stand_in: Path, reference: Reference, seen: list[int]
+) -> None:
+    """And of other numbers of samples the cache holds other features."""
+    alone, both = (Extractor(STAND_IN, metrics, found(stand_in), CPU) for metrics in (["prc"], ["prc", "fid"]))
+    samples = pictures(60, seed=2)
+    few, more = reference.features(alone, 60), reference.features(alone, 70)
+    assert seen == [60, 70]
+    assert torch.equal(few["features"], more["features"][:60])
+    everything = reference.features(both, 60)
+    assert seen == [60, 70, len(reference.images)]
+    numbers = published_metrics(samples, everything, both)
+    assert published_metrics(samples, few, alone) == {name: numbers[name] for name in ("precision", "recall")}
+
+
+def test_the_inception_network_has_the_layers_of_its_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real one with random weights, on small grey images; a file that lacks a weight is refused."""
+    kind, path = FEATURE_EXTRACTORS_REGISTRY["inception-v3-compat"], tmp_path / "inception.pth"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{kind.__module__}.load_state_dict_from_url", lambda *_, **__: {})
+        patch.setattr(kind, "load_state_dict", lambda *_: None)
+        state = kind("random", ["2048"]).state_dict()
+    torch.save(state, path)
+    features = Extractor("inception-v3-compat", ["fid", "isc", "kid"], found(path), CPU)(pictures(3, channels=1))
+    assert {layer: values.shape for layer, values in features.items()} == {
+        "2048": (3, 2048),
+        "logits_unbiased": (3, 1008),
+    }
+    torch.save(dict(list(state.items())[1:]), path)
+    with pytest.raises(WeightsError, match=r"inception\.pth does not hold the weights of inception-v3-compat"):
+        Extractor("inception-v3-compat", ["fid"], found(path), CPU)
 
 
 @pytest.mark.parametrize(

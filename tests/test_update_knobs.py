@@ -23,9 +23,11 @@ NETWORKS.remove(("resnet", True))  # takes minutes to compile; it holds as for r
 def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(
     banks: Callable[[str], DataBank], network: str, compiled: bool
 ) -> None:
-    """Bit by bit: all knobs together at their neutral values, against a program that knows of none."""
-    if compiled and network == "r3gan" and torch.backends.cpu.get_cpu_capability() == "AVX512":
-        pytest.skip("with AVX-512 one rounding differs (6e-8 after two updates), with AVX2 none")
+    """Bit by bit: all knobs together at their neutral values, against a program that knows of none.
+
+    With AVX-512 one rounding of the compiled r3gan differs (6e-8 after two updates), with AVX2 none.
+    """
+    rounded = compiled and network == "r3gan" and torch.backends.cpu.get_cpu_capability() == "AVX512"
     points = network == "points"
     bank, everything = banks("points" if points else "images"), POINT_KNOBS if points else IMAGE_KNOBS
     architecture = "mlp" if points else network
@@ -35,7 +37,8 @@ def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(
     with_all.update(values(everything), 3)
     without.update({}, 3)
     for name in ("g", "d", "ema", "mean_g", "mean_d", "totals"):
-        assert torch.equal(getattr(with_all.state, name), getattr(without.state, name)), name
+        there, expected = getattr(with_all.state, name), getattr(without.state, name)
+        torch.testing.assert_close(there, expected, rtol=0, atol=2e-6 if rounded else 0)
 
 
 def strong(name: str) -> float:

@@ -102,8 +102,9 @@ def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     sum holds each sample's own.
 
     In an update the inputs are what the discriminator sees, after noise and augmentation; StyleGAN2-ADA and R3GAN take
-    the gradient by the images before their augmentation. For noise, flips, turns and shifts that is the same; colours,
-    holes and scaling change how steep it is.
+    the gradient by the images before their augmentation. For noise, flips and turns that is the same;
+    colours, holes and scaling change how steep it is, and a shift moves pixels out, whose gradient does not count here,
+    and blank ones in, whose gradient does.
 
     Args:
         logits: [N, B], computed from `inputs` with gradients enabled.
@@ -122,7 +123,8 @@ def interpolation_penalty(
 ) -> Tensor:
     """E(||grad D(x)|| - 1)^2 between real and fake samples (Gulrajani et al. 2017, arXiv:1704.00028), without lambda.
 
-    Where the gradient vanishes the norm has no derivative; zero is taken for it.
+    In an update both are what the discriminator sees, after noise and augmentation; the paper has neither. Where the
+    gradient vanishes the norm has no derivative; zero is taken for it.
 
     Args:
         critic: inputs [N, B, *shape] -> logits [N, B]; rows and samples do not mix.

@@ -116,11 +116,15 @@ class Reference:
         some = "" if used is None or used >= len(self.images) else f"the first {used} of "
         return f"{self.label}, {some}{len(self.images)} images"
 
-    def features(self, extractor: Extractor) -> dict[str, Tensor]:
-        """Features of every layer; FID's mean and covariance as `mu` and `sigma` if it is among the metrics."""
+    def features(self, extractor: Extractor, samples: int) -> dict[str, Tensor]:
+        """Features of every layer; FID's mean and covariance as `mu` and `sigma` if it is among the metrics.
+
+        An extractor of precision and recall alone sees the first images only, as many as there are `samples`.
+        """
+        images = self.images[:samples] if set(extractor.layers) == {"prc"} else self.images
 
         def compute() -> dict[str, Tensor]:
-            features = extractor(self.images)
+            features = extractor(images)
             if "fid" not in extractor.layers:
                 return features
             statistics = fid_features_to_statistics(features[extractor.layers["fid"]])
@@ -128,23 +132,23 @@ class Reference:
 
         side, channels = self.images.shape[-1], self.images.shape[1]
         how = f"side {side}, {channels} channels as RGB, resized by the extractor, metrics {sorted(extractor.layers)}"
-        key = fingerprint(self.images, self.described(), how, extractor.fingerprint)
+        key = fingerprint(images, self.described(len(images)), how, extractor.fingerprint)
         return cached(self.cache, f"reference-{extractor.name}", key, compute)
 
 
-def published_metrics(samples: Tensor, reference: Reference, extractor: Extractor) -> dict[str, float]:
+def published_metrics(samples: Tensor, real: dict[str, Tensor], extractor: Extractor) -> dict[str, float]:
     """All metrics of an extractor.
 
     Args:
         samples: bytes, [S, C, H, W].
-        reference: the real images. Precision and recall use the first S of them, FID and KID all.
+        real: what `Reference.features` gives. Precision and recall use the first S real images, FID and KID all.
         extractor: decides which metrics.
 
     Returns:
         `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (of Kynkaanniemi et al. 2019,
         arXiv:1904.06991): those of the extractor's metrics.
     """
-    fake, real, layers = extractor(samples), reference.features(extractor), extractor.layers
+    fake, layers = extractor(samples), extractor.layers
     found: dict[str, float] = {}
     if "fid" in layers:
         statistics = {name: real[name].numpy() for name in ("mu", "sigma")}
