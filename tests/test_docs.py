@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
+
 ROOT = Path(__file__).parents[1]
 FIGURE = re.compile(r"[+-]?\d\.\d+ \[[+-]?\d\.\d+, [+-]?\d\.\d+\]")
 ELSEWHERE = ("commit ", "program below")
@@ -38,6 +40,31 @@ def test_the_readmes_figures_of_studies_are_in_their_page() -> None:
     figures, page = FIGURE.findall(section("README.md", "What the studies say")), (ROOT / "docs/studies.md").read_text()
     assert len(figures) >= 16
     assert [figure for figure in figures if figure not in page] == []
+
+
+def test_the_intervals_of_the_stricter_test_are_those_of_its_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = section("docs/studies.md", "How sure are the intervals?")
+    exec(PROGRAM.findall(page)[0], {})
+    assert FIGURE.findall(page) == FIGURE.findall(capsys.readouterr().out)
+
+
+def test_the_distances_of_real_images_are_those_of_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To a hundredth, or to the last digit that is shown: another processor rounds otherwise."""
+    if not DEBIAN_FASHION_MNIST.exists():
+        pytest.skip("needs the images of `apt-get install dataset-fashion-mnist`")
+    monkeypatch.chdir(ROOT)
+    exec(PROGRAM.findall((ROOT / "docs/images.md").read_text())[0], {})
+    table = section("docs/images.md", "How near to the data?").split("| real images | distance |\n|---|---|\n")[1]
+    rows = [line.split("|")[2] for line in table.split("\n\n")[0].splitlines()]
+    shown = [float(number) for row in rows for number in re.findall(r"\d+\.\d", row)]
+    printed = [float(number) for number in re.findall(r"\d+\.\d", capsys.readouterr().out)]
+    assert len(shown) == 8
+    assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
