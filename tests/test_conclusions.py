@@ -244,7 +244,9 @@ def test_a_controller_is_compared_with_what_it_corrects(seeds: int) -> None:
 def test_what_a_controller_corrects_may_be_the_strongest_schedule_and_away_in_a_setting() -> None:
     rival = {"gain": interval(-0.02, -0.04, -0.01), "probability": interval(0.42, 0.35, 0.45)}
     made = summary(interval(0.1, 0.05, 0.15), strongest="residual_base")
-    made["settings"]["held_out"]["policies"]["ppo"] |= {"against": {"residual_base": rival}}
+    held_out = made["settings"]["held_out"]["policies"]
+    held_out["ppo"] |= {"against": {"residual_base": rival}}
+    held_out["residual_base"] = row(interval(0.02, 0.01, 0.04), seeds=3, **SPREAD)
     made["settings"]["far"] = {"policies": {"ppo": row(interval(0.1, 0.05, 0.15))}}
     text = "\n".join(conclusions(made))
     assert "On training instances the schedule that residual corrects is the strongest" in text

@@ -48,7 +48,7 @@ def test_a_policy_that_cannot_act_is_refused_before_anything_is_trained(
     monkeypatch.delattr(Study, "train")
     env = {"knobs": ["r1"], "compile": False, "metric_samples": 32}
     with pytest.raises(ConfigError, match="instance_noise"):
-        study(tmp_path, "ppo", env=env, policies=("fixed", "diffusion"), rows=2).play()
+        study(tmp_path, "ppo", env=env, policies=("fixed", "diffusion"), rows=2).check()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_setting_that_can_t_be_is_refused_before_anything_is_trained(
     monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda self: None)  # nothing comes
     settings = {"other": {"env": env}}
     with pytest.raises((ConfigError, DataError), match=f"settings.other: .*{message}"):
-        study(tmp_path, "ppo", env={"compile": False, "metric_samples": 32}, settings=settings, rows=2).play()
+        study(tmp_path, "ppo", env={"compile": False, "metric_samples": 32}, settings=settings, rows=2).check()
 
 
 def test_schedules_are_tuned_opponents_and_what_controllers_correct(tmp_path: Path) -> None:
