@@ -33,12 +33,13 @@ def main(config: DictConfig) -> None:
     folder = Path(options.folder)
     here = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
     path, known = folder / "study" / "config.yml", folder / "study" / "known.json"
-    write_json(known, go_on(json.loads(known.read_text()) if known.exists() else {}, options, folder))
+    rests_on = go_on(json.loads(known.read_text()) if known.exists() else {}, options, folder)
+    study = Study(options)
+    study.check()  # before anything of a study that is there is touched
+    write_json(known, rests_on)
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
-    study = Study(options)
-    study.check()
     (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
     study.play()
     summary = summarize_study(study)

@@ -102,6 +102,16 @@ def summary(finished: Path) -> dict[str, Any]:
     return dict(json.loads((finished / "summary.json").read_text()))
 
 
+def test_a_study_that_cannot_go_on_is_left_as_it_is(finished: Path) -> None:
+    """What was added can't be: neither the summary is lost, nor does the study rest on it from now on."""
+    files = [finished / name for name in ("summary.json", "study/known.json", "study/config.yml")]
+    before = [path.read_bytes() for path in files]
+    refused = run(command(finished, "+settings.lost.env.instances={lr_q:1}"), finished.parent)
+    assert refused.returncode != 0
+    assert "settings.lost" in refused.stderr and "lr_q" in refused.stderr
+    assert [path.read_bytes() for path in files] == before
+
+
 def test_every_policy_is_there_with_every_run(summary: dict[str, Any]) -> None:
     held_out = summary["settings"]["held_out"]["policies"]
     assert set(held_out) == {*POLICIES, "without_quality", "oracle"}
