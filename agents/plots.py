@@ -48,24 +48,25 @@ def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: E
         1, len(config.knobs), figsize=(4.6 * len(config.knobs), 4.4), layout="constrained", squeeze=False
     )
     updates = (np.arange(config.num_decisions) + 1) * config.updates_per_decision
-    table, band = knob_table(), Episodes.join(parts[learned], 0)
-    for index, (axis, name) in enumerate(zip(axes[0], config.knobs, strict=True)):
+    band, colors = Episodes.join(parts[learned], 0), _colors(parts)
+    knobs = [knob_table()[name] for name in config.knobs]
 
-        def values(episodes: Episodes, name: str = name, index: int = index) -> NDArray[Any]:  # [E, T]
-            return table[name].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
+    def values(episodes: Episodes, index: int) -> NDArray[Any]:  # [E, T]
+        return knobs[index].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
 
-        for policy, color in _colors(parts).items():
+    for index, (axis, knob) in enumerate(zip(axes[0], knobs, strict=True)):
+        for policy, color in colors.items():
             if policy.startswith("random"):
                 continue
             mine = policy == learned
             style = {"lw": 2.5, "zorder": 3} if mine else {"lw": 1.3, "ls": "--" if policy.endswith("replay") else "-"}
             for number, one in enumerate([band] if mine else parts[policy]):
                 label = policy if number == 0 else None
-                axis.plot(updates, np.median(values(one), axis=0), color=color, label=label, **style)
-        low, high = np.quantile(values(band), BAND, axis=0)
-        axis.fill_between(updates, low, high, color=_colors(parts)[learned], alpha=0.2, lw=0)
-        scale_knob_axis(axis, table[name])
-        axis.set(title=name, xlabel="GAN updates")
+                axis.plot(updates, np.median(values(one, index), axis=0), color=color, label=label, **style)
+        low, high = np.quantile(values(band, index), BAND, axis=0)
+        axis.fill_between(updates, low, high, color=colors[learned], alpha=0.2, lw=0)
+        scale_knob_axis(axis, knob)
+        axis.set(title=config.knobs[index], xlabel="GAN updates")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("value (median; band: 10 % to 90 % of the runs)")
     figure.legend(*axes[0][0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=8)

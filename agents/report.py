@@ -106,8 +106,8 @@ class Report:
 
     def _few(self) -> dict[str, Episodes]:
         """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
-        replays = (self.learned + suffix for suffix in (RATES_REPLAY, REPLAY))
-        names = [self.learned, next((name for name in replays if name in self.episodes), BEST), BEST, "fixed"]
+        replay = RATES_REPLAY if self.learned + RATES_REPLAY in self.episodes else REPLAY
+        names = [self.learned, self.learned + replay, BEST, "fixed"]
         names += [name for name in self.episodes if name.startswith("tuned_") or name in self.study.schedules]
         there = {name: self.episodes[name] for name in names if name in self.episodes}
         shape = there[self.learned].coordinates.shape[1:]

@@ -69,8 +69,8 @@ PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
 FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "frechet": NEAREST + 1, "prc": 4, "fid": 2}
-"""Metric -> how many real images it takes: KID's subset size, more than the neighbours that are looked at (those of the
-loop look at real images' together), enough for a covariance."""
+"""Metric -> the fewest real images that it takes: KID's subset size; one more than the neighbours that coverage, which
+comes with the Frechet distance of the loop, and precision look at; two for a covariance."""
 WEIGHTS = {"inception-v3-compat": INCEPTION, "vgg16": VGG16, "lpips": ALEXNET}
 """Pretrained network -> its weights."""
 
