@@ -4,10 +4,17 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.study import Study
-from agents.study_scores import gather
+from agents.study_options import HELD_OUT
+from agents.study_scores import Floats, gather
+from gan_env.config import require
 
 POLICY_COLUMNS = (
     "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",
@@ -47,6 +54,30 @@ def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
     """
     rows = (row for setting in settings for row in _runs(study, setting))
     return gzip.compress(_csv(RUN_COLUMNS, rows), mtime=0)
+
+
+def read_scores(folder: str | Path, policy: str, setting: str = HELD_OUT) -> Floats:
+    """Final log metric of a policy's runs in a setting of a study that was published.
+
+    Returns:
+        [S, I, G]: trainings or tunings (1: there was neither), test instances, GAN seeds.
+
+    Raises:
+        ConfigError: the setting or the policy is not there.
+        FileNotFoundError: `folder` holds no `runs.csv.gz`.
+    """
+    runs = _read(Path(folder) / "runs.csv.gz")
+    require(setting in runs["setting"], "setting", setting, f"one of {np.unique(runs['setting']).tolist()}")
+    runs = runs[runs["setting"] == setting]
+    require(policy in runs["policy"], "policy", policy, f"one of {np.unique(runs['policy']).tolist()}")
+    order = ["training_seed", "instance", "gan_seed"]
+    mine = np.sort(runs[runs["policy"] == policy], order=order)
+    return np.asarray(mine["final"].reshape([len(np.unique(mine[column])) for column in order]), np.float64)
+
+
+@cache
+def _read(path: Path) -> NDArray[Any]:
+    return np.asarray(np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf8"))
 
 
 def _runs(study: Study, setting: str) -> Iterator[list[Any]]:

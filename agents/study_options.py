@@ -219,8 +219,8 @@ class StudyOptions:
 def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, Any]:
     """What a study's cells rest on, if it goes on with these options: what it has had so far, and what is new.
 
-    More may be added to a study: controllers, settings, policies, seeds. What it has had stays as it was, also where it
-    was taken out and is put back.
+    More may be added to a study: controllers, settings, policies, seeds, an oracle. What it has had stays as it was,
+    also where it was taken out and is put back.
 
     Args:
         there: what this function gave when the study was last started; empty: it is new.
@@ -231,7 +231,8 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
         ConfigError: the study would mix results of different options.
     """
     now = _fixed(here)
-    found = _differences(there, now) if there else []
+    kept = {key: value for key, value in there.items() if key in now}  # of an older version: fixed then, free now
+    found = _differences(kept, now) if there else []
     if found:
         raise ConfigError(
             f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
@@ -253,7 +254,10 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
 
 
 _GROWING = ("controllers", "settings", "policies")
-_FREE = ("folder", "policies", "tuned", "tunings", "workers", "seeds", "beside", "settings", "target", "notes")
+_FREE = (
+    "folder", "policies", "tuned", "tunings", "oracle_runs", "workers", "seeds", "beside", "settings", "target",
+    "notes",
+)  # fmt: skip
 """`settings` and `policies` are free where they are lists of names; what these stand for is not."""
 
 

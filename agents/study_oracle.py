@@ -36,7 +36,8 @@ def oracle_pool(study: Study) -> list[PolicyOptions]:
 def play_oracle(study: Study) -> Episodes:
     """Episodes of the best candidate for each instance, chosen on other runs than those that it is scored on."""
     pool = oracle_pool(study)
-    digest = sha256(json.dumps([asdict(policy) for policy in pool]).encode()).hexdigest()[:8]
+    rests_on = [study.options.oracle_runs, *map(asdict, pool)]
+    digest = sha256(json.dumps(rests_on).encode()).hexdigest()[:8]
 
     def run() -> Episodes:
         env = study.env(study.options.changed_env({"split": "test"}))

@@ -38,9 +38,8 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import require, to_dict
 from gan_env.files import write_atomically, write_json
 from gan_env.gan.dataset import decode
-from gan_env.gan.saved import NAME, save_generators
+from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 
-CHECKPOINT = "checkpoint.pt"
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
 

@@ -9,9 +9,13 @@ import pytest
 import torch
 from hypothesis import settings
 
+from gan_env import GANVectorEnv, evaluator
 from gan_env.gan.data import DataBank
 from gan_env.gan.dataset import Dataset
 from gan_env.gan.images import IMAGE_SETS
+from gan_env.gan.saved import save_generators
+from gan_env.metrics import published
+from gan_env.metrics.weights import PretrainedWeights
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 # No deadline (the machine may be busy), few and always the same examples, nothing written to disk.
@@ -132,6 +136,50 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "stand_in.pth"
     torch.save({name: torch.randn(*shape, generator=generator) for name, shape in shapes.items()}, path)
     return path
+
+
+@pytest.fixture
+def stood_in(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in extractor in the place of all real ones, and pixel distance in that of LPIPS."""
+
+    class Pixels(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return (a - b).abs().mean(dim=(1, 2, 3))
+
+    for metric in published.EXTRACTORS:
+        monkeypatch.setitem(published.EXTRACTORS, metric, STAND_IN)
+    weights = PretrainedWeights("a random stand-in", "https://example.org/stand_in.pth", "--stand-in")
+    monkeypatch.setitem(evaluator.WEIGHTS, STAND_IN, weights)
+    monkeypatch.setattr(evaluator, "lpips_network", lambda weights, device: Pixels())
+    return stand_in
+
+
+@pytest.fixture
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads fail at once, and nothing is found in torch's folder."""
+
+    def offline(*_: Any, **__: Any) -> None:
+        raise OSError("no network in tests")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+
+
+@pytest.fixture(scope="session")
+def generators() -> GANVectorEnv:
+    """Two rows of image GANs that were hardly trained."""
+    small: dict[str, Any] = {"num_decisions": 1, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
+    env = GANVectorEnv(2, preset="fashion_mnist", **small)
+    env.reset(seed=0)
+    return env
+
+
+@pytest.fixture
+def image_run(generators: GANVectorEnv, tmp_path: Path) -> Path:
+    """A run folder, `runs/a`, with nothing but these generators."""
+    save_generators(tmp_path / "runs/a/generator.safetensors", generators.population, ["fashion_mnist"] * 2)
+    return tmp_path / "runs/a"
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -25,6 +25,7 @@ import yaml
 from agents.controllers import load_controller
 from agents.report import main as report
 from agents.report import open_study
+from agents.report_data import read_scores
 from baselines.intervals import iqm
 from gan_env import ConfigError
 
@@ -253,11 +254,21 @@ def test_every_run_is_a_row(finished: Path, published: Path, summary: dict[str, 
 
 
 def test_the_summary_follows_from_the_rows(published: Path, summary: dict[str, Any]) -> None:
-    rows = runs(published / "runs.csv.gz")
     for setting, found in summary["settings"].items():
         for name, row in found["policies"].items():
-            final = [float(r["final"]) for r in rows if (r["setting"], r["policy"]) == (setting, name)]
-            assert float(iqm(np.array(final))) == pytest.approx(row["iqm"], abs=1e-4)
+            final = read_scores(published, name, setting)
+            assert float(iqm(final.ravel())) == pytest.approx(row["iqm"], abs=1e-4)
+
+
+def test_published_runs_are_read_back_by_training_instance_and_gan_seed(finished: Path, published: Path) -> None:
+    scores = read_scores(published, "ppo")
+    assert scores.shape == (2, 4, 2)
+    with np.load(finished / "evaluations/held_out/ppo-1.npz") as saved:
+        np.testing.assert_allclose(scores[1].T.ravel(), saved["log_metric"][:, -1], rtol=1e-4)
+    with pytest.raises(ConfigError, match=r"policy='sac' is out of range: expected one of \['best_schedule', .*'ppo'"):
+        read_scores(published, "sac")
+    with pytest.raises(ConfigError, match=r"setting='lost'.*\['faster_learning', 'held_out'"):
+        read_scores(published, "ppo", "lost")
 
 
 def test_what_is_published_is_complete_and_not_more(published: Path, page: str) -> None:

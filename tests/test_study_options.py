@@ -110,6 +110,7 @@ def study(**changes: Any) -> StudyOptions:
         {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
         {"settings": {}},
         {"folder": "elsewhere", "workers": 2, "tuned": ("schedule", "ada")},
+        {"oracle_runs": 0},
     ],
 )
 def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
@@ -139,6 +140,11 @@ def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
     assert go_on(between, first, folder) == between
     with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=2"):
         go_on(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
+
+
+def test_what_is_no_longer_fixed_may_change_in_an_older_study() -> None:
+    there = go_on({}, study(), Path("x")) | {"oracle_runs": 5}
+    assert go_on(there, study(), Path("x")) == go_on({}, study(), Path("x"))
 
 
 def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from agents import study_oracle
+from agents.run_folder import RunFolder
 from agents.study import Study
 from agents.study_options import StudyOptions
-from agents.study_oracle import oracle_pool
+from agents.study_oracle import oracle_pool, play_oracle
+from baselines.options import PolicyOptions
 from baselines.tune import Tuned
 
 
@@ -42,3 +45,14 @@ def test_what_controllers_correct_is_a_candidate_where_it_can_act(
     controllers = {"residual": corrects, "other": corrects | {"env": {"knobs": ["lr_g"]}}}
     options = StudyOptions(folder=str(tmp_path), controllers=controllers, policies=())
     assert [policy.hold for policy in oracle_pool(Study(options))] == [1, 8, 9]
+
+
+def test_an_oracle_of_other_runs_or_candidates_is_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it may be added to a study, or be asked with more runs."""
+    cells: list[str] = []
+    monkeypatch.setattr(RunFolder, "cached_episodes", lambda self, name, run: cells.append(name))
+    for runs, hold in ((1, 1), (2, 1), (1, 2), (1, 1)):
+        monkeypatch.setattr(study_oracle, "oracle_pool", lambda study, hold=hold: [PolicyOptions(hold=hold)])
+        play_oracle(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)))
+    assert len(set(cells)) == 3
+    assert cells[0] == cells[3]

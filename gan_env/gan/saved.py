@@ -20,7 +20,8 @@ from gan_env.gan.population import Population
 from gan_env.gan.update import PopulationConfig, build_networks
 from gan_env.seeding import fold_in, normal
 
-NAME = "generator.safetensors"
+NAME, CHECKPOINT = "generator.safetensors", "checkpoint.pt"
+"""Files of a run's folder: what its training ends with, and what it goes on from until then."""
 _FRESH = 2**20  # a stream of a row's key that training does not use
 _PART = 500  # samples that are drawn at once
 
