@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agents.report_tables import closing_table
 from agents.study import Study
+from agents.study_check import check_study
 from agents.study_options import StudyOptions, go_on
 from agents.study_summary import summarize_study
 from baselines.options import CONFIGS, load, register_presets
@@ -35,7 +36,7 @@ def main(config: DictConfig) -> None:
     path, known = folder / "study" / "config.yml", folder / "study" / "known.json"
     rests_on = go_on(json.loads(known.read_text()) if known.exists() else {}, options, folder)
     study = Study(options)
-    study.check()  # before anything of a study that is there is touched
+    check_study(study)  # before anything of a study that is there is touched
     write_json(known, rests_on)
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from sb3_contrib import ARS, TQC, RecurrentPPO
 from stable_baselines3 import PPO, SAC
@@ -30,7 +31,7 @@ from agents.meta_controller import MetaController
 from agents.meta_training import TrainOptions, controller_path, make_policy
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
-from agents.training import base_policy
+from agents.training import RunOptions, base_policy
 from baselines.options import CONFIGS, load, register_presets
 from baselines.policies import Policy
 from gan_env import PRESETS, GANVectorEnv
@@ -40,6 +41,8 @@ from gan_env.files import write_atomically
 NAME, TRAINED = "controller", "trained.json"
 LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
 """What `load_controller` needs of a run folder; which of the first three are there depends on the script."""
+INTERFACE = ("knobs", "action_mode", "observation")
+"""Fields of an environment that must be those of a controller's training: what it sees, and what its actions mean."""
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_/.][\w/.-]*", re.IGNORECASE)
 """Texts that Hydra's command line takes for what they are without quotes."""
 _TAIL = 2000  # characters of a failed training's output that are shown
@@ -89,10 +92,26 @@ def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
         env: with the knobs, the observation and the action mode that it was trained with.
 
     Raises:
-        ConfigError: there is no such script, or no run in the folder.
+        ConfigError: there is no such script, no finished training of it in the folder, or `env` is another one.
     """
     check_script(script, "script")
-    return SCRIPTS[script].load(RunFolder.open(str(folder))[0], env)
+    run, config = RunFolder.open(str(folder))
+    for name in INTERFACE:
+        here, there = getattr(env.config, name), config.env[name]
+        there = there if isinstance(there, str) else tuple(there)
+        require(here == there, f"env.{name}", here, f"{there!r}, with which the controller in {folder} was trained")
+    try:
+        return SCRIPTS[script].load(run, env)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{folder} lacks {error.filename}: expected a training by train_{script}.py that is finished; "
+            f"`python agents/train_{script}.py resume={folder}` goes on with one"
+        ) from error
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{folder} can't be read as a training by train_{script}.py ({type(error).__name__}: {error}): "
+            "expected the script that trained it; if that is right, its files are damaged: train again"
+        ) from error
 
 
 def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], arguments: tuple[str, ...]) -> list[str]:
@@ -107,6 +126,25 @@ def command(script: str, folder: Path, seed: int, env_options: dict[str, Any], a
     """
     fields = [f"seed={seed}", *arguments, *env_fields(env_options)]
     return [sys.executable, "-m", "agents.controllers", script, str(folder), *fields]
+
+
+def training_options(script: str, fields: Sequence[str]) -> RunOptions:
+    """The options of a training, from fields of its script's configuration as on a command line.
+
+    Raises:
+        ConfigError: there is no such field, or a value is out of range.
+    """
+    kind: type[RunOptions] = import_module(SCRIPTS[script].module).TrainOptions
+    return load(kind, _compose(script, fields))
+
+
+def _compose(script: str, fields: Sequence[str]) -> DictConfig:
+    register_presets()
+    try:
+        with initialize_config_dir(CONFIGS, version_base=None):
+            return compose(f"train_{script}", list(fields))
+    except (ConfigCompositionException, OverrideParseException) as error:
+        raise ConfigError(f"{' '.join(fields)}: {error}") from error
 
 
 def env_fields(options: dict[str, Any]) -> list[str]:
@@ -177,15 +215,12 @@ def main(arguments: list[str]) -> None:
     """Entry point."""
     end_with_parent()
     script, folder, *fields = arguments
-    module = import_module(SCRIPTS[script].module)
-    register_presets()
-    with initialize_config_dir(CONFIGS, version_base=None):
-        config = compose(f"train_{script}", fields)
+    config = _compose(script, fields)
     run = RunFolder(Path(folder), NAME)
     text = OmegaConf.to_yaml(config, resolve=True)
     write_atomically(run.settings / "config.yml", lambda part: part.write_text(text))
     with metered() as costs:
-        trained = module.train(load(module.TrainOptions, config), run)[-1]
+        trained = import_module(SCRIPTS[script].module).train(training_options(script, fields), run)[-1]
     run.write_json(TRAINED, trained | costs)
 
 

@@ -46,9 +46,8 @@ from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
 from baselines.tune import Tuned, TuneOptions, save_policy
 from gan_env import GANVectorEnv
-from gan_env.config import ConfigError, replace, require
+from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
-from gan_env.gan.dataset import DataError
 
 TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""
@@ -105,17 +104,6 @@ class Study:
         for setting in (HELD_OUT, *self.options.settings):
             for entry in self.entries(setting):
                 self.episodes(setting, entry)
-
-    def check(self) -> None:
-        """Refuses a setting that can't be, or a policy that can't act, before anything is trained."""
-        env = self.env(self.options.changed_env({"split": "test"}), len(self.runs(HELD_OUT)[0]))
-        for name in self.options.policies:
-            load_policy(name).make(env)
-        for name, setting in self.options.elsewhere.items():
-            try:
-                self.env(self.options.changed_env(setting.env, {"split": "test"}), len(self.runs(name)[0]))
-            except (ConfigError, DataError) as error:
-                raise type(error)(f"settings.{name}: {error}") from error
 
     @property
     def mains(self) -> list[tuple[str, int]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from optuna import Trial
+from optuna.trial import BaseTrial, FixedTrial
 
 from baselines.grid import SMALL
 from baselines.options import PolicyOptions, load_policy
@@ -22,12 +22,12 @@ USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
 
 
-def schedule(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     """Every controlled knob by a schedule of its own: any kind, falling or rising, ending early or not."""
     return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
 
 
-def rates(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     """The same with learning rates themselves in place of factors on an instance's rates, where they are controlled."""
     return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
 
@@ -38,7 +38,7 @@ def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
     return [replace(rate, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
 
 
-def anneal(trial: Trial, knob: DynamicParameter) -> dict[str, Any]:
+def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
     """One knob's kind, ends (evenly spaced in its coordinate) and shape."""
     kind = trial.suggest_categorical(f"{knob.name}.kind", list(SCHEDULES))
     found: dict[str, Any] = {"kind": kind, "initial": end(trial, knob, "start", kind)}
@@ -52,19 +52,19 @@ def anneal(trial: Trial, knob: DynamicParameter) -> dict[str, Any]:
     return found
 
 
-def end(trial: Trial, knob: DynamicParameter, which: str, kind: str) -> float:
+def end(trial: BaseTrial, knob: DynamicParameter, which: str, kind: str) -> float:
     """A value of the knob; geometric schedules, which can't have zero, get a small one for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
     value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
     return value or SMALL if kind in GEOMETRIC else value
 
 
-def share(trial: Trial, name: str) -> float:
+def share(trial: BaseTrial, name: str) -> float:
     """A share of the run within which a schedule runs."""
     return _rounded(trial.suggest_float(name, STEP, 1.0, step=STEP))
 
 
-def r3gan(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     """R3GAN's burn-in with its own parameters: where each of its knobs starts and ends, and when the cosine is over."""
     names = [name for name in load_policy("r3gan").knobs if name in env.config.knobs]
     require(bool(names), "env.knobs", list(env.config.knobs), "at least one of R3GAN's knobs")
@@ -73,10 +73,10 @@ def r3gan(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
     return PolicyOptions(kind="published", knobs=knobs, until=share(trial, "until"))
 
 
-def rule(kind: str) -> Callable[[Trial, GANVectorEnv], PolicyOptions]:
+def rule(kind: str) -> Callable[[BaseTrial, GANVectorEnv], PolicyOptions]:
     """An adaptive rule with its own parameters: its target, and how fast it moves."""
 
-    def space(trial: Trial, env: GANVectorEnv) -> PolicyOptions:
+    def space(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
         target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
         speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
         return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
@@ -89,7 +89,7 @@ def fastest(env: GANVectorEnv) -> float:
     return min(0.5, 1 / (env.config.max_change * env.config.num_decisions))
 
 
-SPACES: dict[str, Callable[[Trial, GANVectorEnv], PolicyOptions]] = {
+SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
     "rates": rates,
     "r3gan": r3gan,
@@ -110,6 +110,15 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
         return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
     options = load_policy(kind).rule
     return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+
+
+def example(kind: str, env: GANVectorEnv) -> PolicyOptions:
+    """What a search begins with, as a policy.
+
+    Raises:
+        ConfigError: the kind has nothing to tune in `env`.
+    """
+    return SPACES[kind](FixedTrial(first_guesses(kind, env)[0]), env)
 
 
 def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str, Any]:

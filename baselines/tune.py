@@ -105,12 +105,9 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     """
     folder = Path(options.folder)
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.study"
-    batch = _candidates_cost(env, options)
-    per_finalist = (SECOND + LAST / 4) * options.runs * env.config.num_decisions * env.config.updates_per_decision
-    finalists = min(options.finalists, max(1, int(RESCORED * options.budget / per_finalist)))
+    check_budget(env, options)
+    finalists = _finalists(env, options)
     reserve = _rescoring_cost(env, options.runs, finalists)
-    least = f"at least {batch + reserve}: one batch of candidates and the re-scoring of the best"
-    require(options.budget >= batch + reserve, "budget", options.budget, least)
     _require_same(env, options, begun=finished.exists() or path.exists())
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
@@ -128,6 +125,19 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     found = Tuned(ranked[0], score, ranked, len(best), spent + used)
     write_json(finished, asdict(found))
     return found
+
+
+def check_budget(env: GANVectorEnv, options: TuneOptions, key: str = "budget") -> None:
+    """Raises a `ConfigError` unless the budget reaches for one batch of candidates and the re-scoring of the best."""
+    least = _candidates_cost(env, options) + _rescoring_cost(env, options.runs, _finalists(env, options))
+    expected = f"at least {least}: one batch of candidates and the re-scoring of the best"
+    require(options.budget >= least, key, options.budget, expected)
+
+
+def _finalists(env: GANVectorEnv, options: TuneOptions) -> int:
+    """How many candidates are scored again."""
+    each = (SECOND + LAST / 4) * options.runs * env.config.num_decisions * env.config.updates_per_decision
+    return min(options.finalists, max(1, int(RESCORED * options.budget / each)))
 
 
 def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:

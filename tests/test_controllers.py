@@ -1,6 +1,7 @@
 """The command that trains a controller of a study says what its environment is."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,51 @@ def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) 
     with pytest.raises(ConfigError, match=r"mistyped' has no \*/config\.yml: expected a run folder"):
         load_controller("ppo", tmp_path / "mistyped", env)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PPO that was hardly trained, on two knobs."""
+    folder = tmp_path_factory.mktemp("ppo")
+    options = {"preset": "points", **to_dict(env_config(**ENV))}
+    arguments = ("agent.rollouts=1", "agent.rows=8")
+    run_logged(command("ppo", folder, 0, options, arguments), folder / "log.txt", 1)
+    return folder
+
+
+ENV: dict[str, Any] = {
+    "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False, "knobs": ["r1", "augment"],
+}  # fmt: skip
+
+
+def small_env(**changes: Any) -> GANVectorEnv:
+    return GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"action_mode": "absolute"}, {"knobs": ["augment", "r1"]}, {"observation": ["progress", "knobs"]}]
+)
+def test_a_controller_acts_only_where_its_actions_mean_the_same(trained: Path, changes: dict[str, Any]) -> None:
+    load_controller("ppo", trained, small_env())
+    (name,) = changes
+    with pytest.raises(ConfigError, match=rf"env\.{name}=.*with which the controller in {trained} was trained"):
+        load_controller("ppo", trained, small_env(**changes))
+
+
+@pytest.mark.parametrize("script", ["sac", "recurrent_ppo", "ars", "meta"])
+def test_a_training_of_another_script_is_refused(trained: Path, script: str) -> None:
+    with pytest.raises(ConfigError, match=f"can't be read as a training by train_{script}.py.*the script that trained"):
+        load_controller(script, trained, small_env())
+
+
+def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    (folder / "controller.zip").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="its files are damaged: train again"):
+        load_controller("ppo", folder, small_env())
+    (folder / "controller.zip").unlink()
+    with pytest.raises(ConfigError, match=f"expected a finished training.*resume={folder}"):
+        load_controller("ppo", folder, small_env())
 
 
 def test_a_script_without_a_loader_is_refused_with_help() -> None:

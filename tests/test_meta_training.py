@@ -189,6 +189,20 @@ def test_tensorboard_has_loss_metric_and_knobs(finished: Path) -> None:
     assert [event.step for event in events.Scalars("meta/validation_loss")] == [1, 2]
 
 
+def test_it_is_trained_on_training_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever split was asked for."""
+    seen: list[str] = []
+
+    def learner(env: GANVectorEnv, *_: Any) -> Learner:
+        seen.append(env.config.split)
+        raise InterruptedError
+
+    monkeypatch.setattr("agents.meta_training.Learner", learner)
+    with pytest.raises(InterruptedError):
+        train(TrainOptions(env={**SMALL, "split": "test"}), RunFolder(tmp_path, "run"))
+    assert seen == ["train"]
+
+
 def test_a_saved_controller_acts_as_it_did(finished: Path) -> None:
     """Its file and the options give the comparison's own numbers, adaptation included."""
     env = GANVectorEnv(32, autoreset_mode=AutoresetMode.DISABLED, split="test", **SMALL)

@@ -1,17 +1,21 @@
 """The cells of a study that are more than files; tests/test_compare.py runs a whole one."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import agents.study
 from agents.study import TUNINGS_APART, Study
 from agents.study_options import StudyOptions
 from baselines.options import PolicyOptions
+from baselines.policies import Policy
+from baselines.rollout import Episodes
 from baselines.tune import Tuned, TuneOptions
-from gan_env import ConfigError, DataError
+from gan_env import ConfigError, GANVectorEnv
 from gan_env.files import write_json
 
 TAKEN = {"ppo": 1000, "sac": 900, "residual": 1500}
@@ -42,29 +46,6 @@ def test_a_budget_that_was_asked_for_holds_whatever_controllers_took(tmp_path: P
     assert study(tmp_path, "ppo", "residual", budget=700).budget == 700
 
 
-def test_a_policy_that_cannot_act_is_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(Study, "train")
-    env = {"knobs": ["r1"], "compile": False, "metric_samples": 32}
-    with pytest.raises(ConfigError, match="instance_noise"):
-        study(tmp_path, "ppo", env=env, policies=("fixed", "diffusion"), rows=2).check()
-
-
-@pytest.mark.parametrize(
-    ("env", "message"),
-    [({"instances": {"lr_q": 1}}, "lr_q"), ({"datasets": ["mnist"], "data_root": "nowhere"}, "nowhere/MNIST")],
-)
-def test_a_setting_that_can_t_be_is_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, Any], message: str
-) -> None:
-    monkeypatch.delattr(Study, "train")
-    monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda self: None)  # nothing comes
-    settings = {"other": {"env": env}}
-    with pytest.raises((ConfigError, DataError), match=f"settings.other: .*{message}"):
-        study(tmp_path, "ppo", env={"compile": False, "metric_samples": 32}, settings=settings, rows=2).check()
-
-
 def test_schedules_are_tuned_opponents_and_what_controllers_correct(tmp_path: Path) -> None:
     """Rules that react are none; an ablation corrects what the controller that it varies does."""
     corrects = {"seeds": 1, "base": "rates"}
@@ -87,9 +68,18 @@ def test_a_base_plays_as_it_was_tuned_where_its_controller_acts(
     knobs = {knob: {"kind": "fixed", "initial": 0.001} for knob in ("lr_g", "lr_d")}
     found = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
     monkeypatch.setattr(Study, "base", lambda self, name, controller, seed: found)
+    splits: list[str] = []
+    play = agents.study.run_episodes
+
+    def watched(policy: Policy, env: GANVectorEnv, seeds: Sequence[int]) -> Episodes:
+        splits.append(env.config.split)
+        return play(policy, env, seeds)
+
+    monkeypatch.setattr(agents.study, "run_episodes", watched)
     made = Study(options)
     assert made.opponent("residual_base", 0).kind == "rates"
     assert made.on_training("residual_base").log_metric.shape == (2, 3 + 1)
+    assert splits == ["train"]
 
 
 def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(

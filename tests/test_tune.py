@@ -18,7 +18,7 @@ from baselines.options import PolicyOptions
 from baselines.policies import TablePolicy
 from baselines.rollout import Episodes
 from baselines.side_by_side import Job
-from baselines.tune import TuneOptions, _estimates, tune
+from baselines.tune import TuneOptions, _estimates, search, tune
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace
 
@@ -54,6 +54,14 @@ def test_it_keeps_to_its_budget_and_uses_most_of_it(tmp_path: Path) -> None:
     found = tune(env, TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
     assert 0.8 * 700 < found.gan_updates == env.gan_updates <= 700
     assert found.trials % 7 == 1  # sixteen rows, two runs each: eight candidates, then the leader and seven new ones
+
+
+def test_it_searches_on_training_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever split was asked for."""
+    seen: list[str] = []
+    monkeypatch.setattr("baselines.tune.tune", lambda env, options, report: seen.append(env.config.split))
+    search(TuneOptions(env={"compile": False, "split": "test"}, rows=1))
+    assert seen == ["train"]
 
 
 def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""What a study is looked through for before anything is trained: what else would come to light after hours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from agents.controllers import INTERFACE, env_fields, training_options
+from agents.study import Study
+from agents.study_options import HELD_OUT, Controller
+from baselines.options import load_policy
+from baselines.search_spaces import example
+from baselines.tune import TuneOptions, check_budget
+from gan_env import DataError
+from gan_env.config import ConfigError, env_config, require
+
+
+def check_study(study: Study) -> None:
+    """Refuses what can't be done: policies, tunings, settings, trainings, and trained controllers in settings.
+
+    Raises:
+        ConfigError: the option that has to change is named.
+        DataError: a setting's data are not there; how to do without that setting is said.
+    """
+    options = study.options
+    env = study.env(options.changed_env({"split": "test"}), len(study.runs(HELD_OUT)[0]))
+    for name in options.policies:
+        with _named(f"policies: {name}"):
+            load_policy(name).make(env)
+    for kind in options.tuned:
+        with _named(f"tuned: {kind}"):
+            example(kind, env).make(env)
+        if options.budget is not None:
+            _check_budget(study, "budget", options.budget, kind, options.env)
+    for name, setting in options.elsewhere.items():
+        with _named(f"settings.{name}", f" (to do without this setting: '~settings.{name}')"):
+            study.env(options.changed_env(setting.env, {"split": "test"}), len(study.runs(name)[0]))
+    for name, controller in options.active.items():
+        _check_training(study, name, controller)
+        _check_transfer(study, name, controller)
+
+
+def _check_training(study: Study, name: str, controller: Controller) -> None:
+    """Raises a `ConfigError` where the controller can't be trained, or what it corrects can't be tuned."""
+    key, env = f"controllers.{name}", study.options.changed_env(controller.env, controller.training)
+    with _named(key):
+        training_options(controller.script, [*controller.arguments, *env_fields(env)])
+        env_config(**env)
+    if controller.base is not None:
+        _check_budget(study, f"{key}.base_updates", controller.base_updates, controller.base, env)
+
+
+def _check_transfer(study: Study, name: str, controller: Controller) -> None:
+    """Raises a `ConfigError` where the controller would see or do something else than in its training."""
+    options = study.options
+    trained = env_config(**options.changed_env(controller.env, controller.training))
+    for place in controller.settings or (HELD_OUT, *options.settings):
+        setting = options.setting(place)
+        if setting.policies and name not in setting.policies:
+            continue
+        with _named(f"settings.{place}, where {name} plays"):
+            there = env_config(**study.controller_env(name, setting.env))
+            for field in INTERFACE:
+                same = getattr(there, field) == getattr(trained, field)
+                expected = f"{getattr(trained, field)!r}, which it is trained with"
+                require(same, f"env.{field}", getattr(there, field), expected)
+
+
+def _check_budget(study: Study, key: str, budget: int, kind: str, env: dict[str, Any]) -> None:
+    options = TuneOptions(kind, budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
+    check_budget(study.env(env), options, key)
+
+
+@contextmanager
+def _named(key: str, hint: str = "") -> Iterator[None]:
+    """Lets errors say which option they are about."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{key}: {error}{hint}") from error

@@ -1,0 +1,78 @@
+"""What a study refuses before it trains anything, by the name of the option that has to change."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.study import Study
+from agents.study_check import check_study
+from agents.study_options import StudyOptions
+from gan_env import ConfigError, DataError
+
+SMALL = {"compile": False, "metric_samples": 32}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Study, "train")
+    monkeypatch.delattr(Study, "_tune")
+
+
+def check(folder: Path, **options: Any) -> None:
+    controllers = options.pop("controllers", {"ppo": {"seeds": 1}})
+    env = SMALL | options.pop("env", {})
+    check_study(
+        Study(
+            StudyOptions(
+                folder=str(folder), env={"preset": "points", **env}, controllers=controllers, rows=2, **options
+            )
+        )
+    )
+
+
+def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
+    controllers = {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000, "arguments": ["agent.rollouts=3"]}}
+    knobs = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"]}
+    settings = {"far": {"env": {"datasets": ["ring"]}}, "other": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}
+    tuned = ("schedule", "rates", "r3gan", "ada")
+    check(tmp_path, controllers=controllers, env=knobs, settings=settings, tuned=tuned, budget=10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": {"knobs": ["r1"]}, "policies": ("fixed", "diffusion")}, "policies: diffusion: .*instance_noise"),
+        ({"settings": {"far": {"env": {"instances": {"lr_q": 1}}}}}, "settings.far: .*lr_q.*'~settings.far'"),
+        ({"settings": {"far": {"env": {"knobs": ["r1"]}}}}, r"settings.far, where ppo plays: env.knobs=\('r1',\)"),
+        (
+            {"settings": {"far": {"env": {"action_mode": "absolute"}}}},
+            "settings.far.*'delta', which it is trained",
+        ),
+        ({"controllers": {"ppo": {"seeds": 1, "env": {"depht": 3}}}}, "controllers.ppo: .*depht"),
+        ({"controllers": {"ppo": {"seeds": 1, "training": {"depht": 3}}}}, "controllers.ppo: .*depht"),
+        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rolouts=3"]}}}, "controllers.ppo: .*rolouts"),
+        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=0"]}}}, "controllers.ppo: .*at least 1"),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "base": "schedule", "base_updates": 3}}},
+            "controllers.ppo.base_updates=3 .*at least .*re-scoring",
+        ),
+        ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
+        ({"tuned": ("schedule", "rates")}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
+        ({"tuned": ("schedule", "r3gan"), "env": {"knobs": ["instance_noise"]}}, "tuned: r3gan: .*R3GAN's knobs"),
+    ],
+)
+def test_what_can_t_be_is_refused_before_anything_is_trained(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path, **options)
+
+
+def test_data_that_are_not_there_are_told_with_how_to_do_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda self: None)  # nothing comes
+    settings = {"other": {"env": {"datasets": ["mnist"], "data_root": "nowhere"}, "policies": ["fixed"]}}
+    with pytest.raises(DataError, match=r"settings.other: .*nowhere/MNIST.*'~settings.other'"):
+        check(tmp_path, settings=settings)
