@@ -13,6 +13,7 @@ from agents.run_folder import RunFolder
 from agents.sb3_adapter import SB3VecEnv
 from gan_env import GANVectorEnv
 from gan_env.config import require
+from gan_env.files import load_checkpoint
 
 CHECKPOINT = "checkpoint/state.pt"
 ATTRIBUTES = (
@@ -45,9 +46,9 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
     """Puts everything where `save_checkpoint` found it.
 
     Raises:
-        ConfigError: the checkpoint is another algorithm's.
+        ConfigError: the checkpoint is another algorithm's, or damaged.
     """
-    state = torch.load(path, weights_only=False)  # our own file: it holds random states and numpy arrays
+    state = load_checkpoint(path)
     mine, theirs = type(model).__name__, state.get("algorithm", "an older version")
     require(theirs == mine, "resume", theirs, f"a run of {mine}: other algorithms' runs go on by their own scripts")
     normalize = model.get_vec_normalize_env()

@@ -24,6 +24,7 @@ from agents.run_folder import RunFolder
 from agents.training import AgentOptions, RunOptions, close, open_folder
 from gan_env import GANVectorEnv
 from gan_env.config import require
+from gan_env.files import load_checkpoint
 
 LAST_RATE = 0.1
 """Share of the learning rate that is left at the end."""
@@ -217,7 +218,7 @@ def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dic
     learner = Learner(env, options.agent, options.seed)
     checkpoint = folder.path / CHECKPOINT
     if checkpoint.exists():
-        learner.set_state(torch.load(checkpoint, weights_only=False))  # our own file: it holds numpy's random states
+        learner.set_state(load_checkpoint(checkpoint))
     else:
         learner.fit_normalisation()
     per_rollout = env.num_envs * env.config.num_decisions

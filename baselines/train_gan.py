@@ -36,7 +36,7 @@ from baselines.run import write_decisions
 from baselines.run_summary import describe_run, summarize_run
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import require, to_dict
-from gan_env.files import write_atomically, write_json
+from gan_env.files import load_checkpoint, write_atomically, write_json
 from gan_env.gan.dataset import decode
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 
@@ -102,8 +102,8 @@ class GANRun:
     def train(self) -> dict[str, Any]:
         """Trains to the end of the budget, writes the folder, and returns the summary."""
         checkpoint, total = self.folder / CHECKPOINT, self.env.config.num_decisions
-        if checkpoint.exists():  # our own file: it holds arrays and random states
-            self.rollout.set_state(torch.load(checkpoint, map_location="cpu", weights_only=False))
+        if checkpoint.exists():
+            self.rollout.set_state(load_checkpoint(checkpoint))
         updates, done = self.env.config.updates_per_decision, self.rollout.decision
         writers = [
             SummaryWriter(self.folder / f"tensorboard/seed_{s}", purge_step=done * updates + 1) for s in self.seeds
@@ -219,7 +219,11 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     folder = Path(options.folder) if options.folder else next(path for path in numbered if not path.exists())
     text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
     if path.exists():
-        there, here = yaml.safe_load(path.read_text()), yaml.safe_load(text)
+        here = yaml.safe_load(text)
+        try:
+            there = dict(yaml.safe_load(path.read_text()))
+        except (yaml.YAMLError, TypeError, ValueError) as error:
+            raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
         differences = [
             f"{key}={here[key]!r} (there: {there.get(key)!r})" for key in here if here[key] != there.get(key)
         ]

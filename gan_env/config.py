@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeVar
 import torch
 
 T = TypeVar("T")
+FEWEST_SAMPLES = 16
+"""Samples a row that the metric sees, at least."""
 
 
 class ConfigError(ValueError):
@@ -130,7 +132,8 @@ class EnvConfig:
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         for name in ("latent_dim", "depth", "num_decisions", "updates_per_decision"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.metric_samples >= 16, "metric_samples", self.metric_samples, "at least 16")
+        enough = self.metric_samples >= FEWEST_SAMPLES
+        require(enough, "metric_samples", self.metric_samples, f"at least {FEWEST_SAMPLES}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         require(0 < self.max_change <= 1, "max_change", self.max_change, "0 < max_change <= 1")
         require(0 < self.crash_penalty < math.inf, "crash_penalty", self.crash_penalty, "more than 0, finite")

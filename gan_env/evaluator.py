@@ -51,9 +51,9 @@ AS_MANY = ("precision", "recall", "lpips_real", "coverage", "density")
 PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
-FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "frechet": NEAREST + 1, "prc": 4, "fid": 2}
+FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "frechet": NEAREST + 1, "prc": 4, "fid": 2, "lpips": 2}
 """Metric -> the fewest real images that it takes: KID's subset size; one more than the neighbours that coverage, which
-comes with the Frechet distance of the loop, and precision look at; two for a covariance."""
+comes with the Frechet distance of the loop, and precision look at; two for a covariance, and for a pair."""
 WEIGHTS = {"inception-v3-compat": INCEPTION, "vgg16": VGG16, "lpips": ALEXNET}
 """Pretrained network -> its weights."""
 
@@ -181,12 +181,11 @@ class Evaluator:
             measures.append(Measure(list(extractor.layers), extractor.name, self._sha256[extractor.name], compute))
         if self._lpips is not None:
             distance = partial(lpips_diversity, network=self._lpips, device=self.device)
-            real = distance(reference.images[: self.options.samples])
+            sha256 = self._sha256["lpips"]
+            real = reference.diversity(self._lpips, sha256, self.options.samples, self.device)
             small = reference.images.shape[-1] < LPIPS_SIDE
             label = "LPIPS v0.1, AlexNet" + (f", images enlarged to {LPIPS_SIDE} x {LPIPS_SIDE}" if small else "")
-            measures.append(
-                Measure(["lpips"], label, self._sha256["lpips"], lambda x: {"lpips": distance(x), "lpips_real": real})
-            )
+            measures.append(Measure(["lpips"], label, sha256, lambda x: {"lpips": distance(x), "lpips_real": real}))
         in_loop = [metric for metric in self.options.metrics if metric not in PUBLISHED]
         if in_loop:
             measures.append(in_loop_measure(reference, in_loop, self.options.samples, self.device))

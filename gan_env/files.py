@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and downloads that end."""
+"""Files that are written whole or not at all, checkpoints that are read back, and downloads that end."""
 
 import json
 import os
@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from gan_env.config import ConfigError
 
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
@@ -44,6 +48,18 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def load_checkpoint(path: Path) -> Any:
+    """What a training of ours saved by `torch.save`; it may hold numpy's random states, so it is not read safely.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # torch's errors for a bad file have no common class
+        raise ConfigError(f"{path} is damaged ({error}): delete it to train from the start in this folder") from error
 
 
 def write_json(path: Path, value: Any) -> Path:

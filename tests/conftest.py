@@ -10,6 +10,7 @@ import torch
 from hypothesis import settings
 
 from gan_env import GANVectorEnv, evaluator
+from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
 from gan_env.gan.data import DataBank
 from gan_env.gan.dataset import Dataset
 from gan_env.gan.images import IMAGE_SETS
@@ -167,7 +168,14 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def generators() -> GANVectorEnv:
+def clothes() -> None:
+    """Skips what needs Fashion-MNIST where it isn't at hand: tests need no network."""
+    if not DEBIAN_FASHION_MNIST.is_dir():
+        pytest.skip("needs the images of `apt-get install dataset-fashion-mnist`")
+
+
+@pytest.fixture(scope="session")
+def generators(clothes: None) -> GANVectorEnv:
     """Two rows of image GANs that were hardly trained."""
     small: dict[str, Any] = {"num_decisions": 1, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
     env = GANVectorEnv(2, preset="fashion_mnist", **small)

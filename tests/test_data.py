@@ -295,3 +295,10 @@ def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: py
     bank.require_held_out(20)
     with pytest.raises(DataError, match=r"'fake' has 20 held-out samples and metric_samples=21 .* at most 20"):
         bank.require_held_out(21)
+
+
+def test_a_remedy_is_one_that_the_options_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`metric_samples` can't be made as small as this set is."""
+    register(monkeypatch, "fake", pool(60), pool(8))
+    with pytest.raises(DataError, match=r"as many: add images until .* at least 16\)"):
+        DataBank(("fake",), "nowhere", 8, CPU).require_held_out(16)

@@ -72,7 +72,8 @@ def test_all_published_metrics_from_one_command(image_run: Path, stood_in: Path,
     assert numbers["fid"]["value"] > 0
     assert numbers["lpips_real"]["value"] > numbers["lpips"]["value"] > 0  # an untrained generator varies little
     assert numbers["lpips_real"]["values"][0] == numbers["lpips_real"]["values"][1]
-    assert len(list((image_run.parent / "data/gan_env_cache").glob("reference-*.safetensors"))) == 1
+    kept = sorted(path.name.split("-v")[0] for path in (image_run.parent / "data/gan_env_cache").glob("reference-*"))
+    assert kept == ["reference-lpips-pairs", *(f"reference-{STAND_IN}-{name}" for name in ("fid", "kid", "prc"))]
 
 
 def test_new_numbers_join_the_old_ones(image_run: Path) -> None:

@@ -67,11 +67,12 @@ def test_too_few_real_images_are_refused_before_any_are_drawn(
         evaluator.evaluate(image_run)
 
 
-@pytest.mark.parametrize(("metric", "enough"), [("fid", 2), ("prc", 4), ("frechet", 6), ("coverage", 6)])
+@pytest.mark.parametrize(("metric", "enough"), [("fid", 2), ("lpips", 2), ("prc", 4), ("frechet", 6), ("coverage", 6)])
 def test_every_metric_says_how_many_real_images_it_takes(
     image_run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch, metric: str, enough: int
 ) -> None:
-    evaluator = Evaluator(EvaluateOptions((metric,), 20, {STAND_IN: str(stood_in)}, data_root=str(image_run.parent)))
+    paths = {STAND_IN: str(stood_in), "lpips": str(stood_in)}  # pixels need no weights
+    evaluator = Evaluator(EvaluateOptions((metric,), 20, paths, data_root=str(image_run.parent)))
     use_images(monkeypatch, train=1, held_out=enough - 1)
     with pytest.raises(ConfigError, match=f"at least {enough} images, which {metric} takes: use --metrics without"):
         evaluator.evaluate(image_run)

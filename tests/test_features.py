@@ -9,6 +9,7 @@ from gan_env.gan.arrays import DEBIAN_FASHION_MNIST, LABELLED_SETS
 from gan_env.gan.dataset import decode
 from gan_env.metrics.features import FEATURES, KINDS, ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
+from gan_env.metrics.weights import WeightsError
 
 CPU = torch.device("cpu")
 
@@ -84,7 +85,7 @@ def test_a_broken_row_is_nan_and_leaves_the_others(extract: ClassifierFeatures) 
 def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
     for channels, dataset in ((1, "fashion_mnist"), (3, "photo_tiles")):
         with pytest.raises(
-            FileNotFoundError,
+            WeightsError,
             match=rf"absent\.safetensors is missing: `python -m gan_env\.fit_features {dataset}` makes .*{dataset}",
         ):
             ClassifierFeatures(CPU, channels, weights=tmp_path / "absent.safetensors")

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from gan_env.files import write_atomically, write_json
+from gan_env import ConfigError
+from gan_env.files import load_checkpoint, write_atomically, write_json
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -25,6 +27,16 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         write_atomically(path, half)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"decision": 3}, path)
+    assert load_checkpoint(path) == {"decision": 3}
+    for damaged in (path.read_bytes()[:-9], b"", b"nothing"):
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"checkpoint\.pt is damaged .*delete it to train from the start"):
+            load_checkpoint(path)
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

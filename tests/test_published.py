@@ -129,7 +129,7 @@ def test_the_reference_is_extracted_once(extractor: Extractor, reference: Refere
     first = reference.features(extractor, KID_SUBSET)
     again = Reference(reference.images, reference.label, reference.cache).features(extractor, KID_SUBSET)
     assert seen == [len(reference.images)]
-    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert all(torch.equal(first[metric][name], again[metric][name]) for metric in first for name in first[metric])
     changed = Reference(reference.images.flip(0), reference.label, reference.cache)
     changed.features(extractor, KID_SUBSET)
     assert seen == [len(reference.images)] * 2
@@ -143,11 +143,46 @@ def test_precision_and_recall_alone_need_no_more_real_images_than_samples(
     samples = pictures(60, seed=2)
     few, more = reference.features(alone, 60), reference.features(alone, 70)
     assert seen == [60, 70]
-    assert torch.equal(few["features"], more["features"][:60])
+    assert torch.equal(few["prc"]["features"], more["prc"]["features"][:60])
     everything = reference.features(both, 60)
     assert seen == [60, 70, len(reference.images)]
     numbers = published_metrics(samples, everything, both)
     assert published_metrics(samples, few, alone) == {name: numbers[name] for name in ("precision", "recall")}
+
+
+def test_every_metric_takes_of_the_reference_what_it_needs(
+    stand_in: Path, reference: Reference, seen: list[int]
+) -> None:
+    """The Inception score nothing, FID two moments; what one metric has cached serves it beside others."""
+    one, two, three = (Extractor(STAND_IN, m, found(stand_in), CPU) for m in (["isc"], ["fid"], ["isc", "fid", "kid"]))
+    assert reference.features(one, 50) == {}
+    assert seen == []
+    moments = reference.features(two, 50)["fid"]
+    assert {name: values.shape for name, values in moments.items()} == {"mu": (16,), "sigma": (16, 16)}
+    (file,) = reference.cache.glob("reference-*-fid-*.safetensors")
+    before = file.read_bytes()
+    assert set(reference.features(three, 50)) == {"fid", "kid"}
+    assert seen == [len(reference.images)] * 2  # once for FID, once for KID
+    assert file.read_bytes() == before
+    reference.features(three, 50)
+    assert len(seen) == 2
+
+
+def test_the_diversity_of_the_reference_is_computed_once(reference: Reference) -> None:
+    calls: list[int] = []
+
+    class Pixels(torch.nn.Module):
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            calls.append(len(a))
+            return (a - b).abs().mean(dim=(1, 2, 3))
+
+    first = reference.diversity(Pixels(), "sum", 20, CPU)
+    assert first == lpips_diversity(reference.images[:20], Pixels(), CPU)
+    assert reference.diversity(Pixels(), "sum", 20, CPU) == first
+    assert calls == [10, 10]
+    assert reference.diversity(Pixels(), "another", 20, CPU) == first
+    assert reference.diversity(Pixels(), "sum", 10, CPU) != first
+    assert calls == [10, 10, 10, 5]
 
 
 def test_the_inception_network_has_the_layers_of_its_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("clothes")
 def test_the_command_of_the_readme(tmp_path: Path) -> None:
     arguments = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()]
     script = [sys.executable, str(ROOT / "baselines/train_gan.py"), "policy=cosine", "env=fashion_mnist", *arguments]

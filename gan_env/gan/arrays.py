@@ -173,7 +173,12 @@ def _photograph(name: str) -> NDArray[np.uint8]:
     """A picture of scikit-image, [H, W, 3], at most `LARGEST` pixels a side."""
     import skimage.data  # slow to import
 
-    found = getattr(skimage.data, name)()
+    try:
+        found = getattr(skimage.data, name)()
+    except Exception as error:  # its own download of what it lacks fails in many ways
+        raise DataError(
+            f"scikit-image lacks its picture {name!r} ({error}): `pip install --force-reinstall scikit-image` brings it"
+        ) from error
     picture = Image.fromarray(found[0] if isinstance(found, tuple) else found)  # a stereo pair: its left picture
     picture.thumbnail((LARGEST, LARGEST))
     return np.asarray(picture)

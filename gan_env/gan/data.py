@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_env.config import FEWEST_SAMPLES
 from gan_env.gan.dataset import DataError, Dataset, decode
 from gan_env.gan.images import IMAGE_SETS
 from gan_env.gan.points import POINT_SETS, load_points
@@ -108,9 +109,11 @@ class DataBank:
         """
         for name, dataset in zip(self.names, self.datasets, strict=True):
             if len(dataset.held_out) < count:
+                there = len(dataset.held_out)
+                remedy = f"set metric_samples to at most {there}, or " if there >= FEWEST_SAMPLES else ""
                 raise DataError(
-                    f"data set {name!r} has {len(dataset.held_out)} held-out samples and metric_samples={count} needs "
-                    f"as many: set metric_samples to at most {len(dataset.held_out)}, or add images"
+                    f"data set {name!r} has {there} held-out samples and metric_samples={count} needs as many: {remedy}"
+                    f"add images until there are enough (metric_samples is at least {FEWEST_SAMPLES})"
                 )
 
     def places(self, draws: Tensor, rows: RowSettings) -> Tensor:

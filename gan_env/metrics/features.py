@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gan_env.metrics.weights import WeightsError
+
 FEATURES = 64
 
 
@@ -80,7 +82,7 @@ class ClassifierFeatures:
         name: what the features are, for people.
 
     Raises:
-        FileNotFoundError: the weights are not there.
+        WeightsError: the weights are not there.
     """
 
     def __init__(self, device: torch.device, channels: int = 1, weights: Path | None = None) -> None:
@@ -89,7 +91,7 @@ class ClassifierFeatures:
         weights = weights or self.kind.weights
         if not weights.is_file():
             command = f"python -m gan_env.fit_features {self.kind.dataset}"
-            raise FileNotFoundError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
+            raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
         self.network.load_state_dict(load_file(weights))
 

@@ -1,12 +1,15 @@
 """The metrics that papers report, from bytes: FID, Inception score, KID, precision and recall, LPIPS diversity.
 
 The formulas and the extractors are torch-fidelity's (Obukhov et al. 2020, github.com/toshas/torch-fidelity) and lpips'
-(Zhang et al. 2018, arXiv:1801.03924). One pass of an extractor serves all metrics that use it, and what belongs to the
-reference comes from a cache.
+(Zhang et al. 2018, arXiv:1801.03924). One pass of an extractor serves all metrics that use it, and what a metric needs
+of the reference comes from a cache.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 
 import lpips
@@ -66,7 +69,7 @@ class Extractor:
     Attributes:
         name: as above.
         layers: metric -> layer.
-        fingerprint: hash of the extractor, its version, its weights and its layers.
+        fingerprint: hash of the extractor, its version and its weights.
 
     Raises:
         WeightsError: the file is not a state dictionary of this network.
@@ -77,7 +80,7 @@ class Extractor:
         self.name, self.device = name, device
         self.layers: dict[str, str] = {m: kind.get_default_feature_layer_for_metric(m) for m in metrics}
         layers = list(dict.fromkeys(self.layers.values()))
-        self.fingerprint = fingerprint(name, weights.sha256, torch_fidelity.__version__, *layers)
+        self.fingerprint = fingerprint(name, weights.sha256, torch_fidelity.__version__)
         _read_state(weights)  # torch-fidelity's own loading would run code that a file might hold
         try:
             network = create_feature_extractor(
@@ -116,32 +119,59 @@ class Reference:
         some = "" if used is None or used >= len(self.images) else f"the first {used} of "
         return f"{self.label}, {some}{len(self.images)} images"
 
-    def features(self, extractor: Extractor, samples: int) -> dict[str, Tensor]:
-        """Features of every layer; FID's mean and covariance as `mu` and `sigma` if it is among the metrics.
+    def features(self, extractor: Extractor, samples: int) -> dict[str, dict[str, Tensor]]:
+        """What each metric of the extractor needs of the reference, from the cache where it is there.
 
-        An extractor of precision and recall alone sees the first images only, as many as there are `samples`.
+        Returns:
+            Metric -> `mu` and `sigma` for FID; `features` for KID, and for precision and recall, these of the first
+            images only, as many as there are `samples`. The Inception score needs nothing.
         """
-        images = self.images[:samples] if set(extractor.layers) == {"prc"} else self.images
+        some = not set(extractor.layers) - {"isc", "prc"}
+
+        @cache
+        def extracted() -> dict[str, Tensor]:
+            return extractor(self.images[:samples] if some else self.images)
+
+        def compute(metric: str, count: int) -> dict[str, Tensor]:
+            features = extracted()[extractor.layers[metric]][:count]
+            if metric != "fid":
+                return {"features": features}
+            return {name: torch.from_numpy(x) for name, x in fid_features_to_statistics(features).items()}
+
+        found = {}
+        for metric, layer in extractor.layers.items():
+            if metric != "isc":
+                count = samples if metric == "prc" else len(self.images)
+                made_by = (extractor.name, metric, extractor.fingerprint, layer)
+                found[metric] = self._cached(count, made_by, partial(compute, metric, count))
+        return found
+
+    def diversity(self, network: nn.Module, weights: str, samples: int, device: torch.device) -> float:
+        """`lpips_diversity` of the first images, as many as there are samples; `weights`: SHA-256 of the network's."""
 
         def compute() -> dict[str, Tensor]:
-            features = extractor(images)
-            if "fid" not in extractor.layers:
-                return features
-            statistics = fid_features_to_statistics(features[extractor.layers["fid"]])
-            return features | {name: torch.from_numpy(values) for name, values in statistics.items()}
+            value = lpips_diversity(self.images[:samples], network, device)
+            return {"lpips": torch.tensor(value, dtype=torch.float64)}
 
-        side, channels = self.images.shape[-1], self.images.shape[1]
-        how = f"side {side}, {channels} channels as RGB, resized by the extractor, metrics {sorted(extractor.layers)}"
-        key = fingerprint(images, self.described(len(images)), how, extractor.fingerprint)
-        return cached(self.cache, f"reference-{extractor.name}", key, compute)
+        made_by = ("lpips", "pairs", weights, version("lpips"))
+        return self._cached(samples, made_by, compute)["lpips"].item()
+
+    def _cached(
+        self, count: int, made_by: Sequence[str], compute: Callable[[], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """What is computed from the first images, kept under the hash of these, of how they are seen, and by what."""
+        images = self.images[:count]
+        how = f"side {images.shape[-1]}, {images.shape[1]} channels as RGB, resized by the network"
+        key = fingerprint(images, self.described(len(images)), how, *made_by)
+        return cached(self.cache, f"reference-{made_by[0]}-{made_by[1]}", key, compute)
 
 
-def published_metrics(samples: Tensor, real: dict[str, Tensor], extractor: Extractor) -> dict[str, float]:
+def published_metrics(samples: Tensor, real: dict[str, dict[str, Tensor]], extractor: Extractor) -> dict[str, float]:
     """All metrics of an extractor.
 
     Args:
         samples: bytes, [S, C, H, W].
-        real: what `Reference.features` gives. Precision and recall use the first S real images, FID and KID all.
+        real: what `Reference.features` gives for S samples.
         extractor: decides which metrics.
 
     Returns:
@@ -151,19 +181,19 @@ def published_metrics(samples: Tensor, real: dict[str, Tensor], extractor: Extra
     fake, layers = extractor(samples), extractor.layers
     found: dict[str, float] = {}
     if "fid" in layers:
-        statistics = {name: real[name].numpy() for name in ("mu", "sigma")}
+        statistics = {name: tensor.numpy() for name, tensor in real["fid"].items()}
         numbers = fid_statistics_to_metric(fid_features_to_statistics(fake[layers["fid"]]), statistics, verbose=False)
         found["fid"] = numbers["frechet_inception_distance"]
     if "isc" in layers:
         numbers = isc_features_to_metric(fake[layers["isc"]])
         found |= {"isc": numbers["inception_score_mean"], "isc_std": numbers["inception_score_std"]}
     if "kid" in layers:
-        numbers = kid_features_to_metric(fake[layers["kid"]], real[layers["kid"]], verbose=False)
+        numbers = kid_features_to_metric(fake[layers["kid"]], real["kid"]["features"], verbose=False)
         found["kid"] = numbers["kernel_inception_distance_mean"]
         found["kid_std"] = numbers["kernel_inception_distance_std"]
     if "prc" in layers:
-        reals = real[layers["prc"]][: len(samples)]
-        numbers = prc_features_to_metric(fake[layers["prc"]], reals, save_cpu_ram=True, verbose=False)
+        pair = fake[layers["prc"]], real["prc"]["features"]
+        numbers = prc_features_to_metric(*pair, save_cpu_ram=True, verbose=False)
         found |= {name: numbers[name] for name in ("precision", "recall")}
     return found
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_env.files import write_atomically
 
-VERSION = 1
+VERSION = 2
 """To be raised when what is written changes."""
 
 
