@@ -161,6 +161,13 @@ def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
     assert (run.folder / "config.yaml").read_text() == before
 
 
+@pytest.mark.parametrize("damaged", ["{", "text"])
+def test_a_damaged_configuration_is_named(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "config.yaml").write_text(damaged)
+    with pytest.raises(ConfigError, match=r"config\.yaml is damaged .*choose another folder"):
+        make(tmp_path)
+
+
 def test_a_crash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(tmp_path / "run")
     step = Rollout.step
