@@ -164,7 +164,7 @@ def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
 @pytest.mark.parametrize("damaged", ["{", "text"])
 def test_a_damaged_configuration_is_named(tmp_path: Path, damaged: str) -> None:
     (tmp_path / "config.yaml").write_text(damaged)
-    with pytest.raises(ConfigError, match=r"config\.yaml is damaged .*choose another folder"):
+    with pytest.raises(ConfigError, match=r"(?s)config\.yaml is damaged .*choose another folder"):
         make(tmp_path)
 
 
