@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,6 +19,7 @@ from threading import Thread
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from sb3_contrib import ARS, TQC, RecurrentPPO
@@ -140,8 +142,9 @@ def training_options(script: str, fields: Sequence[str]) -> RunOptions:
 
 def _compose(script: str, fields: Sequence[str]) -> DictConfig:
     register_presets()
+    inside = GlobalHydra.instance().is_initialized()  # by a script of ours, which has the same configs/
     try:
-        with initialize_config_dir(CONFIGS, version_base=None):
+        with nullcontext() if inside else initialize_config_dir(CONFIGS, version_base=None):
             return compose(f"train_{script}", list(fields))
     except (ConfigCompositionException, OverrideParseException) as error:
         raise ConfigError(f"{' '.join(fields)}: {error}") from error
