@@ -149,16 +149,20 @@ class Study:
         """
         path, active = self.path / "tuning" / "budget.json", self.options.active
         costs = {name: self.train(name, active[name], seed)["gan_updates"] for name, seed in self.mains}
-        dearest = max(costs, key=lambda name: float(costs[name]))
         if not path.exists():
-            write_json(path, {"gan_updates": self.options.budget or costs[dearest]})
-        budget = int(json.loads(path.read_text())["gan_updates"])
-        other = "train it shorter under another name, or in a study of its own"
-        expected = f"at most {budget:,}, which tuning the opponents took: {other}"
-        require(
-            bool(self.options.budget) or costs[dearest] <= budget, f"controllers.{dearest}", costs[dearest], expected
-        )
-        return budget
+            write_json(path, {"gan_updates": self.options.budget or max(costs.values())})
+        for name, cost in costs.items():
+            self.require_affordable(name, cost)
+        return int(json.loads(path.read_text())["gan_updates"])
+
+    def require_affordable(self, name: str, cost: int) -> None:
+        """Raises a `ConfigError` where a training takes more GAN updates than the opponents were tuned with."""
+        path = self.path / "tuning" / "budget.json"
+        if path.exists() and not self.options.budget:
+            budget = int(json.loads(path.read_text())["gan_updates"])
+            other = "train it shorter under another name, or in a study of its own"
+            expected = f"at most {budget:,}, which tuning the opponents took: {other}"
+            require(cost <= budget, f"controllers.{name}", cost, expected)
 
     def tuned(self, kind: str, seed: int = 0) -> Tuned:
         """Tunes an opponent on the training instances."""

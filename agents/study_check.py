@@ -13,6 +13,9 @@ from baselines.tune import TuneOptions, check_budget
 from gan_env import DataError
 from gan_env.config import ConfigError, env_config, require
 
+COUNTED = ("ppo", "recurrent_ppo", "sac", "tqc")
+"""Scripts of which `agent.rows` x `agent.rollouts` episodes are all that training takes."""
+
 
 def check_study(study: Study) -> None:
     """Refuses what can't be done: policies, tunings, settings, trainings, and trained controllers in settings.
@@ -43,8 +46,11 @@ def _check_training(study: Study, name: str, controller: Controller) -> None:
     """Raises a `ConfigError` where the controller can't be trained, or what it corrects can't be tuned."""
     key, env = f"controllers.{name}", study.options.changed_env(controller.env, controller.training)
     with _named(key):
-        training_options(controller.script, [*controller.arguments, *env_fields(env)])
-        env_config(**env)
+        agent = training_options(controller.script, [*controller.arguments, *env_fields(env)]).agent
+        there = env_config(**env)
+    if controller.script in COUNTED and controller.varies is None:
+        decisions = agent.rollouts * agent.rows * there.num_decisions
+        study.require_affordable(name, decisions * there.updates_per_decision)
     if controller.base is not None:
         _check_budget(study, f"{key}.base_updates", controller.base_updates, controller.base, env)
 

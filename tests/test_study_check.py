@@ -9,6 +9,7 @@ from agents.study import Study
 from agents.study_check import check_study
 from agents.study_options import StudyOptions
 from gan_env import ConfigError, DataError
+from gan_env.files import write_json
 
 SMALL = {"compile": False, "metric_samples": 32}
 
@@ -67,6 +68,19 @@ def test_what_can_t_be_is_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         check(tmp_path, **options)
+
+
+def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
+    """Its base, which may take less than it is given, is not counted before it is tuned."""
+    env = {"num_decisions": 2, "updates_per_decision": 5}
+    dear = {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=3", "agent.rows=4"]}}
+    check(tmp_path, env=env, controllers=dear)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 120})
+    check(tmp_path, env=env, controllers=dear)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 119})
+    with pytest.raises(ConfigError, match=r"controllers\.ppo=120 .*at most 119.*a study of its own"):
+        check(tmp_path, env=env, controllers=dear)
+    check(tmp_path, env=env, controllers=dear, budget=10_000_000)
 
 
 def test_data_that_are_not_there_are_told_with_how_to_do_without(
