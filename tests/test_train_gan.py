@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from baselines import contact_sheet
-from baselines.options import PolicyOptions
+from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from baselines.rollout import Rollout
 from baselines.train_gan import GANRun, TrainGANOptions
 from gan_env import ConfigError
@@ -159,6 +160,18 @@ def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
     with pytest.raises(ConfigError, match=r"other options: seed=6 \(there: 5\)"):
         make(run.folder, seed=6)
     assert (run.folder / "config.yaml").read_text() == before
+
+
+@pytest.mark.usefixtures("clothes")
+@pytest.mark.parametrize("experiment", ["r3gan", "wgan_gp", "plan"])
+def test_a_published_combination_trains(tmp_path: Path, experiment: str) -> None:
+    register_presets()
+    tiny = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()] + ["env.instances.width=[4,4]"]
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose("train_gan", [f"+experiment={experiment}", *tiny, f"logs={tmp_path}", "name=run"])
+    summary = GANRun(load(TrainGANOptions, config)).train()
+    assert np.isfinite(summary["final"]).all()
+    assert summary["crashed"] == [False]
 
 
 @pytest.mark.parametrize("damaged", ["{", "text"])

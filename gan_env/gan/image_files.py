@@ -139,7 +139,7 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn by a fixed seed, is held out.
 
     They may differ in size (the central square is used, and a line says so when they are decoded) but must be all grey
-    or all in colour.
+    or all in colour. Transparency is dropped, as by torchvision: what is hidden by it is seen.
 
     Raises:
         DataError: no image, an image that can't be read or is too small, or grey images among colour ones.
