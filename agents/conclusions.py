@@ -49,10 +49,12 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     low, high = chance["ci95"]
     whom, tunings = schedule(strongest), summary["settings"][HELD_OUT]["policies"][strongest]["seeds"]
     if aim is None:
-        what = f"a gain over {whom} whose interval is above 0 over {GAIN_SEEDS} trainings and {TUNINGS} tunings"
+        runs = f"at least {GAIN_SEEDS} trainings and {TUNINGS} tunings"
+        what = f"a gain over {whom} whose interval is above 0 over {runs}"
         met = verdict(against["gain"]) > 0 and mine["seeds"] >= GAIN_SEEDS
     else:
-        what = f"at least {aim} with the lower end above {TARGET_LOW} over {TARGET_SEEDS} trainings, {TUNINGS} tunings"
+        runs = f"at least {TARGET_SEEDS} trainings and {TUNINGS} tunings"
+        what = f"at least {aim} with the lower end above {TARGET_LOW} over {runs}"
         met = chance["value"] >= aim and low > TARGET_LOW and mine["seeds"] >= TARGET_SEEDS
     met = met and tunings >= TUNINGS
     return (
