@@ -106,8 +106,8 @@ def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
         return SCRIPTS[script].load(run, env)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{folder} lacks {error.filename}: expected a training by train_{script}.py that is finished; "
-            f"`python agents/train_{script}.py resume={folder}` goes on with one"
+            f"{folder} holds no finished training by train_{script}.py: give another folder, or go on with one that "
+            f"was killed by `python agents/train_{script}.py resume={folder}`"
         ) from error
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ConfigError(

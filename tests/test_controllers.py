@@ -124,7 +124,7 @@ def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tm
     with pytest.raises(ConfigError, match="its files are damaged: train again"):
         load_controller("ppo", folder, small_env())
     (folder / "controller.zip").unlink()
-    with pytest.raises(ConfigError, match=f"expected a finished training.*resume={folder}"):
+    with pytest.raises(ConfigError, match=f"no finished training by train_ppo.py.*resume={folder}"):
         load_controller("ppo", folder, small_env())
 
 
