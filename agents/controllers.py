@@ -137,10 +137,15 @@ def training_options(script: str, fields: Sequence[str]) -> RunOptions:
         ConfigError: there is no such field, or a value is out of range.
     """
     kind: type[RunOptions] = import_module(SCRIPTS[script].module).TrainOptions
-    return load(kind, _compose(script, fields))
+    return load(kind, configuration(script, fields))
 
 
-def _compose(script: str, fields: Sequence[str]) -> DictConfig:
+def configuration(script: str, fields: Sequence[str]) -> DictConfig:
+    """What Hydra composes from a script's configuration and these fields.
+
+    Raises:
+        ConfigError: there is no such field, or one is no field at all.
+    """
     register_presets()
     inside = GlobalHydra.instance().is_initialized()  # by a script of ours, which has the same configs/
     try:
@@ -218,12 +223,12 @@ def main(arguments: list[str]) -> None:
     """Entry point."""
     end_with_parent()
     script, folder, *fields = arguments
-    config = _compose(script, fields)
+    module, config = import_module(SCRIPTS[script].module), configuration(script, fields)
     run = RunFolder(Path(folder), NAME)
     text = OmegaConf.to_yaml(config, resolve=True)
     write_atomically(run.settings / "config.yml", lambda part: part.write_text(text))
     with metered() as costs:
-        trained = import_module(SCRIPTS[script].module).train(training_options(script, fields), run)[-1]
+        trained = module.train(load(module.TrainOptions, config), run)[-1]
     run.write_json(TRAINED, trained | costs)
 
 

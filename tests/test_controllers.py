@@ -83,6 +83,11 @@ def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+ENV: dict[str, Any] = {
+    "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False, "knobs": ["r1", "augment"],
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PPO that was hardly trained, on two knobs."""
@@ -91,11 +96,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ("agent.rollouts=1", "agent.rows=8")
     run_logged(command("ppo", folder, 0, options, arguments), folder / "log.txt", 1)
     return folder
-
-
-ENV: dict[str, Any] = {
-    "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False, "knobs": ["r1", "augment"],
-}  # fmt: skip
 
 
 def small_env(**changes: Any) -> GANVectorEnv:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
-
 ROOT = Path(__file__).parents[1]
 FIGURE = re.compile(r"[+-]?\d\.\d+ \[[+-]?\d\.\d+, [+-]?\d\.\d+\]")
 ELSEWHERE = ("commit ", "program below")
@@ -52,12 +50,11 @@ def test_the_intervals_of_the_stricter_test_are_those_of_its_program(
     assert FIGURE.findall(page) == FIGURE.findall(capsys.readouterr().out)
 
 
+@pytest.mark.usefixtures("clothes")
 def test_the_distances_of_real_images_are_those_of_the_program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """To a hundredth, or to the last digit that is shown: another processor rounds otherwise."""
-    if not DEBIAN_FASHION_MNIST.exists():
-        pytest.skip("needs the images of `apt-get install dataset-fashion-mnist`")
     monkeypatch.chdir(ROOT)
     exec(PROGRAM.findall((ROOT / "docs/images.md").read_text())[0], {})
     table = section("docs/images.md", "How near to the data?").split("| real images | distance |\n|---|---|\n")[1]

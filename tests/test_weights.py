@@ -3,8 +3,6 @@
 import hashlib
 import socket
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
 import pytest
 import torch
@@ -20,15 +18,8 @@ OTHER = PretrainedWeights("Other", "https://example.org/models/other.pth", "--ot
 
 
 @pytest.fixture(autouse=True)
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub(no_network: None, tmp_path: Path) -> Path:
     """A torch home of the test's own, and no network."""
-
-    def offline(*_: Any, **__: Any) -> None:
-        raise URLError("Name or service not known")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     return tmp_path / "torch/hub/checkpoints"
 
 

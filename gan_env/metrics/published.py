@@ -126,11 +126,11 @@ class Reference:
             Metric -> `mu` and `sigma` for FID; `features` for KID, and for precision and recall, these of the first
             images only, as many as there are `samples`. The Inception score needs nothing.
         """
-        some = not set(extractor.layers) - {"isc", "prc"}
+        seen = self.images[:samples] if set(extractor.layers) <= {"isc", "prc"} else self.images
 
         @cache
         def extracted() -> dict[str, Tensor]:
-            return extractor(self.images[:samples] if some else self.images)
+            return extractor(seen)
 
         def compute(metric: str, count: int) -> dict[str, Tensor]:
             features = extracted()[extractor.layers[metric]][:count]
