@@ -97,7 +97,11 @@ def main(arguments: list[str] | None = None) -> None:
         name = folder.name if folder == run else str(folder.relative_to(run))
         results[name] = evaluator.evaluate(folder)
     print(table(results))
-    print(f"wrote metrics.json to {'the folder' if len(runs) == 1 else f'{len(runs)} folders'} {run}")
+    print(
+        f"wrote {runs[0] / 'metrics.json'}"
+        if len(runs) == 1
+        else f"wrote metrics.json to {len(runs)} folders below {run}"
+    )
 
 
 if __name__ == "__main__":

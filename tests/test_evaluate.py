@@ -156,8 +156,9 @@ def test_a_run_that_is_not_finished_is_left_out_and_told(image_run: Path, capsys
     begun.mkdir()
     for folder in (image_run, begun):  # a finished run keeps its own
         (folder / CHECKPOINT).write_bytes(b"")
-    assert find_runs(image_run.parent) == [image_run]
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"left out: {begun} is not finished")
+    main(arguments(image_run.parent, "--metrics", "frechet", "--samples", "40"))
+    shown = capsys.readouterr()
+    assert shown.err.splitlines()[0].startswith(f"left out: {begun} is not finished")
+    assert shown.out.splitlines()[-1] == f"wrote {image_run / 'metrics.json'}"
     with pytest.raises(ConfigError, match=r"a folder with generator\.safetensors"):
         find_runs(begun)
