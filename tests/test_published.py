@@ -203,6 +203,26 @@ def test_the_inception_network_has_the_layers_of_its_metrics(tmp_path: Path, mon
         Extractor("inception-v3-compat", ["fid"], found(path), CPU)
 
 
+def test_vgg16_has_the_layer_of_precision_and_recall(tmp_path: Path) -> None:
+    """Torchvision's, with one number, which a file holds once, for all weights of a layer."""
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in torchvision.models.vgg16().state_dict().items()}
+    state = {name: torch.tensor(2 / shape[1:].numel()).expand(shape) for name, shape in shapes.items()}
+    path = tmp_path / "vgg16.pth"
+    torch.save(state, path)
+    grey = torch.tensor([250, 250, 160], dtype=torch.uint8).view(3, 1, 1, 1).expand(-1, -1, 16, 16)
+    features = Extractor("vgg16", ["prc"], found(path), CPU)(grey)
+    assert {layer: values.shape for layer, values in features.items()} == {"fc2_relu": (3, 4096)}
+    first, second, third = features["fc2_relu"]
+    assert torch.equal(first, second)
+    assert (first > third).all()
+    assert (third > 0).all()
+    del state["classifier.0.bias"]
+    torch.save(state, path)
+    with pytest.raises(WeightsError, match=r"(?s)vgg16\.pth does not hold the weights of vgg16.*classifier\.0\.bias"):
+        Extractor("vgg16", ["prc"], found(path), CPU)
+
+
 @pytest.mark.parametrize(
     ("used", "described"),
     [
