@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from agents.controllers import check_script
 from agents.readout import RATES_REPLAY, REPLAY
-from baselines.options import CONFIGS, load_policy
+from baselines.options import CONFIGS, differences, load_policy
 from baselines.search_spaces import SPACES
 from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
@@ -232,11 +232,11 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
     """
     now = _fixed(here)
     kept = {key: value for key, value in there.items() if key in now}  # of an older version: fixed then, free now
-    found = _differences(kept, now) if there else []
+    found = differences(kept, now, _GROWING) if there else {}
     if found:
         raise ConfigError(
-            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found)}. Choose another folder, "
-            f"or the options of {folder}/study/config.yml to go on with that one"
+            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found.values())}. Choose another "
+            f"folder, or the options of {folder}/study/config.yml to go on with that one"
         )
     return now | {part: there.get(part, {}) | now[part] for part in _GROWING}
 
@@ -253,18 +253,9 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
     return dict(json.loads(json.dumps(kept | fixed)))
 
 
-_GROWING = ("controllers", "settings", "policies")
+_GROWING = ("controllers", "settings", "policies")  # entries may be added, or taken out
 _FREE = (
     "folder", "policies", "tuned", "tunings", "oracle_runs", "workers", "seeds", "beside", "settings", "target",
     "notes",
 )  # fmt: skip
 """`settings` and `policies` are free where they are lists of names; what these stand for is not."""
-
-
-def _differences(a: Any, b: Any, name: str = "") -> list[str]:
-    if not (isinstance(a, dict) and isinstance(b, dict)):
-        return [] if a == b else [f"{name}={b!r} (there: {a!r})"]
-    added = name in _GROWING  # or taken out
-    keys = a.keys() & b.keys() if added else a.keys() | b.keys()
-    prefix = f"{name}." if name else ""
-    return [text for key in sorted(keys) for text in _differences(a.get(key), b.get(key), prefix + key)]

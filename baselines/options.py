@@ -1,7 +1,7 @@
 """Options of the command lines: Hydra composes them from configs/, dataclasses check them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ from gan_env.gan.points import POINT_SETS
 T = TypeVar("T")
 KINDS = ("schedule", "rates", "published", "table", "random", *RULES)
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
+FREE = ("env.data_root", "env.device", "env.compile")
+"""Options that may differ where a job goes on: they change where and how it runs, not what it finds."""
 
 
 def register_presets() -> None:
@@ -52,6 +54,27 @@ def load(kind: type[T], config: DictConfig) -> T:
     if not isinstance(mapping, Mapping):
         raise ConfigError(f"configuration has type {type(mapping).__name__}: expected a mapping")
     return replace(kind(), {str(key): value for key, value in mapping.items()})
+
+
+def differences(there: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
+    """The fields in which options that a job began with differ from those that it is to go on with.
+
+    Args:
+        there: what the job began with, as JSON or YAML has it.
+        now: what it is to go on with, likewise.
+        growing: mappings of which only the keys that both have count.
+        name: of the field that is compared; empty: all options.
+
+    Returns:
+        Dotted name of the field -> `NAME=THERE, not NOW`.
+    """
+    if not (isinstance(there, dict) and isinstance(now, dict)):
+        return {} if there == now else {name: f"{name}={there!r}, not {now!r}"}
+    keys = there.keys() & now.keys() if name in growing else there.keys() | now.keys()
+    found: dict[str, str] = {}
+    for key in sorted(keys):
+        found |= differences(there.get(key), now.get(key), growing, f"{name}.{key}" if name else key)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Trains one GAN with its whole budget under any policy.
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
+    python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0    # goes on after a kill, with its options
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
@@ -8,10 +9,10 @@ The run folder, by default logs/gan/<env>/<policy>-<seed>:
     generator.safetensors: see gan_env.gan.saved; `python -m gan_env.evaluate FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
-    curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from (folder=...)
+    curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as changed
 from functools import partial
@@ -24,18 +25,19 @@ import numpy as np
 import torch
 import yaml
 from gymnasium.vector import AutoresetMode
+from hydra.core.hydra_config import HydraConfig
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import CONFIGS, PolicyOptions, load, register_presets
+from baselines.options import CONFIGS, FREE, PolicyOptions, differences, load, register_presets
 from baselines.pictures import curves_figure, read_decisions, samples_figure
 from baselines.rollout import Episodes, Rollout
 from baselines.run import write_decisions
 from baselines.run_summary import describe_run, summarize_run
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import require, to_dict
+from gan_env.config import replace, require, to_dict
 from gan_env.files import load_checkpoint, write_atomically, write_json
 from gan_env.gan.dataset import decode
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
@@ -55,7 +57,7 @@ class TrainGANOptions:
         seed: seed of the first GAN; row i has seed + i.
         rows: GANs of the same instance that run side by side.
         logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.
-        folder: a folder to write to, or to go on from if a run is in it.
+        folder: a folder to write to, or to go on from if a run is in it; see `own_options`.
     """
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
@@ -208,6 +210,31 @@ def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
     }
 
 
+def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptions:
+    """The options that the run in the folder began with, where one was begun there and nothing but it is given.
+
+    Args:
+        options: what the command line comes to.
+        given: what it says, such as `["folder=logs/gan/points/cosine-0"]`.
+    """
+    path = Path(options.folder or "") / "config.yaml"
+    if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
+        return options
+    return replace(TrainGANOptions(), read_config(path) | {"folder": options.folder})
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options that a run began with.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        return dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
+
+
 def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     """The folder of the options with `config.yaml` in it.
 
@@ -219,19 +246,11 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     folder = Path(options.folder) if options.folder else next(path for path in numbered if not path.exists())
     text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
     if path.exists():
-        here = yaml.safe_load(text)
-        try:
-            there = dict(yaml.safe_load(path.read_text()))
-        except (yaml.YAMLError, TypeError, ValueError) as error:
-            raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
-        differences = [
-            f"{key}={here[key]!r} (there: {there.get(key)!r})" for key in here if here[key] != there.get(key)
-        ]
-        if differences:
-            raise ConfigError(
-                f"folder={options.folder!r} holds a run with other options: {'; '.join(differences)}. Choose another "
-                f"folder, or the options of {path} to go on with that run"
-            )
+        fields = differences(read_config(path), yaml.safe_load(text))
+        other = [field for name, field in fields.items() if name not in FREE]
+        shown = "; ".join(other[:3])
+        expected = f"another one: this holds a run with other options ({shown}), which goes on by folder= alone"
+        require(not other, "folder", options.folder, expected)
     write_atomically(path, lambda part: part.write_text(text))
     return folder
 
@@ -239,7 +258,7 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 @hydra.main(version_base=None, config_path=CONFIGS, config_name="train_gan")
 def main(config: DictConfig) -> None:
     """Entry point."""
-    run = GANRun(load(TrainGANOptions, config))
+    run = GANRun(own_options(load(TrainGANOptions, config), HydraConfig.get().overrides.task))
     print(f"run folder: {run.folder}")
     print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 

@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from baselines.options import CONFIGS, PolicyOptions, load, register_presets
+from baselines.options import CONFIGS, FREE, PolicyOptions, differences, load, register_presets
 from baselines.search_spaces import SPACES, first_guesses
 from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv
@@ -37,8 +37,6 @@ SECOND, LAST = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
 RESCORED = 0.25
 """Largest share of the budget that re-scoring takes."""
-FREE = ("data_root", "device", "compile")
-"""Fields of an environment that change nothing in a search."""
 
 
 @dataclass(frozen=True)
@@ -144,15 +142,11 @@ def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:
     """Saves the options of a search beside it; if it was begun, they must be those that it was begun with."""
     path = Path(options.folder) / f"{options.kind}.options.json"
     fields = {name: value for name, value in asdict(options).items() if name not in ("env", "folder")}
-    fields |= {f"env.{name}": value for name, value in to_dict(env.config).items() if name not in FREE}
-    now = json.loads(json.dumps(fields))
+    fields |= {f"env.{name}": value for name, value in to_dict(env.config).items()}
+    now = json.loads(json.dumps({name: value for name, value in fields.items() if name not in FREE}))
     there = json.loads(path.read_text()) if path.exists() else {}
     if begun:
-        other = [
-            f"{name}={there.get(name, 'unknown')}, not {value}"
-            for name, value in now.items()
-            if there.get(name) != value
-        ]
+        other = list(differences({name: there.get(name) for name in now}, now).values())
         expected = f"another one: this holds a search with other options ({'; '.join(other[:3])})"
         require(not other, "folder", options.folder, expected)
     write_json(path, now)

@@ -39,7 +39,8 @@ def find_runs(folder: Path) -> list[Path]:
     runs = sorted(path.parent for path in folder.rglob(NAME))
     begun = sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs))
     for path in begun:
-        print(f"left out: {path} is not finished (its command goes on with it, with folder={path})", file=sys.stderr)
+        how = f"python baselines/train_gan.py folder={path} goes on with it"
+        print(f"left out: {path} is not finished ({how})", file=sys.stderr)
     require(bool(runs), "RUN", str(folder), f"a folder with {NAME}, which baselines/train_gan.py writes, or one above")
     return runs
 

@@ -120,12 +120,12 @@ def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"instances": 5}, "instances=5"),
-        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=3 \(there: None\)"),
+        ({"instances": 5}, "instances=4, not 5"),
+        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=None, not 3"),
         ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"controllers\.ppo\.script"),
-        ({"controllers": {"ppo": {"seeds": 1, "base": "ada"}}}, r"controllers\.ppo\.base='ada'"),
+        ({"controllers": {"ppo": {"seeds": 1, "base": "ada"}}}, r"controllers\.ppo\.base=.*, not 'ada'"),
         ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
-        ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=2"),
+        ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=None"),
         ({"settings": {"far": {}}}, r"settings\.far\.env\.datasets"),
     ],
 )
@@ -138,7 +138,7 @@ def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
     folder, first = Path("x"), study(policies=("fixed", "cosine"))
     between = go_on(go_on({}, first, folder), study(settings={}), folder)
     assert go_on(between, first, folder) == between
-    with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=2"):
+    with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=None, not 2"):
         go_on(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
 
 
@@ -150,5 +150,5 @@ def test_what_is_no_longer_fixed_may_change_in_an_older_study() -> None:
 def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     there = go_on({}, study(), Path("x"))
     monkeypatch.setattr(study_options, "load_policy", lambda name: PolicyOptions(hold=3))
-    with pytest.raises(ConfigError, match=r"policies\.fixed\.hold=3 \(there: 1\)"):
+    with pytest.raises(ConfigError, match=r"policies\.fixed\.hold=1, not 3"):
         go_on(there, study(), Path("x"))

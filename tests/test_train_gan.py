@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from baselines import contact_sheet
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from baselines.rollout import Rollout
-from baselines.train_gan import GANRun, TrainGANOptions
+from baselines.train_gan import GANRun, TrainGANOptions, own_options
 from gan_env import ConfigError
 from gan_env.gan.saved import load_generators
 
@@ -157,9 +157,31 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
 
 def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
     before = (run.folder / "config.yaml").read_text()
-    with pytest.raises(ConfigError, match=r"other options: seed=6 \(there: 5\)"):
-        make(run.folder, seed=6)
+    for options, other in (
+        ({"seed": 6}, r"\(seed=5, not 6\)"),
+        ({"env": ENV | {"updates_per_decision": 3}}, r"\(env\.updates_per_decision=2, not 3\)"),
+        ({"policy": PolicyOptions()}, r"\(policy\.knobs\.r1={.*'linear'.*}, not None\)"),
+    ):
+        with pytest.raises(ConfigError, match=rf"other options {other}, which goes on by folder= alone"):
+            make(run.folder, **options)
     assert (run.folder / "config.yaml").read_text() == before
+
+
+def test_a_run_may_go_on_on_another_device(tmp_path: Path) -> None:
+    make(tmp_path, env=ENV | {"device": "cpu"})
+    assert make(tmp_path, env=ENV | {"device": "auto", "data_root": "elsewhere"}).folder == tmp_path
+
+
+def test_the_folder_of_a_begun_run_is_enough_to_go_on(tmp_path: Path) -> None:
+    own, given = make(tmp_path, instance={"lr_g": 2e-4}), TrainGANOptions(folder=str(tmp_path))
+    again = GANRun(own_options(given, ["folder=here"]))
+    assert (again.env.config, again.instance, again.seeds) == (own.env.config, own.instance, own.seeds)
+    assert own_options(given, ["folder=here", "seed=0"]) is given
+
+
+def test_a_folder_without_a_run_is_for_a_new_one(tmp_path: Path) -> None:
+    given = TrainGANOptions(folder=str(tmp_path))
+    assert own_options(given, ["folder=here"]) is given
 
 
 @pytest.mark.usefixtures("clothes")
