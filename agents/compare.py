@@ -14,7 +14,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import hydra
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,11 +22,11 @@ from agents.study import Study
 from agents.study_check import check_study
 from agents.study_options import StudyOptions, go_on
 from agents.study_summary import summarize_study
-from baselines.options import CONFIGS, load, register_presets
+from baselines.options import load, register_presets, script
 from gan_env.files import write_atomically, write_json
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="compare")
+@script("compare")
 def main(config: DictConfig) -> None:
     """Entry point."""
     options = load(StudyOptions, config)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import hydra
 import matplotlib.pyplot as plt
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
@@ -22,7 +21,7 @@ from agents.run_folder import RunFolder
 from agents.train_ppo import TrainOptions, train
 from agents.training import learned_policy, open_folder
 from baselines.intervals import summarize
-from baselines.options import CONFIGS, load_policy, register_presets
+from baselines.options import load_policy, register_presets, script
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
@@ -102,7 +101,7 @@ def figure(summary: dict[str, Any]) -> Figure:
     return drawn
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="pareto")
+@script("pareto")
 def main(config: DictConfig) -> None:
     """Entry point."""
     options, folder = open_folder("pareto", ParetoOptions, config)

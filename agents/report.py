@@ -44,6 +44,7 @@ from agents.wording import shown
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json
+from gan_env.refusals import told_in_one_line
 
 FIGURES = "figures"
 SHOWN_FAILURES = 3
@@ -235,4 +236,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_in_one_line():
+        main()

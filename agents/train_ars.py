@@ -9,7 +9,6 @@ It is the floor for the methods that learn by gradients. Any field of configs/ c
 
 from dataclasses import dataclass, field
 
-import hydra
 import numpy as np
 import torch
 from omegaconf import DictConfig
@@ -22,7 +21,7 @@ from torch.func import functional_call
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import SB3VecEnv
 from agents.training import AgentOptions, RunOptions, Trained, fit, inner_env, run, training_env
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 from gan_env.config import require
 
 
@@ -122,7 +121,7 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[BatchedARS]:
     return fit(model, options, folder)
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_ars")
+@script("train_ars")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("ars", TrainOptions, train, config)

@@ -11,14 +11,13 @@ trained policy adapts in the same way when it acts, which costs inner_steps x wi
 run's own.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from agents.meta_training import run
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_maml")
+@script("train_maml")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("maml", config)

@@ -8,14 +8,13 @@ No reward is used: the controller goes down the gradient of a validation loss th
 Any field of configs/ can be set on the command line, as in agent.window=25 env.num_decisions=20.
 """
 
-import hydra
 from omegaconf import DictConfig
 
 from agents.meta_training import run
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_meta")
+@script("train_meta")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("meta", config)

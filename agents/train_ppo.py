@@ -10,7 +10,6 @@ Any field of configs/ can be set on the command line, as in agent.rollouts=10 en
 from dataclasses import dataclass, field
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -19,7 +18,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from agents.learning_rate import AdaptiveRate, GradientOptions
 from agents.run_folder import RunFolder
 from agents.training import RunOptions, Trained, fit, inner_env, run, training_env
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 from gan_env.config import require
 
 
@@ -93,7 +92,7 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[PPO]:
     return fit(model, options, folder, agent.callbacks())
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_ppo")
+@script("train_ppo")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("ppo", TrainOptions, train, config)

@@ -9,7 +9,6 @@ Any field of configs/ can be set on the command line, as in agent.lstm_units=32 
 from dataclasses import dataclass, field
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.vec_env import VecNormalize
@@ -17,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from agents.run_folder import RunFolder
 from agents.train_ppo import PPOOptions
 from agents.training import RunOptions, Trained, fit, run, training_env
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 from gan_env.config import require
 
 
@@ -68,7 +67,7 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[RecurrentPPO]:
     return fit(model, options, folder, agent.callbacks())
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_recurrent_ppo")
+@script("train_recurrent_ppo")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("recurrent_ppo", TrainOptions, train, config)

@@ -9,7 +9,6 @@ Any field of configs/ can be set on the command line, as in agent.rollouts=10 en
 from dataclasses import dataclass, field
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import VecNormalize
@@ -17,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from agents.learning_rate import GradientOptions
 from agents.run_folder import RunFolder
 from agents.training import RunOptions, Trained, fit, inner_env, run, training_env
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 from gan_env.config import require
 
 
@@ -84,7 +83,7 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[SAC]:
     return fit(model, options, folder)
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_sac")
+@script("train_sac")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("sac", TrainOptions, train, config)

@@ -9,14 +9,13 @@ Any field of configs/ can be set on the command line, as in agent.quantiles=10 e
 from dataclasses import dataclass, field
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 from sb3_contrib import TQC
 
 from agents.run_folder import RunFolder
 from agents.train_sac import SACOptions
 from agents.training import RunOptions, Trained, fit, run, training_env
-from baselines.options import CONFIGS, register_presets
+from baselines.options import register_presets, script
 from gan_env.config import require
 
 
@@ -57,7 +56,7 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[TQC]:
     return fit(model, options, folder)
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_tqc")
+@script("train_tqc")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run("tqc", TrainOptions, train, config)

@@ -6,7 +6,6 @@ runs, and prints how soon each of them came to the same metric. They must have o
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from baselines.pictures import contact_sheet, read_decisions
 from baselines.run_summary import updates_to_target
 from gan_env.config import ConfigError, require
 from gan_env.files import write_atomically
+from gan_env.refusals import told_in_one_line
 
 
 def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
@@ -117,7 +117,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with told_in_one_line():
         main()
-    except ConfigError as error:
-        sys.exit(f"error: {error}")

@@ -10,7 +10,6 @@ on one half of the runs and scored on the other half, so luck is no headroom.
 from dataclasses import dataclass, field
 from typing import Any
 
-import hydra
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from baselines.grid import candidates, describe
 from baselines.intervals import bootstrap_interval
-from baselines.options import CONFIGS, load, register_presets
+from baselines.options import load, register_presets, script
 from baselines.policies import schedule_policy
 from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv, Instance
@@ -98,7 +97,7 @@ def headroom(finals: Floats, labels: NDArray[np.int64]) -> Floats:
     return mean
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="headroom")
+@script("headroom")
 def main(config: DictConfig) -> None:
     """Entry point."""
     options = load(HeadroomOptions, config)

@@ -1,10 +1,11 @@
 """Options of the command lines: Hydra composes them from configs/, dataclasses check them."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hydra
 import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -24,12 +25,26 @@ from baselines.policies import (
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace, require, to_dict
 from gan_env.gan.points import POINT_SETS
+from gan_env.refusals import told_in_one_line
 
 T = TypeVar("T")
 KINDS = ("schedule", "rates", "published", "table", "random", *RULES)
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 FREE = ("env.data_root", "env.device", "env.compile")
 """Options that may differ where a job goes on: they change where and how it runs, not what it finds."""
+
+
+def script(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Makes the entry point of a script, whose options are those of configs/NAME.yaml, from what it does with them.
+
+    What it refuses is told in one line, inside of Hydra, which would print the whole way to it.
+    """
+
+    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
+        started: Callable[[], None] = hydra.main(CONFIGS, name, version_base=None)(told_in_one_line()(main))
+        return started
+
+    return decorate
 
 
 def register_presets() -> None:

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 from baselines.intervals import summarize
-from baselines.options import CONFIGS, PolicyOptions, load, register_presets
+from baselines.options import PolicyOptions, load, register_presets, script
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
 from gan_env.config import require
@@ -107,7 +106,7 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
         print(f"{t * env.config.updates_per_decision:>8} {np.median(episodes.log_metric[:, t]):>10.3f} {knobs}")
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="run")
+@script("run")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run(load(RunOptions, config))

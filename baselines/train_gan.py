@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hydra
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import CONFIGS, FREE, PolicyOptions, differences, load, register_presets
+from baselines.options import FREE, PolicyOptions, differences, load, register_presets, script
 from baselines.pictures import curves_figure, read_decisions, samples_figure
 from baselines.rollout import Episodes, Rollout
 from baselines.run import write_decisions
@@ -255,7 +254,7 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     return folder
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="train_gan")
+@script("train_gan")
 def main(config: DictConfig) -> None:
     """Entry point."""
     run = GANRun(own_options(load(TrainGANOptions, config), HydraConfig.get().overrides.task))

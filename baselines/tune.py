@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 import optuna
 import yaml
@@ -25,7 +24,7 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from baselines.options import CONFIGS, FREE, PolicyOptions, differences, load, register_presets
+from baselines.options import FREE, PolicyOptions, differences, load, register_presets, script
 from baselines.search_spaces import SPACES, first_guesses
 from baselines.side_by_side import run_jobs
 from gan_env import GANVectorEnv
@@ -271,7 +270,7 @@ def search(options: TuneOptions) -> Tuned:
         return tune(env, options, show)
 
 
-@hydra.main(version_base=None, config_path=CONFIGS, config_name="tune")
+@script("tune")
 def main(config: DictConfig) -> None:
     """Entry point."""
     options = load(TuneOptions, config)

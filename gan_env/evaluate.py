@@ -23,11 +23,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gan_env.config import ConfigError, require
+from gan_env.config import require
 from gan_env.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
-from gan_env.gan.dataset import DataError
 from gan_env.gan.saved import CHECKPOINT, NAME
-from gan_env.metrics.weights import WeightsError
+from gan_env.refusals import told_in_one_line
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -106,7 +105,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with told_in_one_line():
         main()
-    except (ConfigError, DataError, WeightsError) as error:
-        sys.exit(f"error: {error}")

@@ -184,6 +184,14 @@ def test_a_folder_without_a_run_is_for_a_new_one(tmp_path: Path) -> None:
     assert own_options(given, ["folder=here"]) is given
 
 
+def test_data_that_are_not_there_are_told_in_one_line(tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "baselines/train_gan.py"), "env=lsun", f"env.data_root={tmp_path}"]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {tmp_path}/church_outdoor_train_lmdb/data.mdb is missing")
+
+
 @pytest.mark.usefixtures("clothes")
 @pytest.mark.parametrize("experiment", ["r3gan", "wgan_gp", "plan"])
 def test_a_published_combination_trains(tmp_path: Path, experiment: str) -> None:
