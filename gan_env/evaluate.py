@@ -7,6 +7,7 @@
 RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table and writes RUN/metrics.json, where
 a number takes the place of an earlier one of its name; beside it stand the number of samples and the reference: all
 real images of the part, the first ones where as many are used as there are samples, or null for what needs none.
+Runs that can't be judged are named at the end.
 
 | metric | numbers | extractor |
 |---|---|---|
@@ -23,8 +24,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gan_env.config import require
+from gan_env.config import ConfigError, require
 from gan_env.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
+from gan_env.gan.dataset import DataError
 from gan_env.gan.saved import CHECKPOINT, NAME
 from gan_env.refusals import told_in_one_line
 
@@ -88,20 +90,27 @@ def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point."""
+    """Entry point.
+
+    Raises:
+        DataError: runs could not be judged; the others were.
+    """
     run, options = parse(arguments)
     runs = find_runs(run)
     evaluator = Evaluator(options)
-    results = {}
+    results, failures, written = {}, [], []
     for folder in tqdm(runs, desc="runs", unit="run", disable=len(runs) == 1):
         name = folder.name if folder == run else str(folder.relative_to(run))
-        results[name] = evaluator.evaluate(folder)
-    print(table(results))
-    print(
-        f"wrote {runs[0] / 'metrics.json'}"
-        if len(runs) == 1
-        else f"wrote metrics.json to {len(runs)} folders below {run}"
-    )
+        try:
+            results[name] = evaluator.evaluate(folder)
+            written.append(folder / "metrics.json")
+        except (ConfigError, DataError) as error:
+            failures.append(f"{name} could not be judged: {error}")
+    if results:
+        print(table(results))
+        print(f"wrote {written[0] if len(written) == 1 else f'metrics.json to {len(written)} folders below {run}'}")
+    if failures:
+        raise DataError("\n".join(failures))
 
 
 if __name__ == "__main__":

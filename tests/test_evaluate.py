@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_env import ConfigError, GANVectorEnv
+from gan_env import ConfigError, DataError, GANVectorEnv
 from gan_env.evaluate import find_runs, main, parse, table
 from gan_env.gan.saved import CHECKPOINT, save_generators
 from gan_env.metrics.published import KID_SUBSET
@@ -96,6 +96,22 @@ def test_all_runs_below_a_folder_are_judged(
     assert [line.split()[0] for line in shown[1:3]] == ["a", "b/c"]
     assert shown[1].split()[1] == shown[2].split()[1]  # the same generators
     assert (image_run.parent / "b/c/metrics.json").is_file()
+
+
+def test_runs_that_cannot_be_judged_are_named_after_the_table_of_the_others(
+    image_run: Path, generators: GANVectorEnv, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("0", "z"):  # before and after the good one
+        path = image_run.parent / name / "generator.safetensors"
+        path.parent.mkdir()
+        path.write_bytes(b"nothing")
+    with pytest.raises(DataError) as refused:
+        main(arguments(image_run.parent, "--metrics", "frechet", "--samples", "40"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["frechet", "a"]
+    assert lines[-1] == f"wrote {image_run / 'metrics.json'}"
+    for name, line in zip(("0", "z"), str(refused.value).splitlines(), strict=True):
+        assert line.startswith(f"{name} could not be judged: {image_run.parent / name}/generator.safetensors can't be")
 
 
 def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
