@@ -4,10 +4,10 @@
     python -m gan_env.evaluate RUN --reference train               # against training images, as for CIFAR-10 in papers
     python -m gan_env.evaluate RUN --metrics frechet,coverage      # without any pretrained weights
 
-RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table and writes RUN/metrics.json, where
-a number takes the place of an earlier one of its name; beside it stand the number of samples and the reference: all
-real images of the part, the first ones where as many are used as there are samples, or null for what needs none.
-Runs that can't be judged are named at the end.
+RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table for all runs with the same
+extractors and real images, names the runs that can't be judged, and writes RUN/metrics.json, where a number takes the
+place of an earlier one of its name; beside it stand the number of samples and the reference: all real images of the
+part, the first ones where as many are used as there are samples, or null for what needs none.
 
 | metric | numbers | extractor |
 |---|---|---|
@@ -46,9 +46,21 @@ def find_runs(folder: Path) -> list[Path]:
     return runs
 
 
-def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """A row a run, a column a number (the mean over the run's rows), and what stands behind the columns."""
-    names = list(dict.fromkeys(name for numbers in results.values() for name in numbers))
+Numbers = dict[str, dict[str, Any]]
+"""Name of a number -> what `metrics.json` has of it."""
+
+
+def tables(results: dict[str, Numbers]) -> str:
+    """A table for all runs of one kind, with what stands behind its columns: numbers of two kinds can't be compared."""
+    kinds: dict[str, dict[str, Numbers]] = {}
+    for run, numbers in results.items():
+        kinds.setdefault(notes(numbers), {})[run] = numbers
+    return "\n\n".join(f"{table(runs)}\n\n{behind}" for behind, runs in kinds.items())
+
+
+def table(results: dict[str, Numbers]) -> str:
+    """A row a run, a column a number (the mean over the run's rows)."""
+    names = list(next(iter(results.values())))
     width = max(len(run) for run in results)
 
     def shown(value: float | None) -> str:
@@ -61,14 +73,17 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
         rows = next(iter(numbers.values()))["values"]
         if 0 < (crashed := rows.count(None)) < len(rows):
             lines.append(f"{run}: {crashed} of {len(rows)} crashed, the numbers are means of the others")
-    notes: dict[str, list[str]] = {}
-    for numbers in results.values():
-        for name, entry in numbers.items():
-            note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
-            note += "" if entry["reference"] is None else f" against {entry['reference']}"
-            if name not in notes.setdefault(note, []):
-                notes[note].append(name)
-    return "\n".join([*lines, "", *(f"{', '.join(columns)}: {note}" for note, columns in notes.items())])
+    return "\n".join(lines)
+
+
+def notes(numbers: Numbers) -> str:
+    """What stands behind a run's numbers: extractors, samples and real images, a line for all that share them."""
+    columns: dict[str, list[str]] = {}
+    for name, entry in numbers.items():
+        note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
+        note += "" if entry["reference"] is None else f" against {entry['reference']}"
+        columns.setdefault(note, []).append(name)
+    return "\n".join(f"{', '.join(names)}: {note}" for note, names in columns.items())
 
 
 def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
@@ -107,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
         except (ConfigError, DataError) as error:
             failures.append(f"{name} could not be judged: {error}")
     if results:
-        print(table(results))
+        print(tables(results))
         print(f"wrote {written[0] if len(written) == 1 else f'metrics.json to {len(written)} folders below {run}'}")
     if failures:
         raise DataError("\n".join(failures))

@@ -255,4 +255,4 @@ def in_loop_measure(reference: Reference, metrics: list[str], samples: int, devi
         return {"frechet": float(frechet), "coverage": float(coverage), "density": float(density)}
 
     weights = fingerprint(*judge.extract.network.state_dict().values())
-    return Measure(metrics, judge.metric_name, weights, compute)
+    return Measure(metrics, judge.extract.name, weights, compute)

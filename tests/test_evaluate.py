@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gan_env import ConfigError, DataError, GANVectorEnv
-from gan_env.evaluate import find_runs, main, parse, table
+from gan_env.evaluate import find_runs, main, parse, tables
 from gan_env.gan.saved import CHECKPOINT, save_generators
 from gan_env.metrics.published import KID_SUBSET
 
@@ -49,7 +49,7 @@ def test_the_command_offline_gives_one_clear_error_before_any_work(image_run: Pa
 def test_in_loop_metrics_need_no_weights(image_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(image_run, "--metrics", "frechet,coverage", "--samples", "60"))
     shown = capsys.readouterr().out
-    assert "Fashion-MNIST classifier" in shown
+    assert "\ncoverage, density: Fashion-MNIST classifier, 64 features (" in shown
     numbers = json.loads((image_run / "metrics.json").read_text())
     assert set(numbers) == {"frechet", "coverage", "density"}
     entry = numbers["frechet"]
@@ -125,16 +125,30 @@ def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
         "one": {"fid": {"value": 12.5, "values": [12.5], **about}},
         "longer": {"fid": {"value": None, "values": [None], **about}},
     }
-    lines = table(results).splitlines()
+    lines = tables(results).splitlines()
     assert lines[0].split() == ["fid"]
     assert lines[1].split() == ["one", "12.5"]
     assert lines[2:4] == ["longer    crashed", ""]
     assert lines[-1] == "fid: an extractor (01234567), 7 samples against some images"
 
 
+@pytest.mark.parametrize("differs", ["extractor", "extractor_hash", "reference"])
+def test_numbers_that_cannot_be_compared_have_tables_of_their_own(differs: str) -> None:
+    about = {"extractor": "clothes", "extractor_hash": "01234567", "samples": 7, "reference": "these"}
+    results = {
+        run: {"frechet": {"value": 2.0, "values": [2.0], **about, **other}}
+        for run, other in {"a": {}, "b": {differs: "others 1"}, "c": {}}.items()
+    }
+    first, behind_first, second, behind_second = tables(results).split("\n\n")
+    assert [line.split()[0] for line in first.splitlines()] == ["frechet", "a", "c"]
+    assert [line.split()[0] for line in second.splitlines()] == ["frechet", "b"]
+    assert behind_first == "frechet: clothes (01234567), 7 samples against these"
+    assert "others 1" in behind_second
+
+
 def test_a_number_of_samples_alone_is_shown_against_nothing() -> None:
     about = {"extractor": "an extractor", "extractor_hash": "0123456789abcdef", "samples": 7, "reference": None}
-    shown = table({"one": {"isc": {"value": 2.0, "values": [2.0], **about}}})
+    shown = tables({"one": {"isc": {"value": 2.0, "values": [2.0], **about}}})
     assert shown.splitlines()[-1] == "isc: an extractor (01234567), 7 samples"
 
 

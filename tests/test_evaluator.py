@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from gan_env import ConfigError, DataError, GANVectorEnv, evaluator
-from gan_env.evaluate import main, table
+from gan_env.evaluate import main, tables
 from gan_env.evaluator import EvaluateOptions, Evaluator, load_reference
 from gan_env.gan.data import Dataset
 from gan_env.gan.saved import save_generators
@@ -39,7 +39,7 @@ def test_a_crashed_row_is_told_and_left_out_of_the_mean(
     numbers = Evaluator(EvaluateOptions(("frechet",), 40)).evaluate(image_run)
     assert numbers["frechet"]["values"][1] is None
     assert numbers["frechet"]["value"] == numbers["frechet"]["values"][0]
-    assert "a: 1 of 2 crashed, the numbers are means of the others" in table({"a": numbers})
+    assert "a: 1 of 2 crashed, the numbers are means of the others" in tables({"a": numbers})
 
 
 def use_images(monkeypatch: pytest.MonkeyPatch, train: int, held_out: int) -> None:
