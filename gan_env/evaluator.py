@@ -128,7 +128,8 @@ class Evaluator:
             if name != "lpips"
         ]
         self._sha256 = {name: found[WEIGHTS[name]].sha256 for name in networks}
-        self._measures: dict[tuple[str, str, tuple[int, ...]], tuple[Reference, list[Measure]]] = {}
+        self._alone = all(number in ALONE for metric in options.metrics for number in NUMBERS[metric])
+        self._measures: dict[tuple[str, str, tuple[int, ...]], tuple[Reference | None, list[Measure]]] = {}
 
     def evaluate(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Measures all rows of a run and merges the numbers into its `metrics.json`.
@@ -166,19 +167,21 @@ class Evaluator:
         write_json(path, known | numbers)
         return numbers
 
-    def _against(self, dataset: str, root: str, shape: tuple[int, ...]) -> tuple[Reference, list[Measure]]:
-        """The reference images of a data set, loaded once, and all that is measured against them."""
+    def _against(self, dataset: str, root: str, shape: tuple[int, ...]) -> tuple[Reference | None, list[Measure]]:
+        """The reference images of a data set, loaded once if any are needed, and all that is measured against them."""
         if (dataset, root, shape) not in self._measures:
-            reference = load_reference(dataset, root, shape, self.options)
+            reference = None if self._alone else load_reference(dataset, root, shape, self.options)
             self._measures[dataset, root, shape] = reference, self._measures_against(reference)
         return self._measures[dataset, root, shape]
 
-    def _measures_against(self, reference: Reference) -> list[Measure]:
+    def _measures_against(self, reference: Reference | None) -> list[Measure]:
         measures = []
         for extractor in self._extractors:
-            features = reference.features(extractor, self.options.samples)
+            features = reference.features(extractor, self.options.samples) if reference else {}
             compute = partial(published_metrics, real=features, extractor=extractor)
             measures.append(Measure(list(extractor.layers), extractor.name, self._sha256[extractor.name], compute))
+        if reference is None:
+            return measures
         if self._lpips is not None:
             distance = partial(lpips_diversity, network=self._lpips, device=self.device)
             sha256 = self._sha256["lpips"]
@@ -236,9 +239,11 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     return reference
 
 
-def reference_of(number: str, reference: Reference, samples: int) -> str | None:
+def reference_of(number: str, reference: Reference | None, samples: int) -> str | None:
     """Which real images a number is measured against, for people; None: it is of the samples alone."""
-    return None if number in ALONE else reference.described(samples if number in AS_MANY else None)
+    if reference is None or number in ALONE:
+        return None
+    return reference.described(samples if number in AS_MANY else None)
 
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:

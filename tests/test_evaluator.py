@@ -81,6 +81,13 @@ def test_every_metric_says_how_many_real_images_it_takes(
     assert all(value is not None for entry in numbers.values() for value in entry["values"])
 
 
+def test_an_inception_score_needs_no_data(image_run: Path, stood_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluator, "load_dataset", None)
+    numbers = Evaluator(EvaluateOptions(("isc",), 20, {STAND_IN: str(stood_in)})).evaluate(image_run)
+    assert numbers["isc"]["value"] > 0
+    assert numbers["isc"]["reference"] is None
+
+
 def test_colour_images_for_a_grey_generator_are_refused(image_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "colour"
     folder.mkdir()
