@@ -7,13 +7,13 @@ runs, and prints how soon each of them came to the same metric. They must have o
 import argparse
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import yaml
+from matplotlib.backend_bases import FigureCanvasBase
 
 from baselines.pictures import contact_sheet, read_decisions
 from baselines.run_summary import updates_to_target
@@ -96,11 +96,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
-    parser.add_argument("--out", default="contact_sheet.png", help="the picture; default: contact_sheet.png")
+    parser.add_argument(
+        "--out",
+        default="contact_sheet.png",
+        help="the picture, of the kind that its name says; default: contact_sheet.png",
+    )
     parser.add_argument("--target", type=float, help="a metric; default: the best one that all runs reached")
     options = parser.parse_args(arguments)
     aimed = options.target is None or options.target > 0
     require(aimed, "--target", options.target, "a metric above 0; it is not logarithmic")
+    out, endings = Path(options.out), [f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes()]
+    require(out.suffix.lower() in endings, "--out", options.out, f"a name that ends with one of {', '.join(endings)}")
     folders, unfinished = find_runs(options.folders)
     if unfinished:
         print(f"left out, killed or still running (no summary.json): {', '.join(map(str, unfinished))}")
@@ -110,10 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
     labels = names if len(set(names)) == len(names) else [str(path) for path in folders]
     runs = dict(zip(labels, folders, strict=True))
     figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})
-    write_atomically(Path(options.out), partial(figure.savefig, format="png"))
+    write_atomically(out, figure.savefig)
     plt.close(figure)
     print(speeds(runs, options.target))
-    print(f"wrote {options.out}")
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

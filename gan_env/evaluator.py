@@ -203,9 +203,11 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text()) if path.exists() else {}
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}, not names and numbers")
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}): delete it, and measure again what it held") from error
-    return dict(found)
+    return found
 
 
 def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: EvaluateOptions) -> Reference:

@@ -45,6 +45,20 @@ def test_where_all_runs_are_finished_nothing_is_left_out(tmp_path: Path, capsys:
     assert "left out" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8"), ("a.svg", b"<?xml")])
+def test_the_picture_is_of_the_kind_that_its_name_says(tmp_path: Path, name: str, begins: bytes) -> None:
+    write_finished(tmp_path / "one")
+    contact_sheet.main([str(tmp_path), "--out", str(tmp_path / name)])
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a"])
+def test_a_name_that_says_no_kind_of_picture_is_refused(tmp_path: Path, name: str) -> None:
+    write_finished(tmp_path / "one")
+    with pytest.raises(ConfigError, match=rf"--out='{name}' .* ends with one of .*\.png"):
+        contact_sheet.main([str(tmp_path), "--out", name])
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [

@@ -97,10 +97,11 @@ def test_colour_images_for_a_grey_generator_are_refused(image_run: Path, tmp_pat
         load_reference("image_folder", str(folder), (1, 28, 28), EvaluateOptions(("frechet",)))
 
 
+@pytest.mark.parametrize("content", ["{", "[1]", "3"])
 def test_a_damaged_file_of_metrics_is_told_before_anything_is_measured(
-    image_run: Path, monkeypatch: pytest.MonkeyPatch
+    image_run: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
-    (image_run / "metrics.json").write_text("{")
+    (image_run / "metrics.json").write_text(content)
     monkeypatch.setattr(evaluator, "load_generators", None)
     with pytest.raises(DataError, match=r"metrics\.json is damaged .*delete it"):
         Evaluator(EvaluateOptions(("frechet",))).evaluate(image_run)
