@@ -44,14 +44,17 @@ def test_point_generators_are_not_bounded() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "mlp"])
-@pytest.mark.parametrize(("shape", "named"), [((2,), r"\(2,\)"), ((1, 8, 12), "square"), ((1, 29, 29), "29")])
+@pytest.mark.parametrize(
+    ("shape", "named"),
+    [((2,), r"architecture='{name}' .*mlp or auto .*\(2,\)"), ((1, 8, 12), "square"), ((1, 29, 29), "image_size=29")],
+)
 def test_samples_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+    with pytest.raises(ConfigError, match=named.format(name=name)):
         build(name, shape=shape)
 
 
 def test_images_that_a_residual_discriminator_cannot_halve_twice_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"image side=14 .* a multiple of 4"):
+    with pytest.raises(ConfigError, match=r"image_size=14 .* a multiple of 4 .*: set image_size=16"):
         build("resnet", shape=(1, 14, 14))
 
 

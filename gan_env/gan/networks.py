@@ -202,10 +202,12 @@ ARCHITECTURES: dict[str, Callable[[Sizes], tuple[Network, Network]]] = {
 def _image(architecture: str, sizes: Sizes, multiple: int = 2) -> tuple[int, int]:
     """Channels and side of the images that an architecture is for."""
     shape = sizes.sample_shape
-    require(len(shape) == 3, "sample_shape", shape, f"images (C, H, W) for {architecture!r}; points take 'mlp'")
-    require(shape[1] == shape[2], "sample_shape", shape, f"square images for {architecture!r}: pad them, or take 'mlp'")
-    known = f"a multiple of {multiple} for {architecture!r}: pad them, or take 'mlp'"
-    require(shape[2] % multiple == 0, "image side", shape[2], known)
+    points = f"mlp or auto for samples of shape {shape}: this one is for images (C, H, W)"
+    require(len(shape) == 3, "architecture", architecture, points)
+    require(shape[1] == shape[2], "sample_shape", shape, f"square images for {architecture!r}; 'mlp' takes others")
+    larger = -(-shape[2] // multiple) * multiple
+    known = f"a multiple of {multiple} for {architecture!r}: set image_size={larger}, or architecture=mlp"
+    require(shape[2] % multiple == 0, "image_size", shape[2], known)
     return shape[0], shape[2]
 
 
