@@ -159,6 +159,15 @@ def test_the_noise_fades_within_a_quarter_of_the_run() -> None:
     assert table("noise_fade", 9, "instance_noise") == pytest.approx([0.5, 0.25] + 7 * [0], rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.parametrize(("mode", "gone"), [("absolute", 2), ("delta", 5)])
+def test_the_noise_fades_as_fast_as_its_knob_moves(mode: str, gone: int) -> None:
+    """From 0.25 to nothing: one move in absolute mode, four of at most a fifth of the range in delta mode."""
+    env = make(mode, num_decisions=9)
+    noise = played(env, load_policy("noise_fade").make(env), "instance_noise")
+    assert noise[:2] == pytest.approx([0.5, 0.25], rel=1e-4)
+    assert (noise < 1e-6).tolist() == [decision >= gone for decision in range(9)]
+
+
 def test_the_share_of_a_schedule_is_an_option() -> None:
     env = make(num_decisions=9)
     policy: Any = replace(load_policy("noise_fade"), until=0.5).make(env)
