@@ -76,6 +76,7 @@ def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, An
     shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
     rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")}
     columns: dict[str, NDArray[Any]] = {
+        "start": np.exp(curve[:, 0]),
         "final": np.exp(curve[:, -1]),
         "best": np.exp(curve.min(axis=1)),
         "updates_to_converge": updates_to_converge(curve, updates_per_decision),
@@ -88,6 +89,7 @@ def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, An
 
 
 _WORDS = {
+    "start": "untrained generator",
     "final": "final",
     "best": "best",
     "updates_to_converge": "updates until 10 % of the log distance to the best were left",

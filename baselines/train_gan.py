@@ -136,17 +136,23 @@ class GANRun:
         return changed(episodes, extras={**whole, **episodes.extras, **columns})
 
     def _log(self, writers: Sequence[SummaryWriter]) -> None:
-        """The last decision to TensorBoard."""
+        """The last decision to TensorBoard; before the first one also the metric of the untrained generators."""
         episodes = self.record()
         step = self.rollout.decision * self.env.config.updates_per_decision
         columns = {"log_metric": episodes.log_metric[:, 1:], "reward": episodes.rewards, **episodes.extras}
+        if self.rollout.decision == 1:
+            self._scalars(writers, "log_metric", episodes.log_metric[:, 0], 0)
         for name, column in columns.items():
-            group, short = next(
-                ((g, name.removeprefix(p)) for p, g in _GROUPS.items() if name.startswith(p)), ("run", name)
-            )
-            for writer, value in zip(writers, column[:, -1], strict=True):
-                if np.isfinite(value):
-                    writer.add_scalar(f"{group}/{short}", value, step)
+            self._scalars(writers, name, column[:, -1], step)
+
+    def _scalars(self, writers: Sequence[SummaryWriter], name: str, values: Iterable[float], step: int) -> None:
+        """A number of each row to its writer, in the group that its name says."""
+        group, short = next(
+            ((g, name.removeprefix(p)) for p, g in _GROUPS.items() if name.startswith(p)), ("run", name)
+        )
+        for writer, value in zip(writers, values, strict=True):
+            if np.isfinite(value):
+                writer.add_scalar(f"{group}/{short}", value, step)
 
     def _grid(self, writer: SummaryWriter) -> None:
         """Samples from the fixed latents, as PNG and to TensorBoard."""

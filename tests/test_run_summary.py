@@ -72,6 +72,7 @@ def episodes() -> Episodes:
 
 def test_a_summary_has_a_number_a_row(episodes: Episodes) -> None:
     summary = summarize_run(episodes, 50)
+    assert summary["start"] == pytest.approx([math.exp(2), math.exp(2)], rel=1e-5)
     assert summary["final"] == pytest.approx([math.exp(0.1), math.exp(6)], rel=1e-5)
     assert summary["best"] == pytest.approx([1, math.e], rel=1e-5)
     assert summary["updates_to_converge"] == [150, 50]
@@ -85,7 +86,7 @@ def test_a_summary_has_a_number_a_row(episodes: Episodes) -> None:
 def test_the_closing_lines_say_all_of_it(episodes: Episodes) -> None:
     text = describe_run(summarize_run(episodes, 50) | {"metric": "some distance", "real": 0.5})
     assert text.startswith("some distance\n")
-    for part in ("real against real", "0.5", "1.105, 403.4", "150, 50", "0.6, None", "False, True"):
+    for part in ("real against real", "0.5", "7.389, 7.389", "1.105, 403.4", "150, 50", "0.6, None", "False, True"):
         assert part in text
 
 

@@ -104,8 +104,17 @@ def test_tensorboard_has_all_that_the_policy_saw(run: GANRun) -> None:
     scalars = set(events.Tags()["scalars"])
     assert {f"observation/{name}" for name in run.env.observer.names} <= scalars
     assert {"knobs/r1", "run/log_metric", "run/loss_g", "run/reward"} <= scalars
-    assert [event.step for event in events.Scalars("run/log_metric")] == [2, 4, 6, 8]
+    assert [event.step for event in events.Scalars("run/log_metric")] == [0, 2, 4, 6, 8]
     assert len(events.Images("samples")) == 5
+
+
+def test_the_untrained_generators_metric_is_kept(run: GANRun) -> None:
+    """Convergence is counted from it."""
+    start = json.loads((run.folder / "summary.json").read_text())["start"]
+    assert np.log(start) == pytest.approx(run.record().log_metric[:, 0], abs=1e-4)
+    events = EventAccumulator(str(run.folder / "tensorboard/seed_6"))
+    events.Reload()
+    assert events.Scalars("run/log_metric")[0].value == pytest.approx(np.log(start[1]), abs=1e-4)
 
 
 def test_all_data_and_middling_rates_unless_pinned(run: GANRun) -> None:
@@ -154,7 +163,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     events = EventAccumulator(str(tmp_path / "killed/tensorboard/seed_5"))
     events.Reload()
-    assert [event.step for event in events.Scalars("run/log_metric")] == [2, 4, 6, 8]
+    assert [event.step for event in events.Scalars("run/log_metric")] == [0, 2, 4, 6, 8]
 
 
 def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
