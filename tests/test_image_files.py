@@ -62,11 +62,24 @@ def test_a_folder_is_shuffled_in_the_same_way_every_time(ten: Path, tmp_path_fac
 
 
 def test_folders_within_the_folder_are_read_too(tmp_path: Path, save: Save) -> None:
-    for i, name in enumerate(("cats/a.png", "cats/small/b.JPG", "dogs/c.jpeg", "d.bmp", ".hidden.png")):
+    for i, name in enumerate(("cats/a.png", "cats/small/b.JPG", "dogs/c.jpeg", "d.bmp", ".hidden.png", ".trash/e.png")):
         save(name, flat((i, i, i)))
     (tmp_path / "notes.txt").write_text("no image")
     found = image_folder(str(tmp_path), 8)
     assert sorted(shades(found.train) + shades(found.held_out)) == [0, 1, 2, 3]
+
+
+def test_linked_folders_are_read_once_even_in_a_circle(tmp_path: Path, save: Save) -> None:
+    for i, name in enumerate(("mine/a.png", "elsewhere/cats/b.png", "elsewhere/cats/c.png")):
+        save(name, flat((i, i, i)))
+    for link, target in {
+        "mine/cats": "elsewhere/cats",
+        "mine/more": "elsewhere/cats",
+        "elsewhere/cats/up": "mine",
+    }.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    found = image_folder(str(tmp_path / "mine"), 8)
+    assert sorted(shades(found.train) + shades(found.held_out)) == [0, 1, 2]
 
 
 def test_grey_images_are_a_grey_data_set(tmp_path: Path, save: Save) -> None:

@@ -7,6 +7,7 @@ later start is immediate, and on a CPU a set that is used alone may be larger th
 import hashlib
 import io
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -138,8 +139,9 @@ def _open_lmdb(folder: Path) -> Pictures:
 def image_folder(data_root: str, image_size: int) -> Dataset:
     """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn by a fixed seed, is held out.
 
-    They may differ in size (the central square is used, and a line says so when they are decoded) but must be all grey
-    or all in colour. Transparency is dropped, as by torchvision: what is hidden by it is seen.
+    Linked folders are read too, hidden files and folders are not. Pictures may differ in size (the central square is
+    used, and a line says so when they are decoded) but must be all grey or all in colour. Transparency is dropped, as
+    by torchvision: what is hidden by it is seen.
 
     Raises:
         DataError: no image, an image that can't be read or is too small, or grey images among colour ones.
@@ -147,7 +149,7 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     from torchvision.datasets.folder import IMG_EXTENSIONS  # slow to import
 
     root = Path(data_root).resolve()
-    found = sorted(p for p in root.rglob("*") if p.suffix.lower() in IMG_EXTENSIONS and not p.name.startswith("."))
+    found = sorted(path for path in _files_below(root) if path.suffix.lower() in IMG_EXTENSIONS)
     if len(found) < 2:
         raise DataError(
             f"{root} holds {len(found)} images: set data_root to a folder with at least two, "
@@ -168,6 +170,18 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
         return Pictures([str(path) for path in paths], lambda i: Image.open(paths[i]), channels(), REPLACE)
 
     return load_pictures("image_folder", data_root, image_size, found, open_part)
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """All files in a folder and below it but the hidden ones; no folder twice, so that links may lead back up."""
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
 def _read_headers(paths: list[Path]) -> tuple[int, list[tuple[int, int]]]:
