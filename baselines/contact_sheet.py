@@ -1,7 +1,8 @@
 """All policies side by side: `python baselines/contact_sheet.py FOLDER... [--out contact_sheet.png] [--target METRIC]`.
 
 FOLDER is a run folder of `baselines/train_gan.py`, or a folder with run folders below it. Draws one picture of all
-runs, and prints how soon each of them came to the same metric. They must have one metric, data set and image size.
+runs, and prints how soon each of them came to the same metric. They must have one metric, by the same weights of its
+classifier, and one data set and image size.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The summary of a run, and what must be equal in all runs of a sheet: metric, data set and image size.
+    """The summary of a run, and what must be equal in all runs of a sheet: metric, data set, image size, classifier.
 
     Raises:
         ConfigError: a file is damaged.
@@ -52,6 +53,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if dataset == "image_folder":  # one's own images are known by their place alone
             dataset = f"{dataset} {env['data_root']}"
         setting = {"metric": summary["metric"], "data set": dataset, "image size": env["image_size"]}
+        setting["classifier"] = summary.get("extractor_hash")  # runs of before have none
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged summary.json or config.yaml ({error!r}): {how}") from error

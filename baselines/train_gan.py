@@ -182,6 +182,7 @@ class GANRun:
         write_atomically(self.folder / "decisions.csv", lambda path: write_decisions(path, episodes, self.seeds, names))
         summary = summarize_run(episodes, env.config.updates_per_decision) | {
             "metric": f"{env.judge.metric_name}, {env.config.metric_samples} samples",
+            "extractor_hash": env.judge.extractor_hash,
             "real": self._real_metric(),
             "seeds": list(self.seeds),
             "gan_updates": env.gan_updates,

@@ -31,7 +31,6 @@ from gan_env.metrics.published import (
     to_bytes,
 )
 from gan_env.metrics.quality import ImageJudge
-from gan_env.metrics.reference import fingerprint
 from gan_env.metrics.weights import ALEXNET, INCEPTION, VGG16, find_all
 
 NUMBERS = {
@@ -261,5 +260,4 @@ def in_loop_measure(reference: Reference, metrics: list[str], samples: int, devi
         coverage, density = coverage_and_density(features, reals, radii)
         return {"frechet": float(frechet), "coverage": float(coverage), "density": float(density)}
 
-    weights = fingerprint(*judge.extract.network.state_dict().values())
-    return Measure(metrics, judge.extract.name, weights, compute)
+    return Measure(metrics, judge.extract.name, judge.extract.fingerprint, compute)

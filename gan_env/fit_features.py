@@ -1,19 +1,23 @@
-"""Trains a classifier whose features judge images, and writes the weights that the package ships.
+"""Trains a classifier whose features judge images, and writes the weights that the package ships, or others.
 
-Run: python -m gan_env.fit_features {fashion_mnist|photo_tiles} [DATA_ROOT]
+Run: python -m gan_env.fit_features {fashion_mnist|photo_tiles} [DATA_ROOT] [--out FILE]
 It takes at most some three minutes on two cores and prints the test accuracy.
 """
 
 import argparse
+from functools import partial
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
 from gan_env.config import find_device
+from gan_env.files import write_atomically
 from gan_env.gan.arrays import LABELLED_SETS
 from gan_env.gan.dataset import decode
 from gan_env.metrics.features import KINDS, Classifier
+from gan_env.refusals import told_in_one_line
 
 BATCH, RATE = 128, 3e-3
 EPOCHS = {"fashion_mnist": 12, "photo_tiles": 6}
@@ -28,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Trains a classifier whose features judge images.")
     parser.add_argument("dataset", choices=sorted(kinds))
     parser.add_argument("data_root", nargs="?", default="data")
+    parser.add_argument("--out", type=Path, help="the weights; default: in the place of those that the package ships")
     arguments = parser.parse_args()
     kind = kinds[arguments.dataset]
 
@@ -56,9 +61,11 @@ def main() -> None:
             logits = torch.cat([network(part) for part in test.split(1000)])
         accuracy = (logits.argmax(dim=1) == test_labels).float().mean().item()
         print(f"epoch {epoch + 1}/{epochs}: test accuracy {accuracy:.2%}", flush=True)
-    save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, kind.weights)
-    print(f"wrote {kind.weights} ({kind.weights.stat().st_size / 1024:.0f} KiB)")
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    path = write_atomically(arguments.out or kind.weights, partial(save_file, weights))
+    print(f"wrote {path} ({path.stat().st_size / 1024:.0f} KiB)")
 
 
 if __name__ == "__main__":
-    main()
+    with told_in_one_line():
+        main()

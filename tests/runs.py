@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
-SUMMARY = {"metric": "a distance", "real": 0.5, "final": [1.5, 2.5]}
+SUMMARY = {"metric": "a distance", "extractor_hash": "a", "real": 0.5, "final": [1.5, 2.5]}
 COLUMNS = {
     "log_metric": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
     "updates": [[50, 100, 150], [50, 100, 150]],

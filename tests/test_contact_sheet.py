@@ -64,6 +64,7 @@ def test_a_name_that_says_no_kind_of_picture_is_refused(tmp_path: Path, name: st
     [
         ({"summary": {"metric": "another"}}, "metric of .*/two='another' .*'a distance' as in .*/one"),
         ({"dataset": "mnist"}, "data set of .*/two='mnist' .*'fashion_mnist' as in .*/one"),
+        ({"summary": {"extractor_hash": "b"}}, "classifier of .*/two='b' .*'a' as in .*/one"),
         ({"image_size": 16}, "image size of .*/two=16 .*28 as in .*/one"),
     ],
 )

@@ -23,6 +23,7 @@ from baselines.rollout import Rollout
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
 from gan_env import ConfigError
 from gan_env.gan.saved import load_generators
+from gan_env.metrics.features import ClassifierFeatures
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False}
@@ -54,7 +55,8 @@ def test_the_command_of_the_readme(tmp_path: Path) -> None:
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "real against real" in done.stdout
-    assert (tmp_path / "logs/gan/fashion_mnist/cosine-0/summary.json").is_file()
+    summary = json.loads((tmp_path / "logs/gan/fashion_mnist/cosine-0/summary.json").read_text())
+    assert summary["extractor_hash"] == ClassifierFeatures(torch.device("cpu")).fingerprint
     image = imread(tmp_path / "logs/gan/fashion_mnist/cosine-0/samples/updates_0000008.png")
     assert image.std() > 0.05
 

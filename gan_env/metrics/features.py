@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gan_env.metrics.reference import fingerprint
 from gan_env.metrics.weights import WeightsError
 
 FEATURES = 64
@@ -80,6 +81,7 @@ class ClassifierFeatures:
 
     Attributes:
         name: what the features are, for people.
+        fingerprint: hash of the weights.
 
     Raises:
         WeightsError: the weights are not there.
@@ -94,6 +96,7 @@ class ClassifierFeatures:
             raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
         self.network.load_state_dict(load_file(weights))
+        self.fingerprint = fingerprint(*self.network.state_dict().values())
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], [..., C, H, W] -> features [..., 64], differentiable by the images."""

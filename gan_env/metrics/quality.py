@@ -20,9 +20,15 @@ from gan_env.records import Quality
 
 
 class Judge(Protocol):
-    """Judges samples [N, S, *shape] of the data sets with indices [N]."""
+    """Judges samples [N, S, *shape] of the data sets with indices [N].
+
+    Attributes:
+        metric_name: what the metric is, for people.
+        extractor_hash: hash of the weights that it sees samples through; None: it sees them as they are.
+    """
 
     metric_name: str
+    extractor_hash: str | None
 
     def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
         """One entry a row."""
@@ -42,6 +48,7 @@ class PointsJudge:
     """
 
     metric_name = "sliced Wasserstein distance to held-out points"
+    extractor_hash: str | None = None
 
     def __init__(self, held_out: list[Tensor], centers: list[Tensor], std: float, samples: int) -> None:
         self.distance = SlicedWasserstein(held_out, samples)
@@ -73,6 +80,7 @@ class ImageJudge:
     def __init__(self, held_out: list[Tensor], decode: Callable[[Tensor], Tensor]) -> None:
         self.extract = ClassifierFeatures(held_out[0].device, channels=held_out[0].shape[1])
         self.metric_name = f"Frechet distance ({self.extract.name})"
+        self.extractor_hash: str | None = self.extract.fingerprint
         features = [torch.cat([self.extract(decode(part)) for part in images.split(1024)]) for images in held_out]
         self.distance = FrechetDistance(features)
         self.real_spread = torch.cat([mean_distance(f[None]) for f in features])
