@@ -254,8 +254,8 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     if path.exists():
         fields = differences(read_config(path), yaml.safe_load(text))
         other = [field for name, field in fields.items() if name not in FREE]
-        shown = "; ".join(other[:3])
-        expected = f"another one: this holds a run with other options ({shown}), which goes on by folder= alone"
+        there = f"this holds a run with other options ({'; '.join(other[:3])})"
+        expected = f"another one: {there}; to go on with that run, give folder= and no other option"
         require(not other, "folder", options.folder, expected)
     write_atomically(path, lambda part: part.write_text(text))
     return folder

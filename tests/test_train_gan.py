@@ -168,15 +168,18 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     assert [event.step for event in events.Scalars("run/log_metric")] == [0, 2, 4, 6, 8]
 
 
-def test_a_folder_of_another_run_is_left_alone(run: GANRun) -> None:
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [
+        ({"seed": 6}, r"seed=5, not 6"),
+        ({"env": ENV | {"updates_per_decision": 3}}, r"env\.updates_per_decision=2, not 3"),
+        ({"policy": PolicyOptions()}, r"policy\.knobs\.r1={.*'linear'.*}, not None"),
+    ],
+)
+def test_a_folder_of_another_run_is_left_alone(run: GANRun, options: dict[str, Any], other: str) -> None:
     before = (run.folder / "config.yaml").read_text()
-    for options, other in (
-        ({"seed": 6}, r"\(seed=5, not 6\)"),
-        ({"env": ENV | {"updates_per_decision": 3}}, r"\(env\.updates_per_decision=2, not 3\)"),
-        ({"policy": PolicyOptions()}, r"\(policy\.knobs\.r1={.*'linear'.*}, not None\)"),
-    ):
-        with pytest.raises(ConfigError, match=rf"other options {other}, which goes on by folder= alone"):
-            make(run.folder, **options)
+    with pytest.raises(ConfigError, match=rf"other options \({other}\); to go on .* give folder= and no other option"):
+        make(run.folder, **options)
     assert (run.folder / "config.yaml").read_text() == before
 
 
