@@ -8,7 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from agents.run_folder import RunFolder
@@ -19,6 +20,8 @@ from gan_env.gan.points import POINT_SETS, load_points
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 
+WIDTH, SMALLEST = 5.0, 9.0
+"""Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
 BAND = (0.1, 0.9)
 SHOWN = 4  # policies in pictures of samples, the learned one among them
 
@@ -39,14 +42,27 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
         plt.close(figure)
 
 
+def panels_of(parent: Figure | SubFigure, titles: Sequence[str]) -> list[Axes]:
+    """Panels over the GAN updates, two a row: as many beside each other as can be read on a phone."""
+    rows = -(-len(titles) // 2)
+    axes = parent.subplots(rows, 2, squeeze=False).ravel()
+    for axis in axes[len(titles) :]:
+        axis.set_axis_off()
+    for axis, title in zip(axes, titles, strict=False):
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+    parent.supxlabel("GAN updates", fontsize=10)
+    return list(axes[: len(titles)])
+
+
 def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: EnvConfig) -> Figure:
-    """A column a knob: the learned policy's median and quantile band, and a line for each training or tuning of others.
+    """A panel a knob: the learned policy's median and quantile band, and a line for each training or tuning of others.
 
     Schedules of several tunings may go opposite ways: the median over them is nobody's.
     """
-    figure, axes = plt.subplots(
-        1, len(config.knobs), figsize=(4.6 * len(config.knobs), 4.4), layout="constrained", squeeze=False
-    )
+    rows, names = -(-len(config.knobs) // 2), -(-len(parts) // 2)
+    figure = plt.figure(figsize=(WIDTH, 2.1 * rows + 0.22 * names + 0.3), layout="constrained")
+    axes = panels_of(figure, config.knobs)
     updates = (np.arange(config.num_decisions) + 1) * config.updates_per_decision
     band, colors = Episodes.join(parts[learned], 0), _colors(parts)
     knobs = [knob_table()[name] for name in config.knobs]
@@ -54,7 +70,7 @@ def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: E
     def values(episodes: Episodes, index: int) -> NDArray[Any]:  # [E, T]
         return knobs[index].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
 
-    for index, (axis, knob) in enumerate(zip(axes[0], knobs, strict=True)):
+    for index, (axis, knob) in enumerate(zip(axes, knobs, strict=True)):
         for policy, color in colors.items():
             if policy.startswith("random"):
                 continue
@@ -66,10 +82,8 @@ def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: E
         low, high = np.quantile(values(band, index), BAND, axis=0)
         axis.fill_between(updates, low, high, color=colors[learned], alpha=0.2, lw=0)
         scale_knob_axis(axis, knob)
-        axis.set(title=config.knobs[index], xlabel="GAN updates")
-        axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("value (median; band: 10 % to 90 % of the runs)")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=8)
+    figure.supylabel("value (median; band: 10 % to 90 % of the runs)", fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=SMALLEST, loc="outside upper center", ncols=2)
     return figure
 
 
@@ -132,14 +146,14 @@ def sample_figure(
     moments = len(next(iter(samples.values())))
     total = config.num_decisions * config.updates_per_decision
     figure, axes = plt.subplots(
-        len(names), moments, figsize=(2.3 * moments, 2.4 * len(names)), layout="constrained", squeeze=False
+        len(names), moments, figsize=(WIDTH, 1.5 * len(names) + 0.4), layout="constrained", squeeze=False
     )
     for row, name in zip(axes, names, strict=True):
-        row[0].set_ylabel(name)
+        row[0].set_title(name, fontsize=10, loc="left")
         for moment, axis in enumerate(row):
             draw_samples(axis, samples[name][moment], data)
-    for moment, axis in enumerate(axes[0]):
-        axis.set_title(f"about {round((moment + 1) * total / moments)} updates", fontsize=9)
+    for moment, axis in enumerate(axes[-1]):
+        axis.set_xlabel(f"about {round((moment + 1) * total / moments)}\nupdates", fontsize=SMALLEST)
     return figure
 
 

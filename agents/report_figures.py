@@ -9,23 +9,26 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from agents.plots import SMALLEST, WIDTH, panels_of
 from baselines.pictures import scale_knob_axis
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig
 from gan_env.mdp.knobs import knob_table
 
+DPI = 150
+
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG; it is closed."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png")
+    figure.savefig(buffer, dpi=DPI, format="png")
     plt.close(figure)
     return buffer.getvalue()
 
 
 def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvConfig, metric: str) -> Figure:
     """The log metric over the run by policy: medians, and the learned policy's quartiles."""
-    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
     updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
     for index, (name, e) in enumerate(episodes.items()):
         mine, color = name == learned, plt.get_cmap("tab20")(index % 20)
@@ -33,8 +36,9 @@ def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvCon
         if mine:
             low, high = np.quantile(e.log_metric, (0.25, 0.75), axis=0)
             axis.fill_between(updates, low, high, color=color, alpha=0.15, lw=0)
-    axis.set(xlabel="GAN updates", ylabel="log metric", title=metric)
-    axis.legend(fontsize=8)
+    axis.set(xlabel="GAN updates", ylabel="log metric")
+    figure.suptitle(metric, fontsize=SMALLEST)
+    axis.legend(fontsize=SMALLEST)
     axis.grid(alpha=0.3)
     return figure
 
@@ -42,34 +46,36 @@ def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvCon
 def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str) -> Figure:
     """Gains with their 95 % intervals, one above the other: right of 0 is better."""
     order = sorted(gains, key=lambda name: gains[name]["value"])
-    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.32 * len(order)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.25 * len(order)), layout="constrained")
     for place, name in enumerate(order):
         color = "C3" if name == learned else "C0"
         axis.plot(gains[name]["ci95"], [place, place], color=color, lw=3)
         axis.plot(gains[name]["value"], place, "o", color=color)
     axis.axvline(0, color="black", lw=1)
     axis.set(yticks=range(len(order)), yticklabels=order, xlabel="gain in the final log metric, 95 % interval")
-    axis.set_title(title)
+    axis.set_ylim(-0.8, len(order) - 0.2)
+    figure.suptitle(title, fontsize=10)
     axis.grid(alpha=0.3, axis="x")
     return figure
 
 
 def profiles_figure(profiles: Mapping[str, Any], metric: str) -> Figure:
     """Performance profiles: the share of runs that end at or below each log metric; higher is better."""
-    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
     for index, name in enumerate(profiles["drawn"]):
         profile = profiles["policies"][name]
         axis.plot(profiles["thresholds"], profile["share"], color=f"C{index}", label=name, lw=1.8)
         axis.fill_between(profiles["thresholds"], profile["low"], profile["high"], color=f"C{index}", alpha=0.12, lw=0)
-    axis.set(xlabel="final log metric", ylabel="share of runs that end here or below", title=metric)
-    axis.legend(fontsize=8)
+    axis.set(xlabel="final log metric", ylabel="share of runs that end here or below")
+    figure.suptitle(metric, fontsize=SMALLEST)
+    axis.legend(fontsize=SMALLEST)
     axis.grid(alpha=0.3)
     return figure
 
 
 def seeds_figure(rows: Mapping[str, dict[str, Any]]) -> Figure:
     """The interquartile mean of every training seed by itself, by controller."""
-    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.5 * len(rows)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(rows)), layout="constrained")
     for place, (name, row) in enumerate(rows.items()):
         axis.plot(row["by_seed"], [place] * len(row["by_seed"]), "o", alpha=0.7, color=f"C{place}", label=name)
         axis.plot(row["iqm"], place, "|", ms=22, color=f"C{place}")
@@ -86,30 +92,23 @@ def failures_figure(
 
     Policies may decide at different moments; all have the same GAN updates.
     """
-    shape = (1 + len(config.knobs), len(worst))
-    figure, axes = plt.subplots(
-        *shape, figsize=(4 * shape[1], 3 + 1.8 * (shape[0] - 1)), layout="constrained", squeeze=False,
-        sharex=True, sharey="row", height_ratios=[1.6] + [1.0] * len(config.knobs),
-    )  # fmt: skip
     budget = config.num_decisions * config.updates_per_decision
     knobs = [knob_table()[name] for name in config.knobs]
-    for column, row in zip(axes.T, worst, strict=True):
+    rows = 1 + len(knobs) // 2
+    figure = plt.figure(figsize=(WIDTH, (0.8 + 1.9 * rows) * len(worst)), layout="constrained")
+    for part, row in zip(figure.subfigures(len(worst), 1, squeeze=False).flat, worst, strict=True):
+        title = f"instance {row['instance']}: {row['dataset']}, {row['num_samples']} samples\n"
+        part.suptitle(f"{title}rates G {row['lr_g']:.2g}, D {row['lr_d']:.2g}", fontsize=10)
+        axes = panels_of(part, ("log metric", *config.knobs))
         for index, (name, e) in enumerate(episodes.items()):
             there = np.arange(len(e.final)) % instances == row["instance"]
             chosen = torch.from_numpy(e.coordinates[there])  # [G, T, K]
             drawn = [e.log_metric[there], *(knob.decode(chosen[:, :, k]).numpy() for k, knob in enumerate(knobs))]
-            for axis, values in zip(column, drawn, strict=True):  # [G, T + 1] or [G, T]
+            for axis, values in zip(axes, drawn, strict=True):  # [G, T + 1] or [G, T]
                 updates = np.linspace(0, budget, e.log_metric.shape[1])[-values.shape[1] :]
                 axis.plot(updates, values.T, color=f"C{index}", lw=0.5, alpha=0.5)
                 axis.plot(updates, np.median(values, axis=0), color=f"C{index}", lw=2, label=name)
-        title = f"instance {row['instance']}: {row['dataset']}, {row['num_samples']} samples\n"
-        column[0].set_title(f"{title}rates G {row['lr_g']:.2g}, D {row['lr_d']:.2g}", fontsize=9)
-        column[-1].set_xlabel("GAN updates")
-        for axis in column:
-            axis.grid(alpha=0.3)
-    for axis, name in zip(axes[:, 0], ("log metric", *config.knobs), strict=True):
-        axis.set_ylabel(name)
-    for axis, knob in zip(axes[1:, 0], knobs, strict=True):
-        scale_knob_axis(axis, knob)
-    axes[0][-1].legend(fontsize=8)
+        for axis, knob in zip(axes[1:], knobs, strict=True):
+            scale_knob_axis(axis, knob)
+        axes[0].legend(fontsize=SMALLEST)
     return figure

@@ -11,7 +11,7 @@ h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.2rem;bord
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid #e4e4e4}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}
-figure{margin:1.2rem 0}img{max-width:100%;height:auto}figcaption,.note{font-size:.85rem;color:#555}
+figure{margin:1.2rem 0}img{max-width:min(100%,40rem);height:auto}figcaption,.note{font-size:.85rem;color:#555}
 pre{overflow-x:auto;background:#f5f5f5;padding:.6rem}
 """
 

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from gan_env.config import ConfigError
@@ -78,9 +79,19 @@ def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> F
 
 
 def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
-    """Gives the axis the knob's own scale: logarithmic, down to zero where the knob reaches it, or linear."""
-    if knob.scale == "log":
-        axis.set_yscale("symlog", linthresh=knob.floor) if knob.floor else axis.set_yscale("log")
+    """Gives the axis the knob's own scale: logarithmic, down to zero where the knob reaches it, or linear.
+
+    Numbers are plain: the exponents of powers of ten are too small to be read on a phone.
+    """
+    if knob.scale != "log":
+        return
+    if knob.floor:
+        axis.set_yscale("symlog", linthresh=knob.floor)
+    else:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axis.yaxis.set_minor_formatter("")
+    axis.yaxis.set_major_formatter("{x:g}")
 
 
 def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -> Figure:

@@ -208,10 +208,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def check_page(browser: Any) -> Callable[[Path, int], None]:
-    """Opens a page without a network at a width in pixels: all pictures show, nothing else is loaded, it fits."""
+def check_page(browser: Any) -> Callable[[Path, int], float]:
+    """Opens a page without a network at a width in pixels: all pictures show, nothing else is loaded, it fits.
 
-    def check(path: Path, width: int) -> None:
+    Gives back the scale of the picture that is shown the smallest beside its own size.
+    """
+
+    def check(path: Path, width: int) -> float:
         context = browser.new_context(viewport={"width": width, "height": 800}, offline=True)
         page = context.new_page()
         asked: list[str] = []
@@ -224,7 +227,9 @@ def check_page(browser: Any) -> Callable[[Path, int], None]:
         assert page.evaluate("document.documentElement.scrollWidth") <= width  # wide tables scroll by themselves
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         assert errors == []
+        scale = page.evaluate("Math.min(...[...document.images].map(i => i.clientWidth / i.naturalWidth))")
         context.close()
+        return float(scale)
 
     return check
 

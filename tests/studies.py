@@ -5,8 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from agents.plots import SMALLEST
+from agents.report_figures import DPI
 from agents.study_options import StudyOptions
 from baselines.rollout import Episodes
+
+LEGIBLE = 8.5
+
+
+def text_height(scale: float) -> float:
+    """Pixels on the screen of the smallest text in a picture of a report, of which so much of its size is shown."""
+    return scale * DPI / 72 * SMALLEST
 
 
 def episodes(log_metric: list[list[float]], collapse: Any = None, crashed: Any = None) -> Episodes:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from studies import LEGIBLE, text_height
 
 from agents.controllers import load_controller
 from agents.report import main as report
@@ -201,14 +202,15 @@ def test_the_page_is_one_file_with_everything(page: str) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_shows_in_a_browser(
-    check_page: Callable[[Path, int], None], finished: Path, page: str, width: int
+    check_page: Callable[[Path, int], float], finished: Path, page: str, width: int
 ) -> None:
-    check_page(finished / "report.html", width)
+    assert text_height(check_page(finished / "report.html", width)) > LEGIBLE
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "docs/results").iterdir()))
-def test_committed_pages_show_in_a_browser(check_page: Callable[[Path, int], None], study: str, width: int) -> None:
+def test_committed_pages_show_in_a_browser(check_page: Callable[[Path, int], float], study: str, width: int) -> None:
+    """How small their text is isn't asked: studies of which only the page is kept can't be drawn again."""
     check_page(ROOT / "docs/results" / study / "report.html", width)
 
 

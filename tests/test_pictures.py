@@ -4,9 +4,19 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 from runs import COLUMNS, SUMMARY, write_run
 
-from baselines.pictures import RUN_COLOURS, contact_sheet, curves_figure, draw_samples, read_decisions, samples_figure
+from baselines.pictures import (
+    RUN_COLOURS,
+    contact_sheet,
+    curves_figure,
+    draw_samples,
+    read_decisions,
+    samples_figure,
+    scale_knob_axis,
+)
+from gan_env.mdp.knobs import knob_table
 
 
 def test_decisions_come_back(tmp_path: Path) -> None:
@@ -60,6 +70,22 @@ def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
     real = panels["log metric"].lines[-1]
     assert real.get_ydata()[0] == np.log(0.5)
     assert panels["r1"].get_yscale() == "symlog"  # its range begins at zero
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("knob", "low", "high", "labels"),
+    [("lr_g", 0.25, 8, {"0.3", "1", "3"}), ("r1", 0.0, 5, {"0", "0.1", "1"})],
+)
+def test_the_axis_of_a_knob_has_plain_numbers(knob: str, low: float, high: float, labels: set[str]) -> None:
+    """Of an axis that is shorter than a decade too."""
+    figure, axis = plt.subplots()
+    axis.plot([0, 1], [low, high])
+    scale_knob_axis(axis, knob_table()[knob])
+    figure.canvas.draw()
+    ticks = axis.get_yticklabels(which="both")
+    shown = {tick.get_text() for tick in ticks if low <= tick.get_position()[1] <= high}
+    assert labels <= shown and not any("10^" in text for text in shown)
     plt.close(figure)
 
 

@@ -1,0 +1,83 @@
+"""Pictures of a report: what is drawn is what was given, and it can be read on a phone."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from studies import episodes
+
+from agents.plots import SMALLEST, WIDTH, knob_figure, sample_figure
+from agents.report_figures import curves_figure, failures_figure, gains_figure, profiles_figure, seeds_figure
+from baselines.pictures import plt
+from baselines.rollout import Episodes
+from gan_env.config import env_config
+
+CONFIG = env_config(preset="points", knobs=("instance_noise", "r1", "lr_g"), num_decisions=2)
+METRIC = "Frechet distance (classifier of tiles of photographs, 64 features)"
+INSTANCE = {
+    "instance": 1,
+    "dataset": "photographs_of_faces",
+    "num_samples": 12_345,
+    "lr_g": 0.00123,
+    "lr_d": 0.00123,
+}
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def run() -> Episodes:
+    """Two instances, a run on each."""
+    chosen = np.linspace(0, 1, 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 3)
+    return replace(episodes([[0.0, -0.5, -1.0]] * 2), coordinates=chosen)
+
+
+def interval(value: float) -> dict[str, Any]:
+    return {"value": value, "ci95": (value - 0.1, value + 0.1)}
+
+
+def figure(kind: str, folder: Path) -> Figure:
+    """One of all figures of a report, with long names in it."""
+    names = ["ppo", "best_schedule", "recurrent_ppo_rates_replay"]
+    played = {name: run() for name in names}
+    match kind:
+        case "knobs":
+            return knob_figure({name: [e] for name, e in played.items()}, "ppo", CONFIG)
+        case "curves":
+            return curves_figure(played, "ppo", CONFIG, METRIC)
+        case "gains":
+            title = "a_setting:\ngain over the tuned schedule of learning rates"
+            return gains_figure({name: interval(0.1) for name in names}, "ppo", title)
+        case "profiles":
+            line = {"share": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
+            profiles = {"thresholds": [0.0, 1.0], "drawn": names, "policies": dict.fromkeys(names, line)}
+            return profiles_figure(profiles, METRIC)
+        case "seeds":
+            return seeds_figure({name: {"by_seed": [0.0, 1.0], "iqm": 0.5} for name in names})
+        case "failures":
+            return failures_figure(played, [INSTANCE] * 2, 2, CONFIG)
+        case _:
+            files = {name: folder / f"{name}.npy" for name in names}
+            for path in files.values():
+                np.save(path, np.zeros((2, 4, 10, 2), np.float32))
+            summary = {"learned": "ppo", "policies": {name: {"iqm": 0.0} for name in names}}
+            return sample_figure(files, played, summary, CONFIG)
+
+
+@pytest.mark.parametrize("kind", ["knobs", "curves", "gains", "profiles", "seeds", "failures", "samples"])
+def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None:
+    """None is so wide that a phone makes it small, no text is small, and none is cut off at a side."""
+    drawn = figure(kind, tmp_path)
+    assert drawn.get_figwidth() == WIDTH
+    assert min(text.get_fontsize() for text in drawn.findobj(Text) if text.get_text()) >= SMALLEST
+    drawn.canvas.draw()
+    box = drawn.get_tightbbox()  # in inches
+    assert box.x0 >= 0 and box.x1 <= WIDTH
