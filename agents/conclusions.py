@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study_options import BASE, BEST, HELD_OUT
-from agents.wording import BETTER, compared, others_met, schedule, shown, verdict
+from agents.wording import BETTER, compared, others_met, over, schedule, shown, verdict
 from baselines.oracle import AGAIN
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS, TUNINGS = 0.6, 5, 3, 2
@@ -44,7 +44,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
 def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     """What the study aims at, against the tuned schedule that is the strongest on training instances."""
     strongest = summary["strongest"]
-    against = mine if strongest == BEST else mine["against"][strongest]
+    against = over(mine, strongest)
     chance, aim = against["probability"], summary["target"]
     low, high = chance["ci95"]
     whom, tunings = schedule(strongest), summary["settings"][HELD_OUT]["policies"][strongest]["seeds"]
@@ -127,7 +127,7 @@ def _oracle(summary: dict[str, Any], rows: dict[str, dict[str, Any]], mine: dict
     if "oracle" not in rows:
         return []
     strongest, oracle = summary["strongest"], rows["oracle"]
-    gain = (oracle if strongest == BEST else oracle["against"][strongest])["gain"]
+    gain = over(oracle, strongest)["gain"]
     best = f"the oracle, which has for each instance {picked(summary['oracle'])}"
     return [
         f"{compared('A schedule chosen for each instance', f'{schedule(strongest)} for all of them', gain)} "

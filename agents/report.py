@@ -22,6 +22,7 @@ from agents.report_figures import (
     curves_figure,
     failures_figure,
     gains_figure,
+    gains_over_strongest,
     png,
     profiles_figure,
     seeds_figure,
@@ -40,7 +41,7 @@ from agents.study import Study
 from agents.study_options import BEST, HELD_OUT, StudyOptions
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
-from agents.wording import shown
+from agents.wording import schedule, shown
 from baselines.rollout import Episodes
 from gan_env.config import ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json
@@ -115,10 +116,12 @@ class Report:
         return {name: e for name, e in there.items() if e.coordinates.shape[1:] == shape}
 
     def _gains(self, setting: str) -> Picture:
-        rows = self.summary["settings"][setting]["policies"]
-        gains = {name: row["gain"] for name, row in rows.items() if name != BEST}
-        title = f"{setting}: gain over the tuned schedule"
-        return Picture(f"gains_{setting}", png(gains_figure(gains, self.learned, title)), f"{title}; right is better.")
+        whom, gains = gains_over_strongest(self.summary["settings"][setting]["policies"], self.summary["strongest"])
+        figure = gains_figure(
+            gains, self.learned, f"{setting}: gain over\n{schedule(whom)}", (self.learned, *self.study.schedules)
+        )
+        caption = f"{setting}: gain over {schedule(whom)}; right is better. What is far worse is a number at the edge."
+        return Picture(f"gains_{setting}", png(figure), caption)
 
     def _seeds(self) -> list[Block]:
         rows = {name: row for name, row in self.rows.items() if row["seeds"] > 1 and name in self.seeded}
@@ -159,7 +162,8 @@ class Report:
             [r["name"], r["varies"], str(r["seeds"]), f"{r['iqm']:.3f}", shown(r["gain"]), chance(r["probability"])]
             for r in rows
         ]
-        figure = gains_figure({r["name"]: r["gain"] for r in rows}, "", "gain over what it is an ablation of")
+        gains = {r["name"]: r["gain"] for r in rows}
+        figure = gains_figure(gains, "", "gain over what it is an ablation of", gains)
         picture = Picture("ablations", png(figure), "Ablations: left of 0, the change had hurt.")
         return [Heading("Ablations"), Table(header, cells), picture]
 

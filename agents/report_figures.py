@@ -1,7 +1,7 @@
 """The pictures of a report that are its own; knob trajectories and samples come from `agents.plots`."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,6 +10,8 @@ import torch
 from matplotlib.figure import Figure
 
 from agents.plots import SMALLEST, WIDTH, panels_of
+from agents.study_options import BEST
+from agents.wording import over
 from baselines.pictures import scale_knob_axis
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig
@@ -43,17 +45,35 @@ def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvCon
     return figure
 
 
-def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str) -> Figure:
-    """Gains with their 95 % intervals, one above the other: right of 0 is better."""
+def gains_over_strongest(rows: Mapping[str, dict[str, Any]], strongest: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The tuned schedule that policies of a setting are drawn against, and what each other one gains over it.
+
+    It is the strongest one, which a controller's aim is about, or the usual one where that doesn't play.
+    """
+    whom = strongest if strongest in rows else BEST
+    return whom, {name: over(row, whom)["gain"] for name, row in rows.items() if name != whom}
+
+
+def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str, whole: Collection[str]) -> Figure:
+    """Gains with their 95 % intervals, one above the other: right of 0 is better.
+
+    The axis holds the intervals of `whole` and all that is better: a gain that is farther left would press them
+    together, and is a number at the edge.
+    """
     order = sorted(gains, key=lambda name: gains[name]["value"])
+    low = min([0.0, *(gains[name]["ci95"][0] for name in whole if name in gains)])
+    high = max([0.0, *(gain["ci95"][1] for gain in gains.values())])
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.25 * len(order)), layout="constrained")
     for place, name in enumerate(order):
-        color = "C3" if name == learned else "C0"
+        color, value = "C3" if name == learned else "C0", gains[name]["value"]
+        if value < low:
+            axis.text(low, place, f"\N{LEFTWARDS ARROW} {value:+.2f}", color=color, fontsize=SMALLEST, va="center")
+            continue
         axis.plot(gains[name]["ci95"], [place, place], color=color, lw=3)
-        axis.plot(gains[name]["value"], place, "o", color=color)
+        axis.plot(value, place, "o", color=color)
     axis.axvline(0, color="black", lw=1)
     axis.set(yticks=range(len(order)), yticklabels=order, xlabel="gain in the final log metric, 95 % interval")
-    axis.set_ylim(-0.8, len(order) - 0.2)
+    axis.set(xlim=np.array([low, high]) + np.array([-0.04, 0.04]) * (high - low), ylim=(-0.8, len(order) - 0.2))
     figure.suptitle(title, fontsize=10)
     axis.grid(alpha=0.3, axis="x")
     return figure

@@ -19,6 +19,12 @@ def schedule(name: str) -> str:
     return SCHEDULES.get(name, f"the schedule that {name.removesuffix(BASE)} corrects")
 
 
+def over(row: dict[str, Any], opponent: str) -> dict[str, Any]:
+    """A policy's gain and probability against a tuned schedule: against the usual one they are the row's own."""
+    found: dict[str, Any] = row if opponent == BEST else row["against"][opponent]
+    return found
+
+
 def verdict(gain: dict[str, Any]) -> int:
     """1 where the interval is above 0 (better), -1 below, 0 where it holds 0."""
     low, high = gain["ci95"]

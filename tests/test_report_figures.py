@@ -12,7 +12,14 @@ from matplotlib.text import Text
 from studies import episodes
 
 from agents.plots import SMALLEST, WIDTH, knob_figure, sample_figure
-from agents.report_figures import curves_figure, failures_figure, gains_figure, profiles_figure, seeds_figure
+from agents.report_figures import (
+    curves_figure,
+    failures_figure,
+    gains_figure,
+    gains_over_strongest,
+    profiles_figure,
+    seeds_figure,
+)
 from baselines.pictures import plt
 from baselines.rollout import Episodes
 from gan_env.config import env_config
@@ -55,7 +62,7 @@ def figure(kind: str, folder: Path) -> Figure:
             return curves_figure(played, "ppo", CONFIG, METRIC)
         case "gains":
             title = "a_setting:\ngain over the tuned schedule of learning rates"
-            return gains_figure({name: interval(0.1) for name in names}, "ppo", title)
+            return gains_figure({name: interval(0.1) for name in names}, "ppo", title, names)
         case "profiles":
             line = {"share": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
             profiles = {"thresholds": [0.0, 1.0], "drawn": names, "policies": dict.fromkeys(names, line)}
@@ -81,3 +88,25 @@ def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None
     drawn.canvas.draw()
     box = drawn.get_tightbbox()  # in inches
     assert box.x0 >= 0 and box.x1 <= WIDTH
+
+
+def test_what_is_far_worse_does_not_press_the_others_together_and_is_a_number_at_the_edge() -> None:
+    gains = {"ppo": interval(0.05), "random": interval(-1.46), "tuned": interval(-0.2), "oracle": interval(0.4)}
+    (axis,) = gains_figure(gains, "ppo", "gain", ("ppo", "tuned", "one that did not play")).axes
+    low, high = axis.get_xlim()
+    assert -0.4 < low < -0.3 and 0.5 < high < 0.6
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["random", "tuned", "ppo", "oracle"]
+    assert [(text.get_text(), text.get_position()[1]) for text in axis.texts] == [("\N{LEFTWARDS ARROW} -1.46", 0)]
+
+
+@pytest.mark.parametrize(
+    ("strongest", "whom", "gain"), [("tuned_rates", "tuned_rates", 1.0), ("residual_base", "best_schedule", 2.0)]
+)
+def test_gains_are_drawn_over_the_strongest_schedule_that_plays(strongest: str, whom: str, gain: float) -> None:
+    rows = {
+        "ppo": {"gain": interval(2.0), "against": {"tuned_rates": {"gain": interval(1.0)}}},
+        "best_schedule": {"gain": interval(0.0), "against": {"tuned_rates": {"gain": interval(-1.0)}}},
+        "tuned_rates": {"gain": interval(1.0), "against": {}},
+    }
+    found, gains = gains_over_strongest(rows, strongest)
+    assert (found, gains["ppo"]["value"], set(gains)) == (whom, gain, set(rows) - {whom})
