@@ -23,6 +23,7 @@ def conclusions(summary: dict[str, Any]) -> list[str]:
         *([f"{learned} corrects a tuned opponent of the kind {summary['base']}."] if summary["base"] else []),
         compared(f"On held-out instances {learned}", "the tuned schedule", mine["gain"]),
         _target(summary, mine),
+        *_tunings(summary),
         *_rates(summary, mine),
         *_feedback(learned, mine),
         *_corrected(rows, learned),
@@ -63,6 +64,20 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
         f"{', '.join(f'{gain:+.3f}' for gain in against['gain']['by_training'])}. The target, {what}, is "
         f"{'met' if met else 'not met'}.{'' if tunings > 1 else ONCE}"
     )
+
+
+def _tunings(summary: dict[str, Any]) -> list[str]:
+    """The strongest schedule's tunings one by one: who tunes several times plays the best of them."""
+    learned, gains = summary["learned"], summary["by_tuning"]
+    if len(gains) == 1:
+        return []  # the target's sentence has said that
+    whom, above = schedule(summary["strongest"]), sum(verdict(gain) > 0 for gain in gains)
+    best = "the best of these tunings, picked by these very runs"
+    return [
+        f"Over each tuning of {whom} by itself, in order, {learned} gains {', '.join(map(shown, gains))}: the interval "
+        f"is above 0 over {above} of {len(gains)}. "
+        + compared(learned, best, min(gains, key=lambda gain: float(gain["value"])))
+    ]
 
 
 def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:

@@ -25,10 +25,11 @@ def summarize_study(study: Study) -> dict[str, Any]:
 
     Returns:
         `name`, `metric`, `sizes`, `learned` (see `best_on_training`), its `base`, `best_schedule` (of its tunings the
-        one that ended best), `strongest` (the tuned schedule that is best on training instances), `target`, `notes`,
-        `oracle` (its `candidates`, and the `runs` of each in its first round), `settings` (by setting: `policies`,
-        `profiles`), `ablations`, `break_even` and `failures`. A policy's `against` has its gain over each tuned
-        schedule that plays in the setting, bases among them, but for `best_schedule`, which `gain` is over.
+        one that ended best), `strongest` (the tuned schedule that is best on training instances), `by_tuning` (the
+        gain of `learned` over each single tuning of that), `target`, `notes`, `oracle` (its `candidates`, and the
+        `runs` of each in its first round), `settings` (by setting: `policies`, `profiles`), `ablations`, `break_even`
+        and `failures`. A policy's `against` has its gain over each tuned schedule that plays in the setting, bases
+        among them, but for `best_schedule`, which `gain` is over.
     """
     learned, strongest = best_on_training(study), strongest_schedule(study)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
@@ -52,6 +53,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
         "learned": learned,
         "base": study.options.active[learned].base,
         "strongest": strongest,
+        "by_tuning": by_tuning(here[learned], here[strongest], study.options.instances),
         "target": study.options.target,
         "notes": list(study.options.notes),
         "best_schedule": {"policy": tuned.policy, "trials": tuned.trials, "gan_updates": tuned.gan_updates},
@@ -82,6 +84,12 @@ def strongest_schedule(study: Study) -> str:
         return float(np.mean([study.on_training(name, seed).final.mean() for seed in range(study.tunings[name])]))
 
     return min(study.schedules, key=score)
+
+
+def by_tuning(mine: list[Episodes], theirs: list[Episodes], instances: int) -> list[dict[str, Any]]:
+    """The gain over each single tuning of an opponent, in their order: the mean over them may hide a strong one."""
+    finals = arranged([e.final for e in mine], instances)
+    return [compare_with(finals, arranged([e.final], instances))["gain"] for e in theirs]
 
 
 def summarize_setting(

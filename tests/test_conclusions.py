@@ -32,6 +32,7 @@ def summary(gain: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "learned": "ppo",
         "base": None,
         "strongest": "best_schedule",
+        "by_tuning": [gain],
         "target": 0.75,
         "settings": {"held_out": {"policies": policies}, "far": {"policies": policies}},
         "oracle": {"candidates": 41, "runs": 1},
@@ -103,6 +104,26 @@ def test_a_study_may_aim_at_a_gain_over_the_strongest_schedule(low: float, seeds
         words in sentence and "probability 0.52" in sentence and "the tuned schedule of learning rates is" in sentence
     )
     assert not any("The probability that a run is better" in text for text in conclusions(made))  # once is enough
+
+
+@pytest.mark.parametrize(
+    ("hardest", "above", "words"),
+    [
+        (interval(0.02, -0.01, 0.05), 1, "not told apart from"),
+        (interval(0.02, 0.01, 0.05), 2, "better than"),
+        (interval(-0.02, -0.05, -0.01), 1, "worse than"),
+    ],
+)
+def test_the_tunings_of_the_strongest_schedule_are_said_one_by_one(
+    hardest: dict[str, Any], above: int, words: str
+) -> None:
+    """In order, with the verdict on the best of them, which the mean over them may hide."""
+    gains = [interval(0.1, 0.05, 0.15), hardest]
+    sentence = conclusions(summary(interval(0.06, 0.01, 0.1), by_tuning=gains))[2]
+    low, high = hardest["ci95"]
+    numbers = f"{hardest['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    assert f"by itself, in order, ppo gains +0.100 [+0.050, +0.150], {numbers}: the interval is above 0" in sentence
+    assert f"over {above} of 2. ppo is {words} the best of these tunings" in sentence and sentence.count(numbers) == 2
 
 
 @pytest.mark.parametrize(

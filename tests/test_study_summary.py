@@ -5,7 +5,7 @@ from typing import Any
 from studies import Stub, episodes
 
 from agents.study_options import StudyOptions
-from agents.study_summary import ablations, best_on_training, strongest_schedule
+from agents.study_summary import ablations, best_on_training, by_tuning, strongest_schedule
 
 
 def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_trainings() -> None:
@@ -19,6 +19,15 @@ def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
     for schedules, strongest in ((list(finals)[:2], "tuned_rates"), (list(finals)[:3], "residual_base")):
         study: Any = Stub(finals, schedules)
         assert strongest_schedule(study) == strongest
+
+
+def test_the_gain_over_each_tuning_is_in_their_order_and_over_all_trainings() -> None:
+    """Trainings end at -2 and -4, tunings at -1, -5 and -3."""
+    mine, theirs = ([episodes([[0.0, end]] * 6) for end in ends] for ends in ((-2.0, -4.0), (-1.0, -5.0, -3.0)))
+    found = by_tuning(mine, theirs, 3)
+    assert [gain["value"] for gain in found] == [2.0, -2.0, 0.0]
+    assert [gain["ci95"] for gain in found] == [(1.0, 3.0), (-3.0, -1.0), (-1.0, 1.0)]
+    assert found[0]["by_training"] == [1.0, 3.0]
 
 
 def test_a_controller_is_compared_with_what_it_varies_or_stands_beside() -> None:
