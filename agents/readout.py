@@ -1,6 +1,6 @@
 """Read-outs: what a controller does on average, frozen as a table of values that anybody can play without learning."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,12 @@ def controller_of(name: str) -> str:
 def suffixes(knobs: Iterable[str]) -> list[str]:
     """The read-outs that a controller of these knobs has."""
     return [REPLAY, RATES_REPLAY] if set(RATES) & set(knobs) else [REPLAY]
+
+
+def read_outs(controller: str, rows: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Those of a controller's read-outs that have a row, the one that ends best in the mean first."""
+    there = [name for suffix in (REPLAY, RATES_REPLAY) if (name := controller + suffix) in rows]
+    return sorted(there, key=lambda name: float(rows[name]["mean"]))
 
 
 def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from agents.failures import failures
-from agents.readout import RATES_REPLAY, REPLAY
+from agents.readout import RATES_REPLAY, REPLAY, read_outs
 from agents.study import Study
 from agents.study_costs import break_even, costs
 from agents.study_options import BASE, BEST, HELD_OUT
@@ -123,7 +123,7 @@ def summarize_setting(
         if "oracle" in finals:
             row["against_oracle"] = compare_with(finals[name], finals["oracle"])
         rows[name] = row | costs(study, setting, name, len(parts))
-    usual = (learned, learned + REPLAY, BEST, "tuned_rates", strongest, "oracle", "fixed")
+    usual = (learned, *read_outs(learned, rows)[:1], BEST, "tuned_rates", strongest, "oracle", "fixed")
     drawn = [name for name in dict.fromkeys(usual) if name in finals]
     low, high = np.quantile(np.concatenate([finals[name].ravel() for name in drawn]), [0.01, 0.99])
     thresholds = np.linspace(low, high, PROFILE_POINTS)

@@ -352,6 +352,9 @@ def test_every_policy_but_ablations_has_a_profile(summary: dict[str, Any]) -> No
     profiles = summary["settings"]["held_out"]["profiles"]
     assert set(profiles["policies"]) == {*POLICIES, "oracle"}
     assert {"ppo", "best_schedule", summary["strongest"]} <= set(profiles["drawn"]) <= set(profiles["policies"])
+    rows = summary["settings"]["held_out"]["policies"]
+    best, other = sorted(("ppo_replay", "ppo_rates_replay"), key=lambda name: float(rows[name]["mean"]))
+    assert best in profiles["drawn"] and other not in profiles["drawn"]
 
 
 def test_a_folder_without_a_study_is_refused_with_help(tmp_path: Path) -> None:
