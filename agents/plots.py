@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from agents.run_folder import RunFolder
-from baselines.pictures import draw_samples, scale_knob_axis
+from baselines.pictures import RUN_COLOURS, draw_samples, scale_knob_axis
 from baselines.rollout import Episodes
 from gan_env.config import EnvConfig, env_config
 from gan_env.gan.points import POINT_SETS, load_points
@@ -42,6 +43,11 @@ def draw_all(folder: RunFolder, summary: dict[str, Any], env_options: dict[str, 
         plt.close(figure)
 
 
+def colors_of(policies: Iterable[str]) -> dict[str, Any]:
+    """A colour a policy: strong ones first, as pale ones beside them are hard to tell apart."""
+    return dict(zip(policies, cycle(RUN_COLOURS), strict=False))
+
+
 def panels_of(parent: Figure | SubFigure, titles: Sequence[str]) -> list[Axes]:
     """Panels over the GAN updates, two a row: as many beside each other as can be read on a phone."""
     rows = -(-len(titles) // 2)
@@ -64,7 +70,7 @@ def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: E
     figure = plt.figure(figsize=(WIDTH, 2.1 * rows + 0.22 * names + 0.3), layout="constrained")
     axes = panels_of(figure, config.knobs)
     updates = (np.arange(config.num_decisions) + 1) * config.updates_per_decision
-    band, colors = Episodes.join(parts[learned], 0), _colors(parts)
+    band, colors = Episodes.join(parts[learned], 0), colors_of(parts)
     knobs = [knob_table()[name] for name in config.knobs]
 
     def values(episodes: Episodes, index: int) -> NDArray[Any]:  # [E, T]
@@ -91,7 +97,7 @@ def metric_figure(episodes: dict[str, Episodes], summary: dict[str, Any], config
     """The log metric over the run by policy, and each policy's paired gain over the best schedule."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
     updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
-    colors = _colors(episodes)
+    colors = colors_of(episodes)
     for policy, e in episodes.items():
         mine = policy == summary["learned"]
         left.plot(updates, np.median(e.log_metric, axis=0), color=colors[policy], label=policy, lw=2.5 if mine else 1.2)
@@ -155,10 +161,6 @@ def sample_figure(
     for moment, axis in enumerate(axes[-1]):
         axis.set_xlabel(f"about {round((moment + 1) * total / moments)}\nupdates", fontsize=SMALLEST)
     return figure
-
-
-def _colors(policies: Iterable[str]) -> dict[str, Any]:
-    return {name: plt.get_cmap("tab20")(i % 20) for i, name in enumerate(policies)}
 
 
 def _missing() -> Episodes:

@@ -16,7 +16,7 @@ import yaml
 from agents.conclusions import conclusions
 from agents.plots import knob_figure, sample_figure
 from agents.publish import check_target, made_by, play_commands, publish
-from agents.readout import RATES_REPLAY, REPLAY
+from agents.readout import read_outs
 from agents.report_data import policies_csv, runs_csv_gz
 from agents.report_figures import (
     curves_figure,
@@ -38,7 +38,7 @@ from agents.report_tables import (
     result_table,
 )
 from agents.study import Study
-from agents.study_options import BEST, HELD_OUT, StudyOptions
+from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
 from agents.wording import schedule, shown
@@ -72,6 +72,8 @@ class Report:
         """The page from top to bottom."""
         s = self.summary
         sizes, metric = s["sizes"], s["metric"]
+        compared = self._beside(BEST, s["strongest"], self.learned + BASE)  # few: every tuning has a line of its own
+        ended = self._beside(*self.study.schedules, "fixed")
         intro = (
             f"Final log of the {metric} (lower is better) after {sizes['updates_per_run']} GAN updates, "
             f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
@@ -91,10 +93,10 @@ class Report:
                     "Performance profiles with 95 % bands: higher is better."),
             *self._seeds(),
             Heading("What the policies do"),
-            Picture("knobs", png(knob_figure({n: self.parts[n] for n in self._few()}, self.learned, self.config)),
-                    "Knob trajectories: the learned policy's median and its band from 10 % to 90 % of the runs, and "
-                    "the medians of every other training and tuning by itself."),
-            Picture("curves", png(curves_figure(self._few(), self.learned, self.config, metric)),
+            Picture("knobs", png(knob_figure({n: self.parts[n] for n in compared}, self.learned, self.config)),
+                    "Knob trajectories: the learned policy's median and its band from 10 % to 90 % of the runs; every "
+                    "training by itself of its best read-out; every tuning of the schedules that it is compared with."),
+            Picture("curves", png(curves_figure(ended, self.learned, self.config, metric)),
                     "The log metric over the run: medians, and the learned policy's quartiles."),
             Picture("samples", png(self._samples()), "Samples at four moments of one run on a held-out instance."),
             *self._transfers(), *self._ablations(), *self._failures(),
@@ -106,11 +108,9 @@ class Report:
         notes = self.summary["notes"]
         return [Heading("Why, and what was tried"), Points(notes)] if notes else []
 
-    def _few(self) -> dict[str, Episodes]:
-        """The policies whose trajectories are shown: few enough to be told apart, all with the same decisions."""
-        replay = RATES_REPLAY if self.learned + RATES_REPLAY in self.episodes else REPLAY
-        names = [self.learned, self.learned + replay, BEST, "fixed"]
-        names += [name for name in self.episodes if name.startswith("tuned_") or name in self.study.schedules]
+    def _beside(self, *others: str) -> dict[str, Episodes]:
+        """The learned policy, its best read-out, and those of others that play and have the same decisions."""
+        names = (self.learned, *read_outs(self.learned, self.rows)[:1], *others)
         there = {name: self.episodes[name] for name in names if name in self.episodes}
         shape = there[self.learned].coordinates.shape[1:]
         return {name: e for name, e in there.items() if e.coordinates.shape[1:] == shape}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from agents.plots import SMALLEST, WIDTH, panels_of
+from agents.plots import SMALLEST, WIDTH, colors_of, panels_of
 from agents.study_options import BEST
 from agents.wording import over
 from baselines.pictures import scale_knob_axis
@@ -32,8 +32,9 @@ def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvCon
     """The log metric over the run by policy: medians, and the learned policy's quartiles."""
     figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
     updates = np.arange(config.num_decisions + 1) * config.updates_per_decision
-    for index, (name, e) in enumerate(episodes.items()):
-        mine, color = name == learned, plt.get_cmap("tab20")(index % 20)
+    colors = colors_of(episodes)
+    for name, e in episodes.items():
+        mine, color = name == learned, colors[name]
         axis.plot(updates, np.median(e.log_metric, axis=0), color=color, label=name, lw=2.5 if mine else 1.3)
         if mine:
             low, high = np.quantile(e.log_metric, (0.25, 0.75), axis=0)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from studies import episodes
 
-from agents.plots import SMALLEST, WIDTH, knob_figure, sample_figure
+from agents.plots import SMALLEST, WIDTH, colors_of, knob_figure, sample_figure
 from agents.report_figures import (
     curves_figure,
     failures_figure,
@@ -110,3 +110,11 @@ def test_gains_are_drawn_over_the_strongest_schedule_that_plays(strongest: str, 
     }
     found, gains = gains_over_strongest(rows, strongest)
     assert (found, gains["ppo"]["value"], set(gains)) == (whom, gain, set(rows) - {whom})
+
+
+def test_no_policy_has_a_pale_tone_of_another_one_s_colour() -> None:
+    """Of up to ten; and in the curves the colours are those of the knobs' lines."""
+    names = [f"policy_{i}" for i in range(10)]
+    assert list(colors_of(names).values()) == list(plt.get_cmap("tab10").colors)
+    (axis,) = curves_figure({name: run() for name in names}, names[0], CONFIG, METRIC).axes
+    assert [line.get_color() for line in axis.lines] == list(colors_of(names).values())
