@@ -43,7 +43,7 @@ from gan_env.files import write_atomically
 NAME, TRAINED = "controller", "trained.json"
 LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
 """What `load_controller` needs of a run folder; which of the first three are there depends on the script."""
-INTERFACE = ("knobs", "action_mode", "observation")
+INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
 """Fields of an environment that must be those of a controller's training: what it sees, and what its actions mean."""
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_/.][\w/.-]*", re.IGNORECASE)
 """Texts that Hydra's command line takes for what they are without quotes."""
@@ -99,8 +99,9 @@ def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
     check_script(script, "script")
     run, config = RunFolder.open(str(folder))
     for name in INTERFACE:
-        here, there = getattr(env.config, name), config.env[name]
-        there = there if isinstance(there, str) else tuple(there)
+        here = getattr(env.config, name)
+        there = config.env.get(name)  # an option that is newer than the training: None
+        there = tuple(there) if isinstance(there, Sequence) and not isinstance(there, str) else there
         require(here == there, f"env.{name}", here, f"{there!r}, with which the controller in {folder} was trained")
     try:
         return SCRIPTS[script].load(run, env)

@@ -198,9 +198,9 @@ class MetaPolicy:
     def reach(self, observation: Tensor, wanted: Tensor) -> Tensor:
         """Where the knobs will be if they are wanted at [N, K]: as near as one move gets."""
         action = self.steering.action(observation.numpy(), wanted.detach().numpy())
-        device = self.env.device
+        first = self.steering.first_move(observation.numpy())
         return self.env.knobs.move(
-            torch.from_numpy(self.env.coordinates()).to(device), torch.from_numpy(action).to(device)
+            *(torch.from_numpy(a).to(self.env.device) for a in (self.env.coordinates(), action, first))
         )
 
     @torch.no_grad()

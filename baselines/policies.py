@@ -75,16 +75,17 @@ class Steering:
 
     Args:
         env: the environment that is acted in.
-        needed: statistics that the policy reads, beside the knobs' coordinates.
+        needed: statistics that the policy reads, beside the knobs' coordinates (and progress, where a run's first move
+            is larger than the others).
 
     Raises:
         ConfigError: the environment does not observe one of them.
     """
 
     def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
-        self.mode, self.max_change = env.config.action_mode, env.config.max_change
+        self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
         self.names = env.observer.names
-        for name in needed:
+        for name in (*needed, *(["progress"] if self.first != self.largest else [])):
             place_of(env, name)
         self.columns = [place_of(env, f"knob_{name}") for name in env.config.knobs]
 
@@ -97,10 +98,20 @@ class Steering:
         """The controlled knobs of every row: [N, F] -> [N, K] in [0, 1]."""
         return (observation[:, self.columns] + 1) / 2
 
+    def first_move(self, observation: Floats) -> NDArray[np.bool_]:
+        """The rows that are at their first decision, bool [N]; none where all moves are as large."""
+        if self.first == self.largest:
+            return np.zeros(len(observation), bool)
+        first: NDArray[np.bool_] = self.read(observation, "progress") == 0
+        return first
+
     def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
         """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""
-        absolute = self.mode == "absolute"
-        action = 2 * wanted - 1 if absolute else (wanted - self.coordinates(observation)) / self.max_change
+        if self.mode == "absolute":
+            action = 2 * wanted - 1
+        else:
+            largest = np.where(self.first_move(observation), self.first, self.largest)[:, None]
+            action = (wanted - self.coordinates(observation)) / largest
         clipped: Floats = np.clip(action, -1, 1).astype(np.float32)
         return clipped
 
@@ -224,7 +235,8 @@ class RatesPolicy(TablePolicy):
     """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
 
     It reads the instance's rates off the observation, so it undoes whatever imbalance a run was started with as far as
-    the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can.
+    the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can, with
+    `max_first_change` 1 by the first.
 
     Args:
         env: the environment that it will act in.

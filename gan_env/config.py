@@ -89,6 +89,8 @@ class EnvConfig:
         metric_samples: samples a row that the metric sees.
         action_mode: "delta" (move a knob) or "absolute" (set it).
         max_change: largest move of a knob a decision, as a share of its range (delta mode).
+        max_first_change: that of the first decision, before anything is trained; null: the same. With 1, a policy
+            chooses where the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         observation: groups of statistics that are observed.
@@ -114,6 +116,7 @@ class EnvConfig:
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
+    max_first_change: float | None = None
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
     initial_knobs: dict[str, float] = field(default_factory=dict)
     observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "quality", "context")
@@ -135,10 +138,16 @@ class EnvConfig:
         enough = self.metric_samples >= FEWEST_SAMPLES
         require(enough, "metric_samples", self.metric_samples, f"at least {FEWEST_SAMPLES}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
-        require(0 < self.max_change <= 1, "max_change", self.max_change, "0 < max_change <= 1")
+        for name, largest in (("max_change", self.max_change), ("max_first_change", self.first_change)):
+            require(0 < largest <= 1, name, largest, f"0 < {name} <= 1")
         require(0 < self.crash_penalty < math.inf, "crash_penalty", self.crash_penalty, "more than 0, finite")
         weights = bool(self.reward) and all(math.isfinite(weight) for weight in self.reward.values())
         require(weights, "reward", self.reward, "at least one term, with finite weights")
+
+    @property
+    def first_change(self) -> float:
+        """`max_first_change`, or what stands in for it."""
+        return self.max_change if self.max_first_change is None else self.max_first_change
 
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, metric_samples: int = 512) -> EnvConfig:

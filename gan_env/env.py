@@ -28,6 +28,9 @@ class GANEnv(gym.Env[Array, Array]):
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
 
+    With `max_first_change=1` a delta chooses where the knobs start: the first one, before anything is trained, moves u
+    by as much as itself.
+
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |

@@ -100,7 +100,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.device = find_device(config.device)
 
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
-        self.knobs = KnobSet(config.knobs, config.initial_knobs, config.action_mode, config.max_change, self.device)
+        moves = (config.action_mode, config.max_change, config.first_change)
+        self.knobs = KnobSet(config.knobs, config.initial_knobs, *moves, self.device)
         sizes = PopulationConfig(
             config.latent_dim,
             config.instances.width[1],
@@ -173,7 +174,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
-        self._coordinates = self.knobs.move(self._coordinates, torch.from_numpy(actions).to(self.device))
+        moves = torch.from_numpy(actions).to(self.device)
+        self._coordinates = self.knobs.move(self._coordinates, moves, first=self._decision == 0)
         values = self.knobs.values(self._coordinates)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision

@@ -53,7 +53,7 @@ def trace(env: GANVectorEnv, policy: AdaptivePolicy, signs: Sequence[float], bat
     for t, sign in enumerate(signs):
         seen = {"sign_real": sign, "progress": t / env.config.num_decisions, "batch_size": math.log2(batch) - 5}
         action, _ = policy.predict(observe(env, coordinates.numpy(), **seen))
-        coordinates = env.knobs.move(coordinates, torch.from_numpy(action))
+        coordinates = env.knobs.move(coordinates, torch.from_numpy(action), first=torch.tensor([t == 0]))
         values.append(float(env.knobs.values(coordinates)[policy.rule.knob]))
     return values
 
@@ -201,7 +201,8 @@ def test_knobs_stay_in_bounds_move_the_right_way_and_the_others_stay(
     action, state = policy.predict(observe(env, before, sign_real=sign, progress=progress, batch_size=1.0))
     assert state is None
     assert (np.abs(action) <= 1).all()
-    after = env.knobs.move(torch.from_numpy(before), torch.from_numpy(action)).numpy()
+    first = torch.tensor([progress == 0])
+    after = env.knobs.move(torch.from_numpy(before), torch.from_numpy(action), first).numpy()
     move = (after - before)[0]
     assert np.delete(move, policy.column) == pytest.approx(0, abs=1e-6)
     if before[0, policy.column] > policy.coordinates[0]:  # below its start a knob is only raised

@@ -111,6 +111,8 @@ def test_a_range_of_three_numbers_is_refused() -> None:
         ("ema_decay", float("nan")),
         ("max_change", 0.0),
         ("max_change", 1.1),
+        ("max_first_change", 0.0),
+        ("max_first_change", 1.1),
         ("crash_penalty", 0.0),
         ("crash_penalty", float("nan")),
         ("reward", {}),

@@ -176,11 +176,15 @@ def knob_set(
     initial: dict[str, float] | None = None,
     mode: str = "delta",
     change: float = 0.2,
+    first: float = 0.2,
 ) -> KnobSet:
-    return KnobSet(controlled, initial or {}, mode, change, CPU)
+    return KnobSet(controlled, initial or {}, mode, change, first, CPU)
 
 
 ROWS = st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=3, max_size=3)
+
+
+LATER = torch.tensor([False])
 
 
 def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -190,7 +194,7 @@ def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor
 
 @given(ROWS, st.sampled_from(["delta", "absolute"]))
 def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
-    moved = knob_set(mode=mode).move(*columns(rows))
+    moved = knob_set(mode=mode).move(*columns(rows), LATER)
     assert moved.min() >= 0
     assert moved.max() <= 1
 
@@ -198,7 +202,7 @@ def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mo
 @given(ROWS, st.floats(0.01, 1))
 def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, float]], change: float) -> None:
     coordinates, actions = columns(rows)
-    moved = knob_set(change=change).move(coordinates, actions)
+    moved = knob_set(change=change).move(coordinates, actions, LATER)
     assert (moved - coordinates).abs().max() <= change + 1e-6
 
 
@@ -206,26 +210,38 @@ def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, flo
 def test_a_delta_is_the_action_times_the_largest_change(rows: list[tuple[float, float]]) -> None:
     coordinates, actions = columns(rows)
     expected = [min(max(u + 0.2 * min(max(a, -1), 1), 0), 1) for u, a in rows]
-    assert knob_set().move(coordinates, actions)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert knob_set().move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @given(ROWS)
 def test_an_absolute_action_sets_the_coordinate_wherever_it_was(rows: list[tuple[float, float]]) -> None:
     coordinates, actions = columns(rows)
     expected = [(min(max(a, -1), 1) + 1) / 2 for _, a in rows]
-    assert knob_set(mode="absolute").move(coordinates, actions)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert knob_set(mode="absolute").move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@given(ROWS, st.floats(0.01, 1))
+def test_a_first_delta_is_the_action_times_its_own_largest_change(
+    rows: list[tuple[float, float]], first: float
+) -> None:
+    coordinates, actions = columns(rows)
+    expected = [min(max(u + first * min(max(a, -1), 1), 0), 1) for u, a in rows]
+    moved = knob_set(first=first).move(coordinates, actions, torch.tensor([True]))
+    assert moved[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_zero_delta_moves_nothing() -> None:
     coordinates = torch.tensor([[0.0, 0.3, 1.0]])
-    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3)), coordinates)
+    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3), LATER), coordinates)
 
 
 def test_moves_of_rows_are_independent() -> None:
     coordinates, actions = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.7]]), torch.tensor([[1.0, -1, 0], [1, 1, -0.5]])
-    moved = knob_set().move(coordinates, actions)
+    first = torch.tensor([True, False])
+    moved = knob_set(first=0.7).move(coordinates, actions, first)
     for i in range(2):
-        assert torch.equal(moved[i : i + 1], knob_set().move(coordinates[i : i + 1], actions[i : i + 1]))
+        alone = knob_set(first=0.7).move(coordinates[i : i + 1], actions[i : i + 1], first[i : i + 1])
+        assert torch.equal(moved[i : i + 1], alone)
 
 
 @given(st.lists(st.lists(UNIT, min_size=3, max_size=3), min_size=1, max_size=4))

@@ -277,6 +277,17 @@ def test_a_schedule_of_rates_undoes_what_a_run_was_started_with(mode: str) -> No
     np.testing.assert_allclose(episodes.extras["knob_r1"], 0.5, rtol=1e-3)
 
 
+def test_a_schedule_of_rates_starts_where_it_wants_if_the_first_move_reaches_there() -> None:
+    """Any rate within the factors' bounds, in every run, where one of usual size leaves it on the way."""
+    rates = {"lr_g": np.linspace(2e-2, 1e-2, T), "lr_d": np.full(T, 1e-4)}
+    for first, there in ((1.0, True), (None, False)):
+        knobs: dict[str, Any] = {"knobs": ("lr_g", "lr_d"), "max_first_change": first}
+        env = make("delta", **knobs, instances={"lr_g": (2e-3, 8e-3), "lr_d": (1e-3, 8e-3)})
+        episodes = run_episodes(RatesPolicy(env, rates), env, range(2))
+        given = np.array([env.instances[i].lr_g for i in range(2)])
+        assert np.allclose(episodes.extras["knob_lr_g"][:, 0] * given, 2e-2, rtol=2e-3) == there
+
+
 def test_a_schedule_of_rates_stays_within_the_factors_bounds() -> None:
     env = make("absolute", knobs=("lr_g",), instances={"lr_g": (1e-4, 1e-4)})
     values = played(env, RatesPolicy(env, {"lr_g": np.full(T, 2e-2)}), "lr_g")

@@ -165,6 +165,15 @@ def test_absolute_actions_set_the_knobs() -> None:
     np.testing.assert_allclose(env.coordinates(), [[0, 0.5, 1], [1, 1, 1]])
 
 
+def test_the_first_move_of_every_episode_may_be_larger() -> None:
+    env = make(num_decisions=3, max_first_change=1.0)
+    env.reset(seed=0)
+    start, action = env.coordinates(), still(env) + 0.1
+    for moved in (0.1, 0.1 + 0.2 * 0.1, 0) * 2:  # the last of three decisions starts the next episode
+        env.step(action)
+        np.testing.assert_allclose(env.coordinates(), start + moved, atol=1e-6)
+
+
 def test_uncontrolled_knobs_are_constants() -> None:
     env = make(2, knobs=("r1",), initial_knobs={"instance_noise": 0.25})
     assert env.single_action_space.shape == (1,)

@@ -155,6 +155,7 @@ class KnobSet:
         initial_values: initial values that differ from the table's.
         mode: "delta" or "absolute".
         max_change: largest move a decision in delta mode.
+        max_first_change: largest first move.
         device: of all tensors.
 
     Attributes:
@@ -170,6 +171,7 @@ class KnobSet:
         initial_values: dict[str, float],
         mode: str,
         max_change: float,
+        max_first_change: float,
         device: torch.device,
     ) -> None:
         self.table = knob_table()
@@ -180,14 +182,22 @@ class KnobSet:
         self.controlled = [self.table[name] for name in controlled]
         acting = [name for name, knob in self.table.items() if name in controlled or knob.value != knob.neutral]
         self.active = tuple(acting)
-        self.mode, self.max_change = mode, max_change
+        self.mode, self.max_change, self.max_first_change = mode, max_change, max_first_change
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)  # [K]
 
-    def move(self, coordinates: Tensor, action: Tensor) -> Tensor:
-        """Coordinates [N, K] and action [N, K] in [-1, 1] -> new coordinates [N, K] in [0, 1]."""
+    def move(self, coordinates: Tensor, action: Tensor, first: Tensor) -> Tensor:
+        """New coordinates [N, K] in [0, 1].
+
+        Args:
+            coordinates: [N, K] in [0, 1].
+            action: [N, K] in [-1, 1].
+            first: whether it is the row's first decision, bool [N].
+        """
         action = action.clamp(-1, 1)
-        target = (action + 1) / 2 if self.mode == "absolute" else coordinates + self.max_change * action
-        return target.clamp(0, 1)
+        if self.mode == "absolute":
+            return (action + 1) / 2
+        largest = torch.where(first, self.max_first_change, self.max_change)
+        return (coordinates + largest[:, None] * action).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:
         """Coordinates [N, K] -> value of every knob of the table, [N] each."""
