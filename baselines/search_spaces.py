@@ -20,6 +20,8 @@ STEP = 0.05
 GEOMETRIC = ("exponential", "step")
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
+USUAL_RATES = ("falling_rates",)
+"""Those that a search of learning rates begins with beside them."""
 
 
 def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
@@ -101,8 +103,8 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
     """What a search begins with: constants at initial values and the usual schedules, or the published parameters."""
     if kind in ("schedule", "rates"):
-        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
-        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in USUAL]
+        tuned, names = (rate_knobs(env), USUAL + USUAL_RATES) if kind == "rates" else (env.knobs.controlled, USUAL)
+        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in names]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
@@ -125,8 +127,9 @@ def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str
     """A schedule as the search space has it; factors on learning rates act on the rate in the middle of the range."""
     found: dict[str, Any] = {}
     for knob in tuned:
-        anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": 1.0 if knob.name in RATES else knob.value})
-        unit = knob.value if knob.name in RATES else 1.0
+        anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": knob.value})
+        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind != "rates"
+        unit = knob.value if is_factor else 1.0
         found |= {f"{knob.name}.kind": anneal["kind"], f"{knob.name}.start": _on_grid(knob, unit * anneal["initial"])}
         if anneal["kind"] != "fixed":
             until = _rounded(max(anneal.get("until", policy.until), STEP))

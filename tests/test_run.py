@@ -122,7 +122,7 @@ def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
 
     policy = replace(PolicyOptions(), yaml.safe_load((ROOT / f"configs/policy/{name}.yaml").read_text()))
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
-    env["knobs"] = ["instance_noise", "augment", "r1", "pseudo"]  # each policy needs one of them
+    env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
     episodes = run(RunOptions(policy=policy, env=env, episodes=2, rows=2, folder=str(tmp_path)))
     assert np.isfinite(episodes.log_metric).all()
 

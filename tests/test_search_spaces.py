@@ -12,7 +12,7 @@ from baselines.grid import SMALL
 from baselines.options import load_policy
 from baselines.policies import Anneal, TablePolicy, schedule_table
 from baselines.schedules import SCHEDULES
-from baselines.search_spaces import GEOMETRIC, SPACES, USUAL, anneal, fastest, first_guesses, rate_knobs
+from baselines.search_spaces import GEOMETRIC, SPACES, USUAL, USUAL_RATES, anneal, fastest, first_guesses, rate_knobs
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 
@@ -111,6 +111,17 @@ def test_the_usual_factors_act_on_a_rate_in_the_middle_of_the_range() -> None:
     assert anneal["kind"] == "cosine"
     assert anneal["initial"] == pytest.approx(1e-3, rel=0.25)
     assert anneal["final"] == pytest.approx(0.25e-3, rel=0.25)
+
+
+def test_a_search_of_rates_begins_with_known_ones_too() -> None:
+    """As they are, to the grid's resolution."""
+    study = optuna.create_study()
+    study.enqueue_trial(first_guesses("rates", TWO_RATES)[-1])
+    knobs, known = SPACES["rates"](study.ask(), TWO_RATES).knobs, load_policy(USUAL_RATES[-1]).knobs
+    for name in ("lr_g", "lr_d"):
+        assert knobs[name]["kind"] == known[name]["kind"]
+        assert knobs[name]["initial"] == pytest.approx(known[name]["initial"], rel=0.25)
+        assert knobs[name]["final"] == pytest.approx(known[name]["final"], rel=0.25)
 
 
 @pytest.mark.parametrize("kind", SPACES)
