@@ -91,7 +91,7 @@ def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
     Args:
         script: agents/train_SCRIPT.py trained it.
         folder: of the training, as the script, a study or `agents/report.py --to` left it.
-        env: with the knobs, the observation and the action mode that it was trained with.
+        env: with the knobs, their moves and the observation that it was trained with.
 
     Raises:
         ConfigError: there is no such script, no finished training of it in the folder, or `env` is another one.

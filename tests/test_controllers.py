@@ -103,7 +103,14 @@ def small_env(**changes: Any) -> GANVectorEnv:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"action_mode": "absolute"}, {"knobs": ["augment", "r1"]}, {"observation": ["progress", "knobs"]}]
+    "changes",
+    [
+        {"action_mode": "absolute"},
+        {"knobs": ["augment", "r1"]},
+        {"observation": ["progress", "knobs"]},
+        {"max_change": 0.1},
+        {"max_first_change": 1.0},
+    ],
 )
 def test_a_controller_acts_only_where_its_actions_mean_the_same(trained: Path, changes: dict[str, Any]) -> None:
     load_controller("ppo", trained, small_env())
