@@ -42,8 +42,8 @@ STUDY = [
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED),
     "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1", "controllers.without_quality.varies=ppo",
-    "controllers.residual.seeds=1", "controllers.residual.base_updates=1000", "controllers.residual.base=ada",
-    f"++controllers.ppo.{BRIEF}", f"controllers.residual.{BRIEF}",
+    *(f"+controllers.residual.{field}" for field in ("script=ppo", "seeds=1", "base_updates=1000", "base=ada", BRIEF)),
+    f"++controllers.ppo.{BRIEF}",
 ]  # fmt: skip
 TRAINED = ("ppo-0", "ppo-1", "residual-0")
 POLICIES = {
