@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.readout import RATES_REPLAY, REPLAY, controller_of
 from agents.study_options import BASE, BEST, HELD_OUT
-from agents.wording import BETTER, compared, others_met, over, schedule, shown, verdict
+from agents.wording import BETTER, compared, other_intervals, over, schedule, shown, verdict
 from baselines.oracle import AGAIN
 
 TARGET_LOW, TARGET_SEEDS, GAIN_SEEDS, TUNINGS = 0.6, 5, 3, 2
@@ -51,13 +51,13 @@ def _target(summary: dict[str, Any], mine: dict[str, Any]) -> str:
     whom, tunings = schedule(strongest), summary["settings"][HELD_OUT]["policies"][strongest]["seeds"]
     if aim is None:
         runs = f"at least {GAIN_SEEDS} trainings and {TUNINGS} tunings"
-        what = f"a gain over {whom} whose interval is above 0 over {runs}"
-        met = verdict(against["gain"]) > 0 and mine["seeds"] >= GAIN_SEEDS
+        what = f"a gain over {whom} whose intervals, by bootstrap and by t-test, are above 0 over {runs}"
+        met = mine["seeds"] >= GAIN_SEEDS
     else:
         runs = f"at least {TARGET_SEEDS} trainings and {TUNINGS} tunings"
         what = f"at least {aim} with the lower end above {TARGET_LOW} over {runs}"
         met = chance["value"] >= aim and low > TARGET_LOW and mine["seeds"] >= TARGET_SEEDS
-    met = met and tunings >= TUNINGS
+    met = met and tunings >= TUNINGS and verdict(against["gain"]) > 0
     return (
         f"On training instances {whom} is the strongest. A run of {summary['learned']} is better than one of it on the "
         f"same instance with probability {chance['value']:.2f} [{low:.2f}, {high:.2f}]; training by training it gains "
@@ -74,9 +74,8 @@ def _tunings(summary: dict[str, Any]) -> list[str]:
     whom, above = schedule(summary["strongest"]), sum(verdict(gain) > 0 for gain in gains)
     best = "the best of these tunings, picked by these very runs"
     return [
-        f"Over each tuning of {whom} by itself, in order, {learned} gains {', '.join(map(shown, gains))}: the interval "
-        f"is above 0 over {above} of {len(gains)}. "
-        + compared(learned, best, min(gains, key=lambda gain: float(gain["value"])))
+        f"Over each tuning of {whom} by itself, in order, {learned} gains {', '.join(map(shown, gains))}: it is better "
+        f"than {above} of {len(gains)}. " + compared(learned, best, min(gains, key=lambda gain: float(gain["value"])))
     ]
 
 
@@ -94,22 +93,16 @@ def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
 
 
 def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
-    """What acting on observations gains over the mean trajectory, and what of that isn't the given rates alone."""
-    words = {
-        1: "Feedback pays: {0} is better than {1}",
-        0: "That feedback pays is not shown: {0} is not told apart from {1}",
-        -1: "Feedback costs: {0} is worse than {1}",
-    }
-    whole, beyond = mine["feedback"]["gain"], mine.get("feedback_beyond_rates", {}).get("gain")
-    mean = "its own mean trajectory played open loop"
-    if beyond is None:
-        return [f"{words[verdict(whole)].format(learned, mean)}, {shown(whole)}{others_met(whole)}. {FEEDBACK}"]
-    rates = f"{mean}, with learning rates averaged as such"
-    how = BETTER[verdict(whole)]
+    """What acting on observations gains over the mean trajectory: over both where rates are averaged in two ways."""
+    found = [(mine["feedback"]["gain"], "")]
+    if "feedback_beyond_rates" in mine:
+        found[0] = (found[0][0], " with factors averaged, which can't undo the rates that a run was started with")
+        found.insert(0, (mine["feedback_beyond_rates"]["gain"], " with learning rates averaged as such"))
+    words = {1: "Feedback pays", 0: "That feedback pays is not shown", -1: "Feedback costs"}
+    than = [f"{BETTER[verdict(gain)]} that{how}, {shown(gain)}{other_intervals(gain)}" for gain, how in found]
     return [
-        f"{words[verdict(beyond)].format(learned, rates)}, {shown(beyond)}{others_met(beyond)}. {FEEDBACK}",
-        f"With their factors averaged, so that it can't undo the rates that a run was started with, {learned} is {how} "
-        f"{mean}: {shown(whole)}{others_met(whole)}.",
+        f"{words[min(verdict(gain) for gain, _ in found)]}: beside its own mean trajectory played open loop {learned} "
+        f"is {' and '.join(than)}. {FEEDBACK}"
     ]
 
 
@@ -169,7 +162,10 @@ def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     if not better:
         return ["No other policy is shown to be better than the tuned schedule."]
     listed = ", ".join(f"{name} ({shown(rows[name]['gain'])})" for name in better)
-    return [f"Of the other policies, these are better than the tuned schedule: {listed}."]
+    return [
+        f"Of the {len(others)} other policies, these are better than the tuned schedule, each by an interval of its "
+        f"own, not corrected for their number: {listed}."
+    ]
 
 
 def _decided(rows: dict[str, dict[str, Any]]) -> list[str]:
@@ -182,20 +178,21 @@ def _decided(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _feedback_of_others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
-    """What feedback gains the other controllers beyond their mean trajectories."""
+    """What feedback gains the other controllers over the read-out of theirs over which it gains least."""
     gains = {}
     for name in _decided(rows):
-        found = rows[name].get("feedback_beyond_rates", rows[name].get("feedback"))
+        found = [rows[name][key]["gain"] for key in ("feedback", "feedback_beyond_rates") if key in rows[name]]
         if found and name != learned:
-            gains[name] = found["gain"]
+            gains[name] = min(found, key=lambda gain: (verdict(gain), float(gain["value"])))
     words = {1: "pays for", 0: "is not shown to matter for", -1: "costs"}
     parts = []
     for sign, what in words.items():
-        listed = [f"{n} ({shown(g)}{others_met(g, '; {}')})" for n, g in gains.items() if verdict(g) == sign]
+        listed = [f"{n} ({shown(g)}{other_intervals(g, '; {}')})" for n, g in gains.items() if verdict(g) == sign]
         parts += [f"{what} {', '.join(listed)}"] if listed else []
     if not parts:
         return []
-    return [f"Of the other controllers, against their own mean trajectories, feedback {'; it '.join(parts)}."]
+    best = "against the stronger of their own mean trajectories"
+    return [f"Of the other controllers, {best}, feedback {'; it '.join(parts)}."]
 
 
 def _crashes(learned: str, mine: dict[str, Any], other: dict[str, Any]) -> str:
@@ -217,8 +214,13 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, stron
             " (tuned on the study's training instances, the controller on others)" if row["trained_elsewhere"] else ""
         )
         sentence = f"Transfer without retraining, {setting}: {name}"
-        found.append(compared(sentence, f"{schedule(BEST)}{others}", row["gain"]))
-        found += [compared(sentence, schedule(other), its["gain"]) for other, its in row["against"].items()]
+        gains = {f"{schedule(BEST)}{others}": row["gain"]}
+        gains |= {schedule(other): its["gain"] for other, its in row["against"].items()}
+        if row["ablation"] and row["seeds"] == 1:
+            once = "one training, so no verdict"
+            found += [f"{sentence} against {whom}, {once}: {shown(gain)}." for whom, gain in gains.items()]
+        else:
+            found += [compared(sentence, whom, gain) for whom, gain in gains.items()]
     return found
 
 
@@ -227,7 +229,7 @@ def _ablation(row: dict[str, Any]) -> str:
         return f"{row['name']} against {row['varies']}, one training each, so no verdict: {shown(row['gain'])}."
     return (
         f"{row['name']} is {BETTER[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}"
-        f"{others_met(row['gain'])}, {row['seeds']} seeds."
+        f"{other_intervals(row['gain'])}, {row['seeds']} seeds."
     )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from agents.study import Study
 from agents.study_options import HELD_OUT
 from agents.study_oracle import play_oracle
-from baselines.intervals import iqm, probability_of_improvement, stratified, stratified_gain
+from baselines.intervals import iqm, probability_of_improvement, stratified, stratified_gain, t_interval
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
 
@@ -53,15 +53,17 @@ def score_row(final: Floats, instances: int, parts: list[Episodes]) -> dict[str,
 def compare_with(scores: Floats, opponent: Floats, paired: bool = False) -> dict[str, Any]:
     """`gain` (mean difference, above 0: better), and `probability` of improvement: [S, I, G] against [S', I, G].
 
-    The gain has a second interval, `over_instances`: with the instances drawn anew as well, as if others were met; and
-    `by_training`, [S]. `paired`: training s is compared with training s, as of what comes of it.
+    The gain has further intervals: `t95`, by a t-test of trainings and tunings, of which there are few, and
+    `over_instances`, with the instances drawn anew as well, as if others were met; and `by_training`, [S]. `paired`:
+    training s is compared with training s, as of what comes of it.
     """
     once = [x.mean(axis=2, keepdims=True) for x in (scores, opponent)]
     others = stratified_gain(once[0], once[1], paired)["ci95"]
     rivals = (opponent if paired else opponent.mean(axis=0)).mean(axis=(-2, -1))
     by_training = (rivals - scores.mean(axis=(1, 2))).tolist()
-    found = stratified_gain(scores, opponent, paired) | {"over_instances": others, "by_training": by_training}
-    return {"gain": found, "probability": probability_of_improvement(scores, opponent)}
+    gain = stratified_gain(scores, opponent, paired) | {"t95": t_interval(scores, opponent, paired)}
+    gain |= {"over_instances": others, "by_training": by_training}
+    return {"gain": gain, "probability": probability_of_improvement(scores, opponent)}
 
 
 def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:

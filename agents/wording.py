@@ -1,5 +1,6 @@
 """How a report puts numbers into words, by rules."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,16 @@ def over(row: dict[str, Any], opponent: str) -> dict[str, Any]:
 
 
 def verdict(gain: dict[str, Any]) -> int:
-    """1 where the interval is above 0 (better), -1 below, 0 where it holds 0."""
-    low, high = gain["ci95"]
-    return int(low > 0) - int(high < 0)
+    """1 where all that is known of the gain is above 0 (better), -1 below, 0 where an interval holds 0.
+
+    Intervals are the bootstrap's, and the t-test's where there are several trainings or tunings.
+    """
+    return min((_side(gain["ci95"]), _side(gain.get("t95") or gain["ci95"])), key=abs)
+
+
+def _side(interval: Sequence[float]) -> int:
+    """1 where an interval is above 0, -1 below, 0 where it holds 0."""
+    return int(interval[0] > 0) - int(interval[1] < 0)
 
 
 def shown(gain: dict[str, Any]) -> str:
@@ -39,7 +47,7 @@ def shown(gain: dict[str, Any]) -> str:
 
 def compared(who: str, whom: str, gain: dict[str, Any]) -> str:
     """A sentence on who is better."""
-    numbers = f"{shown(gain)} in the final log metric{others_met(gain)}"
+    numbers = f"{shown(gain)} in the final log metric{other_intervals(gain)}"
     if verdict(gain) == 0:
         return f"{who} is not told apart from {whom}: {numbers}."
     percent = abs(np.expm1(-gain["value"]))
@@ -47,10 +55,14 @@ def compared(who: str, whom: str, gain: dict[str, Any]) -> str:
     return f"{who} is {how[0]} than {whom}: {numbers}, so the metric itself is about {percent:.1%} {how[1]}."
 
 
-def others_met(gain: dict[str, Any], form: str = " ({})") -> str:
-    """The gain's second interval in such a form, where it is known."""
-    if "over_instances" not in gain:
-        return ""
-    low, high = gain["over_instances"]
-    doubt = ", which holds 0: on other instances it may be none" if low <= 0 <= high and verdict(gain) else ""
-    return form.format(f"[{low:+.3f}, {high:+.3f}] with instances drawn anew as well{doubt}")
+def other_intervals(gain: dict[str, Any], form: str = " ({})") -> str:
+    """The gain's other intervals in such a form: the t-test's where it takes the verdict away, with other instances."""
+    parts = []
+    if verdict(gain) != _side(gain["ci95"]):
+        low, high = gain["t95"]
+        parts.append(f"[{low:+.3f}, {high:+.3f}] by a t-test, as trainings and tunings are few")
+    if "over_instances" in gain:
+        low, high = gain["over_instances"]
+        doubt = ", which holds 0: on other instances it may be none" if low <= 0 <= high and verdict(gain) else ""
+        parts.append(f"[{low:+.3f}, {high:+.3f}] with instances drawn anew as well{doubt}")
+    return form.format("; ".join(parts)) if parts else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 Floats = NDArray[Any]
 RESAMPLES = 2000
@@ -111,6 +112,28 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
     samples = theirs.mean(axis=(1, 2, 3)) - resampled(scores, seed).mean(axis=(1, 2, 3))
     low, high = np.quantile(samples, [0.025, 0.975])
     return {"value": float(opponent.mean() - scores.mean()), "ci95": (float(low), float(high))}
+
+
+def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
+    """The 95 % interval of `stratified_gain` by Welch's t-test of the means of trainings and tunings, or a paired one.
+
+    Of two or three trainings a bootstrap knows too little; this counts how few they are, and nothing else: a policy
+    of which there is one has no spread. None where there is one of each.
+
+    Args:
+        scores: of the policy, [S, I, G].
+        opponent: of the opponent, [S', I, G].
+        paired: whether training s of the one belongs to training s of the other.
+    """
+    means = [opponent.mean(axis=(1, 2)), scores.mean(axis=(1, 2))]
+    value = float(means[0].mean() - means[1].mean())
+    several = [x for x in ([means[0] - means[1]] if paired else means) if len(x) > 1]
+    errors = [x.var(ddof=1) / len(x) for x in several]
+    if not several or not sum(errors):
+        return (value, value) if several else None
+    freedom = sum(errors) ** 2 / sum(e**2 / (len(x) - 1) for e, x in zip(errors, several, strict=True))
+    reach = float(student.ppf(0.975, freedom) * np.sqrt(sum(errors)))
+    return value - reach, value + reach
 
 
 def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, Any]:

@@ -122,8 +122,8 @@ def test_the_tunings_of_the_strongest_schedule_are_said_one_by_one(
     sentence = conclusions(summary(interval(0.06, 0.01, 0.1), by_tuning=gains))[2]
     low, high = hardest["ci95"]
     numbers = f"{hardest['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
-    assert f"by itself, in order, ppo gains +0.100 [+0.050, +0.150], {numbers}: the interval is above 0" in sentence
-    assert f"over {above} of 2. ppo is {words} the best of these tunings" in sentence and sentence.count(numbers) == 2
+    assert f"by itself, in order, ppo gains +0.100 [+0.050, +0.150], {numbers}: it is better" in sentence
+    assert f"than {above} of 2. ppo is {words} the best of these tunings" in sentence and sentence.count(numbers) == 2
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,8 @@ def test_of_the_other_policies_one_training_is_no_verdict() -> None:
     made = summary(better)
     made["settings"]["held_out"]["policies"] |= {"sac": row(better, trained=True), "rule": row(better, trained=False)}
     text = "\n".join(conclusions(made))
-    assert "better than the tuned schedule: rule (" in text and "sac" not in text
+    assert "these are better than the tuned schedule, each by an interval of its own, not corrected" in text
+    assert "for their number: rule (" in text and "sac" not in text
 
 
 def test_a_read_out_of_one_training_is_no_verdict_either() -> None:
@@ -169,14 +170,14 @@ def test_a_read_out_of_one_training_is_no_verdict_either() -> None:
     made = summary(better)
     rows = {name: row(better, trained=name == "sac") for name in ("sac", "sac_replay", "sac_rates_replay", "sac_base")}
     made["settings"]["held_out"]["policies"] |= rows
-    assert "better than the tuned schedule: sac_base (+0.100 [+0.050, +0.150])." in "\n".join(conclusions(made))
+    assert "not corrected for their number: sac_base (+0.100 [+0.050, +0.150])." in "\n".join(conclusions(made))
 
 
 def test_feedback_of_other_controllers_is_said_whatever_it_is() -> None:
     made = summary(interval(0.1, 0.05, 0.15))
     two = {"trained": True, "seeds": 2} | SPREAD
     made["settings"]["held_out"]["policies"] |= {
-        "a": row(interval(0, -1, 1), **two) | {"feedback_beyond_rates": {"gain": interval(0.2, 0.1, 0.3)}},
+        "a": row(interval(0.3, 0.2, 0.4), **two) | {"feedback_beyond_rates": {"gain": interval(0.2, 0.1, 0.3)}},
         "b": row(interval(0, -1, 1), **two) | {"feedback": {"gain": interval(-0.2, -0.3, -0.1)}},
     }
     text = "\n".join(conclusions(made))
@@ -190,7 +191,7 @@ def test_feedback_is_said_with_the_doubt_that_other_instances_leave() -> None:
     made["settings"]["held_out"]["policies"]["lstm"] = row(unsure, trained=True, seeds=2)
     text = "\n".join(conclusions(made))
     doubt = "[-0.020, +0.300] with instances drawn anew as well, which holds 0: on other instances it may be none)"
-    assert f"played open loop, +0.100 [+0.050, +0.150] ({doubt}. Feedback is acting on" in text
+    assert f"played open loop ppo is better than that, +0.100 [+0.050, +0.150] ({doubt}. Feedback is acting on" in text
     assert f"feedback pays for lstm (+0.100 [+0.050, +0.150]; {doubt}; it" in text
     assert text.count("the numbers of the instance included") == 1
 
@@ -238,7 +239,31 @@ def test_feedback_is_what_is_left_beside_the_learning_rates_that_were_given() ->
     assert "ppo is not told apart from a tuned schedule of learning rates themselves" in text
     assert "The probability that a run is better: 0.52 [0.45, 0.60]" in text
     assert "That feedback pays is not shown" in text and "Feedback pays" not in text
-    assert "ppo is better than its own mean trajectory played open loop: +0.200" in text
+    assert (
+        "better than that with factors averaged, which can't undo the rates that a run was started with, +0.200" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("factors", "rates", "words", "others"),
+    [
+        (interval(0.1, 0.05, 0.2), interval(0.2, 0.1, 0.3), "Feedback pays: beside", "pays for sac"),
+        (interval(-0.03, -0.05, -0.01), interval(0.05, 0.02, 0.08), "Feedback costs: beside", "costs sac"),
+        (interval(0.05, 0.02, 0.08), interval(-0.03, -0.05, -0.01), "Feedback costs: beside", "costs sac"),
+        (interval(0, -0.1, 0.1), interval(0.05, 0.02, 0.08), "is not shown: beside", "shown to matter for sac"),
+    ],
+)
+def test_feedback_pays_where_it_is_ahead_of_both_read_outs(
+    factors: dict[str, Any], rates: dict[str, Any], words: str, others: str
+) -> None:
+    """Whichever way open loop does best: the mean trajectory of factors, or of the learning rates themselves."""
+    made = summary(interval(0.2, 0.15, 0.25))
+    both = {"feedback": {"gain": factors}, "feedback_beyond_rates": {"gain": rates}}
+    rows = made["settings"]["held_out"]
+    rows["policies"]["ppo"] |= both
+    rows["policies"] = {"sac": row(interval(0, -1, 1), seeds=3, **both), **rows["policies"]}
+    text = "\n".join(conclusions(made))
+    assert words in text and others in text
 
 
 def test_a_controller_that_corrects_another_policy_says_so() -> None:
@@ -280,10 +305,13 @@ def test_what_a_controller_corrects_may_be_the_strongest_schedule_and_away_in_a_
 def test_ablations_that_play_in_a_setting_transfer_beside_the_learned_policy(elsewhere: bool, words: str) -> None:
     made = summary(interval(0.1, 0.05, 0.15))
     blind = row(interval(0.2, 0.1, 0.3), ablation=True, trained_elsewhere=elsewhere)
-    made["settings"]["far"] = {"policies": {"ppo": row(interval(0.1, 0.05, 0.15)), "blind": blind}}
+    made["settings"]["far"] = {"policies": {"ppo": row(interval(0.1, 0.05, 0.15)), "blind": blind | {"seeds": 2}}}
     found = conclusions(made)
     assert any("far: ppo is better than the tuned schedule" in sentence for sentence in found)
     assert any(f"far: blind is better than the tuned {words}" in sentence for sentence in found)
+    made["settings"]["far"]["policies"]["blind"] = blind
+    whom = f"the tuned {words.split(': +')[0]}"
+    assert any(f"far: blind against {whom}" in s and "no verdict: +0.200" in s for s in conclusions(made))
 
 
 def test_what_rests_on_one_training_says_so() -> None:

@@ -84,3 +84,13 @@ def test_what_comes_of_a_training_is_compared_with_that_training() -> None:
     paired, apart = (compare_with(mine, mine + 1, paired=p)["gain"] for p in (True, False))
     assert (paired["value"], paired["ci95"], paired["by_training"]) == (1.0, (1.0, 1.0), [1.0, 1.0])
     assert (apart["value"], apart["ci95"]) == (1.0, (-3.0, 5.0))
+
+
+def test_a_gain_has_the_interval_of_a_t_test_beside_the_bootstraps() -> None:
+    """Trainings differ by 2, tunings by 4: the t-test's interval is wider than theirs."""
+    mine = np.stack([np.full((3, 4), -1.0), np.full((3, 4), 1.0)])
+    theirs = np.stack([np.full((3, 4), 2.0), np.full((3, 4), 6.0)])
+    gain = compare_with(mine, theirs)["gain"]
+    assert gain["value"] == 4
+    assert gain["t95"][0] < gain["ci95"][0] < 4 < gain["ci95"][1] < gain["t95"][1]
+    assert compare_with(mine[:1], theirs[:1])["gain"]["t95"] is None
