@@ -95,7 +95,8 @@ class EnvConfig:
         initial_knobs: initial values that differ from the knob table's.
         observation: groups of statistics that are observed.
         reward: weight of each reward term.
-        crash_penalty: the return of a crashed run is minus this; a run whose log metric rises by more has crashed.
+        crash_penalty: what a crash costs, beside all that was gained: the return of a crashed run is at most minus
+            this. A run whose log metric rises by as much has crashed.
         instances: ranges of the instances.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.

@@ -288,8 +288,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         penalty = self.config.crash_penalty
         risen = quality.log_metric - self._first
         crashed = ~(stats.finite & (risen < penalty))  # True for NaN
-        # Whatever was gained before, the return of a crashed run is minus the penalty, and its log metric likewise.
-        reward = torch.where(crashed, -penalty - self._gained, self.reward(moment))
+        # A crash takes back what was gained and costs the penalty besides; what was lost before stays lost, else a run
+        # that has lost more than the penalty would be paid for crashing. The log metric has risen by the penalty.
+        reward = torch.where(crashed, -penalty - self._gained.clamp(min=0), self.reward(moment))
         log_metric = torch.where(crashed, self._first + penalty, quality.log_metric)
         self._observation = torch.where(crashed[:, None], self._observation, self.observer(moment))
         self._gained = self._gained + reward

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 import gan_env
 from gan_env import ConfigError, GANVectorEnv, Instance
+from gan_env.mdp.rewards import REWARDS
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
 
@@ -74,16 +75,31 @@ def test_a_crash_leaves_the_other_rows_as_they_were() -> None:
             assert np.array_equal(a[1:], b[1:])
 
 
-def test_a_crashed_run_returns_minus_the_penalty() -> None:
-    env = make(crash_penalty=3.0)
+def test_a_crash_takes_back_what_was_gained_and_costs_the_penalty_besides() -> None:
+    """What was lost before stays lost."""
+    env = make(16, crash_penalty=3.0)
     env.reset(seed=0)
     _, before, *_ = env.step(still(env))
-    env.population.state.g[2] = torch.nan
+    assert before.min() < 0 < before.max()
+    env.population.state.g.fill_(torch.nan)
     obs, reward, ended, _, infos = env.step(still(env))
-    assert bool(ended[2])
-    assert before[2] + reward[2] == pytest.approx(-3.0, abs=1e-5)
+    assert ended.all()
+    np.testing.assert_allclose(before + reward, -3.0 + before.clip(max=0), atol=1e-5)
     assert np.isfinite(infos["final_obs"]).all()
     assert np.isfinite(obs).all()
+
+
+@pytest.mark.parametrize("weight", [-1000.0, 1000.0])
+@pytest.mark.parametrize("term", REWARDS)
+def test_no_run_is_paid_for_a_crash(term: str, weight: float) -> None:
+    """Whatever the reward is made of: with one of the signs runs have lost more than the penalty before."""
+    env = make(reward={term: weight}, crash_penalty=3.0)
+    env.reset(seed=0)
+    env.population.state.ema.mul_(0.1)  # samples that are less varied than the data, or one term would be zero
+    env.step(still(env))
+    env.population.state.g.fill_(torch.nan)
+    _, reward, *_ = env.step(still(env))
+    assert (reward <= -3.0).all()
 
 
 def test_a_metric_that_rises_by_the_penalty_is_a_crash() -> None:
