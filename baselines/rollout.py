@@ -1,7 +1,7 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds."""
 
 from collections.abc import Callable, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -157,12 +157,12 @@ class Rollout:
     def get_state(self) -> dict[str, Any]:
         """All of it: the record, the environment, and the random generator of a policy that has one (`rng`)."""
         record = {name: copy(getattr(self, name)) for name in self._STATE}
-        return {"record": record, "env": self.env.get_state(), "rng": getattr(self.policy, "rng", None)}
+        return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `get_state` gave."""
+        """Goes on from what `get_state` gave, which stays as it is and may be used again."""
         for name in self._STATE:
-            setattr(self, name, state["record"][name])
+            setattr(self, name, copy(state["record"][name]))
         self.env.set_state(state["env"])
         if state["rng"] is not None:
-            self.policy.rng = state["rng"]  # type: ignore[attr-defined]
+            self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]

@@ -116,10 +116,17 @@ def test_a_saved_batch_goes_on_as_if_nothing_had_happened() -> None:
 
 
 def test_a_state_is_not_changed_by_what_comes_after() -> None:
+    """It can be gone on from again and again: the record and the policy's generator are copied both ways."""
     env = make(2)
-    rollout = Rollout(schedule_policy(env, {}), env, [0, 1], [0, 0])
+    rollout = Rollout(RandomPolicy(env, 3), env, [0, 1], [0, 0])
     rollout.step()
     state = rollout.get_state()
-    rollout.step()
-    rollout.set_state(state)
-    assert rollout.decision == 1
+    endings = []
+    for _ in range(3):
+        while rollout.decision < 4:
+            rollout.step()
+        endings.append(rollout.episodes(2).coordinates)
+        rollout.set_state(state)
+        assert rollout.decision == 1
+    np.testing.assert_array_equal(endings[1], endings[0])
+    np.testing.assert_array_equal(endings[2], endings[0])
