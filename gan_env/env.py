@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from gan_env.reset_options import checked_seed
 from gan_env.vector_env import Array, GANVectorEnv
 
 
@@ -98,8 +99,9 @@ class GANEnv(gym.Env[Array, Array]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Starts a run; see the class for seed and options."""
-        super().reset(seed=seed)
+        seed = checked_seed(seed)
         obs, infos = self.vector.reset(seed=seed, options=options)
+        super().reset(seed=seed)
         return obs[0], _single(infos)
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:

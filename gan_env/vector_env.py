@@ -25,11 +25,10 @@ from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
 from gan_env.records import Moment, Quality, TrainStats, to_host
+from gan_env.reset_options import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
-MANY = (list, tuple, np.ndarray)
-"""What pins an instance for each row; anything else is one for all."""
 JUDGED_TOGETHER = 24
 """Rows that one core of a CPU judges at a time, at most."""
 
@@ -48,6 +47,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or a list of N of these |
     | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
+
+    A reset that is refused changes nothing.
 
     ## Autoreset
     SAME_STEP: a row that ends is reset in the same step. Its last observation and infos are in `infos["final_obs"]`
@@ -132,31 +133,26 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._coordinates = self.knobs.initial.repeat(num_envs, 1)
         self._first, self._previous, self._best, self._gained = (zeros.clone() for _ in range(4))
         self._observation = torch.zeros(num_envs, len(self.observer.names), device=self.device)
-        self._start = self._coordinates.clone()  # where the knobs of each row start
 
     # --- Gymnasium's interface ---
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
-        """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class."""
-        options = dict(options or {})
-        mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs, bool)))
-        expected = f"bool of shape ({self.num_envs},) with some row True"
-        require(bool(mask.shape == (self.num_envs,) and mask.any()), "options['reset_mask']", mask, expected)
-        if seed is not None:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
-            require(len(seeds) == self.num_envs, "seed", seed, f"one seed, or a sequence of {self.num_envs}")
-            for row in np.flatnonzero(mask):
-                if seeds[row] is not None:
-                    self._generators[row] = np_random(seeds[row])[0]
-        pinned, knobs = options.pop("instance", None), options.pop("knobs", {})
+    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
+
+        Raises:
+            ConfigError: a seed or an option is unknown, of the wrong type or out of range.
+        """
+        options, rows = dict(options or {}), self.num_envs
+        mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
+        seeds = seeds_of_rows(seed, rows)
+        pinned = self.instances.pin_rows(options.pop("instance", None), rows)
+        start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
-        fits = not isinstance(pinned, MANY) or len(pinned) == self.num_envs
-        require(fits, "options['instance']", pinned, f"one instance, or a sequence of {self.num_envs}")
-        rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
-        self._start[rows] = self.knobs.starting_at(knobs, self.num_envs)[rows]
-        self._reset_rows(rows, pinned)
+        # Nothing is refused from here on.
+        for row in np.flatnonzero(mask):
+            if seeds[row] is not None:
+                self._generators[row] = np_random(seeds[row])[0]
+        self._reset_rows(mask, pinned, start)
         host = to_host({"obs": self._observation, "log_metric": self._previous})
         infos = self._infos({"log_metric": host["log_metric"].numpy()}, mask)
         return host["obs"].numpy(), infos
@@ -190,8 +186,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         infos = self._infos(host, everyone)
         if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
             infos = infos | {"final_obs": obs, "_final_obs": ended, "final_info": infos, "_final_info": ended}
-            self._start[torch.from_numpy(ended).to(self.device)] = self.knobs.initial
-            self._reset_rows(torch.from_numpy(np.flatnonzero(ended)).to(self.device), None)
+            self._reset_rows(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
             obs = self._observation.cpu().numpy()
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
 
@@ -231,20 +226,26 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.current_instances = [Instance(**fields) for fields in state["instances"]]
         self.gan_updates = state["gan_updates"]
 
-    _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation", "_start")
+    _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation")
 
     # --- inside ---
 
-    def _reset_rows(self, rows: Tensor, pinned: Any) -> None:
-        """Draws instance and GAN seed of the rows (int64 indices), starts them, and observes them."""
+    def _reset_rows(self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor) -> None:
+        """Draws instance (unless one is pinned) and GAN seed of the rows, starts them, and observes them.
+
+        Args:
+            mask: which rows, bool [N].
+            pinned: the instance of each row, [N].
+            start: where its knobs start, [N, K] in [0, 1].
+        """
         drawn = []
-        for row in rows.tolist():
+        for row in np.flatnonzero(mask).tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
-            choice = pinned[row] if isinstance(pinned, MANY) else pinned
-            self.current_instances[row] = self.instances[index] if choice is None else self.instances.pin(choice)
+            self.current_instances[row] = pinned[row] or self.instances[index]
             drawn.append((gan_seed, self.current_instances[row]))
+        rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
-        self._coordinates[rows] = self._start[rows]
+        self._coordinates[rows] = start[rows]
         self._decision[rows] = 0
         stats = untrained(self.population, self.knobs.values(self._coordinates))
         quality = self._quality()

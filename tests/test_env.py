@@ -1,5 +1,6 @@
 """The single environment: Gymnasium's and stable-baselines3's checkers, and equality with a row of the vector one."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,23 @@ def test_seed_decides_everything() -> None:
 
     assert play(7) == play(7)
     assert play(7) != play(8)
+
+
+def test_a_seed_of_numpy_is_that_of_an_int() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    expected, _ = env.reset(seed=3)
+    obs, _ = env.reset(seed=np.int64(3))  # type: ignore[arg-type]
+    assert np.array_equal(obs, expected)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, [3]])
+def test_a_seed_that_is_no_whole_number_is_refused_and_changes_nothing(seed: Any) -> None:
+    env, other = gan_env.GANEnv(**SMALL), gan_env.GANEnv(**SMALL)
+    for each in (env, other):
+        each.reset(seed=0)
+    with pytest.raises(gan_env.ConfigError, match=rf"seed={re.escape(repr(seed))} is out of range: expected a whole"):
+        env.reset(seed=seed)
+    assert np.array_equal(env.reset()[0], other.reset()[0])
 
 
 def test_a_second_episode_is_another_one() -> None:

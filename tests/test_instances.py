@@ -177,6 +177,33 @@ def test_a_field_out_of_range_is_refused_with_name_and_value(instances: Instance
         assert f"instance.{name}={value!r} is out of range" in str(error.value)
 
 
+@pytest.mark.parametrize("choice", ["ring", 1.5, None, ["dataset", "ring"]])
+def test_what_pins_no_instance_is_refused_with_what_does(instances: InstanceSet, choice: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        instances.pin(choice)
+    assert f"options['instance']={choice!r}" in str(error.value)
+    assert "expected an index, an Instance, or a mapping of fields such as {'dataset': 'ring'}" in str(error.value)
+
+
+@pytest.mark.parametrize("choice", [2, np.int64(2), {"width": 7}])
+def test_what_pins_one_row_pins_all(instances: InstanceSet, choice: Any) -> None:
+    assert instances.pin_rows(choice, 3) == [instances.pin(choice)] * 3
+
+
+def test_nothing_pins_no_row(instances: InstanceSet) -> None:
+    assert instances.pin_rows(None, 3) == [None] * 3
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda values: np.array(values, object)])
+def test_a_sequence_pins_row_by_row(instances: InstanceSet, kind: Any) -> None:
+    assert instances.pin_rows(kind([2, None, instances[5]]), 3) == [instances[2], None, instances[5]]
+
+
+def test_a_sequence_for_other_rows_is_refused(instances: InstanceSet) -> None:
+    with pytest.raises(ConfigError, match=r"options\['instance'\]=\[1, 2\].*a sequence of 3"):
+        instances.pin_rows([1, 2], 3)
+
+
 def test_an_unknown_field_is_refused_with_a_suggestion(instances: InstanceSet) -> None:
     with pytest.raises(
         ConfigError, match=r"options\.instance\.batchsize=8.*did you mean options\.instance\.batch_size"

@@ -174,10 +174,25 @@ def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
         ({"r1": [1.0, -0.1]}, "[1.0, -0.1]"),
         ({"r1": math.nan}, "nan"),
         ({"r1": [1.0, 2.0, 3.0]}, "[1.0, 2.0, 3.0]"),
+        ({"r1": "a"}, "'a' can't be read as numbers: expected a number, or 2 of them"),
+        ({"r1": [1.0, {}]}, "[1.0, {}] can't be read as numbers"),
+        (None, "None is out of range: expected a mapping of values by name, out of ['r1', 'instance_noise']"),
+        (["r1"], "['r1'] is out of range: expected a mapping"),
     ],
-    ids=["unknown", "not controlled", "too large", "too small in a row", "NaN", "too many"],
+    ids=[
+        "unknown",
+        "not controlled",
+        "too large",
+        "too small in a row",
+        "NaN",
+        "too many",
+        "text",
+        "no numbers",
+        "nothing",
+        "no mapping",
+    ],
 )
-def test_a_start_that_cannot_be_is_refused_by_name(values: dict[str, Any], named: str) -> None:
+def test_a_start_that_cannot_be_is_refused_by_name(values: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=r"options\['knobs'\]") as error:
         knob_set(("r1", "instance_noise")).starting_at(values, 2)
     assert named in str(error.value)

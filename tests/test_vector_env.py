@@ -156,6 +156,36 @@ def test_reset_mask_resets_some_rows() -> None:
     assert np.array_equal(before[[0, 2]], after[[0, 2]])
 
 
+@pytest.mark.parametrize("seed", [np.int64(3), np.arange(3, 7), range(3, 7), [3, 4, 5, np.int64(6)]], ids=repr)
+def test_seeds_of_all_kinds_are_those_of_an_int(seed: Any) -> None:
+    env = make()
+    expected, _ = env.reset(seed=3)
+    obs, _ = env.reset(seed=seed)
+    np.testing.assert_array_equal(obs, expected)
+
+
+@pytest.mark.parametrize(
+    ("seed", "options"),
+    [
+        ([5, -1], {}),
+        (7, {"instance": [0, 10**6]}),
+        (7, {"instance": 1, "knobs": {"r1": 1e9}}),
+        (7, {"knobs": {"r1": 3.0}, "instanse": 1}),
+        (7, {"reset_mask": [True, 0.5]}),
+    ],
+    ids=str,
+)
+def test_a_reset_that_is_refused_changes_nothing(seed: Any, options: dict[str, Any]) -> None:
+    refused, other = make(2), make(2)
+    for env in (refused, other):
+        env.reset(seed=0)
+    with pytest.raises(ConfigError):
+        refused.reset(seed=seed, options=options)
+    assert refused.current_instances == other.current_instances
+    np.testing.assert_array_equal(refused.step(still(refused))[0], other.step(still(other))[0])
+    np.testing.assert_array_equal(refused.reset()[0], other.reset()[0])
+
+
 def test_a_snapshot_continues_as_if_nothing_had_happened() -> None:
     env, fork = make(), make()
     env.reset(seed=0)
@@ -246,7 +276,9 @@ def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str
         (lambda env: env.reset(options={"instance": 10**6}), "0 to 1023"),
         (lambda env: env.reset(options={"instance": [0]}), "a sequence of 2"),
         (lambda env: env.reset(options={"instance": [0, 1, 2]}), "a sequence of 2"),
+        (lambda env: env.reset(options={"instance": "ring"}), "'ring'.*an Instance, or a mapping"),
         (lambda env: env.reset(options={"knobs": {"r1": 1e9}}), "0.0 to 30"),
+        (lambda env: env.reset(options={"knobs": None}), "None.*a mapping"),
         (lambda env: env.reset(seed=[1]), "sequence of 2"),
         (lambda env: env.reset(options={"reset_mask": np.zeros(2, bool)}), "some row True"),
     ],

@@ -81,8 +81,10 @@ class InstanceSet:
             choice: an index into this set, an `Instance`, or a mapping of fields that differ from instance 0.
 
         Raises:
-            ConfigError: it isn't there, or a field is unknown or out of range.
+            ConfigError: it isn't there, it is none of these, or a field is unknown or out of range.
         """
+        kinds = "an index, an Instance, or a mapping of fields such as {'dataset': 'ring'}"
+        require(isinstance(choice, int | np.integer | Instance | Mapping), "options['instance']", choice, kinds)
         if isinstance(choice, int | np.integer):
             require(0 <= choice < len(self), "options['instance']", choice, f"0 to {len(self) - 1}")
             return self.instances[choice]
@@ -97,6 +99,22 @@ class InstanceSet:
             require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
         require(0 <= instance.beta_1 < 1, "instance.beta_1", instance.beta_1, "0 <= beta_1 < 1")
         return instance
+
+    def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
+        """The instances that `reset(options={"instance": choice})` asks for, one a row; None: the row draws its own.
+
+        Args:
+            choice: for all rows what `pin` takes, or None; or a list, tuple or array of such, one a row.
+            rows: how many there are.
+
+        Raises:
+            ConfigError: there are too few or too many, or one can't be pinned.
+        """
+        if isinstance(choice, np.ndarray):
+            choice = choice.tolist()
+        choices = choice if isinstance(choice, list | tuple) else [choice] * rows
+        require(len(choices) == rows, "options['instance']", choice, f"one instance, or a sequence of {rows}")
+        return [None if one is None else self.pin(one) for one in choices]
 
     def settings(
         self, drawn: Sequence[tuple[int, Instance]], sizes: Sequence[int], device: torch.device

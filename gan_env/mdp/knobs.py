@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.config import ConfigError, require
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
@@ -209,16 +209,21 @@ class KnobSet:
         """Initial coordinates [N, K] in which the named knobs have the given values, each a number or [N].
 
         Raises:
-            ConfigError: a knob that is not controlled, a value outside its bounds, or a wrong number of values.
+            ConfigError: no mapping, a knob that is not controlled, no number, a value outside the knob's bounds, or a
+                wrong number of values.
         """
         names = [knob.name for knob in self.controlled]
+        require(isinstance(values, Mapping), "options['knobs']", values, f"a mapping of values by name, out of {names}")
         result = self.initial.repeat(rows, 1)
         for name, given in values.items():
             require(name in names, "options['knobs']", name, f"one of the controlled knobs {names}")
             low, high = self.table[name].bounds
-            value = np.asarray(given, np.float32)
-            require(value.shape in ((), (rows,)), f"options['knobs'][{name!r}]", given, f"a number, or {rows} of them")
-            inside = bool(((value >= low) & (value <= high)).all())
-            require(inside, f"options['knobs'][{name!r}]", given, f"values from {low} to {high}")
+            key, expected = f"options['knobs'][{name!r}]", f"a number, or {rows} of them"
+            try:
+                value = np.asarray(given, np.float32)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"{key}={given!r} can't be read as numbers: expected {expected}") from error
+            require(value.shape in ((), (rows,)), key, given, expected)
+            require(bool(((value >= low) & (value <= high)).all()), key, given, f"values from {low} to {high}")
             result[:, names.index(name)] = self.table[name].encode(torch.from_numpy(value).to(result.device))
         return result
