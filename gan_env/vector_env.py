@@ -51,8 +51,10 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     A reset that is refused changes nothing.
 
     ## Autoreset
-    SAME_STEP: a row that ends is reset in the same step. Its last observation and infos are in `infos["final_obs"]`
-    ([N, F], valid where `infos["_final_obs"]`) and `infos["final_info"]`.
+    SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
+    observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
+    and `infos["final_info"]`. Beside these, such a row has what `reset` tells: the `log_metric` of its new run. Infos
+    that a row has not are 0, and their mask False; those that no row has are left out.
 
     Args:
         num_envs: N.
@@ -153,9 +155,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
         self._reset_rows(mask, pinned, start)
-        host = to_host({"obs": self._observation, "log_metric": self._previous})
-        infos = self._infos({"log_metric": host["log_metric"].numpy()}, mask)
-        return host["obs"].numpy(), infos
+        obs, told = self._seen()
+        return obs, masked(told, mask)
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
@@ -183,11 +184,13 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         ended = host.pop("ended").astype(bool)
         host["crashed"] = host["crashed"].astype(bool)
         everyone = np.ones(self.num_envs, bool)
-        infos = self._infos(host, everyone)
+        infos = masked(host, everyone)
         if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            infos = infos | {"final_obs": obs, "_final_obs": ended, "final_info": infos, "_final_info": ended}
+            final = {"final_obs": obs, "final_info": masked(host, ended)}
+            final |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
             self._reset_rows(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
-            obs = self._observation.cpu().numpy()
+            obs, told = self._seen()
+            infos = masked(host, ~ended) | masked(told, everyone) | final
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -202,7 +205,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     def coordinates(self) -> NDArray[np.float32]:
         """The controlled knobs of every row: [N, K] in [0, 1]."""
-        return self._coordinates.cpu().numpy()  # type: ignore[no-any-return]
+        return self._coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
     def get_state(self) -> dict[str, Any]:
         """Everything that a run is made of: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
@@ -256,6 +259,11 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         moment = self._moment(stats, quality)
         self._observation = torch.where(fresh[:, None], self.observer(moment), self._observation)
 
+    def _seen(self) -> tuple[Array, dict[str, Array]]:
+        """Observations of all rows as they are now, and what is told beside them when runs start, on the host."""
+        host = to_host({"obs": self._observation, "log_metric": self._previous})
+        return host["obs"].numpy(), {"log_metric": host["log_metric"].numpy()}
+
     def _quality(self) -> Quality:
         """The judgement of every row's samples, which are made and forgotten block by block."""
         population = self.population
@@ -307,9 +315,13 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             **{name: torch.where(crashed, 0.0, value) for name, value in quality.extras.items()},
         }
 
-    def _infos(self, columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Gymnasium's vector infos: an array a key and a mask beside it."""
-        return {key: value for name, column in columns.items() for key, value in ((name, column), (f"_{name}", mask))}
+
+def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Gymnasium's vector infos: an array a key, 0 where the mask is False, and the mask beside it; none of no row."""
+    infos: dict[str, Any] = {}
+    for name, column in columns.items() if mask.any() else ():
+        infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}
+    return infos
 
 
 def make_judge(bank: DataBank, samples: int) -> Judge:

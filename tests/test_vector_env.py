@@ -1,15 +1,16 @@
 """The vector environment: autoreset, crashes, options, snapshots, bad input."""
 
+from itertools import combinations
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import gan_env
-from gan_env import ConfigError, GANVectorEnv, Instance
+from gan_env import ConfigError, GANEnv, GANVectorEnv, Instance
 from gan_env.mdp.rewards import REWARDS
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
@@ -62,6 +63,43 @@ def test_rows_go_on_alone_after_an_autoreset() -> None:
     progress = env.observer.names.index("progress")
     obs, *_ = env.step(still(env))
     np.testing.assert_allclose(obs[:, progress], np.array([2, 1, 2, 2]) / 3, rtol=1e-6)
+
+
+def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Keys, masks and values; Gymnasium's final observations are objects, None where there is none."""
+    assert set(ours) == set(theirs)
+    for key, value in theirs.items():
+        if key == "final_info":
+            assert_same_infos(ours[key], value)
+        elif key == "final_obs":
+            ended = np.flatnonzero(theirs["_final_obs"])
+            np.testing.assert_allclose(ours[key][ended], np.stack(value[ended]), atol=2e-3)
+        else:
+            assert key[0] != "_" or ours[key].dtype == np.bool_
+            np.testing.assert_allclose(ours[key], value, atol=2e-3, err_msg=key)
+
+
+def test_infos_are_those_of_gymnasiums_own_vector_environment() -> None:
+    """While all go on, where one row ends alone, where the others do, and where all end together."""
+    ours = make(3)
+    theirs = SyncVectorEnv([lambda: GANEnv(**SMALL)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
+    assert_same_infos(ours.reset(seed=0)[1], theirs.reset(seed=0)[1])
+    ended = []
+    for decision in range(8):
+        if decision == 1:
+            ours.population.state.g[1] = torch.nan
+            theirs.envs[1].vector.population.state.g[0] = torch.nan  # type: ignore[attr-defined]
+        if decision == 5:  # all at the same decision again
+            assert_same_infos(ours.reset(seed=7)[1], theirs.reset(seed=7)[1])
+        *_, ends, _, infos = ours.step(still(ours))
+        assert_same_infos(infos, theirs.step(still(ours))[-1])
+        ended.append(ends.tolist())
+    assert [row for row in ended if any(row)] == [
+        [False, True, False],
+        [True, False, True],
+        [False, True, False],
+        [True] * 3,
+    ]
 
 
 def test_a_crash_leaves_the_other_rows_as_they_were() -> None:
@@ -202,6 +240,33 @@ def test_nothing_is_shared_between_calls() -> None:
     kept = first.copy()
     env.step(still(env))
     assert np.array_equal(first, kept)
+    env.step(still(env) + 1)
+    coordinates = env.coordinates()
+    moved = coordinates.copy()
+    env.reset()  # the knobs start anew
+    assert np.array_equal(coordinates, moved)
+    assert not np.array_equal(env.coordinates(), moved)
+
+
+def test_what_is_written_to_an_observation_after_an_autoreset_is_not_seen_again() -> None:
+    """The last good observation of a run that crashes in its first interval is that of its start."""
+    env = make(num_decisions=1)
+    env.reset(seed=0)
+    obs, *_ = env.step(still(env))
+    kept = obs.copy()
+    obs[:] = 9
+    env.population.state.g.fill_(torch.nan)
+    *_, infos = env.step(still(env))
+    assert np.array_equal(infos["final_obs"], kept)
+
+
+def test_no_two_arrays_of_a_step_are_one() -> None:
+    env = make()
+    env.reset(seed=0)
+    env.population.state.g[1] = torch.nan
+    *arrays, infos = env.step(still(env))
+    told = [*infos.pop("final_info").values(), *infos.values()]
+    assert not any(np.shares_memory(a, b) for a, b in combinations([*arrays, *told], 2))
 
 
 def test_absolute_actions_set_the_knobs() -> None:
