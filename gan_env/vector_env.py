@@ -15,22 +15,18 @@ from torch import Tensor
 
 from gan_env.config import env_config, find_device, require
 from gan_env.gan.data import DataBank
-from gan_env.gan.dataset import decode
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
+from gan_env.judging import PopulationJudge, make_judge
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
-from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
 from gan_env.records import Moment, Quality, TrainStats, to_host
 from gan_env.reset_options import Seeds, rows_to_reset, seeds_of_rows
-from gan_env.workers import Workers
 
 Array = NDArray[np.float32]
-JUDGED_TOGETHER = 24
-"""Rows that one core of a CPU judges at a time, at most."""
 
 
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
@@ -116,8 +112,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             config.architecture,
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
-        self._workers = Workers(self.device)
         self.judge = make_judge(self.bank, config.metric_samples)
+        self._quality = PopulationJudge(self.population, self.judge, config.metric_samples)
         self.observer = Observer(config.observation, list(config.knobs))
         self.reward = Reward(config.reward)
         self.instances = InstanceSet(config, config.split)
@@ -264,18 +260,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         host = to_host({"obs": self._observation, "log_metric": self._previous})
         return host["obs"].numpy(), {"log_metric": host["log_metric"].numpy()}
 
-    def _quality(self) -> Quality:
-        """The judgement of every row's samples, which are made and forgotten block by block."""
-        population = self.population
-
-        def judge(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
-            return self.judge(population.generator(weights, latents), dataset)
-
-        rows = [population.state.ema, population.latents(self.config.metric_samples), population.settings.dataset]
-        share = math.ceil(self.num_envs / self._workers.threads)
-        block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_envs
-        return Quality.join(self._workers.each_block(judge, rows, block))
-
     def _moment(self, stats: TrainStats, quality: Quality) -> Moment:
         return Moment(
             stats,
@@ -322,13 +306,3 @@ def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict
     for name, column in columns.items() if mask.any() else ():
         infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}
     return infos
-
-
-def make_judge(bank: DataBank, samples: int) -> Judge:
-    """The quality metric that fits the data: sliced Wasserstein for points, Frechet distance for images."""
-    bank.require_held_out(samples)
-    held_out = [dataset.held_out for dataset in bank.datasets]
-    if len(bank.sample_shape) == 1:
-        first = bank.datasets[0]
-        return PointsJudge(held_out, [dataset.centers for dataset in bank.datasets], first.std, samples)
-    return ImageJudge(held_out, decode)
