@@ -69,7 +69,7 @@ class GANEnv(gym.Env[Array, Array]):
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
     weights are not finite or explode, or whose log metric rises by `crash_penalty`, terminates at once: it loses what
     it had gained and `crash_penalty` besides, so its return is at most `-crash_penalty`. Its observation is the last
-    good one, and `info["crashed"]` is True. Never truncated.
+    good one, and `info["crashed"]` is True. Never truncated. After the end `step` is refused until the next `reset`.
 
     ## Information
     `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `loss_d` and `loss_g` (means

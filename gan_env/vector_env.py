@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import env_config, find_device, require
+from gan_env.config import ConfigError, env_config, find_device, require
 from gan_env.gan.data import DataBank
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
@@ -51,6 +51,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
     and `infos["final_info"]`. Beside these, such a row has what `reset` tells: the `log_metric` of its new run. Infos
     that a row has not are 0, and their mask False; those that no row has are left out.
+
+    DISABLED: a row that has ended is over until it is reset. While others go on it still trains, without a meaning: its
+    reward is 0, its termination stays True. When all rows are over, as before the first reset, a step is refused.
 
     Args:
         num_envs: N.
@@ -124,6 +127,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self.gan_updates = 0
+        self._over = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
         zeros = torch.zeros(num_envs, device=self.device)
@@ -161,8 +165,10 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             actions: [N, K] in [-1, 1].
 
         Raises:
-            ConfigError: actions of another shape, or not finite.
+            ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
         """
+        if self._over.all():
+            raise ConfigError(f"step: none of the {self.num_envs} rows has a run that goes on: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
@@ -177,7 +183,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         host = {name: column.numpy() for name, column in to_host(columns).items()}
 
         obs, reward = host.pop("obs"), host.pop("reward")
-        ended = host.pop("ended").astype(bool)
+        ended = host.pop("ended").astype(bool) | self._over
+        reward[self._over] = 0
+        self._over = ended.copy()
         host["crashed"] = host["crashed"].astype(bool)
         everyone = np.ones(self.num_envs, bool)
         infos = masked(host, everyone)
@@ -212,6 +220,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             "rows": rows,
             "generators": generators,
             "instances": [vars(instance) for instance in self.current_instances],
+            "over": self._over.copy(),
             "gan_updates": self.gan_updates,
         }
 
@@ -223,6 +232,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = saved
         self.current_instances = [Instance(**fields) for fields in state["instances"]]
+        self._over = np.array(state.get("over", [False] * self.num_envs))  # states of before have none
         self.gan_updates = state["gan_updates"]
 
     _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation")
@@ -246,6 +256,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
         self._coordinates[rows] = start[rows]
         self._decision[rows] = 0
+        self._over[mask] = False
         stats = untrained(self.population, self.knobs.values(self._coordinates))
         quality = self._quality()
         fresh = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device).index_fill_(0, rows, True)

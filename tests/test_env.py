@@ -139,6 +139,18 @@ def test_a_second_episode_is_another_one() -> None:
     assert not np.array_equal(first, second)
 
 
+def test_a_step_after_the_end_is_refused() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    with pytest.raises(gan_env.ConfigError, match="call reset first"):
+        env.step(np.zeros(3, np.float32))
+    for _ in range(2):
+        env.reset(seed=0)
+        for _ in range(3):
+            env.step(np.zeros(3, np.float32))
+        with pytest.raises(gan_env.ConfigError, match="call reset first"):
+            env.step(np.zeros(3, np.float32))
+
+
 def test_infos_are_plain_numbers() -> None:
     env = gym.make("gan_env/Points-v0", **SMALL)
     env.reset(seed=0)

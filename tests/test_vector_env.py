@@ -224,6 +224,69 @@ def test_a_reset_that_is_refused_changes_nothing(seed: Any, options: dict[str, A
     np.testing.assert_array_equal(refused.reset()[0], other.reset()[0])
 
 
+def test_a_step_before_the_first_reset_is_refused() -> None:
+    env = make(2)
+    with pytest.raises(ConfigError, match="step: none of the 2 rows has a run that goes on: call reset first"):
+        env.step(still(env))
+    assert env.gan_updates == 0
+
+
+def test_a_step_after_all_rows_have_ended_is_refused_until_one_is_reset() -> None:
+    env = make(2, autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(still(env))
+    updates = env.gan_updates
+    with pytest.raises(ConfigError, match="call reset first"):
+        env.step(still(env))
+    assert env.gan_updates == updates
+    env.reset(options={"reset_mask": [False, True]})
+    _, reward, ended, *_ = env.step(still(env))
+    assert reward[0] == 0 != reward[1]
+    assert ended.tolist() == [True, False]
+
+
+def test_a_row_that_is_over_gets_nothing_and_stays_over() -> None:
+    """Here one whose crash was a rise of the metric, and which would be well again."""
+    env = make(3, autoreset_mode=AutoresetMode.DISABLED, ema_decay=0.0)
+    env.reset(seed=0)
+    env._first[1] -= 100
+    *_, ended, _, infos = env.step(still(env))
+    assert ended.tolist() == infos["crashed"].tolist() == [False, True, False]
+    env._first[1] += 100
+    for last in (False, True):
+        _, reward, ended, _, infos = env.step(still(env))
+        assert not infos["crashed"].any()
+        assert reward[1] == 0 != reward[0]
+        assert ended.tolist() == [last, True, last]
+
+
+def test_a_snapshot_knows_which_rows_are_over() -> None:
+    env, fork = (make(2, autoreset_mode=AutoresetMode.DISABLED) for _ in range(2))
+    env.reset(seed=0)
+    env.population.state.g[1] = torch.nan
+    env.step(still(env))
+    state = env.get_state()
+    for _ in range(2):
+        env.step(still(env))  # to the end: the state stays as it was
+    fork.set_state(state)
+    _, reward, ended, *_ = fork.step(still(fork))
+    assert reward[1] == 0 != reward[0]
+    assert ended.tolist() == [False, True]
+    fork.set_state(env.get_state())
+    with pytest.raises(ConfigError, match="call reset first"):
+        fork.step(still(fork))
+
+
+def test_a_snapshot_of_before_that_was_kept_goes_on() -> None:
+    env, fork = make(2), make(2)
+    env.reset(seed=0)
+    state = env.get_state()
+    del state["over"]
+    fork.set_state(state)
+    assert np.array_equal(fork.step(still(fork))[1], env.step(still(env))[1])
+
+
 def test_a_snapshot_continues_as_if_nothing_had_happened() -> None:
     env, fork = make(), make()
     env.reset(seed=0)
