@@ -45,7 +45,7 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
         model.policy.load_from_vector(weights.numpy())
         obs, _ = alone.reset(seed=asked[0][:episodes])
         total, playing = np.zeros(episodes), np.ones(episodes, bool)
-        for _ in range(4):
+        while playing.any():
             action, _ = LearnedPolicy(model, vec_env).predict(obs)
             obs, reward, ended, _, infos = alone.step(action)
             crashes += int((playing & infos["crashed"]).sum())
