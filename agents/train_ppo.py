@@ -27,7 +27,7 @@ class PPOOptions(GradientOptions):
     """Hyperparameters of PPO (Schulman et al. 2017, arXiv:1707.06347) as stable-baselines3 has it.
 
     Attributes:
-        minibatches: parts that a rollout is cut into.
+        minibatches: parts that a rollout is cut into, at most: all are equal but the last, which may be smaller.
         epochs: passes over a rollout.
         gae_lambda: of generalised advantage estimation; the discount is 1.
         clip_range: of the probability ratio.
@@ -59,7 +59,7 @@ class PPOOptions(GradientOptions):
         return {
             "env": vec_env,
             "n_steps": decisions,  # one episode a row, so every rollout holds whole returns
-            "batch_size": max(1, self.rows * decisions // self.minibatches),
+            "batch_size": -(-self.rows * decisions // self.minibatches),
             "n_epochs": self.epochs,
             "gamma": 1.0,
             "gae_lambda": self.gae_lambda,

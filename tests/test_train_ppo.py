@@ -21,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from agents.train_ppo import PPOOptions, TrainOptions, train
+from agents.training import training_env
 from baselines.policies import schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANEnv, GANVectorEnv
@@ -112,6 +113,14 @@ def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (finished / "evaluations/ppo.npz").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("minibatches", "parts"), [(1, [16]), (3, [6, 6, 4]), (5, [4, 4, 4, 4])])
+def test_a_rollout_is_cut_into_no_more_parts_than_it_is_told(minibatches: int, parts: list[int]) -> None:
+    """Sixteen decisions: no tiny part is left over, whose gradient would count as much as that of a whole one."""
+    settings = TrainOptions(agent=PPOOptions(rows=4, minibatches=minibatches), env=ENV)
+    size = settings.agent.arguments(training_env(settings))["batch_size"]
+    assert [min(size, 16 - start) for start in range(0, 16, size)] == parts
 
 
 def weights(model: PPO) -> Any:

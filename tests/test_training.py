@@ -174,8 +174,8 @@ def test_bad_options_are_refused_with_help(algorithm: str, agent: dict[str, Any]
 def test_a_minibatch_of_one_decision_is_refused_where_it_would_give_nan(tmp_path: Path) -> None:
     """Sixteen decisions in parts of three leave one, whose advantage RecurrentPPO would divide by no spread."""
     options = job("recurrent_ppo")
-    options = replace(options, {"agent": {"minibatches": 5}})
-    with pytest.raises(ConfigError, match=r"agent.minibatches=5.*16 decisions"):
+    options = replace(options, {"agent": {"minibatches": 6}})
+    with pytest.raises(ConfigError, match=r"agent.minibatches=6.*16 decisions"):
         script("recurrent_ppo").train(options, RunFolder(tmp_path, "env"))
 
 
