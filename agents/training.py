@@ -60,7 +60,7 @@ class RunOptions:
             `agents.sb3_adapter.corrected`.
         seed: of the algorithm and of the training episodes.
         logs: where run folders are made.
-        resume: a run folder to go on from.
+        resume: a run folder to go on from, with its own options; no other option is given then.
     """
 
     agent: AgentOptions = field(default_factory=AgentOptions)
@@ -139,14 +139,21 @@ def close(
 
 
 def open_folder(algorithm: str, kind: type[Options], config: DictConfig) -> tuple[Options, RunFolder]:
-    """The checked options and a new run folder; or, to resume, a folder that is there with its own options."""
-    options = load(kind, config)
+    """The checked options and a new run folder; or, to resume, a folder that is there with its own options.
+
+    Raises:
+        ConfigError: an option is wrong, or one beside `resume` is given, which would not count.
+    """
+    options, given = load(kind, config), list(HydraConfig.get().overrides.task)
     if options.resume:
+        others = [text for text in given if not text.startswith("resume=")]
+        alone = f"no other option, as a run goes on with those that it began with: leave out {', '.join(others)}"
+        require(not others, "resume", options.resume, alone)
         folder, config = RunFolder.open(options.resume)
         options = load(kind, config)
     else:
         name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
-        folder = RunFolder.create(options.logs, algorithm, name, config, list(HydraConfig.get().overrides.task))
+        folder = RunFolder.create(options.logs, algorithm, name, config, given)
     print(f"run folder: {folder.path}")
     return options, folder
 

@@ -35,15 +35,17 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-def script(*arguments: str, folder: Path) -> list[str]:
-    return [sys.executable, str(ROOT / "agents/train_ppo.py"), f"logs={folder}", *arguments]
+def script(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "agents/train_ppo.py"), *arguments]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of the whole job."""
     folder = tmp_path_factory.mktemp("logs")
-    done = subprocess.run(script(*ARGUMENTS, folder=folder), capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(
+        script(f"logs={folder}", *ARGUMENTS), capture_output=True, text=True, timeout=500, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "against the best schedule" in done.stdout
     return folder / "ppo" / "gan_env-Points-v0_1"
@@ -108,9 +110,7 @@ def test_a_saved_model_acts_as_it_did(finished: Path) -> None:
 
 def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
     before = (finished / "evaluations/ppo.npz").stat().st_mtime_ns
-    done = subprocess.run(
-        script(f"resume={finished}", folder=finished), capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(script(f"resume={finished}"), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert (finished / "evaluations/ppo.npz").stat().st_mtime_ns == before
 
@@ -158,7 +158,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
 
 def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     arguments = [*ARGUMENTS, "agent.rollouts=60"]
-    job = subprocess.Popen(script(*arguments, folder=tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    job = subprocess.Popen(script(f"logs={tmp_path}", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     run = tmp_path / "ppo" / "gan_env-Points-v0_1"
     for _ in range(600):
         if (run / "checkpoint/state.pt").exists():
@@ -168,9 +168,7 @@ def test_a_killed_job_goes_on(tmp_path: Path) -> None:
     job.wait()
     assert (run / "checkpoint/state.pt").exists()
     assert not (run / "summary.json").exists()
-    done = subprocess.run(
-        script(f"resume={run}", folder=tmp_path), capture_output=True, text=True, timeout=500, check=False
-    )
+    done = subprocess.run(script(f"resume={run}"), capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     summary = json.loads((run / "summary.json").read_text())
     assert summary["gan_updates"] == 60 * 4 * 4
@@ -193,7 +191,7 @@ def test_resuming_nothing_is_refused_with_help(tmp_path: Path) -> None:
 )
 def test_bad_options_are_refused_with_help(argument: str, message: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        script(argument, folder=tmp_path / "logs"), capture_output=True, text=True, timeout=120, check=False
+        script(f"logs={tmp_path / 'logs'}", argument), capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode != 0
     assert message in done.stderr

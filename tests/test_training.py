@@ -80,6 +80,11 @@ def test_a_job_writes_the_folder_that_the_readme_promises(
     assert (run / f"evaluations/{algorithm}.npz").stat().st_mtime_ns == before
 
 
+def test_an_option_beside_resume_is_refused_not_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"resume=.*leave out seed=7, agent.rollouts=200$"):
+        command("sac", monkeypatch, "seed=7", f"resume={tmp_path}", "agent.rollouts=200")
+
+
 class Killed(Exception):
     """Stands for a kill in the middle of training."""
 
