@@ -28,7 +28,15 @@ from gan_env.gan.points import POINT_SETS
 from gan_env.refusals import told_in_one_line
 
 T = TypeVar("T")
-KINDS = ("schedule", "rates", "published", "table", "random", *RULES)
+KINDS: dict[str, tuple[str, ...]] = {
+    "schedule": ("knobs", "until"),
+    "rates": ("knobs", "table", "until"),
+    "published": ("knobs", "until"),
+    "table": ("table",),
+    "random": ("hold",),
+    **dict.fromkeys(RULES, ("rule",)),
+}
+"""The kinds of policies, and the fields of `PolicyOptions` that each uses."""
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
 FREE = ("env.data_root", "env.device", "env.compile")
 """Options that may differ where a job goes on: they change where and how it runs, not what it finds."""
@@ -94,7 +102,7 @@ def differences(there: Any, now: Any, growing: Collection[str] = (), name: str =
 
 @dataclasses.dataclass(frozen=True)
 class PolicyOptions:
-    """A policy by name; see configs/policy/.
+    """A policy by name; see configs/policy/. A field that its kind does not use is refused; see `KINDS`.
 
     Attributes:
         kind: "schedule", "rates" (a schedule of which `lr_g` and `lr_d` are learning rates, not factors), "published"
@@ -116,9 +124,12 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
-        fits = bool(self.table) if self.kind == "table" else not self.table or self.kind == "rates"
-        require(fits, "policy.table", self.table, "values for the kinds table and rates alone")
-        require(not self.rule or self.kind in RULES, "policy.rule", self.rule, f"nothing, or a kind of {sorted(RULES)}")
+        require(self.kind != "table" or bool(self.table), "policy.table", self.table, "the values of a knob or more")
+        used = KINDS[self.kind]
+        for name in (field.name for field in dataclasses.fields(self)):
+            given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # without a number: a mapping
+            unused = f"{default!r}: the kind {self.kind!r} takes no field but {', '.join(used)}"
+            require(given == default or name in ("kind", *used), f"policy.{name}", given, unused)
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`."""

@@ -294,11 +294,6 @@ def test_an_unknown_option_of_a_rule_is_refused_with_the_nearest() -> None:
         options.make(make())
 
 
-def test_a_rule_for_a_schedule_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"policy\.rule=.*'ada'"):
-        dataclasses.replace(load_policy("cosine"), rule={"target": 0.5})
-
-
 def test_a_rule_without_its_knob_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"env\.knobs=\['r1'\].*'augment' among them"):
         AdaptivePolicy(make(knobs=("r1",)), Rule())

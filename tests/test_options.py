@@ -1,8 +1,16 @@
-"""What the scripts with Hydra options share: how they tell what they refuse."""
+"""What the scripts with Hydra options share: how they tell what they refuse, and policies by name."""
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from baselines.options import PolicyOptions
+from gan_env import ConfigError
+from gan_env.config import replace
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
@@ -43,3 +51,42 @@ def test_a_bug_in_a_script_keeps_its_traceback(tmp_path: Path) -> None:
 def test_all_scripts_do_so() -> None:
     scripts = [path for package in ("baselines", "agents") for path in (ROOT / package).glob("*.py")]
     assert [path.name for path in scripts if "hydra.main(" in path.read_text()] == ["options.py"]
+
+
+KNOBS = {"r1": {"kind": "fixed", "initial": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "ada", "knobs": KNOBS}, "policy.knobs=.*the kind 'ada' takes no field but rule"),
+        ({"kind": "ada", "until": 0.5}, "policy.until=0.5 .*expected 1.0: the kind 'ada' takes no field but rule"),
+        ({"kind": "random", "knobs": KNOBS}, "policy.knobs=.*the kind 'random' takes no field but hold"),
+        ({"kind": "random", "until": 0.5}, "policy.until=0.5 .*the kind 'random' takes no field but hold"),
+        (
+            {"kind": "table", "table": {"r1": (1.0,)}, "knobs": KNOBS},
+            "policy.knobs=.*the kind 'table' takes no field but table",
+        ),
+        ({"kind": "schedule", "hold": 5}, "policy.hold=5 .*expected 1: .*'schedule' takes no field but knobs, until"),
+        (
+            {"kind": "schedule", "table": {"r1": (1.0,)}},
+            "policy.table=.*the kind 'schedule' takes no field but knobs, until",
+        ),
+        (
+            {"kind": "published", "rule": {"target": 0.5}},
+            "policy.rule=.*the kind 'published' takes no field but knobs, until",
+        ),
+        ({"kind": "table"}, "policy.table={} .*the values"),
+    ],
+)
+def test_a_field_that_a_kind_of_policy_does_not_use_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PolicyOptions(**options)
+
+
+FILES = [*ROOT.glob("configs/policy/*.yaml"), *ROOT.glob("docs/results/*/configs/policy/*.yaml")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_policy_that_is_published_can_be_read(path: Path) -> None:
+    replace(PolicyOptions(), yaml.safe_load(path.read_text()))

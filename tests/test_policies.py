@@ -248,15 +248,6 @@ def test_a_table_fits_a_run_of_any_number_of_decisions() -> None:
     np.testing.assert_allclose(played(env, policy, "augment"), 0.7 * t, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"kind": "table"}, "policy.table"), ({"table": {"r1": (1.0,)}}, "kinds table and rates")],
-)
-def test_a_table_belongs_to_its_kind(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        PolicyOptions(**options)
-
-
 def test_a_table_of_values_outside_the_bounds_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"0\.0 to 30"):
         PolicyOptions(kind="table", table={"r1": (1.0, 31.0)}).make(make())

@@ -149,6 +149,6 @@ def test_what_is_no_longer_fixed_may_change_in_an_older_study() -> None:
 
 def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     there = go_on({}, study(), Path("x"))
-    monkeypatch.setattr(study_options, "load_policy", lambda name: PolicyOptions(hold=3))
-    with pytest.raises(ConfigError, match=r"policies\.fixed\.hold=1, not 3"):
+    monkeypatch.setattr(study_options, "load_policy", lambda name: PolicyOptions(until=0.5))
+    with pytest.raises(ConfigError, match=r"policies\.fixed\.until=1\.0, not 0\.5"):
         go_on(there, study(), Path("x"))

@@ -21,22 +21,22 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
 
     def tuned(study: Study, kind: str, seed: int = 0) -> Tuned:
         fields = {"kind": "fixed" if kind == "ada" else "rates"}
-        found = [fields | {"hold": 10 * seed + i + 1} for i in range(finalists[kind])]
+        found = [fields | {"until": 1 / (10 * seed + i + 1)} for i in range(finalists[kind])]
         return Tuned(policy=found[0], score=0.0, finalists=found, trials=9, gan_updates=1)
 
     monkeypatch.setattr(Study, "tuned", tuned)
     policies = ("fixed", "r3gan", "ada", "random")
     options = StudyOptions(folder=str(tmp_path), tuned=("ada", "rates", "schedule"), policies=policies, tunings=2)
     pool = oracle_pool(Study(options))
-    assert [policy.hold for policy in pool][:7] == [1, 2, 3, 1, 2, 11, 11]
+    assert [policy.until for policy in pool][:7] == [1, 1 / 2, 1 / 3, 1, 1 / 2, 1 / 11, 1 / 11]
     assert [policy.kind for policy in pool[7:]] == ["schedule", "published"]
 
 
 def test_what_controllers_correct_is_a_candidate_where_it_can_act(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(hold: int) -> Tuned:
-        fields = {"kind": "rates", "hold": hold}
+    def found(number: int) -> Tuned:
+        fields = {"kind": "rates", "until": 1 / number}
         return Tuned(policy=fields, score=0.0, finalists=[fields], trials=9, gan_updates=1)
 
     monkeypatch.setattr(Study, "tuned", lambda self, kind, seed=0: found(1))
@@ -44,15 +44,15 @@ def test_what_controllers_correct_is_a_candidate_where_it_can_act(
     corrects = {"base": "rates", "seeds": 2}
     controllers = {"residual": corrects, "other": corrects | {"env": {"knobs": ["lr_g"]}}}
     options = StudyOptions(folder=str(tmp_path), controllers=controllers, policies=())
-    assert [policy.hold for policy in oracle_pool(Study(options))] == [1, 8, 9]
+    assert [policy.until for policy in oracle_pool(Study(options))] == [1, 1 / 8, 1 / 9]
 
 
 def test_an_oracle_of_other_runs_or_candidates_is_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it may be added to a study, or be asked with more runs."""
     cells: list[str] = []
     monkeypatch.setattr(RunFolder, "cached_episodes", lambda self, name, run: cells.append(name))
-    for runs, hold in ((1, 1), (2, 1), (1, 2), (1, 1)):
-        monkeypatch.setattr(study_oracle, "oracle_pool", lambda study, hold=hold: [PolicyOptions(hold=hold)])
+    for runs, until in ((1, 1.0), (2, 1.0), (1, 0.5), (1, 1.0)):
+        monkeypatch.setattr(study_oracle, "oracle_pool", lambda study, until=until: [PolicyOptions(until=until)])
         play_oracle(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)))
     assert len(set(cells)) == 3
     assert cells[0] == cells[3]
