@@ -72,10 +72,10 @@ def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> P
 
 
 def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
+    controller = MetaController.load(controller_path(run))  # first: options of another script would be called wrong
     config = OmegaConf.load(run.settings / "config.yml")
     assert isinstance(config, DictConfig)
     options = load(TrainOptions, config).agent
-    controller = MetaController.load(controller_path(run))
     return make_policy(controller, Hypergradient(env, options.window, options.samples), options)
 
 
@@ -110,6 +110,8 @@ def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
             f"{folder} holds no finished training by train_{script}.py: give another folder, or go on with one that "
             f"was killed by `python agents/train_{script}.py resume={folder}`"
         ) from error
+    except ConfigError:
+        raise  # it says itself what is wrong
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"{folder} can't be read as a training by train_{script}.py ({type(error).__name__}: {error}): "

@@ -113,12 +113,15 @@ class MetaController(nn.Module):
         """Reads what `save` wrote.
 
         Raises:
-            ConfigError: the file is missing, damaged, or not of this kind.
+            FileNotFoundError: there is no such file.
+            ConfigError: it is damaged, or not of this kind.
         """
         try:
             with safe_open(path, "pt") as file:
                 controller = cls(**json.loads((file.metadata() or {})["controller"]))
                 controller.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except FileNotFoundError:
+            raise
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise ConfigError(
                 f"{path} can't be read as a controller ({type(error).__name__}: {error}): expected a file that "

@@ -14,6 +14,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from agents.controllers import SCRIPTS, check_script, command, hydra_text, load_controller, run_logged
 from agents.train_ppo import TrainOptions
@@ -119,10 +120,27 @@ def test_a_controller_acts_only_where_its_actions_mean_the_same(trained: Path, c
         load_controller("ppo", trained, small_env(**changes))
 
 
-@pytest.mark.parametrize("script", ["sac", "recurrent_ppo", "ars", "meta"])
+@pytest.mark.parametrize("script", ["sac", "recurrent_ppo", "ars"])
 def test_a_training_of_another_script_is_refused(trained: Path, script: str) -> None:
     with pytest.raises(ConfigError, match=f"can't be read as a training by train_{script}.py.*the script that trained"):
         load_controller(script, trained, small_env())
+
+
+@pytest.mark.parametrize("script", ["meta", "maml"])
+def test_a_meta_training_that_is_not_there_or_not_finished_is_refused(script: str, trained: Path) -> None:
+    """It has no file of a meta-network, whoever trained it."""
+    with pytest.raises(ConfigError, match=f"no finished training by train_{script}.py.*resume={trained}"):
+        load_controller(script, trained, small_env())
+
+
+def test_what_is_refused_in_words_of_its_own_keeps_them(trained: Path, tmp_path: Path) -> None:
+    """Here what the controller corrects, for which the environment lacks a knob; nothing is damaged."""
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    config = OmegaConf.load(folder / "controller/config.yml")
+    config.base = {"kind": "apa"}
+    OmegaConf.save(config, folder / "controller/config.yml")
+    with pytest.raises(ConfigError, match=r"^env.knobs=.*'pseudo' among them"):
+        load_controller("ppo", folder, small_env())
 
 
 def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tmp_path: Path) -> None:
