@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from agents.controllers import check_script
 from agents.readout import RATES_REPLAY, REPLAY
-from baselines.options import CONFIGS, differences, load_policy
+from baselines.options import CONFIGS, FREE, differences, load_policy
 from baselines.search_spaces import SPACES
 from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
@@ -220,7 +220,7 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
     """What a study's cells rest on, if it goes on with these options: what it has had so far, and what is new.
 
     More may be added to a study: controllers, settings, policies, seeds, an oracle. What it has had stays as it was,
-    also where it was taken out and is put back.
+    also where it was taken out and is put back, but for where and how it runs (`FREE`).
 
     Args:
         there: what this function gave when the study was last started; empty: it is new.
@@ -233,9 +233,10 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
     now = _fixed(here)
     kept = {key: value for key, value in there.items() if key in now}  # of an older version: fixed then, free now
     found = differences(kept, now, _GROWING) if there else {}
-    if found:
+    other = [text for name, text in found.items() if not name.endswith(FREE)]  # the study's own or a setting's
+    if other:
         raise ConfigError(
-            f"folder={str(folder)!r} holds a study with other options: {'; '.join(found.values())}. Choose another "
+            f"folder={str(folder)!r} holds a study with other options: {'; '.join(other)}. Choose another "
             f"folder, or the options of {folder}/study/config.yml to go on with that one"
         )
     return now | {part: there.get(part, {}) | now[part] for part in _GROWING}

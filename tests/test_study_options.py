@@ -111,9 +111,11 @@ def study(**changes: Any) -> StudyOptions:
         {"settings": {}},
         {"folder": "elsewhere", "workers": 2, "tuned": ("schedule", "ada")},
         {"oracle_runs": 0},
+        {"env": {"preset": "points", "device": "cpu", "data_root": "/elsewhere", "compile": False}},
+        {"settings": {"far": {"env": {"datasets": ["ring"], "data_root": "/elsewhere"}}}},
     ],
 )
-def test_a_study_may_be_added_to(changes: dict[str, Any]) -> None:
+def test_a_study_may_be_added_to_and_go_on_elsewhere(changes: dict[str, Any]) -> None:
     go_on(go_on({}, study(), Path("x")), study(**changes), Path("x"))
 
 
