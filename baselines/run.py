@@ -1,5 +1,6 @@
 """Runs one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64 seed=1000`.
 
+On training instances with `env.split=train`.
 Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) and a JSON summary (`summary.json`).
 """
 
@@ -19,7 +20,7 @@ from baselines.intervals import summarize
 from baselines.options import PolicyOptions, load, register_presets, script
 from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
-from gan_env.config import require
+from gan_env.config import require, to_dict
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class RunOptions:
 
     Attributes:
         policy: the policy.
-        env: preset and fields of `EnvConfig`.
-        episodes: test episodes.
+        env: preset and fields of `EnvConfig`; the split is "test" unless it is given.
+        episodes: how many.
         seed: seed of the first episode.
         rows: GANs that run side by side.
         folder: where the results go.
@@ -51,7 +52,7 @@ class RunOptions:
 def run(options: RunOptions) -> Episodes:
     """Runs the episodes and writes the files."""
     rows = min(options.rows, options.episodes)
-    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "test"})
+    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
     policy = options.policy.make(env, options.seed)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
@@ -68,7 +69,7 @@ def run(options: RunOptions) -> Episodes:
         "crashes": int(episodes.crashed.sum()),
         "gan_updates": episodes.gan_updates,
         "policy": asdict(options.policy),
-        "env": options.env,
+        "env": {"preset": options.env.get("preset", "points"), **to_dict(env.config)},
         "seed": options.seed,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """`python baselines/run.py`: its table, its files, and its refusals."""
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 from hydra import compose, initialize_config_dir
 
 from baselines.options import CONFIGS, PolicyOptions, load, load_policy, register_presets
+from baselines.rollout import run_episodes
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
-from gan_env import ConfigError
+from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +61,25 @@ def test_the_plans_setting_is_one_argument(tmp_path: Path) -> None:
     assert instances["lr_g"] == instances["lr_d"] == [2e-4, 2e-4]
 
 
+@pytest.mark.parametrize("given", ["test", "train", None])
+def test_the_summary_says_which_instances_were_played(given: str | None, tmp_path: Path) -> None:
+    """Those that are asked for; test instances where nothing is said, on the command line as from Python."""
+    register_presets()
+    with initialize_config_dir(CONFIGS, version_base=None):
+        overrides = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
+        composed = load(RunOptions, compose("run", overrides))
+    env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    plain = RunOptions(policy=composed.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
+    ends = []
+    for options in (composed, plain):
+        ends.append(run(dataclasses.replace(options, folder=str(tmp_path))).final)
+        played = json.loads((tmp_path / "summary.json").read_text())["env"]
+        assert (played["preset"], played["split"]) == ("points", given or "test")
+    expected = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **env, split=given or "test")  # type: ignore[arg-type]
+    for end in ends:
+        np.testing.assert_array_equal(end, run_episodes(composed.policy.make(expected), expected, [1000, 1001]).final)
+
+
 @pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
 def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[str], preset: str) -> None:
     register_presets()
@@ -92,7 +114,8 @@ def test_a_published_combination_is_one_argument(
     with initialize_config_dir(CONFIGS, version_base=None):
         options = load(kind, compose(script, [f"+experiment={name}", place]))
     assert options.policy == load_policy(policy)
-    assert env_config(**options.env) == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]})
+    there = env_config(**options.env)
+    assert there == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]}, split=there.split)
 
 
 @pytest.mark.parametrize(
