@@ -1,5 +1,6 @@
 """A study in numbers: everything that the report shows, computed from the saved episodes. Crashed runs always count."""
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
     tuned = min((study.tuned("schedule", seed) for seed in range(study.options.tunings)), key=lambda found: found.score)
     updates = env.config.num_decisions * env.config.updates_per_decision
     here, rows = played[HELD_OUT], settings[HELD_OUT]["policies"]
-    rivals = [name for name in dict.fromkeys(("fixed", BEST, "tuned_rates", strongest)) if name in here]
+    rivals = paid_back_by(study, learned, strongest, here)
     return {
         "metric": env.judge.metric_name,
         "name": study.path.name,
@@ -84,6 +85,16 @@ def strongest_schedule(study: Study) -> str:
         return float(np.mean([study.on_training(name, seed).final.mean() for seed in range(study.tunings[name])]))
 
     return min(study.schedules, key=score)
+
+
+def paid_back_by(study: Study, learned: str, strongest: str, played: Container[str]) -> list[str]:
+    """Opponents for which it is said when training the learned policy has paid for itself.
+
+    None for MAML: as it plays, it also unrolls GAN updates at every decision, which are not among those that it saves.
+    """
+    if study.options.active[learned].script == "maml":
+        return []
+    return [name for name in dict.fromkeys(("fixed", BEST, "tuned_rates", strongest)) if name in played]
 
 
 def by_tuning(mine: list[Episodes], theirs: list[Episodes], instances: int) -> list[dict[str, Any]]:

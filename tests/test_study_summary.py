@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from studies import Stub, episodes
 
 from agents.study_options import StudyOptions
-from agents.study_summary import ablations, best_on_training, by_tuning, strongest_schedule
+from agents.study_summary import ablations, best_on_training, by_tuning, paid_back_by, strongest_schedule
 
 
 def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_trainings() -> None:
@@ -28,6 +29,18 @@ def test_the_gain_over_each_tuning_is_in_their_order_and_over_all_trainings() ->
     assert [gain["value"] for gain in found] == [2.0, -2.0, 0.0]
     assert [gain["ci95"] for gain in found] == [(1.0, 3.0), (-3.0, -1.0), (-1.0, 1.0)]
     assert found[0]["by_training"] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("script", "opponents"), [("ppo", ["fixed", "best_schedule"]), ("meta", ["fixed", "best_schedule"]), ("maml", [])]
+)
+def test_nothing_pays_back_the_training_of_what_trains_gans_ahead_as_it_plays(
+    script: str, opponents: list[str]
+) -> None:
+    """Of the others those that play are said, the strongest once."""
+    study: Any = Stub({})
+    study.options = StudyOptions(controllers={"learned": {"script": script, "seeds": 1}})
+    assert paid_back_by(study, "learned", "best_schedule", ["learned", "best_schedule", "ada", "fixed"]) == opponents
 
 
 def test_a_controller_is_compared_with_what_it_varies_or_stands_beside() -> None:
