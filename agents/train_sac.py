@@ -25,7 +25,7 @@ class SACOptions(GradientOptions):
     """Hyperparameters of SAC (Haarnoja et al. 2018, arXiv:1812.05905) as stable-baselines3 has it; the discount is 1.
 
     Attributes:
-        warmup: episodes a row of random actions before learning starts.
+        warmup: episodes a row of random actions before learning starts, fewer than the rollouts.
         updates: gradient steps after each decision of the rows.
         batch_size: transitions a gradient step.
         capacity: transitions that the replay buffer keeps at most.
@@ -44,6 +44,8 @@ class SACOptions(GradientOptions):
         super().__post_init__()
         for name in ("warmup", "updates", "batch_size"):
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        learning = f"more than agent.warmup, {self.warmup}: nothing is learnt before"
+        require(self.rollouts > self.warmup, "agent.rollouts", self.rollouts, learning)
         kept = f"at least the rows, {self.rows}"
         require(self.capacity >= self.rows, "agent.capacity", self.capacity, kept)
         require(0 < self.tau <= 1, "agent.tau", self.tau, "more than 0, at most 1")

@@ -162,6 +162,8 @@ def test_training_changes_the_policy(tmp_path: Path) -> None:
         ("ppo", {"weight_decay": -1}, "agent.weight_decay"),
         ("ppo", {"target_kl": 0}, "agent.target_kl"),
         ("sac", {"schedule": "adaptive"}, "agent.schedule='adaptive'"),
+        ("sac", {"rollouts": 2, "warmup": 2}, "agent.rollouts=2 .*more than agent.warmup, 2"),
+        ("tqc", {"rollouts": 2, "warmup": 3}, "agent.rollouts=2 .*more than agent.warmup, 3"),
         ("sac", {"capacity": 5}, "agent.capacity=5"),
         ("sac", {"entropy": 0}, "agent.entropy"),
         ("tqc", {"dropped": 25}, "agent.dropped=25"),
