@@ -91,6 +91,7 @@ class Study:
     def __init__(self, options: StudyOptions) -> None:
         self.options, self.path = options, Path(options.folder)
         self.folder = RunFolder(self.path, "study")
+        self._budget_file = self.path / "tuning" / "budget.json"
         self._envs: dict[str, GANVectorEnv] = {}
 
     def play(self) -> None:
@@ -147,19 +148,24 @@ class Study:
         Raises:
             ConfigError: a dearer controller was added to a study whose opponents are tuned.
         """
-        path, active = self.path / "tuning" / "budget.json", self.options.active
+        active = self.options.active
         costs = {name: self.train(name, active[name], seed)["gan_updates"] for name, seed in self.mains}
-        if not path.exists():
-            write_json(path, {"gan_updates": self.options.budget or max(costs.values())})
+        found = self.settled_budget or self.options.budget or max(costs.values())
+        write_json(self._budget_file, {"gan_updates": found})
         for name, cost in costs.items():
             self.require_affordable(name, cost)
-        return int(json.loads(path.read_text())["gan_updates"])
+        return found
+
+    @property
+    def settled_budget(self) -> int | None:
+        """GAN updates that tuning an opponent of this study has taken; None: none is tuned yet."""
+        path = self._budget_file
+        return int(json.loads(path.read_text())["gan_updates"]) if path.exists() else None
 
     def require_affordable(self, name: str, cost: int) -> None:
         """Raises a `ConfigError` where a training takes more GAN updates than the opponents were tuned with."""
-        path = self.path / "tuning" / "budget.json"
-        if path.exists() and not self.options.budget:
-            budget = int(json.loads(path.read_text())["gan_updates"])
+        budget = self.settled_budget
+        if budget and not self.options.budget:
             other = "train it shorter under another name, or in a study of its own"
             expected = f"at most {budget:,}, which tuning the opponents took: {other}"
             require(cost <= budget, f"controllers.{name}", cost, expected)

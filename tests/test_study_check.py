@@ -59,6 +59,10 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
             "controllers.ppo.base_updates=3 .*at least .*re-scoring",
         ),
         ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}}},
+            r"budget \(null: what the dearest training takes\)=4800 .*at least .*re-scoring",
+        ),
         ({"tuned": ("schedule", "rates")}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
         ({"tuned": ("schedule", "r3gan"), "env": {"knobs": ["instance_noise"]}}, "tuned: r3gan: .*R3GAN's knobs"),
     ],
@@ -73,14 +77,24 @@ def test_what_can_t_be_is_refused_before_anything_is_trained(
 def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
     """Its base, which may take less than it is given, is not counted before it is tuned."""
     env = {"num_decisions": 2, "updates_per_decision": 5}
-    dear = {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=3", "agent.rows=4"]}}
+    dear = {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=300", "agent.rows=4"]}}
     check(tmp_path, env=env, controllers=dear)
-    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 120})
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 12_000})
     check(tmp_path, env=env, controllers=dear)
-    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 119})
-    with pytest.raises(ConfigError, match=r"controllers\.ppo=120 .*at most 119.*a study of its own"):
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 11_999})
+    with pytest.raises(ConfigError, match=r"controllers\.ppo=12000 .*at most 11,999.*a study of its own"):
         check(tmp_path, env=env, controllers=dear)
     check(tmp_path, env=env, controllers=dear, budget=10_000_000)
+
+
+def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> None:
+    """A meta-network's training takes more than its runs. What was tuned with before, or was asked for, holds."""
+    ppo = {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}
+    check(tmp_path, controllers={"ppo": ppo, "meta": {"seeds": 1, "script": "meta"}})
+    check(tmp_path, controllers={"ppo": ppo | {"base": "ada", "base_updates": 10_000_000}}, env={"num_decisions": 2})
+    check(tmp_path, controllers={"ppo": ppo}, budget=10_000_000)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 10_000_000})
+    check(tmp_path, controllers={"ppo": ppo})
 
 
 def test_data_that_are_not_there_are_told_with_how_to_do_without(
