@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_it_keeps_to_its_budget_and_uses_most_of_it(tmp_path: Path) -> None:
     found = tune(env, TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
     assert 0.8 * 700 < found.gan_updates == env.gan_updates <= 700
     assert found.trials % 7 == 1  # sixteen rows, two runs each: eight candidates, then the leader and seven new ones
+
+
+@pytest.mark.parametrize("study", ["fashion_mnist", "fashion_mnist_14"])
+def test_a_study_s_note_has_the_number_of_candidates_that_are_tried(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 32 rows, whatever GANs are trained on: all costs are whole runs."""
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    note = " ".join((ROOT / f"configs/experiment/{study}.yaml").read_text().split())
+    said = re.search(r"takes (\d+) GANs; as many, on (\d+) runs a candidate, are (\d+) candidates", note)
+    assert said is not None
+    gans, runs, candidates = map(int, said.groups())
+    found = tune(make(32), TuneOptions(budget=3 * gans, runs=runs, rows=32, folder=str(tmp_path)))
+    assert (found.trials, found.gan_updates) == (candidates, 3 * gans)
 
 
 def test_it_searches_on_training_instances(monkeypatch: pytest.MonkeyPatch) -> None:
