@@ -25,7 +25,7 @@ from baselines.rollout import Episodes, run_episodes
 from gan_env import GANVectorEnv
 from gan_env.config import ConfigError, EnvConfig, env_config, require
 
-SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from the seeds of training
+SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from what seeds below 1,000 train on
 MOMENTS = 4
 """Moments of training at which samples are kept for the picture."""
 

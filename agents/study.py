@@ -51,8 +51,6 @@ from gan_env.files import write_atomically, write_json
 
 TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""
-APART = 1_000
-"""Distance of training seeds: row i of a training draws from seed + i, so trainings never share a run."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +126,8 @@ class Study:
         path = folder / TRAINED
         if not path.exists():
             env = self.options.changed_env(controller.env, controller.training)
-            number = self.options.seed + APART * seed
             arguments = (*controller.arguments, f"++base={hydra_text(base.policy)}") if base else controller.arguments
-            self._work(command(controller.script, folder, number, env, arguments), folder)
+            self._work(command(controller.script, folder, self.options.seed + seed, env, arguments), folder)
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates

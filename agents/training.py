@@ -27,6 +27,9 @@ from baselines.policies import Policy, start_of
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import replace, require
 
+APART = 1_000
+"""How far the runs of trainings are apart: row i draws from APART * seed + i, so that no two seeds share a run."""
+
 
 @dataclass(frozen=True)
 class AgentOptions:
@@ -58,7 +61,7 @@ class RunOptions:
         comparison: the comparison at the end.
         base: a policy that the learned one corrects, fields of `PolicyOptions`; empty: none. See
             `agents.sb3_adapter.corrected`.
-        seed: of the algorithm and of the training episodes.
+        seed: of the algorithm; what row i trains on is drawn from `APART` * seed + i, so another seed meets other runs.
         logs: where run folders are made.
         resume: a run folder to go on from, with its own options; no other option is given then.
     """
@@ -163,7 +166,7 @@ def training_env(options: RunOptions) -> VecNormalize:
     set_random_seed(options.seed)
     env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train", "initial_knobs": initial_knobs(options)})
     return VecNormalize(
-        SB3VecEnv(env, options.seed, base_policy(options.base, env)), norm_reward=False, gamma=1.0, clip_obs=5.0
+        SB3VecEnv(env, APART * options.seed, base_policy(options.base, env)), norm_reward=False, gamma=1.0, clip_obs=5.0
     )
 
 
@@ -196,6 +199,7 @@ def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequenc
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     env = inner_env(normalize)
+    normalize.seed(APART * options.seed)  # again: a model gives its environment its own seed
     model.set_logger(configure(str(folder.path / "tensorboard"), ["tensorboard"]))
     if (folder.path / CHECKPOINT).exists():
         restore_checkpoint(folder.path / CHECKPOINT, model, env)

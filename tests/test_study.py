@@ -18,6 +18,7 @@ from baselines.tune import Tuned, TuneOptions
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.files import write_json
 
+TRAIN = Study.train
 TAKEN = {"ppo": 1000, "sac": 900, "residual": 1500}
 
 
@@ -29,6 +30,21 @@ def study(folder: Path, *names: str, **more: Any) -> Study:
 def trained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every controller is trained, with so many GAN updates."""
     monkeypatch.setattr(Study, "train", lambda self, name, controller, seed: {"gan_updates": TAKEN[name]})
+
+
+def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is training that keeps their runs apart."""
+    commands: list[list[str]] = []
+
+    def work(study: Study, arguments: list[str], folder: Path) -> None:
+        commands.append(arguments)
+        write_json(folder / "trained.json", {"gan_updates": 1})
+
+    monkeypatch.setattr(Study, "_work", work)
+    made = study(tmp_path, "ppo", seed=5)
+    for seed in range(2):
+        TRAIN(made, "ppo", made.options.active["ppo"], seed)
+    assert [word for command in commands for word in command if word.startswith("seed=")] == ["seed=5", "seed=6"]
 
 
 def test_opponents_are_tuned_with_what_the_dearest_controller_took(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from hydra import compose, initialize_config_dir
 from stable_baselines3.common.vec_env import VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.meta_training import MetaOptions as MetaAgent
 from agents.meta_training import TrainOptions as MetaOptions
+from agents.meta_training import train as train_meta
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import SB3VecEnv
 from agents.training import RunOptions, Trained, inner_env, training_env
@@ -129,6 +131,42 @@ def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
         return original(env)
 
     return step_wait
+
+
+@pytest.mark.parametrize("algorithm", [*OWN, "meta"])
+def test_trainings_with_other_seeds_share_no_run(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pair of a GAN seed and an instance; with seed 0 row i draws from seed i."""
+    original, met = GANVectorEnv.reset, []
+
+    def reset(env: GANVectorEnv, **given: Any) -> None:
+        original(env, **given)
+        met.append(runs(env))
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GANVectorEnv, "reset", reset)
+        for seed in (0, 1):
+            with pytest.raises(Killed):
+                start(algorithm, seed, RunFolder(tmp_path / str(seed), "env"))
+    env = GANVectorEnv(4, **ENV)
+    env.reset(seed=0)
+    assert met[0] == runs(env)
+    assert len({*met[0], *met[1]}) == 8
+
+
+def start(algorithm: str, seed: int, folder: RunFolder) -> None:
+    """Begins a training of four rows."""
+    if algorithm == "meta":
+        train_meta(MetaOptions(agent=MetaAgent(rows=4), env=ENV, seed=seed), folder)
+    else:
+        script(algorithm).train(replace(job(algorithm), {"seed": seed}), folder)
+
+
+def runs(env: GANVectorEnv) -> list[tuple[Any, ...]]:
+    """GAN seed and instance of each row."""
+    return list(zip(env.population.settings.key.tolist(), env.current_instances, strict=True))
 
 
 def test_training_runs_start_with_the_knobs_where_the_base_has_them_start() -> None:
