@@ -17,9 +17,10 @@ from pathlib import Path
 
 import yaml
 
-from agents.controllers import LOADED, env_fields
+from agents.controllers import LOADED
 from agents.study import Study
 from agents.study_options import HELD_OUT
+from agents.worker import env_fields
 from baselines.options import CONFIGS
 from gan_env.config import ConfigError
 from gan_env.files import write_atomically

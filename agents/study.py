@@ -24,9 +24,8 @@ import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
-from agents import tuning
 from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
-from agents.controllers import TRAINED, command, hydra_text, load_controller, run_logged
+from agents.controllers import load_controller
 from agents.costs import metered
 from agents.readout import REPLAY, read_out, suffixes
 from agents.run_folder import RunFolder
@@ -40,11 +39,12 @@ from agents.study_options import (
     StudyOptions,
     opponent_name,
 )
+from agents.worker import command, hydra_text, run_logged
 from baselines.options import PolicyOptions, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
-from baselines.tune import Tuned, TuneOptions, save_policy
+from baselines.tune import Tuned, save_policy
 from gan_env import GANVectorEnv
 from gan_env.config import replace, require
 from gan_env.files import write_atomically, write_json
@@ -123,11 +123,12 @@ class Study:
     def train(self, name: str, controller: Controller, seed: int) -> dict[str, Any]:
         """Trains a controller; its costs: `gan_updates`, `wall_s` (both with the tuning of its base), `peak_mb`."""
         folder, base = self.trained(name, seed), self.base(name, controller, seed)
-        path = folder / TRAINED
+        path = folder / "trained.json"
         if not path.exists():
             env = self.options.changed_env(controller.env, controller.training)
-            arguments = (*controller.arguments, f"++base={hydra_text(base.policy)}") if base else controller.arguments
-            self._work(command(controller.script, folder, self.options.seed + seed, env, arguments), folder)
+            fields = [f"seed={self.options.seed + seed}", *controller.arguments]
+            fields += [f"++base={hydra_text(base.policy)}"] if base else []
+            self._work(command(f"train_{controller.script}", folder, path, fields, env), folder)
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates
@@ -187,10 +188,10 @@ class Study:
         folder = self.path / "tuning" / cell
         path = folder / f"{kind}.json"
         if not path.exists():
-            runs, rows = self.options.tune_runs, self.options.rows
-            env = self.options.changed_env(*changes)
-            options = TuneOptions(kind, env, budget, runs, rows=rows, seed=seed, folder=str(folder))
-            self._work(tuning.command(options, self._costs_file(f"tuning-{cell}")), folder)
+            sizes = {"budget": budget, "runs": self.options.tune_runs, "rows": self.options.rows, "seed": seed}
+            fields = [f"kind={kind}", *(f"{name}={value}" for name, value in sizes.items())]
+            costs, env = self._costs_file(f"tuning-{cell}"), self.options.changed_env(*changes)
+            self._work(command("tune", folder, costs, fields, env), folder)
         return Tuned(**json.loads(path.read_text()))
 
     def _work(self, arguments: list[str], folder: Path) -> None:

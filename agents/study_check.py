@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from agents.controllers import INTERFACE, env_fields, training_options
+from agents.controllers import INTERFACE
 from agents.study import Study
 from agents.study_options import HELD_OUT, Controller
+from agents.worker import env_fields, training_options
 from baselines.options import load_policy
 from baselines.search_spaces import example
 from baselines.tune import TuneOptions, check_budget

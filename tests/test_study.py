@@ -1,6 +1,5 @@
 """The cells of a study that are more than files; tests/test_compare.py runs a whole one."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from agents.study_options import StudyOptions
 from baselines.options import PolicyOptions
 from baselines.policies import Policy
 from baselines.rollout import Episodes
-from baselines.tune import Tuned, TuneOptions
+from baselines.tune import Tuned
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.files import write_json
 
@@ -104,16 +103,16 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
     """As every training of a controller does. A base is tuned anew for every training."""
     seeds: list[int] = []
 
-    def tuned(options: TuneOptions, costs: Path) -> list[str]:
-        seeds.append(options.seed)
-        policy = {"kind": options.kind, "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
-        found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=options.budget)
-        write_json(Path(options.folder) / f"{options.kind}.json", asdict(found))
-        return [sys.executable, "-c", ""]
+    def work(study: Study, arguments: list[str], folder: Path) -> None:
+        given = dict(word.split("=") for word in arguments if word.split("=")[0] in ("kind", "budget", "seed"))
+        seeds.append(int(given["seed"]))
+        policy = {"kind": given["kind"], "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
+        found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=int(given["budget"]))
+        write_json(folder / f"{given['kind']}.json", asdict(found))
 
-    monkeypatch.setattr("agents.study.tuning.command", tuned)
+    monkeypatch.setattr(Study, "_work", work)
     monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
-    env = {"knobs": ["lr_g"], "compile": False, "metric_samples": 32}
+    env = {"preset": "points", "knobs": ["lr_g"], "compile": False, "metric_samples": 32}
     residual = {"seeds": 2, "base": "rates", "base_updates": 7}
     made = Study(StudyOptions(env=env, controllers={"residual": residual}, folder=str(tmp_path), rows=2, tunings=3))
     names = [(e.name, e.seed) for e in made.entries("held_out") if e.name in ("best_schedule", "residual_base")]
