@@ -94,16 +94,17 @@ def _rates(summary: dict[str, Any], mine: dict[str, Any]) -> list[str]:
 
 def _feedback(learned: str, mine: dict[str, Any]) -> list[str]:
     """What acting on observations gains over the mean trajectory: over both where rates are averaged in two ways."""
-    found = [(mine["feedback"]["gain"], "")]
-    if "feedback_beyond_rates" in mine:
-        found[0] = (found[0][0], " with factors averaged, which can't undo the rates that a run was started with")
-        found.insert(0, (mine["feedback_beyond_rates"]["gain"], " with learning rates averaged as such"))
+    whole, beyond = mine["feedback"]["gain"], mine.get("feedback_beyond_rates", {}).get("gain")
+    found = {"its own mean trajectory played open loop": whole}
+    if beyond is not None:
+        found = {
+            "its own mean trajectory played open loop, with learning rates averaged as such": beyond,
+            "the one with factors averaged, which can't undo the rates that a run was started with": whole,
+        }
     words = {1: "Feedback pays", 0: "That feedback pays is not shown", -1: "Feedback costs"}
-    than = [f"{BETTER[verdict(gain)]} that{how}, {shown(gain)}{other_intervals(gain)}" for gain, how in found]
-    return [
-        f"{words[min(verdict(gain) for gain, _ in found)]}: beside its own mean trajectory played open loop {learned} "
-        f"is {' and '.join(than)}. {FEEDBACK}"
-    ]
+    parts = [f"{BETTER[verdict(g)]} {whom}, {shown(g)}{other_intervals(g)}" for whom, g in found.items()]
+    verdicts = map(verdict, found.values())
+    return [f"{words[min(verdicts)]}: {learned} is {', and '.join(parts)}. {FEEDBACK}"]
 
 
 def _corrected(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
