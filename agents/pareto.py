@@ -93,11 +93,12 @@ def figure(summary: dict[str, Any]) -> Figure:
     for name, row in summary["controllers"].items():
         (left, right), (low, high) = row["stability"]["ci95"], row["quality"]["ci95"]
         x, y = row["stability"]["iqm"], row["quality"]["iqm"]
-        axis.errorbar(x, y, xerr=[[x - left], [right - x]], yerr=[[y - low], [high - y]], fmt="o", capsize=3)
-        axis.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        across, along = [[x - left], [right - x]], [[y - low], [high - y]]
+        axis.errorbar(x, y, xerr=across, yerr=along, fmt="o", capsize=3, label=name)
     axis.set(xlabel=f"{summary['term']}, summed over the run", ylabel=f"final log of the {summary['metric']}")
     axis.set_title("interquartile means and 95 % intervals; better: to the lower right", fontsize=9)
     axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
     return drawn
 
 
