@@ -77,6 +77,13 @@ def test_the_target_needs_estimate_and_interval(chance: dict[str, Any], words: s
     assert words in conclusions(made)[1]
 
 
+def test_the_target_of_a_probability_asks_for_nothing_that_its_sentence_does_not_name() -> None:
+    made = summary(interval(0.1, -0.01, 0.2))
+    chance = {"probability": interval(0.76, 0.61, 0.9), "seeds": 5} | SPREAD
+    made["settings"]["held_out"]["policies"]["ppo"] |= chance
+    assert "is met" in conclusions(made)[1]
+
+
 @pytest.mark.parametrize(
     ("trainings", "tunings", "words"),
     [(5, 2, "is met."), (4, 2, "is not met."), (5, 1, "is not met. That schedule was")],
