@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 
 T = TypeVar("T")
@@ -244,7 +245,9 @@ def find_device(name: str) -> torch.device:
 
 
 def _convert(value: Any, hint: Any, key: str) -> Any:
-    """Checks a value against a type hint; whole numbers pass as floats and lists as tuples."""
+    """Checks a value against a type hint; whole numbers pass as floats, lists as tuples, NumPy's as Python's."""
+    if isinstance(value, np.generic):
+        value = value.item()
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value

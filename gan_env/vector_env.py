@@ -232,7 +232,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = saved
         self.current_instances = [Instance(**fields) for fields in state["instances"]]
-        self._over = np.array(state.get("over", [False] * self.num_envs))  # states of before have none
+        self._over = np.array(state["over"])
         self.gan_updates = state["gan_updates"]
 
     _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation")

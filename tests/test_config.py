@@ -3,6 +3,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,6 +166,12 @@ def test_whole_numbers_in_a_mapping_become_floats() -> None:
     value = env_config(reward={"log_improvement": 2}).reward["log_improvement"]
     assert value == 2.0
     assert isinstance(value, float)
+
+
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    config = env_config(depth=np.int64(3), max_change=np.float32(0.5), compile=np.bool_(False))
+    assert (config.depth, config.max_change, config.compile) == (3, 0.5, False)
+    assert [type(value) for value in (config.depth, config.max_change, config.compile)] == [int, float, bool]
 
 
 def test_lists_become_tuples() -> None:

@@ -151,7 +151,7 @@ def test_an_empty_mapping_is_the_first_instance(instances: InstanceSet) -> None:
 def test_an_instance_pins_itself(instances: InstanceSet) -> None:
     """It need not be in the set, nor in its ranges of learning rates."""
     own = Instance("ring", num_samples=2, lr_g=0.9, lr_d=1e-7, beta_1=0.0, batch_size=2, width=2)
-    assert instances.pin(own) is own
+    assert instances.pin(own) == own
 
 
 WRONG = [
@@ -175,6 +175,12 @@ def test_a_field_out_of_range_is_refused_with_name_and_value(instances: Instance
         with pytest.raises(ConfigError) as error:
             instances.pin(choice)
         assert f"instance.{name}={value!r} is out of range" in str(error.value)
+
+
+def test_a_field_of_the_wrong_type_is_refused_with_its_type(instances: InstanceSet) -> None:
+    for choice in ({"lr_g": "fast"}, replace(instances[0], lr_g="fast")):
+        with pytest.raises(ConfigError, match=r"instance\.lr_g='fast' has type str: expected float"):
+            instances.pin(choice)
 
 
 @pytest.mark.parametrize("choice", ["ring", 1.5, None, ["dataset", "ring"]])

@@ -81,14 +81,15 @@ class InstanceSet:
             choice: an index into this set, an `Instance`, or a mapping of fields that differ from instance 0.
 
         Raises:
-            ConfigError: it isn't there, it is none of these, or a field is unknown or out of range.
+            ConfigError: it isn't there, it is none of these, or a field is unknown, of the wrong type or out of range.
         """
         kinds = "an index, an Instance, or a mapping of fields such as {'dataset': 'ring'}"
         require(isinstance(choice, int | np.integer | Instance | Mapping), "options['instance']", choice, kinds)
         if isinstance(choice, int | np.integer):
             require(0 <= choice < len(self), "options['instance']", choice, f"0 to {len(self) - 1}")
             return self.instances[choice]
-        instance = choice if isinstance(choice, Instance) else replace(self.instances[0], choice, "options.instance.")
+        given = vars(choice) if isinstance(choice, Instance) else choice
+        instance = replace(self.instances[0], given, "options.instance.")  # types too
         require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
         require(instance.num_samples >= 2, "instance.num_samples", instance.num_samples, "at least 2")
         sizes = f"2 to {self.max_batch} (the upper end of instances.batch_size)"
