@@ -23,7 +23,7 @@ from baselines.policies import (
     tabulated_policy,
 )
 from gan_env import PRESETS, ConfigError, GANVectorEnv
-from gan_env.config import replace, require, to_dict
+from gan_env.config import WHERE, replace, require, to_dict
 from gan_env.gan.points import POINT_SETS
 from gan_env.refusals import told_in_one_line
 
@@ -38,8 +38,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The kinds of policies, and the fields of `PolicyOptions` that each uses."""
 CONFIGS = str(Path(__file__).resolve().parent.parent / "configs")
-FREE = ("env.data_root", "env.device", "env.compile")
-"""Options that may differ where a job goes on: they change where and how it runs, not what it finds."""
+FREE = tuple(f"env.{name}" for name in WHERE)
+"""Options that may differ where a job goes on."""
 
 
 def script(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
@@ -130,6 +130,10 @@ class PolicyOptions:
             given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # without a number: a mapping
             unused = f"{default!r}: the kind {self.kind!r} takes no field but {', '.join(used)}"
             require(given == default or name in ("kind", *used), f"policy.{name}", given, unused)
+        for name, anneal in self.knobs.items():
+            needed = ("kind", "initial") if anneal.get("kind") == "fixed" else ("kind", "initial", "final")
+            lacking = [field for field in needed if field not in anneal]
+            require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`."""

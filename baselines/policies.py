@@ -243,7 +243,8 @@ class RatesPolicy(TablePolicy):
         values: of each knob during each interval, [T]; knobs that are not named keep their initial values.
 
     Raises:
-        ConfigError: neither rate is among the values, or the environment doesn't observe what it was started with.
+        ConfigError: neither rate is among the values, one is not above 0, or the environment doesn't observe what it
+            was started with.
     """
 
     def __init__(self, env: GANVectorEnv, values: Mapping[str, NDArray[np.float64]]) -> None:
@@ -251,7 +252,9 @@ class RatesPolicy(TablePolicy):
         names = list(env.config.knobs)
         self.rates = {n: (names.index(n), env.knobs.table[n], v) for n, v in values.items() if n in RATES}
         require(bool(self.rates), "policy.knobs", list(values), f"one of {list(RATES)}")
-        for name in self.rates:
+        for name, (_, _, rates) in self.rates.items():
+            fits = bool((np.isfinite(rates) & (rates > 0)).all())
+            require(fits, f"learning rates of {name}", rates.tolist(), "finite numbers above 0")
             del self.start[name]
         self.steering = Steering(env, ["progress", *self.rates])
 

@@ -19,6 +19,8 @@ import torch
 T = TypeVar("T")
 FEWEST_SAMPLES = 16
 """Samples a row that the metric sees, at least."""
+WHERE = ("data_root", "device", "compile")
+"""Options of the environment that change where and how a run is made, not what comes out."""
 
 
 class ConfigError(ValueError):

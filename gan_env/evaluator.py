@@ -145,10 +145,13 @@ class Evaluator:
         saved = load_generators(folder / NAME, self.device)
         images = len(saved.sample_shape) == 3
         require(images, "RUN", str(folder), "a run on images; for 2-D points see the metrics in its summary.json")
+        rows = len(saved.weights)
+        alike = len(set(saved.datasets)) == 1 and len(saved.datasets) == rows
+        require(alike, f"data sets of {folder}", saved.datasets, f"one for all {rows} generators of a file")
         numbers: dict[str, dict[str, Any]] = {}
-        for row, dataset in enumerate(saved.datasets):
-            root = self.options.data_root or saved.data_root
-            reference, measures = self._against(dataset, root, tuple(saved.sample_shape))
+        root = self.options.data_root or saved.data_root
+        reference, measures = self._against(saved.datasets[0], root, tuple(saved.sample_shape))
+        for row in range(rows):
             samples = saved.sample(row, self.options.samples)
             crashed = saved.crashed[row] or not bool(samples.isfinite().all())
             for measure in measures:

@@ -25,6 +25,7 @@ from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
 from gan_env.records import Moment, Quality, TrainStats, to_host
 from gan_env.reset_options import Seeds, rows_to_reset, seeds_of_rows
+from gan_env.snapshots import origin, require_origin
 
 Array = NDArray[np.float32]
 
@@ -216,6 +217,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         rows = {name: getattr(self, name).clone() for name in self._ROW_STATE}
         generators = [generator.bit_generator.state for generator in self._generators]
         return {
+            "origin": origin(self.config, self.num_envs),
             "population": self.population.get_state(),
             "rows": rows,
             "generators": generators,
@@ -225,7 +227,12 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `get_state` gave, as if nothing had happened since."""
+        """Goes on from what `get_state` gave, as if nothing had happened since.
+
+        Raises:
+            ConfigError: an environment of other rows, options or version made it; nothing is changed then.
+        """
+        require_origin(state, origin(self.config, self.num_envs))
         self.population.set_state(state["population"])
         for name in self._ROW_STATE:
             setattr(self, name, state["rows"][name].to(self.device).clone())

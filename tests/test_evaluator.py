@@ -42,6 +42,16 @@ def test_a_crashed_row_is_told_and_left_out_of_the_mean(
     assert "a: 1 of 2 crashed, the numbers are means of the others" in tables({"a": numbers})
 
 
+@pytest.mark.parametrize("names", [["fashion_mnist", "mnist"], ["fashion_mnist"]])
+def test_generators_of_several_data_sets_are_refused(
+    tmp_path: Path, generators: GANVectorEnv, names: list[str]
+) -> None:
+    """Their mean is of nothing, and each number says what it was measured against."""
+    save_generators(tmp_path / "generator.safetensors", generators.population, names)
+    with pytest.raises(ConfigError, match=r"data sets of .* expected one for all 2 generators"):
+        Evaluator(EvaluateOptions(("frechet",), 40)).evaluate(tmp_path)
+
+
 def use_images(monkeypatch: pytest.MonkeyPatch, train: int, held_out: int) -> None:
     """A data set of noise with so many images in the place of Fashion-MNIST."""
     generator = torch.Generator().manual_seed(0)

@@ -106,6 +106,15 @@ def test_it_equals_torch_fidelity(count: int, features: int) -> None:
     assert distance(samples, reference) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("different", [8, 16, 512])
+def test_few_different_samples_are_as_far_as_in_float64(different: int) -> None:
+    """A generator that has collapsed: the covariance is singular, and float32's noise in its zeros adds up."""
+    mixing = random(64, 64, seed=2)
+    samples = (random(different, 64) @ mixing).clamp(min=0).repeat(512 // different, 1).float()
+    reference = (random(2000, 64, seed=1) @ mixing).clamp(min=0).float()
+    assert distance(samples, reference) == pytest.approx(distance(samples.double(), reference), rel=1e-6)
+
+
 REFERENCES = [random(100, FEATURES), 2 * random(80, FEATURES, seed=4)]
 BATCH = torch.stack([random(60, FEATURES, seed=i) + i for i in range(3)]).float()
 DATASETS = torch.tensor([0, 1, 1])

@@ -84,6 +84,20 @@ def test_a_field_that_a_kind_of_policy_does_not_use_is_refused(options: dict[str
         PolicyOptions(**options)
 
 
+@pytest.mark.parametrize(
+    ("anneal", "lacking"),
+    [
+        ({"kind": "linear", "final": 2.0}, "initial"),
+        ({"kind": "linear", "initial": 2.0}, "final"),
+        ({"initial": 2.0}, "kind, final"),
+        ({"initial": 2.0, "final": 1.0}, "kind"),
+    ],
+)
+def test_a_schedule_without_an_end_or_a_kind_is_refused(anneal: dict[str, Any], lacking: str) -> None:
+    with pytest.raises(ConfigError, match=rf"policy.knobs.r1={{.* expected kind, initial, final: it lacks {lacking}$"):
+        PolicyOptions(knobs={"r1": anneal})
+
+
 FILES = [*ROOT.glob("configs/policy/*.yaml"), *ROOT.glob("docs/results/*/configs/policy/*.yaml")]
 
 

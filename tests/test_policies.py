@@ -292,6 +292,12 @@ def test_a_schedule_of_rates_needs_a_rate_to_set() -> None:
         RatesPolicy(make(knobs=("lr_g",), observation=("progress", "knobs")), {"lr_g": np.full(T, 1e-3)})
 
 
+@pytest.mark.parametrize("rate", [0.0, -1e-3, np.nan, np.inf])
+def test_a_schedule_of_rates_refuses_what_is_no_rate(rate: float) -> None:
+    with pytest.raises(ConfigError, match=r"learning rates of lr_g=\[.*expected finite numbers above 0"):
+        RatesPolicy(make(knobs=("lr_g",)), {"lr_g": np.full(T, rate)})
+
+
 def test_a_table_of_rates_is_a_schedule_of_rates() -> None:
     env = make(knobs=("r1", "lr_g"))
     table = PolicyOptions(kind="rates", table={"lr_g": (2e-3, 2e-4), "r1": (1.0, 3.0)}).make(env)

@@ -127,12 +127,32 @@ def test_state_goes_out_and_in() -> None:
     assert torch.equal(original.state.g, copy.state.g)
 
 
-def test_a_state_of_another_version_is_refused() -> None:
+@pytest.mark.parametrize("name", ["correction_1", "settings.beta_1"])
+def test_a_state_of_another_version_is_refused(name: str) -> None:
     made = population([3])
     saved = made.get_state()
-    del saved["correction_1"]
-    with pytest.raises(ConfigError, match=r"correction_1.*start the run anew"):
+    del saved[name]
+    with pytest.raises(ConfigError, match=rf"{name}.*start the run anew"):
         made.set_state(saved)
+
+
+def test_a_state_of_other_rows_is_refused_and_changes_nothing() -> None:
+    made = population([3, 4])
+    before = made.get_state()
+    with pytest.raises(ConfigError, match=r"state\['g'\].*shape \(2, "):
+        made.set_state(population([5]).get_state())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
+
+
+def test_clean_logits_are_those_of_training_and_of_held_out_samples() -> None:
+    made = population([3, 4])
+    pools = made.bank.train, made.bank.held_out
+    made.bank.train, made.bank.held_out = torch.full_like(pools[0], -1), torch.full_like(pools[1], 1)
+    found = made.clean_logits(knobs(2))
+    for value, logits in zip((-1.0, 1.0), found, strict=True):
+        expected = made.discriminator(made.state.d, torch.full((2, 1, 2), value)).flatten()
+        torch.testing.assert_close(logits, expected)
+    assert not torch.allclose(*found)
 
 
 def test_a_saved_state_is_not_changed_by_training_on() -> None:

@@ -192,12 +192,3 @@ def test_a_snapshot_knows_which_rows_are_over() -> None:
     fork.set_state(env.get_state())
     with pytest.raises(ConfigError, match="call reset first"):
         fork.step(still(fork))
-
-
-def test_a_snapshot_of_before_that_was_kept_goes_on() -> None:
-    env, fork = make(2), make(2)
-    env.reset(seed=0)
-    state = env.get_state()
-    del state["over"]
-    fork.set_state(state)
-    assert np.array_equal(fork.step(still(fork))[1], env.step(still(env))[1])

@@ -192,24 +192,29 @@ class Population:
 
     def get_state(self) -> dict[str, Tensor]:
         """A copy of everything that training changes."""
-        tensors = {f.name: getattr(self.state, f.name) for f in fields(self.state)}
-        settings = {f"settings.{f.name}": getattr(self.settings, f.name) for f in fields(self.settings)}
-        return {name: tensor.clone() for name, tensor in (tensors | settings).items()}
+        return {name: tensor.clone() for name, tensor in self._kept().items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Goes on from what `get_state` gave.
 
         Raises:
-            ConfigError: the state is of another version, where other tensors were kept.
+            ConfigError: tensors are missing or of another shape, as with other options or another version; nothing is
+                changed then.
         """
-        missing = [field.name for field in fields(self.state) if field.name not in state]
-        require(not missing, "state", f"one without {missing}", "one of this version: start the run anew")
+        shapes = {name: tensor.shape for name, tensor in state.items()}
+        for name, tensor in self._kept().items():
+            fits = f"shape {tuple(tensor.shape)}, as the same options and version make it: else start the run anew"
+            require(shapes.get(name) == tensor.shape, f"state[{name!r}]", shapes.get(name), fits)
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(
             **{f.name: state[f"settings.{f.name}"].to(self.device).clone() for f in fields(RowSettings)}
         )
         self._latents = _NO_LATENTS
+
+    def _kept(self) -> dict[str, Tensor]:
+        tensors = {f.name: getattr(self.state, f.name) for f in fields(self.state)}
+        return tensors | {f"settings.{f.name}": getattr(self.settings, f.name) for f in fields(self.settings)}
 
     def _blank_state(self) -> PopulationState:
         def zeros(columns: int) -> Tensor:
