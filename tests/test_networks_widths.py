@@ -33,6 +33,39 @@ def test_rows_and_layers_start_with_different_weights(name: str) -> None:
     assert len(nonzero.unique()) > 0.99 * len(nonzero)
 
 
+RELU, LEAKY = math.sqrt(2), math.sqrt(2 / 1.04)  # He et al. 2015 (arXiv:1502.01852); the leaky slope is 0.2
+BRANCH = LEAKY * 3**-0.25  # of three blocks, by Zhang et al. 2019 (arXiv:1901.09321), for branches of three layers
+BOTTLENECK = [(BRANCH, 16), (BRANCH, 9 * 16), (0, 32)]
+POOLED = [(1, 16), (RELU, 9 * 16), (RELU, 9 * 16)]  # the shortcut, and two 3 x 3 convolutions
+STARTS = {
+    "mlp": ([(LEAKY, 4), (LEAKY, 16), (1, 16)], [(LEAKY, 3 * 256), (LEAKY, 16), (1, 16)]),
+    "dcgan": (
+        [(LEAKY, 4), (LEAKY, 4 * 32), (1, 4 * 16)],  # of 4 x 4 taps, each pixel of a doubled image sees 4
+        [(LEAKY, 16 * 3), (LEAKY, 16 * 16), (1, 16 * 32)],
+    ),
+    "resnet": (
+        [(1, 4), *POOLED, *POOLED, (1, 9 * 16)],
+        # The head is as if the sum over 4 x 4 pixels were their mean.
+        [(1, 3), (1, 9 * 3), (RELU, 9 * 16), *POOLED, *[(RELU, 9 * 16)] * 4, (1 / 16, 16)],
+    ),
+    "r3gan": (
+        [(1, 4), (1, 1), *BOTTLENECK * 3, (1, 16)],
+        [(1, 3), *BOTTLENECK * 3, (1, 16 * 16)],
+    ),
+}
+"""Of images 3 x 16 x 16 and 16 channels, for each layer of generator and discriminator: gain, and inputs of a unit."""
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_layer_starts_at_the_size_that_its_paper_gives(name: str) -> None:
+    """Within five standard errors of a standard deviation of so many weights."""
+    for network, starts in zip(build(name, 16, (3, 16, 16)), STARTS[name], strict=True):
+        tensors = network.split(network.init(torch.arange(200), torch.ones(200)))
+        for (weight, _), (gain, fan_in) in zip(tensors, starts, strict=True):
+            error = 5 / math.sqrt(2 * weight.numel())
+            assert weight.std().item() == pytest.approx(gain / math.sqrt(fan_in), rel=error)
+
+
 def expected_std(layer: Layer) -> float:
     """He et al. 2015 (arXiv:1502.01852)."""
     taps = {"linear": 1, "down": 16, "up": 4, "conv": layer.side**2, "basis": 1}[layer.kind]
