@@ -10,12 +10,17 @@ from PIL import Image
 
 from gan_env import ConfigError, DataError, GANVectorEnv, evaluator
 from gan_env.evaluate import main, tables
-from gan_env.evaluator import EvaluateOptions, Evaluator, load_reference
+from gan_env.evaluator import EvaluateOptions, Evaluator, in_loop_measure, load_reference
 from gan_env.gan.data import Dataset
+from gan_env.gan.dataset import decode
 from gan_env.gan.saved import save_generators
-from gan_env.metrics.published import FID_DIMENSION, KID_SUBSET
+from gan_env.metrics.diversity import coverage_and_density, neighbour_radii
+from gan_env.metrics.features import ClassifierFeatures
+from gan_env.metrics.frechet import FrechetDistance
+from gan_env.metrics.published import FID_DIMENSION, KID_SUBSET, Reference
 from gan_env.metrics.weights import WeightsError
 
+CPU = torch.device("cpu")
 STAND_IN = "random-stand-in"  # conftest registers it
 HARDLY: dict[str, Any] = {"num_decisions": 1, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -153,6 +158,20 @@ def test_every_number_says_which_real_images_it_is_against(
     notes = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if " samples" in line]
     ends = {name: note.split(" samples")[1] for names, note in notes for name in names.split(", ")}
     assert ends == {name: f" against {label}" if label else "" for name, label in expected.items()}
+
+
+def test_coverage_takes_as_many_real_images_as_there_are_samples_and_frechet_takes_all(tmp_path: Path) -> None:
+    noise = torch.randint(256, (140, 1, 28, 28), generator=torch.Generator().manual_seed(0)).byte()
+    images, generated = noise[:80], noise[80:]
+    images[60:] //= 4  # dark ones, which no sample resembles
+    metrics = ["frechet", "coverage"]
+    numbers = in_loop_measure(Reference(images, "noise", tmp_path), metrics, 60, CPU).compute(generated)
+
+    real, fake = (ClassifierFeatures(CPU, channels=1)(decode(x)) for x in (images, generated))
+    coverage, density = coverage_and_density(fake[None], real[None, :60], neighbour_radii(real[None, :60]))
+    frechet = FrechetDistance([real])(fake[None], torch.tensor([0]))
+    expected = {"frechet": frechet.item(), "coverage": coverage.item(), "density": density.item()}
+    assert numbers == pytest.approx(expected, rel=1e-3)
 
 
 def test_in_loop_metrics_can_be_against_training_images_too(image_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
