@@ -31,8 +31,8 @@ def found(path: Path) -> FoundWeights:
     return FoundWeights(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def pictures(count: int, seed: int = 0, channels: int = 3, brightest: int = 256) -> Tensor:
-    shape, generator = (count, channels, 16, 16), torch.Generator().manual_seed(seed)
+def pictures(count: int, seed: int = 0, channels: int = 3, brightest: int = 256, side: int = 16) -> Tensor:
+    shape, generator = (count, channels, side, side), torch.Generator().manual_seed(seed)
     return torch.randint(0, brightest, shape, generator=generator, dtype=torch.uint8)
 
 
@@ -294,11 +294,13 @@ def test_equal_images_have_no_diversity_and_varied_ones_have_some(trunk: Path) -
     assert 0 < little < much
 
 
-def test_pairs_are_neighbours_and_an_odd_image_is_left(trunk: Path) -> None:
-    network, images = lpips_network(found(trunk), CPU), pictures(5)
-    enlarged = torch.nn.functional.interpolate(images.float() / 127.5 - 1, size=(64, 64), mode="bilinear")
+@pytest.mark.parametrize(("side", "seen"), [(16, 64), (96, 96)])
+def test_pairs_are_neighbours_and_an_odd_image_is_left(trunk: Path, side: int, seen: int) -> None:
+    """Small images are enlarged, others are seen as they are."""
+    network, images = lpips_network(found(trunk), CPU), pictures(5, side=side)
+    x = torch.nn.functional.interpolate(images.float() / 127.5 - 1, size=(seen, seen), mode="bilinear")
     with torch.no_grad():
-        expected = torch.stack([network(enlarged[i : i + 1], enlarged[i + 1 : i + 2]) for i in (0, 2)]).mean()
+        expected = torch.stack([network(x[i : i + 1], x[i + 1 : i + 2]) for i in (0, 2)]).mean()
     assert lpips_diversity(images, network, CPU) == pytest.approx(expected.item(), rel=1e-5)
     with pytest.raises(ConfigError, match="at least 2"):
         lpips_diversity(images[:1], network, CPU)
