@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from baselines import contact_sheet
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
@@ -146,26 +147,29 @@ def test_without_a_folder_the_next_free_one_is_taken(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     policy: PolicyOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed when TensorBoard has a decision that the checkpoint doesn't have yet, which must not be there twice."""
     whole = make(tmp_path / "whole", policy=policy)
     whole.train()
-    step = Rollout.step
+    grid = GANRun._grid
 
-    def killed(self: Rollout) -> None:
-        if self.decision == 2:
+    def killed(self: GANRun, writer: SummaryWriter) -> None:
+        grid(self, writer)
+        if self.rollout.decision == 3:
+            writer.flush()
             raise KeyboardInterrupt
-        step(self)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Rollout, "step", killed)
+        patch.setattr(GANRun, "_grid", killed)
         make(tmp_path / "killed", policy=policy).train()
     assert not (tmp_path / "killed/summary.json").exists()
     resumed = make(tmp_path / "killed", policy=policy)
     resumed.train()
     for name in ("decisions.csv", "summary.json", "generator.safetensors", "samples/updates_0000006.png"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    events = EventAccumulator(str(tmp_path / "killed/tensorboard/seed_5"))
+    events = EventAccumulator(str(tmp_path / "killed/tensorboard/seed_5"), size_guidance={"images": 0})
     events.Reload()
-    assert [event.step for event in events.Scalars("run/log_metric")] == [0, 2, 4, 6, 8]
+    for found in (events.Scalars("run/log_metric"), events.Images("samples")):
+        assert [event.step for event in found] == [0, 2, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
