@@ -1,9 +1,15 @@
 """Saved generators: the same samples without the data, and refusals."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from gan_env import DataError, GANVectorEnv
 from gan_env.gan.saved import _PART, load_generators, save_generators
@@ -64,8 +70,67 @@ def test_a_bad_file_is_named(path: Path, damage: str) -> None:
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:200])
     else:
-        from safetensors.torch import save_file
-
         save_file({"weights": torch.zeros(2)}, path)
     with pytest.raises(DataError, match=r"generator\.safetensors can't be read .* train again"):
         load_generators(path, CPU)
+
+
+def parts(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a file."""
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["generators"]), {name: file.get_tensor(name) for name in ("weights", "keys")}
+
+
+def write(path: Path, header: Any, tensors: dict[str, Tensor]) -> None:
+    save_file(tensors, path, {"generators": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"sizes": [1]}, "sizes="),
+        ({"sizes": {"width": "8"}}, "sizes.width="),
+        ({"sizes": {"architecture": "mpl"}}, "architecture="),
+        ({"sample_shape": None}, "sample_shape="),
+        ({"sample_shape": [1, 0, 0], "sizes": {"architecture": "resnet"}}, "sample_shape="),
+        ({"sample_shape": [3]}, "weights="),
+        ({"datasets": 3}, "datasets="),
+        ({"datasets": ["ring", "grid"]}, "weights="),
+        ({"data_root": None}, "data_root="),
+        ({"crashed": [False]}, "crashed="),
+    ],
+)
+def test_a_header_that_is_damaged_or_does_not_fit_is_told(path: Path, change: dict[str, Any], named: str) -> None:
+    header, tensors = parts(path)
+    write(path, header | change, tensors)
+    with pytest.raises(DataError, match=rf"generator\.safetensors can't be read .*{named}.* train again"):
+        load_generators(path, CPU)
+
+
+@pytest.mark.parametrize("lacking", ["sizes", "sample_shape", "datasets", "data_root", "header"])
+def test_a_header_that_lacks_something_is_told(path: Path, lacking: str) -> None:
+    header, tensors = parts(path)
+    header.pop(lacking, None)
+    write(path, [] if lacking == "header" else header, tensors)
+    with pytest.raises(DataError, match=rf"generator\.safetensors can't be read .*{lacking}.* train again"):
+        load_generators(path, CPU)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("weights", lambda x: x[:, :-5]), ("weights", Tensor.int), ("keys", lambda x: x[:2]), ("keys", Tensor.float)],
+)
+def test_tensors_that_are_not_those_of_the_header_are_told(
+    path: Path, name: str, damage: Callable[[Tensor], Tensor]
+) -> None:
+    header, tensors = parts(path)
+    write(path, header, tensors | {name: damage(tensors[name]).contiguous()})
+    with pytest.raises(DataError, match=rf"can't be read .*{name}=.*, as its header has it.* train again"):
+        load_generators(path, CPU)
+
+
+def test_files_of_before_tell_of_no_crashes(path: Path) -> None:
+    header, tensors = parts(path)
+    del header["crashed"]
+    write(path, header, tensors)
+    assert load_generators(path, CPU).crashed == (False, False, False)

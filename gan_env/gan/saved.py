@@ -7,13 +7,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_env.config import replace
+from gan_env.config import replace, require
 from gan_env.files import write_atomically
 from gan_env.gan.dataset import DataError
 from gan_env.gan.population import Population
@@ -96,19 +97,33 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             header = json.loads((file.metadata() or {})["generators"])
-            weights, keys = file.get_tensor("weights"), file.get_tensor("keys")
-            blank = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
-            return SavedGenerators(
-                sizes=replace(blank, header["sizes"], "sizes."),
-                sample_shape=tuple(header["sample_shape"]),
-                datasets=tuple(header["datasets"]),
-                data_root=header["data_root"],
-                weights=weights,
-                keys=keys,
-                crashed=tuple(header.get("crashed", [False] * len(keys))),  # files of before have none
-            )
+            return _checked(header, file.get_tensor("weights"), file.get_tensor("keys"))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(
             f"{path} can't be read as saved generators ({type(error).__name__}: {error}): expected a file that "
             f"`python baselines/train_gan.py` wrote; train again"
         ) from error
+
+
+def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
+    """What a file holds, where its parts are of their types and fit each other.
+
+    Raises:
+        KeyError: something is missing.
+        ConfigError: something is not as `save_generators` writes it.
+    """
+    require(isinstance(header, dict), "header", header, "names and values")
+    sizes = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
+    none = (False,) * keys.numel()  # files of before don't tell of crashes
+    blank = SavedGenerators(sizes, (), (), "", weights, keys, none)
+    given = {name: header[name] for name in ("sizes", "sample_shape", "datasets", "data_root")}
+    saved = replace(blank, given | {"crashed": header.get("crashed", none)})
+    shape, rows = saved.sample_shape, len(saved.datasets)
+    require(min(shape, default=0) > 0, "sample_shape", shape, "positive sides")
+    network, _ = build_networks(shape, saved.sizes)
+    expected = {"weights": (torch.float32, (rows, network.size)), "keys": (torch.int64, (rows,))}
+    for name, tensor in (("weights", weights), ("keys", keys)):
+        found = tensor.dtype, tuple(tensor.shape)
+        require(found == expected[name], name, found, f"{expected[name]}, as its header has it")
+    require(len(saved.crashed) == rows, "crashed", saved.crashed, f"{rows} entries, as there are rows")
+    return saved
