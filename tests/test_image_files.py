@@ -191,6 +191,21 @@ def test_a_truncated_image_is_refused_by_name(ten: Path, save: Save, kind: str) 
         image_folder(str(ten), 8)
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [b"\x01\x1a\x00\x02", b"\x01\x0d\x00\x05", b"\x01\x01\x00\x05"],
+    ids=["a number as text", "a fraction for a name", "a fraction for a height"],
+)
+def test_a_photograph_with_damaged_exif_is_refused_by_name(ten: Path, damaged: bytes) -> None:
+    """One byte of the resolution's tag and type is another: PIL fails when it turns the picture upright."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0  # orientation and resolution, a fraction: type 5
+    path = ten / "bad.jpg"
+    flat((0, 0, 0)).save(path, exif=exif.tobytes().replace(b"\x01\x1a\x00\x05", damaged))
+    with pytest.raises(DataError, match=rf"{path} can't be read .*\. Replace or remove it"):
+        image_folder(str(ten), 8)
+
+
 @pytest.mark.parametrize("content", ["<html>Not found</html>", ""])
 def test_a_file_that_is_no_image_is_refused_by_name(ten: Path, content: str) -> None:
     (ten / "page.png").write_text(content)

@@ -287,5 +287,5 @@ def _decoding(name: str, remedy: str) -> Iterator[None]:
     """Names the picture that can't be read, and what to do about it."""
     try:
         yield
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all are PIL's
+    except Exception as error:  # PIL's errors for a bad picture have no common class
         raise DataError(f"{name} can't be read ({error}). {remedy}") from error
