@@ -1,5 +1,6 @@
 """Annealing schedules: pure functions of progress, and `AnnealedScheduler` that gives them their usual interface."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -69,7 +70,7 @@ class AnnealedScheduler:
         require(schedule_type in SCHEDULES, "schedule_type", schedule_type, f"one of {sorted(SCHEDULES)}")
         self.schedule_type = schedule_type
         self.decay_rate = DECAY_RATES.get(schedule_type, 1.0) if decay_rate is None else decay_rate
-        require(self.decay_rate > 0, "decay_rate", decay_rate, "more than 0")
+        require(0 < self.decay_rate < math.inf, "decay_rate", decay_rate, "more than 0, finite")
         plateaus = schedule_type != "step" or round(self.decay_rate) >= 2
         require(plateaus, "decay_rate", decay_rate, "at least 2 plateaus")
         require(0 < until <= 1, "until", until, "a share of the run, more than 0 and at most 1")
@@ -79,13 +80,15 @@ class AnnealedScheduler:
         """The value after `epoch` of `total_epochs`: `initial` at 0, `final` at the share `until` of them and after.
 
         Raises:
-            ConfigError: a geometric schedule with an end that is not positive, or no epochs.
+            ConfigError: an end that is not finite, or in a geometric schedule not positive; no epochs.
         """
         require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
         return float(self.values(epoch / total_epochs, initial, final))
 
     def values(self, progress: ArrayLike, initial: float, final: float) -> Floats:
         """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
+        finite = math.isfinite(initial) and math.isfinite(final)
+        require(finite, "initial, final", (initial, final), "two finite ends")
         if self.schedule_type in _POSITIVE:
             ends = f"two positive ends for a {self.schedule_type} schedule (linear, cosine and power take zero)"
             require(initial > 0 and final > 0, "initial, final", (initial, final), ends)

@@ -188,10 +188,18 @@ def test_steps_with_a_single_plateau_are_refused(plateaus: float) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
-def test_a_decay_rate_that_is_not_positive_is_refused(name: str, rate: float) -> None:
-    with pytest.raises(ConfigError, match=f"decay_rate={rate}.*more than 0"):
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
+def test_a_decay_rate_that_is_not_positive_and_finite_is_refused(name: str, rate: float) -> None:
+    with pytest.raises(ConfigError, match=f"decay_rate={rate}.*more than 0, finite"):
         AnnealedScheduler(name, rate)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_ends_that_are_not_finite_are_refused(name: str, bad: float) -> None:
+    for ends in ((1.0, bad), (bad, 1.0)):
+        with pytest.raises(ConfigError, match=rf"initial, final=\(.*{bad}.*\).*expected two finite ends"):
+            AnnealedScheduler(name).get_value(1, 10, *ends)
 
 
 @pytest.mark.parametrize("until", [0.0, -0.5, 1.01, math.nan])
