@@ -159,10 +159,9 @@ class Reference:
     def _cached(
         self, count: int, made_by: Sequence[str], compute: Callable[[], dict[str, Tensor]]
     ) -> dict[str, Tensor]:
-        """What is computed from the first images, kept under the hash of these, of how they are seen, and by what."""
+        """What is computed from the first images, kept under the hash of these and of what it is made by."""
         images = self.images[:count]
-        how = f"side {images.shape[-1]}, {images.shape[1]} channels as RGB, resized by the network"
-        key = fingerprint(images, self.described(len(images)), how, *made_by)
+        key = fingerprint(images, self.described(len(images)), *made_by)
         return cached(self.cache, f"reference-{made_by[0]}-{made_by[1]}", key, compute)
 
 

@@ -1,7 +1,7 @@
 """Features of reference images and their statistics, computed once and kept in a cache.
 
-A cache file is named by a hash of all that its contents depend on: the images' bytes, their split and preprocessing,
-and the extractor with its weights.
+A cache file is named by a hash of all that its contents depend on: the images' bytes and shape, their split, and the
+extractor with its weights. How images are made ready for the extractor is a matter of `VERSION`.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from torch import Tensor
 from gan_env.files import write_atomically
 
 VERSION = 2
-"""To be raised when what is written changes."""
+"""To be raised when what is written changes, or how it is computed."""
 
 
 def fingerprint(*parts: str | Tensor) -> str:
