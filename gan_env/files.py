@@ -3,8 +3,9 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gan_env.config import ConfigError
 
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
+_LEFT_S = 24 * 3600.0  # without a byte, after which nobody writes to a file any more
 
 
 @contextmanager
@@ -48,6 +50,21 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def remove_left_parts(folder: Path, names: str) -> None:
+    """Removes the parts of files that processes left when they were killed: those not written to for a day.
+
+    Whether its process is there can't be asked: folders are shared by machines and by containers.
+
+    Args:
+        folder: of the files; it needn't be there.
+        names: pattern of their names.
+    """
+    for part in folder.glob(f".part-*-{names}"):
+        with suppress(OSError):  # another process may have been quicker, and some folders are only to be read
+            if time.time() - part.stat().st_mtime > _LEFT_S:
+                part.unlink()
 
 
 def load_checkpoint(path: Path) -> Any:

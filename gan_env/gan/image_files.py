@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from gan_env.files import write_atomically
+from gan_env.files import remove_left_parts, write_atomically
 from gan_env.gan.dataset import DataError, Dataset, open_or_download
 
 VERSION = 1
@@ -229,11 +229,12 @@ def load_pictures(
     Raises:
         DataError: a picture can't be read, or the cache can't be written or read.
     """
-    pools = {}
+    pools, folder = {}, Path(data_root).resolve() / "gan_env_cache"
+    remove_left_parts(folder, f"{name}-*.npy")  # as large as the pool, and never written to again
     for part in ("train", "held_out"):
         key = repr((VERSION, part, image_size, [_fingerprint(path) for path in sources]))
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = Path(data_root).resolve() / "gan_env_cache" / f"{name}-{digest}.npy"
+        path = folder / f"{name}-{digest}.npy"
         if not path.exists():
             title = f"{name}, {part} part, {image_size} x {image_size}"
             _write_pool(path, open_part(part), image_size, part == "train", title)
