@@ -146,7 +146,7 @@ class Evaluator:
         images = len(saved.sample_shape) == 3
         require(images, "RUN", str(folder), "a run on images; for 2-D points see the metrics in its summary.json")
         rows = len(saved.weights)
-        alike = len(set(saved.datasets)) == 1 and len(saved.datasets) == rows
+        alike = len(set(saved.datasets)) == 1
         require(alike, f"data sets of {folder}", saved.datasets, f"one for all {rows} generators of a file")
         numbers: dict[str, dict[str, Any]] = {}
         root = self.options.data_root or saved.data_root
