@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.readout import RATES_REPLAY, REPLAY, controller_of
+from agents.readout import controller_of
 from agents.study_options import BASE, BEST, HELD_OUT
 from agents.wording import BETTER, compared, other_intervals, over, schedule, shown, verdict
 from baselines.oracle import AGAIN
@@ -157,8 +157,7 @@ def _seeds(learned: str, row: dict[str, Any]) -> str:
 
 def _others(rows: dict[str, dict[str, Any]], learned: str) -> list[str]:
     """Which other policies are better than the tuned schedule; one training of a controller is no verdict."""
-    left_out = (learned, learned + REPLAY, learned + RATES_REPLAY, BEST, "oracle")
-    others = [name for name in _decided(rows) if name not in left_out]
+    others = [name for name in _decided(rows) if name not in (learned, BEST, "oracle")]
     better = [name for name in others if verdict(rows[name]["gain"]) > 0]
     if not better:
         return ["No other policy is shown to be better than the tuned schedule."]

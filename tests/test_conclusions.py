@@ -171,6 +171,16 @@ def test_of_the_other_policies_one_training_is_no_verdict() -> None:
     assert "for their number: rule (" in text and "sac" not in text
 
 
+def test_the_learned_policy_s_own_read_out_is_among_the_others() -> None:
+    made = summary(interval(0.1, 0.05, 0.15))
+    rows = {"ppo": row(interval(0.1, 0.05, 0.15), trained=True, seeds=3, **SPREAD)}
+    rows["ppo_rates_replay"] = row(interval(0.2, 0.1, 0.3), trained=False, seeds=3)
+    made["settings"]["held_out"]["policies"] |= rows
+    text = "\n".join(conclusions(made))
+    assert "Of the 3 other policies, these are better" in text
+    assert "for their number: ppo_rates_replay (+0.200 [+0.100, +0.300])." in text
+
+
 def test_a_read_out_of_one_training_is_no_verdict_either() -> None:
     """What a controller corrects was tuned, and not trained."""
     better = interval(0.1, 0.05, 0.15)

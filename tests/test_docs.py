@@ -14,9 +14,7 @@ REPORTS = {
     "Points, where all choose their start": "points_free",
     "Points, where knobs start at given values": "points",
     "Points, with five times the training": "points_long",
-    "Fashion-MNIST at 14x14": "fashion_mnist_14",
     "Fashion-MNIST at 16x16": "fashion_mnist",
-    "Fashion-MNIST at 16x16, once more": "fashion_mnist_again",
 }
 """By heading of docs/studies.md."""
 
