@@ -52,7 +52,8 @@ def test_every_kind_of_field_reaches_the_training_script() -> None:
 
 
 def test_a_base_reaches_the_training_script() -> None:
-    base = {"kind": "rates", "knobs": {"lr_g": {"kind": "step", "initial": 0.001, "decay_rate": 4.0}}, "until": 0.5}
+    rates = {"kind": "step", "initial": 0.001, "final": 0.01, "decay_rate": 4.0}
+    base = {"kind": "rates", "knobs": {"lr_g": rates}, "until": 0.5}
     register_presets()
     with initialize_config_dir(CONFIGS, version_base=None):
         config = compose("train_ppo", [f"++base={hydra_text(base)}"])
