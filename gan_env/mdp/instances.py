@@ -89,7 +89,7 @@ class InstanceSet:
             require(0 <= choice < len(self), "options['instance']", choice, f"0 to {len(self) - 1}")
             return self.instances[choice]
         given = vars(choice) if isinstance(choice, Instance) else choice
-        instance = replace(self.instances[0], given, "options.instance.")  # types too
+        instance = replace(self.instances[0], given, "options.instance.")  # checks types as well
         require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
         require(instance.num_samples >= 2, "instance.num_samples", instance.num_samples, "at least 2")
         sizes = f"2 to {self.max_batch} (the upper end of instances.batch_size)"
