@@ -21,9 +21,8 @@ def require_origin(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an older version made it, or an environment with other rows or options.
     """
-    made_by = state.get("origin")
-    require(isinstance(made_by, Mapping), "state", sorted(state), "a snapshot of this version: start the run anew")
-    assert made_by is not None
+    require("origin" in state, "state", sorted(state), "a snapshot of this version: start the run anew")
+    made_by = state["origin"]
     for name in sorted(own.keys() | made_by.keys()):
         there, here = made_by.get(name), own.get(name)
         require(there == here, f"{name} of the snapshot", there, f"{here!r}, as here: make the same environment")
