@@ -239,6 +239,9 @@ def _break_even(learned: str, name: str, found: dict[str, Any]) -> str:
     if verdict(gain) < 0:
         return f"{learned} ends worse than {name} ({shown(gain)}): there is nothing by which training it is paid back."
     numbers = f"{saved['value']:.0f} [{saved['ci95'][0]:.0f}, {saved['ci95'][1]:.0f}] GAN updates a run"
+    if saved["ci95"][0] > 0 and verdict(saved) == 0:
+        low, high = saved["t95"]
+        numbers += f" ([{low:.0f}, {high:.0f}] by a t-test, as trainings and tunings are few)"
     start = f"On the way to the metric that {name} ends at, {learned} saves {numbers}"
     if found["runs"] is None:
         return f"{start}: not shown to be above 0, so that training it pays off is not shown."

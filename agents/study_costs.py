@@ -8,7 +8,7 @@ import numpy as np
 from agents.readout import controller_of
 from agents.study import Study
 from agents.study_scores import arranged, compare_with, updates_needed
-from baselines.intervals import stratified_gain
+from agents.wording import verdict
 from baselines.rollout import Episodes
 
 
@@ -57,7 +57,7 @@ def break_even(
 
     Returns:
         `gain` over the opponent, `saved_per_run`, `extra_training` and `runs`: null where the controller is shown to
-        end worse, or the interval of what it saves isn't above 0.
+        end worse, or isn't shown to save anything; see `agents.wording.verdict`.
     """
     found = {}
     for name in opponents:
@@ -68,10 +68,10 @@ def break_even(
             np.minimum(arranged(updates_needed(played[who], target, budget), instances), budget)
             for who in (learned, name)
         )
-        saved = stratified_gain(mine, theirs)
+        saved = compare_with(mine, theirs)["gain"]
         mine_took, theirs_took = (rows[who]["found_gan_updates"] or 0.0 for who in (learned, name))
         extra = mine_took - theirs_took
-        pays = saved["ci95"][0] > 0 and gain["ci95"][1] >= 0
+        pays = verdict(saved) > 0 and verdict(gain) >= 0
         runs = max(0, int(np.ceil(extra / saved["value"]))) if pays else None
         found[name] = {"gain": gain, "saved_per_run": saved, "extra_training": extra, "runs": runs}
     return found

@@ -222,6 +222,14 @@ def test_when_training_has_paid_for_itself(runs: int, words: str) -> None:
     assert any(words in sentence for sentence in conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))
 
 
+def test_what_is_saved_by_the_bootstrap_alone_is_said_with_the_t_test() -> None:
+    saved = interval(50, 25, 75) | {"t95": (-268.0, 368.0)}
+    found = {"runs": None, "saved_per_run": saved, "gain": interval(0, -1, 1)}
+    text = "\n".join(conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))
+    numbers = "50 [25, 75] GAN updates a run ([-268, 368] by a t-test, as trainings and tunings are few)"
+    assert f"{numbers}: not shown to be above 0" in text
+
+
 def test_against_what_is_better_there_is_nothing_to_be_paid_back() -> None:
     found = {"runs": None, "saved_per_run": interval(5, 1, 9), "gain": interval(-0.2, -0.3, -0.1)}
     text = "\n".join(conclusions(summary(interval(1, 0, 2), break_even={"fixed": found})))

@@ -51,12 +51,28 @@ def test_a_controller_that_ends_worse_pays_nothing_back_however_fast_it_is(ends:
     assert found["runs"] == expected
 
 
+def test_a_controller_that_few_trainings_don_t_show_to_end_worse_pays_back() -> None:
+    """Trainings end 0.1 and 0.2 behind: a bootstrap of two calls that worse, the t-test, and so the report, doesn't."""
+    mine = [episodes([[*FAST[:4], end]] * 2) for end in (-1.9, -1.8)]
+    found = break_even({"ppo": mine, "fixed": runs(SLOW, SLOW)}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
+    assert found["gain"]["ci95"][1] < 0 < found["gain"]["t95"][1]
+    assert found["runs"] == 14
+
+
 def test_what_is_not_shown_to_be_saved_pays_nothing_back() -> None:
     """One run saves 75 updates, the other loses 50."""
     mine = runs(FAST, SLOW)
     theirs = runs(SLOW, [0.0, -1.0, -2.0, -2.0, -2.0])
     found = break_even({"ppo": mine, "fixed": theirs}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
     assert np.sign(found["saved_per_run"]["ci95"]).tolist() == [-1, 1]
+    assert found["runs"] is None
+
+
+def test_what_few_trainings_don_t_show_to_be_saved_pays_nothing_back() -> None:
+    """One saves 75 updates in every run, the other 25: a bootstrap of two calls that above 0, the t-test doesn't."""
+    mine = [episodes([FAST] * 2), episodes([[0.0, -1.0, -1.5, -2.0, -2.0]] * 2)]
+    found = break_even({"ppo": mine, "fixed": runs(SLOW, SLOW)}, ROWS, "ppo", ["fixed"], 1, 100)["fixed"]
+    assert found["saved_per_run"]["ci95"] == (25, 75)
     assert found["runs"] is None
 
 
