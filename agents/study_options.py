@@ -1,6 +1,9 @@
 """What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,19 @@ from omegaconf import OmegaConf
 
 from agents.controllers import check_script
 from agents.readout import RATES_REPLAY, REPLAY
+from agents.training import RunOptions
+from agents.worker import env_fields, training_options
 from baselines.options import CONFIGS, FREE, differences, load_policy
-from baselines.search_spaces import SPACES
+from baselines.search_spaces import SPACES, usual
+from gan_env import DataError
 from gan_env.config import ConfigError, env_config, replace, require, to_dict
 
 BASE = "_base"
 """Suffix of the name under which what a controller corrects plays by itself."""
 SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react."""
+_OF_CONTROLLERS = (REPLAY, RATES_REPLAY, BASE)
+"""Suffixes of the names of what plays beside a controller."""
 BEST = "best_schedule"
 """The tuned schedule, which everything is compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
@@ -140,11 +148,13 @@ class StudyOptions:
         for kind in self.tuned:
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
         require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
-        sizes = {"instances": self.instances}
-        sizes |= {f"settings.{n}.instances": s.instances for n, s in self.elsewhere.items() if s.instances}
-        for name, size in sizes.items() if self.env else ():
+        if self.env:
             there = env_config(**self.env).instances.test_size
-            require(size <= there, name, size, f"at most {there}, the environment's test_size")
+            expected = f"at most {there}, the environment's test_size"
+            require(self.instances <= there, "instances", self.instances, expected)
+        for name in ("tuned", "policies"):
+            listed = getattr(self, name)
+            require(len(set(listed)) == len(listed), name, listed, "each name once")
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
@@ -162,9 +172,11 @@ class StudyOptions:
     def _check_controllers(self) -> None:
         mains = [name for name, c in self.active.items() if c.varies is None]
         require(bool(mains), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
-        clash = sorted({"oracle", *self._others()} & self.controllers.keys())
-        require(not clash, "controllers", clash, "names that no other policy has")
-        everywhere = [HELD_OUT, *self.settings]
+        counts = Counter(["oracle", *self._others(), *self.controllers])
+        clash = sorted(name for name, count in counts.items() if count > 1)
+        besides = ", ".join(f"NAME{suffix}" for suffix in _OF_CONTROLLERS)
+        require(not clash, "controllers", clash, f"names that no other policy has, those of {besides} included")
+        elsewhere, everywhere = self.elsewhere, [HELD_OUT, *self.settings]
         for name, controller in self.active.items():
             original = controller.varies
             require(original in (None, *mains), f"controllers.{name}.varies", original, f"null or one of {mains}")
@@ -172,12 +184,14 @@ class StudyOptions:
             require(beside in (None, *others), f"controllers.{name}.beside", beside, f"null or one of {others}")
             for setting in controller.settings:
                 require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
-            played = not controller.settings or HELD_OUT in controller.settings
-            require(played, f"controllers.{name}.settings", controller.settings, f"{HELD_OUT} among them, or none")
+            wanted = [HELD_OUT, *(place for place, there in elsewhere.items() if name in there.policies)]
+            played = not controller.settings or set(wanted) <= set(controller.settings)
+            expected = f"{', '.join(wanted)} among them (where it is named, it plays), or none"
+            require(played, f"controllers.{name}.settings", controller.settings, expected)
 
     def _others(self) -> list[str]:
         """Names of what plays and is no controller: policies, tuned opponents, read-outs and bases of controllers."""
-        of_controllers = [name + suffix for name in self.controllers for suffix in (REPLAY, RATES_REPLAY, BASE)]
+        of_controllers = [name + suffix for name in self.controllers for suffix in _OF_CONTROLLERS]
         return [*self.policies, *map(opponent_name, self.tuned), *of_controllers]
 
     @property
@@ -220,7 +234,8 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
     """What a study's cells rest on, if it goes on with these options: what it has had so far, and what is new.
 
     More may be added to a study: controllers, settings, policies, seeds, an oracle. What it has had stays as it was,
-    also where it was taken out and is put back, but for where and how it runs (`FREE`).
+    also where it was taken out and is put back, but for where and how it runs (`FREE`). That includes what files in
+    configs/ say of policies, of those that searches begin with, and of hyperparameters.
 
     Args:
         there: what this function gave when the study was last started; empty: it is new.
@@ -232,6 +247,7 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
     """
     now = _fixed(here)
     kept = {key: value for key, value in there.items() if key in now}  # of an older version: fixed then, free now
+    kept = {part: there.get(part, {}) for part in _GROWING} | kept  # or not known then
     found = differences(kept, now, _GROWING) if there else {}
     other = [text for name, text in found.items() if not name.endswith(FREE)]  # the study's own or a setting's
     if other:
@@ -245,16 +261,40 @@ def go_on(there: dict[str, Any], here: StudyOptions, folder: Path) -> dict[str, 
 def _fixed(options: StudyOptions) -> dict[str, Any]:
     """What may not change in a study that is there, as JSON has it; all defaults are filled in."""
     kept = {key: value for key, value in to_dict(options).items() if key not in _FREE}
-    policies = {name: load_policy(name) for name in options.policies}
     parts: dict[str, dict[str, Any]] = {"controllers": {**options.listed}, "settings": {**options.elsewhere}}
+    kinds = [*options.tuned, *(c.base for c in options.active.values() if c.base)]
+    searched = [name for kind in kinds for name in usual(kind)]
+    parts["policies"] = {name: load_policy(name) for name in (*options.policies, *searched)}
+    parts["agents"] = {name: training(options, name).agent for name in options.active}
     fixed = {
         part: {name: {k: v for k, v in to_dict(entry).items() if k not in _FREE} for name, entry in entries.items()}
-        for part, entries in (parts | {"policies": policies}).items()
+        for part, entries in parts.items()
     }
     return dict(json.loads(json.dumps(kept | fixed)))
 
 
-_GROWING = ("controllers", "settings", "policies")  # entries may be added, or taken out
+def training(options: StudyOptions, name: str) -> RunOptions:
+    """What training a controller takes: fields of its script, hyperparameters among them.
+
+    Raises:
+        ConfigError: it can't be trained.
+    """
+    controller = options.active[name]
+    env = options.changed_env(controller.env, controller.training)
+    with named(f"controllers.{name}"):
+        return training_options(controller.script, [*controller.arguments, *env_fields(env)])
+
+
+@contextmanager
+def named(key: str, hint: str = "") -> Iterator[None]:
+    """Lets errors say which option they are about."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{key}: {error}{hint}") from error
+
+
+_GROWING = ("controllers", "settings", "policies", "agents")  # entries may be added, or taken out
 _FREE = (
     "folder", "policies", "tuned", "tunings", "oracle_runs", "workers", "seeds", "beside", "settings", "target",
     "notes",

@@ -100,11 +100,16 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
 }
 
 
+def usual(kind: str) -> tuple[str, ...]:
+    """Names in configs/policy/ of what a search of a kind begins with."""
+    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+
+
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
     """What a search begins with: constants at initial values and the usual schedules, or the published parameters."""
     if kind in ("schedule", "rates"):
-        tuned, names = (rate_knobs(env), USUAL + USUAL_RATES) if kind == "rates" else (env.knobs.controlled, USUAL)
-        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in names]
+        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
+        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in usual(kind)]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}

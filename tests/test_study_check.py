@@ -35,7 +35,8 @@ def check(folder: Path, **options: Any) -> None:
 def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
     controllers = {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000, "arguments": ["agent.rollouts=3"]}}
     knobs = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"]}
-    settings = {"far": {"env": {"datasets": ["ring"]}}, "other": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}
+    other = {"env": {"loss": "least_squares"}, "policies": ["fixed"]}  # with which ADA's rule has no meaning
+    settings = {"far": {"env": {"datasets": ["ring"]}}, "other": other}
     tuned = ("schedule", "rates", "r3gan", "ada")
     check(tmp_path, controllers=controllers, env=knobs, settings=settings, tuned=tuned, budget=10_000_000)
 
@@ -45,7 +46,20 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
     [
         ({"env": {"knobs": ["r1"]}, "policies": ("fixed", "diffusion")}, "policies: diffusion: .*instance_noise"),
         ({"settings": {"far": {"env": {"instances": {"lr_q": 1}}}}}, "settings.far: .*lr_q.*'~settings.far'"),
-        ({"settings": {"far": {"env": {"knobs": ["r1"]}}}}, r"settings.far, where ppo plays: env.knobs=\('r1',\)"),
+        (
+            {"settings": {"far": {"env": {"knobs": ["instance_noise", "augment", "r1", "lr_g"]}}}},
+            r"settings.far, where ppo plays: env.knobs=\('instance_noise', .*'lr_g'\)",
+        ),
+        (
+            {"settings": {"far": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}},
+            r"settings.far: best_schedule: .*controlled knobs \['r1'\].*'~settings.far'",
+        ),
+        (
+            {"settings": {"far": {"env": {"loss": "least_squares"}}}, "policies": ("fixed", "ada")},
+            "settings.far: ada: env.loss='least_squares'",
+        ),
+        ({"settings": {"far": {"instances": 1000}}}, "settings.far: instances=1000 .*at most 256"),
+        ({"settings": {"far": {"env": {"instances": {"test_size": 3}}}}}, "settings.far: instances=48 .*at most 3"),
         (
             {"settings": {"far": {"env": {"action_mode": "absolute"}}}},
             "settings.far.*'delta', which it is trained",
@@ -57,6 +71,10 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
         (
             {"controllers": {"ppo": {"seeds": 1, "base": "schedule", "base_updates": 3}}},
             "controllers.ppo.base_updates=3 .*at least .*re-scoring",
+        ),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000}}},
+            r"controllers.ppo.base: rates: .*one of \['lr_g', 'lr_d'\]",
         ),
         ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
         (
@@ -72,6 +90,30 @@ def test_what_can_t_be_is_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         check(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"updates_per_decision": 100}, "env.num_decisions x env.updates_per_decision=1200 .*600 GAN updates a run"),
+        ({"instances": {"seed": 5}}, "env.instances=.*as all policies have.*`training`"),
+        ({"datasets": ["ring"]}, r"env.datasets=\['ring'\] .*as all policies have"),
+        ({"metric_samples": 64}, "env.metric_samples=64 .*expected 32, as all policies have"),
+        ({"knobs": ["augment", "r1", "lr_g"]}, r"controllers.ppo.env.knobs=\['lr_g'\] .*tuned in too"),
+    ],
+)
+def test_a_controller_plays_the_game_of_all_policies(tmp_path: Path, env: dict[str, Any], message: str) -> None:
+    """Neither longer runs, nor other instances, nor another judge, nor knobs that schedules can't move."""
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path, controllers={"ppo": {"seeds": 1, "env": env}})
+
+
+def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_path: Path) -> None:
+    """As ablations do: half as many decisions of twice the length, fewer knobs, a reward of its own."""
+    own = {"num_decisions": 6, "updates_per_decision": 100, "knobs": ["r1"], "reward": {"final_log": 1.0}}
+    ppo = {"seeds": 1, "env": own, "training": {"datasets": ["ring"], "instances": {"seed": 5}}}
+    more = {"seeds": 1, "varies": "ppo", "env": {"knobs": ["r1", "lr_g"]}}
+    check(tmp_path, controllers={"ppo": ppo, "more": more}, budget=10_000_000)
 
 
 def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:

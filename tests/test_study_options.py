@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from agents import study_options
 from agents.study_options import StudyOptions, go_on
+from agents.training import RunOptions
 from baselines.options import CONFIGS, PolicyOptions, load, register_presets
 from gan_env import ConfigError
 from gan_env.config import env_config
@@ -70,17 +71,26 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
         ({"tuned": ("ada",)}, "schedule"),
         ({"tuned": ("schedule", "luck")}, "diffusion"),
         ({"policies": ("cosinus",)}, "cosine"),
+        ({"policies": ("fixed", "cosine", "fixed")}, "policies=.*each name once"),
+        ({"tuned": ("schedule", "schedule")}, "tuned=.*each name once"),
         ({"settings": {"held_out": {}}}, "other names"),
         ({"settings": {"training": {}}}, "other names"),
         ({"controllers": {"ada": {"seeds": 1}}, "policies": ("ada",)}, r"controllers=\['ada'\].*no other policy"),
         ({"controllers": {"best_schedule": {"seeds": 1}}}, r"controllers=\['best_schedule'\].*no other policy"),
         ({"controllers": {"a": {"seeds": 1}, "a_replay": {"seeds": 1}}}, r"controllers=\['a_replay'\].*no other"),
+        ({"controllers": {"a": {"seeds": 1}, "a_rates": {"seeds": 1}}}, r"\['a_rates_replay'\].*NAME_rates_replay"),
         ({"controllers": {"a": {"seeds": 1, "beside": "b"}}}, r"controllers\.a\.beside='b'"),
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
-        ({"settings": {"far": {"instances": 1000}}}, r"settings\.far\.instances.*at most 256"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
         ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*best_schedule"),
         ({"controllers": {"a": {"seeds": 1, "settings": ["far"]}}, "settings": {"far": {}}}, "held_out among them"),
+        (
+            {
+                "controllers": {"a": {"seeds": 1}, "b": {"seeds": 1, "varies": "a"}},
+                "settings": {"far": {"policies": ["a", "b"]}, "near": {}},
+            },
+            r"controllers\.b\.settings=\('held_out',\).*held_out, far among them",
+        ),
         ({"controllers": {"a": {"seeds": 1, "base": "luck"}}}, "diffusion"),
         ({"controllers": {"a": {"seeds": 1, "script": "meta", "base": "ada"}}}, r"base='ada'.*null"),
         ({"workers": 0}, "at least 1"),
@@ -146,6 +156,39 @@ def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
 
 def test_what_is_no_longer_fixed_may_change_in_an_older_study() -> None:
     there = go_on({}, study(), Path("x")) | {"oracle_runs": 5}
+    assert go_on(there, study(), Path("x")) == go_on({}, study(), Path("x"))
+
+
+def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In configs/agent/: else trainings of two kinds would be summed up as one controller."""
+    there = go_on({}, study(), Path("x"))
+    trains = study_options.training_options
+
+    def changed(script: str, fields: list[str]) -> RunOptions:
+        return trains(script, [*fields, "agent.epochs=3"])
+
+    monkeypatch.setattr(study_options, "training_options", changed)
+    with pytest.raises(ConfigError, match=r"agents\.ppo\.epochs=10, not 3"):
+        go_on(there, study(), Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({}, "rising"), ({"tuned": ("schedule", "rates")}, "falling_rates"), ({"tuned": ("schedule", "ada")}, "ada")],
+)
+def test_what_a_search_begins_with_may_not_change_either(
+    changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later tunings of an opponent would be by another search."""
+    there, loads = go_on({}, study(**changes), Path("x")), study_options.load_policy
+    monkeypatch.setattr(study_options, "load_policy", lambda n: PolicyOptions() if n == name else loads(n))
+    with pytest.raises(ConfigError, match=rf"policies\.{name}\."):
+        go_on(there, study(**changes), Path("x"))
+
+
+def test_a_study_of_an_older_version_which_did_not_know_hyperparameters_goes_on() -> None:
+    there = go_on({}, study(), Path("x"))
+    del there["agents"]
     assert go_on(there, study(), Path("x")) == go_on({}, study(), Path("x"))
 
 
