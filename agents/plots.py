@@ -141,7 +141,7 @@ def sample_figure(
     ranked = sorted(summary["policies"], key=lambda n: summary["policies"][n]["iqm"])
     others = [name for name in ranked if name not in (summary["learned"], "replay")]
     names = [summary["learned"], "best_schedule", *[n for n in others if n != "best_schedule"]]
-    names = [*names[: SHOWN - 1], names[-1]]  # the best few, and the worst
+    names = [*names[: SHOWN - 1], *names[SHOWN - 1 :][-1:]]  # the best few, and the worst
     kept = {name: np.load(files[name]) for name in names}  # [runs, moments, count, *shape]
     runs = len(kept[summary["learned"]])
     run = int(np.argsort(episodes[summary["learned"]].final[:runs])[runs // 2])

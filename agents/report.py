@@ -26,10 +26,12 @@ from agents.report_figures import (
     png,
     profiles_figure,
     seeds_figure,
+    with_knobs,
 )
 from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
 from agents.report_tables import (
     COST_NOTES,
+    RESULT_NOTES,
     chance,
     cost_table,
     dataset_table,
@@ -42,8 +44,9 @@ from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
 from agents.wording import schedule, shown
+from agents.worker import env_fields
 from baselines.rollout import Episodes
-from gan_env.config import ConfigError, env_config, replace
+from gan_env.config import WHERE, ConfigError, env_config, replace
 from gan_env.files import write_atomically, write_json
 from gan_env.refusals import told_in_one_line
 
@@ -57,6 +60,10 @@ class Report:
     Args:
         study: its cells must be done.
         summary: its numbers; see `summarize_study`.
+
+    Attributes:
+        parts: every policy's held-out episodes, a list entry a training or tuning, with the learned policy's knobs.
+        episodes: the same in one piece.
     """
 
     def __init__(self, study: Study, summary: dict[str, Any]) -> None:
@@ -64,9 +71,14 @@ class Report:
         self.learned: str = summary["learned"]
         self.rows: dict[str, dict[str, Any]] = summary["settings"][HELD_OUT]["policies"]
         self.seeded = {*study.options.active, *study.tunings}  # what was trained or tuned by itself
-        self.parts = gather(study, HELD_OUT)
+        self.config = env_config(**study.controller_env(self.learned))
+        moved = {entry.name: env_config(**entry.env).knobs for entry in study.entries(HELD_OUT)}
+        usual = env_config(**study.options.env).knobs  # the oracle's
+        self.parts = {
+            name: [with_knobs(e, moved.get(name, usual), self.config.knobs) for e in parts]
+            for name, parts in gather(study, HELD_OUT).items()
+        }
         self.episodes = {name: Episodes.join(parts, 0) for name, parts in self.parts.items()}
-        self.config = env_config(**study.options.changed_env(study.options.active[self.learned].env))
 
     def blocks(self) -> list[Block]:
         """The page from top to bottom."""
@@ -79,14 +91,15 @@ class Report:
             f"{sizes['instances']} held-out instances x {sizes['gan_seeds']} GAN seeds, the same for every policy; "
             f"controllers are trained, and opponents tuned, anew with every seed. Intervals: 95 % bootstrap stratified "
             f"by instance, over GAN seeds and trainings or tunings (Agarwal et al. 2021, arXiv:2108.13264); over two "
-            f"or three of these such intervals are known to be short: mind the spread over seeds beside them. Crashed "
-            f"runs count. The learned policy of this page is {self.learned}: of the controllers with the most "
-            f"trainings the best on training instances."
+            f"or three of these such intervals are known to be short: mind the spread over seeds beside them. Better "
+            f"or worse a policy is called only where a t-test of the means of trainings and of tunings, if there are "
+            f"several, says so too. Crashed runs count. The learned policy of this page is {self.learned}: of the "
+            f"controllers with the most trainings the best on training instances."
         )
         found: list[Block] = [
-            Text(intro), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
+            Text(intro), Text(self._game()), Heading("Conclusion"), Points(conclusions(s)), *self._notes(),
             Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
-            Points(name_notes(self.study, s)),
+            Points([*RESULT_NOTES, *name_notes(self.study, s)]),
             Code(yaml.safe_dump(s["best_schedule"]["policy"], sort_keys=False).strip()),
             Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES),
             Picture("profiles", png(profiles_figure(s["settings"][HELD_OUT]["profiles"], metric)),
@@ -103,6 +116,13 @@ class Report:
             Heading("How to make it again"), Code(self._commands()),
         ]  # fmt: skip
         return found
+
+    def _game(self) -> str:
+        """Which environment all policies act in: pages of one name may differ in it."""
+        options = {name: value for name, value in self.study.options.env.items() if name not in WHERE}
+        preset, *changes = (field.removeprefix("++env.").removeprefix("env=") for field in env_fields(options))
+        differs = f" with {', '.join(changes)}" if changes else ""
+        return f"The environment is the preset {preset}{differs}; gan_env/config.py says what these are."
 
     def _notes(self) -> list[Block]:
         notes = self.summary["notes"]
@@ -216,6 +236,9 @@ def write_report(study: Study) -> Path:
     files |= {"policies.csv": policies_csv(summary), "runs.csv.gz": runs_csv_gz(study, summary["settings"])}
     for name, data in files.items():
         write_atomically(path / name, partial(_write_bytes, data=data))
+    for picture in (path / FIGURES).glob("*.png"):  # of an earlier page, which had another setting, say
+        if f"{FIGURES}/{picture.name}" not in files:
+            picture.unlink()
     write_json(path / "summary.json", summary)
     write_atomically(path / "report.md", lambda part: part.write_text(to_markdown(title, blocks, FIGURES)))
     return write_atomically(path / "report.html", lambda part: part.write_text(to_html(title, blocks)))

@@ -1,7 +1,8 @@
 """The pictures of a report that are its own; knob trajectories and samples come from `agents.plots`."""
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -26,6 +27,16 @@ def png(figure: Figure) -> bytes:
     figure.savefig(buffer, dpi=DPI, format="png")
     plt.close(figure)
     return buffer.getvalue()
+
+
+def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> Episodes:
+    """The episodes of a policy that moves its `own` knobs, with the coordinates of those that are `shown`.
+
+    NaN, which is not drawn, where it doesn't move one of them.
+    """
+    still = np.full_like(episodes.rewards, np.nan)
+    columns = [episodes.coordinates[..., own.index(name)] if name in own else still for name in shown]
+    return replace(episodes, coordinates=np.stack(columns, axis=-1))
 
 
 def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvConfig, metric: str) -> Figure:
@@ -59,7 +70,7 @@ def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str, 
     """Gains with their 95 % intervals, one above the other: right of 0 is better.
 
     The axis holds the intervals of `whole` and all that is better: a gain that is farther left would press them
-    together, and is a number at the edge.
+    together, and is a number at the edge, unless its interval reaches so far right.
     """
     order = sorted(gains, key=lambda name: gains[name]["value"])
     low = min([0.0, *(gains[name]["ci95"][0] for name in whole if name in gains)])
@@ -67,7 +78,7 @@ def gains_figure(gains: Mapping[str, dict[str, Any]], learned: str, title: str, 
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.25 * len(order)), layout="constrained")
     for place, name in enumerate(order):
         color, value = "C3" if name == learned else "C0", gains[name]["value"]
-        if value < low:
+        if gains[name]["ci95"][1] < low:
             axis.text(low, place, f"\N{LEFTWARDS ARROW} {value:+.2f}", color=color, fontsize=SMALLEST, va="center")
             continue
         axis.plot(gains[name]["ci95"], [place, place], color=color, lw=3)

@@ -8,6 +8,15 @@ from agents.study import Study
 from agents.study_options import BASE, BEST, HELD_OUT
 from agents.wording import shown
 
+RESULT_NOTES = [
+    "final IQM: interquartile mean, which is that of the middle half of all runs, of the log metric at the end; best "
+    "IQM: of each run's lowest.",
+    "gain over X: how much lower the final log metric is than that of X in the mean; above 0 is better. P over X: the "
+    "probability that a run ends better than one of X on the same instance. over its replay, rates_replay or base: "
+    "gains, training by training.",
+    "spread over seeds: standard deviation of the IQMs of trainings, or of tunings; spread over GAN seeds: of the runs "
+    "of one of them on one instance.",
+]
 COST_NOTES = [
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "

@@ -195,6 +195,7 @@ def test_the_page_is_one_file_with_everything(page: str) -> None:
     for heading in ("Conclusion", "Results on held-out instances", "Cost and stability", "Transfer without retraining",
                     "Ablations", "Failure cases", "How to make it again"):  # fmt: skip
         assert f"<h2>{heading}" in page
+    assert "The environment is the preset points with num_decisions=4, updates_per_decision=1," in page
     assert page.count("data:image/png;base64,") == page.count("<img ") >= 9
     assert 'src="http' not in page and "href=" not in page
     assert 'name="viewport"' in page
@@ -323,8 +324,8 @@ def test_publishing_again_gives_the_same_bytes_and_leaves_nothing_old(finished: 
         return {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
 
     before = content()
-    for name in ("figures/old.png", "training/old-0.zip"):
-        (published / name).write_text("of a controller that there is no more")
+    for path in (published / "figures/old.png", published / "training/old-0.zip", finished / "figures/old.png"):
+        path.write_text("of what there is no more")
     report([str(finished), "--to", str(published)])
     assert content() == before
 

@@ -19,6 +19,7 @@ from agents.report_figures import (
     gains_over_strongest,
     profiles_figure,
     seeds_figure,
+    with_knobs,
 )
 from baselines.pictures import plt
 from baselines.rollout import Episodes
@@ -90,6 +91,19 @@ def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None
     assert box.x0 >= 0 and box.x1 <= WIDTH
 
 
+@pytest.mark.parametrize("policies", [2, 3, 4, 6])
+def test_samples_of_a_policy_are_drawn_once(policies: int, tmp_path: Path) -> None:
+    """The learned one, the tuned schedule, the best of the others, and the worst."""
+    names = ["ppo", "best_schedule", "a", "b", "c", "d"][:policies]
+    for name in names:
+        np.save(tmp_path / f"{name}.npy", np.zeros((2, 4, 10, 2), np.float32))
+    files = {name: tmp_path / f"{name}.npy" for name in names}
+    summary = {"learned": "ppo", "policies": {name: {"iqm": float(place)} for place, name in enumerate(names)}}
+    drawn = sample_figure(files, {"ppo": run()}, summary, CONFIG)
+    rows = [title for axis in drawn.axes if (title := axis.get_title(loc="left"))]
+    assert rows == (names if policies <= 4 else ["ppo", "best_schedule", "a", "d"])
+
+
 def test_what_is_far_worse_does_not_press_the_others_together_and_is_a_number_at_the_edge() -> None:
     gains = {"ppo": interval(0.05), "random": interval(-1.46), "tuned": interval(-0.2), "oracle": interval(0.4)}
     (axis,) = gains_figure(gains, "ppo", "gain", ("ppo", "tuned", "one that did not play")).axes
@@ -97,6 +111,13 @@ def test_what_is_far_worse_does_not_press_the_others_together_and_is_a_number_at
     assert -0.4 < low < -0.3 and 0.5 < high < 0.6
     assert [text.get_text() for text in axis.get_yticklabels()] == ["random", "tuned", "ppo", "oracle"]
     assert [(text.get_text(), text.get_position()[1]) for text in axis.texts] == [("\N{LEFTWARDS ARROW} -1.46", 0)]
+
+
+def test_a_gain_that_is_far_left_but_not_told_apart_keeps_its_interval() -> None:
+    gains = {"ppo": interval(0.05), "unsure": {"value": -0.5, "ci95": (-1.2, 0.2)}}
+    (axis,) = gains_figure(gains, "ppo", "gain", ("ppo",)).axes
+    assert axis.get_xlim()[0] > -0.5 and not axis.texts
+    assert [0.2 in line.get_xdata() for line in axis.lines].count(True) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,6 +131,29 @@ def test_gains_are_drawn_over_the_strongest_schedule_that_plays(strongest: str, 
     }
     found, gains = gains_over_strongest(rows, strongest)
     assert (found, gains["ppo"]["value"], set(gains)) == (whom, gain, set(rows) - {whom})
+
+
+def test_knobs_are_drawn_by_their_names_and_not_where_a_policy_doesn_t_move_them() -> None:
+    """Beside a learned policy that moves others, or the same in another order."""
+    shown = with_knobs(run(), ("instance_noise", "r1", "lr_g"), ("lr_g", "augment", "r1")).coordinates
+    np.testing.assert_array_equal(shown[..., 0], run().coordinates[..., 2])
+    np.testing.assert_array_equal(shown[..., 2], run().coordinates[..., 1])
+    assert np.isnan(shown[..., 1]).all()
+
+
+@pytest.mark.parametrize("kind", ["knobs", "failures"])
+def test_a_policy_of_other_knobs_has_lines_where_it_moves_one(kind: str) -> None:
+    other = with_knobs(run(), ("r1",), CONFIG.knobs)
+    played = {"ppo": run(), "best_schedule": other}
+    failed = [{**INSTANCE, "instance": 0}]
+    drawn = (
+        knob_figure({name: [e] for name, e in played.items()}, "ppo", CONFIG)
+        if kind == "knobs"
+        else failures_figure(played, failed, 2, CONFIG)
+    )
+    panels = {axis.get_title(): axis for axis in drawn.axes}
+    there = {n: [np.isfinite(line.get_ydata()).all() for line in panels[n].lines] for n in CONFIG.knobs}
+    assert all(there["r1"]) and {*there["lr_g"]} == {*there["instance_noise"]} == {True, False}
 
 
 def test_no_policy_has_a_pale_tone_of_another_one_s_colour() -> None:
