@@ -13,7 +13,6 @@ from baselines.oracle import best_of_each
 from baselines.rollout import Episodes
 from baselines.side_by_side import run_jobs
 from gan_env.config import replace
-from gan_env.files import write_json
 
 ORACLE_SEED = 7_000_000
 
@@ -50,7 +49,6 @@ def play_oracle(study: Study) -> Episodes:
 
             sizes = study.options.instances, ORACLE_SEED, study.options.oracle_runs
             picks = best_of_each(env, candidates, *sizes, show)
-        write_json(study.path / "oracle.json", {"picks": picks.tolist()})
         runs = zip(*study.runs(HELD_OUT), strict=True)
         return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
 

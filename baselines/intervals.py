@@ -144,7 +144,8 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
 
     Args:
         scores: of the policy, [S, I, G].
-        opponent: of the opponent, [S', I, G'], instances in the same order.
+        opponent: of the opponent, [S', I, G'], instances in the same order; G' may be another number than G where
+            both are more than one.
         seed: of the bootstrap.
 
     Returns:

@@ -24,6 +24,17 @@ def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> 
     assert found["worst"][1]["standard_error"] == pytest.approx(1.0)
 
 
+def test_what_goes_with_the_gain_is_found_among_the_instances_fields() -> None:
+    """The gain is larger the larger the discriminator's rate is beside the generator's."""
+    study: Any = Stub({})
+    instances = InstanceSet(env_config(**study.options.env), "test").instances[:3]
+    ends = sorted(range(3), key=lambda i: instances[i].lr_d / instances[i].lr_g)
+    learned = [episodes([[0.0, -float(ends.index(i))] for i in (0, 1, 2, 0, 1, 2)])]
+    found = failures(study, {"ppo": learned, "tuned_rates": [episodes([[0.0, 0.0]] * 6)]}, "ppo", "tuned_rates")
+    assert found["explained"]["lr_d / lr_g"]["correlation"] == pytest.approx(1)
+    assert {"lr_g", "lr_d", "num_samples", "batch_size", "width", "beta_1"} <= set(found["explained"])
+
+
 def test_gains_are_summed_up_by_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instance 0 is of one data set, 1 and 2 of another; its gain there is -1 on average, and differs by instance."""
     study: Any = Stub({})
