@@ -11,6 +11,8 @@ started again with the same command, a study goes on.
 
 import json
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from agents.study import Study
 from agents.study_check import check_study
 from agents.study_options import StudyOptions, go_on
 from agents.study_summary import summarize_study
-from baselines.options import load, register_presets, script
+from baselines.options import CONFIGS, load, register_presets, script
 from gan_env.files import write_atomically, write_json
 
 
@@ -40,11 +42,21 @@ def main(config: DictConfig) -> None:
     write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
     text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
+    note_commit(folder / "study" / "commits.txt")
     (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
     study.play()
     summary = summarize_study(study)
     write_json(folder / "summary.json", summary)
     print(f"\n{closing_table(summary)}\n\npython agents/report.py {folder}")
+
+
+def note_commit(path: Path) -> None:
+    """Adds the commit of the code, where it is a git checkout, unless it is the last that is noted."""
+    words = ["git", "-C", str(Path(CONFIGS).parent), "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(words, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
+    noted = path.read_text() if path.exists() else ""
+    if found and noted.splitlines()[-1:] != [found.strip()]:
+        write_atomically(path, lambda part: part.write_text(noted + found))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 FOLDER/
     README.md: what it is, and the commands
     report.html, report.md, figures/*.png, policies.csv, runs.csv.gz, summary.json: the report
-    config.yml, command.txt: the study's
+    config.yml, command.txt, commits.txt: the study's
     configs/policy/*.yaml: tuned opponents and frozen read-outs
     training/NAME-SEED/: what trained controllers are loaded from
 """
@@ -63,9 +63,19 @@ def publish(study: Study, folder: Path) -> str:
 
 
 def made_by(study: Study) -> tuple[str, str]:
-    """The command that made a study, and the folder that it makes it in."""
+    """The commands that make a study, its code's checkout among them, and the folder that they make it in."""
     there = study.path / "study"
-    return (there / "command.txt").read_text().strip(), yaml.safe_load((there / "config.yml").read_text())["folder"]
+    commands, commits = (there / "command.txt").read_text().strip(), _commits(study)
+    if commits:
+        begun = f"; begun by {commits[0]}" if len(commits) > 1 else ""
+        commands = f"git checkout {commits[-1]}    # the code that it was made by{begun}\n{commands}"
+    return commands, yaml.safe_load((there / "config.yml").read_text())["folder"]
+
+
+def _commits(study: Study) -> list[str]:
+    """Of the code, in each sitting; none where it was no git checkout."""
+    path = study.path / "study" / "commits.txt"
+    return path.read_text().split() if path.exists() else []
 
 
 def play_commands(study: Study, configs: str, learned: str) -> str:
@@ -79,8 +89,9 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
     """Every file, and its name in the publication."""
     for name in REPORT:
         yield study.path / name, name
-    for name in ("config.yml", "command.txt"):
-        yield study.path / "study" / name, name
+    for name in ("config.yml", "command.txt", "commits.txt"):
+        if (study.path / "study" / name).exists():
+            yield study.path / "study" / name, name
     for pattern in ("figures/[!.]*.png", "configs/policy/[!.]*.yaml"):
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
@@ -109,7 +120,7 @@ the controllers with the most trainings {learned} is the best on training instan
   instance, number of the GAN seed; log metric at the end, at its best and at the start (lower is better); crashed (1)
   or not (0).
 - `configs/policy/`: tuned opponents and frozen read-outs. `training/NAME-SEED/`: trained controllers.
-- `config.yml`, `command.txt`: the study's options and command.
+- `config.yml`, `command.txt`, `commits.txt`: the study's options, its command, and the code that it was made by.
 
 Everything here is to be run in the repository's folder. The study and this folder again:
 

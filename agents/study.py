@@ -1,7 +1,7 @@
 """The cells of a study: trainings, tunings, replays, the oracle, and every policy in every setting.
 
 FOLDER/
-    study/config.yml, command.txt, known.json: what it rests on
+    study/config.yml, command.txt, known.json: what it rests on; commits.txt: the code of each sitting
     training/NAME-SEED/: a run folder each; trained.json: what it cost
     tuning/NAME-SEED/KIND.study, KIND.json: what was tried for an opponent or a base, and what was found
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
