@@ -31,6 +31,9 @@ class GradientOptions(AgentOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.learning_rate > 0, "agent.learning_rate", self.learning_rate, "more than 0")
+        kept = f"{LOWEST} to {HIGHEST}, within which an adaptive one is kept"
+        fits = self.schedule != "adaptive" or LOWEST <= self.learning_rate <= HIGHEST
+        require(fits, "agent.learning_rate", self.learning_rate, kept)
         require(0 <= self.weight_decay < 1, "agent.weight_decay", self.weight_decay, "0 to 1, without 1")
 
     def rate(self) -> float | Callable[[float], float]:

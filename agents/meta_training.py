@@ -21,7 +21,7 @@ from agents.checkpoint import CHECKPOINT
 from agents.hypergradient import Hypergradient
 from agents.meta_controller import KINDS, MetaController, MetaPolicy, forget
 from agents.run_folder import RunFolder
-from agents.training import APART, AgentOptions, RunOptions, close, open_folder
+from agents.training import AgentOptions, RunOptions, close, open_folder, row_seeds
 from gan_env import GANVectorEnv
 from gan_env.config import require
 from gan_env.files import load_checkpoint
@@ -107,7 +107,7 @@ class Learner:
         biases = [p for p in self.controller.parameters() if p.dim() == 1]
         groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, options.learning_rate)
-        self._observation = torch.from_numpy(env.reset(seed=APART * seed)[0])
+        self._observation = torch.from_numpy(env.reset(seed=row_seeds(seed, env.num_envs))[0])
         self._start = torch.ones(env.num_envs, dtype=torch.bool)
         self._state = self.policy.blank(env.num_envs)
 

@@ -7,6 +7,7 @@
 The reward is the environment's with `term` at the given weight beside it; terms: gan_env/mdp/rewards.py.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -44,8 +45,9 @@ class ParetoOptions(TrainOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.term in REWARDS, "term", self.term, f"one of {sorted(REWARDS)}")
-        different = len(set(self.weights)) == len(self.weights) > 0
-        require(different, "weights", self.weights, "at least one, none twice")
+        different = len({f"{weight:g}" for weight in self.weights}) == len(self.weights) > 0  # as folders are named
+        require(different, "weights", self.weights, "at least one, none twice (six digits count)")
+        require(all(map(math.isfinite, self.weights)), "weights", self.weights, "finite numbers")
 
 
 def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:

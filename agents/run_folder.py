@@ -66,6 +66,12 @@ class RunFolder:
         return cls(Path(path), found[0].parent.name), config
 
     @property
+    def script(self) -> str | None:
+        """The script that began the run, such as "train_ppo"; None where the folder doesn't say so."""
+        path = self.settings / "command.txt"
+        return Path(shlex.split(path.read_text())[1]).stem if path.exists() else None
+
+    @property
     def model(self) -> Path:
         """The trained model."""
         return self.path / f"{self.name}.zip"

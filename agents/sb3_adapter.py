@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
@@ -18,15 +19,15 @@ class SB3VecEnv(VecEnv):
     """Adapter: same-step reset, one `done`, `terminal_observation` and the final infos in a list of dicts.
 
     Args:
-        env: with SAME_STEP autoreset.
-        seed: seed of the first reset.
+        env: with SAME_STEP autoreset, if it is to be acted in.
+        seed: seed of the first reset, or one a row.
         base: a policy without memory whose actions those that come in correct; see `corrected`.
 
     Attributes:
         observation: the last one, which the base acts on.
     """
 
-    def __init__(self, env: GANVectorEnv, seed: int, base: Policy | None = None) -> None:
+    def __init__(self, env: GANVectorEnv, seed: int | Sequence[int], base: Policy | None = None) -> None:
         self.env, self.base = env, base
         self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
@@ -40,10 +41,20 @@ class SB3VecEnv(VecEnv):
         self._seeds = list(seed)
         return self._seeds
 
+    def set_options(self, options: Any = None) -> None:
+        """Options of the next reset: one mapping for all rows, as `GANVectorEnv.reset` takes it."""
+        fits = options is None or isinstance(options, dict)
+        require(fits, "options", options, "one mapping for all rows, as GANVectorEnv.reset takes it")
+        super().set_options(options)
+
     def reset(self) -> VecEnvObs:
-        """Starts all rows; the seed of the last `seed` call is used once."""
-        self.observation, _ = self.env.reset(seed=list(self._seeds))
+        """Starts all rows; what the last calls of `seed` and `set_options` gave is used once."""
+        mode = self.env.metadata["autoreset_mode"]
+        same_step = mode is AutoresetMode.SAME_STEP
+        require(same_step, "env", mode, "an environment made with AutoresetMode.SAME_STEP, which is the default")
+        self.observation, _ = self.env.reset(seed=list(self._seeds), options=self._options[0])
         self._reset_seeds()
+        self._reset_options()
         return self.observation
 
     def step_async(self, actions: NDArray[Any]) -> None:

@@ -274,7 +274,7 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
 
 
 def training(options: StudyOptions, name: str) -> RunOptions:
-    """What training a controller takes: fields of its script, hyperparameters among them.
+    """What the last training of a controller takes: fields of its script, hyperparameters among them.
 
     Raises:
         ConfigError: it can't be trained.
@@ -282,7 +282,8 @@ def training(options: StudyOptions, name: str) -> RunOptions:
     controller = options.active[name]
     env = options.changed_env(controller.env, controller.training)
     with named(f"controllers.{name}"):
-        return training_options(controller.script, [*controller.arguments, *env_fields(env)])
+        last = f"seed={options.seed + controller.seeds - 1}"
+        return training_options(controller.script, [last, *controller.arguments, *env_fields(env)])
 
 
 @contextmanager

@@ -81,10 +81,12 @@ class BatchedARS(ARS):
             grouped = torch.as_tensor(observation).reshape(self.pop_size, episodes, -1)  # [P, E, F]
             actions = torch.vmap(self._act)(candidate_weights, grouped).flatten(0, 1).numpy()  # [N, K]
             observation, rewards, dones, infos = self.env.step(np.clip(actions, -1, 1))
-            returns += np.where(playing, rewards, 0)
-            playing &= ~dones  # a row that crashes starts a new episode, which doesn't count
+            counted = np.where(playing, rewards, 0)  # a row that crashes starts a new episode, which doesn't count
+            returns += counted
+            told = [info if counts else {} for info, counts in zip(infos, playing, strict=True)]
+            playing &= ~dones
             self.num_timesteps += self.env.num_envs
-            callback.update_locals({"rewards": rewards, "infos": infos})
+            callback.update_locals({"rewards": counted, "infos": told})
             callback.on_step()
         callback.on_rollout_end()
         return torch.from_numpy(returns.reshape(self.pop_size, episodes).mean(axis=1)).float()

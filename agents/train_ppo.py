@@ -54,12 +54,19 @@ class PPOOptions(GradientOptions):
         require(self.target_kl is None or self.target_kl > 0, "agent.target_kl", self.target_kl, "null, or more than 0")
 
     def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common."""
+        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common.
+
+        Raises:
+            ConfigError: minibatches would hold a single decision, whose advantage can't be normalised.
+        """
         decisions = inner_env(vec_env).config.num_decisions
+        size = -(-self.rows * decisions // self.minibatches)
+        parts = f"fewer (or more rows): {self.rows * decisions} decisions are to be cut into parts of two or more"
+        require(size > 1, "agent.minibatches", self.minibatches, parts)
         return {
             "env": vec_env,
             "n_steps": decisions,  # one episode a row, so every rollout holds whole returns
-            "batch_size": -(-self.rows * decisions // self.minibatches),
+            "batch_size": size,
             "n_epochs": self.epochs,
             "gamma": 1.0,
             "gae_lambda": self.gae_lambda,

@@ -42,11 +42,12 @@ class RecurrentPPOOptions(PPOOptions):
         """Arguments of RecurrentPPO: PPO's.
 
         Raises:
-            ConfigError: a minibatch would hold a single decision; normalising its advantage gives NaN.
+            ConfigError: a minibatch, the last one included, would hold a single decision: RecurrentPPO normalises the
+                advantage of that too, which gives NaN.
         """
         arguments = super().arguments(vec_env)
         decisions = self.rows * arguments["n_steps"]
-        fits = decisions % arguments["batch_size"] != 1 and arguments["batch_size"] > 1
+        fits = decisions % arguments["batch_size"] != 1
         parts = f"a number that cuts {decisions} decisions into parts of two or more, the last one included"
         require(fits, "agent.minibatches", self.minibatches, parts)
         return arguments

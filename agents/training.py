@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,9 +13,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
@@ -22,13 +24,13 @@ from agents.comparison import ComparisonOptions, compare, table
 from agents.plots import draw_all
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
-from baselines.options import PolicyOptions, load
+from baselines.options import CONFIGS, PolicyOptions, load
 from baselines.policies import Policy, start_of
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import replace, require
 
-APART = 1_000
-"""How far the runs of trainings are apart: row i draws from APART * seed + i, so that no two seeds share a run."""
+APART, FAR = 1_000, 2**40
+"""How far the runs of trainings are apart, and of rows beyond so many; see `row_seeds`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class RunOptions:
         comparison: the comparison at the end.
         base: a policy that the learned one corrects, fields of `PolicyOptions`; empty: none. See
             `agents.sb3_adapter.corrected`.
-        seed: of the algorithm; what row i trains on is drawn from `APART` * seed + i, so another seed meets other runs.
+        seed: of the algorithm, less than `APART`; another seed meets other runs, see `row_seeds`.
         logs: where run folders are made.
         resume: a run folder to go on from, with its own options; no other option is given then.
     """
@@ -75,8 +77,11 @@ class RunOptions:
     resume: str | None = None
 
     def __post_init__(self) -> None:
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
-        replace(PolicyOptions(), self.base, "base.")
+        others = f"0 to {APART - 1}: from {APART} on it would train on the runs of searches and tests"
+        require(0 <= self.seed < APART, "seed", self.seed, others)
+        base = replace(PolicyOptions(), self.base, "base.")
+        drawn = "a policy that doesn't draw: what it would draw next is in no checkpoint, and nothing would be held"
+        require(base.kind != "random", "base.kind", base.kind, drawn)
 
 
 Model = TypeVar("Model", bound=BaseAlgorithm)
@@ -141,11 +146,17 @@ def close(
     print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
 
 
+def row_seeds(seed: int, rows: int) -> list[int]:
+    """What each row of a training draws its runs from: no two trainings share a run, however many rows they have."""
+    return [APART * seed + row % APART + row // APART * FAR for row in range(rows)]
+
+
 def open_folder(algorithm: str, kind: type[Options], config: DictConfig) -> tuple[Options, RunFolder]:
     """The checked options and a new run folder; or, to resume, a folder that is there with its own options.
 
     Raises:
-        ConfigError: an option is wrong, or one beside `resume` is given, which would not count.
+        ConfigError: an option is wrong, or one beside `resume` is given, which would not count, or the folder is
+            another script's.
     """
     options, given = load(kind, config), list(HydraConfig.get().overrides.task)
     if options.resume:
@@ -153,6 +164,10 @@ def open_folder(algorithm: str, kind: type[Options], config: DictConfig) -> tupl
         alone = f"no other option, as a run goes on with those that it began with: leave out {', '.join(others)}"
         require(not others, "resume", options.resume, alone)
         folder, config = RunFolder.open(options.resume)
+        began, scripts = folder.script, [path.stem for path in Path(CONFIGS).glob("*.yaml")]
+        another = began in scripts and began not in (algorithm, f"train_{algorithm}")
+        own = f"a run of {algorithm}: this one goes on by agents/{began}.py"
+        require(not another, "resume", options.resume, own)
         options = load(kind, config)
     else:
         name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == options.env["preset"])
@@ -165,9 +180,8 @@ def training_env(options: RunOptions) -> VecNormalize:
     """The training instances, with normalised observations; seeds all random generators."""
     set_random_seed(options.seed)
     env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train", "initial_knobs": initial_knobs(options)})
-    return VecNormalize(
-        SB3VecEnv(env, APART * options.seed, base_policy(options.base, env)), norm_reward=False, gamma=1.0, clip_obs=5.0
-    )
+    seeds, base = row_seeds(options.seed, options.agent.rows), base_policy(options.base, env)
+    return VecNormalize(SB3VecEnv(env, seeds, base), norm_reward=False, gamma=1.0, clip_obs=5.0)
 
 
 def initial_knobs(options: RunOptions) -> dict[str, float]:
@@ -199,10 +213,11 @@ def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequenc
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     env = inner_env(normalize)
-    normalize.seed(APART * options.seed)  # again: a model gives its environment its own seed
-    model.set_logger(configure(str(folder.path / "tensorboard"), ["tensorboard"]))
+    assert isinstance(normalize.venv, SB3VecEnv)
+    normalize.venv.seed(row_seeds(options.seed, env.num_envs))  # again: a model gives its environment its own seed
     if (folder.path / CHECKPOINT).exists():
         restore_checkpoint(folder.path / CHECKPOINT, model, env)
+    model.set_logger(learning_curves(folder, model.num_timesteps))
     total = options.agent.rollouts * options.agent.rows * env.config.num_decisions
     remaining = total - model.num_timesteps
     if remaining > 0:
@@ -216,6 +231,18 @@ def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequenc
     folder.write(folder.model.name, model.save)
     folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: normalize.save(str(path)))
     return model, normalize, {"gan_updates": env.gan_updates, "train_wall_s": round(time.perf_counter() - started, 1)}
+
+
+def learning_curves(folder: RunFolder, decisions: int) -> Logger:
+    """What a training logs, to TensorBoard; what was logged there after so many decisions of all rows is dropped.
+
+    After a kill that is what the checkpoint doesn't know of, and it would be there twice.
+    """
+    place = str(folder.path / "tensorboard")
+    output = TensorBoardOutputFormat(place)
+    output.writer.close()
+    output.writer = SummaryWriter(place, purge_step=decisions + 1)  # type: ignore[no-untyped-call]
+    return Logger(place, [output])
 
 
 class Progress(BaseCallback):

@@ -54,7 +54,13 @@ class HeadroomOptions:
 
 
 def measure(env: GANVectorEnv, options: HeadroomOptions) -> tuple[list[str], Floats]:
-    """Final log metric of every candidate: names [C], finals [C, instances, runs]."""
+    """Final log metric of every candidate: names [C], finals [C, instances, runs].
+
+    Raises:
+        ConfigError: there are fewer instances.
+    """
+    there = len(env.instances)
+    require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's train_size")
     schedules = candidates(env.config.knobs)[:: options.thin]
     policies = [schedule_policy(env, schedule) for schedule in schedules]
     shape = (len(policies), options.instances, options.runs)

@@ -156,8 +156,9 @@ class TablePolicy:
 def annealed(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> dict[str, NDArray[np.float64]]:
     """The values of a schedule a knob during each interval, [T].
 
-    The first interval has the schedule's first value, the last interval its last. A schedule that ends before the run
-    does (`until`) has its last value from the first interval on that begins no earlier than that.
+    The first interval has the schedule's first value, the last interval its last; those between are evenly spaced, so
+    interval i of T is at the share i / (T - 1). From the share `until` on a schedule has its last value. (Of a single
+    interval, the first value.)
     """
 
     def values(anneal: Anneal) -> NDArray[np.float64]:

@@ -107,7 +107,7 @@ class TableScheduler:
         table: values from the start of the run to its end, evenly spaced; between two of them it goes linearly.
 
     Raises:
-        ConfigError: an empty table.
+        ConfigError: an empty table, or a value that is not finite.
 
     Example:
         >>> TableScheduler([1.0, 3.0, 2.0]).get_value(epoch=5, total_epochs=20)
@@ -117,6 +117,7 @@ class TableScheduler:
     def __init__(self, table: Sequence[float]) -> None:
         require(len(table) > 0, "table", table, "at least one value")
         self.table = np.asarray(table, np.float64)
+        require(bool(np.isfinite(self.table).all()), "table", list(table), "finite values")
 
     def get_value(self, epoch: float, total_epochs: float) -> float:
         """The value after `epoch` of `total_epochs`: the first at 0, the last at the end.

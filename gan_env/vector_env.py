@@ -94,8 +94,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     ) -> None:
         self.config = config = env_config(preset, **overrides)
         require(num_envs >= 1, "num_envs", num_envs, "at least 1")
-        modes = "SAME_STEP or DISABLED"
-        require(autoreset_mode is not AutoresetMode.NEXT_STEP, "autoreset_mode", autoreset_mode, modes)
+        modes = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
+        require(autoreset_mode in modes, "autoreset_mode", autoreset_mode, " or ".join(map(str, modes)))
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
         self.num_envs = num_envs

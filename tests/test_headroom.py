@@ -1,7 +1,10 @@
 """Headroom: what choosing by kind of run gains over one schedule for all."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from baselines.headroom import HeadroomOptions, groups, headroom, measure
 from gan_env import ConfigError, GANVectorEnv, Instance
@@ -37,8 +40,6 @@ def test_kinds_follow_the_balance_of_learning_rates() -> None:
 
 
 def test_measuring_gives_every_candidate_on_every_run() -> None:
-    from gymnasium.vector import AutoresetMode
-
     env = GANVectorEnv(
         32,
         autoreset_mode=AutoresetMode.DISABLED,
@@ -51,6 +52,14 @@ def test_measuring_gives_every_candidate_on_every_run() -> None:
     assert finals.shape == (len(names), 2, 2)
     assert len(set(names)) == len(names) == 4  # of 144, every fortieth
     assert np.isfinite(finals).all()
+
+
+def test_more_instances_than_there_are_are_refused_before_anything_is_played() -> None:
+    small: dict[str, Any] = {"metric_samples": 32, "compile": False, "instances": {"train_size": 3}}
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **small)
+    with pytest.raises(ConfigError, match=r"^instances=4 .*at most 3"):
+        measure(env, HeadroomOptions(instances=4, runs=2, thin=40))
+    assert env.gan_updates == 0
 
 
 def test_an_odd_number_of_runs_is_refused() -> None:

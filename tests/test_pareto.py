@@ -1,6 +1,7 @@
 """The sweep of quality against stability on a tiny budget."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -40,7 +41,13 @@ def test_each_weight_is_trained_and_judged_and_not_again(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"term": "fid"}, "loss_spread"), ({"weights": [1, 1]}, "none twice")]
+    ("options", "message"),
+    [
+        ({"term": "fid"}, "loss_spread"),
+        ({"weights": [1, 1]}, "none twice"),
+        ({"weights": [0.1234567, 0.1234568]}, "none twice"),  # they would share a folder
+        ({"weights": [0, math.nan]}, "finite"),
+    ],
 )
 def test_bad_options_are_refused_with_help(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

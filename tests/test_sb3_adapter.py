@@ -76,6 +76,26 @@ def test_rows_can_have_seeds_of_their_own() -> None:
         vec_env.seed([5, 9])
 
 
+def test_options_are_those_of_the_next_reset() -> None:
+    vec_env = SB3VecEnv(GANVectorEnv(ROWS, **ENV), 0)
+    vec_env.set_options({"instance": 7, "knobs": {"r1": [0.3, 3.0, 30.0]}})
+    vec_env.reset()
+    assert vec_env.env.current_instances == [vec_env.env.instances[7]] * ROWS
+    values = vec_env.env.knobs.values(torch.from_numpy(vec_env.env.coordinates()))
+    np.testing.assert_allclose(values["r1"], [0.3, 3.0, 30.0], rtol=1e-4)
+    vec_env.reset()
+    assert len(np.unique(vec_env.env.coordinates(), axis=0)) == 1  # they are used once
+    with pytest.raises(ConfigError, match="one mapping for all rows"):
+        vec_env.set_options([{}] * ROWS)
+
+
+def test_an_environment_that_is_not_reset_in_the_same_step_is_refused() -> None:
+    """Else training would fail where the first episode ends."""
+    vec_env = SB3VecEnv(GANVectorEnv(ROWS, autoreset_mode=AutoresetMode.DISABLED, **ENV), 0)
+    with pytest.raises(ConfigError, match="SAME_STEP"):
+        vec_env.reset()
+
+
 def test_without_a_base_an_action_stays_as_it_is() -> None:
     action = np.array([[3.0, -0.5]], np.float32)
     assert corrected(None, np.zeros((1, 4), np.float32), action) is action

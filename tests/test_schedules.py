@@ -237,6 +237,12 @@ def test_a_table_gives_back_its_values(values: list[float]) -> None:
     np.testing.assert_allclose(TableScheduler(values).values(moments), values, atol=1e-9)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_table_with_a_value_that_is_not_finite_is_refused(bad: float) -> None:
+    with pytest.raises(ConfigError, match=rf"table=\[1.0, {bad}\].*finite values"):
+        TableScheduler([1.0, bad])
+
+
 def test_an_empty_table_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least one value"):
         TableScheduler([])

@@ -76,6 +76,7 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
             {"controllers": {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000}}},
             r"controllers.ppo.base: rates: .*one of \['lr_g', 'lr_d'\]",
         ),
+        ({"seed": 999, "controllers": {"ppo": {"seeds": 2}}}, "controllers.ppo: seed=1000 .*0 to 999"),
         ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
         (
             {"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}}},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
@@ -18,6 +18,20 @@ from baselines.rollout import run_episodes
 from gan_env import GANVectorEnv
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+
+
+class Told(BaseCallback):
+    """Keeps the rewards of every step that callbacks are told, [N] each, and counts the ends of episodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rewards: list[Any] = []
+        self.ends = 0
+
+    def _on_step(self) -> bool:
+        self.rewards.append(self.locals["rewards"])
+        self.ends += sum("log_metric" in info for info in self.locals["infos"])
+        return True
 
 
 @pytest.mark.parametrize("hidden", [[], [5]])
@@ -32,13 +46,17 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
     asked: list[list[int]] = []
     original = SB3VecEnv.seed
     monkeypatch.setattr(SB3VecEnv, "seed", lambda self, seed: asked.append(list(seed)) or original(self, seed))
-    callback = CallbackList([])
+    told = Told()
+    callback = CallbackList([told])
     callback.init_callback(model)
     candidates = torch.randn(2 * directions, model.n_params)
     with torch.no_grad():
         returns = model.evaluate_candidates(candidates, callback, None)
 
     assert asked[0] == asked[0][:episodes] * 2 * directions
+    logged = np.sum(told.rewards, axis=0).reshape(-1, episodes).mean(axis=1)
+    np.testing.assert_allclose(logged, returns, atol=1e-5)  # what comes after a crash isn't told: it doesn't count
+    assert told.ends == 2 * directions * episodes
     alone = GANVectorEnv(episodes, autoreset_mode=AutoresetMode.DISABLED, split="train", **env)
     crashes = 0
     for weights, found in zip(candidates, returns, strict=True):

@@ -134,7 +134,10 @@ def options(rollouts: int) -> TrainOptions:
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Model, normalisation, GANs and random states all come back: the weights are the same bit by bit."""
+    """Model, normalisation, GANs and random states all come back: the weights are the same bit by bit.
+
+    TensorBoard has the second rollout already, of which the checkpoint doesn't know: it must not be there twice.
+    """
     whole, *_ = train(options(3), RunFolder(tmp_path / "whole", "env"))
 
     class Killed(Exception):
@@ -154,6 +157,9 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     assert resumed.num_timesteps == whole.num_timesteps == 48
     assert costs["gan_updates"] == 48
     assert torch.equal(weights(whole), weights(resumed))
+    for folder in ("whole", "cut"):
+        events = EventAccumulator(str(tmp_path / folder / "tensorboard")).Reload()
+        assert [event.step for event in events.Scalars("gan/final_log_metric")] == [16, 32, 48], folder
 
 
 def test_a_killed_job_goes_on(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from hydra import compose, initialize_config_dir
 from stable_baselines3.common.vec_env import VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.comparison import SEARCH_SEED
 from agents.meta_training import MetaOptions as MetaAgent
 from agents.meta_training import TrainOptions as MetaOptions
 from agents.meta_training import train as train_meta
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import SB3VecEnv
-from agents.training import RunOptions, Trained, inner_env, training_env
+from agents.training import RunOptions, Trained, inner_env, row_seeds, training_env
 from baselines.options import CONFIGS, load, register_presets
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import replace
@@ -133,6 +134,48 @@ def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
     return step_wait
 
 
+def begun(algorithm: str, logs: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunFolder, list[int]]:
+    """The folder of a run that has no checkpoint yet, and a list that grows where a script goes on with it."""
+    register_presets()
+    monkeypatch.setattr(sys, "argv", [f"agents/train_{algorithm}.py"])
+    with initialize_config_dir(CONFIGS, version_base=None):
+        config = compose(f"train_{algorithm}", [f"env.{key}={str(value).lower()}" for key, value in ENV.items()])
+    went_on: list[int] = []
+
+    def killed(*_: Any) -> None:
+        went_on.append(1)
+        raise Killed
+
+    monkeypatch.setattr("agents.training.set_random_seed", killed)
+    monkeypatch.setattr("agents.meta_training.Learner", killed)
+    return RunFolder.create(str(logs), algorithm, "gan_env/Points-v0", config, []), went_on
+
+
+@pytest.mark.parametrize(("mine", "other"), [("maml", "meta"), ("tqc", "sac"), ("sac", "tqc")])
+def test_a_run_of_another_script_is_refused(
+    mine: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a checkpoint too, and where the options would fit."""
+    run, went_on = begun(other, tmp_path, monkeypatch)
+    with pytest.raises(SystemExit, match=rf"a run of {mine}: this one goes on by agents/train_{other}\.py"):
+        command(mine, monkeypatch, f"resume={run.path}")
+    assert not went_on
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("algorithm", ["ppo", "maml"])
+def test_a_run_goes_on_by_its_own_script(
+    algorithm: str, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trainings of a study don't say what began them."""
+    run, went_on = begun(algorithm, tmp_path, monkeypatch)
+    if not told:
+        (run.settings / "command.txt").unlink()
+    with pytest.raises(SystemExit):  # Hydra's, for whatever is raised inside
+        command(algorithm, monkeypatch, f"resume={run.path}")
+    assert went_on
+
+
 @pytest.mark.parametrize("algorithm", [*OWN, "meta"])
 def test_trainings_with_other_seeds_share_no_run(
     algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +197,20 @@ def test_trainings_with_other_seeds_share_no_run(
     env.reset(seed=0)
     assert met[0] == runs(env)
     assert len({*met[0], *met[1]}) == 8
+
+
+def test_trainings_of_very_many_rows_share_no_run() -> None:
+    """Neither with each other nor with searches and tests, whose seeds are between the two kinds of rows."""
+    seeds = np.array([row_seeds(seed, 2500) for seed in (0, 1, 999)])
+    assert len(np.unique(seeds)) == seeds.size
+    assert seeds[1, :3].tolist() == [1000, 1001, 1002]
+    assert not ((seeds >= SEARCH_SEED) & (seeds < 2**40)).any()
+
+
+@pytest.mark.parametrize("seed", [-1, 1000, 3000])
+def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int) -> None:
+    with pytest.raises(ConfigError, match=rf"seed={seed} .*0 to 999"):
+        RunOptions(seed=seed)
 
 
 def start(algorithm: str, seed: int, folder: RunFolder) -> None:
@@ -199,6 +256,8 @@ def test_training_changes_the_policy(tmp_path: Path) -> None:
         ("ppo", {"schedule": "rising"}, r"agent.schedule='rising'.*falling"),
         ("ppo", {"weight_decay": -1}, "agent.weight_decay"),
         ("ppo", {"target_kl": 0}, "agent.target_kl"),
+        ("ppo", {"schedule": "adaptive", "learning_rate": 0.05}, "agent.learning_rate=0.05 .*1e-05 to 0.01"),
+        ("ppo", {"schedule": "adaptive", "learning_rate": 1e-6}, "agent.learning_rate=1e-06 .*1e-05 to 0.01"),
         ("sac", {"schedule": "adaptive"}, "agent.schedule='adaptive'"),
         ("sac", {"rollouts": 2, "warmup": 2}, "agent.rollouts=2 .*more than agent.warmup, 2"),
         ("tqc", {"rollouts": 2, "warmup": 3}, "agent.rollouts=2 .*more than agent.warmup, 3"),
@@ -224,6 +283,13 @@ def test_a_minibatch_of_one_decision_is_refused_where_it_would_give_nan(tmp_path
         script("recurrent_ppo").train(options, RunFolder(tmp_path, "env"))
 
 
+@pytest.mark.parametrize("algorithm", ["ppo", "recurrent_ppo"])
+def test_minibatches_of_one_decision_are_refused(algorithm: str, tmp_path: Path) -> None:
+    options = replace(job(algorithm), {"agent": {"minibatches": 16}})
+    with pytest.raises(ConfigError, match=r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"):
+        script(algorithm).train(options, RunFolder(tmp_path, "env"))
+
+
 @pytest.mark.parametrize("algorithm", OWN)
 @pytest.mark.parametrize("env", PRESETS)
 def test_every_environment_has_options_for_every_algorithm(algorithm: str, env: str) -> None:
@@ -245,6 +311,12 @@ def test_the_normalised_environment_has_training_instances_and_raw_rewards() -> 
     vec_env.reset()
     _, rewards, _, _ = vec_env.step(np.zeros((2, 3), np.float32))
     np.testing.assert_array_equal(rewards, vec_env.get_original_reward())
+
+
+def test_what_is_corrected_does_not_draw() -> None:
+    """Its generator is in no checkpoint, and without a memory it can hold nothing."""
+    with pytest.raises(ConfigError, match=r"base.kind='random' .*doesn't draw"):
+        RunOptions(base={"kind": "random", "hold": 5})
 
 
 def test_a_meta_network_corrects_nothing() -> None:

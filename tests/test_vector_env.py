@@ -184,6 +184,7 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
         ({"initial_knobs": {"r1": 1e9}}, "0.0 to 30"),
         ({"max_episode_steps": 10}, "num_decisions"),
         ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
+        ({"autoreset_mode": "SameStep"}, "'SameStep'.*SAME_STEP"),  # not its value, which would be DISABLED
         ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
         ({"datasets": ("ring", "circle")}, "unknown data set 'circle'"),
     ],
