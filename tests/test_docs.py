@@ -11,8 +11,7 @@ ELSEWHERE = ("commit ", "program below")
 """Words of a sentence whose figures are another study's, or printed by a program beside it."""
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 REPORTS = {
-    "Points, where all choose their start": "points_free",
-    "Points, where knobs start at given values": "points",
+    "Points": "points",
     "Points, with five times the training": "points_long",
     "Fashion-MNIST at 16x16": "fashion_mnist",
 }

@@ -1,4 +1,7 @@
-"""Instances: what kind of GAN run an episode is. Training and test instances are disjoint."""
+"""Instances: what kind of GAN run an episode is.
+
+Training and test sets are drawn apart: they have none in common where a range is continuous.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
