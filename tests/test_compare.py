@@ -33,14 +33,14 @@ from gan_env import ConfigError
 ROOT = Path(__file__).resolve().parent.parent
 ENV = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": "false"}
 BRIEF = "arguments=['agent.rows=4','agent.rollouts=2','agent.minibatches=2','agent.epochs=1']"
-LISTED = yaml.safe_load((ROOT / "configs/experiment/points.yaml").read_text())["controllers"]
+LISTED = yaml.safe_load((ROOT / "configs/experiment/points.yaml").read_text())
 STUDY = [
     *(f"env.{key}={value}" for key, value in ENV.items()),
     "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "tunings=2", "oracle_runs=1", "budget=1200",
     "policies=[fixed,random]", "tuned=[schedule,ada]",
-    *(f"~settings.{name}" for name in ("slower_learning", "other_instances", "unseen_shapes", "fashion_mnist")),
+    *(f"~settings.{name}" for name in LISTED["settings"] if name != "faster_learning"),
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
-    *(f"controllers.{name}.seeds=0" for name in LISTED),
+    *(f"controllers.{name}.seeds=0" for name in LISTED["controllers"]),
     "controllers.ppo.seeds=2", "controllers.without_quality.seeds=1", "controllers.without_quality.varies=ppo",
     *(f"+controllers.residual.{field}" for field in ("script=ppo", "seeds=1", "base_updates=1000", "base=ada", BRIEF)),
     f"++controllers.ppo.{BRIEF}",
