@@ -89,9 +89,8 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
     """Every file, and its name in the publication."""
     for name in REPORT:
         yield study.path / name, name
-    for name in ("config.yml", "command.txt", "commits.txt"):
-        if (study.path / "study" / name).exists():
-            yield study.path / "study" / name, name
+    for name in ("config.yml", "command.txt", *(["commits.txt"] if _commits(study) else [])):
+        yield study.path / "study" / name, name
     for pattern in ("figures/[!.]*.png", "configs/policy/[!.]*.yaml"):
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
