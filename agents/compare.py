@@ -47,7 +47,7 @@ def main(config: DictConfig) -> None:
     study.play()
     summary = summarize_study(study)
     write_json(folder / "summary.json", summary)
-    print(f"\n{closing_table(summary)}\n\npython agents/report.py {folder}")
+    print(f"\n{closing_table(summary)}\n\npython agents/report.py {shlex.quote(str(folder))}")
 
 
 def note_commit(path: Path) -> None:

@@ -225,11 +225,13 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, stron
 
 
 def _ablation(row: dict[str, Any]) -> str:
-    if row["seeds"] == 1:
-        return f"{row['name']} against {row['varies']}, one training each, so no verdict: {shown(row['gain'])}."
+    mine, theirs = row["seeds"]
+    if mine == 1:
+        one = f"one training against {theirs}" if theirs > 1 else "one training each"
+        return f"{row['name']} against {row['varies']}, {one}, so no verdict: {shown(row['gain'])}."
     return (
         f"{row['name']} is {BETTER[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}"
-        f"{other_intervals(row['gain'])}, {row['seeds']} seeds."
+        f"{other_intervals(row['gain'])}, {mine} trainings against {theirs}."
     )
 
 

@@ -5,24 +5,45 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import torch
 
+from gan_env.files import write_atomically
+
+NOTE_S = 10.0
+"""Seconds between notes of the time that was spent."""
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @contextmanager
-def metered() -> Iterator[dict[str, Any]]:
+def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
     """Fills the given dict with `wall_s` and `peak_mb` (MiB) when the block is done.
 
     Memory is what tensors took on GPUs where this process uses them, otherwise what the process held.
+
+    Args:
+        note: a file in which the time is kept meanwhile, for work that is killed and goes on: what earlier processes
+            noted there counts. It is the caller's to remove when the costs are saved.
     """
     found: dict[str, Any] = {}
+    before = float(note.read_text()) if note and note.exists() else 0.0
     _forget_peak()
-    started = time.perf_counter()
-    yield found
+    started, done = time.perf_counter() - before, Event()
+    if note:
+        Thread(target=_keep, args=(note, started, done), daemon=True).start()
+    try:
+        yield found
+    finally:
+        done.set()
     found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
+
+
+def _keep(note: Path, started: float, done: Event) -> None:
+    """Notes the seconds since `started` until the work is done."""
+    while not done.wait(NOTE_S):
+        write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
 
 
 def _forget_peak() -> None:

@@ -7,6 +7,7 @@ into the study's folder. The numbers are those of `summary.json`, the pictures a
 """
 
 import argparse
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,14 +178,15 @@ class Report:
         rows = self.summary["ablations"]
         if not rows:
             return []
-        header = ["ablation", "of", "seeds", "IQM", "gain over it", "P(better)"]
-        cells = [
-            [r["name"], r["varies"], str(r["seeds"]), f"{r['iqm']:.3f}", shown(r["gain"]), chance(r["probability"])]
-            for r in rows
-        ]
+        header = ["ablation", "of", "trainings", "IQM", "gain over it", "P(better)"]
+        cells = []
+        for r in rows:
+            trainings = "{} against {}".format(*r["seeds"])
+            figures = [f"{r['iqm']:.3f}", shown(r["gain"]), chance(r["probability"])]
+            cells.append([r["name"], r["varies"], trainings, *figures])
         gains = {r["name"]: r["gain"] for r in rows}
         figure = gains_figure(gains, "", "gain over what it is an ablation of", gains)
-        caption = "Ablations: left of 0, the change had hurt. Of one training each, intervals are over GAN seeds alone."
+        caption = "Ablations: left of 0, the change had hurt. Of a single training, intervals leave out its luck."
         picture = Picture("ablations", png(figure), caption)
         return [Heading("Ablations"), Table(header, cells), picture]
 
@@ -210,7 +212,8 @@ class Report:
 
     def _commands(self) -> str:
         command, folder = made_by(self.study)
-        return f"{command}\npython agents/report.py {folder}\n{play_commands(self.study, folder, self.learned)}"
+        report = shlex.join(["python", "agents/report.py", folder])
+        return f"{command}\n{report}\n{play_commands(self.study, folder, self.learned)}"
 
 
 def open_study(folder: str) -> Study:

@@ -148,24 +148,23 @@ def summarize_setting(
 
 
 def ablations(study: Study, rows: dict[str, dict[str, Any]], played: dict[str, list[Episodes]]) -> list[dict[str, Any]]:
-    """Each ablation against what it varies, and controllers beside others, over the training seeds that both have.
+    """Each ablation against what it varies, and controllers beside others, over all trainings of both.
 
-    A `gain` above 0: better than that.
+    A `gain` above 0: better than that. `seeds`: trainings of the one and of the other.
     """
     size, found = study.options.instances, []
     for name, controller in study.options.active.items():
         other = controller.varies or controller.beside
         if other not in played or name not in played:
             continue
-        pair = list(zip(played[name], played[other], strict=False))
-        mine, theirs = (arranged([e.final for e in side], size) for side in zip(*pair, strict=True))
+        mine, theirs = (arranged([e.final for e in played[side]], size) for side in (name, other))
         found.append(
             {
                 "name": name,
                 "varies": other,
-                "seeds": len(pair),
+                "seeds": (len(mine), len(theirs)),
                 "iqm": rows[name]["iqm"],
-                **compare_with(mine, theirs, paired=True),
+                **compare_with(mine, theirs),
             }
         )
     return found

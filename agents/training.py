@@ -239,9 +239,11 @@ def learning_curves(folder: RunFolder, decisions: int) -> Logger:
     After a kill that is what the checkpoint doesn't know of, and it would be there twice.
     """
     place = str(folder.path / "tensorboard")
+    logged = any(Path(place).glob("events.*"))
     output = TensorBoardOutputFormat(place)
-    output.writer.close()
-    output.writer = SummaryWriter(place, purge_step=decisions + 1)  # type: ignore[no-untyped-call]
+    if logged:
+        output.writer.close()
+        output.writer = SummaryWriter(place, purge_step=decisions + 1)  # type: ignore[no-untyped-call]
     return Logger(place, [output])
 
 

@@ -144,9 +144,11 @@ def main(arguments: list[str]) -> None:
     end_with_parent()
     script, folder, costs, *fields = arguments
     config = configuration(script, fields)
-    with metered() as found:
+    note = Path(f"{costs}.spent")
+    with metered(note) as found:
         found |= _tune(config, folder) if script == "tune" else _train(script, config, Path(folder))
     write_json(Path(costs), found)
+    note.unlink(missing_ok=True)
 
 
 def _tune(config: DictConfig, folder: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.comparison import load_policy
 from baselines.adaptive import RULES, AdaptivePolicy, DiffusionRule, Rule
+from baselines.options import load_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config

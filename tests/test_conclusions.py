@@ -176,7 +176,7 @@ def test_an_ablation_says_what_was_found() -> None:
     gain = interval(-0.2, -0.3, -0.1) | {"over_instances": [-0.4, 0.1]}
     text = "\n".join(
         conclusions(
-            summary(interval(0.1, 0, 1), ablations=[{"name": "blind", "varies": "ppo", "gain": gain, "seeds": 2}])
+            summary(interval(0.1, 0, 1), ablations=[{"name": "blind", "varies": "ppo", "gain": gain, "seeds": (2, 3)}])
         )
     )
     assert (
@@ -211,9 +211,9 @@ def test_what_rests_on_one_training_says_so() -> None:
 
 
 def test_one_training_is_no_verdict() -> None:
-    rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": 1}]
+    rows = [{"name": "blind", "varies": "ppo", "gain": interval(-0.2, -0.3, -0.1), "seeds": (1, 2)}]
     text = "\n".join(conclusions(summary(interval(0.1, 0, 1), ablations=rows)))
-    assert "blind against ppo, one training each, so no verdict: -0.200" in text
+    assert "blind against ppo, one training against 2, so no verdict: -0.200" in text
 
 
 @pytest.mark.parametrize(("runs", "words"), [(0, "took no more GAN updates than finding that"), (70, "after 70 runs")])

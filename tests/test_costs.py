@@ -1,11 +1,14 @@
 """Wall time and peak memory of a block."""
 
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from agents import costs
 from agents.costs import metered
 
 MEGABYTES = 300
@@ -18,6 +21,18 @@ def test_a_block_is_timed_and_its_memory_is_seen() -> None:
         np.ones(MEGABYTES * 2**17)  # eight bytes each
     assert 0.04 < small["wall_s"] < 5
     assert large["peak_mb"] > small["peak_mb"] + 0.8 * MEGABYTES
+
+
+def test_what_a_killed_process_noted_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "NOTE_S", 0.01)
+    note = tmp_path / "spent"
+    with suppress(KeyboardInterrupt), metered(note):
+        while not note.exists() or float(note.read_text()) < 0.3:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    with metered(note) as found:
+        pass
+    assert 0.3 <= found["wall_s"] < 5
 
 
 @pytest.mark.gpu
