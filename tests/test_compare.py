@@ -196,7 +196,7 @@ def test_the_page_is_one_file_with_everything(page: str) -> None:
                     "Ablations", "Failure cases", "How to make it again"):  # fmt: skip
         assert f"<h2>{heading}" in page
     assert "The environment is the preset points with num_decisions=4, updates_per_decision=1," in page
-    assert "Of one training each, intervals are over GAN seeds alone." in page
+    assert "Of a single training, intervals leave out its luck." in page
     assert page.count("data:image/png;base64,") == page.count("<img ") >= 9
     assert 'src="http' not in page and "href=" not in page
     assert 'name="viewport"' in page
