@@ -226,9 +226,9 @@ def _transfer(setting: str, rows: dict[str, dict[str, Any]], learned: str, stron
 
 def _ablation(row: dict[str, Any]) -> str:
     mine, theirs = row["seeds"]
-    if mine == 1:
-        one = f"one training against {theirs}" if theirs > 1 else "one training each"
-        return f"{row['name']} against {row['varies']}, {one}, so no verdict: {shown(row['gain'])}."
+    if min(mine, theirs) == 1:  # what one training is worth isn't known
+        trained = f"trainings {mine} against {theirs}"
+        return f"{row['name']} against {row['varies']}, {trained}, so no verdict: {shown(row['gain'])}."
     return (
         f"{row['name']} is {BETTER[verdict(row['gain'])]} {row['varies']}: {shown(row['gain'])}"
         f"{other_intervals(row['gain'])}, {mine} trainings against {theirs}."

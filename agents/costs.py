@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -30,20 +30,28 @@ def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {}
     before = float(note.read_text()) if note and note.exists() else 0.0
     _forget_peak()
-    started, done = time.perf_counter() - before, Event()
-    if note:
-        Thread(target=_keep, args=(note, started, done), daemon=True).start()
-    try:
+    started = time.perf_counter() - before
+    with _noted(note, started) if note else nullcontext():
         yield found
-    finally:
-        done.set()
     found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
 
 
-def _keep(note: Path, started: float, done: Event) -> None:
-    """Notes the seconds since `started` until the work is done."""
-    while not done.wait(NOTE_S):
-        write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
+@contextmanager
+def _noted(note: Path, started: float) -> Iterator[None]:
+    """Keeps the seconds since `started` in a file while the block runs."""
+    done = Event()
+
+    def keep() -> None:
+        while not done.wait(NOTE_S):
+            write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
+
+    keeper = Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()  # else it may write the note after the caller has removed it
 
 
 def _forget_peak() -> None:

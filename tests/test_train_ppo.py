@@ -90,6 +90,7 @@ def test_pictures_show_something(finished: Path, name: str) -> None:
 
 
 def test_tensorboard_has_metric_and_knobs(finished: Path) -> None:
+    assert len(list((finished / "tensorboard").iterdir())) == 1
     events = EventAccumulator(str(finished / "tensorboard")).Reload()
     tags = events.Tags()["scalars"]
     assert {"gan/final_log_metric", "gan/crashes", "knobs/r1_at_1"} <= set(tags)
