@@ -23,6 +23,7 @@ from agents.report_tables import closing_table
 from agents.study import Study
 from agents.study_check import check_study
 from agents.study_options import StudyOptions, go_on
+from agents.study_play import play_study
 from agents.study_summary import summarize_study
 from baselines.options import CONFIGS, load, register_presets, script
 from gan_env.files import write_atomically, write_json
@@ -44,7 +45,7 @@ def main(config: DictConfig) -> None:
     write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
     note_commit(folder / "study" / "commits.txt")
     (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
-    study.play()
+    play_study(study)
     summary = summarize_study(study)
     write_json(folder / "summary.json", summary)
     print(f"\n{closing_table(summary)}\n\npython agents/report.py {shlex.quote(str(folder))}")

@@ -42,6 +42,7 @@ from agents.report_tables import (
 )
 from agents.study import Study
 from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
+from agents.study_play import entries
 from agents.study_scores import gather
 from agents.study_summary import summarize_study
 from agents.wording import schedule, shown
@@ -73,7 +74,7 @@ class Report:
         self.rows: dict[str, dict[str, Any]] = summary["settings"][HELD_OUT]["policies"]
         self.seeded = {*study.options.active, *study.tunings}  # what was trained or tuned by itself
         self.config = env_config(**study.controller_env(self.learned))
-        moved = {entry.name: env_config(**entry.env).knobs for entry in study.entries(HELD_OUT)}
+        moved = {entry.name: env_config(**entry.env).knobs for entry in entries(study, HELD_OUT)}
         usual = env_config(**study.options.env).knobs  # the oracle's
         self.parts = {
             name: [with_knobs(e, moved.get(name, usual), self.config.knobs) for e in parts]

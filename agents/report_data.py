@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agents.study import Study
 from agents.study_options import HELD_OUT
+from agents.study_play import entries
 from agents.study_scores import Floats, gather
 from gan_env.config import require
 
@@ -81,7 +82,7 @@ def _read(path: Path) -> NDArray[Any]:
 
 
 def _runs(study: Study, setting: str) -> Iterator[list[Any]]:
-    trained = {entry.name for entry in study.entries(setting) if entry.seed is not None}
+    trained = {entry.name for entry in entries(study, setting) if entry.seed is not None}
     for name, parts in gather(study, setting).items():
         for seed, episodes in enumerate(parts):
             first = [setting, name, seed if name in trained else ""]

@@ -1,9 +1,10 @@
-"""The cells of a study: trainings, tunings, replays, the oracle, and every policy in every setting.
+"""The cells of a study: trainings, tunings and read-outs. agents/study_play.py plays every policy in every setting.
 
 FOLDER/
     study/config.yml, command.txt, known.json: what it rests on; commits.txt: the code of each sitting
     training/NAME-SEED/: a run folder each; trained.json: what it cost
     tuning/NAME-SEED/KIND.study, KIND.json: what was tried for an opponent or a base, and what was found
+    playing/SHARE/log.txt: where workers play side by side
     configs/policy/: tuned opponents and frozen read-outs, for `baselines/run.py --config-dir=FOLDER/configs policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
     costs/: wall time and peak memory of each cell
@@ -11,12 +12,7 @@ FOLDER/
 """
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import product
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +20,12 @@ import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
-from agents.comparison import REPLAY_SEED, TEST_SEED, evaluate
+from agents.comparison import REPLAY_SEED, TEST_SEED
 from agents.controllers import load_controller
-from agents.costs import metered
-from agents.readout import REPLAY, read_out, suffixes
+from agents.readout import REPLAY, read_out
 from agents.run_folder import RunFolder
 from agents.study_options import (
     BASE,
-    BEST,
-    HELD_OUT,
     SCHEDULE_KINDS,
     TRAINING,
     Controller,
@@ -40,7 +33,7 @@ from agents.study_options import (
     opponent_name,
 )
 from agents.worker import command, hydra_text, run_logged
-from baselines.options import PolicyOptions, load_policy
+from baselines.options import PolicyOptions
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
 from baselines.search_spaces import SPACES
@@ -51,28 +44,6 @@ from gan_env.files import write_atomically, write_json
 
 TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A policy of one training or tuning (or of none) in one setting.
-
-    Attributes:
-        name: of the policy.
-        seed: number of the training or tuning; None where there was none.
-        env: options of the environment that it acts in.
-        make: the policy, ready to act in an environment.
-    """
-
-    name: str
-    seed: int | None
-    env: dict[str, Any]
-    make: Callable[[GANVectorEnv], Policy]
-
-    @property
-    def file(self) -> str:
-        """The name of its files."""
-        return self.name if self.seed is None else f"{self.name}-{self.seed}"
 
 
 class Study:
@@ -91,18 +62,6 @@ class Study:
         self.folder = RunFolder(self.path, "study")
         self._budget_file = self.path / "tuning" / "budget.json"
         self._envs: dict[str, GANVectorEnv] = {}
-
-    def play(self) -> None:
-        """Does all cells that are not done, but for the oracle: see `agents.study_oracle`."""
-        active, tunings = self.options.active.items(), range(self.options.tunings)
-        trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
-        with ThreadPoolExecutor(self.options.workers) as pool:  # each thread waits for a process
-            list(pool.map(self.train, *zip(*trainings, strict=True)))
-            _ = self.budget  # is settled before the tunings ask for it side by side
-            list(pool.map(self.tuned, *zip(*product(self.options.tuned, tunings), strict=True)))
-        for setting in (HELD_OUT, *self.options.settings):
-            for entry in self.entries(setting):
-                self.episodes(setting, entry)
 
     @property
     def mains(self) -> list[tuple[str, int]]:
@@ -128,7 +87,7 @@ class Study:
             env = self.options.changed_env(controller.env, controller.training)
             fields = [f"seed={self.options.seed + seed}", *controller.arguments]
             fields += [f"++base={hydra_text(base.policy)}"] if base else []
-            self._work(command(f"train_{controller.script}", folder, path, fields, env), folder)
+            self.work(command(f"train_{controller.script}", folder, path, fields, env), folder)
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates
@@ -190,11 +149,11 @@ class Study:
         if not path.exists():
             sizes = {"budget": budget, "runs": self.options.tune_runs, "rows": self.options.rows, "seed": seed}
             fields = [f"kind={kind}", *(f"{name}={value}" for name, value in sizes.items())]
-            costs, env = self._costs_file(f"tuning-{cell}"), self.options.changed_env(*changes)
-            self._work(command("tune", folder, costs, fields, env), folder)
+            costs, env = self.costs_file(f"tuning-{cell}"), self.options.changed_env(*changes)
+            self.work(command("tune", folder, costs, fields, env), folder)
         return Tuned(**json.loads(path.read_text()))
 
-    def _work(self, arguments: list[str], folder: Path) -> None:
+    def work(self, arguments: list[str], folder: Path) -> None:
         """Runs the command of a training or a tuning, with its share of the cores."""
         print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
         run_logged(arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
@@ -208,6 +167,10 @@ class Study:
             text = f"# What {name} does on average over training instances.\n{yaml.safe_dump(fields, sort_keys=False)}"
             write_atomically(path, lambda part: part.write_text(text))
         return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
+
+    def load_frozen(self, name: str, seed: int, suffix: str, env: GANVectorEnv) -> Policy:
+        """A read-out of a controller, ready to act in `env`."""
+        return self.frozen(name, seed, suffix).make(env)
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Episodes on training instances, of a controller, opponent or base: choices and replays come from them."""
@@ -276,51 +239,11 @@ class Study:
         """The options of an environment that a controller acts in."""
         return self.options.changed_env(self.options.active[name].env, *changes)
 
-    def entries(self, setting: str) -> list[Entry]:
-        """All policies that play in a setting, the oracle left out."""
-        here = self.options.setting(setting)
-        changes = {**here.env, "split": "test"}
-        plain = self.options.changed_env(changes)
-        found = []
-        for name, controller in self.options.active.items():
-            if controller.settings and setting not in controller.settings:
-                continue
-            env = self.controller_env(name, changes)
-            for seed in range(controller.seeds):
-                if name + BASE in self.bases:
-                    found.append(Entry(name + BASE, seed, env, self.opponent(name + BASE, seed).make))
-                found.append(Entry(name, seed, env, partial(self.load, name, seed)))
-                for suffix in suffixes(env.get("knobs", ())) if controller.varies is None else ():
-                    found.append(Entry(name + suffix, seed, env, self.frozen(name, seed, suffix).make))
-        for name in self.opponents:
-            found += [Entry(name, s, plain, self.opponent(name, s).make) for s in range(self.tunings[name])]
-        found += [Entry(name, None, plain, load_policy(name).make) for name in self.options.policies]
-        return [entry for entry in found if not here.policies or entry.name in (BEST, *here.policies)]
-
-    def episodes(self, setting: str, entry: Entry) -> Episodes:
-        """Plays a policy in a setting, on the instances and GAN seeds that all others meet."""
-        name, (seeds, instances) = f"{setting}/{entry.file}", self.runs(setting)
-
-        def run() -> Episodes:
-            env = self.env(entry.env, len(seeds))
-            with self._costs(f"{setting}-{entry.file}"):
-                return evaluate(name, entry.make(env), env, seeds, self.folder, instances)
-
-        return self.folder.cached_episodes(name, run)
-
     def costs(self, cell: str) -> dict[str, Any]:
         """Wall time and peak memory of a cell, if they were measured."""
-        path = self._costs_file(cell)
+        path = self.costs_file(cell)
         return dict(json.loads(path.read_text())) if path.exists() else {}
 
-    def _costs_file(self, cell: str) -> Path:
+    def costs_file(self, cell: str) -> Path:
+        """The file that says what a cell took."""
         return self.path / "costs" / f"{cell}.json"
-
-    @contextmanager
-    def _costs(self, cell: str) -> Iterator[None]:
-        """Saves wall time and peak memory of a cell when it is done for the first time."""
-        path = self._costs_file(cell)
-        with metered() as found:
-            yield
-        if not path.exists():
-            write_json(path, found)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from agents.study import Study
 from agents.study_options import HELD_OUT
 from agents.study_oracle import play_oracle
+from agents.study_play import entries, episodes
 from baselines.intervals import iqm, probability_of_improvement, stratified, stratified_gain, t_interval
 from baselines.rollout import Episodes
 from baselines.run_summary import roughness, updates_to_target
@@ -20,8 +21,8 @@ COLLAPSED = np.log(0.5)
 def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
     """Every policy's episodes in a setting, a list entry a training or tuning."""
     found: dict[str, list[Episodes]] = {}
-    for entry in study.entries(setting):
-        found.setdefault(entry.name, []).append(study.episodes(setting, entry))
+    for entry in entries(study, setting):
+        found.setdefault(entry.name, []).append(episodes(study, setting, entry))
     if setting == HELD_OUT and study.options.oracle_runs:
         found["oracle"] = [play_oracle(study)]
     return found

@@ -10,6 +10,7 @@ import pytest
 import agents.study
 from agents.study import TUNINGS_APART, Study
 from agents.study_options import StudyOptions
+from agents.study_play import entries
 from baselines.options import PolicyOptions
 from baselines.policies import Policy
 from baselines.rollout import Episodes
@@ -39,7 +40,7 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: p
         commands.append(arguments)
         write_json(folder / "trained.json", {"gan_updates": 1})
 
-    monkeypatch.setattr(Study, "_work", work)
+    monkeypatch.setattr(Study, "work", work)
     made = study(tmp_path, "ppo", seed=5)
     for seed in range(2):
         TRAIN(made, "ppo", made.options.active["ppo"], seed)
@@ -110,12 +111,12 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
         found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=int(given["budget"]))
         write_json(folder / f"{given['kind']}.json", asdict(found))
 
-    monkeypatch.setattr(Study, "_work", work)
+    monkeypatch.setattr(Study, "work", work)
     monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
     env = {"preset": "points", "knobs": ["lr_g"], "compile": False, "metric_samples": 32}
     residual = {"seeds": 2, "base": "rates", "base_updates": 7}
     made = Study(StudyOptions(env=env, controllers={"residual": residual}, folder=str(tmp_path), rows=2, tunings=3))
-    names = [(e.name, e.seed) for e in made.entries("held_out") if e.name in ("best_schedule", "residual_base")]
+    names = [(e.name, e.seed) for e in entries(made, "held_out") if e.name in ("best_schedule", "residual_base")]
     assert names == [(name, seed) for name in ("residual_base", "best_schedule") for seed in range(made.tunings[name])]
     assert made.tunings == {"best_schedule": 3, "residual_base": 2}
     updates = [made.tuning(name, seed).gan_updates for name, seed in names]
