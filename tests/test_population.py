@@ -171,7 +171,7 @@ def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler")
 
-    monkeypatch.setattr(torch, "compile", no_compiler)
+    monkeypatch.setattr(torch._inductor, "standalone_compile", no_compiler)
     made, eager = population([3], compiled=True), population([3])
     with pytest.warns(UserWarning, match="no C\\+\\+ compiler.*uncompiled") as caught:
         made.update(knobs(1), 3)

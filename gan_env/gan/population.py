@@ -151,7 +151,8 @@ class Population:
         slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
         for state, source in zip(reversed(ahead.path), reversed(ahead.sources), strict=True):
             inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *self._draws(*source), *slope]
-            slope, by_values = self._programs.run(self._pull_back_one, *inputs)
+            found = self._programs.run(self._pull_back_one, *inputs)
+            slope, by_values = found[: len(_SMOOTH)], found[len(_SMOOTH) :]
             slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
         return dict(zip(self.config.knobs, slopes, strict=True))
 
@@ -238,14 +239,12 @@ class Population:
         return list(zip(places, uniform_keys, normal_keys, strict=True))
 
     def _draws(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
-        """What one update of n rows draws: samples [n, B, *shape], uniform numbers [n, U] and normal ones [n, V]."""
-        if self.bank.on_device:
-            return self._programs.run(self._draw, places, *keys)
-        return self.bank.read(places), *self._programs.run(self._draw_numbers, *keys)
+        """What one update of n rows draws: samples [n, B, *shape], uniform numbers [n, U] and normal ones [n, V].
 
-    def _draw(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
-        """A program of its own: inside the update's, every kernel that uses a number would compute it anew."""
-        return self.bank.read(places), *self._draw_numbers(*keys)
+        Numbers have a program of their own: inside the update's, every kernel that uses one would compute it anew.
+        Samples are read outside of programs, which would hold a copy of the whole pool.
+        """
+        return self.bank.read(places), *self._programs.run(self._draw_numbers, *keys)
 
     def _draw_numbers(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
         taken = self.config.batch_size  # by the places of samples
@@ -260,8 +259,8 @@ class Population:
             old.copy_(new)
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def _pull_back_one(self, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """From slopes by the state after an update (the last inputs) to those by the state before, and by the knobs."""
+    def _pull_back_one(self, *inputs: Tensor) -> list[Tensor]:
+        """From slopes by the state after an update (the last inputs) to those by the state before, then by the knobs."""
         state, settings, others = _unpack(inputs)
         count = len(self.config.knobs)
         values = [value.detach().requires_grad_() for value in others[:count]]
@@ -271,8 +270,7 @@ class Population:
         new = self._differentiable_update(replace(state, **before), settings, knobs, samples, uniforms, normals)
         after = [getattr(PopulationState(*new), name) for name in _SMOOTH]
         variables = [*before.values(), *values]
-        found = torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True)
-        return list(found[: len(before)]), list(found[len(before) :])
+        return list(torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True))
 
 
 def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Sequence[Tensor]]:

@@ -29,13 +29,13 @@ class Programs:
     """
 
     def __init__(self, device: torch.device, compiled: bool) -> None:
-        self._options: dict[str, Any] = {"cpp_wrapper": True, "cpp.vec_isa_ok": True} if device.type == "cpu" else {}
+        self._patches = {"cpp_wrapper": True, "cpp.vec_isa_ok": True} if device.type == "cpu" else {}
         self._compiled = compiled
         self._programs: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._compiling = Lock()
 
     def run(self, function: Callable[..., T], *inputs: Tensor) -> T:
-        """`function(*inputs)`, compiled at its first use with these shapes."""
+        """`function(*inputs)`, tensors or nothing, compiled at its first use with these shapes."""
         if not self._compiled:
             return function(*inputs)
         key = (function.__qualname__, *inputs[0].shape, *inputs[-1].shape)
@@ -49,15 +49,24 @@ class Programs:
         """The program of `function` for such inputs; the function itself, for good, where compiling fails."""
         if not self._compiled:
             return function
-        example = [tensor.clone() for tensor in inputs]
+        from torch._inductor import standalone_compile  # takes seconds, which those who don't compile need not wait
+
+        example: list[Any] = [tensor.clone() for tensor in inputs]
         try:
             graph = make_fx(lambda *tensors: function(*tensors))(*example)
-            program: Callable[..., Any] = torch.compile(graph, dynamic=False, options=self._options)
+            for node in graph.graph.nodes:
+                node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
+            # Not `torch.compile`, which would trace again and look at every call whether its inputs are as they were.
+            program: Callable[..., Any] = standalone_compile(
+                graph,
+                example,
+                dynamic_shapes="from_example_inputs",
+                options={"config_patches": self._patches},
+                donate_graph_module=True,
+            )
             program(*example)
         except Exception as error:  # inductor's errors have no common class; eager always works
-            warnings.warn(
-                f"torch.compile failed ({error}): training runs uncompiled, slower but the same", stacklevel=2
-            )
+            warnings.warn(f"compiling failed ({error}): training runs uncompiled, slower but the same", stacklevel=2)
             self._compiled = False
             return function
         return program
