@@ -112,7 +112,7 @@ class StudyOptions:
         instances: test instances.
         gan_seeds: GAN seeds on each of them, the same for all policies.
         rows: GANs that run side by side.
-        workers: trainings, and then tunings, that run side by side; they share the cores.
+        workers: trainings, then tunings, then policies at play, that run side by side; they share the cores.
         seed: of the first training.
         target: the probability of improvement over the strongest tuned schedule that is aimed at; null: a gain over it
             whose interval is above 0.

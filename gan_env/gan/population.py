@@ -260,7 +260,7 @@ class Population:
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def _pull_back_one(self, *inputs: Tensor) -> list[Tensor]:
-        """From slopes by the state after an update (the last inputs) to those by the state before, then by the knobs."""
+        """From slopes by the state after an update (the last inputs): those by the state before, then by the knobs."""
         state, settings, others = _unpack(inputs)
         count = len(self.config.knobs)
         values = [value.detach().requires_grad_() for value in others[:count]]
