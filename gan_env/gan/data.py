@@ -133,7 +133,7 @@ class DataBank:
 
     def read(self, places: Tensor) -> Tensor:
         """The training samples at places [N, B] of the pool: [N, B, *shape] float32 on the device."""
-        samples = self.train[places]
+        samples = self.train.index_select(0, places.flatten()).unflatten(0, places.shape)  # faster than [places]
         if not self.on_device:
             samples = samples.pin_memory().to(self.device, non_blocking=True)  # the host reads on meanwhile
         return decode(samples)

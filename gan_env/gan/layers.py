@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from gan_env.gan.convolutions import KERNEL, conv, down, up
+from gan_env.gan.products import product
 from gan_env.seeding import fold_in, normal
 
 SLOPE = 0.2
@@ -100,7 +101,7 @@ class Layer:
     def __call__(self, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
         """[N, *weight_shape], [N, O], [N, B, ...] -> [N, B, ...]."""
         if self.kind == "linear":
-            return x.flatten(2) @ weight + bias[:, None]
+            return product(x.flatten(2), weight) + bias[:, None]
         if self.kind == "conv":
             y = conv(x, weight, self.groups)
         elif self.kind == "basis":
