@@ -1,8 +1,8 @@
 """Matrix products of many rows, differentiable any number of times.
 
 A product, the product with a transposed matrix and the matrix's gradient are three bilinear maps, and the derivative of
-each is the other two. Autograd's own derivatives are the same, but MKL takes two to four times as long for many small
-products with a transposed matrix as for those with a copy of it.
+each is the other two. Autograd's own derivatives are the same, but MKL is slow at many small products with a transposed
+matrix: a copy of it costs less.
 """
 
 from typing import Any
