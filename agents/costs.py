@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event, Thread
@@ -24,34 +24,41 @@ def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
     Memory is what tensors took on GPUs where this process uses them, otherwise what the process held.
 
     Args:
-        note: a file in which the time is kept meanwhile, for work that is killed and goes on: what earlier processes
-            noted there counts. It is the caller's to remove when the costs are saved.
+        note: see `timed`; it is the caller's to remove when the costs are saved. None: only this block's time counts.
     """
     found: dict[str, Any] = {}
-    before = float(note.read_text()) if note and note.exists() else 0.0
     _forget_peak()
-    started = time.perf_counter() - before
-    with _noted(note, started) if note else nullcontext():
+    started = time.perf_counter()
+    with timed(note) if note else nullcontext(lambda: time.perf_counter() - started) as clock:
         yield found
-    found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
+        found |= {"wall_s": round(clock(), 2), "peak_mb": round(_peak(), 1)}
 
 
 @contextmanager
-def _noted(note: Path, started: float) -> Iterator[None]:
-    """Keeps the seconds since `started` in a file while the block runs."""
-    done = Event()
+def timed(note: Path) -> Iterator[Callable[[], float]]:
+    """Gives a clock: seconds that were spent on a piece of work, by processes before this one as well.
+
+    Args:
+        note: a file in which the time is kept meanwhile and at the end, for work that is killed and goes on.
+    """
+    before = float(note.read_text()) if note.exists() else 0.0
+    started, done = time.perf_counter() - before, Event()
 
     def keep() -> None:
         while not done.wait(NOTE_S):
-            write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
+            save()
+
+    def save() -> None:
+        write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
 
     keeper = Thread(target=keep, daemon=True)
     keeper.start()
     try:
-        yield
+        yield lambda: time.perf_counter() - started
     finally:
         done.set()
         keeper.join()  # else it may write the note after the caller has removed it
+        save()
 
 
 def _forget_peak() -> None:

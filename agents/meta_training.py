@@ -5,7 +5,6 @@ through a window of unrolled updates by the knobs (`hypergradient.py`), from the
 weights. With steps of adaptation in the policy, the loss is that after adaptation, and the outer problem is MAML's.
 """
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.checkpoint import CHECKPOINT
+from agents.costs import timed
 from agents.hypergradient import Hypergradient
 from agents.meta_controller import KINDS, MetaController, MetaPolicy, forget
 from agents.run_folder import RunFolder
-from agents.training import AgentOptions, RunOptions, close, open_folder, row_seeds
+from agents.training import SPENT, AgentOptions, RunOptions, close, open_folder, row_seeds
 from gan_env import GANVectorEnv
 from gan_env.config import require
 from gan_env.files import load_checkpoint
@@ -213,7 +213,6 @@ def make_policy(controller: MetaController, look: Hypergradient, options: MetaOp
 
 def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dict[str, Any]]:
     """Trains a controller, or goes on from the folder's checkpoint; also gives what it cost."""
-    started = time.perf_counter()
     env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
     learner = Learner(env, options.agent, options.seed)
     checkpoint = folder.path / CHECKPOINT
@@ -236,10 +235,7 @@ def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dic
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
             folder.write(CHECKPOINT, lambda path: torch.save(learner.get_state(), path))
     learner.controller.save(controller_path(folder))
-    return learner.controller, {
-        "gan_updates": learner.gan_updates,
-        "train_wall_s": round(time.perf_counter() - started, 1),
-    }
+    return learner.controller, {"gan_updates": learner.gan_updates}
 
 
 def controller_path(folder: RunFolder) -> Path:
@@ -249,13 +245,13 @@ def controller_path(folder: RunFolder) -> Path:
 
 def run(algorithm: str, config: DictConfig) -> None:
     """The whole job: run folder, training, comparison with all schedules, table and pictures."""
-    started = time.perf_counter()
     options, folder = open_folder(algorithm, TrainOptions, config)
-    controller, costs = train(options, folder)
     agent = options.agent
+    with timed(folder.path / SPENT) as clock:
+        controller, costs = train(options, folder)
 
-    def policy(env: GANVectorEnv) -> MetaPolicy:
-        return make_policy(controller, Hypergradient(env, agent.window, agent.samples), agent)
+        def policy(env: GANVectorEnv) -> MetaPolicy:
+            return make_policy(controller, Hypergradient(env, agent.window, agent.samples), agent)
 
-    costs["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
-    close(algorithm, policy, options, folder, costs, started)
+        costs["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
+        close(algorithm, policy, options, folder, costs, clock)

@@ -6,7 +6,7 @@ logs/<algo>/<env>_<n>/
     tensorboard/: learning curves
     checkpoint/: what `resume=` goes on from
     evaluations/: one .npz a policy; schedule.json: the best schedule of the grid
-    summary.json, table.txt, *.png: the comparison
+    summary.json, table.txt, *.png: the comparison; spent.txt: seconds that the job has taken, its restarts included
 """
 
 import shlex

@@ -1,7 +1,5 @@
 """What every training script shares: its options, the run from start to end, progress, and the closing comparison."""
 
-import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +19,7 @@ from tqdm import tqdm
 
 from agents.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
 from agents.comparison import ComparisonOptions, compare, table
+from agents.costs import timed
 from agents.plots import draw_all
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
@@ -29,6 +28,8 @@ from baselines.policies import Policy, start_of
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import replace, require
 
+SPENT = "spent.txt"
+"""In a run folder: the seconds that the job has taken."""
 APART, FAR = 1_000, 2**40
 """How far the runs of trainings are apart, and of rows beyond so many; see `row_seeds`."""
 
@@ -87,7 +88,7 @@ class RunOptions:
 Model = TypeVar("Model", bound=BaseAlgorithm)
 Options = TypeVar("Options", bound=RunOptions)
 Trained = tuple[Model, VecNormalize, dict[str, Any]]
-"""A model, the normalisation of its observations, and its costs (`gan_updates`, `train_wall_s`)."""
+"""A model, the normalisation of its observations, and its costs (`gan_updates`)."""
 
 
 def run(
@@ -101,10 +102,10 @@ def run(
         train: trains, or goes on, in a run folder.
         config: what Hydra composed.
     """
-    started = time.perf_counter()
     options, folder = open_folder(algorithm, kind, config)
-    model, normalize, costs = train(options, folder)
-    close(algorithm, partial(learned_policy, model, normalize, options), options, folder, costs, started)
+    with timed(folder.path / SPENT) as clock:
+        model, normalize, costs = train(options, folder)
+        close(algorithm, partial(learned_policy, model, normalize, options), options, folder, costs, clock)
 
 
 def learned_policy(model: BaseAlgorithm, normalize: VecNormalize, options: RunOptions, env: GANVectorEnv) -> Policy:
@@ -123,7 +124,7 @@ def close(
     options: RunOptions,
     folder: RunFolder,
     costs: dict[str, Any],
-    started: float,
+    clock: Callable[[], float],
 ) -> None:
     """What a job ends with: the comparison with all schedules, `summary.json`, `table.txt` and the pictures.
 
@@ -133,12 +134,10 @@ def close(
         options: of the job.
         folder: where it goes.
         costs: what training took, `gan_updates` among them; it goes into the summary.
-        started: when this process began, by `time.perf_counter`.
+        clock: seconds that the job has taken so far, those of earlier processes included.
     """
     summary = compare(algorithm, policy, options.env, folder, options.comparison, costs["gan_updates"])
-    earlier = folder.path / "summary.json"
-    before = json.loads(earlier.read_text())["wall_s"] if earlier.exists() else 0.0
-    summary |= costs | {"seed": options.seed, "wall_s": round(before + time.perf_counter() - started, 1)}
+    summary |= costs | {"seed": options.seed, "wall_s": round(clock(), 1)}
     folder.write_json("summary.json", summary)
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
@@ -209,7 +208,6 @@ def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequenc
         folder: where it is saved.
         callbacks: called before the checkpoint is saved.
     """
-    started = time.perf_counter()
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     env = inner_env(normalize)
@@ -230,7 +228,7 @@ def fit(model: Model, options: RunOptions, folder: RunFolder, callbacks: Sequenc
     normalize.training = False
     folder.write(folder.model.name, model.save)
     folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: normalize.save(str(path)))
-    return model, normalize, {"gan_updates": env.gan_updates, "train_wall_s": round(time.perf_counter() - started, 1)}
+    return model, normalize, {"gan_updates": env.gan_updates}
 
 
 def learning_curves(folder: RunFolder, decisions: int) -> Logger:

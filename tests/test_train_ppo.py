@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents.run_folder import RunFolder
 from agents.sb3_adapter import LearnedPolicy, SB3VecEnv
 from agents.train_ppo import PPOOptions, TrainOptions, train
-from agents.training import training_env
+from agents.training import SPENT, training_env
 from baselines.policies import schedule_policy
 from baselines.rollout import run_episodes
 from gan_env import ConfigError, GANEnv, GANVectorEnv
@@ -114,6 +114,14 @@ def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
     done = subprocess.run(script(f"resume={finished}"), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert (finished / "evaluations/ppo.npz").stat().st_mtime_ns == before
+
+
+def test_wall_time_is_that_of_all_sittings(finished: Path) -> None:
+    """Also of one that was killed, which has written no summary."""
+    (finished / SPENT).write_text("1000.0")
+    done = subprocess.run(script(f"resume={finished}"), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 1000 < json.loads((finished / "summary.json").read_text())["wall_s"] <= float((finished / SPENT).read_text())
 
 
 @pytest.mark.parametrize(("minibatches", "parts"), [(1, [16]), (3, [6, 6, 4]), (5, [4, 4, 4, 4])])
