@@ -165,6 +165,15 @@ def test_the_compiled_program_is_the_eager_one() -> None:
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
+def test_the_compiled_program_takes_columns_as_well() -> None:
+    """It is made for one layout of its inputs."""
+    whole, columns = population([3, 4, 5], compiled=True), population([3, 4, 5], compiled=True)
+    matrix = torch.stack(list(knobs(3).values()), dim=1)  # [N, K]
+    whole.update(knobs(3), 2)
+    columns.update(dict(zip(knobs(3), matrix.unbind(dim=1), strict=True)), 2)
+    assert all(map(torch.equal, whole.state.tensors(), columns.state.tensors()))
+
+
 def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -29,9 +31,9 @@ def test_derivatives_match_finite_differences_twice() -> None:
 def test_the_third_derivative_is_autograds_own() -> None:
     """Looking ahead through updates with R1 takes it; none of the three maps is left out."""
 
-    def third(multiply: object) -> tuple[Tensor, ...]:
+    def third(multiply: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
         x, weight = X.clone().requires_grad_(), WEIGHT.clone().requires_grad_()
-        by_x = torch.autograd.grad(multiply(x, weight).square().sum(), x, create_graph=True)[0]  # type: ignore[operator]
+        by_x = torch.autograd.grad(multiply(x, weight).square().sum(), x, create_graph=True)[0]
         by_weight = torch.autograd.grad(by_x.square().sum(), weight, create_graph=True)[0]
         return torch.autograd.grad(by_weight.square().sum(), (x, weight))
 

@@ -35,9 +35,15 @@ class Programs:
         self._compiling = Lock()
 
     def run(self, function: Callable[..., T], *inputs: Tensor) -> T:
-        """`function(*inputs)`, tensors or nothing, compiled at its first use with these shapes."""
+        """`function(*inputs)`, compiled at its first use with these shapes.
+
+        Args:
+            function: gives a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
+            inputs: the shapes of the first and the last say what all others have.
+        """
         if not self._compiled:
             return function(*inputs)
+        inputs = tuple(tensor.contiguous() for tensor in inputs)  # a program is for one layout; most have it already
         key = (function.__qualname__, *inputs[0].shape, *inputs[-1].shape)
         if key not in self._programs:
             with self._compiling:
@@ -49,20 +55,17 @@ class Programs:
         """The program of `function` for such inputs; the function itself, for good, where compiling fails."""
         if not self._compiled:
             return function
-        from torch._inductor import standalone_compile  # takes seconds, which those who don't compile need not wait
-
         example: list[Any] = [tensor.clone() for tensor in inputs]
         try:
+            from torch._inductor import standalone_compile  # takes seconds, which only those wait who compile
+
             graph = make_fx(lambda *tensors: function(*tensors))(*example)
             for node in graph.graph.nodes:
                 node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
             # Not `torch.compile`, which would trace again and look at every call whether its inputs are as they were.
+            options = {"config_patches": self._patches}
             program: Callable[..., Any] = standalone_compile(
-                graph,
-                example,
-                dynamic_shapes="from_example_inputs",
-                options={"config_patches": self._patches},
-                donate_graph_module=True,
+                graph, example, dynamic_shapes="from_example_inputs", options=options
             )
             program(*example)
         except Exception as error:  # inductor's errors have no common class; eager always works
