@@ -33,8 +33,8 @@ def name_notes(study: Study, summary: dict[str, Any]) -> list[str]:
     """What the names in the table stand for."""
     trials = summary["best_schedule"]["trials"]
     tried = f"the best of {trials} candidates on {study.options.tune_runs} runs each, the best few on more"
-    again = study.options.tunings > 1
-    tried += f"; {study.options.tunings} tunings, as every opponent has" if again else ""
+    again = study.tunings[BEST] > 1
+    tried += f"; {study.tunings[BEST]} tunings" if again else ""
     active = study.options.active
     corrected = [name for name, controller in active.items() if controller.base]
     return [

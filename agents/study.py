@@ -191,7 +191,7 @@ class Study:
     @property
     def opponents(self) -> dict[str, str]:
         """The kind of each tuned opponent, by its name."""
-        return {opponent_name(kind): kind for kind in self.options.tuned}
+        return {opponent_name(kind): kind for kind in self.options.tunings}
 
     @property
     def bases(self) -> dict[str, str]:
@@ -201,7 +201,7 @@ class Study:
     @property
     def tunings(self) -> dict[str, int]:
         """The tuned opponents and bases, and how often each is tuned: a base once a training."""
-        found = dict.fromkeys(self.opponents, self.options.tunings)
+        found = {opponent_name(kind): times for kind, times in self.options.tunings.items()}
         return found | {name: self.options.active[of].seeds for name, of in self.bases.items()}
 
     @property

@@ -32,7 +32,7 @@ def check_study(study: Study) -> None:
         with named(f"policies: {name}"):
             players[name] = load_policy(name)
             players[name].make(env)
-    for kind in options.tuned:
+    for kind in options.tunings:
         with named(f"tuned: {kind}"):
             players[opponent_name(kind)] = example(kind, env)
             players[opponent_name(kind)].make(env)

@@ -102,10 +102,10 @@ class StudyOptions:
     Attributes:
         env: preset and fields of `EnvConfig`.
         controllers: name -> fields of `Controller`.
-        tuned: kinds of opponents that are tuned, keys of `baselines.search_spaces.SPACES`; "schedule" among them.
+        tuned: how often each kind of opponent is tuned, each time with another seed, as controllers are trained; 0: not
+            at all. Kinds are keys of `baselines.search_spaces.SPACES`; "schedule" is tuned at least once.
         budget: GAN updates that tuning each of them takes; null: as many as training a controller took.
         tune_runs: runs of a candidate in tuning.
-        tunings: tunings of each opponent, each with another seed, as trainings of a controller are.
         policies: names in configs/policy/ that play as well.
         settings: other test settings: name -> fields of `Setting`.
         oracle_runs: runs of a candidate on an instance in the oracle's first round; 0: no oracle.
@@ -122,10 +122,9 @@ class StudyOptions:
 
     env: dict[str, Any] = field(default_factory=lambda: {"preset": "points"})
     controllers: dict[str, dict[str, Any]] = field(default_factory=lambda: {"ppo": {"seeds": 1}})
-    tuned: tuple[str, ...] = ("schedule",)
+    tuned: dict[str, int] = field(default_factory=lambda: {"schedule": 1})
     budget: int | None = None
     tune_runs: int = 16
-    tunings: int = 1
     policies: tuple[str, ...] = ("fixed",)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     oracle_runs: int = 2
@@ -139,22 +138,22 @@ class StudyOptions:
     folder: str = "logs/study/points"
 
     def __post_init__(self) -> None:
-        for name in ("tune_runs", "tunings", "instances", "gan_seeds", "rows", "workers"):
+        for name in ("tune_runs", "instances", "gan_seeds", "rows", "workers"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("oracle_runs", "seed"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         aimed = self.target is None or 0.5 < self.target < 1
         require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
-        for kind in self.tuned:
+        for kind, times in self.tuned.items():
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
-        require("schedule" in self.tuned, "tuned", self.tuned, "'schedule' among them, which all are compared with")
+            require(times >= 0, f"tuned.{kind}", times, "at least 0")
+        times = self.tuned.get("schedule", 0)
+        require(times > 0, "tuned.schedule", times, "at least 1: it is what all are compared with")
         if self.env:
             there = env_config(**self.env).instances.test_size
             expected = f"at most {there}, the environment's test_size"
             require(self.instances <= there, "instances", self.instances, expected)
-        for name in ("tuned", "policies"):
-            listed = getattr(self, name)
-            require(len(set(listed)) == len(listed), name, listed, "each name once")
+        require(len(set(self.policies)) == len(self.policies), "policies", self.policies, "each name once")
         known = sorted(p.stem for p in (Path(CONFIGS) / "policy").glob("*.yaml"))
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
@@ -192,7 +191,12 @@ class StudyOptions:
     def _others(self) -> list[str]:
         """Names of what plays and is no controller: policies, tuned opponents, read-outs and bases of controllers."""
         of_controllers = [name + suffix for name in self.controllers for suffix in _OF_CONTROLLERS]
-        return [*self.policies, *map(opponent_name, self.tuned), *of_controllers]
+        return [*self.policies, *map(opponent_name, self.tunings), *of_controllers]
+
+    @property
+    def tunings(self) -> dict[str, int]:
+        """The kinds of opponents that are tuned, and how often."""
+        return {kind: times for kind, times in self.tuned.items() if times}
 
     @property
     def active(self) -> dict[str, Controller]:
@@ -262,7 +266,7 @@ def _fixed(options: StudyOptions) -> dict[str, Any]:
     """What may not change in a study that is there, as JSON has it; all defaults are filled in."""
     kept = {key: value for key, value in to_dict(options).items() if key not in _FREE}
     parts: dict[str, dict[str, Any]] = {"controllers": {**options.listed}, "settings": {**options.elsewhere}}
-    kinds = [*options.tuned, *(c.base for c in options.active.values() if c.base)]
+    kinds = [*options.tunings, *(c.base for c in options.active.values() if c.base)]
     searched = [name for kind in kinds for name in usual(kind)]
     parts["policies"] = {name: load_policy(name) for name in (*options.policies, *searched)}
     parts["agents"] = {name: training(options, name).agent for name in options.active}
@@ -297,7 +301,7 @@ def named(key: str, hint: str = "") -> Iterator[None]:
 
 _GROWING = ("controllers", "settings", "policies", "agents")  # entries may be added, or taken out
 _FREE = (
-    "folder", "policies", "tuned", "tunings", "oracle_runs", "workers", "seeds", "beside", "settings", "target",
+    "folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "beside", "settings", "target",
     "notes",
 )  # fmt: skip
 """`settings` and `policies` are free where they are lists of names; what these stand for is not."""

@@ -22,9 +22,10 @@ def oracle_pool(study: Study) -> list[PolicyOptions]:
 
     What controllers correct is among them where the controller acts as the study's policies do.
     """
-    kinds, tunings = [kind for kind in SCHEDULE_KINDS if kind in study.options.tuned], range(1, study.options.tunings)
-    found = [fields for kind in kinds for fields in study.tuned(kind).finalists]
-    found += [study.tuned(kind, seed).policy for kind in kinds for seed in tunings]
+    often = study.options.tunings
+    tunings = {kind: often[kind] for kind in SCHEDULE_KINDS if kind in often}
+    found = [fields for kind in tunings for fields in study.tuned(kind).finalists]
+    found += [study.tuned(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
     alike = [name for name, owner in study.bases.items() if not study.options.active[owner].env]
     bases = [name for name in alike if name in study.schedules]
     found += [study.tuning(name, seed).policy for name in bases for seed in range(study.tunings[name])]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +57,12 @@ class Entry:
 def play_study(study: Study) -> None:
     """Trains, tunes, and plays every policy in every setting; `workers` of these side by side."""
     options = study.options
-    active, tunings = options.active.items(), range(options.tunings)
-    trainings = [(name, controller, seed) for name, controller in active for seed in range(controller.seeds)]
+    trainings = [(name, each, seed) for name, each in options.active.items() for seed in range(each.seeds)]
+    tunings = [(kind, seed) for kind, times in options.tunings.items() for seed in range(times)]
     with ThreadPoolExecutor(options.workers) as pool:  # each thread waits for a process
         list(pool.map(study.train, *zip(*trainings, strict=True)))
         _ = study.budget  # is settled before the tunings ask for it side by side
-        list(pool.map(study.tuned, *zip(*product(options.tuned, tunings), strict=True)))
+        list(pool.map(study.tuned, *zip(*tunings, strict=True)))
         if options.workers == 1:
             play_share(study, 0)
         else:

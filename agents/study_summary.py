@@ -38,7 +38,7 @@ def summarize_study(study: Study) -> dict[str, Any]:
         setting: summarize_setting(study, setting, episodes, learned, strongest) for setting, episodes in played.items()
     }
     env = study.env(study.options.changed_env({"split": "test"}))
-    tuned = min((study.tuned("schedule", seed) for seed in range(study.options.tunings)), key=lambda found: found.score)
+    tuned = min((study.tuned("schedule", seed) for seed in range(study.tunings[BEST])), key=lambda found: found.score)
     updates = env.config.num_decisions * env.config.updates_per_decision
     here, rows = played[HELD_OUT], settings[HELD_OUT]["policies"]
     rivals = paid_back_by(study, learned, strongest, here)

@@ -36,8 +36,8 @@ BRIEF = "arguments=['agent.rows=4','agent.rollouts=2','agent.minibatches=2','age
 LISTED = yaml.safe_load((ROOT / "configs/experiment/points.yaml").read_text())
 STUDY = [
     *(f"env.{key}={value}" for key, value in ENV.items()),
-    "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "tunings=2", "oracle_runs=1", "budget=1200",
-    "policies=[fixed,random]", "tuned=[schedule,ada]",
+    "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "oracle_runs=1", "budget=1200",
+    "policies=[fixed,random]", "tuned={schedule:2,rates:0,r3gan:0,ada:2}",
     *(f"~settings.{name}" for name in LISTED["settings"] if name != "faster_learning"),
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED["controllers"]),

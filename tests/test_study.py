@@ -67,7 +67,9 @@ def test_schedules_are_tuned_opponents_and_what_controllers_correct(tmp_path: Pa
     corrects = {"seeds": 1, "base": "rates"}
     controllers = {"ppo": {"seeds": 1}, "residual": corrects, "other": corrects | {"base": "ada"}}
     controllers["blind"] = {"seeds": 1, "varies": "residual"}
-    made = Study(StudyOptions(folder=str(tmp_path), controllers=controllers, tuned=("schedule", "ada", "r3gan")))
+    made = Study(
+        StudyOptions(folder=str(tmp_path), controllers=controllers, tuned={"schedule": 1, "ada": 1, "r3gan": 1})
+    )
     assert made.schedules == ["best_schedule", "tuned_r3gan", "residual_base"]
     assert made.bases == {"residual_base": "residual", "other_base": "other"}
 
@@ -115,7 +117,9 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
     monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
     env = {"preset": "points", "knobs": ["lr_g"], "compile": False, "metric_samples": 32}
     residual = {"seeds": 2, "base": "rates", "base_updates": 7}
-    made = Study(StudyOptions(env=env, controllers={"residual": residual}, folder=str(tmp_path), rows=2, tunings=3))
+    made = Study(
+        StudyOptions(env=env, controllers={"residual": residual}, folder=str(tmp_path), rows=2, tuned={"schedule": 3})
+    )
     names = [(e.name, e.seed) for e in entries(made, "held_out") if e.name in ("best_schedule", "residual_base")]
     assert names == [(name, seed) for name in ("residual_base", "best_schedule") for seed in range(made.tunings[name])]
     assert made.tunings == {"best_schedule": 3, "residual_base": 2}

@@ -68,11 +68,12 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
     [
         ({"instances": 0}, "at least 1"),
         ({"instances": 1000}, "at most 256"),
-        ({"tuned": ("ada",)}, "schedule"),
-        ({"tuned": ("schedule", "luck")}, "diffusion"),
+        ({"tuned": {"ada": 1}}, "schedule"),
+        ({"tuned": {"schedule": 0, "ada": 1}}, r"tuned\.schedule=0"),
+        ({"tuned": {"schedule": 1, "ada": -1}}, r"tuned\.ada=-1.*at least 0"),
+        ({"tuned": {"schedule": 1, "luck": 1}}, "diffusion"),
         ({"policies": ("cosinus",)}, "cosine"),
         ({"policies": ("fixed", "cosine", "fixed")}, "policies=.*each name once"),
-        ({"tuned": ("schedule", "schedule")}, "tuned=.*each name once"),
         ({"settings": {"held_out": {}}}, "other names"),
         ({"settings": {"training": {}}}, "other names"),
         ({"controllers": {"ada": {"seeds": 1}}, "policies": ("ada",)}, r"controllers=\['ada'\].*no other policy"),
@@ -119,7 +120,7 @@ def study(**changes: Any) -> StudyOptions:
         {"controllers": {"ppo": {"seeds": 1, "settings": ["held_out"], "arguments": []}}},
         {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
         {"settings": {}},
-        {"folder": "elsewhere", "workers": 2, "tuned": ("schedule", "ada")},
+        {"folder": "elsewhere", "workers": 2, "tuned": {"schedule": 3, "ada": 1}},
         {"oracle_runs": 0},
         {"env": {"preset": "points", "device": "cpu", "data_root": "/elsewhere", "compile": False}},
         {"settings": {"far": {"env": {"datasets": ["ring"], "data_root": "/elsewhere"}}}},
@@ -174,7 +175,11 @@ def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("changes", "name"),
-    [({}, "rising"), ({"tuned": ("schedule", "rates")}, "falling_rates"), ({"tuned": ("schedule", "ada")}, "ada")],
+    [
+        ({}, "rising"),
+        ({"tuned": {"schedule": 1, "rates": 1}}, "falling_rates"),
+        ({"tuned": {"schedule": 1, "ada": 1}}, "ada"),
+    ],
 )
 def test_what_a_search_begins_with_may_not_change_either(
     changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
 
     monkeypatch.setattr(Study, "tuned", tuned)
     policies = ("fixed", "r3gan", "ada", "random")
-    options = StudyOptions(folder=str(tmp_path), tuned=("ada", "rates", "schedule"), policies=policies, tunings=2)
+    options = StudyOptions(folder=str(tmp_path), tuned={"ada": 2, "rates": 2, "schedule": 2}, policies=policies)
     pool = oracle_pool(Study(options))
     assert [policy.until for policy in pool][:7] == [1, 1 / 2, 1 / 3, 1, 1 / 2, 1 / 11, 1 / 11]
     assert [policy.kind for policy in pool[7:]] == ["schedule", "published"]
