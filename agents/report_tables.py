@@ -22,10 +22,10 @@ COST_NOTES = [
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with its "
     "whole budget. When training pays off is counted on the way to what the opponent in question ends at.",
     "Roughness of a loss: mean absolute second difference over its standard deviation; white noise has 1.95.",
-    "To find: one training, or the tuning. Those that run side by side share the cores; of what was killed and gone on "
-    "with, the wall time is that of its last go. Empty: nothing was trained or tuned, or it was not measured.",
-    "To play: all runs of the setting, in the study's process; peak memory is that of the whole process, which also "
-    "holds what other policies play in.",
+    "To find: one training, or the tuning. Those that run side by side share the cores. Empty: nothing was trained or "
+    "tuned, or it was not measured.",
+    "To play: all runs of the setting; peak memory is that of the whole process, which also holds what other policies "
+    "play in.",
 ]
 
 
