@@ -12,6 +12,7 @@ FOLDER/
 """
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gymnasium.vector import AutoresetMode
 
 from agents.comparison import REPLAY_SEED, TEST_SEED
 from agents.controllers import load_controller
+from agents.jobs import run_job
 from agents.readout import REPLAY, read_out
 from agents.run_folder import RunFolder
 from agents.study_options import (
@@ -32,7 +34,7 @@ from agents.study_options import (
     StudyOptions,
     opponent_name,
 )
-from agents.worker import command, hydra_text, run_logged
+from agents.worker import arguments, hydra_text, work
 from baselines.options import PolicyOptions
 from baselines.policies import Policy
 from baselines.rollout import Episodes, run_episodes
@@ -87,7 +89,7 @@ class Study:
             env = self.options.changed_env(controller.env, controller.training)
             fields = [f"seed={self.options.seed + seed}", *controller.arguments]
             fields += [f"++base={hydra_text(base.policy)}"] if base else []
-            self.work(command(f"train_{controller.script}", folder, path, fields, env), folder)
+            self.run(work, arguments(f"train_{controller.script}", folder, path, fields, env), folder)
         costs = dict(json.loads(path.read_text()))
         if base:
             costs["gan_updates"] += base.gan_updates
@@ -150,13 +152,13 @@ class Study:
             sizes = {"budget": budget, "runs": self.options.tune_runs, "rows": self.options.rows, "seed": seed}
             fields = [f"kind={kind}", *(f"{name}={value}" for name, value in sizes.items())]
             costs, env = self.costs_file(f"tuning-{cell}"), self.options.changed_env(*changes)
-            self.work(command("tune", folder, costs, fields, env), folder)
+            self.run(work, arguments("tune", folder, costs, fields, env), folder)
         return Tuned(**json.loads(path.read_text()))
 
-    def work(self, arguments: list[str], folder: Path) -> None:
-        """Runs the command of a training or a tuning, with its share of the cores."""
+    def run(self, job: Callable[..., None], words: list[str], folder: Path) -> None:
+        """Runs a job with its share of the cores."""
         print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
-        run_logged(arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
+        run_job(job, words, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
 
     def frozen(self, name: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.readout`."""

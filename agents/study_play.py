@@ -1,10 +1,5 @@
-"""Plays a study: does all its cells that are not done, but for the oracle; see `agents.study_oracle`.
+"""Plays a study: does all its cells that are not done, but for the oracle; see `agents.study_oracle`."""
 
-`python -m agents.study_play FOLDER SHARE` plays one worker's share of the evaluations of the study in FOLDER, all of
-whose trainings and tunings are done.
-"""
-
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +14,6 @@ from agents.costs import metered
 from agents.readout import controller_of, suffixes
 from agents.study import Study
 from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
-from agents.worker import end_with_parent
 from baselines.options import load, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes
@@ -86,8 +80,14 @@ def play_share(study: Study, share: int) -> None:
 
 def _play_apart(study: Study, share: int) -> None:
     """Plays a share in a process of its own, with its share of the cores."""
-    words = [sys.executable, "-m", "agents.study_play", str(study.path), str(share)]
-    study.work(words, study.path / "playing" / str(share))
+    study.run(play_alone, [str(study.path), str(share)], study.path / "playing" / str(share))
+
+
+def play_alone(folder: str, share: str) -> None:
+    """Plays a share of the study in a folder, all of whose trainings and tunings are done."""
+    config = OmegaConf.load(Path(folder) / "study" / "config.yml")
+    assert isinstance(config, DictConfig)
+    play_share(Study(load(StudyOptions, config)), int(share))
 
 
 def entries(study: Study, setting: str) -> list[Entry]:
@@ -125,16 +125,3 @@ def episodes(study: Study, setting: str, entry: Entry) -> Episodes:
         return played
 
     return study.folder.cached_episodes(name, run)
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    end_with_parent()
-    folder, share = arguments
-    config = OmegaConf.load(Path(folder) / "study" / "config.yml")
-    assert isinstance(config, DictConfig)
-    play_share(Study(load(StudyOptions, config)), int(share))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

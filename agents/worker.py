@@ -1,20 +1,14 @@
-"""Trains controllers and tunes opponents for a study, each in a process of its own.
+"""Trains controllers and tunes opponents for a study.
 
-`python -m agents.worker train_SCRIPT FOLDER COSTS [FIELD=VALUE ...]` trains as `python agents/train_SCRIPT.py` does,
-with the same configuration, but in a given folder and without the comparison at the end, which a study makes once for
-all. With `tune` for `train_SCRIPT` it does what `python baselines/tune.py` does. The file COSTS says what it took.
+`work` trains as `python agents/train_SCRIPT.py` does, with the same configuration, but in a given folder and without
+the comparison at the end, which a study makes once for all; or it does what `python baselines/tune.py` does.
 """
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -34,11 +28,10 @@ from gan_env.files import write_atomically, write_json
 
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_/.][\w/.-]*", re.IGNORECASE)
 """Texts that Hydra's command line takes for what they are without quotes."""
-_TAIL = 2000  # characters of a failed training's output that are shown
 
 
-def command(script: str, folder: Path, costs: Path, fields: Sequence[str], env: dict[str, Any]) -> list[str]:
-    """The command that does a piece of work, or goes on with it.
+def arguments(script: str, folder: Path, costs: Path, fields: Sequence[str], env: dict[str, Any]) -> list[str]:
+    """The arguments of `work` for a training or a tuning.
 
     Args:
         script: configs/SCRIPT.yaml is its configuration: "tune", or "train_ppo" and the like.
@@ -47,7 +40,7 @@ def command(script: str, folder: Path, costs: Path, fields: Sequence[str], env: 
         fields: of the configuration, as on a command line.
         env: preset and all fields of `EnvConfig`; those that differ from the preset are set.
     """
-    return [sys.executable, "-m", "agents.worker", script, str(folder), str(costs), *fields, *env_fields(env)]
+    return [script, str(folder), str(costs), *fields, *env_fields(env)]
 
 
 def training_options(script: str, fields: Sequence[str]) -> RunOptions:
@@ -82,24 +75,6 @@ def env_fields(options: dict[str, Any]) -> list[str]:
     return [f"env={preset}", *(f"++env.{key}={hydra_text(value)}" for key, value in changed)]
 
 
-def run_logged(arguments: Sequence[str], log: Path, threads: int) -> None:
-    """Runs a command to its end with so many threads; what it prints is added to `log`.
-
-    Its input is a pipe that closes when this process is gone, however it ended; see `end_with_parent`.
-
-    Raises:
-        ConfigError: it failed.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:  # a terminal's interrupt reaches the process too
-        threaded = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        pipe, both = subprocess.PIPE, subprocess.STDOUT
-        with subprocess.Popen(arguments, stdin=pipe, stdout=file, stderr=both, env=threaded) as process:
-            failed = process.wait()
-    if failed:
-        raise ConfigError(f"{' '.join(arguments)} failed; the end of {log}:\n{log.read_text()[-_TAIL:]}")
-
-
 def _changes(options: dict[str, Any], base: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Dotted keys and values of what differs from `base`."""
     found: list[tuple[str, Any]] = []
@@ -125,24 +100,8 @@ def hydra_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def end_with_parent() -> None:
-    """Ends this process once the one that started it, which holds the other end of its input, is gone.
-
-    Else a study that was killed and started again would train what is being trained still.
-    """
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    Thread(target=wait, daemon=True).start()
-
-
-def main(arguments: list[str]) -> None:
-    """Entry point."""
-    end_with_parent()
-    script, folder, costs, *fields = arguments
+def work(script: str, folder: str, costs: str, *fields: str) -> None:
+    """Does a piece of work, or goes on with it; see `arguments`."""
     config = configuration(script, fields)
     note = Path(f"{costs}.spent")
     with metered(note) as found:
@@ -166,7 +125,3 @@ def _train(script: str, config: DictConfig, folder: Path) -> dict[str, Any]:
     module = import_module(SCRIPTS[script.removeprefix("train_")].module)
     costs: dict[str, Any] = module.train(load(module.TrainOptions, config), run)[-1]
     return costs
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

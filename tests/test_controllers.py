@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 from omegaconf import OmegaConf
 
 from agents.controllers import SCRIPTS, check_script, load_controller
-from agents.worker import command, run_logged
+from agents.worker import arguments, work
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config, to_dict
 
@@ -32,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ppo")
     options = {"preset": "points", **to_dict(env_config(**ENV))}
     fields = ("agent.rollouts=1", "agent.rows=8")
-    run_logged(command("train_ppo", folder, folder / "trained.json", fields, options), folder / "log.txt", 1)
+    work(*arguments("train_ppo", folder, folder / "trained.json", fields, options))
     return folder
 
 

@@ -73,3 +73,11 @@ class Programs:
             self._compiled = False
             return function
         return program
+
+
+def load_compiler() -> None:
+    """Loads the compiler, which takes seconds, for processes that are forked from this one."""
+    from torch._inductor import compile_fx, standalone_compile  # noqa: F401
+    from torch._inductor.codecache import CacheBase
+
+    CacheBase.get_system()  # part of the key of all that is cached: reads the whole of triton, and remembers what it is
