@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from hashlib import sha256
 
+import numpy as np
 from tqdm import tqdm
 
 from agents.study import Study
@@ -15,6 +16,7 @@ from baselines.side_by_side import run_jobs
 from gan_env.config import replace
 
 ORACLE_SEED = 7_000_000
+PARTS = 4
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
@@ -35,6 +37,19 @@ def oracle_pool(study: Study) -> list[PolicyOptions]:
 
 def play_oracle(study: Study) -> Episodes:
     """Episodes of the best candidate for each instance, chosen on other runs than those that it is scored on."""
+    parts = [(play_part(study, part), _places(study, part)) for part in oracle_parts(study)]
+    joined = Episodes.join([played for played, _ in parts], sum(played.gan_updates for played, _ in parts))
+    return joined.take(np.argsort(np.concatenate([places for _, places in parts])))
+
+
+def oracle_parts(study: Study) -> list[range]:
+    """Its instances in parts, which workers share out."""
+    instances = range(study.options.instances)
+    return [instances[first::PARTS] for first in instances[:PARTS]]
+
+
+def play_part(study: Study, instances: range) -> Episodes:
+    """The oracle on one part of the instances."""
     pool = oracle_pool(study)
     rests_on = [study.options.oracle_runs, *map(asdict, pool)]
     digest = sha256(json.dumps(rests_on).encode()).hexdigest()[:8]
@@ -42,15 +57,19 @@ def play_oracle(study: Study) -> Episodes:
     def run() -> Episodes:
         env = study.env(study.options.changed_env({"split": "test"}))
         candidates = [policy.make(env) for policy in pool]
-        with tqdm(unit="run", desc="oracle") as bar:
+        with tqdm(unit="run", desc=f"oracle from instance {instances.start} on") as bar:
 
             def show(done: int, total: int) -> None:
                 bar.total, bar.n = total, done
                 bar.refresh()
 
-            sizes = study.options.instances, ORACLE_SEED, study.options.oracle_runs
-            picks = best_of_each(env, candidates, *sizes, show)
-        runs = zip(*study.runs(HELD_OUT), strict=True)
-        return run_jobs(env, candidates, [(int(picks[i]), seed, i) for seed, i in runs])
+            picks = best_of_each(env, candidates, instances, ORACLE_SEED, study.options.oracle_runs, show)
+        best, (seeds, met) = dict(zip(instances, picks.tolist(), strict=True)), study.runs(HELD_OUT)
+        return run_jobs(env, candidates, [(best[met[i]], seeds[i], met[i]) for i in _places(study, instances)])
 
-    return study.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}", run)
+    return study.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}-{instances.start}", run)
+
+
+def _places(study: Study, instances: range) -> list[int]:
+    """Where the runs of a part stand among all held-out runs."""
+    return [place for place, instance in enumerate(study.runs(HELD_OUT)[1]) if instance in instances]

@@ -1,4 +1,4 @@
-"""Plays a study: does all its cells that are not done, but for the oracle; see `agents.study_oracle`."""
+"""Plays a study: does all its cells that are not done."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +14,7 @@ from agents.costs import metered
 from agents.readout import controller_of, suffixes
 from agents.study import Study
 from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
+from agents.study_oracle import oracle_parts, play_part
 from baselines.options import load, load_policy
 from baselines.policies import Policy
 from baselines.rollout import Episodes
@@ -64,7 +65,7 @@ def play_study(study: Study) -> None:
 
 
 def play_share(study: Study, share: int) -> None:
-    """Plays a worker's share of the families, each with what is averaged over its runs on training instances."""
+    """Plays a worker's share of the families (with their runs on training instances) and of the oracle's parts."""
     families: dict[tuple[str, int | None], list[tuple[str, Entry]]] = {}
     for setting in (HELD_OUT, *study.options.settings):
         for entry in entries(study, setting):
@@ -76,6 +77,9 @@ def play_share(study: Study, share: int) -> None:
     tunings = [(name, seed) for name in study.schedules for seed in range(study.tunings[name])]
     for name, seed in tunings[share :: study.options.workers]:
         study.on_training(name, seed)  # by these the strongest of them is chosen
+    if study.options.oracle_runs:
+        for part in oracle_parts(study)[share :: study.options.workers]:
+            play_part(study, part)
 
 
 def _play_apart(study: Study, share: int) -> None:

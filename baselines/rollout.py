@@ -41,10 +41,10 @@ class Episodes:
         """The final log metric, [E]."""
         return self.log_metric[:, -1]
 
-    def first(self, count: int) -> "Episodes":
-        """The first `count` episodes; `gan_updates` stays that of all."""
-        columns = {f.name: getattr(self, f.name)[:count] for f in fields(Episodes)[:4]}
-        return Episodes(**columns, extras={k: v[:count] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
+    def take(self, which: slice | Sequence[int] | NDArray[np.int64]) -> "Episodes":
+        """Some of the episodes, in that order; `gan_updates` stays that of all."""
+        columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:4]}
+        return Episodes(**columns, extras={k: v[which] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
 
     @staticmethod
     def join(parts: "Sequence[Episodes]", gan_updates: int) -> "Episodes":

@@ -78,6 +78,6 @@ def run_jobs(
         rows = part + part[:1] * (env.num_envs - len(part))  # the last batch is filled up
         policy = SideBySide(env, policies, np.array([owner for owner, _, _ in rows]))
         episodes = run_episodes(policy, env, [seed for _, seed, _ in rows], [instance for _, _, instance in rows])
-        parts.append(episodes.first(len(part)))
+        parts.append(episodes.take(slice(len(part))))
         report(first + len(part), len(jobs))
     return Episodes.join(parts, env.gan_updates - before)

@@ -1,5 +1,6 @@
 """The oracle picks for each instance what is best there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[set[tuple[int, int]]]:
     return rounds
 
 
-def picks(runs: int, noise: float) -> list[int]:
+def picks(runs: int, noise: float, instances: Sequence[int] = range(5)) -> list[int]:
     """What is picked of eight candidates; the last one says how large the noise is."""
-    return best_of_each(None, [*range(7), noise], 5, seed=50, runs=runs).tolist()  # type: ignore[list-item, arg-type]
+    return best_of_each(None, [*range(7), noise], instances, seed=50, runs=runs).tolist()  # type: ignore[list-item, arg-type]
 
 
 def test_each_instance_gets_its_own_best_candidate(met: list[set[tuple[int, int]]]) -> None:
@@ -53,12 +54,17 @@ def test_the_second_round_decides_with_more_runs(met: list[set[tuple[int, int]]]
     assert [len(rounds) for rounds in met] == [5 * 3, 5 * 12]
 
 
+def test_what_is_picked_for_an_instance_does_not_depend_on_the_others(met: list[set[tuple[int, int]]]) -> None:
+    """So that an oracle can be asked in parts."""
+    assert picks(runs=1, noise=2, instances=[3, 1]) == [picks(runs=1, noise=2)[i] for i in (3, 1)]
+
+
 def test_it_runs_in_the_environment() -> None:
     from baselines.options import load_policy
 
     small: dict[str, Any] = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, **small)
     candidates = [load_policy(name).make(env) for name in ("fixed", "rising", "cosine", "linear", "plan")]
-    picks = best_of_each(env, candidates, 3, seed=0, runs=1)
+    picks = best_of_each(env, candidates, range(3), seed=0, runs=1)
     assert picks.shape == (3,)
     assert set(picks) <= set(range(5))

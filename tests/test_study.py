@@ -36,11 +36,11 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: p
     """It is training that keeps their runs apart."""
     commands: list[list[str]] = []
 
-    def work(study: Study, arguments: list[str], folder: Path) -> None:
+    def run(study: Study, job: Any, arguments: list[str], folder: Path) -> None:
         commands.append(arguments)
         write_json(folder / "trained.json", {"gan_updates": 1})
 
-    monkeypatch.setattr(Study, "work", work)
+    monkeypatch.setattr(Study, "run", run)
     made = study(tmp_path, "ppo", seed=5)
     for seed in range(2):
         TRAIN(made, "ppo", made.options.active["ppo"], seed)
@@ -106,14 +106,14 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
     """As every training of a controller does. A base is tuned anew for every training."""
     seeds: list[int] = []
 
-    def work(study: Study, arguments: list[str], folder: Path) -> None:
+    def run(study: Study, job: Any, arguments: list[str], folder: Path) -> None:
         given = dict(word.split("=") for word in arguments if word.split("=")[0] in ("kind", "budget", "seed"))
         seeds.append(int(given["seed"]))
         policy = {"kind": given["kind"], "knobs": {"lr_g": {"kind": "fixed", "initial": 1e-3}}}
         found = Tuned(policy, score=0.0, finalists=[policy], trials=1, gan_updates=int(given["budget"]))
         write_json(folder / f"{given['kind']}.json", asdict(found))
 
-    monkeypatch.setattr(Study, "work", work)
+    monkeypatch.setattr(Study, "run", run)
     monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
     env = {"preset": "points", "knobs": ["lr_g"], "compile": False, "metric_samples": 32}
     residual = {"seeds": 2, "base": "rates", "base_updates": 7}

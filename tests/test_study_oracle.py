@@ -1,15 +1,20 @@
 """What a study's oracle chooses from; test_compare.py plays it."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agents import study_oracle
 from agents.run_folder import RunFolder
 from agents.study import Study
-from agents.study_options import StudyOptions
-from agents.study_oracle import oracle_pool, play_oracle
+from agents.study_options import HELD_OUT, StudyOptions
+from agents.study_oracle import oracle_pool, play_oracle, play_part
 from baselines.options import PolicyOptions
+from baselines.rollout import Episodes
+from baselines.side_by_side import Job
 from baselines.tune import Tuned
 
 
@@ -53,6 +58,33 @@ def test_an_oracle_of_other_runs_or_candidates_is_another_cell(tmp_path: Path, m
     monkeypatch.setattr(RunFolder, "cached_episodes", lambda self, name, run: cells.append(name))
     for runs, until in ((1, 1.0), (2, 1.0), (1, 0.5), (1, 1.0)):
         monkeypatch.setattr(study_oracle, "oracle_pool", lambda study, until=until: [PolicyOptions(until=until)])
-        play_oracle(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)))
+        play_part(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)), range(3))
     assert len(set(cells)) == 3
     assert cells[0] == cells[3]
+
+
+@pytest.mark.parametrize("instances", [1, 3, 10])
+def test_an_oracle_s_parts_are_put_together_in_the_order_of_the_runs(
+    instances: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All runs once, and with them the best candidate of their instance, whichever worker asked for it."""
+    options = StudyOptions(folder=str(tmp_path), instances=instances, gan_seeds=3, oracle_runs=1)
+
+    def best(env: Any, candidates: Any, mine: range, *_: Any) -> NDArray[np.int64]:
+        return np.array(mine) * 10
+
+    def played(env: Any, candidates: Any, jobs: list[Job]) -> Episodes:
+        columns = np.array(jobs, np.float32)  # policy, GAN seed, instance
+        return Episodes(columns, columns[:, None], columns, columns[:, 0] > 5, {"loss_d": columns}, len(jobs))
+
+    monkeypatch.setattr(Study, "env", lambda self, options: None)
+    monkeypatch.setattr(study_oracle, "oracle_pool", lambda study: [])
+    monkeypatch.setattr(study_oracle, "best_of_each", best)
+    monkeypatch.setattr(study_oracle, "run_jobs", played)
+    study = Study(options)
+    found = play_oracle(study)
+    seeds, met = study.runs(HELD_OUT)
+    due = [[10 * instance, seed, instance] for seed, instance in zip(seeds, met, strict=True)]
+    assert found.log_metric.tolist() == due == found.extras["loss_d"].tolist()
+    assert found.crashed.tolist() == [10 * instance > 5 for instance in met]
+    assert found.gan_updates == 3 * instances

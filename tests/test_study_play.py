@@ -27,6 +27,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         found.append((setting, entry.file))
 
     monkeypatch.setattr(agents.study_play, "episodes", play)
+    monkeypatch.setattr(agents.study_play, "play_part", lambda study, part: found.append(("oracle", str(part.start))))
     monkeypatch.setattr(Study, "on_training", lambda self, name, seed=0: found.append(("training", f"{name}-{seed}")))
     return found
 
@@ -57,6 +58,7 @@ def test_every_cell_is_played_by_one_worker(tmp_path: Path, workers: int, played
         play_share(made, share)
     due = [(setting, entry.file) for setting in SETTINGS for entry in entries(made, setting)]
     due += [("training", f"{name}-{seed}") for name in ("best_schedule", "residual_base") for seed in range(2)]
+    due += [("oracle", str(part)) for part in range(4)]
     assert sorted(played) == sorted(due)
 
 
@@ -65,7 +67,7 @@ def test_what_comes_of_a_training_is_played_by_the_same_worker(tmp_path: Path, p
     made, of = study(tmp_path, 2), ["ppo-1", "ppo_replay-1", "ppo_rates_replay-1"]
     corrected = ["residual-0", "residual_base-0", "residual_replay-0", "residual_rates_replay-0"]
     play_share(made, 0)
-    mine = {file for setting, file in played if setting != "training"}
+    mine = {file for setting, file in played if setting in SETTINGS}
     for family in (of, corrected):
         assert set(family) <= mine or not set(family) & mine
 
