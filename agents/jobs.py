@@ -1,7 +1,8 @@
 """Jobs: calls of functions in processes of their own, whose output goes to a log.
 
 Where there is no GPU, Linux forks them from a server that has imported what they need, once for all of them: see
-`agents.preload`. Elsewhere each imports it by itself, since a process that has looked for a GPU can't be forked.
+`agents.preload`. With a GPU, and on other systems, each imports it by itself: the compiler uses the GPU as it loads, and
+no process may be forked after that.
 """
 
 import multiprocessing

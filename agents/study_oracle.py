@@ -17,6 +17,7 @@ from gan_env.config import replace
 
 ORACLE_SEED = 7_000_000
 PARTS = 4
+"""At most so many workers share its instances."""
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
