@@ -1,8 +1,8 @@
 """Jobs: calls of functions in processes of their own, whose output goes to a log.
 
 Where there is no GPU, Linux forks them from a server that has imported what they need, once for all of them: see
-`agents.preload`. With a GPU, and on other systems, each imports it by itself: the compiler uses the GPU as it loads, and
-no process may be forked after that.
+`agents.preload`. With a GPU, and on other systems, each imports it by itself: the compiler uses the GPU as it loads,
+and no process may be forked after that.
 """
 
 import multiprocessing
