@@ -19,13 +19,14 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from agents.report_tables import closing_table
-from agents.study import Study
-from agents.study_check import check_study
-from agents.study_options import StudyOptions, go_on
-from agents.study_play import play_study
-from agents.study_summary import summarize_study
-from baselines.options import CONFIGS, load, register_presets, script
+from agents.page.tables import closing_table
+from agents.study.check import check_study
+from agents.study.options import StudyOptions, go_on
+from agents.study.play import play_study
+from agents.study.study import Study
+from agents.study.summary import summarize_study
+from baselines.options import load, register_presets, script
+from gan_env.config import CONFIGS
 from gan_env.files import write_atomically, write_json
 
 
@@ -53,7 +54,7 @@ def main(config: DictConfig) -> None:
 
 def note_commit(path: Path) -> None:
     """Adds the commit of the code, where it is a git checkout, unless it is the last that is noted."""
-    words = ["git", "-C", str(Path(CONFIGS).parent), "rev-parse", "--short", "HEAD"]
+    words = ["git", "-C", str(CONFIGS.parent), "rev-parse", "--short", "HEAD"]
     found = subprocess.run(words, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
     noted = path.read_text() if path.exists() else ""
     if found and noted.splitlines()[-1:] != [found.strip()]:

@@ -17,17 +17,19 @@ from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from agents.comparison import TEST_SEED
-from agents.run_folder import RunFolder
+from agents.learning.comparison import TEST_SEED
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import learned_policy, open_folder
 from agents.train_ppo import TrainOptions, train
-from agents.training import learned_policy, open_folder
-from baselines.intervals import summarize
-from baselines.options import load_policy, register_presets, script
-from baselines.policies import Policy
-from baselines.rollout import Episodes, run_episodes
+from baselines.options import register_presets, script
 from gan_env import GANVectorEnv
-from gan_env.config import env_config, require
+from gan_env.config import env_config
+from gan_env.errors import require
+from gan_env.evaluation.intervals import summarize
+from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.mdp.rewards import REWARDS
+from gan_env.policies.presets import load_policy
+from gan_env.policies.tables import Policy
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, `policies.csv` and `runs.csv.gz`
 into the study's folder. The numbers are those of `summary.json`, the pictures are drawn from the saved episodes.
 
-    python agents/report.py logs/study/points --to docs/results/points      # and publishes it: see agents/publish.py
+    python agents/report.py logs/study/points --to docs/results/points      # and publishes it
 """
 
 import argparse
@@ -14,12 +14,10 @@ from typing import Any
 
 import yaml
 
-from agents.conclusions import conclusions
-from agents.plots import knob_figure, sample_figure
-from agents.publish import check_target, made_by, play_commands, publish
-from agents.readout import read_outs
-from agents.report_data import policies_csv, runs_csv_gz
-from agents.report_figures import (
+from agents.page.blocks import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
+from agents.page.conclusions import conclusions
+from agents.page.data import policies_csv, runs_csv_gz
+from agents.page.figures import (
     curves_figure,
     failures_figure,
     gains_figure,
@@ -29,8 +27,9 @@ from agents.report_figures import (
     seeds_figure,
     with_knobs,
 )
-from agents.report_page import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
-from agents.report_tables import (
+from agents.page.plots import knob_figure, sample_figure
+from agents.page.publish import check_target, made_by, play_commands, publish
+from agents.page.tables import (
     COST_NOTES,
     RESULT_NOTES,
     chance,
@@ -40,17 +39,18 @@ from agents.report_tables import (
     name_notes,
     result_table,
 )
-from agents.study import Study
-from agents.study_options import BASE, BEST, HELD_OUT, StudyOptions
-from agents.study_play import entries
-from agents.study_scores import gather
-from agents.study_summary import summarize_study
-from agents.wording import schedule, shown
-from agents.worker import env_fields
-from baselines.rollout import Episodes
-from gan_env.config import WHERE, ConfigError, env_config, replace
+from agents.page.wording import schedule, shown
+from agents.study.options import BASE, BEST, HELD_OUT, StudyOptions
+from agents.study.play import entries
+from agents.study.readout import read_outs
+from agents.study.scores import gather
+from agents.study.study import Study
+from agents.study.summary import summarize_study
+from agents.study.worker import env_fields
+from gan_env.config import RUN_OPTIONS, env_config, replace
+from gan_env.errors import ConfigError, errors_in_one_line
+from gan_env.evaluation.rollout import Episodes
 from gan_env.files import write_atomically, write_json
-from gan_env.refusals import told_in_one_line
 
 FIGURES = "figures"
 SHOWN_FAILURES = 3
@@ -121,7 +121,7 @@ class Report:
 
     def _game(self) -> str:
         """Which environment all policies act in: pages of one name may differ in it."""
-        options = {name: value for name, value in self.study.options.env.items() if name not in WHERE}
+        options = {name: value for name, value in self.study.options.env.items() if name not in RUN_OPTIONS}
         preset, *changes = (field.removeprefix("++env.").removeprefix("env=") for field in env_fields(options))
         differs = f" with {', '.join(changes)}" if changes else ""
         return f"The environment is the preset {preset}{differs}; gan_env/config.py says what these are."
@@ -268,5 +268,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_line():
+    with errors_in_one_line():
         main()

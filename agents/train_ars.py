@@ -18,11 +18,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from torch.func import functional_call
 
-from agents.run_folder import RunFolder
-from agents.sb3_adapter import SB3VecEnv
-from agents.training import AgentOptions, RunOptions, Trained, fit, inner_env, run, training_env
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import AgentOptions, RunOptions, Trained, fit, inner_env, run, training_env
 from baselines.options import register_presets, script
-from gan_env.config import require
+from gan_env.adapters.stable_baselines3 import SB3VecEnv
+from gan_env.errors import require
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ run's own.
 
 from omegaconf import DictConfig
 
-from agents.meta_training import run
+from agents.meta.training import run
 from baselines.options import register_presets, script
 
 

@@ -10,7 +10,7 @@ Any field of configs/ can be set on the command line, as in agent.window=25 env.
 
 from omegaconf import DictConfig
 
-from agents.meta_training import run
+from agents.meta.training import run
 from baselines.options import register_presets, script
 
 

@@ -13,11 +13,11 @@ from omegaconf import DictConfig
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.learning_rate import GradientOptions
-from agents.run_folder import RunFolder
-from agents.training import RunOptions, Trained, fit, inner_env, run, training_env
+from agents.learning.learning_rate import GradientOptions
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import RunOptions, Trained, fit, inner_env, run, training_env
 from baselines.options import register_presets, script
-from gan_env.config import require
+from gan_env.errors import require
 
 
 @dataclass(frozen=True)

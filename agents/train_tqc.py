@@ -12,11 +12,11 @@ from typing import Any
 from omegaconf import DictConfig
 from sb3_contrib import TQC
 
-from agents.run_folder import RunFolder
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import RunOptions, Trained, fit, run, training_env
 from agents.train_sac import SACOptions
-from agents.training import RunOptions, Trained, fit, run, training_env
 from baselines.options import register_presets, script
-from gan_env.config import require
+from gan_env.errors import require
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ import numpy as np
 import yaml
 from matplotlib.backend_bases import FigureCanvasBase
 
-from baselines.pictures import contact_sheet, read_decisions
-from baselines.run_summary import updates_to_target
-from gan_env.config import ConfigError, require
+from gan_env.errors import ConfigError, errors_in_one_line, require
+from gan_env.evaluation.pictures import contact_sheet, read_decisions
+from gan_env.evaluation.run_summary import updates_to_target
 from gan_env.files import write_atomically
-from gan_env.refusals import told_in_one_line
 
 
 def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
@@ -125,5 +124,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with told_in_one_line():
+    with errors_in_one_line():
         main()

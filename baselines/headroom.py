@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.grid import candidates, describe
-from baselines.intervals import bootstrap_interval
 from baselines.options import load, register_presets, script
-from baselines.policies import schedule_policy
-from baselines.side_by_side import run_jobs
+from baselines.search.grid import candidates, describe
 from gan_env import GANVectorEnv, Instance
-from gan_env.config import require
+from gan_env.errors import require
+from gan_env.evaluation.intervals import bootstrap_interval
+from gan_env.evaluation.side_by_side import run_jobs
+from gan_env.policies.tables import schedule_policy
 
 Floats = NDArray[np.float64]
 

@@ -16,11 +16,13 @@ from gymnasium.vector import AutoresetMode
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.intervals import summarize
-from baselines.options import PolicyOptions, load, register_presets, script
-from baselines.rollout import Episodes, run_episodes
+from baselines.options import load, register_presets, script
 from gan_env import GANVectorEnv
-from gan_env.config import require, to_dict
+from gan_env.config import to_dict
+from gan_env.errors import require
+from gan_env.evaluation.intervals import summarize
+from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.policies.presets import PolicyOptions
 
 
 @dataclass(frozen=True)

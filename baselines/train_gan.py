@@ -6,7 +6,7 @@
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
     config.yaml: all options, resolved        decisions.csv: a row a decision
-    generator.safetensors: see gan_env.gan.saved; `python -m gan_env.evaluate FOLDER` judges it
+    generator.safetensors: see gan_env.gan.saved; `python -m baselines.evaluate FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from
@@ -30,16 +30,19 @@ from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import FREE, PolicyOptions, differences, load, register_presets, script
-from baselines.pictures import curves_figure, read_decisions, samples_figure
-from baselines.rollout import Episodes, Rollout
+from baselines.options import load, register_presets, script
 from baselines.run import write_decisions
-from baselines.run_summary import describe_run, summarize_run
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import replace, require, to_dict
+from gan_env.config import replace, to_dict
+from gan_env.data.dataset import decode
+from gan_env.errors import require
+from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
+from gan_env.evaluation.rollout import Episodes, Rollout
+from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import load_checkpoint, write_atomically, write_json
-from gan_env.gan.dataset import decode
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
+from gan_env.policies.presets import PolicyOptions
+from gan_env.resume import MAY_DIFFER, differences
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
@@ -253,7 +256,7 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
     if path.exists():
         fields = differences(read_config(path), yaml.safe_load(text))
-        other = [field for name, field in fields.items() if name not in FREE]
+        other = [field for name, field in fields.items() if name not in MAY_DIFFER]
         there = f"this holds a run with other options ({'; '.join(other[:3])})"
         expected = f"another one: {there}; to go on with that run, give folder= and no other option"
         require(not other, "folder", options.folder, expected)

@@ -24,12 +24,15 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from baselines.options import FREE, PolicyOptions, differences, load, register_presets, script
-from baselines.search_spaces import SPACES, first_guesses
-from baselines.side_by_side import run_jobs
+from baselines.options import load, register_presets, script
+from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
-from gan_env.config import replace, require, to_dict
+from gan_env.config import replace, to_dict
+from gan_env.errors import require
+from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.files import write_atomically, write_json
+from gan_env.policies.presets import PolicyOptions
+from gan_env.resume import MAY_DIFFER, differences
 
 Floats = NDArray[np.float64]
 SECOND, LAST = 3, 12
@@ -142,7 +145,7 @@ def _require_same(env: GANVectorEnv, options: TuneOptions, begun: bool) -> None:
     path = Path(options.folder) / f"{options.kind}.options.json"
     fields = {name: value for name, value in asdict(options).items() if name not in ("env", "folder")}
     fields |= {f"env.{name}": value for name, value in to_dict(env.config).items()}
-    now = json.loads(json.dumps({name: value for name, value in fields.items() if name not in FREE}))
+    now = json.loads(json.dumps({name: value for name, value in fields.items() if name not in MAY_DIFFER}))
     there = json.loads(path.read_text()) if path.exists() else {}
     if begun:
         other = list(differences({name: there.get(name) for name in now}, now).values())

@@ -2,9 +2,9 @@
 
 from gymnasium.envs.registration import register, registry
 
-from gan_env.config import PRESETS, ConfigError, EnvConfig
+from gan_env.config import PRESETS, EnvConfig
 from gan_env.env import GANEnv
-from gan_env.gan.dataset import DataError
+from gan_env.errors import ConfigError, DataError
 from gan_env.mdp.instances import Instance
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.vector_env import GANVectorEnv

@@ -11,26 +11,22 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 
+from gan_env.errors import ConfigError, require
+
 T = TypeVar("T")
+PACKAGE = Path(__file__).resolve().parent
+CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+"""The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
 FEWEST_SAMPLES = 16
 """Samples a row that the metric sees, at least."""
-WHERE = ("data_root", "device", "compile")
+RUN_OPTIONS = ("data_root", "device", "compile")
 """Options of the environment that change where and how a run is made, not what comes out."""
-
-
-class ConfigError(ValueError):
-    """An option is unknown, of the wrong type or out of range."""
-
-
-def require(condition: bool, key: str, value: object, expected: str) -> None:
-    """Raises a `ConfigError` that names key, value and what was expected, unless `condition` holds."""
-    if not condition:
-        raise ConfigError(f"{key}={value!r} is out of range: expected {expected}")
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,8 @@ class EnvConfig:
     """Options of `gan_env.GANVectorEnv` and `gan_env.GANEnv`. The defaults are the points preset.
 
     Attributes:
-        datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/gan/points.py) or `IMAGE_SETS`
-            (gan_env/gan/images.py); samples of one shape.
+        datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/data/points.py) or `IMAGE_SETS`
+            (gan_env/data/images.py); samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from gan_env.reset_options import checked_seed
+from gan_env.mdp.resets import checked_seed
 from gan_env.vector_env import Array, GANVectorEnv
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gan_env.config import ConfigError
+from gan_env.errors import ConfigError
 
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""

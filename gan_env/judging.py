@@ -4,10 +4,10 @@ import math
 
 from torch import Tensor
 
-from gan_env.gan.data import DataBank
-from gan_env.gan.dataset import decode
+from gan_env.data.bank import DataBank
+from gan_env.data.dataset import decode
 from gan_env.gan.population import Population
-from gan_env.metrics.quality import ImageJudge, Judge, PointsJudge
+from gan_env.metrics.judge import ImageJudge, Judge, PointsJudge
 from gan_env.records import Quality
 from gan_env.workers import Workers
 

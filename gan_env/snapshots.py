@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan_env.config import WHERE, EnvConfig, require, to_dict
+from gan_env.config import RUN_OPTIONS, EnvConfig, to_dict
+from gan_env.errors import require
 
 
 def origin(config: EnvConfig, rows: int) -> dict[str, Any]:
     """Number of rows and all options but those that only say where a run is made."""
-    return {"num_envs": rows, **{name: value for name, value in to_dict(config).items() if name not in WHERE}}
+    return {"num_envs": rows, **{name: value for name, value in to_dict(config).items() if name not in RUN_OPTIONS}}
 
 
 def require_origin(state: Mapping[str, Any], own: Mapping[str, Any]) -> None:

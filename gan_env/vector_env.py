@@ -13,8 +13,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import ConfigError, env_config, find_device, require
-from gan_env.gan.data import DataBank
+from gan_env.config import env_config, find_device
+from gan_env.data.bank import DataBank
+from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
@@ -22,9 +23,9 @@ from gan_env.judging import PopulationJudge, make_judge
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
+from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.records import Moment, Quality, TrainStats, to_host
-from gan_env.reset_options import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.snapshots import origin, require_origin
 
 Array = NDArray[np.float32]

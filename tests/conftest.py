@@ -10,11 +10,12 @@ import pytest
 import torch
 from hypothesis import settings
 
-from gan_env import GANVectorEnv, evaluator
-from gan_env.gan.arrays import DEBIAN_FASHION_MNIST
-from gan_env.gan.data import DataBank
-from gan_env.gan.dataset import Dataset
-from gan_env.gan.images import IMAGE_SETS
+from gan_env import GANVectorEnv
+from gan_env.data.bank import DataBank
+from gan_env.data.dataset import Dataset
+from gan_env.data.images import IMAGE_SETS
+from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.evaluation import evaluator
 from gan_env.gan.saved import save_generators
 from gan_env.metrics import published
 from gan_env.metrics.weights import PretrainedWeights

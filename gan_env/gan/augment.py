@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.errors import require
 
 POINT_SCALE = 0.35
 SHIFT, CUTOUT, BRIGHTNESS = 0.125, 0.5, 0.5  # DiffAugment's strengths

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from gan_env.gan.convolutions import KERNEL, conv, down, up
-from gan_env.gan.products import product
+from gan_env.gan.fast.convolutions import KERNEL, conv, down, up
+from gan_env.gan.fast.products import product
 from gan_env.seeding import fold_in, normal
 
 SLOPE = 0.2

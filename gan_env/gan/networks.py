@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu, relu
 
-from gan_env.config import require
-from gan_env.gan.convolutions import bilinear_down, bilinear_up, nearest_up, pool
+from gan_env.errors import require
+from gan_env.gan.fast.convolutions import bilinear_down, bilinear_up, nearest_up, pool
 from gan_env.gan.layers import LEAKY_GAIN, SLOPE, Layer, Map, Network, chain
 
 RELU_GAIN = math.sqrt(2)

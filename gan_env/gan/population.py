@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from gan_env.config import require
-from gan_env.gan.data import DataBank
-from gan_env.gan.programs import Programs
+from gan_env.data.bank import DataBank
+from gan_env.errors import require
+from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
 from gan_env.records import RowSettings

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_env.config import replace, require
+from gan_env.config import replace
+from gan_env.errors import DataError, require
 from gan_env.files import write_atomically
-from gan_env.gan.dataset import DataError
 from gan_env.gan.population import Population
 from gan_env.gan.update import PopulationConfig, build_networks
 from gan_env.seeding import fold_in, normal

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.errors import require
 from gan_env.gan.augment import PARTS, POINT_PARTS, UMBRELLA, Augmentation
 from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean

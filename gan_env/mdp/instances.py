@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_env.config import EnvConfig, replace, require
+from gan_env.config import EnvConfig, replace
+from gan_env.errors import require
 from gan_env.records import RowSettings
 
 _SPLITS = {"train": 0, "test": 1}

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gan_env.config import ConfigError, require
+from gan_env.errors import ConfigError, require
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""

@@ -12,7 +12,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.errors import require
 from gan_env.records import Moment
 
 BOUND = 10.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.errors import require
 from gan_env.records import Moment
 
 

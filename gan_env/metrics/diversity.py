@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gan_env.config import require
+from gan_env.errors import require
 
 NEIGHBOURS = 128
 """Samples of which all pairs are compared for the collapse signal."""

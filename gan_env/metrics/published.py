@@ -26,9 +26,9 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 from tqdm import tqdm
 
-from gan_env.config import require
+from gan_env.errors import WeightsError, require
 from gan_env.metrics.reference import cached, fingerprint
-from gan_env.metrics.weights import FoundWeights, WeightsError
+from gan_env.metrics.weights import FoundWeights
 
 KID_SUBSET: int = DEFAULTS["kid_subset_size"]
 FID_DIMENSION = 2048

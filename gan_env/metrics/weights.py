@@ -9,13 +9,10 @@ from urllib.error import URLError
 
 import torch
 
+from gan_env.errors import WeightsError
 from gan_env.files import silence_ends_downloads
 
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # torch.hub's convention: the file's name ends with the start of its hash
-
-
-class WeightsError(RuntimeError):
-    """Pretrained weights are missing or damaged; the message says how to get them."""
 
 
 @dataclass(frozen=True)

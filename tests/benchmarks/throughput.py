@@ -31,8 +31,8 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from gan_env import GANVectorEnv
 from gan_env.config import find_device
-from gan_env.gan.dataset import Dataset
-from gan_env.gan.images import IMAGE_SETS
+from gan_env.data.dataset import Dataset
+from gan_env.data.images import IMAGE_SETS
 from gan_env.gan.population import Population
 from gan_env.metrics.frechet import FrechetDistance
 

@@ -1,0 +1,71 @@
+"""A training's checkpoint: one file from which it goes on as if nothing had happened."""
+
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from torch import Tensor
+
+from agents.learning.run_folder import RunFolder
+from gan_env import GANVectorEnv
+from gan_env.adapters.stable_baselines3 import SB3VecEnv
+from gan_env.errors import require
+from gan_env.files import load_checkpoint
+
+CHECKPOINT = "checkpoint/state.pt"
+ATTRIBUTES = (
+    "num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_original_obs", "_last_episode_starts",
+    "action_space",  # with its random generator, which SAC and TQC warm up by
+    "_last_lstm_states",  # RecurrentPPO
+    "replay_buffer", "log_ent_coef",  # SAC, TQC
+    "weights",  # ARS
+)  # fmt: skip
+"""What a model is made of beside its parameters and optimisers; a model keeps those of them that it has."""
+
+
+def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) -> None:
+    """Saves all that training is made of, in one file: model, normalisation, every GAN, random states."""
+    normalize = model.get_vec_normalize_env()
+    assert normalize is not None
+    state = {
+        "algorithm": type(model).__name__,
+        "parameters": model.get_parameters(),
+        "attributes": {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)},
+        "normalize": (normalize.obs_rms, normalize.old_obs),
+        "env": env.get_state(),
+        "random": (random.getstate(), np.random.get_state(), torch.get_rng_state()),
+    }
+    # The highest protocol keeps a replay buffer's arrays as they are; torch's own choice makes text of them.
+    folder.write(CHECKPOINT, lambda path: torch.save(state, path, pickle_protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> None:
+    """Puts everything where `save_checkpoint` found it.
+
+    Raises:
+        ConfigError: the checkpoint is another algorithm's, or damaged.
+    """
+    state = load_checkpoint(path)
+    mine, theirs = type(model).__name__, state.get("algorithm", "an older version")
+    require(theirs == mine, "resume", theirs, f"a run of {mine}: other algorithms' runs go on by their own scripts")
+    normalize = model.get_vec_normalize_env()
+    assert normalize is not None
+    normalize.reset()
+    model.set_parameters(state["parameters"])
+    for name, value in state["attributes"].items():
+        current = getattr(model, name)
+        if isinstance(current, Tensor) and current.requires_grad:
+            current.data.copy_(value)  # an optimiser holds this very tensor
+        else:
+            setattr(model, name, value)
+    normalize.obs_rms, normalize.old_obs = state["normalize"]
+    env.set_state(state["env"])
+    assert isinstance(normalize.venv, SB3VecEnv)
+    normalize.venv.observation = np.asarray(normalize.old_obs)
+    python_state, numpy_state, torch_state = state["random"]
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+    torch.set_rng_state(torch_state)

@@ -1,0 +1,101 @@
+"""Learning rates of the controllers: constant, falling, or adapted to how far the policy moves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import ConstantSchedule, update_learning_rate
+from torch.optim import AdamW
+
+from agents.learning.training import AgentOptions
+from gan_env.errors import require
+
+FACTOR, LOWEST, HIGHEST = 1.5, 1e-5, 1e-2
+
+
+@dataclass(frozen=True)
+class GradientOptions(AgentOptions):
+    """What the algorithms have that learn by gradients.
+
+    Attributes:
+        learning_rate: at the start.
+        schedule: "falling" (linearly to a tenth), "constant", or "adaptive" (see `AdaptiveRate`; PPO's alone).
+        weight_decay: of AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101); 0 is Adam.
+    """
+
+    learning_rate: float = 1e-3
+    schedule: Literal["falling", "constant", "adaptive"] = "falling"
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.learning_rate > 0, "agent.learning_rate", self.learning_rate, "more than 0")
+        kept = f"{LOWEST} to {HIGHEST}, within which an adaptive one is kept"
+        fits = self.schedule != "adaptive" or LOWEST <= self.learning_rate <= HIGHEST
+        require(fits, "agent.learning_rate", self.learning_rate, kept)
+        require(0 <= self.weight_decay < 1, "agent.weight_decay", self.weight_decay, "0 to 1, without 1")
+
+    def rate(self) -> float | Callable[[float], float]:
+        """The learning rate as stable-baselines3 takes it: a number, or a function of what remains (1 to 0)."""
+        return Falling(self.learning_rate) if self.schedule == "falling" else self.learning_rate
+
+    def network(self) -> dict[str, Any]:
+        """Arguments of the policy: layers and optimiser."""
+        optimizer = {"eps": 1e-5, "weight_decay": self.weight_decay}
+        return {"net_arch": list(self.hidden), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
+
+
+@dataclass(frozen=True)
+class Falling:
+    """A learning rate that falls linearly to a tenth.
+
+    Models are saved with it. Of a function within a function that would be bytecode, which only the same version of
+    Python reads and which names the folder that it comes from.
+
+    Attributes:
+        start: the rate at the start.
+    """
+
+    start: float
+
+    def __call__(self, remaining: float) -> float:
+        """The rate when this share of the training remains."""
+        return self.start * (0.1 + 0.9 * remaining)
+
+
+class AdaptiveRate(BaseCallback):
+    """Lowers the learning rate when an update moved the policy too far, raises it when too little.
+
+    After each update: divided by 1.5 where the KL divergence from the policy before (stable-baselines3's estimate in
+    the last epoch) is more than twice the desired one, multiplied by 1.5 where it is less than half, and kept within
+    1e-5 and 1e-2. It is the rule of rsl_rl's PPO (github.com/leggedrobotics/rsl_rl), which applies it to every
+    minibatch. The optimiser holds the rate, so it is saved and restored with it.
+
+    Args:
+        desired_kl: the divergence aimed at.
+    """
+
+    def __init__(self, desired_kl: float) -> None:
+        super().__init__()
+        self.desired_kl = desired_kl
+
+    def _on_rollout_start(self) -> None:
+        optimizer = self.model.policy.optimizer
+        rate = float(optimizer.param_groups[0]["lr"])
+        logged = self.logger.name_to_value
+        if "train/approx_kl" in logged:  # an update was made since the last start
+            rate = self.adapted(rate, float(logged["train/approx_kl"]))
+        update_learning_rate(optimizer, rate)
+        self.model.lr_schedule = ConstantSchedule(rate)
+
+    def _on_step(self) -> bool:
+        return True
+
+    def adapted(self, rate: float, kl: float) -> float:
+        """The rate that follows on `rate` when the policy moved by `kl`."""
+        if kl > 2 * self.desired_kl:
+            return max(rate / FACTOR, LOWEST)
+        if kl < self.desired_kl / 2:
+            return min(rate * FACTOR, HIGHEST)
+        return rate

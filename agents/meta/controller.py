@@ -1,0 +1,222 @@
+"""The meta-network: a controller that says where the knobs should be, and a policy that takes them there.
+
+`MetaController` is the network alone. `MetaPolicy` acts with it in an environment; it may also adapt it to the run that
+it acts in, as MAML does.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from agents.meta.hypergradient import Hypergradient
+from gan_env import ConfigError, GANVectorEnv
+from gan_env.errors import require
+from gan_env.files import write_atomically
+from gan_env.policies.tables import Floats, State, Steering
+
+KINDS = ("mlp", "lstm")
+VARIES = 0.05
+"""A statistic whose standard deviation is less is taken for constant, and only centred."""
+
+Tensors = tuple[Tensor, ...]
+
+
+class MetaController(nn.Module):
+    """Observations -> coordinates of the knobs in [0, 1], by a sigmoid.
+
+    Args:
+        state_dim: F, length of an observation.
+        num_params: K, number of knobs.
+        hidden: units of the hidden layers.
+        kind: "mlp", or "lstm": the last hidden layer is an LSTM cell, whose memory goes from decision to decision.
+
+    Raises:
+        ConfigError: a size or kind that cannot be.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, state_dim: int, num_params: int, hidden: Sequence[int] = (64, 64), kind: str = "mlp") -> None:
+        super().__init__()
+        require(kind in KINDS, "kind", kind, f"one of {list(KINDS)}")
+        require(len(hidden) > 0 and min(hidden) >= 1, "hidden", list(hidden), "at least one layer of at least one unit")
+        require(state_dim >= 1, "state_dim", state_dim, "at least 1")
+        require(num_params >= 1, "num_params", num_params, "at least 1")
+        self.arguments = {"state_dim": state_dim, "num_params": num_params, "hidden": list(hidden), "kind": kind}
+        sizes = [state_dim, *hidden]
+        dense = sizes if kind == "mlp" else sizes[:-1]
+        self.body = nn.Sequential(*(layer for a, b in pairwise(dense) for layer in (nn.Linear(a, b), nn.Tanh())))
+        self.cell = nn.LSTMCell(sizes[-2], sizes[-1]) if kind == "lstm" else None
+        self.head = nn.Linear(sizes[-1], num_params)
+        self.register_buffer("mean", torch.zeros(state_dim))
+        self.register_buffer("std", torch.ones(state_dim))
+
+    def start_at(self, coordinates: Tensor) -> None:
+        """Makes the output these coordinates [K], whatever is observed; from there it learns."""
+        nn.init.zeros_(self.head.weight)
+        with torch.no_grad():
+            self.head.bias.copy_(torch.logit(coordinates, eps=0.01))
+
+    def normalise_by(self, observations: Tensor) -> None:
+        """From now on observations are centred and scaled as these [M, F] would have to be."""
+        std = observations.std(dim=0, correction=0)
+        self.mean.copy_(observations.mean(dim=0))
+        self.std.copy_(torch.where(std < VARIES, 1, std))
+
+    def blank(self, rows: int) -> Tensors:
+        """The memory at the start of an episode: none, or hidden state and cell [rows, H]."""
+        return () if self.cell is None else tuple(torch.zeros(rows, self.head.in_features) for _ in range(2))
+
+    def features(self, observation: Tensor, memory: Tensors) -> tuple[Tensor, Tensors]:
+        """What the last layer sees: [N, F] and the memory -> [N, H] and the next memory."""
+        x = self.body((observation - self.mean) / self.std)
+        if self.cell is None:
+            return x, ()
+        memory = self.cell(x, memory)
+        return memory[0], memory
+
+    def coordinates(self, features: Tensor, adapted: Tensors = ()) -> Tensor:
+        """The last layer: [N, H] -> [N, K] in [0, 1].
+
+        Args:
+            features: from `features`.
+            adapted: what each row adds to the layer's weight and bias, [N, K, H] and [N, K]; or nothing.
+        """
+        logits: Tensor = self.head(features)
+        if adapted:
+            weight, bias = adapted
+            logits = logits + (weight @ features[..., None]).squeeze(-1) + bias
+        return torch.sigmoid(logits)
+
+    def forward(self, observation: Tensor, memory: Tensors = ()) -> tuple[Tensor, Tensors]:
+        """Observations [N, F] and memory (nothing: an episode's start) -> coordinates [N, K] and the next memory."""
+        features, memory = self.features(observation, memory or self.blank(len(observation)))
+        return self.coordinates(features), memory
+
+    def save(self, path: Path) -> None:
+        """Writes sizes and weights, as safetensors."""
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        metadata = {"controller": json.dumps(self.arguments)}
+        write_atomically(path, lambda part: save_file(tensors, part, metadata))
+
+    @classmethod
+    def load(cls, path: Path) -> "MetaController":
+        """Reads what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ConfigError: it is damaged, or not of this kind.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                controller = cls(**json.loads((file.metadata() or {})["controller"]))
+                controller.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except FileNotFoundError:
+            raise
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise ConfigError(
+                f"{path} can't be read as a controller ({type(error).__name__}: {error}): expected a file that "
+                f"`python agents/train_meta.py` or `train_maml.py` wrote; train again"
+            ) from error
+        return controller
+
+
+class MetaPolicy:
+    """Acts with a controller, and adapts it to the run if it is told to.
+
+    The state of a row is the controller's memory, followed (with adaptation) by what the row adds to the last layer.
+    At each decision the row takes `steps` steps down its own hypergradient, by the last layer alone, and keeps them for
+    the rest of its episode. That is MAML's inner loop (Finn et al. 2017, arXiv:1703.03400) in the variant ANIL, where
+    only the head adapts (Raghu et al. 2020, arXiv:1909.09157).
+
+    Args:
+        controller: the network.
+        env: the environment that it acts in; adaptation trains its GANs ahead.
+        look: how the slope of the validation loss is found in `env`; needed with `steps` alone.
+        steps: gradient steps a decision; 0: none.
+        rate: their size.
+
+    Raises:
+        ConfigError: the environment does not observe its knobs, or is not what the controller is for.
+    """
+
+    def __init__(
+        self,
+        controller: MetaController,
+        env: GANVectorEnv,
+        look: Hypergradient | None = None,
+        steps: int = 0,
+        rate: float = 0.0,
+    ) -> None:
+        require(steps == 0 or look is not None, "look", look, "a Hypergradient, since steps > 0")
+        shape = (controller.arguments["state_dim"], controller.arguments["num_params"])
+        mine = (len(env.observer.names), len(env.config.knobs))
+        require(shape == mine, "controller", shape, f"(state_dim, num_params) = {mine}, as the environment has them")
+        self.controller, self.env, self.look, self.steps, self.rate = controller, env, look, steps, rate
+        self.steering = Steering(env, [])
+
+    def blank(self, rows: int) -> Tensors:
+        """The state at the start of an episode."""
+        adapted = (
+            torch.zeros(rows, *self.controller.head.weight.shape),
+            torch.zeros(rows, self.controller.head.out_features),
+        )
+        return self.controller.blank(rows) + (adapted if self.steps else ())
+
+    def act(self, observation: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
+        """Where the knobs should be, differentiable by the controller: [N, F] -> [N, K] in [0, 1], and the next state.
+
+        The steps of adaptation count as constants then (first-order MAML).
+        """
+        memory, adapted = (state[:-2], state[-2:]) if self.steps else (state, ())
+        features, memory = self.controller.features(observation, memory)
+        for step in range(self.steps):
+            adapted = self._adapt(observation, features.detach(), adapted, step)
+        return self.controller.coordinates(features, adapted), memory + adapted
+
+    @torch.no_grad()
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, State]:
+        """Observations [N, F] -> the action that takes the knobs where the controller wants them, [N, K] in [-1, 1]."""
+        tensors = self.blank(len(observation)) if state is None else tuple(torch.from_numpy(part) for part in state)
+        if episode_start is not None:
+            tensors = forget(tensors, torch.from_numpy(episode_start))
+        wanted, tensors = self.act(torch.from_numpy(observation), tensors)
+        return self.steering.action(observation, wanted.numpy()), tuple(part.numpy() for part in tensors)
+
+    def reach(self, observation: Tensor, wanted: Tensor) -> Tensor:
+        """Where the knobs will be if they are wanted at [N, K]: as near as one move gets."""
+        action = self.steering.action(observation.numpy(), wanted.detach().numpy())
+        first = self.steering.first_move(observation.numpy())
+        return self.env.knobs.move(
+            *(torch.from_numpy(a).to(self.env.device) for a in (self.env.coordinates(), action, first))
+        )
+
+    @torch.no_grad()
+    def _adapt(self, observation: Tensor, features: Tensor, adapted: Tensors, step: int) -> Tensors:
+        """One gradient step of each row's own head; the limit of a move counts as if it weren't there."""
+        assert self.look is not None
+        wanted = self.controller.coordinates(features, adapted)
+        _, slope = self.look(self.reach(observation, wanted), draw=1 + step)
+        change = self.rate * slope * wanted * (1 - wanted)  # by the logits, [N, K]
+        weight, bias = adapted
+        return weight - change[..., None] * features[:, None], bias - change
+
+
+def forget(state: Tensors, start: Tensor) -> Tensors:
+    """The state with zeros in the rows where an episode starts, bool [N]."""
+    return tuple(torch.where(start.view(-1, *[1] * (part.dim() - 1)), 0, part) for part in state)

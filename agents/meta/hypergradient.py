@@ -1,0 +1,98 @@
+"""The slope of a validation loss by the knobs, through unrolled GAN updates.
+
+The GANs of an environment train ahead for a window of updates. At its end fresh samples are compared with held-out
+data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The samples are those of the
+averaged generator, which the metric judges as well; the current one turns about, and its slopes are noisier. The window
+is truncated (Shaban et al. 2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon
+(Wu et al. 2018, arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum
+are mere signs.
+
+Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
+stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.
+"""
+
+import torch
+from torch import Tensor
+
+from gan_env import GANVectorEnv
+from gan_env.errors import require
+from gan_env.metrics.energy import energy_distance
+from gan_env.metrics.judge import FLOOR, ImageJudge
+from gan_env.seeding import fold_in, normal, uniform
+from gan_env.workers import Workers
+
+_VALIDATION = 2**21  # a stream of a row's key that neither training nor saved generators use
+_STEEPEST = 1.0
+"""Longest slope of one row: the dynamics of some runs are chaotic, and one row must not outweigh all others."""
+
+
+class Hypergradient:
+    """Looks a few updates ahead in every run of an environment, which stays as it is.
+
+    Args:
+        env: whose GANs they are.
+        window: updates that are unrolled, from where the GANs are, with the knobs held. If it is as long as the
+            interval, they are the interval's own.
+        samples: generated and held-out samples a row that are compared.
+
+    Attributes:
+        gan_updates: updates of all rows that were unrolled so far.
+
+    Raises:
+        ConfigError: a size out of range.
+    """
+
+    def __init__(self, env: GANVectorEnv, window: int, samples: int) -> None:
+        require(window >= 1, "window", window, "at least 1")
+        require(samples >= 2, "samples", samples, "at least 2")
+        self.env, self.window, self.samples = env, window, samples
+        self.gan_updates = 0
+        self._workers = Workers(env.device)
+
+    def __call__(self, coordinates: Tensor, draw: int = 0) -> tuple[Tensor, Tensor]:
+        """The validation loss after a window with these knobs, and its slope.
+
+        Args:
+            coordinates: of the controlled knobs, [N, K] in [0, 1].
+            draw: which fresh samples and held-out data are compared; equal draws at the same moment are the same.
+
+        Returns:
+            Losses [N], NaN for a row that diverges, and slopes [N, K] of length one at most, zero where there is none.
+        """
+
+        def look(rows: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                knobs = part.detach().requires_grad_()
+                values = self.env.knobs.values(knobs)
+            ahead = population.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
+            with torch.enable_grad():
+                weights = ahead.state.ema.requires_grad_()
+                loss = self._loss(rows, weights, draw)
+                (by_weights,) = torch.autograd.grad(loss.sum(), weights)
+            slopes = population.pull_back(ahead, by_weights)
+            moving = self.env.config.knobs
+            by_knobs = torch.autograd.grad([values[name] for name in moving], knobs, [slopes[name] for name in moving])
+            return loss.detach(), by_knobs[0]
+
+        population = self.env.population
+        everyone = torch.arange(self.env.num_envs, device=self.env.device)
+        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], population.block)
+        self.gan_updates += self.env.num_envs * self.window
+        loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+        usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]
+        length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
+        return loss, torch.where(usable, slope / (length / _STEEPEST).clamp(min=1), 0)
+
+    def _loss(self, rows: Tensor, weights: Tensor, draw: int) -> Tensor:
+        """Log energy distance between held-out data and fresh samples of averaged generators [n, P_G]: [n]."""
+        population, bank = self.env.population, self.env.bank
+        settings = population.settings.take(rows)
+        key = fold_in(fold_in(fold_in(settings.key, _VALIDATION), population.state.step[rows]), draw)
+        latents = normal(fold_in(key, 0), self.samples, population.config.latent_dim)
+        held_out = bank.pick_held_out(uniform(fold_in(key, 1), self.samples), settings)
+        distance = energy_distance(self._features(population.generator(weights, latents)), self._features(held_out))
+        return torch.log(distance + FLOOR)
+
+    def _features(self, samples: Tensor) -> Tensor:
+        """Where distances are measured: points themselves, features of images. [n, S, *shape] -> [n, S, F]."""
+        return self.env.judge.extract(samples) if isinstance(self.env.judge, ImageJudge) else samples

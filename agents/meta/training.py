@@ -1,0 +1,257 @@
+"""Bilevel training of a meta-controller, which `train_meta.py` and `train_maml.py` share.
+
+The inner problem is GAN training, the outer one the controller: at every decision the validation loss is differentiated
+through a window of unrolled updates by the knobs (`hypergradient.py`), from there through the controller into its
+weights. With steps of adaptation in the policy, the loss is that after adaptation, and the outer problem is MAML's.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents.learning.checkpoint import CHECKPOINT
+from agents.learning.costs import timed
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import SPENT, AgentOptions, RunOptions, close, open_folder, row_seeds
+from agents.meta.controller import KINDS, MetaController, MetaPolicy, forget
+from agents.meta.hypergradient import Hypergradient
+from gan_env import GANVectorEnv
+from gan_env.errors import require
+from gan_env.files import load_checkpoint
+
+LAST_RATE = 0.1
+"""Share of the learning rate that is left at the end."""
+
+
+@dataclass(frozen=True)
+class MetaOptions(AgentOptions):
+    """Hyperparameters of bilevel training.
+
+    Attributes:
+        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes of an episode's
+            beginning point elsewhere than those of its end: best are all in one update.
+        kind: "mlp" or "lstm".
+        window: GAN updates that are unrolled at each decision.
+        samples: generated and held-out samples a row that the validation loss compares.
+        learning_rate: of the controller's AdamW at the start; it falls linearly to a tenth.
+        weight_decay: of the controller's weights, not of its biases.
+        max_grad_norm: longest gradient of the controller.
+        inner_steps: steps of adaptation to a row's own run at each decision; 0: none (scheme A).
+        inner_rate: size of these steps.
+    """
+
+    rows: int = 48
+    rollouts: int = 24
+    every: int = 12
+    kind: str = "mlp"
+    window: int = 50
+    samples: int = 256
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
+    max_grad_norm: float = 1.0
+    inner_steps: int = 0
+    inner_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("every", "window"):
+            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require(self.kind in KINDS, "agent.kind", self.kind, f"one of {list(KINDS)}")
+        require(self.samples >= 2, "agent.samples", self.samples, "at least 2")
+        for name in ("learning_rate", "max_grad_norm", "inner_rate"):
+            require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
+        for name in ("weight_decay", "inner_steps"):
+            require(getattr(self, name) >= 0, f"agent.{name}", getattr(self, name), "at least 0")
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """Options of the scripts; the others are those of every script."""
+
+    agent: MetaOptions = field(default_factory=MetaOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(not self.base, "base", self.base, "none: a meta-network sets the knobs by itself")
+
+
+class Learner:
+    """A controller that learns while its environment's GANs train.
+
+    Args:
+        env: training instances, with SAME_STEP autoreset.
+        options: hyperparameters.
+        seed: of the controller's weights; see `RunOptions` for the episodes.
+
+    Attributes:
+        controller: what learns.
+        rollouts: those done.
+    """
+
+    def __init__(self, env: GANVectorEnv, options: MetaOptions, seed: int) -> None:
+        self.env, self.options, self.rollouts = env, options, 0
+        torch.manual_seed(seed)
+        sizes = (len(env.observer.names), len(env.config.knobs))
+        self.controller = MetaController(*sizes, options.hidden, options.kind)
+        self.controller.start_at(env.knobs.initial.cpu())
+        self.look = Hypergradient(env, options.window, options.samples)
+        self.policy = make_policy(self.controller, self.look, options)
+        weights = [p for p in self.controller.parameters() if p.dim() > 1]
+        biases = [p for p in self.controller.parameters() if p.dim() == 1]
+        groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, options.learning_rate)
+        self._observation = torch.from_numpy(env.reset(seed=row_seeds(seed, env.num_envs))[0])
+        self._start = torch.ones(env.num_envs, dtype=torch.bool)
+        self._state = self.policy.blank(env.num_envs)
+
+    @property
+    def gan_updates(self) -> int:
+        """Updates of all rows, those that only looked ahead included."""
+        return self.env.gan_updates + self.look.gan_updates
+
+    def fit_normalisation(self) -> None:
+        """Lets all rows run for an episode with the knobs as they start; what is seen there is what is usual."""
+        seen, still = [], self.env.knobs.initial.cpu().expand(self.env.num_envs, -1)
+        for _ in range(self.env.config.num_decisions):
+            seen.append(self._observation)
+            self._observation, _ = self._step(still)
+        self.controller.normalise_by(torch.cat(seen))
+
+    def learn(self, bar: Any) -> dict[str, float]:
+        """One rollout: as many decisions as an episode has, and an update of the controller every few of them.
+
+        Args:
+            bar: is told of each decision.
+
+        Returns:
+            What TensorBoard shows.
+        """
+        env, options = self.env, self.options
+        decisions, quarter = env.config.num_decisions, env.config.num_decisions // 4
+        losses, norms, usable = [], [], []
+        finals: list[float] = []
+        crashes, logged = 0, {}
+        total = torch.zeros(())
+        self._set_rate(self.rollouts / options.rollouts)
+        for decision in range(1, decisions + 1):
+            self._state = forget(self._state, self._start)
+            wanted, self._state = self.policy.act(self._observation, self._state)
+            loss, slope = self.look(self.policy.reach(self._observation, wanted))
+            # Down the slope; where a knob can't go as far as it is wanted, the slope counts all the same.
+            total = total + (wanted * slope).sum(dim=1).mean()
+            self._observation, infos = self._step(wanted.detach())
+            if decision % options.every == 0 or decision == decisions:
+                norms.append(self._update(total))
+                total, self._state = torch.zeros(()), tuple(part.detach() for part in self._state)
+            losses.append(float(loss.nanmean()))
+            usable.append(float((slope != 0).any(dim=1).float().mean()))
+            if self._start.any():
+                ended = self._start.numpy()
+                finals += infos["final_info"]["log_metric"][ended].tolist()
+                crashes += int(infos["final_info"]["crashed"][ended].sum())
+            if quarter and decision % quarter == 0 and decision < decisions:
+                for name, value in zip(env.config.knobs, env.coordinates().mean(axis=0), strict=True):
+                    logged[f"knobs/{name}_at_{decision}"] = float(value)
+            bar.update(env.num_envs)
+        self.rollouts += 1
+        logged |= {"meta/validation_loss": float(np.mean(losses)), "meta/gradient_norm": float(np.mean(norms))}
+        logged |= {"meta/rows_with_a_slope": float(np.mean(usable))}
+        logged |= {"gan/final_log_metric": float(np.mean(finals)), "gan/crashes": crashes}
+        return logged | {"gan/updates": self.gan_updates}
+
+    def get_state(self) -> dict[str, Any]:
+        """All that learning is made of, between two rollouts."""
+        return {
+            "controller": self.controller.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "env": self.env.get_state(),
+            "rows": (self._observation, self._start, self._state),
+            "rollouts": self.rollouts,
+            "looked_ahead": self.look.gan_updates,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `get_state` gave, as if nothing had happened."""
+        self.controller.load_state_dict(state["controller"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.env.set_state(state["env"])
+        self._observation, self._start, self._state = state["rows"]
+        self.rollouts = state["rollouts"]
+        self.look.gan_updates = state["looked_ahead"]
+
+    def _step(self, wanted: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """One decision of all rows with the knobs as near to [N, K] as they get: the next observation, and infos."""
+        action = self.policy.steering.action(self._observation.numpy(), wanted.numpy())
+        observation, _, ended, _, infos = self.env.step(action)
+        self._start = torch.from_numpy(ended)
+        return torch.from_numpy(observation), infos
+
+    def _update(self, total: Tensor) -> float:
+        """One step of the controller; the norm of its gradient before clipping."""
+        self.optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.controller.parameters(), self.options.max_grad_norm)
+        self.optimizer.step()
+        return float(norm)
+
+    def _set_rate(self, progress: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * (1 - (1 - LAST_RATE) * progress)
+
+
+def make_policy(controller: MetaController, look: Hypergradient, options: MetaOptions) -> MetaPolicy:
+    """The controller as a policy of the environment that `look` looks ahead in."""
+    return MetaPolicy(controller, look.env, look, options.inner_steps, options.inner_rate)
+
+
+def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dict[str, Any]]:
+    """Trains a controller, or goes on from the folder's checkpoint; also gives what it cost."""
+    env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
+    learner = Learner(env, options.agent, options.seed)
+    checkpoint = folder.path / CHECKPOINT
+    if checkpoint.exists():
+        learner.set_state(load_checkpoint(checkpoint))
+    else:
+        learner.fit_normalisation()
+    per_rollout = env.num_envs * env.config.num_decisions
+    rollouts = options.agent.rollouts
+    with (
+        SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.rollouts + 1) as writer,  # type: ignore[no-untyped-call]
+        tqdm(total=rollouts * per_rollout, initial=learner.rollouts * per_rollout, desc="meta", unit="decision") as bar,
+    ):
+        while learner.rollouts < rollouts:
+            logged = learner.learn(bar)
+            for name, value in logged.items():
+                writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
+            writer.flush()  # type: ignore[no-untyped-call]
+            final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
+            bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
+            folder.write(CHECKPOINT, lambda path: torch.save(learner.get_state(), path))
+    learner.controller.save(controller_path(folder))
+    return learner.controller, {"gan_updates": learner.gan_updates}
+
+
+def controller_path(folder: RunFolder) -> Path:
+    """Where the trained controller is."""
+    return folder.path / f"{folder.name}.safetensors"
+
+
+def run(algorithm: str, config: DictConfig) -> None:
+    """The whole job: run folder, training, comparison with all schedules, table and pictures."""
+    options, folder = open_folder(algorithm, TrainOptions, config)
+    agent = options.agent
+    with timed(folder.path / SPENT) as clock:
+        controller, costs = train(options, folder)
+
+        def policy(env: GANVectorEnv) -> MetaPolicy:
+            return make_policy(controller, Hypergradient(env, agent.window, agent.samples), agent)
+
+        costs["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
+        close(algorithm, policy, options, folder, costs, clock)

@@ -1,0 +1,76 @@
+"""The oracle of a study: for each test instance by itself the best of many schedules, chosen by runs on it."""
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+
+import numpy as np
+from tqdm import tqdm
+
+from agents.study.options import HELD_OUT, SCHEDULE_KINDS
+from agents.study.study import Study
+from baselines.search.oracle import best_of_each
+from gan_env.config import replace
+from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.side_by_side import run_jobs
+from gan_env.policies.presets import PolicyOptions, load_policy
+
+ORACLE_SEED = 7_000_000
+PARTS = 4
+"""At most so many workers share its instances."""
+
+
+def oracle_pool(study: Study) -> list[PolicyOptions]:
+    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules.
+
+    What controllers correct is among them where the controller acts as the study's policies do.
+    """
+    often = study.options.tunings
+    tunings = {kind: often[kind] for kind in SCHEDULE_KINDS if kind in often}
+    found = [fields for kind in tunings for fields in study.tuned(kind).finalists]
+    found += [study.tuned(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
+    alike = [name for name, owner in study.bases.items() if not study.options.active[owner].env]
+    bases = [name for name in alike if name in study.schedules]
+    found += [study.tuning(name, seed).policy for name in bases for seed in range(study.tunings[name])]
+    pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
+    return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
+
+
+def play_oracle(study: Study) -> Episodes:
+    """Episodes of the best candidate for each instance, chosen on other runs than those that it is scored on."""
+    parts = [(play_part(study, part), _places(study, part)) for part in oracle_parts(study)]
+    joined = Episodes.join([played for played, _ in parts], sum(played.gan_updates for played, _ in parts))
+    return joined.take(np.argsort(np.concatenate([places for _, places in parts])))
+
+
+def oracle_parts(study: Study) -> list[range]:
+    """Its instances in parts, which workers share out."""
+    instances = range(study.options.instances)
+    return [instances[first::PARTS] for first in instances[:PARTS]]
+
+
+def play_part(study: Study, instances: range) -> Episodes:
+    """The oracle on one part of the instances."""
+    pool = oracle_pool(study)
+    rests_on = [study.options.oracle_runs, *map(asdict, pool)]
+    digest = sha256(json.dumps(rests_on).encode()).hexdigest()[:8]
+
+    def run() -> Episodes:
+        env = study.env(study.options.changed_env({"split": "test"}))
+        candidates = [policy.make(env) for policy in pool]
+        with tqdm(unit="run", desc=f"oracle from instance {instances.start} on") as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.total, bar.n = total, done
+                bar.refresh()
+
+            picks = best_of_each(env, candidates, instances, ORACLE_SEED, study.options.oracle_runs, show)
+        best, (seeds, met) = dict(zip(instances, picks.tolist(), strict=True)), study.runs(HELD_OUT)
+        return run_jobs(env, candidates, [(best[met[i]], seeds[i], met[i]) for i in _places(study, instances)])
+
+    return study.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}-{instances.start}", run)
+
+
+def _places(study: Study, instances: range) -> list[int]:
+    """Where the runs of a part stand among all held-out runs."""
+    return [place for place, instance in enumerate(study.runs(HELD_OUT)[1]) if instance in instances]

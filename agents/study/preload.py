@@ -1,0 +1,11 @@
+"""What the jobs of a study need: the server that forks them imports this module. See `agents.study.jobs`."""
+
+from importlib import import_module
+
+import agents.study.play  # noqa: F401, with trainings, tunings and policies
+from agents.learning.controllers import SCRIPTS
+from gan_env.gan.fast.programs import load_compiler
+
+for script in SCRIPTS.values():
+    import_module(script.module)
+load_compiler()

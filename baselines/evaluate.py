@@ -1,0 +1,131 @@
+"""Judges saved generators by the metrics that papers report.
+
+    python baselines/evaluate.py RUN [--metrics fid,isc,kid,prc,lpips] [--samples 10000]
+    python baselines/evaluate.py RUN --reference train               # against training images
+    python baselines/evaluate.py RUN --metrics frechet,coverage      # without any pretrained weights
+
+RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table for all runs with the same
+extractors and real images, names the runs that can't be judged, and writes RUN/metrics.json, where a number takes the
+place of an earlier one of its name; beside it stand the number of samples and the reference: all real images of the
+part, the first ones where as many are used as there are samples, or null for what needs none.
+
+| metric | numbers | extractor |
+|---|---|---|
+| fid, isc, kid | FID and KID, against all real images; Inception score, of samples alone | Inception v3, FID's |
+| prc | precision, recall, against as many real images as samples | VGG16 |
+| lpips | mean LPIPS of pairs of samples, and of pairs of real images beside it | AlexNet |
+| frechet, coverage | Frechet distance, against all; coverage, density, against as many | the loop's own: *not* FID |
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from gan_env.errors import ConfigError, DataError, errors_in_one_line, require
+from gan_env.evaluation.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
+from gan_env.gan.saved import CHECKPOINT, NAME
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run folder itself, or all run folders below it, in order of name. Those that are not finished are told.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    runs = sorted(path.parent for path in folder.rglob(NAME))
+    begun = sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs))
+    for path in begun:
+        how = f"python baselines/train_gan.py folder={path} goes on with it"
+        print(f"left out: {path} is not finished ({how})", file=sys.stderr)
+    require(bool(runs), "RUN", str(folder), f"a folder with {NAME}, which baselines/train_gan.py writes, or one above")
+    return runs
+
+
+Numbers = dict[str, dict[str, Any]]
+"""Name of a number -> what `metrics.json` has of it."""
+
+
+def tables(results: dict[str, Numbers]) -> str:
+    """A table for all runs of one kind, with what stands behind its columns: numbers of two kinds can't be compared."""
+    kinds: dict[str, dict[str, Numbers]] = {}
+    for run, numbers in results.items():
+        kinds.setdefault(notes(numbers), {})[run] = numbers
+    return "\n\n".join(f"{table(runs)}\n\n{behind}" for behind, runs in kinds.items())
+
+
+def table(results: dict[str, Numbers]) -> str:
+    """A row a run, a column a number (the mean over the run's rows)."""
+    names = list(next(iter(results.values())))
+    width = max(len(run) for run in results)
+
+    def shown(value: float | None) -> str:
+        return f"{'crashed' if value is None else f'{value:.4g}':>11}"
+
+    lines = [" " * width + "".join(f"{name:>11}" for name in names)]
+    for run, numbers in results.items():
+        lines.append(f"{run:<{width}}" + "".join(shown(numbers[name]["value"]) for name in names))
+    for run, numbers in results.items():
+        rows = next(iter(numbers.values()))["values"]
+        if 0 < (crashed := rows.count(None)) < len(rows):
+            lines.append(f"{run}: {crashed} of {len(rows)} crashed, the numbers are means of the others")
+    return "\n".join(lines)
+
+
+def notes(numbers: Numbers) -> str:
+    """What stands behind a run's numbers: extractors, samples and real images, a line for all that share them."""
+    columns: dict[str, list[str]] = {}
+    for name, entry in numbers.items():
+        note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
+        note += "" if entry["reference"] is None else f" against {entry['reference']}"
+        columns.setdefault(note, []).append(name)
+    return "\n".join(f"{', '.join(names)}: {note}" for note, names in columns.items())
+
+
+def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
+    """The command line as a run folder and checked options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", metavar="RUN", type=Path)
+    parser.add_argument("--metrics", default=",".join(PUBLISHED), help=f"some of {','.join(NUMBERS)}")
+    parser.add_argument("--samples", type=int, default=10_000, help="generated images a run; default: 10000")
+    parser.add_argument("--reference", default="held_out", help="real images: held_out (default) or train")
+    for network, weights in WEIGHTS.items():
+        parser.add_argument(weights.option, dest=network, metavar="PATH", help=f"weights of {weights.network}")
+    parser.add_argument("--device", default="auto", help="default: a GPU where there is one")
+    parser.add_argument("--data-root", help="folder of the data sets and of the cache; default: the training's")
+    given = parser.parse_args(arguments)
+    paths = {network: path for network in WEIGHTS if (path := getattr(given, network)) is not None}
+    metrics = tuple(dict.fromkeys(given.metrics.split(",")))
+    options = EvaluateOptions(metrics, given.samples, paths, given.reference, given.device, given.data_root)
+    return given.run, options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point.
+
+    Raises:
+        DataError: runs could not be judged; the others were.
+    """
+    run, options = parse(arguments)
+    runs = find_runs(run)
+    evaluator = Evaluator(options)
+    results, failures, written = {}, [], []
+    for folder in tqdm(runs, desc="runs", unit="run", disable=len(runs) == 1):
+        name = folder.name if folder == run else str(folder.relative_to(run))
+        try:
+            results[name] = evaluator.evaluate(folder)
+            written.append(folder / "metrics.json")
+        except (ConfigError, DataError) as error:
+            failures.append(f"{name} could not be judged: {error}")
+    if results:
+        print(tables(results))
+        print(f"wrote {written[0] if len(written) == 1 else f'metrics.json to {len(written)} folders below {run}'}")
+    if failures:
+        raise DataError("\n".join(failures))
+
+
+if __name__ == "__main__":
+    with errors_in_one_line():
+        main()

@@ -1,0 +1,55 @@
+"""The oracle: for each instance by itself, the best of many schedules, chosen by a few runs of each of them there.
+
+It knows which instance it is on, which no schedule for unknown instances does. Better schedules may be there than its
+candidates, few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_env import GANVectorEnv
+from gan_env.evaluation.side_by_side import run_jobs
+from gan_env.policies.tables import Policy
+
+KEPT, AGAIN = 4, 4
+"""One candidate in `KEPT` goes to the second round, which has `AGAIN` times as many runs."""
+ROUNDS_APART = 1_000_000
+"""How far the seeds of both rounds are apart."""
+
+
+def best_of_each(
+    env: GANVectorEnv,
+    candidates: Sequence[Policy],
+    instances: Sequence[int],
+    seed: int,
+    runs: int,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> NDArray[np.int64]:
+    """The candidate with the lowest mean final log metric on each of some instances of `env`.
+
+    Args:
+        env: with `AutoresetMode.DISABLED`.
+        candidates: what is chosen from.
+        instances: which ones. What is picked for one doesn't depend on the others.
+        seed: of the first run; both rounds have runs of their own, and the final scoring should have other ones.
+        runs: runs of a candidate on an instance in the first round.
+        report: called with (done, total) after each batch of a round.
+
+    Returns:
+        Index of the best candidate for each of them.
+    """
+    alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, candidates that are left]
+    for repeats, keep in ((runs, -(-len(candidates) // KEPT)), (AGAIN * runs, 1)):
+        jobs = [
+            (int(candidate), seed + instance * repeats + run, instance)
+            for instance, left in zip(instances, alive, strict=True)
+            for candidate in left
+            for run in range(repeats)
+        ]
+        means = run_jobs(env, candidates, jobs, report).final.reshape(*alive.shape, repeats).mean(axis=2)
+        alive = np.take_along_axis(alive, np.argsort(means, axis=1, kind="stable")[:, :keep], axis=1)
+        seed += ROUNDS_APART
+    best: NDArray[np.int64] = alive[:, 0]
+    return best

@@ -1,0 +1,150 @@
+"""What can be tuned: search spaces for Optuna, each a function from a trial to a policy's options."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from optuna.trial import BaseTrial, FixedTrial
+
+from baselines.search.grid import SMALL
+from gan_env import GANVectorEnv
+from gan_env.errors import require
+from gan_env.mdp.knobs import DynamicParameter
+from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.policies.schedules import SCHEDULES
+from gan_env.policies.tables import RATES
+
+STEP = 0.05
+"""Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
+GEOMETRIC = ("exponential", "step")
+USUAL = ("cosine", "rising", "r3gan")
+"""Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
+USUAL_RATES = ("falling_rates",)
+"""Those that a search of learning rates begins with beside them."""
+
+
+def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """Every controlled knob by a schedule of its own: any kind, falling or rising, ending early or not."""
+    return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
+
+
+def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """The same with learning rates themselves in place of factors on an instance's rates, where they are controlled."""
+    return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
+
+
+def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs, with the range of a learning rate where a knob is a factor on one."""
+    rate = DynamicParameter("rate", 1e-3, (1e-5, 3e-2), "log", description="a learning rate")
+    return [replace(rate, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
+
+
+def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
+    """One knob's kind, ends (evenly spaced in its coordinate) and shape."""
+    kind = trial.suggest_categorical(f"{knob.name}.kind", list(SCHEDULES))
+    found: dict[str, Any] = {"kind": kind, "initial": end(trial, knob, "start", kind)}
+    if kind == "fixed":
+        return found
+    found |= {"final": end(trial, knob, "end", kind), "until": share(trial, f"{knob.name}.until")}
+    if kind == "power":
+        found["decay_rate"] = trial.suggest_float(f"{knob.name}.exponent", 0.25, 4, log=True)
+    if kind == "step":
+        found["decay_rate"] = float(trial.suggest_int(f"{knob.name}.plateaus", 2, 8))
+    return found
+
+
+def end(trial: BaseTrial, knob: DynamicParameter, which: str, kind: str) -> float:
+    """A value of the knob; geometric schedules, which can't have zero, get a small one for it."""
+    coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
+    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
+    return value or SMALL if kind in GEOMETRIC else value
+
+
+def share(trial: BaseTrial, name: str) -> float:
+    """A share of the run within which a schedule runs."""
+    return _rounded(trial.suggest_float(name, STEP, 1.0, step=STEP))
+
+
+def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """R3GAN's burn-in with its own parameters: where each of its knobs starts and ends, and when the cosine is over."""
+    names = [name for name in load_policy("r3gan").knobs if name in env.config.knobs]
+    require(bool(names), "env.knobs", list(env.config.knobs), "at least one of R3GAN's knobs")
+    ends = {n: [end(trial, env.knobs.table[n], which, "cosine") for which in ("start", "end")] for n in names}
+    knobs = {name: {"kind": "cosine", "initial": start, "final": final} for name, (start, final) in ends.items()}
+    return PolicyOptions(kind="published", knobs=knobs, until=share(trial, "until"))
+
+
+def rule(kind: str) -> Callable[[BaseTrial, GANVectorEnv], PolicyOptions]:
+    """An adaptive rule with its own parameters: its target, and how fast it moves."""
+
+    def space(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+        target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
+        speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
+        return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
+
+    return space
+
+
+def fastest(env: GANVectorEnv) -> float:
+    """The share of the run in which p goes from 0 to 1 where it moves by `max_change` a decision; none is faster."""
+    return min(0.5, 1 / (env.config.max_change * env.config.num_decisions))
+
+
+SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
+    "schedule": schedule,
+    "rates": rates,
+    "r3gan": r3gan,
+    "ada": rule("ada"),
+    "diffusion": rule("diffusion"),
+}
+
+
+def usual(kind: str) -> tuple[str, ...]:
+    """Names in configs/policy/ of what a search of a kind begins with."""
+    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+
+
+def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
+    """What a search begins with: constants at initial values and the usual schedules, or the published parameters."""
+    if kind in ("schedule", "rates"):
+        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
+        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in usual(kind)]
+    if kind == "r3gan":
+        knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
+        starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
+        ends = {f"{n}.end": _on_grid(env.knobs.table[n], a["final"]) for n, a in knobs.items()}
+        return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
+    options = load_policy(kind).rule
+    return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+
+
+def example(kind: str, env: GANVectorEnv) -> PolicyOptions:
+    """What a search begins with, as a policy.
+
+    Raises:
+        ConfigError: the kind has nothing to tune in `env`.
+    """
+    return SPACES[kind](FixedTrial(first_guesses(kind, env)[0]), env)
+
+
+def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str, Any]:
+    """A schedule as the search space has it; factors on learning rates act on the rate in the middle of the range."""
+    found: dict[str, Any] = {}
+    for knob in tuned:
+        anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": knob.value})
+        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind != "rates"
+        unit = knob.value if is_factor else 1.0
+        found |= {f"{knob.name}.kind": anneal["kind"], f"{knob.name}.start": _on_grid(knob, unit * anneal["initial"])}
+        if anneal["kind"] != "fixed":
+            until = _rounded(max(anneal.get("until", policy.until), STEP))
+            found |= {f"{knob.name}.end": _on_grid(knob, unit * anneal["final"]), f"{knob.name}.until": until}
+    return found
+
+
+def _on_grid(knob: DynamicParameter, value: float) -> float:
+    return _rounded(float(knob.encode(torch.tensor(value, dtype=torch.float64))))
+
+
+def _rounded(value: float) -> float:
+    return round(round(value / STEP) * STEP, 10)

@@ -1,0 +1,137 @@
+"""Our vector environment as a stable-baselines3 `VecEnv`, and a trained model as a policy of ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from gan_env import GANVectorEnv
+from gan_env.errors import require
+from gan_env.policies.tables import Floats, Policy, State, start_of
+
+
+class SB3VecEnv(VecEnv):
+    """Adapter: same-step reset, one `done`, `terminal_observation` and the final infos in a list of dicts.
+
+    Args:
+        env: with SAME_STEP autoreset, if it is to be acted in.
+        seed: seed of the first reset, or one a row.
+        base: a policy without memory whose actions those that come in correct; see `corrected`.
+
+    Attributes:
+        observation: the last one, which the base acts on.
+    """
+
+    def __init__(self, env: GANVectorEnv, seed: int | Sequence[int], base: Policy | None = None) -> None:
+        self.env, self.base = env, base
+        self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.seed(seed)
+
+    def seed(self, seed: int | Sequence[int] | None = None) -> Sequence[int | None]:
+        """Seeds of the next reset: row i gets seed + i, or the i-th of a sequence."""
+        if not isinstance(seed, Sequence):
+            return super().seed(seed)
+        require(len(seed) == self.num_envs, "seed", seed, f"one seed, or a sequence of {self.num_envs}")
+        self._seeds = list(seed)
+        return self._seeds
+
+    def set_options(self, options: Any = None) -> None:
+        """Options of the next reset: one mapping for all rows, as `GANVectorEnv.reset` takes it."""
+        fits = options is None or isinstance(options, dict)
+        require(fits, "options", options, "one mapping for all rows, as GANVectorEnv.reset takes it")
+        super().set_options(options)
+
+    def reset(self) -> VecEnvObs:
+        """Starts all rows; what the last calls of `seed` and `set_options` gave is used once."""
+        mode = self.env.metadata["autoreset_mode"]
+        same_step = mode is AutoresetMode.SAME_STEP
+        require(same_step, "env", mode, "an environment made with AutoresetMode.SAME_STEP, which is the default")
+        self.observation, _ = self.env.reset(seed=list(self._seeds), options=self._options[0])
+        self._reset_seeds()
+        self._reset_options()
+        return self.observation
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keeps the actions for `step_wait`."""
+        self._actions = corrected(self.base, self.observation, actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps all rows."""
+        obs, rewards, terminated, _, infos = self.env.step(self._actions)
+        listed: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for row in np.flatnonzero(terminated):
+            final = {k: v[row] for k, v in infos["final_info"].items() if k[0] != "_"}
+            listed[row] = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": False, **final}
+        self.observation = obs
+        return obs, rewards, terminated, listed
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The environment's attribute, once a row."""
+        return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Rows share one environment, so an attribute is set for all of them."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Calls a method of the environment once and gives its result for each row."""
+        result = getattr(self.env, method_name)(*args, **kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """No row is wrapped."""
+        return [False for _ in self._get_indices(indices)]
+
+
+def corrected(base: Policy | None, observation: Floats, action: Floats) -> Floats:
+    """The base's action plus the learned one, [N, K] within [-1, 1]; without a base, the learned one as it is.
+
+    Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). Runs
+    start with the knobs where the base has them start, so a network whose output begins near zero begins by playing it.
+    """
+    if base is None:
+        return action
+    both: Floats = np.clip(base.predict(observation)[0] + action, -1, 1).astype(np.float32)
+    return both
+
+
+class LearnedPolicy:
+    """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw.
+
+    Args:
+        model: the trained model.
+        normalize: the statistics that it was trained with.
+        base: the policy that it was trained to correct, made for the environment that is acted in.
+
+    Attributes:
+        start: where the knobs start, by name: where the base has them start, else at their initial values.
+    """
+
+    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize, base: Policy | None = None) -> None:
+        self.model, self.normalize, self.base = model, normalize, base
+        self.start = start_of(base)
+
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, State]:
+        """The model's action for raw observations [N, F].
+
+        A recurrent model's state is a pair of [layers, N, units]; rows where an episode starts forget theirs.
+        """
+        normalized = self.normalize.normalize_obs(observation)
+        action, state = self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, assignment]
+        return corrected(self.base, observation, action), state

@@ -1,0 +1,167 @@
+"""Data sets by name, and a bank of them from which batches are drawn by row.
+
+A data set is a pool of training samples and a pool of held-out samples. A row's training set is a window of the
+(shuffled) pool that its key places, so two rows with few samples see different ones.
+"""
+
+import dataclasses
+import difflib
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_env.config import FEWEST_SAMPLES
+from gan_env.data.dataset import Dataset, decode
+from gan_env.data.images import IMAGE_SETS
+from gan_env.data.points import POINT_SETS, load_points
+from gan_env.errors import DataError
+from gan_env.records import RowSettings
+
+SHARE_OF_MEMORY = 0.5
+"""Of the free memory, what the pools may take."""
+MEMORY = Path("/proc/meminfo")
+HOST = torch.device("cpu")
+
+
+def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
+    """Loads a data set of `POINT_SETS` or `IMAGE_SETS` by name.
+
+    Raises:
+        DataError: the name is unknown, or the files are not to be had.
+    """
+    if name in POINT_SETS:
+        return load_points(name)
+    if name in IMAGE_SETS:
+        return IMAGE_SETS[name](data_root, image_size)
+    known = sorted(POINT_SETS) + sorted(IMAGE_SETS)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise DataError(f"unknown data set {name!r}: {hint}use one of {known}")
+
+
+def free_memory(device: torch.device) -> int:
+    """Free bytes of a GPU; for any other device those of the host, where pages that only cache files count as free."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if MEMORY.is_file():
+        numbers = dict(line.split(":") for line in MEMORY.read_text().splitlines())
+        return int(numbers["MemAvailable"].removesuffix("kB")) * 1024
+    # Other systems say how much there is, or (Windows) nothing; then the copy itself fails where it doesn't fit.
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
+
+
+class DataBank:
+    """All data sets of an environment in one pool, from which batches are drawn to the device.
+
+    Training samples are on the device where they take at most half of its free memory. Else they stay on the host, and
+    every batch is copied. A single set on the host is used where it is, in memory or in a memory-mapped file, and never
+    copied: mapped, it may be larger than memory. Several sets become one pool in memory, memory-mapped or not.
+
+    Attributes:
+        names: data set names; `RowSettings.dataset` indexes them.
+        datasets: the data sets, views of the pool.
+        sample_shape: shape of one sample, (2,) or (C, H, W).
+        device: where batches go.
+        on_device: whether training samples are there.
+        train, held_out: the pools of all data sets, one after the other; held-out samples are on the device.
+        sizes, sizes_host: training samples in each data set, [D] int64 and a list.
+
+    Raises:
+        DataError: a data set can't be had, the samples' shapes differ, or memory is too small.
+    """
+
+    def __init__(self, names: tuple[str, ...], data_root: str, image_size: int, device: torch.device) -> None:
+        loaded = [load_dataset(name, data_root, image_size) for name in names]
+        shapes = {tuple(part.shape[1:]) for d in loaded for part in (d.train, d.held_out)}
+        if len(shapes) != 1:
+            raise DataError(
+                f"data sets {list(names)} have samples of shapes {sorted(shapes)}: choose sets of one kind, points, "
+                "grey images or colour images"
+            )
+        self.names = names
+        self.sample_shape: tuple[int, ...] = shapes.pop()
+        train, held_out = [d.train for d in loaded], [d.held_out for d in loaded]
+        home = device if _fits(train + held_out, device) else HOST
+        if len(loaded) > 1:  # joined, which copies them
+            _require_memory(names, train + held_out, home)
+        if home.type != device.type:
+            _require_memory(names, held_out, device)
+        self.train, self.held_out = _join(train, home), _join(held_out, device)
+        self.device = self.held_out.device  # with its number: `cuda:0` is not equal to `cuda`
+        self.on_device = self.train.device == self.device
+        self.sizes_host = [len(d.train) for d in loaded]
+        held_out_sizes = [len(d.held_out) for d in loaded]
+        self.sizes = torch.tensor(self.sizes_host, device=device)
+        self.held_out_sizes = torch.tensor(held_out_sizes, device=device)
+        views = zip(loaded, self.train.split(self.sizes_host), self.held_out.split(held_out_sizes), strict=True)
+        self.datasets = [
+            dataclasses.replace(d, train=train, held_out=held_out, centers=d.centers.to(device))
+            for d, train, held_out in views
+        ]
+
+    def require_held_out(self, count: int) -> None:
+        """Checks that every data set has as many held-out samples as a row has samples for the metric.
+
+        Raises:
+            DataError: one has fewer.
+        """
+        for name, dataset in zip(self.names, self.datasets, strict=True):
+            if len(dataset.held_out) < count:
+                there = len(dataset.held_out)
+                remedy = f"set metric_samples to at most {there}, or " if there >= FEWEST_SAMPLES else ""
+                raise DataError(
+                    f"data set {name!r} has {there} held-out samples and metric_samples={count} needs as many: {remedy}"
+                    f"add images until there are enough (metric_samples is at least {FEWEST_SAMPLES})"
+                )
+
+    def places(self, draws: Tensor, rows: RowSettings) -> Tensor:
+        """Which training samples draws mean: with replacement, from each row's own set.
+
+        Args:
+            draws: uniform in [0, 1), [*K, N, B].
+            rows: the rows' settings.
+
+        Returns:
+            Places in the pool, int64 [*K, N, B], where the pool is.
+        """
+        size = self.sizes[rows.dataset][:, None]
+        start = self.sizes.cumsum(0)[rows.dataset][:, None] - size
+        index = (rows.window[:, None] + (draws * rows.num_samples[:, None]).long()) % size
+        return (start + index).to(self.train.device)
+
+    def read(self, places: Tensor) -> Tensor:
+        """The training samples at places [N, B] of the pool: [N, B, *shape] float32 on the device."""
+        samples = self.train.index_select(0, places.flatten()).unflatten(0, places.shape)  # faster than [places]
+        if not self.on_device:
+            samples = samples.pin_memory().to(self.device, non_blocking=True)  # the host reads on meanwhile
+        return decode(samples)
+
+    def pick_held_out(self, draws: Tensor, rows: RowSettings) -> Tensor:
+        """Held-out samples of each row, with replacement: draws [N, B] in [0, 1) -> [N, B, *shape] float32."""
+        size = self.held_out_sizes[rows.dataset][:, None]
+        start = self.held_out_sizes.cumsum(0)[rows.dataset][:, None] - size
+        return decode(self.held_out[start + (draws * size).long()])
+
+
+def _fits(parts: list[Tensor], device: torch.device) -> bool:
+    """Whether pools take at most their share of a device's free memory."""
+    return sum(part.nbytes for part in parts) <= SHARE_OF_MEMORY * free_memory(device)
+
+
+def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.device) -> None:
+    """Refuses pools that would take more than their share of the free memory."""
+    if not _fits(parts, device):
+        needed, free = sum(part.nbytes for part in parts) / 2**20, free_memory(device) / 2**20
+        raise DataError(
+            f"data sets {list(names)} take {needed:,.0f} MiB, more than half of the {free:,.0f} MiB that are free on "
+            f"{device}: use a smaller image_size, fewer images, or a single data set, which is not copied"
+        )
+
+
+def _join(parts: list[Tensor], device: torch.device) -> Tensor:
+    """One tensor on the device; a single part that is there already stays where it is."""
+    moved = [part.to(device) for part in parts]
+    return moved[0] if len(moved) == 1 else torch.cat(moved)

@@ -1,0 +1,204 @@
+"""Image sets that fit in memory, with their labels: Fashion-MNIST, MNIST, CIFAR-10 and tiles of photographs.
+
+The first three come from torchvision's files, which are downloaded where they are missing; Fashion-MNIST also from
+Debian's package. The photographs come inside scikit-image.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gan_env.data.dataset import open_or_download
+from gan_env.errors import DataError
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_SUMS = {
+    "FashionMNIST": (
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a", "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a", "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
+    "MNIST": (
+        "6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637",
+    ),
+}  # fmt: skip
+"""MD5 sums of the unpacked `IDX_FILES`. Torchvision knows those of its .gz files, which it unpacks, and Debian packed
+the same contents anew."""
+
+PHOTOGRAPHS = (
+    "astronaut", "chelsea", "coffee", "hubble_deep_field", "immunohistochemistry", "retina", "rocket",
+    "stereo_motorcycle",
+)  # fmt: skip
+"""Functions of `skimage.data`: the colour photographs inside its wheel. A tile's label is the index of its picture."""
+TILE, STRIDE, CELL, LARGEST = 32, 4, 48, 512  # pixels
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images [P, C, H, W] and their labels [P], both bytes, in the source's own split and order."""
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+
+
+def read_idx(path: Path, remedy: str, md5: str | None = None) -> NDArray[np.uint8]:
+    """Reads an IDX file of bytes (http://yann.lecun.com/exdb/mnist), gzipped if its name ends in .gz.
+
+    Args:
+        path: the file.
+        remedy: what to do about a damaged file, for the error.
+        md5: MD5 sum of the unpacked contents; None: not known.
+
+    Returns:
+        [n] labels or [n, H, W] images.
+
+    Raises:
+        DataError: the file is missing or truncated, is not IDX, or has another sum.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if raw[:3] != b"\0\0\x08" or len(raw) < 4:
+            raise ValueError(f"its first bytes are {raw[:4].hex()}, not 0000080x")
+        shape = tuple(np.frombuffer(raw, ">u4", count=raw[3], offset=4).astype(int))
+        values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+        found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+        if md5 not in (None, found):
+            raise ValueError(f"the MD5 sum of its contents is {found}, not {md5}")
+        return values
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}). {remedy}") from error
+
+
+def read_idx_files(kind: str, paths: list[Path], remedy: str) -> LabelledImages:
+    """The four files of `IDX_FILES` as one set of grey images; `kind` is a key of `IDX_SUMS`."""
+    train, train_labels, test, test_labels = (
+        read_idx(path, remedy, md5) for path, md5 in zip(paths, IDX_SUMS[kind], strict=True)
+    )
+    return LabelledImages(train[:, None], train_labels, test[:, None], test_labels)
+
+
+def fashion_mnist(data_root: str, debian: Path = DEBIAN_FASHION_MNIST) -> LabelledImages:
+    """Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747): 60,000 and 10,000 images, [1, 28, 28].
+
+    Args:
+        data_root: folder of torchvision's copy, which is downloaded to it if it isn't there.
+        debian: folder of the Debian package, preferred.
+
+    Raises:
+        DataError: none of the three sources works.
+    """
+    install = "apt-get install --reinstall dataset-fashion-mnist"
+    if debian.is_dir():
+        paths = [debian / f"{name}.gz" for name in IDX_FILES]
+        return read_idx_files("FashionMNIST", paths, f"Install it again: {install}")
+    return _torchvision_idx("FashionMNIST", data_root, f" Or install Debian's copy in {debian}: {install}")
+
+
+def mnist(data_root: str) -> LabelledImages:
+    """MNIST (LeCun et al. 1998): 60,000 and 10,000 images of digits, [1, 28, 28].
+
+    Raises:
+        DataError: a file is missing and can't be downloaded, or is damaged.
+    """
+    return _torchvision_idx("MNIST", data_root)
+
+
+def _torchvision_idx(kind: str, data_root: str, otherwise: str = "") -> LabelledImages:
+    from torchvision import datasets  # slow to import
+
+    folder = Path(data_root).resolve() / kind / "raw"
+    paths = [folder / name for name in IDX_FILES]
+    remedy = "Delete it; then it is downloaded anew."
+
+    def make(download: bool) -> LabelledImages:
+        if download:
+            getattr(datasets, kind)(data_root, download=True)
+        return read_idx_files(kind, paths, remedy)
+
+    how = f"Copy torchvision's files {', '.join(IDX_FILES)} to {folder}, or set data_root to where they are.{otherwise}"
+    return open_or_download(make, dict.fromkeys(paths), how)
+
+
+def cifar10(data_root: str) -> LabelledImages:
+    """CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 images, [3, 32, 32].
+
+    Raises:
+        DataError: a file is missing and can't be downloaded, or is damaged.
+    """
+    from torchvision.datasets import CIFAR10  # slow to import
+
+    folder = Path(data_root).resolve() / CIFAR10.base_folder
+    sums = [*CIFAR10.train_list, *CIFAR10.test_list, [CIFAR10.meta["filename"], CIFAR10.meta["md5"]]]
+    how = f"Get {CIFAR10.url} and unpack it in {folder.parent}, or set data_root to where {folder.name} is."
+
+    def make(download: bool) -> list[NDArray[np.uint8]]:
+        parts = [CIFAR10(data_root, train=train, download=download) for train in (True, False)]
+        return [a for part in parts for a in (part.data.transpose(0, 3, 1, 2), np.array(part.targets, np.uint8))]
+
+    return LabelledImages(*open_or_download(make, {folder / name: md5 for name, md5 in sums}, how))
+
+
+def photo_tiles(data_root: str) -> LabelledImages:
+    """Tiles [3, 32, 32] of the colour photographs that scikit-image ships; nothing is read from `data_root`.
+
+    Each picture is shrunk to at most 512 pixels a side, so that none outweighs the others, and cut into cells of 48.
+    The tiles of a cell begin at every fourth pixel and stay inside it; every fourth cell, on diagonals, is held out
+    with all its tiles. So training and test tiles never overlap, though they show parts of the same pictures. Both
+    parts are shuffled.
+    """
+    tiles: list[list[NDArray[np.uint8]]] = [[], []]  # training, held out
+    labels: list[list[int]] = [[], []]
+    for label, name in enumerate(PHOTOGRAPHS):
+        for held_out, cell in _cells(_photograph(name)):
+            windows = np.lib.stride_tricks.sliding_window_view(cell, (TILE, TILE), axis=(0, 1))[::STRIDE, ::STRIDE]
+            tiles[held_out].append(windows.reshape(-1, 3, TILE, TILE))
+            labels[held_out] += [label] * len(tiles[held_out][-1])
+    found = []
+    for part, names in zip(tiles, labels, strict=True):
+        order = np.random.default_rng(0).permutation(len(names))
+        found += [np.concatenate(part)[order], np.array(names, np.uint8)[order]]
+    return LabelledImages(*found)
+
+
+def _photograph(name: str) -> NDArray[np.uint8]:
+    """A picture of scikit-image, [H, W, 3], at most `LARGEST` pixels a side."""
+    import skimage.data  # slow to import
+
+    try:
+        found = getattr(skimage.data, name)()
+    except Exception as error:  # its own download of what it lacks fails in many ways
+        raise DataError(
+            f"scikit-image lacks its picture {name!r} ({error}): `pip install --force-reinstall scikit-image` brings it"
+        ) from error
+    picture = Image.fromarray(found[0] if isinstance(found, tuple) else found)  # a stereo pair: its left picture
+    picture.thumbnail((LARGEST, LARGEST))
+    return np.asarray(picture)
+
+
+def _cells(picture: NDArray[np.uint8]) -> list[tuple[bool, NDArray[np.uint8]]]:
+    """The whole cells of a picture, and whether each is held out."""
+    rows, columns = (side // CELL for side in picture.shape[:2])
+    return [
+        ((row + column) % 4 == 3, picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL])
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+LABELLED_SETS: dict[str, Callable[[str], LabelledImages]] = {
+    "fashion_mnist": fashion_mnist,
+    "mnist": mnist,
+    "cifar10": cifar10,
+    "photo_tiles": photo_tiles,
+}
+"""Name -> function of `data_root`."""

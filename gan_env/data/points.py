@@ -1,0 +1,66 @@
+"""2-D mixtures of Gaussians, generated in memory: the same samples in every process."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gan_env.data.dataset import Dataset
+
+POINTS_TRAIN, POINTS_HELD_OUT = 65_536, 8_192
+POINTS_STD = 0.03
+
+# --- 2-D mixtures: name -> centres of the modes in [-1, 1]^2, each mode an isotropic Gaussian ---
+
+
+def ring_centers() -> NDArray[np.float64]:
+    """Eight modes on a circle (the ring of Unrolled GANs, Metz et al. 2017, arXiv:1611.02163)."""
+    angle = np.arange(8) * (2 * math.pi / 8)
+    return 0.8 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def grid_centers() -> NDArray[np.float64]:
+    """Twenty-five modes on a 5 x 5 grid (VEEGAN, Srivastava et al. 2017, arXiv:1705.07761)."""
+    side = np.linspace(-0.8, 0.8, 5)
+    return np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+
+
+def spiral_centers() -> NDArray[np.float64]:
+    """Forty modes along two turns of an Archimedean spiral: nearly a curve."""
+    turn = np.sqrt(np.linspace(0.03, 1, 40)) * 4 * math.pi  # evenly spaced along the curve
+    return np.stack([np.cos(turn), np.sin(turn)], axis=1) * turn[:, None] * (0.85 / (4 * math.pi))
+
+
+def moons_centers() -> NDArray[np.float64]:
+    """Two interleaved half circles of sixteen modes each."""
+    angle = np.linspace(0, math.pi, 16)
+    upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
+    return 0.55 * np.concatenate([upper, -upper])
+
+
+def pinwheel_centers() -> NDArray[np.float64]:
+    """Five bent arms of five modes each."""
+    arm, radius = np.meshgrid(np.arange(5), np.linspace(0.2, 0.85, 5), indexing="ij")
+    angle = arm * (2 * math.pi / 5) + 1.2 * radius
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 2)
+
+
+POINT_SETS: dict[str, Callable[[], NDArray[np.float64]]] = {
+    "ring": ring_centers,
+    "grid": grid_centers,
+    "spiral": spiral_centers,
+    "moons": moons_centers,
+    "pinwheel": pinwheel_centers,
+}
+
+
+def load_points(name: str) -> Dataset:
+    """Generates a 2-D mixture: the same samples in every process."""
+    centers = POINT_SETS[name]()
+    rng = np.random.default_rng([sorted(POINT_SETS).index(name), 20_260])
+    total = POINTS_TRAIN + POINTS_HELD_OUT
+    modes = rng.integers(len(centers), size=total)
+    samples = torch.from_numpy(centers[modes] + POINTS_STD * rng.standard_normal((total, 2))).float()
+    return Dataset(samples[:POINTS_TRAIN], samples[POINTS_TRAIN:], torch.from_numpy(centers).float(), POINTS_STD)

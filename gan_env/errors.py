@@ -1,0 +1,32 @@
+"""What a user's input is refused with, and how the command lines show it: in one line, not as a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class ConfigError(ValueError):
+    """An option is unknown, of the wrong type or out of range."""
+
+
+class DataError(RuntimeError):
+    """A data set is missing or damaged; the message says how to get it."""
+
+
+class WeightsError(RuntimeError):
+    """Pretrained weights are missing or damaged; the message says how to get them."""
+
+
+def require(condition: bool, key: str, value: object, expected: str) -> None:
+    """Raises a `ConfigError` that names key, value and what was expected, unless `condition` holds."""
+    if not condition:
+        raise ConfigError(f"{key}={value!r} is out of range: expected {expected}")
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Ends the process with `error: ...` where its input is refused. Any other error is a bug and passes."""
+    try:
+        yield
+    except (ConfigError, DataError, WeightsError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,162 @@
+"""Pictures of single runs: samples, curves, and the contact sheet that shows several policies side by side."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from numpy.typing import NDArray
+
+from gan_env.errors import ConfigError
+from gan_env.mdp.knobs import DynamicParameter, knob_table
+
+Floats = NDArray[np.float32]
+
+PANELS: dict[str, tuple[str, ...]] = {
+    "log metric": ("log_metric",),
+    "diversity": ("collapse", "coverage", "modes", "high_quality"),
+    "loss": ("loss_d", "loss_g"),
+    "logits of D, symlog": ("obs_logit_real", "obs_logit_fake", "obs_clean_train"),
+    "E[sign D]": ("obs_sign_real", "obs_sign_fake"),
+    "gradient norm, log10": ("obs_grad_d", "obs_grad_g"),
+}
+"""Panels of the curves, and the columns of `decisions.csv` that each of them shows where they are there."""
+_PAIRS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
+RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
+"""One a run of a contact sheet: the ten strong ones first."""
+
+
+def read_decisions(folder: Path) -> dict[str, Floats]:
+    """The numbers of a run folder's `decisions.csv`: column name -> [N, T].
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        with (folder / "decisions.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        runs = len({row["episode"] for row in rows})
+        numbers = [name for name in rows[0] if name != "instance"]
+        return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        how = "train that run again, or leave it out"
+        raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error
+
+
+def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
+    """Points [S, 2] as a scatter over the data, images [S, C, H, W] in [-1, 1] (data None) as a square grid."""
+    axis.set(xticks=[], yticks=[])
+    if data is not None:
+        axis.scatter(data[:, 0], data[:, 1], s=2, color="lightgray")
+        axis.scatter(samples[:, 0], samples[:, 1], s=3)
+        axis.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
+        return
+    side = int(np.sqrt(len(samples)))
+    images = samples[: side * side].transpose(0, 2, 3, 1)  # [count, H, W, C]
+    rows = [np.concatenate(list(images[i * side : (i + 1) * side]), axis=1) for i in range(side)]
+    shown = ((np.concatenate(rows) + 1) / 2).clip(0, 1).squeeze()
+    axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> Figure:
+    """One square of samples a title: [N, S, *shape]."""
+    figure, axes = plt.subplots(
+        1, len(titles), figsize=(4.5 * len(titles), 4.7), layout="constrained", squeeze=False, dpi=130
+    )
+    for axis, title, some in zip(axes[0], titles, samples, strict=True):
+        draw_samples(axis, some, data)
+        axis.set_title(title, fontsize=9)
+    return figure
+
+
+def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
+    """Gives the axis the knob's own scale: logarithmic, down to zero where the knob reaches it, or linear.
+
+    Numbers are plain: the exponents of powers of ten are too small to be read on a phone.
+    """
+    if knob.scale != "log":
+        return
+    if knob.floor:
+        axis.set_yscale("symlog", linthresh=knob.floor)
+    else:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axis.yaxis.set_minor_formatter("")
+    axis.yaxis.set_major_formatter("{x:g}")
+
+
+def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -> Figure:
+    """Knobs, losses, gradients and metric of one run folder over its GAN updates; a line a seed."""
+    knobs = [name for name in decisions if name.startswith("knob_")]
+    panels = {title: [n for n in names if n in decisions] for title, names in PANELS.items()}
+    panels = {title: names for title, names in panels.items() if names} | {name: [name] for name in knobs}
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4.6 * columns, 3.1 * rows), layout="constrained", squeeze=False, dpi=110
+    )
+    for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
+        for color, name in zip(("C0", "C1", "C2", "C3"), names, strict=False):
+            lines = axis.plot(decisions["updates"].T, decisions[name].T, color=color, lw=1.4, marker=".", ms=3)
+            lines[0].set_label(name.removeprefix("obs_"))
+        if title == "log metric":
+            _mark_real(axis, summary)
+        if title in knobs:
+            scale_knob_axis(axis, knob_table()[title.removeprefix("knob_")])
+        axis.set(title=title.removeprefix("knob_"), xlabel="GAN updates")
+        axis.grid(alpha=0.3)
+        if title not in knobs:
+            axis.legend(fontsize=7)
+    for axis in list(axes.flat)[len(panels) :]:
+        axis.remove()
+    figure.suptitle(summary["metric"], fontsize=9)
+    return figure
+
+
+def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
+    """All runs side by side: real data and final samples above, metric and knobs over the GAN updates below.
+
+    Args:
+        runs: name -> run folder and its `summary.json`; all of one metric, data set and image size.
+    """
+    decisions = {name: read_decisions(folder) for name, (folder, _) in runs.items()}
+    knobs = list(dict.fromkeys(column for d in decisions.values() for column in d if column.startswith("knob_")))
+    width = max(2.6 * (len(runs) + 1), 4.0 * (len(knobs) + 1))
+    figure = plt.figure(figsize=(width, width / (len(runs) + 1) + 4.2), layout="constrained", dpi=110)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[width / (len(runs) + 1), 4.0])[:, 0]
+    first_folder, first = next(iter(runs.values()))
+    pictures = {f"real\nreal against real {first['real']:.3g}": first_folder / "samples" / "real.png"}
+    for name, (folder, summary) in runs.items():
+        final = np.nanmedian(np.array(summary["final"], np.float64))
+        pictures[f"{name}\n{final:.3g}"] = max(folder.glob("samples/updates_*.png"))
+    for axis, (title, path) in zip(above.subplots(1, len(pictures)), pictures.items(), strict=True):
+        axis.imshow(plt.imread(path))
+        axis.set_title(title, fontsize=8)
+        axis.axis("off")
+    for axis, column in zip(np.atleast_1d(below.subplots(1, len(knobs) + 1)), ["log_metric", *knobs], strict=True):
+        for place, (name, d) in enumerate(decisions.items()):  # a run has one colour, whatever knobs the others have
+            if column in d:
+                line = np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0)
+                axis.plot(*line, color=RUN_COLOURS[place % len(RUN_COLOURS)], label=name, lw=1.6)
+        axis.set(title=column.removeprefix("knob_"), xlabel="GAN updates")
+        axis.grid(alpha=0.3)
+        if column in knobs:
+            scale_knob_axis(axis, knob_table()[column.removeprefix("knob_")])
+        else:
+            _mark_real(axis, first)
+            axis.legend(fontsize=7)
+    figure.suptitle(first["metric"], fontsize=9)
+    return figure
+
+
+def _mark_real(axis: Axes, summary: Mapping[str, Any]) -> None:
+    axis.axhline(np.log(summary["real"]), color="black", ls=":", lw=1, label="real against real")

@@ -1,0 +1,168 @@
+"""Paired evaluation: any policy, the same instances, the same GAN seeds."""
+
+from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from gan_env import GANVectorEnv, Instance
+from gan_env.errors import require
+from gan_env.policies.tables import Policy, State, start_of
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What E episodes of T decisions did. After a crash the crash's values are repeated.
+
+    Attributes:
+        log_metric: [E, T + 1], from the untrained generator to the end.
+        coordinates: knobs during each interval, [E, T, K] in [0, 1].
+        rewards: [E, T], 0 after the end.
+        crashed: [E] bool.
+        extras: other infos, the losses among them, [E, T] each (NaN after the end).
+        gan_updates: GAN updates that were run.
+    """
+
+    log_metric: Floats
+    coordinates: Floats
+    rewards: Floats
+    crashed: NDArray[np.bool_]
+    extras: dict[str, Floats]
+    gan_updates: int
+
+    @property
+    def final(self) -> Floats:
+        """The final log metric, [E]."""
+        return self.log_metric[:, -1]
+
+    def take(self, which: slice | Sequence[int] | NDArray[np.int64]) -> "Episodes":
+        """Some of the episodes, in that order; `gan_updates` stays that of all."""
+        columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:4]}
+        return Episodes(**columns, extras={k: v[which] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
+
+    @staticmethod
+    def join(parts: "Sequence[Episodes]", gan_updates: int) -> "Episodes":
+        """All episodes of the parts in their order, which took `gan_updates` in all."""
+        columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
+        extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
+        return Episodes(**columns, extras=extras, gan_updates=gan_updates)
+
+
+def run_episodes(
+    policy: Policy,
+    env: GANVectorEnv,
+    seeds: Sequence[int],
+    instances: Sequence[int | Instance] | None = None,
+    on_decision: Callable[[int, int], None] | None = None,
+) -> Episodes:
+    """Runs one episode a seed, `env.num_envs` at a time, deterministically.
+
+    Args:
+        policy: what acts; its attribute `start`, if there is one, says where the knobs start.
+        env: with `AutoresetMode.DISABLED`; the split that it was made with decides where instances come from.
+        seeds: GAN seeds, [E]. The same seed gives every policy the same initial weights, data and noise.
+        instances: pinned instances, [E]; None: instance e of the set for seed e, so all policies meet the same.
+        on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
+    """
+    disabled = env.metadata["autoreset_mode"] is AutoresetMode.DISABLED
+    require(disabled, "env", env.metadata["autoreset_mode"], "an environment made with AutoresetMode.DISABLED")
+    if instances is None:
+        instances = [i % len(env.instances) for i in range(len(seeds))]
+    require(len(instances) == len(seeds) > 0, "instances", len(instances), f"one a seed ({len(seeds)})")
+    before, parts = env.gan_updates, []
+    for batch, first in enumerate(range(0, len(seeds), env.num_envs)):
+        rows = [(first + i) % len(seeds) for i in range(env.num_envs)]  # the last batch is filled up
+        used = min(env.num_envs, len(seeds) - first)
+        rollout = Rollout(policy, env, [seeds[r] for r in rows], [instances[r] for r in rows])
+        for decision in range(env.config.num_decisions):
+            rollout.step()
+            if on_decision:
+                on_decision(batch, decision)
+        parts.append(rollout.episodes(used))
+    return Episodes.join(parts, env.gan_updates - before)
+
+
+class Rollout:
+    """A batch of episodes under way, one a row of `env`, that can be saved between two decisions.
+
+    Args:
+        policy: what acts.
+        env: with `AutoresetMode.DISABLED`.
+        seeds: GAN seeds, [N].
+        instances: pinned instances, [N].
+
+    Attributes:
+        decision: decisions taken so far.
+        alive: rows that have not ended, [N].
+    """
+
+    def __init__(
+        self, policy: Policy, env: GANVectorEnv, seeds: Sequence[int], instances: Sequence[int | Instance]
+    ) -> None:
+        self.policy, self.env = policy, env
+        options = {"instance": list(instances), "knobs": start_of(policy)}
+        self._obs, self._infos = env.reset(seed=list(seeds), options=options)
+        self._reward = np.zeros(env.num_envs, np.float32)
+        self._policy_state: State = None
+        self._metrics: list[Floats] = [self._infos["log_metric"]]
+        self._moves: list[Floats] = []
+        self._rewards: list[Floats] = []
+        self._extras: list[dict[str, Floats]] = []
+        self._observations: list[Floats] = [self._obs]
+        self.alive, self.crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
+
+    @property
+    def decision(self) -> int:
+        """Decisions taken so far."""
+        return len(self._rewards)
+
+    def step(self) -> None:
+        """One decision of every row; rows that have ended repeat their last values."""
+        alive = self.alive
+        if alive.any():
+            start = np.full(self.env.num_envs, self.decision == 0)
+            action, self._policy_state = self.policy.predict(self._obs, self._policy_state, start, deterministic=True)
+            self._obs, self._reward, ended, _, self._infos = self.env.step(action)
+            self.crashed = self.crashed | (alive & self._infos["crashed"])
+            self.alive = alive & ~ended
+        coordinates = self.env.coordinates()
+        self._metrics.append(np.where(alive, self._infos["log_metric"], self._metrics[-1]))
+        self._moves.append(np.where(alive[:, None], coordinates, self._moves[-1]) if self._moves else coordinates)
+        self._rewards.append(np.where(alive, self._reward, 0))
+        shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "crashed")}
+        self._extras.append({k: np.where(alive, v, np.nan) for k, v in shown.items()})
+        self._observations.append(np.where(alive[:, None], self._obs, np.nan))
+
+    def episodes(self, used: int) -> Episodes:
+        """What the first `used` rows did so far."""
+        stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
+        columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
+        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
+
+    def observations(self) -> Floats:
+        """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
+        return np.stack(self._observations, axis=1)
+
+    _STATE = (
+        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_moves", "_rewards", "_extras", "_observations",
+        "alive", "crashed",
+    )  # fmt: skip
+
+    def get_state(self) -> dict[str, Any]:
+        """All of it: the record, the environment, and the random generator of a policy that has one (`rng`)."""
+        record = {name: copy(getattr(self, name)) for name in self._STATE}
+        return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `get_state` gave, which stays as it is and may be used again."""
+        for name in self._STATE:
+            setattr(self, name, copy(state["record"][name]))
+        self.env.set_state(state["env"])
+        if state["rng"] is not None:
+            self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]

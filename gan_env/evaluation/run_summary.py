@@ -1,0 +1,114 @@
+"""How a training run went: how good it became, how fast it converged, how smooth its losses were."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gan_env.evaluation.rollout import Episodes
+
+Floats = NDArray[np.float64]
+
+
+def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share: float = 0.1) -> Floats:
+    """GAN updates until the metric came within `share` of its best, in log distance.
+
+    With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
+    log m_t - log m_best <= share * (log m_0 - log m_best). Its resolution is that of the decisions.
+
+    Args:
+        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
+        updates_per_decision: GAN updates between two entries.
+        share: share of the log distance that may be left.
+
+    Returns:
+        [N]; 0 where the metric never fell below its start.
+    """
+    curve = np.asarray(log_metric, np.float64)
+    best = curve.min(axis=1, keepdims=True)
+    near = curve - best <= share * (curve[:, :1] - best)
+    first: Floats = near.argmax(axis=1) * float(updates_per_decision)
+    return first
+
+
+def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
+    """GAN updates until the metric was at the target or below; infinite where it never was.
+
+    Args:
+        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
+        target: log metric that is aimed at, [N] or a number.
+        updates_per_decision: GAN updates between two entries.
+
+    Returns:
+        [N].
+    """
+    curve = np.asarray(log_metric, np.float64)
+    there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
+    first: Floats = np.where(there.any(axis=1), there.argmax(axis=1) * float(updates_per_decision), np.inf)
+    return first
+
+
+def roughness(curve: ArrayLike) -> Floats:
+    """Mean absolute second difference over the standard deviation: 0 is smooth.
+
+    A straight line has 0, half a sine wave over 20 points about 0.055, white noise sqrt(12 / pi), about 1.95. Neither
+    shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out.
+
+    Args:
+        curve: [N, T].
+
+    Returns:
+        [N]; 0 for a constant curve, NaN for fewer than three finite entries.
+    """
+    return np.array([_roughness(row[np.isfinite(row)]) for row in np.asarray(curve, np.float64)])
+
+
+def _roughness(curve: Floats) -> float:
+    if len(curve) < 3:
+        return float("nan")
+    spread = float(curve.std())
+    return float(np.abs(np.diff(curve, n=2)).mean()) / spread if spread > 0 else 0.0
+
+
+def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, Any]:
+    """How each row went, ready for JSON: a list with one entry a row under every name; None where it isn't known."""
+    extras, curve = episodes.extras, episodes.log_metric
+    shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
+    rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")}
+    columns: dict[str, NDArray[Any]] = {
+        "start": np.exp(curve[:, 0]),
+        "final": np.exp(curve[:, -1]),
+        "best": np.exp(curve.min(axis=1)),
+        "updates_to_converge": updates_to_converge(curve, updates_per_decision),
+        **rough,
+        **{name: extras[name][:, -1] for name in shown},
+        "spread_ratio": np.exp(extras["collapse"][:, -1]),
+    }
+    plain = {n: [float(v) if np.isfinite(v) else None for v in column] for n, column in columns.items()}
+    return {**plain, "crashed": episodes.crashed.tolist()}
+
+
+_WORDS = {
+    "start": "untrained generator",
+    "final": "final",
+    "best": "best",
+    "updates_to_converge": "updates until 10 % of the log distance to the best were left",
+    "roughness_loss_d": "roughness of D's loss (0 smooth, 1.95 white noise)",
+    "roughness_loss_g": "roughness of G's loss",
+    "coverage": "coverage of the real samples",
+    "modes": "share of the modes covered",
+    "high_quality": "share of high-quality samples",
+    "spread_ratio": "distance between samples over that between reals",
+    "crashed": "crashed",
+}
+
+
+def describe_run(summary: dict[str, Any]) -> str:
+    """The closing lines: a line a number, with a value a row."""
+
+    def shown(value: float | bool | None) -> str:
+        return str(value) if value is None or isinstance(value, bool) else f"{value:.4g}"
+
+    lines = [summary["metric"], f"{'real against real':<66}{shown(summary['real'])}"]
+    lines += [f"{words:<66}{', '.join(map(shown, summary[n]))}" for n, words in _WORDS.items() if n in summary]
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""Many policies in one environment at once: every row is steered by a policy of its own.
+
+What searches among policies plays its candidates with this: all rows are used, and candidates that meet the same
+instances and GAN seeds are paired.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_env import GANVectorEnv
+from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.policies.tables import Floats, Policy, State, start_of
+
+Job = tuple[int, int, int]
+"""A run: index of the policy, GAN seed, index of the instance."""
+
+
+class SideBySide:
+    """Steers each row by a policy of its own, which sees and keeps what concerns its rows alone.
+
+    Args:
+        env: the environment that all of them will act in.
+        policies: the policies.
+        owners: index of the policy that steers each row, [N].
+
+    Attributes:
+        start: where the knobs start, [N] a knob; rows whose policy doesn't say have the initial value.
+    """
+
+    def __init__(self, env: GANVectorEnv, policies: Sequence[Policy], owners: NDArray[np.int64]) -> None:
+        self.knobs = len(env.config.knobs)
+        self.parts = [(policies[owner], np.flatnonzero(owners == owner)) for owner in np.unique(owners)]
+        self.start: dict[str, NDArray[np.float32]] = {}
+        for policy, rows in self.parts:
+            for name, value in start_of(policy).items():
+                initial = np.full(len(owners), env.knobs.table[name].value, np.float32)
+                self.start.setdefault(name, initial)[rows] = value
+
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, Any]:
+        """Every row's action [N, K] by its policy; the state is a tuple of the policies' states."""
+        action = np.empty((len(observation), self.knobs), np.float32)
+        states: list[Any] = [None] * len(self.parts) if state is None else list(state)
+        for index, (policy, rows) in enumerate(self.parts):
+            started = None if episode_start is None else episode_start[rows]
+            action[rows], states[index] = policy.predict(observation[rows], states[index], started, deterministic)
+        return action, tuple(states)
+
+
+def run_jobs(
+    env: GANVectorEnv,
+    policies: Sequence[Policy],
+    jobs: Sequence[Job],
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> Episodes:
+    """Runs every job, as many at a time as `env` has rows, whichever policies they belong to.
+
+    Args:
+        env: with `AutoresetMode.DISABLED`.
+        policies: what the jobs' first entries point to.
+        jobs: the runs, [J].
+        report: called with (done, total) after each batch.
+
+    Returns:
+        The episodes in the order of the jobs.
+    """
+    before, parts = env.gan_updates, []
+    for first in range(0, len(jobs), env.num_envs):
+        part = list(jobs[first : first + env.num_envs])
+        rows = part + part[:1] * (env.num_envs - len(part))  # the last batch is filled up
+        policy = SideBySide(env, policies, np.array([owner for owner, _, _ in rows]))
+        episodes = run_episodes(policy, env, [seed for _, seed, _ in rows], [instance for _, _, instance in rows])
+        parts.append(episodes.take(slice(len(part))))
+        report(first + len(part), len(jobs))
+    return Episodes.join(parts, env.gan_updates - before)

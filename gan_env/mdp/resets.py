@@ -1,0 +1,50 @@
+"""Which rows `reset` is asked to start, and with which seeds: checked before anything is changed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_env.errors import require
+
+Seeds = int | np.integer[Any] | Sequence[int | None] | NDArray[np.integer[Any]] | None
+"""What seeds all rows: one seed, one a row, or None."""
+
+
+def rows_to_reset(mask: Any, rows: int) -> NDArray[np.bool_]:
+    """`options["reset_mask"]` as bool [N].
+
+    Raises:
+        ConfigError: it is of another type or shape, or no row is True.
+    """
+    found = np.asarray(mask)
+    fits = found.dtype == np.bool_ and found.shape == (rows,) and bool(found.any())
+    require(fits, "options['reset_mask']", mask, f"bool of shape ({rows},) with some row True")
+    return found
+
+
+def seeds_of_rows(given: Seeds, rows: int) -> list[int | None]:
+    """The seed of each row, [N]: `given` + i for row i, or the i-th of a sequence; None: the row goes on drawing.
+
+    Raises:
+        ConfigError: a seed is negative or not a whole number, or there are too few or too many.
+    """
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    if isinstance(given, Sequence):
+        require(len(given) == rows, "seed", given, f"one seed, or a sequence of {rows}")
+        return [checked_seed(seed) for seed in given]
+    first = checked_seed(given)
+    return [None if first is None else first + row for row in range(rows)]
+
+
+def checked_seed(seed: Any) -> int | None:
+    """One seed as an int; None stays None.
+
+    Raises:
+        ConfigError: it is negative or not a whole number.
+    """
+    fits = seed is None or (isinstance(seed, int | np.integer) and seed >= 0)
+    require(bool(fits), "seed", seed, "a whole number, 0 or more")
+    return None if seed is None else int(seed)

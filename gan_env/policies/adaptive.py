@@ -1,0 +1,159 @@
+"""Adaptive heuristics: a knob follows the discriminator's overfitting by the rule of StyleGAN2-ADA and its kin.
+
+All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator tells every training sample from a fake,
+if it parts real from fake at zero: with the losses in `PARTED_AT_ZERO`.
+While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. What differs is the
+knob, how p sets its value, and how fast p moves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gan_env import GANVectorEnv
+from gan_env.errors import require
+from gan_env.policies.tables import Floats, State, Steering
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule of ADA (Karras et al. 2020, arXiv:2006.06676): p <- clip(p + sign(r_t - target) images / speed, 0, 1).
+
+    The defaults are ADA's, with p as the knob's value. StyleGAN2-ADA's code has no upper clip, StudioGAN's has.
+
+    Attributes:
+        knob: the knob that p sets.
+        target: r_t at which p stays, in [-1, 1]. ADA's 0.6 is for the non-saturating loss; with hinge, StudioGAN's
+            author advises 0.2 (its issue 13).
+        speed_images: real images shown while p goes from 0 to 1; ADA's own is 500,000. None: scaled to the run, as the
+            share `speed_share` of its images, but no faster than the environment's `max_change` an interval. Runs here
+            are short: by its published share alone, p would jump from end to end at every decision.
+        speed_share: the published speed as a share of the published run: 500 thousand of 25 million images.
+    """
+
+    knob: str = "augment"
+    target: float = 0.6
+    speed_images: float | None = None
+    speed_share: float = 0.02
+
+    def __post_init__(self) -> None:
+        require(-1 <= self.target <= 1, "policy.rule.target", self.target, "-1 to 1")
+        speed = self.speed_images is None or self.speed_images > 0
+        require(speed, "policy.rule.speed_images", self.speed_images, "more than 0, or null: scaled to the run")
+        require(0 < self.speed_share <= 1, "policy.rule.speed_share", self.speed_share, "more than 0 and at most 1")
+
+    def curve(self) -> Curve:
+        """Strengths p, ascending from 0 to 1, and the knob's value at each, ascending: [P] both."""
+        strengths = np.linspace(0, 1, 1001)
+        return strengths, strengths
+
+
+@dataclass(frozen=True)
+class DiffusionRule(Rule):
+    """The rule of Diffusion-GAN (Wang et al. 2022, arXiv:2206.02262), which sets instance noise.
+
+    p sets the number of steps T = T_min + p (T_max - T_min) of a diffusion
+        y = sqrt(abar) x + sqrt(1 - abar) s e,    abar = (1 - beta_1) ... (1 - beta_T),    e ~ N(0, 1),
+    with beta going linearly from its first to its last value in T steps, whatever T is (as their code has it).
+    Dividing y by sqrt(abar), which the discriminator could do as well, gives x + s sqrt((1 - abar) / abar) e: noise on
+    undamped data with the standard deviation s sqrt((1 - abar) / abar), and that is what the knob is set to.
+
+    Three things differ from the paper. The knob has the noise of step T for all samples, where theirs are spread over
+    the steps 0 to T and the discriminator is told which. T is not rounded, since p is read back from the knob. And p
+    stops where the knob's range ends: with the defaults and noise up to 1 at p = 0.589 (T = 593).
+
+    Attributes:
+        steps: T at p = 0 and at p = 1.
+        betas: first and last beta.
+        noise_std: s, in units of data.
+    """
+
+    knob: str = "instance_noise"
+    speed_share: float = 0.004  # 100 thousand of 25 million images
+    steps: tuple[int, int] = (10, 1000)
+    betas: tuple[float, float] = (1e-4, 2e-2)
+    noise_std: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(1 <= self.steps[0] < self.steps[1], "policy.rule.steps", self.steps, "1 <= first < last")
+        require(0 < self.betas[0] <= self.betas[1] < 1, "policy.rule.betas", self.betas, "0 < first <= last < 1")
+        require(self.noise_std > 0, "policy.rule.noise_std", self.noise_std, "more than 0")
+
+    def curve(self) -> Curve:
+        """Strengths p, one a number of steps T, and the standard deviation of the noise at each: [P] both."""
+        first, last = self.steps
+        log_alpha_bar = np.array([np.log1p(-np.linspace(*self.betas, t)).sum() for t in range(first, last + 1)])
+        return np.linspace(0, 1, last - first + 1), self.noise_std * np.sqrt(np.expm1(-log_alpha_bar))
+
+
+RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion": DiffusionRule()}
+"""By name. "apa" (Jiang et al. 2021, arXiv:2111.06849) is ADA's rule, with the same target and speed, for the
+probability with which the discriminator is shown a fake as if it were real."""
+
+
+PARTED_AT_ZERO = ("non_saturating", "hinge")
+"""Losses of which a logit's sign says what it is taken for. The others part real from fake elsewhere, or nowhere."""
+
+
+class AdaptivePolicy:
+    """Sets one knob by a rule; other controlled knobs stay where they are.
+
+    It keeps nothing: p is read back from the knob's coordinate in the observation, so any row may be at any moment of
+    its run. Runs start at p = 0, and the first decision, before which nothing was shown, leaves it there. In delta
+    mode a knob moves by at most `max_change` of its range a decision; what is beyond that is not made up for.
+
+    Args:
+        env: the environment that it will act in.
+        rule: the rule, one of `RULES` or changed from one.
+
+    Raises:
+        ConfigError: the rule's knob is not controlled, a statistic is not observed, or the loss has no such sign.
+    """
+
+    def __init__(self, env: GANVectorEnv, rule: Rule) -> None:
+        config = env.config
+        fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, tells nothing of overfitting"
+        require(config.loss in PARTED_AT_ZERO, "env.loss", config.loss, fits)
+        require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
+        self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])
+        self.column = config.knobs.index(rule.knob)
+        knob = env.knobs.controlled[self.column]
+        strengths, values = rule.curve()
+        coordinates = knob.encode(torch.from_numpy(values)).numpy()
+        self.coordinates, first = np.unique(coordinates, return_index=True)  # beyond the knob's range p has no effect
+        self.strengths = strengths[first]
+        self.start = {knob.name: float(knob.decode(torch.from_numpy(self.coordinates[:1])))}
+        self.updates, self.largest_batch = config.updates_per_decision, config.instances.batch_size[1]
+        self.scaled_step = min(1 / (rule.speed_share * config.num_decisions), config.max_change)
+
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, State]:
+        """The action that takes p one step up, down or nowhere."""
+        wanted = self.steering.coordinates(observation).astype(np.float64)  # [N, K]
+        strength = np.interp(wanted[:, self.column], self.coordinates, self.strengths)  # [N]
+        # In the observation's own precision, in which r_t can be equal to the target.
+        direction = np.sign(self.steering.read(observation, "sign_real") - np.float32(self.rule.target))
+        shown = self.steering.read(observation, "progress") > 0
+        strength = strength + shown * direction * self.step(observation)
+        wanted[:, self.column] = np.interp(strength, self.strengths, self.coordinates)  # which clips it, too
+        return self.steering.action(observation, wanted), state
+
+    def step(self, observation: Floats) -> NDArray[np.float64]:
+        """How far p moves in one interval, [N]; where batch sizes are not observed, as if they were the largest."""
+        if self.rule.speed_images is None:
+            return np.full(len(observation), self.scaled_step)
+        batch = np.full(len(observation), float(self.largest_batch))
+        if "batch_size" in self.steering.names:
+            logarithm = self.steering.read(observation, "batch_size").astype(np.float64) + 5
+            batch = np.rint(2**logarithm)
+        return batch * self.updates / self.rule.speed_images

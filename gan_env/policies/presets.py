@@ -1,0 +1,87 @@
+"""Policies by name: the options of every kind, and the files of configs/policy/."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import yaml
+
+from gan_env.config import CONFIGS, replace
+from gan_env.errors import require
+from gan_env.policies.adaptive import RULES, AdaptivePolicy
+from gan_env.policies.tables import (
+    Anneal,
+    Policy,
+    RandomPolicy,
+    RatesPolicy,
+    annealed,
+    published_policy,
+    schedule_policy,
+    tabulated,
+    tabulated_policy,
+)
+from gan_env.vector_env import GANVectorEnv
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "schedule": ("knobs", "until"),
+    "rates": ("knobs", "table", "until"),
+    "published": ("knobs", "until"),
+    "table": ("table",),
+    "random": ("hold",),
+    **dict.fromkeys(RULES, ("rule",)),
+}
+"""The kinds of policies, and the fields of `PolicyOptions` that each uses."""
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """A policy by name; see configs/policy/. A field that its kind does not use is refused; see `KINDS`.
+
+    Attributes:
+        kind: "schedule", "rates" (a schedule of which `lr_g` and `lr_d` are learning rates, not factors), "published"
+            (a schedule of which those knobs count that are controlled), "table" (a schedule by its values), "random",
+            or the name of an adaptive rule ("ada", "apa", "diffusion").
+        knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
+        table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
+        until: share of the run within which schedules run that don't say it themselves.
+        hold: decisions for which a random action is held.
+        rule: what differs from the published constants of an adaptive rule; see `gan_env.policies.adaptive.Rule`.
+    """
+
+    kind: str = "schedule"
+    knobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    table: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    until: float = 1.0
+    hold: int = 1
+    rule: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
+        require(self.kind != "table" or bool(self.table), "policy.table", self.table, "the values of a knob or more")
+        used = KINDS[self.kind]
+        for name in (option.name for option in fields(self)):
+            given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # without a number: a mapping
+            unused = f"{default!r}: the kind {self.kind!r} takes no field but {', '.join(used)}"
+            require(given == default or name in ("kind", *used), f"policy.{name}", given, unused)
+        for name, anneal in self.knobs.items():
+            needed = ("kind", "initial") if anneal.get("kind") == "fixed" else ("kind", "initial", "final")
+            lacking = [field for field in needed if field not in anneal]
+            require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
+
+    def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
+        """The policy, ready to act in `env`."""
+        if self.kind == "table":
+            return tabulated_policy(env, self.table)
+        if self.kind == "random":
+            return RandomPolicy(env, seed, self.hold)
+        if self.kind in RULES:
+            return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
+        blank = Anneal("fixed", 0.0, until=self.until)
+        anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
+        if self.kind == "rates":
+            return RatesPolicy(env, annealed(env, anneals) | tabulated(env, self.table))
+        return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
+
+
+def load_policy(name: str) -> PolicyOptions:
+    """The options of a policy in configs/policy/."""
+    return replace(PolicyOptions(), yaml.safe_load((CONFIGS / "policy" / f"{name}.yaml").read_text()))

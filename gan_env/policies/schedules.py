@@ -1,0 +1,133 @@
+"""Annealing schedules: pure functions of progress, and `AnnealedScheduler` that gives them their usual interface."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gan_env.errors import require
+
+Floats = NDArray[np.float64]
+
+
+def fixed(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """The initial value throughout."""
+    return np.full_like(t, initial)
+
+
+def linear(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """A + (b - a) t."""
+    return initial + (final - initial) * t
+
+
+def exponential(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """A (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
+    return initial * (final / initial) ** t
+
+
+def cosine(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """B + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    return final + (initial - final) * (1 + np.cos(np.pi * t)) / 2
+
+
+def power(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """B + (a - b) (1 - t)^k with k = decay_rate."""
+    return final + (initial - final) * (1 - t) ** decay_rate
+
+
+def step(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
+    """decay_rate equal plateaus from a to b, each the same factor from the last."""
+    plateaus = round(decay_rate)
+    index = np.minimum(np.floor(t * plateaus + 1e-9), plateaus - 1)
+    return initial * (final / initial) ** (index / (plateaus - 1))
+
+
+SCHEDULES: dict[str, Callable[[Floats, float, float, float], Floats]] = {
+    f.__name__: f for f in (fixed, linear, exponential, cosine, power, step)
+}
+DECAY_RATES = {"power": 2.0, "step": 4.0}
+_POSITIVE = ("exponential", "step")
+
+
+class AnnealedScheduler:
+    """An annealing schedule between two values, falling or rising.
+
+    Args:
+        schedule_type: "fixed", "linear", "exponential", "cosine", "power" or "step".
+        decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
+        until: share of the run in (0, 1] within which the schedule runs; from then on the final value is held.
+
+    Raises:
+        ConfigError: an unknown type, or a decay rate or share out of range.
+
+    Example:
+        >>> AnnealedScheduler("linear").get_value(epoch=5, total_epochs=10, initial=1.0, final=0.0)
+        0.5
+    """
+
+    def __init__(self, schedule_type: str, decay_rate: float | None = None, until: float = 1.0) -> None:
+        require(schedule_type in SCHEDULES, "schedule_type", schedule_type, f"one of {sorted(SCHEDULES)}")
+        self.schedule_type = schedule_type
+        self.decay_rate = DECAY_RATES.get(schedule_type, 1.0) if decay_rate is None else decay_rate
+        require(0 < self.decay_rate < math.inf, "decay_rate", decay_rate, "more than 0, finite")
+        plateaus = schedule_type != "step" or round(self.decay_rate) >= 2
+        require(plateaus, "decay_rate", decay_rate, "at least 2 plateaus")
+        require(0 < until <= 1, "until", until, "a share of the run, more than 0 and at most 1")
+        self.until = until
+
+    def get_value(self, epoch: float, total_epochs: float, initial: float, final: float) -> float:
+        """The value after `epoch` of `total_epochs`: `initial` at 0, `final` at the share `until` of them and after.
+
+        Raises:
+            ConfigError: an end that is not finite, or in a geometric schedule not positive; no epochs.
+        """
+        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
+        return float(self.values(epoch / total_epochs, initial, final))
+
+    def values(self, progress: ArrayLike, initial: float, final: float) -> Floats:
+        """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
+        finite = math.isfinite(initial) and math.isfinite(final)
+        require(finite, "initial, final", (initial, final), "two finite ends")
+        if self.schedule_type in _POSITIVE:
+            ends = f"two positive ends for a {self.schedule_type} schedule (linear, cosine and power take zero)"
+            require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
+        t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
+        return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
+
+    def __repr__(self) -> str:
+        held = "" if self.until == 1 else f", until={self.until}"
+        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate}{held})"
+
+
+class TableScheduler:
+    """A schedule given by its values, such as a learned controller's mean trajectory: needs no formula and no learning.
+
+    Args:
+        table: values from the start of the run to its end, evenly spaced; between two of them it goes linearly.
+
+    Raises:
+        ConfigError: an empty table, or a value that is not finite.
+
+    Example:
+        >>> TableScheduler([1.0, 3.0, 2.0]).get_value(epoch=5, total_epochs=20)
+        2.0
+    """
+
+    def __init__(self, table: Sequence[float]) -> None:
+        require(len(table) > 0, "table", table, "at least one value")
+        self.table = np.asarray(table, np.float64)
+        require(bool(np.isfinite(self.table).all()), "table", list(table), "finite values")
+
+    def get_value(self, epoch: float, total_epochs: float) -> float:
+        """The value after `epoch` of `total_epochs`: the first at 0, the last at the end.
+
+        Raises:
+            ConfigError: no epochs.
+        """
+        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
+        return float(self.values(epoch / total_epochs))
+
+    def values(self, progress: ArrayLike) -> Floats:
+        """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
+        return np.asarray(np.interp(np.asarray(progress, np.float64), np.linspace(0, 1, len(self.table)), self.table))

@@ -1,0 +1,149 @@
+"""What a study refuses before it trains anything, by the name of the option that has to change."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.study.check import check_study
+from agents.study.options import StudyOptions
+from agents.study.study import Study
+from gan_env import ConfigError, DataError
+from gan_env.files import write_json
+
+SMALL = {"compile": False, "metric_samples": 32}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Study, "train")
+    monkeypatch.delattr(Study, "_tune")
+
+
+def check(folder: Path, **options: Any) -> None:
+    controllers = options.pop("controllers", {"ppo": {"seeds": 1}})
+    env = SMALL | options.pop("env", {})
+    check_study(
+        Study(
+            StudyOptions(
+                folder=str(folder), env={"preset": "points", **env}, controllers=controllers, rows=2, **options
+            )
+        )
+    )
+
+
+def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
+    controllers = {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000, "arguments": ["agent.rollouts=3"]}}
+    knobs = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"]}
+    other = {"env": {"loss": "least_squares"}, "policies": ["fixed"]}  # with which ADA's rule has no meaning
+    settings = {"far": {"env": {"datasets": ["ring"]}}, "other": other}
+    tuned = dict.fromkeys(("schedule", "rates", "r3gan", "ada"), 1)
+    check(tmp_path, controllers=controllers, env=knobs, settings=settings, tuned=tuned, budget=10_000_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": {"knobs": ["r1"]}, "policies": ("fixed", "diffusion")}, "policies: diffusion: .*instance_noise"),
+        ({"settings": {"far": {"env": {"instances": {"lr_q": 1}}}}}, "settings.far: .*lr_q.*'~settings.far'"),
+        (
+            {"settings": {"far": {"env": {"knobs": ["instance_noise", "augment", "r1", "lr_g"]}}}},
+            r"settings.far, where ppo plays: env.knobs=\('instance_noise', .*'lr_g'\)",
+        ),
+        (
+            {"settings": {"far": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}},
+            r"settings.far: best_schedule: .*controlled knobs \['r1'\].*'~settings.far'",
+        ),
+        (
+            {"settings": {"far": {"env": {"loss": "least_squares"}}}, "policies": ("fixed", "ada")},
+            "settings.far: ada: env.loss='least_squares'",
+        ),
+        ({"settings": {"far": {"instances": 1000}}}, "settings.far: instances=1000 .*at most 256"),
+        ({"settings": {"far": {"env": {"instances": {"test_size": 3}}}}}, "settings.far: instances=48 .*at most 3"),
+        (
+            {"settings": {"far": {"env": {"action_mode": "absolute"}}}},
+            "settings.far.*'delta', which it is trained",
+        ),
+        ({"controllers": {"ppo": {"seeds": 1, "env": {"depht": 3}}}}, "controllers.ppo: .*depht"),
+        ({"controllers": {"ppo": {"seeds": 1, "training": {"depht": 3}}}}, "controllers.ppo: .*depht"),
+        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rolouts=3"]}}}, "controllers.ppo: .*rolouts"),
+        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=0"]}}}, "controllers.ppo: .*at least 1"),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "base": "schedule", "base_updates": 3}}},
+            "controllers.ppo.base_updates=3 .*at least .*re-scoring",
+        ),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000}}},
+            r"controllers.ppo.base: rates: .*one of \['lr_g', 'lr_d'\]",
+        ),
+        ({"seed": 999, "controllers": {"ppo": {"seeds": 2}}}, "controllers.ppo: seed=1000 .*0 to 999"),
+        ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}}},
+            r"budget \(null: what the dearest training takes\)=4800 .*at least .*re-scoring",
+        ),
+        ({"tuned": {"schedule": 1, "rates": 1}}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
+        ({"tuned": {"schedule": 1, "r3gan": 1}, "env": {"knobs": ["instance_noise"]}}, "tuned: r3gan: .*R3GAN's knobs"),
+    ],
+)
+def test_what_can_t_be_is_refused_before_anything_is_trained(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"updates_per_decision": 100}, "env.num_decisions x env.updates_per_decision=1200 .*600 GAN updates a run"),
+        ({"instances": {"seed": 5}}, "env.instances=.*as all policies have.*`training`"),
+        ({"datasets": ["ring"]}, r"env.datasets=\['ring'\] .*as all policies have"),
+        ({"metric_samples": 64}, "env.metric_samples=64 .*expected 32, as all policies have"),
+        ({"knobs": ["augment", "r1", "lr_g"]}, r"controllers.ppo.env.knobs=\['lr_g'\] .*tuned in too"),
+    ],
+)
+def test_a_controller_plays_the_game_of_all_policies(tmp_path: Path, env: dict[str, Any], message: str) -> None:
+    """Neither longer runs, nor other instances, nor another judge, nor knobs that schedules can't move."""
+    with pytest.raises(ConfigError, match=message):
+        check(tmp_path, controllers={"ppo": {"seeds": 1, "env": env}})
+
+
+def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_path: Path) -> None:
+    """As ablations do: half as many decisions of twice the length, fewer knobs, a reward of its own."""
+    own = {"num_decisions": 6, "updates_per_decision": 100, "knobs": ["r1"], "reward": {"final_log": 1.0}}
+    ppo = {"seeds": 1, "env": own, "training": {"datasets": ["ring"], "instances": {"seed": 5}}}
+    more = {"seeds": 1, "varies": "ppo", "env": {"knobs": ["r1", "lr_g"]}}
+    check(tmp_path, controllers={"ppo": ppo, "more": more}, budget=10_000_000)
+
+
+def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
+    """Its base, which may take less than it is given, is not counted before it is tuned."""
+    env = {"num_decisions": 2, "updates_per_decision": 5}
+    dear = {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=300", "agent.rows=4"]}}
+    check(tmp_path, env=env, controllers=dear)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 12_000})
+    check(tmp_path, env=env, controllers=dear)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 11_999})
+    with pytest.raises(ConfigError, match=r"controllers\.ppo=12000 .*at most 11,999.*a study of its own"):
+        check(tmp_path, env=env, controllers=dear)
+    check(tmp_path, env=env, controllers=dear, budget=10_000_000)
+
+
+def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> None:
+    """A meta-network's training takes more than its runs. What was tuned with before, or was asked for, holds."""
+    ppo = {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}
+    check(tmp_path, controllers={"ppo": ppo, "meta": {"seeds": 1, "script": "meta"}})
+    check(tmp_path, controllers={"ppo": ppo | {"base": "ada", "base_updates": 10_000_000}}, env={"num_decisions": 2})
+    check(tmp_path, controllers={"ppo": ppo}, budget=10_000_000)
+    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 10_000_000})
+    check(tmp_path, controllers={"ppo": ppo})
+
+
+def test_data_that_are_not_there_are_told_with_how_to_do_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda self: None)  # nothing comes
+    settings = {"other": {"env": {"datasets": ["mnist"], "data_root": "nowhere"}, "policies": ["fixed"]}}
+    with pytest.raises(DataError, match=r"settings.other: .*nowhere/MNIST.*'~settings.other'"):
+        check(tmp_path, settings=settings)

@@ -1,0 +1,44 @@
+"""Read-outs: means over runs. test_compare.py plays them."""
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from agents.study.readout import controller_of, mean_values, read_outs
+from gan_env import GANVectorEnv
+from gan_env.evaluation.rollout import Episodes
+
+
+@pytest.mark.parametrize("name", ["ppo", "ppo_replay", "ppo_rates_replay"])
+def test_a_read_out_is_known_by_its_name(name: str) -> None:
+    assert controller_of(name) == "ppo"
+    assert controller_of(f"{name}_base") == f"{name}_base"
+
+
+@pytest.mark.parametrize("rates", [False, True])
+def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) -> None:
+    """Two runs that end up at the same rate, from instances that were started with different ones."""
+    env = GANVectorEnv(
+        2, autoreset_mode=AutoresetMode.DISABLED, num_decisions=2, updates_per_decision=1, metric_samples=32,
+        compile=False, knobs=("r1", "lr_g"), instances={"lr_g": (2e-4, 5e-3), "train_size": 2},
+    )  # fmt: skip
+    given = np.array([env.instances[i].lr_g for i in range(2)])
+    assert given[0] != given[1]
+    factor = 1e-3 / given  # brings both to 1e-3
+    coordinates = np.empty((2, 2, 2), np.float32)
+    coordinates[..., 0] = 0.5
+    coordinates[..., 1] = (np.log10(factor)[:, None] + 2) / 3
+    blank = np.zeros((2, 2), np.float32)
+    table = mean_values(env, Episodes(blank, coordinates, blank, np.zeros(2, bool), {}, 0), rates)
+    expected = 1e-3 if rates else np.sqrt(factor[0] * factor[1])
+    assert table["lr_g"] == pytest.approx([expected] * 2, rel=2e-3)
+    half = 0.003 * np.expm1(0.5 * np.log1p(30 / 0.003))
+    assert table["r1"] == pytest.approx([half] * 2, rel=1e-3)
+
+
+def test_the_read_out_that_ends_best_comes_first() -> None:
+    """Others' are left out, and a controller may have one alone, or none."""
+    rows = {"ppo_replay": {"mean": -1.0}, "ppo_rates_replay": {"mean": -2.0}, "sac_replay": {"mean": -9.0}, "ppo": {}}
+    assert read_outs("ppo", rows) == ["ppo_rates_replay", "ppo_replay"]
+    assert read_outs("sac", rows) == ["sac_replay"]
+    assert read_outs("ars", rows) == []

@@ -1,0 +1,106 @@
+"""What the scripts with Hydra options share: how they tell what they refuse, and policies by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gan_env import ConfigError
+from gan_env.config import replace
+from gan_env.policies.presets import PolicyOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+from baselines.options import register_presets, script
+from gan_env import ConfigError
+
+@script("run")
+def main(config):
+    raise {error}("told by the script")
+
+register_presets()
+main()
+"""
+
+
+def fail(folder: Path, error: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script that fails in this way."""
+    path = folder / "fails.py"
+    path.write_text(SCRIPT.format(error=error))
+    return subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, cwd=folder, timeout=120, check=False
+    )
+
+
+def test_a_script_tells_in_one_line_what_it_refuses(tmp_path: Path) -> None:
+    done = fail(tmp_path, "ConfigError")
+    assert done.returncode == 1
+    assert done.stderr == "error: told by the script\n"
+
+
+def test_a_bug_in_a_script_keeps_its_traceback(tmp_path: Path) -> None:
+    done = fail(tmp_path, "ValueError")
+    assert done.returncode == 1
+    assert 'fails.py", line 7, in main' in done.stderr
+    assert "ValueError: told by the script" in done.stderr
+
+
+def test_all_scripts_do_so() -> None:
+    scripts = [path for package in ("baselines", "agents") for path in (ROOT / package).glob("*.py")]
+    assert [path.name for path in scripts if "hydra.main(" in path.read_text()] == ["options.py"]
+
+
+KNOBS = {"r1": {"kind": "fixed", "initial": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "ada", "knobs": KNOBS}, "policy.knobs=.*the kind 'ada' takes no field but rule"),
+        ({"kind": "ada", "until": 0.5}, "policy.until=0.5 .*expected 1.0: the kind 'ada' takes no field but rule"),
+        ({"kind": "random", "knobs": KNOBS}, "policy.knobs=.*the kind 'random' takes no field but hold"),
+        ({"kind": "random", "until": 0.5}, "policy.until=0.5 .*the kind 'random' takes no field but hold"),
+        (
+            {"kind": "table", "table": {"r1": (1.0,)}, "knobs": KNOBS},
+            "policy.knobs=.*the kind 'table' takes no field but table",
+        ),
+        ({"kind": "schedule", "hold": 5}, "policy.hold=5 .*expected 1: .*'schedule' takes no field but knobs, until"),
+        (
+            {"kind": "schedule", "table": {"r1": (1.0,)}},
+            "policy.table=.*the kind 'schedule' takes no field but knobs, until",
+        ),
+        (
+            {"kind": "published", "rule": {"target": 0.5}},
+            "policy.rule=.*the kind 'published' takes no field but knobs, until",
+        ),
+        ({"kind": "table"}, "policy.table={} .*the values"),
+    ],
+)
+def test_a_field_that_a_kind_of_policy_does_not_use_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PolicyOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("anneal", "lacking"),
+    [
+        ({"kind": "linear", "final": 2.0}, "initial"),
+        ({"kind": "linear", "initial": 2.0}, "final"),
+        ({"initial": 2.0}, "kind, final"),
+        ({"initial": 2.0, "final": 1.0}, "kind"),
+    ],
+)
+def test_a_schedule_without_an_end_or_a_kind_is_refused(anneal: dict[str, Any], lacking: str) -> None:
+    with pytest.raises(ConfigError, match=rf"policy.knobs.r1={{.* expected kind, initial, final: it lacks {lacking}$"):
+        PolicyOptions(knobs={"r1": anneal})
+
+
+FILES = [*ROOT.glob("configs/policy/*.yaml"), *ROOT.glob("docs/results/*/configs/policy/*.yaml")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_policy_that_is_published_can_be_read(path: Path) -> None:
+    replace(PolicyOptions(), yaml.safe_load(path.read_text()))

@@ -1,0 +1,156 @@
+"""`python baselines/run.py`: its table, its files, and its refusals."""
+
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from hydra import compose, initialize_config_dir
+
+from baselines.options import load, register_presets
+from baselines.run import RunOptions, run
+from baselines.train_gan import TrainGANOptions
+from gan_env import ConfigError, GANVectorEnv
+from gan_env.config import CONFIGS, env_config
+from gan_env.evaluation.rollout import run_episodes
+from gan_env.policies.presets import PolicyOptions, load_policy
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
+
+
+def call(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / script), *SMALL, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+
+
+def test_the_command_of_the_readme(tmp_path: Path) -> None:
+    done = call("baselines/run.py", "policy=cosine", "env=points", "episodes=6", "seed=1000", "rows=4", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "IQM" in done.stdout
+    folder = tmp_path / "logs/run/cosine-points"
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = list(csv.DictReader((folder / "decisions.csv").open()))
+    assert summary["n"] == 6
+    assert summary["crashes"] == 0
+    assert len(rows) == 6 * 3
+    last = [float(row["log_metric"]) for row in rows if row["decision"] == "2"]
+    assert summary["mean"] == pytest.approx(np.mean(last), abs=1e-4)
+    assert [int(row["seed"]) for row in rows[::3]] == list(range(1000, 1006))
+    assert float(rows[0]["knob_r1"]) == pytest.approx(3.0, rel=1e-4)
+    assert float(rows[2]["knob_r1"]) == pytest.approx(0.3, rel=1e-3)
+
+
+def test_the_plans_setting_is_one_argument(tmp_path: Path) -> None:
+    """Noise 1 to 0.01, augmentation 0.8 to 0.1, R1 10 to 1; here with three decisions, so the second is half-way."""
+    options = ["env=points", "env.action_mode=absolute", "episodes=2", "rows=2"]
+    done = call("baselines/run.py", "+experiment=plan", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "logs/run/plan-points"
+    with (folder / "decisions.csv").open() as file:
+        rows = list(csv.DictReader(file))[:3]
+    for knob, values in {"instance_noise": [1, 0.1, 0.01], "augment": [0.8, 0.45, 0.1], "r1": [10, 5.5, 1]}.items():
+        assert [float(row[f"knob_{knob}"]) for row in rows] == pytest.approx(values, rel=1e-3)
+    instances = json.loads((folder / "summary.json").read_text())["env"]["instances"]
+    assert instances["batch_size"] == [64, 64]
+    assert instances["lr_g"] == instances["lr_d"] == [2e-4, 2e-4]
+
+
+@pytest.mark.parametrize("given", ["test", "train", None])
+def test_the_summary_says_which_instances_were_played(given: str | None, tmp_path: Path) -> None:
+    """Those that are asked for; test instances where nothing is said, on the command line as from Python."""
+    register_presets()
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        overrides = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
+        composed = load(RunOptions, compose("run", overrides))
+    env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    plain = RunOptions(policy=composed.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
+    ends = []
+    for options in (composed, plain):
+        ends.append(run(dataclasses.replace(options, folder=str(tmp_path))).final)
+        played = json.loads((tmp_path / "summary.json").read_text())["env"]
+        assert (played["preset"], played["split"]) == ("points", given or "test")
+    expected = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **env, split=given or "test")  # type: ignore[arg-type]
+    for end in ends:
+        np.testing.assert_array_equal(end, run_episodes(composed.policy.make(expected), expected, [1000, 1001]).final)
+
+
+@pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
+def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[str], preset: str) -> None:
+    register_presets()
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        config = compose("run", ["+experiment=plan", *overrides])
+    assert config.env.preset == preset
+    assert config.env.instances.batch_size == [64, 64]
+    assert config.env.instances.train_size == 1024  # what the setting doesn't name is the preset's
+
+
+OFF = {"instance_noise": 0.0, "augment": 0.0}
+WGAN_GP = {"loss": "wasserstein", "knobs": ["gp"], "initial_knobs": {"gp": 10.0, "r1": 0.0, **OFF}}
+R3GAN = {
+    "architecture": "r3gan",
+    "loss": "relativistic",
+    "knobs": ["augment", "r1", "r2", "lr_g", "lr_d"],
+    "initial_knobs": {"r1": 0.05, "r2": 0.05, **OFF},
+}
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "place"), [("run", RunOptions, "folder=here"), ("train_gan", TrainGANOptions, "name=this")]
+)
+@pytest.mark.parametrize(
+    ("name", "policy", "env"), [("wgan_gp", "fixed", WGAN_GP), ("r3gan", "r3gan", R3GAN)], ids=["wgan_gp", "r3gan"]
+)
+def test_a_published_combination_is_one_argument(
+    script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
+) -> None:
+    """What it doesn't name is the preset's."""
+    register_presets()
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        options = load(kind, compose(script, [f"+experiment={name}", place]))
+    assert options.policy == load_policy(policy)
+    there = env_config(**options.env)
+    assert there == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]}, split=there.split)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["episode=3"], "episode"),
+        (["env.num_decision=3"], "num_decision"),
+        (["policy=cosinus"], "cosine"),
+        (["episodes=0"], "at least 1"),
+        (["env.crash_penalty=-1"], "more than 0"),
+        (["policy.knobs.r1.initial=1000"], "0.0 to 30"),
+        (["policy=ada", "policy.rule.targets=0.5"], "targets"),
+    ],
+)
+def test_bad_options_are_refused_with_help(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = call("baselines/run.py", *arguments, folder=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "configs/policy").glob("*.yaml")))
+def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
+    import yaml
+
+    from gan_env.config import replace
+
+    policy = replace(PolicyOptions(), yaml.safe_load((ROOT / f"configs/policy/{name}.yaml").read_text()))
+    env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
+    episodes = run(RunOptions(policy=policy, env=env, episodes=2, rows=2, folder=str(tmp_path)))
+    assert np.isfinite(episodes.log_metric).all()
+
+
+def test_an_unknown_policy_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="schedule"):
+        PolicyOptions(kind="learned")

@@ -1,0 +1,195 @@
+"""Tuning by Optuna: it finds what is good, keeps to its budget, and goes on after a kill as if nothing had happened."""
+
+import dataclasses
+import json
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import yaml
+from gymnasium.vector import AutoresetMode
+
+from baselines.tune import TuneOptions, _estimates, search, tune
+from gan_env import ConfigError, GANVectorEnv
+from gan_env.config import replace
+from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.side_by_side import Job
+from gan_env.policies.presets import PolicyOptions
+from gan_env.policies.tables import TablePolicy
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+
+
+def make(rows: int = 16) -> GANVectorEnv:
+    return GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **SMALL)
+
+
+def scored(env: GANVectorEnv, policies: list[TablePolicy], jobs: list[Job], *_: object) -> Episodes:
+    """Stands in for GAN runs: the lower the nearer r1's coordinate is to a rise from 0.3 to 0.9; noise by seed."""
+    table = np.stack([policies[owner].table for owner, _, _ in jobs])
+    noise = np.array([np.random.default_rng(seed).normal() for _, seed, _ in jobs])
+    final = (table[:, 0, 2] - 0.3) ** 2 + (table[:, -1, 2] - 0.9) ** 2 + 0.01 * noise
+    env.gan_updates += -(-len(jobs) // env.num_envs) * env.num_envs * 3
+    return Episodes(final[:, None], table, table[:, :, 0], final > np.inf, {}, 0)
+
+
+def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    env = make()
+    found = tune(env, TuneOptions(budget=2000, runs=2, rows=16, folder=str(tmp_path)))
+    table = replace(PolicyOptions(), found.policy, "policy.").make(env).table  # type: ignore[attr-defined]
+    assert table[0, 2] == pytest.approx(0.3, abs=0.15)
+    assert table[-1, 2] == pytest.approx(0.9, abs=0.15)
+    assert found.finalists[0] == found.policy
+
+
+def test_it_keeps_to_its_budget_and_uses_most_of_it(tmp_path: Path) -> None:
+    env = make()
+    found = tune(env, TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
+    assert 0.8 * 700 < found.gan_updates == env.gan_updates <= 700
+    assert found.trials % 7 == 1  # sixteen rows, two runs each: eight candidates, then the leader and seven new ones
+
+
+def test_the_note_on_images_has_the_number_of_candidates_that_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 32 rows, whatever GANs are trained on: all costs are whole runs."""
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    note = " ".join((ROOT / "configs/experiment/fashion_mnist.yaml").read_text().split())
+    said = re.search(r"takes (\d+) GANs; as many, on (\d+) runs a candidate, are (\d+) candidates", note)
+    assert said is not None
+    gans, runs, candidates = map(int, said.groups())
+    found = tune(make(32), TuneOptions(budget=3 * gans, runs=runs, rows=32, folder=str(tmp_path)))
+    assert (found.trials, found.gan_updates) == (candidates, 3 * gans)
+
+
+def test_it_searches_on_training_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever split was asked for."""
+    seen: list[str] = []
+    monkeypatch.setattr("baselines.tune.tune", lambda env, options, report: seen.append(env.config.split))
+    search(TuneOptions(env={"compile": False, "split": "test"}, rows=1))
+    assert seen == ["train"]
+
+
+def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at least"):
+        tune(make(), TuneOptions(budget=10, runs=2, rows=16, folder=str(tmp_path)))
+
+
+def test_every_batch_and_every_round_meets_fresh_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[set[int]] = []
+
+    def spy(env: GANVectorEnv, policies: Any, jobs: list[Job], *_: object) -> Episodes:
+        met.append({seed for _, seed, _ in jobs})
+        return scored(env, policies, jobs)
+
+    monkeypatch.setattr("baselines.tune.run_jobs", spy)
+    tune(make(), TuneOptions(budget=700, runs=2, rows=16, seed=100, folder=str(tmp_path)))
+    assert [len(seeds) for seeds in met] == [2] * (len(met) - 2) + [6, 24]
+    assert sorted(seed for seeds in met for seed in seeds) == list(range(100, 100 + sum(map(len, met))))
+
+
+def test_hard_runs_don_t_count_against_those_who_meet_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs differ by far more than candidates do: what is told is the distance from the leader on the same runs."""
+
+    def uneven(env: GANVectorEnv, policies: Any, jobs: list[Job], *_: object) -> Episodes:
+        played = scored(env, policies, jobs)
+        hardness = np.array([50.0 * np.random.default_rng(seed + 7).normal() for _, seed, _ in jobs])
+        return dataclasses.replace(played, log_metric=played.log_metric + hardness[:, None])
+
+    monkeypatch.setattr("baselines.tune.run_jobs", uneven)
+    found = tune(make(), TuneOptions(budget=2000, runs=2, rows=16, folder=str(tmp_path)))
+    table = replace(PolicyOptions(), found.policy, "policy.").make(make()).table  # type: ignore[attr-defined]
+    assert (table[0, 2] - 0.3) ** 2 + (table[-1, 2] - 0.9) ** 2 < 0.1
+
+
+def test_a_leader_by_luck_falls_back() -> None:
+    study = optuna.create_study()
+    study.set_user_attr("again", {"1": [-0.5, -0.3]})
+    for value in (-1.0, -1.6):
+        study.add_trial(optuna.trial.create_trial(value=value))
+    assert _estimates(study) == pytest.approx([-1.0, -0.8])
+
+
+def test_a_search_that_an_older_version_began_is_refused_with_help(tmp_path: Path) -> None:
+    (tmp_path / "schedule.study").write_bytes(pickle.dumps(optuna.create_study()))
+    with pytest.raises(ConfigError, match=r"another one.*budget=None, not 700"):
+        tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path)))
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_search_with_other_options_is_refused_with_help(
+    finished: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer another question."""
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path))
+    tune(make(), options)
+    if not finished:
+        (tmp_path / "schedule.json").unlink()
+    with pytest.raises(ConfigError, match=r"folder=.*seed=6000000, not 7"):
+        tune(make(), dataclasses.replace(options, seed=7))
+    other = GANVectorEnv(16, autoreset_mode=AutoresetMode.DISABLED, **SMALL | {"knobs": ("r1",)})
+    with pytest.raises(ConfigError, match=r"env\.knobs="):
+        tune(other, options)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    whole = tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "whole")))
+    calls = 0
+
+    def dies(*arguments: Any) -> Episodes:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # within a batch whose candidates are drawn but not scored
+            raise Killed
+        return scored(*arguments)
+
+    monkeypatch.setattr("baselines.tune.run_jobs", dies)
+    options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "cut"))
+    with pytest.raises(Killed):
+        tune(make(), options)
+    assert tune(make(), options) == whole
+
+
+def test_a_finished_search_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("baselines.tune.run_jobs", scored)
+    options = TuneOptions(kind="schedule", budget=700, runs=2, rows=16, folder=str(tmp_path))
+    found, env = tune(make(), options), make()
+    assert tune(env, options) == found
+    assert env.gan_updates == 0
+
+
+def test_the_command_writes_a_policy_that_can_be_played(tmp_path: Path) -> None:
+    fields = [f"env.{key}={str(value).lower()}" for key, value in SMALL.items()]
+    tuning = [sys.executable, str(ROOT / "baselines/tune.py"), *fields, "kind=ada", "budget=600", "runs=2", "rows=8"]
+    done = subprocess.run(
+        [*tuning, f"folder={tmp_path}"], capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "play it" in done.stdout
+    saved = yaml.safe_load((tmp_path / "policy/tuned_ada.yaml").read_text())
+    assert saved == json.loads((tmp_path / "ada.json").read_text())["policy"]
+    play = [sys.executable, str(ROOT / "baselines/run.py"), f"--config-dir={tmp_path}", "policy=tuned_ada", *fields]
+    done = subprocess.run(
+        [*play, "episodes=2", "rows=2"], capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "IQM" in done.stdout
+
+
+def test_an_unknown_kind_is_refused_with_help() -> None:
+    with pytest.raises(ConfigError, match="schedule"):
+        TuneOptions(kind="constant")

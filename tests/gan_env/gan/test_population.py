@@ -1,0 +1,308 @@
+"""The batched training program: equality, independence, permutation, compiled against eager, state in and out."""
+
+import math
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_env.data.bank import DataBank
+from gan_env.errors import ConfigError
+from gan_env.gan.population import Population, choose_block
+from gan_env.gan.trainer import train_interval
+from gan_env.gan.update import PopulationConfig, PopulationState
+from gan_env.records import RowSettings
+
+CPU = torch.device("cpu")
+
+
+def settings(keys: list[int]) -> RowSettings:
+    """Rows that differ in everything, each determined by its key alone."""
+    key = torch.tensor(keys)
+    return RowSettings(
+        key=key,
+        dataset=key % 2,
+        window=key * 31,
+        num_samples=30 + key,
+        batch_size=2 + key % 3,
+        width=(1 + key % 2) / 2,
+        lr_g=1e-3 * (1 + key % 3),
+        lr_d=2e-3 * (1 + key % 2),
+        beta_1=0.4 + 0.2 * (key % 3),
+    )
+
+
+def population(keys: list[int], compiled: bool = False) -> Population:
+    bank = DataBank(("ring", "grid"), "data", 28, CPU)
+    made = Population(
+        bank, PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9), len(keys), compiled
+    )
+    made.reset(torch.arange(len(keys)), settings(keys))
+    return made
+
+
+def knobs(rows: int, noise: float = 0.1, augment: float = 0.5, r1: float = 1.0) -> dict[str, Tensor]:
+    return {
+        "instance_noise": torch.full((rows,), noise),
+        "augment": torch.full((rows,), augment),
+        "r1": torch.full((rows,), r1),
+    }
+
+
+def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
+    many, one = population([3, 4, 5, 6]), population([5])
+    many.update(knobs(4), 5)
+    one.update(knobs(1), 5)
+    for wide, single in zip(many.state.tensors(), one.state.tensors(), strict=True):
+        torch.testing.assert_close(wide[2:3], single, rtol=1e-4, atol=1e-5)
+
+
+def test_permuted_rows_give_permuted_results() -> None:
+    first, second = population([3, 4, 5]), population([5, 3, 4])
+    first.update(knobs(3), 5)
+    second.update(knobs(3), 5)
+    for a, b in zip(first.state.tensors(), second.state.tensors(), strict=True):
+        torch.testing.assert_close(a[[2, 0, 1]], b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_poisoned_row_leaves_the_others_bit_equal() -> None:
+    healthy, poisoned = population([3, 4, 5]), population([3, 4, 5])
+    poisoned.state.g[0, 0] = torch.nan
+    for made in (healthy, poisoned):
+        train_interval(made, knobs(3), 4)
+    assert poisoned.state.g[0].isnan().any()
+    for a, b in zip(healthy.state.tensors(), poisoned.state.tensors(), strict=True):
+        assert torch.equal(a[1:], b[1:])
+
+
+def test_resetting_a_row_leaves_the_others_bit_equal() -> None:
+    plain, reset = population([3, 4, 5]), population([3, 4, 5])
+    for made in (plain, reset):
+        made.update(knobs(3), 3)
+    reset.reset(torch.tensor([1]), settings([9]))
+    assert reset.state.step.tolist() == [3, 0, 3]
+    for made in (plain, reset):
+        made.update(knobs(3), 3)
+    for a, b in zip(plain.state.tensors(), reset.state.tensors(), strict=True):
+        assert torch.equal(a[[0, 2]], b[[0, 2]])
+
+
+def test_a_reset_row_is_like_a_new_one() -> None:
+    used, new = population([3, 4]), population([3, 9])
+    used.update(knobs(2), 3)
+    used.reset(torch.tensor([1]), settings([9]))
+    used.update(knobs(2), 3)
+    new.update(knobs(2), 3)
+    torch.testing.assert_close(used.state.g[1], new.state.g[1])
+
+
+def test_two_runs_with_one_seed_are_identical() -> None:
+    runs = [population([3, 4]) for _ in range(2)]
+    for made in runs:
+        made.update(knobs(2), 5)
+    assert torch.equal(runs[0].state.g, runs[1].state.g)
+
+
+def test_how_updates_are_cut_into_calls_does_not_change_the_randomness() -> None:
+    whole, single = population([3, 4]), population([3, 4])
+    whole.update(knobs(2), 6)
+    for _ in range(6):
+        single.update(knobs(2), 1)
+    assert torch.equal(whole.state.g, single.state.g)
+
+
+def test_state_goes_out_and_in() -> None:
+    original, copy = population([3, 4]), population([7, 8])
+    original.update(knobs(2), 3)
+    copy.set_state(original.get_state())
+    for made in (original, copy):
+        made.update(knobs(2), 3)
+    assert torch.equal(original.state.g, copy.state.g)
+
+
+@pytest.mark.parametrize("name", ["correction_1", "settings.beta_1"])
+def test_a_state_of_another_version_is_refused(name: str) -> None:
+    made = population([3])
+    saved = made.get_state()
+    del saved[name]
+    with pytest.raises(ConfigError, match=rf"{name}.*start the run anew"):
+        made.set_state(saved)
+
+
+def test_a_state_of_other_rows_is_refused_and_changes_nothing() -> None:
+    made = population([3, 4])
+    before = made.get_state()
+    with pytest.raises(ConfigError, match=r"state\['g'\].*shape \(2, "):
+        made.set_state(population([5]).get_state())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
+
+
+def test_clean_logits_are_those_of_training_and_of_held_out_samples() -> None:
+    made = population([3, 4])
+    pools = made.bank.train, made.bank.held_out
+    made.bank.train, made.bank.held_out = torch.full_like(pools[0], -1), torch.full_like(pools[1], 1)
+    found = made.clean_logits(knobs(2))
+    for value, logits in zip((-1.0, 1.0), found, strict=True):
+        expected = made.discriminator(made.state.d, torch.full((2, 1, 2), value)).flatten()
+        torch.testing.assert_close(logits, expected)
+    assert not torch.allclose(*found)
+
+
+def test_a_saved_state_is_not_changed_by_training_on() -> None:
+    made = population([3])
+    saved = made.get_state()
+    before = saved["g"].clone()
+    made.update(knobs(1), 2)
+    assert torch.equal(saved["g"], before)
+
+
+def test_the_compiled_program_is_the_eager_one() -> None:
+    eager, compiled = population([3, 4, 5]), population([3, 4, 5], compiled=True)
+    for made in (eager, compiled):
+        made.update(knobs(3), 4)
+    for a, b in zip(eager.state.tensors(), compiled.state.tensors(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_the_compiled_program_takes_columns_as_well() -> None:
+    """It is made for one layout of its inputs."""
+    whole, columns = population([3, 4, 5], compiled=True), population([3, 4, 5], compiled=True)
+    matrix = torch.stack(list(knobs(3).values()), dim=1)  # [N, K]
+    whole.update(knobs(3), 2)
+    columns.update(dict(zip(knobs(3), matrix.unbind(dim=1), strict=True)), 2)
+    assert all(map(torch.equal, whole.state.tensors(), columns.state.tensors()))
+
+
+def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_compiler(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch._inductor, "standalone_compile", no_compiler)
+    made, eager = population([3], compiled=True), population([3])
+    with pytest.warns(UserWarning, match="no C\\+\\+ compiler.*uncompiled") as caught:
+        made.update(knobs(1), 3)
+        made.update(knobs(1), 1)
+    eager.update(knobs(1), 4)
+    assert torch.equal(made.state.g, eager.state.g)
+    assert len(caught) == 1
+
+
+def test_blocks_do_not_change_the_result() -> None:
+    together, apart = population([3, 4, 5]), population([3, 4, 5])
+    apart.block = 2
+    for made in (together, apart):
+        made.update(knobs(3), 3)
+        made.samples = made.sample(6)  # type: ignore[attr-defined]
+    torch.testing.assert_close(together.state.g, apart.state.g, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(together.samples, apart.samples, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("sample_dims", [1, 3])
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 64, 257])
+def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
+    block = choose_block(num_rows, sample_dims, CPU)
+    assert 1 <= block <= num_rows
+    assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
+
+
+def test_blocks_are_of_one_size_where_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert [choose_block(rows, 1, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+
+
+def test_a_gpu_runs_all_rows_together() -> None:
+    assert choose_block(257, 3, torch.device("cuda")) == 257
+
+
+def test_fewer_samples_are_the_first_of_more() -> None:
+    made = population([3, 4])
+    torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
+
+
+def test_narrow_rows_never_use_the_units_beyond_their_width() -> None:
+    made = population([4])  # half the width
+    before = made.state.g == 0
+    made.update(knobs(1), 5)
+    unused = made.state.mean_g == 0
+    assert unused.any()
+    assert torch.equal(made.state.g[unused & before], torch.zeros_like(made.state.g[unused & before]))
+
+
+def test_every_field_of_the_state_has_a_row_for_each_gan() -> None:
+    made = population([3, 4, 5])
+    assert all(len(getattr(made.state, f.name)) == 3 for f in fields(made.state))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_gpu_gives_what_the_cpu_gives() -> None:
+    device = torch.device("cuda")
+    bank = DataBank(("ring", "grid"), "data", 28, device)
+    config = PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9)
+    made = Population(bank, config, 3, compiled=False)
+    on_device = settings([3, 4, 5])
+    made.reset(
+        torch.arange(3, device=device),
+        RowSettings(**{f.name: getattr(on_device, f.name).to(device) for f in fields(on_device)}),
+    )
+    cpu = population([3, 4, 5])
+    made.update({name: value.to(device) for name, value in knobs(3).items()}, 3)
+    cpu.update(knobs(3), 3)
+    torch.testing.assert_close(made.state.g.cpu(), cpu.state.g, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_samples_that_are_read_from_the_host_are_the_same(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    """As for a GPU that has no room for them; the copy itself is a matter of `DataBank`."""
+    there, host = population([3, 4, 5], compiled), population([3, 4, 5], compiled)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda samples: samples)
+    host.bank.on_device = False
+    for made in (there, host):
+        made.update(knobs(3), 3)
+    assert all(map(torch.equal, there.state.tensors(), host.state.tensors()))
+
+
+def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
+    made = population([3, 4, 5, 6])
+    made.update(knobs(4), 2)
+    before = made.get_state()
+    ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3).state
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
+    made.update(knobs(4), 3)
+    for field in fields(ahead):
+        trained = getattr(made.state, field.name)[[2, 0]]
+        torch.testing.assert_close(getattr(ahead, field.name), trained, rtol=1e-4, atol=1e-5)
+
+
+def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
+    made = population([3, 4, 5])
+    made.update(knobs(3), 5)
+    rows, by_ema = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
+    ahead = made.look_ahead(rows, knobs(2), 3)
+    given = {name: value.requires_grad_() for name, value in knobs(2).items()}
+    state = ahead.path[0]
+    for pair in ahead.sources:
+        new = made._differentiable_update(state, ahead.settings, given, *made._draws(*pair))
+        state = PopulationState(*new)
+    whole = torch.autograd.grad(state.ema, [*given.values()], by_ema, allow_unused=True, materialize_grads=True)
+    for part, slope in zip(made.pull_back(ahead, by_ema).values(), whole, strict=True):
+        torch.testing.assert_close(part, slope, rtol=1e-3, atol=1e-5)
+    assert all((slope != 0).all() for name, slope in zip(given, whole, strict=True) if name != "augment")
+
+
+def test_the_compiled_way_back_is_the_eager_one() -> None:
+    """Of the smallest networks and one knob, since it takes its time to compile."""
+    bank, slopes = DataBank(("ring", "grid"), "data", 28, CPU), []
+    for compiled in (False, True):
+        sizes = PopulationConfig(latent_dim=2, width=4, depth=1, batch_size=4, ema_decay=0.5, knobs=("lr_g",))
+        made = Population(bank, sizes, 2, compiled)
+        made.reset(torch.arange(2), settings([3, 4]))
+        rate = {"lr_g": torch.ones(2)}
+        made.update(rate, 5)
+        ahead = made.look_ahead(torch.arange(2), rate, 2)
+        slopes.append(made.pull_back(ahead, torch.ones_like(ahead.state.ema))["lr_g"])
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-2, atol=1e-6)
+    assert (slopes[0].abs() > 1e-4).all()

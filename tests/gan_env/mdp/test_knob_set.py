@@ -1,0 +1,223 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gan_env.errors import ConfigError
+from gan_env.mdp.knobs import KnobSet, knob_table
+
+CPU = torch.device("cpu")
+ALL = tuple(knob_table())
+THREE = ("instance_noise", "augment", "r1")
+UNIT = st.floats(0, 1, width=32)
+
+
+def knob_set(
+    controlled: tuple[str, ...] = THREE,
+    initial: dict[str, float] | None = None,
+    mode: str = "delta",
+    change: float = 0.2,
+    first: float = 0.2,
+) -> KnobSet:
+    return KnobSet(controlled, initial or {}, mode, change, first, CPU)
+
+
+ROWS = st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=3, max_size=3)
+
+
+LATER = torch.tensor([False])
+
+
+def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Coordinates and actions of one row with three knobs."""
+    return torch.tensor([[u for u, _ in rows]]), torch.tensor([[a for _, a in rows]])
+
+
+@given(ROWS, st.sampled_from(["delta", "absolute"]))
+def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
+    moved = knob_set(mode=mode).move(*columns(rows), LATER)
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+
+
+@given(ROWS, st.floats(0.01, 1))
+def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, float]], change: float) -> None:
+    coordinates, actions = columns(rows)
+    moved = knob_set(change=change).move(coordinates, actions, LATER)
+    assert (moved - coordinates).abs().max() <= change + 1e-6
+
+
+@given(ROWS)
+def test_a_delta_is_the_action_times_the_largest_change(rows: list[tuple[float, float]]) -> None:
+    coordinates, actions = columns(rows)
+    expected = [min(max(u + 0.2 * min(max(a, -1), 1), 0), 1) for u, a in rows]
+    assert knob_set().move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@given(ROWS)
+def test_an_absolute_action_sets_the_coordinate_wherever_it_was(rows: list[tuple[float, float]]) -> None:
+    coordinates, actions = columns(rows)
+    expected = [(min(max(a, -1), 1) + 1) / 2 for _, a in rows]
+    assert knob_set(mode="absolute").move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@given(ROWS, st.floats(0.01, 1))
+def test_a_first_delta_is_the_action_times_its_own_largest_change(
+    rows: list[tuple[float, float]], first: float
+) -> None:
+    coordinates, actions = columns(rows)
+    expected = [min(max(u + first * min(max(a, -1), 1), 0), 1) for u, a in rows]
+    moved = knob_set(first=first).move(coordinates, actions, torch.tensor([True]))
+    assert moved[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_zero_delta_moves_nothing() -> None:
+    coordinates = torch.tensor([[0.0, 0.3, 1.0]])
+    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3), LATER), coordinates)
+
+
+def test_moves_of_rows_are_independent() -> None:
+    coordinates, actions = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.7]]), torch.tensor([[1.0, -1, 0], [1, 1, -0.5]])
+    first = torch.tensor([True, False])
+    moved = knob_set(first=0.7).move(coordinates, actions, first)
+    for i in range(2):
+        alone = knob_set(first=0.7).move(coordinates[i : i + 1], actions[i : i + 1], first[i : i + 1])
+        assert torch.equal(moved[i : i + 1], alone)
+
+
+@given(st.lists(st.lists(UNIT, min_size=3, max_size=3), min_size=1, max_size=4))
+def test_values_of_all_knobs_are_within_their_bounds(coordinates: list[list[float]]) -> None:
+    values = knob_set().values(torch.tensor(coordinates))
+    for name, knob in knob_table().items():
+        low, high = (torch.tensor(bound).item() for bound in knob.bounds)  # as exactly as float32 has them
+        assert values[name].shape == (len(coordinates),)
+        assert values[name].min() >= low
+        assert values[name].max() <= high
+
+
+def test_values_come_in_the_order_of_the_action() -> None:
+    knobs = knob_set(("r1", "augment"))
+    values = knobs.values(torch.tensor([[1.0, 0.0], [0.0, 0.25]]))
+    torch.testing.assert_close(values["r1"], torch.tensor([30.0, 0.0]))
+    torch.testing.assert_close(values["augment"], torch.tensor([0.0, 0.25]))
+
+
+def test_knobs_that_are_not_controlled_are_constants() -> None:
+    values = knob_set(("augment",), {"r1": 7.0}).values(torch.tensor([[0.1], [0.9]]))
+    assert set(values) == set(ALL)
+    assert values["r1"].tolist() == [7.0, 7.0]
+    assert torch.equal(values["instance_noise"], torch.full((2,), knob_table()["instance_noise"].initial_value))
+
+
+def test_initial_coordinates_decode_to_the_initial_values() -> None:
+    knobs = knob_set(initial={"r1": 10.0, "instance_noise": 0.2})
+    values = knobs.values(knobs.initial[None])
+    assert values["r1"].item() == pytest.approx(10.0, rel=1e-5)
+    assert values["instance_noise"].item() == pytest.approx(0.2, rel=1e-5)
+    assert values["augment"].item() == pytest.approx(knob_table()["augment"].initial_value, rel=1e-5)
+
+
+def test_knob_sets_do_not_share_their_initial_values() -> None:
+    knob_set(initial={"r1": 10.0})
+    assert knob_table()["r1"].value == knob_table()["r1"].initial_value != 10.0
+
+
+@pytest.mark.parametrize(("controlled", "initial"), [(("weather",), {}), (("r1",), {"weather": 1.0})])
+def test_an_unknown_knob_is_refused_with_the_known_ones(controlled: tuple[str, ...], initial: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"knobs='weather'.*'augment'.*'r1'"):
+        knob_set(controlled, initial)
+
+
+def test_an_initial_value_out_of_bounds_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"r1=31.*from 0.0 to 30"):
+        knob_set(initial={"r1": 31})
+
+
+def test_starting_at_nothing_is_the_initial_value() -> None:
+    knobs = knob_set(initial={"r1": 10.0})
+    assert torch.equal(knobs.starting_at({}, 2), knobs.initial.expand(2, 3))
+
+
+def test_starting_at_a_number_holds_for_all_rows() -> None:
+    knobs = knob_set(initial={"instance_noise": 0.0})
+    values = knobs.values(knobs.starting_at({"r1": 3.0}, 4))
+    torch.testing.assert_close(values["r1"], torch.full((4,), 3.0))
+    assert values["instance_noise"].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
+def test_starting_at_an_array_has_a_value_a_row(kind: Any) -> None:
+    knobs = knob_set()
+    start = knobs.starting_at({"r1": kind([0.003, 3.0, 30.0]), "augment": 0.5}, 3)
+    values = knobs.values(start)
+    torch.testing.assert_close(values["r1"], torch.tensor([0.003, 3.0, 30.0]))
+    torch.testing.assert_close(values["augment"], torch.full((3,), 0.5))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
+    start = knob_set(ALL).starting_at({name: knob_table()[name].bounds}, 2)
+    assert start.min() >= 0
+    assert start.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"weather": 1.0}, "weather"),
+        ({"augment": 0.5}, "augment"),  # known, but not controlled
+        ({"r1": 31.0}, "31.0"),
+        ({"r1": [1.0, -0.1]}, "[1.0, -0.1]"),
+        ({"r1": math.nan}, "nan"),
+        ({"r1": [1.0, 2.0, 3.0]}, "[1.0, 2.0, 3.0]"),
+        ({"r1": "a"}, "'a' can't be read as numbers: expected a number, or 2 of them"),
+        ({"r1": [1.0, {}]}, "[1.0, {}] can't be read as numbers"),
+        (None, "None is out of range: expected a mapping of values by name, out of ['r1', 'instance_noise']"),
+        (["r1"], "['r1'] is out of range: expected a mapping"),
+    ],
+    ids=[
+        "unknown",
+        "not controlled",
+        "too large",
+        "too small in a row",
+        "NaN",
+        "too many",
+        "text",
+        "no numbers",
+        "nothing",
+        "no mapping",
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_by_name(values: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=r"options\['knobs'\]") as error:
+        knob_set(("r1", "instance_noise")).starting_at(values, 2)
+    assert named in str(error.value)
+
+
+def test_knobs_act_that_are_controlled_or_not_neutral() -> None:
+    assert knob_set(("gp",)).active == ("instance_noise", "augment", "r1", "gp")
+    assert knob_set(("r1",), {"instance_noise": 0.0, "augment": 0.0, "lr_g": 0.5}).active == ("r1", "lr_g")
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_neutral_is_within_the_bounds_and_met_exactly(name: str, dtype: torch.dtype) -> None:
+    knob = knob_table()[name]
+    low, high = knob.bounds
+    assert low <= knob.neutral <= high
+    coordinates = knob.encode(torch.full((9,), knob.neutral, dtype=dtype))
+    assert (knob.decode(coordinates) == knob.neutral).all()
+    assert (knob.decode(coordinates[:1]) == knob.neutral).all()
+
+
+@pytest.mark.parametrize("name", ["lr_g", "lr_d", "latent_noise"])
+def test_a_knob_that_does_nothing_has_a_slope_there(name: str) -> None:
+    knob = knob_table()[name]
+    low, high = knob.bounds
+    coordinate = knob.encode(torch.tensor(knob.neutral)).requires_grad_()
+    (slope,) = torch.autograd.grad(knob.decode(coordinate), coordinate)
+    assert float(slope) == pytest.approx(knob.neutral * math.log(high / low))

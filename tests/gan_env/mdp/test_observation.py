@@ -1,0 +1,172 @@
+import math
+from collections.abc import Callable
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gan_env.config import EnvConfig
+from gan_env.errors import ConfigError
+from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.observation import BOUND, Observer, Statistic, statistics, symlog
+from gan_env.records import Moment, TrainStats
+
+KNOBS = ["instance_noise", "augment", "r1"]
+TABLE = statistics(KNOBS)
+GROUPS = tuple(dict.fromkeys(s.group for s in TABLE))
+MakeMoment = Callable[..., Moment]
+
+
+# --- the table ---
+
+
+def test_names_are_unique() -> None:
+    names = [s.name for s in TABLE]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("statistic", TABLE, ids=lambda s: s.name)
+def test_every_statistic_has_finite_bounds_and_a_description(statistic: Statistic) -> None:
+    assert -BOUND <= statistic.low < statistic.high <= BOUND
+    assert statistic.description
+
+
+@pytest.mark.parametrize("statistic", TABLE, ids=lambda s: s.name)
+def test_every_statistic_is_finite_and_one_a_row(statistic: Statistic, make_moment: MakeMoment) -> None:
+    values = statistic.compute(make_moment())
+    assert values.shape == (3,)
+    assert values.dtype == torch.float32
+    assert values.isfinite().all()
+    assert len(values.unique()) > 1  # the rows of the moment differ in everything
+
+
+@pytest.mark.parametrize("statistic", TABLE, ids=lambda s: s.name)
+def test_every_statistic_is_finite_before_the_first_update(statistic: Statistic, make_moment: MakeMoment) -> None:
+    names = {f.name for f in fields(TrainStats)} - {"finite"}
+    zeros = {name: [0.0, 0.0, 0.0] for name in (*names, "progress")}
+    assert statistic.compute(make_moment(**zeros)).isfinite().all()
+
+
+@pytest.mark.parametrize("names", [KNOBS, list(knob_table())])
+def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
+    assert [s.name for s in statistics(names) if s.group == "knobs"] == [f"knob_{name}" for name in names]
+
+
+def test_the_default_configuration_observes_every_group() -> None:
+    assert set(EnvConfig().observation) == set(GROUPS)
+
+
+# --- values by hand: the moment's first row is in conftest.py ---
+
+BY_HAND = {
+    "progress": 0.25,
+    "knob_instance_noise": -1.0,
+    "knob_augment": 0.0,
+    "knob_r1": 1.0,
+    "logit_real": math.log(1.1),
+    "logit_fake": -math.log(1.1),
+    "sign_real": 0.1,
+    "sign_fake": -0.1,
+    "clean_train": math.log(1.2),
+    "overfitting": math.log(1.1),
+    "loss_d": math.log(2.3),
+    "loss_g": math.log(1.7),
+    "spread_d": -1.0,
+    "spread_g": math.log10(0.3),
+    "grad_d": math.log10(0.5),
+    "grad_g": math.log10(0.05),
+    "grad_ratio": -1.0,
+    "penalty": math.log10(0.5),
+    "log_metric": -1.5,
+    "improvement": -1.5,
+    "change": -2.5,
+    "above_best": -1.5,
+    "collapse": -0.2,
+    "lr_g": -1.0,
+    "lr_d": 0.0,
+    "beta_1": 0.9,
+    "num_samples": math.log10(30) - 3,
+    "batch_size": -1.0,
+    "width": 1.0,
+}
+
+
+@pytest.mark.parametrize("name", [s.name for s in TABLE])
+def test_every_statistic_has_the_value_worked_out_by_hand(name: str, make_moment: MakeMoment) -> None:
+    value = {s.name: s for s in TABLE}[name].compute(make_moment())[0].item()
+    assert value == pytest.approx(BY_HAND[name], abs=1e-4)
+
+
+def test_symlog_is_odd_and_tames_heavy_tails() -> None:
+    x = torch.tensor([0.0, 1e-3, 1.0, math.e - 1, 1e4])
+    torch.testing.assert_close(
+        symlog(x), torch.tensor([0.0, 1e-3, math.log(2), 1.0, math.log(1e4 + 1)]), rtol=1e-3, atol=0
+    )
+    assert torch.equal(symlog(-x), -symlog(x))
+
+
+# --- the observer ---
+
+
+def test_the_space_is_a_finite_box_of_all_statistics() -> None:
+    space = Observer(GROUPS, KNOBS).space
+    assert space.shape == (len(TABLE),)
+    assert space.dtype == np.float32
+    assert np.isfinite(space.low).all()
+    assert np.isfinite(space.high).all()
+
+
+def test_an_observation_is_in_the_space(make_moment: MakeMoment) -> None:
+    observer = Observer(GROUPS, KNOBS)
+    observation = observer(make_moment())
+    assert observation.shape == (3, len(TABLE))
+    for row in observation.numpy():
+        assert row in observer.space
+
+
+def test_entries_follow_the_names(make_moment: MakeMoment) -> None:
+    observer = Observer(GROUPS, KNOBS)
+    row = dict(zip(observer.names, observer(make_moment())[0].tolist(), strict=True))
+    assert row == pytest.approx(BY_HAND, abs=1e-4)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_selects_its_statistics_alone(group: str, make_moment: MakeMoment) -> None:
+    observer = Observer((group,), KNOBS)
+    assert observer.names == [s.name for s in TABLE if s.group == group]
+    assert observer.space.shape == (len(observer.names),)
+    assert observer(make_moment()).shape == (3, len(observer.names))
+
+
+def test_the_order_of_entries_is_the_tables_whatever_that_of_the_groups() -> None:
+    assert Observer(GROUPS[::-1], KNOBS).names == Observer(GROUPS, KNOBS).names
+
+
+def test_only_controlled_knobs_are_observed() -> None:
+    assert Observer(("knobs",), ["r1"]).names == ["knob_r1"]
+
+
+def test_values_beyond_the_bounds_are_clipped(make_moment: MakeMoment) -> None:
+    moment = make_moment(log_metric=[50.0, -50.0, 0.5])
+    values: Tensor = Observer(("quality",), KNOBS)(moment)[:, 0]
+    assert values.tolist() == [BOUND, -BOUND, 0.5]
+
+
+def test_a_broken_row_leaves_the_others(make_moment: MakeMoment) -> None:
+    observer = Observer(GROUPS, KNOBS)
+    before = observer(make_moment())
+    after = observer(make_moment(loss_d=[1.3, math.nan, 0.2], log_metric=[-1.5, math.nan, 0.5]))
+    assert after[1].isnan().any()  # detected by the environment, never scrubbed here
+    assert torch.equal(before[[0, 2]], after[[0, 2]])
+
+
+def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"observation='logit' is out of range.*'logits'"):
+        Observer(("progress", "logit"), KNOBS)
+
+
+def test_an_observation_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"observation=\(\).*at least one of"):
+        Observer((), KNOBS)

@@ -1,0 +1,173 @@
+"""The single environment: Gymnasium's and stable-baselines3's checkers, and equality with a row of the vector one."""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from sources import WRITERS
+from stable_baselines3.common.env_checker import check_env as check_env_sb3
+
+import gan_env
+from gan_env.data.dataset import Dataset
+from gan_env.data.images import IMAGE_SETS
+from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+
+SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
+AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
+"""Environments whose data need no download."""
+
+
+def skip_without_images(env_id: str) -> None:
+    if "Fashion" in env_id and not DEBIAN_FASHION_MNIST.is_dir():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+
+
+@pytest.mark.parametrize("env_id", AT_HAND)
+@pytest.mark.parametrize("checker", [check_env, check_env_sb3])
+def test_checkers_pass_without_a_warning(env_id: str, checker: Any) -> None:
+    skip_without_images(env_id)
+    env = gym.make(env_id, **SMALL).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checker(env)
+
+
+@pytest.mark.parametrize("env_id", AT_HAND)
+def test_a_row_equals_the_single_environment(env_id: str) -> None:
+    """Same seed, instance and actions: rewards, ends, infos and observations agree up to rounding."""
+    skip_without_images(env_id)
+    rows, row = 5, 3
+    envs, env = gym.make_vec(env_id, num_envs=rows, **SMALL), gym.make(env_id, **SMALL)
+    many, infos = envs.reset(seed=40)
+    one, info = env.reset(seed=40 + row)
+    np.testing.assert_allclose(many[row], one, atol=1e-4)
+    rng = np.random.default_rng(0)
+    for decision in range(3):
+        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        many, rewards, ended, _, infos = envs.step(actions)
+        one, reward, terminated, truncated, info = env.step(actions[row])
+        last = infos["final_obs"] if decision == 2 else many
+        # A small spread is the difference of two large numbers, and observed by its logarithm.
+        names = env.unwrapped.observation_names  # type: ignore[attr-defined]
+        tolerance = np.array([5e-2 if name.startswith("spread") else 2e-3 for name in names])
+        assert (np.abs(last[row] - one) <= tolerance).all()
+        assert rewards[row] == pytest.approx(reward, abs=1e-3)
+        assert bool(ended[row]) is terminated is (decision == 2)
+        assert not truncated
+        shown = infos["final_info"] if decision == 2 else infos
+        for name, value in info.items():
+            assert shown[name][row] == pytest.approx(value, abs=2e-3), name
+
+
+@pytest.mark.parametrize("env_id", sorted(set(gan_env.ENV_IDS) - set(AT_HAND)))
+def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
+    env_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preset's own size, networks and instances; only its pictures are few and made here."""
+    config = gan_env.PRESETS[gan_env.ENV_IDS[env_id]["preset"]]
+    WRITERS[config.datasets[0]](tmp_path, monkeypatch, train=20, held_out=16)
+    small = {"updates_per_decision": 1, "metric_samples": 16}
+    env = gym.make(env_id, data_root=str(tmp_path), **SMALL | small)
+    env.reset(seed=0)
+    obs, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+    assert np.isfinite(obs).all() and np.isfinite(reward)
+    assert not terminated and not info["crashed"]
+    shape = (1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
+    assert isinstance(env.unwrapped, gan_env.GANEnv)
+    assert env.unwrapped.samples(2).shape == (2, *shape)
+    bank = env.unwrapped.vector.bank
+    assert bank.train.shape == (20, *shape)
+    assert bank.held_out.shape == (16, *shape)
+    assert len(bank.train.unique(dim=0)) > 10  # pictures, not one repeated
+
+
+def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
+    monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
+    with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples and metric_samples=64 needs as many"):
+        gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
+
+
+def test_return_is_the_total_log_improvement() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    _, info = env.reset(seed=0)
+    first, total, terminated = info["log_metric"], 0.0, False
+    while not terminated:
+        _, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+        total += float(reward)
+    assert total == pytest.approx(first - info["log_metric"], abs=1e-5)
+
+
+def test_seed_decides_everything() -> None:
+    def play(seed: int) -> list[float]:
+        env = gym.make("gan_env/Points-v0", **SMALL)
+        obs, _ = env.reset(seed=seed)
+        steps = [env.step(np.full(3, 0.5, np.float32)) for _ in range(3)]
+        return [*obs, *[float(step[1]) for step in steps]]
+
+    assert play(7) == play(7)
+    assert play(7) != play(8)
+
+
+def test_a_seed_of_numpy_is_that_of_an_int() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    expected, _ = env.reset(seed=3)
+    obs, _ = env.reset(seed=np.int64(3))  # type: ignore[arg-type]
+    assert np.array_equal(obs, expected)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, [3]])
+def test_a_seed_that_is_no_whole_number_is_refused_and_changes_nothing(seed: Any) -> None:
+    env, other = gan_env.GANEnv(**SMALL), gan_env.GANEnv(**SMALL)
+    for each in (env, other):
+        each.reset(seed=0)
+    with pytest.raises(gan_env.ConfigError, match=rf"seed={re.escape(repr(seed))} is out of range: expected a whole"):
+        env.reset(seed=seed)
+    assert np.array_equal(env.reset()[0], other.reset()[0])
+
+
+def test_a_second_episode_is_another_one() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    first, _ = env.reset(seed=0)
+    second, _ = env.reset()
+    assert not np.array_equal(first, second)
+
+
+def test_a_step_after_the_end_is_refused() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    with pytest.raises(gan_env.ConfigError, match="call reset first"):
+        env.step(np.zeros(3, np.float32))
+    for _ in range(2):
+        env.reset(seed=0)
+        for _ in range(3):
+            env.step(np.zeros(3, np.float32))
+        with pytest.raises(gan_env.ConfigError, match="call reset first"):
+            env.step(np.zeros(3, np.float32))
+
+
+def test_infos_are_plain_numbers() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL)
+    env.reset(seed=0)
+    *_, info = env.step(np.zeros(3, np.float32))
+    assert {"log_metric", "crashed", "knob_r1", "modes", "high_quality", "collapse", "loss_d", "loss_g"} <= set(info)
+    assert all(isinstance(value, float | bool) for value in info.values())
+
+
+def test_samples_have_the_datas_shape() -> None:
+    env = gym.make("gan_env/Points-v0", **SMALL).unwrapped
+    assert isinstance(env, gan_env.GANEnv)
+    env.reset(seed=0)
+    assert env.samples(7).shape == (7, 2)
+
+
+def test_docstring_names_every_knob_and_group_of_statistics() -> None:
+    text = gan_env.GANEnv.__doc__ or ""
+    config = gan_env.PRESETS["points"]
+    for name in (*config.knobs, *config.observation):
+        assert f"`{name}`" in text
