@@ -39,7 +39,7 @@ from gan_env.errors import require
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
-from gan_env.files import load_checkpoint, write_atomically, write_json
+from gan_env.files import load_checkpoint, save_checkpoint, write_atomically, write_json
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 from gan_env.policies.presets import PolicyOptions
 from gan_env.resume import MAY_DIFFER, differences
@@ -122,7 +122,7 @@ class GANRun:
                 self._log(writers)
                 if self.rollout.decision in moments:
                     self._grid(writers[0])
-                write_atomically(checkpoint, partial(torch.save, self.rollout.get_state()))
+                save_checkpoint(checkpoint, self.rollout.get_state())
                 bar.update()
                 bar.set_postfix_str(f"log metric {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
         for writer in writers:

@@ -1,7 +1,10 @@
 """Files that are written whole or not at all, checkpoints that are read back, and downloads that end."""
 
+import hashlib
+import io
 import json
 import os
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from gan_env.errors import ConfigError
 
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
+_DIGEST = hashlib.sha256().digest_size
 _LEFT_S = 24 * 3600.0  # without a byte, after which nobody writes to a file any more
 
 
@@ -67,16 +71,30 @@ def remove_left_parts(folder: Path, names: str) -> None:
                 part.unlink()
 
 
+def save_checkpoint(path: Path, state: Any) -> Path:
+    """Writes what a job of ours continues from, with a checksum at its end: a flipped bit must not be trained on."""
+    buffer = io.BytesIO()
+    # The highest protocol keeps the arrays of a replay buffer as they are; torch's own choice makes text of them.
+    torch.save(state, buffer, pickle_protocol=pickle.HIGHEST_PROTOCOL)
+    content = buffer.getvalue()
+    return write_atomically(path, lambda part: part.write_bytes(content + hashlib.sha256(content).digest()))
+
+
 def load_checkpoint(path: Path) -> Any:
-    """What a training of ours saved by `torch.save`; it may hold numpy's random states, so it is not read safely.
+    """Reads what `save_checkpoint` wrote. It may hold numpy's random states, so only files of our own are read.
 
     Raises:
-        ConfigError: it can't be read.
+        ConfigError: the file is missing, damaged, or of another version.
     """
+    mend = "delete it to start anew in this folder"
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # torch's errors for a bad file have no common class
-        raise ConfigError(f"{path} is damaged ({error}): delete it to train from the start in this folder") from error
+        raw = path.read_bytes()
+        content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ConfigError(f"{path} is damaged (its checksum is not that of its content): {mend}")
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
+    except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
+        raise ConfigError(f"{path} can't be read ({error}): {mend}") from error
 
 
 def write_json(path: Path, value: Any) -> Path:

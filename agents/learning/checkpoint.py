@@ -1,6 +1,5 @@
 """A training's checkpoint: one file from which it goes on as if nothing had happened."""
 
-import pickle
 import random
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
 from gan_env.files import load_checkpoint
+from gan_env.files import save_checkpoint as save_state
 
 CHECKPOINT = "checkpoint/state.pt"
 ATTRIBUTES = (
@@ -38,8 +38,7 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
         "env": env.get_state(),
         "random": (random.getstate(), np.random.get_state(), torch.get_rng_state()),
     }
-    # The highest protocol keeps a replay buffer's arrays as they are; torch's own choice makes text of them.
-    folder.write(CHECKPOINT, lambda path: torch.save(state, path, pickle_protocol=pickle.HIGHEST_PROTOCOL))
+    save_state(folder.path / CHECKPOINT, state)
 
 
 def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> None:

@@ -89,7 +89,7 @@ class RunFolder:
         path = self.path / "evaluations" / f"{policy}.npz"
         if path.exists():
             with np.load(path) as data:
-                columns = {k: data[k] for k in ("log_metric", "coordinates", "rewards", "crashed")}
+                columns = {k: data[k] for k in ("log_metric", "score", "coordinates", "rewards", "crashed")}
                 extras = {k.removeprefix("extra."): data[k] for k in data.files if k.startswith("extra.")}
                 return Episodes(**columns, extras=extras, gan_updates=int(data["gan_updates"]))
         episodes = run()

@@ -24,7 +24,7 @@ from agents.meta.controller import KINDS, MetaController, MetaPolicy, forget
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.files import load_checkpoint
+from gan_env.files import load_checkpoint, save_checkpoint
 
 LAST_RATE = 0.1
 """Share of the learning rate that is left at the end."""
@@ -233,7 +233,7 @@ def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dic
             writer.flush()  # type: ignore[no-untyped-call]
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
-            folder.write(CHECKPOINT, lambda path: torch.save(learner.get_state(), path))
+            save_checkpoint(folder.path / CHECKPOINT, learner.get_state())
     learner.controller.save(controller_path(folder))
     return learner.controller, {"gan_updates": learner.gan_updates}
 

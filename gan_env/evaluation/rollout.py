@@ -21,7 +21,9 @@ class Episodes:
     """What E episodes of T decisions did. After a crash the crash's values are repeated.
 
     Attributes:
-        log_metric: [E, T + 1], from the untrained generator to the end.
+        log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that
+            observations, rewards and all choices are made by.
+        score: [E, T + 1], the same on the other half, which nothing else sees: this is what is reported.
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
@@ -30,6 +32,7 @@ class Episodes:
     """
 
     log_metric: Floats
+    score: Floats
     coordinates: Floats
     rewards: Floats
     crashed: NDArray[np.bool_]
@@ -38,18 +41,23 @@ class Episodes:
 
     @property
     def final(self) -> Floats:
-        """The final log metric, [E]."""
+        """The final score, which is reported: [E]."""
+        return self.score[:, -1]
+
+    @property
+    def validation(self) -> Floats:
+        """The final log metric, by which everything is chosen (candidates, the best of several, the strongest): [E]."""
         return self.log_metric[:, -1]
 
     def take(self, which: slice | Sequence[int] | NDArray[np.int64]) -> "Episodes":
         """Some of the episodes, in that order; `gan_updates` stays that of all."""
-        columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:4]}
+        columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:5]}
         return Episodes(**columns, extras={k: v[which] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
 
     @staticmethod
     def join(parts: "Sequence[Episodes]", gan_updates: int) -> "Episodes":
         """All episodes of the parts in their order, which took `gan_updates` in all."""
-        columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:4]}
+        columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:5]}
         extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
         return Episodes(**columns, extras=extras, gan_updates=gan_updates)
 
@@ -111,6 +119,7 @@ class Rollout:
         self._reward = np.zeros(env.num_envs, np.float32)
         self._policy_state: State = None
         self._metrics: list[Floats] = [self._infos["log_metric"]]
+        self._scores: list[Floats] = [self._infos.get("score", self._infos["log_metric"])]
         self._moves: list[Floats] = []
         self._rewards: list[Floats] = []
         self._extras: list[dict[str, Floats]] = []
@@ -133,25 +142,28 @@ class Rollout:
             self.alive = alive & ~ended
         coordinates = self.env.coordinates()
         self._metrics.append(np.where(alive, self._infos["log_metric"], self._metrics[-1]))
+        self._scores.append(np.where(alive, self._infos.get("score", self._infos["log_metric"]), self._scores[-1]))
         self._moves.append(np.where(alive[:, None], coordinates, self._moves[-1]) if self._moves else coordinates)
         self._rewards.append(np.where(alive, self._reward, 0))
-        shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "crashed")}
+        shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "score", "crashed")}
         self._extras.append({k: np.where(alive, v, np.nan) for k, v in shown.items()})
         self._observations.append(np.where(alive[:, None], self._obs, np.nan))
 
     def episodes(self, used: int) -> Episodes:
         """What the first `used` rows did so far."""
         stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
-        columns = [np.stack(column, axis=1)[:used] for column in (self._metrics, self._moves, self._rewards)]
-        return Episodes(columns[0], columns[1], columns[2], self.crashed[:used], stacked, 0)
+        columns = [
+            np.stack(column, axis=1)[:used] for column in (self._metrics, self._scores, self._moves, self._rewards)
+        ]
+        return Episodes(*columns, self.crashed[:used], stacked, 0)
 
     def observations(self) -> Floats:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
         return np.stack(self._observations, axis=1)
 
     _STATE = (
-        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_moves", "_rewards", "_extras", "_observations",
-        "alive", "crashed",
+        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_scores", "_moves", "_rewards", "_extras",
+        "_observations", "alive", "crashed",
     )  # fmt: skip
 
     def get_state(self) -> dict[str, Any]:

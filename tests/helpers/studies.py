@@ -25,7 +25,7 @@ def episodes(log_metric: list[list[float]], collapse: Any = None, crashed: Any =
     extras = {"collapse": blank if collapse is None else np.array(collapse, np.float32)}
     extras |= {"loss_d": blank, "loss_g": blank}
     ended = np.zeros(runs, bool) if crashed is None else np.array(crashed)
-    return Episodes(curve, blank[..., None], blank, ended, extras, 0)
+    return Episodes(curve, curve, blank[..., None], blank, ended, extras, 0)
 
 
 class Stub:
