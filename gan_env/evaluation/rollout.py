@@ -152,10 +152,9 @@ class Rollout:
     def episodes(self, used: int) -> Episodes:
         """What the first `used` rows did so far."""
         stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
-        columns = [
-            np.stack(column, axis=1)[:used] for column in (self._metrics, self._scores, self._moves, self._rewards)
-        ]
-        return Episodes(*columns, self.crashed[:used], stacked, 0)
+        parts = (self._metrics, self._scores, self._moves, self._rewards)
+        metrics, scores, moves, rewards = (np.stack(part, axis=1)[:used] for part in parts)
+        return Episodes(metrics, scores, moves, rewards, self.crashed[:used], stacked, 0)
 
     def observations(self) -> Floats:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
