@@ -43,6 +43,9 @@ class ComparisonOptions:
         policies: names in configs/policy/ that are compared.
     """
 
+    instances: int = 48
+    gan_seeds: int = 4
+    tune_updates: int = 1_000_000
     episodes: int = 192
     rows: int = 96
     search_episodes: int = 4

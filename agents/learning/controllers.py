@@ -1,10 +1,13 @@
-"""Trained controllers of a study, as policies; `agents.study.worker` trains them."""
+"""Controllers by the script that trains them: their options, their training, and the policies that come of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from sb3_contrib import ARS, TQC, RecurrentPPO
 from stable_baselines3 import PPO, SAC
@@ -12,14 +15,16 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import base_policy
+from agents.learning.training import RunOptions, base_policy
 from agents.meta.controller import MetaController
 from agents.meta.hypergradient import Hypergradient
 from agents.meta.training import TrainOptions, controller_path, make_policy
-from baselines.options import load
+from baselines.options import data_kind, load
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
+from gan_env.files import write_atomically
 from gan_env.policies.tables import Policy
 
 NAME = "controller"
@@ -55,6 +60,7 @@ def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
     controller = MetaController.load(controller_path(run))  # first: options of another script would be called wrong
     config = OmegaConf.load(run.settings / "config.yml")
     assert isinstance(config, DictConfig)
+    del config["script"]
     options = load(TrainOptions, config).agent
     return make_policy(controller, Hypergradient(env, options.window, options.samples), options)
 
@@ -65,19 +71,43 @@ SCRIPTS |= {name: Script("agents.meta.training", _meta) for name in ("meta", "ma
 """By the name of the script, agents/train_NAME.py."""
 
 
-def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
+def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+    """Options of a training without Hydra: defaults of configs/agent/ with changes."""
+    check_script(script, "script")
+    kind: type[RunOptions] = import_module(SCRIPTS[script].module).TrainOptions
+    defaults = _agent_defaults(f"{script}_{data_kind(env.get('preset', 'points'))}")
+    return replace(kind(), {"agent": {**defaults, **agent}, "env": dict(env), "seed": seed})
+
+
+def _agent_defaults(name: str) -> dict[str, Any]:
+    fields = yaml.safe_load((CONFIGS / "agent" / f"{name}.yaml").read_text())
+    found: dict[str, Any] = {}
+    for parent in fields.pop("defaults", []):
+        if parent != "_self_":
+            found |= _agent_defaults(parent)
+    return found | fields
+
+
+def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains, or continues; gives what it cost."""
+    text = yaml.safe_dump({"script": script, **to_dict(options)})
+    write_atomically(folder.settings / "config.yml", lambda part: part.write_text(text))
+    found: dict[str, Any] = import_module(SCRIPTS[script].module).train(options, folder)[-1]
+    return found
+
+
+def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`.
 
     Args:
-        script: agents/train_SCRIPT.py trained it.
         folder: of the training, as the script, a study or `agents/report.py --to` left it.
         env: with the knobs, their moves and the observation that it was trained with.
 
     Raises:
-        ConfigError: there is no such script, no finished training of it in the folder, or `env` is another one.
+        ConfigError: there is no finished training in the folder, or `env` is another one.
     """
-    check_script(script, "script")
     run, config = RunFolder.open(str(folder))
+    script = config.get("script") or (run.script or "train_ppo").removeprefix("train_")
     for name in INTERFACE:
         here = getattr(env.config, name)
         there = config.env.get(name)  # an option that is newer than the training: None

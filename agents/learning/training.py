@@ -21,7 +21,6 @@ from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_chec
 from agents.learning.comparison import ComparisonOptions, compare, table
 from agents.learning.costs import timed
 from agents.learning.run_folder import RunFolder
-from agents.page.plots import draw_all
 from baselines.options import load
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
@@ -143,7 +142,6 @@ def close(
     folder.write_json("summary.json", summary)
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
-    draw_all(folder, summary, options.env)
     print(f"\n{text}\n\nAll in {summary['wall_s']:.0f} s: {folder.path}")
 
 

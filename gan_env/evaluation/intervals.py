@@ -111,7 +111,11 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
     theirs = resampled(opponent, seed, trainings=None if paired else seed + 1)
     samples = theirs.mean(axis=(1, 2, 3)) - resampled(scores, seed).mean(axis=(1, 2, 3))
     low, high = np.quantile(samples, [0.025, 0.975])
-    return {"value": float(opponent.mean() - scores.mean()), "ci95": (float(low), float(high))}
+    found = {"value": float(opponent.mean() - scores.mean()), "ci95": (float(low), float(high))}
+    if scores.shape[2] == 1:
+        return found | {"over_instances": found["ci95"]}
+    mine, rival = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))
+    return found | {"over_instances": stratified_gain(mine, rival, paired, seed)["ci95"]}
 
 
 def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
@@ -154,7 +158,17 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     other = seed + 1 if opponent.shape[2] > 1 else seed  # instances are drawn for both alike
     samples = _mann_whitney(resampled(scores, seed), resampled(opponent, other, trainings=seed + 2))
     low, high = np.quantile(samples, [0.025, 0.975])
-    return {"value": float(_mann_whitney(scores[None], opponent[None])[0]), "ci95": (float(low), float(high))}
+    value = float(_mann_whitney(scores[None], opponent[None])[0])
+    rng, shapes = np.random.default_rng(seed), (scores.shape, opponent.shape)
+    wins = np.stack(  # [S, S', I]
+        [[[float(_mann_whitney(a[None, None, i : i + 1], b[None, None, i : i + 1])[0]) for i in range(len(a))]
+          for b in opponent] for a in scores]
+    )  # fmt: skip
+    mine, theirs = (rng.integers(s[0], size=(RESAMPLES, max(s[0] - 1, 1))) for s in shapes)
+    places = rng.integers(scores.shape[1], size=(RESAMPLES, max(scores.shape[1] - 1, 1)))
+    drawn = wins[mine[:, :, None, None], theirs[:, None, :, None], places[:, None, None, :]].mean(axis=(1, 2, 3))
+    others = np.quantile(drawn, [0.025, 0.975])
+    return {"value": value, "ci95": (float(low), float(high)), "over_instances": (float(others[0]), float(others[1]))}
 
 
 def _mann_whitney(scores: Floats, opponent: Floats) -> Floats:

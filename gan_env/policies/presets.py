@@ -85,3 +85,10 @@ class PolicyOptions:
 def load_policy(name: str) -> PolicyOptions:
     """The options of a policy in configs/policy/."""
     return replace(PolicyOptions(), yaml.safe_load((CONFIGS / "policy" / f"{name}.yaml").read_text()))
+
+
+def committed(preset: str, kind: str) -> list[PolicyOptions]:
+    """The tuned policies of a kind that are committed for a preset, in order; see configs/policy/tuned/."""
+    folder = CONFIGS / "policy" / "tuned" / preset
+    paths = sorted(folder.glob(f"{kind}_*.yaml"), key=lambda path: int(path.stem.rsplit("_", 1)[1]))
+    return [replace(PolicyOptions(), yaml.safe_load(path.read_text())) for path in paths]
