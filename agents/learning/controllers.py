@@ -22,7 +22,7 @@ from agents.meta.training import TrainOptions, controller_path, make_policy
 from baselines.options import data_kind, load
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
-from gan_env.config import CONFIGS, replace, to_dict
+from gan_env.config import CONFIGS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically
 from gan_env.policies.tables import Policy
@@ -90,7 +90,8 @@ def _agent_defaults(name: str) -> dict[str, Any]:
 
 def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains, or continues; gives what it cost."""
-    text = yaml.safe_dump({"script": script, **to_dict(options)})
+    env = {"preset": "points", **options.env, **to_dict(env_config(**options.env))}
+    text = yaml.safe_dump({"script": script, **to_dict(options), "env": env})
     write_atomically(folder.settings / "config.yml", lambda part: part.write_text(text))
     found: dict[str, Any] = import_module(SCRIPTS[script].module).train(options, folder)[-1]
     return found
