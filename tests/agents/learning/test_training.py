@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from agents.learning.comparison import SEARCH_SEED
 from hydra import compose, initialize_config_dir
 from stable_baselines3.common.vec_env import VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.learning.comparison import SEARCH_SEED
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import RunOptions, Trained, inner_env, row_seeds, training_env
 from agents.meta.training import MetaOptions as MetaAgent
