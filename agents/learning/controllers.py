@@ -21,7 +21,7 @@ from agents.meta.training import MetaOptions, controller_path, make_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS, PRESETS, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.policies.tables import Policy
 
@@ -123,6 +123,13 @@ def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]
     return train_once(import_module(SCRIPTS[script].module).train, options, folder)
 
 
+def interface(run: RunFolder) -> dict[str, Any]:
+    """The fields `INTERFACE` of the environment that a controller was trained in."""
+    options = run.config["env"]
+    usual = to_dict(PRESETS[options.get("preset", "points")])
+    return {name: options.get(name, usual[name]) for name in INTERFACE}
+
+
 def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`.
 
@@ -134,13 +141,13 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
         ConfigError: there is no finished training in the folder, or `env` is another one.
     """
     run = RunFolder.open(folder)
-    script, there = run.config.get("script"), run.config["env"]
+    script = run.config.get("script")
     check_script(script, f"script in {run.settings / 'config.yml'}")
     require(not run.config.get("base"), "base", run.config.get("base"), "none: controllers correct no other policy now")
-    for name in INTERFACE:
-        here, trained = getattr(env.config, name), there.get(name)  # an option that is newer than the training: None
-        same = (list(here) if isinstance(here, tuple) else here) == trained
-        require(same, f"env.{name}", here, f"{trained!r}, with which the controller in {folder} was trained")
+    here = to_dict(env.config)
+    for name, trained in interface(run).items():
+        same = f"{trained!r}, with which the controller in {folder} was trained"
+        require(here[name] == trained, f"env.{name}", here[name], same)
     try:
         return SCRIPTS[str(script)].load(run, env)
     except FileNotFoundError as error:
