@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 KEPT, AGAIN = 4, 4
 """One candidate in `KEPT` goes to the second round, which has `AGAIN` times as many runs."""
