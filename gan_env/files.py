@@ -56,6 +56,25 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
     return path
 
 
+def require_writable(folder: Path, key: str) -> None:
+    """Makes a folder, and refuses it before any work where nothing can be written to it.
+
+    Args:
+        folder: what results will go to.
+        key: the option that it came from, for the message.
+
+    Raises:
+        ConfigError: it can't be made, it is a file, or nothing can be written to it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "writable", lambda part: part.touch()).unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"{key}={str(folder)!r} can't be written to ({error}): expected a folder for results"
+        ) from error
+
+
 def remove_left_parts(folder: Path, names: str) -> None:
     """Removes the parts of files that processes left when they were killed: those not written to for a day.
 
