@@ -57,22 +57,19 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
 
 
 def require_writable(folder: Path, key: str) -> None:
-    """Makes a folder, and refuses it before any work where nothing can be written to it.
+    """Refuses a folder that files can't be written to, before any work; makes nothing.
 
     Args:
-        folder: what results will go to.
-        key: the option that it came from, for the message.
+        folder: it needn't be there yet.
+        key: the option that names it.
 
     Raises:
-        ConfigError: it can't be made, it is a file, or nothing can be written to it.
+        ConfigError: a file is in its place, or it or the folder that it would be made in can't be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "writable", lambda part: part.touch()).unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"{key}={str(folder)!r} can't be written to ({error}): expected a folder for results"
-        ) from error
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = "may not be written to" if there.is_dir() else "is a file"
+        raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder")
 
 
 def remove_left_parts(folder: Path, names: str) -> None:

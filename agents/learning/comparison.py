@@ -24,8 +24,7 @@ from gan_env.errors import ConfigError, require
 from gan_env.evaluation.intervals import paired_gain, summarize
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.policies.presets import load_policy
-from gan_env.policies.steering import Policy, start_of
-from gan_env.policies.tables import Anneal, TablePolicy, schedule_policy
+from gan_env.policies.tables import Anneal, Policy, TablePolicy, schedule_policy, start_of
 
 SEARCH_SEED, REPLAY_SEED, TEST_SEED = 1_000_000, 2_000_000, 3_000_000  # apart from what seeds below 1,000 train on
 MOMENTS = 4

@@ -11,7 +11,7 @@ from agents.learning.comparison import MOMENTS, ComparisonOptions, compare, eval
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.policies.presets import load_policy
-from gan_env.policies.steering import State
+from gan_env.policies.tables import State
 
 Floats = NDArray[np.float32]
 
