@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions
+from agents.learning.options import RunOptions
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
 from agents.study.play import gather, play_study
@@ -20,7 +20,7 @@ from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError
 from gan_env.evaluation.rollout import Episodes
-from gan_env.policies.presets import PolicyOptions, committed, load_policy
+from gan_env.policies.presets import committed, load_policy
 
 TUNED = ("schedule", "rates")
 """Kinds of tuned opponents: a schedule of the knobs, and one of rates, which is told those that a run starts with."""
@@ -38,9 +38,8 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
         script: agents/train_SCRIPT.py trained it.
         options: of the training.
         folder: of the training.
-        costs: what training took, `gan_updates` among it.
+        costs: what training took: `gan_updates`, `wall_s`.
     """
-    folder.write_json("trained.json", dict(costs))
     study = study_of_one(script, options, folder)
     play_study(study)
     summary = summarize_study(study)
@@ -50,7 +49,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
     for name, figure in pictures(study, summary, script).items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI, format="png"))
         plt.close(figure)
-    print(f"\n{text}\n\nall in {folder.path}")
+    print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
 
 
 def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
@@ -58,8 +57,8 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
-    found = {kind: _fitting(committed(env.get("preset", "points"), kind), made, opponent_name(kind)) for kind in TUNED}
-    found = {kind: policies for kind, policies in found.items() if policies}
+    names = {kind: _fitting(committed(env.get("preset", "points"), kind), made) for kind in TUNED}
+    found = {kind: [load_policy(name) for name in names[kind]] for kind in TUNED if names[kind]}
     if "schedule" not in found:
         found = {}
     own = StudyOptions(
@@ -68,7 +67,7 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,
-        policies=tuple(name for name in sizes.policies if _fitting([load_policy(name)], made, name)),
+        policies=tuple(_fitting(sizes.policies, made)),
         oracle_runs=0,
         instances=sizes.instances,
         gan_seeds=sizes.gan_seeds,
@@ -79,15 +78,16 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
     return Study(own, trained={(script, 0): folder.path}, committed=found)
 
 
-def _fitting(policies: Sequence[PolicyOptions], env: GANVectorEnv, name: str) -> list[PolicyOptions]:
-    """The policies, if they can act in an environment; why they can't is printed."""
-    try:
-        for policy in policies:
-            policy.make(env)
-    except ConfigError as error:
-        print(f"left out of the comparison: {name} ({error})")
-        return []
-    return list(policies)
+def _fitting(names: Sequence[str], env: GANVectorEnv) -> list[str]:
+    """Those policies of configs/policy/ that can act in an environment; why others can't is printed."""
+    found = []
+    for name in names:
+        try:
+            load_policy(name).make(env)
+            found.append(name)
+        except ConfigError as error:
+            print(f"left out of the comparison: {name} ({error})")
+    return found
 
 
 def closing_table(summary: Summary) -> str:

@@ -10,21 +10,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, train
 from agents.learning.costs import metered
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions
-from baselines.search.tuner import TuneOptions, tune
-from gan_env import GANVectorEnv
+from agents.learning.options import RunOptions
+from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
 from gan_env.files import write_json
 
@@ -32,22 +29,16 @@ _TAIL = 2000  # characters of a failed job's output that are shown
 
 
 def train_controller(script: str, options: RunOptions, folder: Path) -> None:
-    """Trains, or continues a training; `trained.json` says what it cost, `gan_updates` among it."""
-    note = folder / "trained.json.spent"
-    with metered(note) as costs:
-        costs |= train(script, options, RunFolder(folder, NAME))
-    write_json(folder / "trained.json", costs)
-    note.unlink(missing_ok=True)
+    """Trains, or continues a training; `trained.json` in its folder says what it cost."""
+    train(script, options, RunFolder(folder, NAME))
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
-    """Tunes on training instances, or continues a search; `tuned.json` in its folder is what was found."""
+    """Tunes on training instances, or continues a search, whose folder has what was found."""
     note = Path(f"{costs}.spent")
     with metered(note) as measured:
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
-        found = tune(env, options, lambda spent, score: print(f"{spent:,} GAN updates, best {score:.3f}", flush=True))
+        search(options)
     write_json(costs, measured)
-    write_json(Path(options.folder) / "tuned.json", asdict(found))
     note.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents.learning.controllers import check_script, training_options
-from agents.learning.training import RunOptions
+from agents.learning.options import RunOptions
 from agents.study.readout import SUFFIXES
 from baselines.search.spaces import SPACES, usual
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict

@@ -3,7 +3,7 @@
 FOLDER/
     study/config.yml, command.txt, known.json: what it rests on; commits.txt: the code of each sitting
     training/NAME-SEED/: a run folder each; trained.json: what it cost
-    tuning/NAME-SEED/: what was tried for an opponent; tuned.json: what was found
+    tuning/NAME-SEED/: what was tried for an opponent; KIND.json: what was found
     playing/SHARE/log.txt: where workers play side by side
     configs/: env/study.yaml, and in policy/ tuned opponents and frozen read-outs, for
         `baselines/run.py --config-dir=FOLDER/configs env=study policy=...`
@@ -36,7 +36,7 @@ from gan_env.evaluation.seeds import REPLAY as REPLAY_SEED
 from gan_env.evaluation.seeds import TEST, tuning_seed
 from gan_env.files import write_atomically, write_json
 from gan_env.policies.presets import PolicyOptions
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 
 class Study:
@@ -132,7 +132,7 @@ class Study:
         """Tunes an opponent on the training instances."""
         cell = f"{opponent_name(kind)}-{seed}"
         folder = self.path / "tuning" / cell
-        path, policy = folder / "tuned.json", self.path / "configs/policy" / f"tuned_{kind}_{seed}.yaml"
+        path, policy = folder / f"{kind}.json", self.path / "configs/policy" / f"tuned_{kind}_{seed}.yaml"
         if not path.exists():
             options = TuneOptions(
                 kind=kind,

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.policies.tables import Floats, State
+from gan_env.policies.steering import Floats, State
 
 
 class SB3VecEnv(VecEnv):
