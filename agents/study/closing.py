@@ -7,8 +7,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from agents.learning.run_folder import RunFolder
 from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
 from agents.study.play import gather, play_study

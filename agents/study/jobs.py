@@ -19,8 +19,8 @@ import torch
 
 from agents.learning.controllers import NAME, train
 from agents.learning.costs import metered
-from agents.learning.run_folder import RunFolder
 from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
 from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
 from gan_env.files import write_json

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from agents.page.plots import SMALLEST, WIDTH, colors_of, knob_figure, sample_figure
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from studies import episodes
@@ -20,7 +21,6 @@ from agents.page.figures import (
     seeds_figure,
     with_knobs,
 )
-from agents.page.plots import SMALLEST, WIDTH, colors_of, knob_figure, sample_figure
 from gan_env.config import env_config
 from gan_env.evaluation.pictures import plt
 from gan_env.evaluation.rollout import Episodes

@@ -6,29 +6,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, train, training_options
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions
+from agents.learning.options import RunOptions
 from agents.study import closing
 from agents.study.closing import compare_training
 from agents.study.records import Summary, read_summary
 from agents.study.study import Study
-from gan_env.policies.presets import PolicyOptions
+from gan_env import GANVectorEnv
+from gan_env.evaluation.rollout import run_episodes
+from gan_env.policies.presets import committed, load_policy
 
 ENV: dict[str, Any] = {
     "preset": "points", "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False,
-    "knobs": ["r1", "lr_g", "lr_d"], "max_first_change": 1.0,
+    "knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"], "max_first_change": 1.0,
 }  # fmt: skip
 SIZES: dict[str, Any] = {"instances": 3, "gan_seeds": 2, "rows": 6, "tune_updates": 700}
-RATES = PolicyOptions(kind="rates", knobs={"lr_g": {"kind": "fixed", "initial": 1e-3}})
-SCHEDULES = [PolicyOptions(knobs={"r1": {"kind": "fixed", "initial": value}}) for value in (1.0, 3.0)]
 
 
 @pytest.fixture(scope="module")
 def options() -> RunOptions:
     made = training_options("ppo", {"rows": 4, "rollouts": 1, "minibatches": 2, "epochs": 1}, ENV, 0)
-    return replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "diffusion")))
+    return replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "apa")))
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,6 @@ def printed(
 ) -> str:
     """What a comparison with committed opponents printed."""
     with pytest.MonkeyPatch.context() as patch:
-        known = {"schedule": SCHEDULES, "rates": [RATES]}
-        patch.setattr(closing, "committed", lambda preset, kind: known[kind] if preset == "points" else [])
         patch.delattr(Study, "run")  # nothing is trained or tuned again
         lines: list[str] = []
         patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
@@ -58,12 +57,12 @@ def summary(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
 
 
 def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_trajectory(summary: Summary) -> None:
-    """Each committed schedule is a tuning of its own. Diffusion-GAN's rule, which lacks its knob here, is left out."""
+    """Each committed schedule is a tuning of its own. A rule that lacks its knob here is left out."""
     rows = summary.settings["held_out"].rows
     assert {name: row.seeds for name, row in rows.items()} == {
-        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 2, "tuned_rates": 1, "fixed": 1,
+        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 5, "tuned_rates": 5, "fixed": 1,
     }  # fmt: skip
-    assert {row.runs for row in rows.values()} == {6, 12}
+    assert {row.runs for row in rows.values()} == {6, 30}
     assert rows["ppo"].found.gan_updates == 4 * 2
     assert rows["best_schedule"].found.gan_updates is None
 
@@ -72,15 +71,18 @@ def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
     printed: str, trained: tuple[RunFolder, dict[str, Any]]
 ) -> None:
     folder = trained[0].path
-    assert "left out of the comparison: diffusion" in printed
+    assert "left out of the comparison: apa" in printed
     assert (folder / "table.txt").read_text().strip() in printed
     for name in ("knobs", "metric", "samples"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> None:
-    played = [np.load(trained[0].path / f"evaluations/held_out/best_schedule-{i}.npz")["coordinates"] for i in (0, 1)]
-    assert np.ptp(played[0][..., 0]) == 0 and not np.isclose(played[0][0, 0, 0], played[1][0, 0, 0])
+    for number, name in enumerate(committed("points", "schedule")):
+        played = np.load(trained[0].path / f"evaluations/held_out/best_schedule-{number}.npz")["coordinates"]
+        env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **ENV)
+        expected = run_episodes(load_policy(name).make(env), env, [0]).coordinates
+        np.testing.assert_allclose(played, np.broadcast_to(expected, played.shape), atol=1e-4)
 
 
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
