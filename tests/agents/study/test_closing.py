@@ -9,8 +9,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, train, training_options
-from agents.learning.run_folder import RunFolder
 from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
 from agents.study import closing
 from agents.study.closing import compare_training
 from agents.study.records import Summary, read_summary
