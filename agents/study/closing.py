@@ -116,6 +116,8 @@ def closing_table(summary: Summary) -> str:
             f"{name:<22} {row.seeds:>5} {row.runs:>5} {row.iqm.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] {compared:<51} "
             f"{row.crashes:>7} {taken:>12}"
         )
+    if "tuned_rates" in rows:
+        lines.append("tuned_rates is told the learning rates that a run starts with.")
     return "\n".join(lines)
 
 

@@ -22,10 +22,11 @@ def summary(finished: Path) -> Summary:
     return read_summary(finished / "summary.json")
 
 
-def test_a_study_that_cannot_be_continued_is_left_as_it_is(finished: Path) -> None:
+def test_a_study_that_cannot_be_continued_is_left_as_it_is(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was added can't be: neither the summary is lost, nor does the study rest on it from now on."""
     files = [finished / name for name in ("summary.json", "study/known.json", "study/config.yml")]
     before = [path.read_bytes() for path in files]
+    monkeypatch.chdir(finished.parent)
     with pytest.raises(ConfigError, match=r"settings\.lost.*lr_q"):
         compare(fields(finished, "+settings.lost.env.instances={lr_q:1}"), [])
     assert [path.read_bytes() for path in files] == before
@@ -33,7 +34,7 @@ def test_a_study_that_cannot_be_continued_is_left_as_it_is(finished: Path) -> No
 
 def test_other_options_are_refused_with_help_on_the_command_line(finished: Path) -> None:
     command = [sys.executable, str(ROOT / "agents/compare.py"), *words(finished, "gan_seeds=3")]
-    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=finished.parent)
     assert again.returncode != 0
     assert again.stderr.startswith("error: ") and again.stderr.count("\n") == 1
     assert "gan_seeds=2, not 3" in again.stderr

@@ -33,7 +33,7 @@ def study(tmp_path: Path) -> Any:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
-    monkeypatch.setattr(compare, "CONFIGS", str(folder / "configs"))
+    monkeypatch.setattr(compare, "CONFIGS", folder / "configs")
     return folder
 
 
