@@ -23,7 +23,7 @@ from gan_env.evaluation.rollout import Episodes
 from gan_env.policies.presets import committed, load_policy
 
 TUNED = ("schedule", "rates")
-"""Kinds of tuned opponents: a schedule of the knobs, and one of rates, which is told those that a run starts with."""
+"""Kinds of tuned opponents: a schedule of the knobs, and one of rates, which knows those that a run starts with."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
@@ -117,7 +117,7 @@ def closing_table(summary: Summary) -> str:
             f"{row.crashes:>7} {taken:>12}"
         )
     if "tuned_rates" in rows:
-        lines.append("tuned_rates is told the learning rates that a run starts with.")
+        lines.append("tuned_rates knows the learning rates that a run starts with.")
     return "\n".join(lines)
 
 
