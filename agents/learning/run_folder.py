@@ -82,7 +82,7 @@ class RunFolder:
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: RunOptions) -> None:
-        """Writes all options of a run, those of its environment one by one; where there are some, they must be the same.
+        """Writes all options of a run, each of its environment too; where there are some, they must be the same.
 
         Raises:
             ConfigError: another training was begun here.
