@@ -6,7 +6,7 @@
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
     config.yaml: all options, resolved        decisions.csv: a row a decision
-    generator.safetensors: see gan_env.gan.saved; `python -m baselines.evaluate FOLDER` judges it
+    generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from

@@ -1,4 +1,4 @@
-"""Judging saved generators by the metrics that papers report: `python -m baselines.evaluate` is its command line."""
+"""Judging saved generators by the metrics that papers report: `python baselines/evaluate.py` is its command line."""
 
 import json
 import sys

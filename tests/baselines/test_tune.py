@@ -37,7 +37,7 @@ def scored(env: GANVectorEnv, policies: list[TablePolicy], jobs: list[Job], *_: 
     noise = np.array([np.random.default_rng(seed).normal() for _, seed, _ in jobs])
     final = (table[:, 0, 2] - 0.3) ** 2 + (table[:, -1, 2] - 0.9) ** 2 + 0.01 * noise
     env.gan_updates += -(-len(jobs) // env.num_envs) * env.num_envs * 3
-    return Episodes(final[:, None], table, table[:, :, 0], final > np.inf, {}, 0)
+    return Episodes(final[:, None], final[:, None], table, table[:, :, 0], final > np.inf, {}, 0)
 
 
 def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

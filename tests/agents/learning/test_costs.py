@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents import costs
+from agents.learning import costs
 from agents.learning.costs import metered, timed
 
 MEGABYTES = 300
