@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+
+from gan_env.errors import needs
 
 Floats = NDArray[Any]
 RESAMPLES = 2000
@@ -131,6 +132,8 @@ def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[
     errors = [x.var(ddof=1) / len(x) for x in several]
     if not several or not sum(errors):
         return (value, value) if several else None
+    with needs("study"):
+        from scipy.stats import t as student
     freedom = sum(errors) ** 2 / sum(e**2 / (len(x) - 1) for e, x in zip(errors, several, strict=True))
     reach = float(student.ppf(0.975, freedom) * np.sqrt(sum(errors)))
     return value - reach, value + reach
