@@ -24,6 +24,7 @@ from agents.train_ppo import PPOOptions, TrainOptions, train
 from gan_env import ConfigError, GANEnv, GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 from gan_env.evaluation.rollout import run_episodes
+from gan_env.mdp.rewards import RewardTerm, each_decision
 from gan_env.policies.tables import schedule_policy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,7 +238,8 @@ def test_the_adapter_equals_a_dummy_vec_env_of_single_environments() -> None:
 
 def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
-    monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": lambda m: m.coordinates[:, 2] - 0.5})
+    term = RewardTerm(lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1), "how far r1 is turned up")
+    monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": term})
     settings = TrainOptions(
         agent=PPOOptions(rows=16, rollouts=24, minibatches=2, epochs=10, learning_rate=3e-3), env=ENV, seed=0
     )
