@@ -67,14 +67,14 @@ def require_same_form(name: str, given: Any, own: Any) -> None:
     Args:
         name: of what is compared, for the message: "snapshot".
         given: the saved state: nested dictionaries, lists, tensors, arrays and plain values.
-        own: the same of who is to continue from it.
+        own: the same of what is to continue from it.
 
     Raises:
         ConfigError: keys are missing or unknown, or something is of another length, shape or type.
     """
-    if isinstance(own, dict) and isinstance(given, dict) and given.keys() == own.keys():
-        for key, value in own.items():
-            require_same_form(f"{name}.{key}", given[key], value)
+    if isinstance(own, dict) and isinstance(given, dict):
+        for key in sorted(own.keys() | given.keys()):
+            require_same_form(f"{name}.{key}", given.get(key), own.get(key))
     elif isinstance(own, list) and isinstance(given, list) and len(given) == len(own):
         for index, (theirs, mine) in enumerate(zip(given, own, strict=True)):
             require_same_form(f"{name}[{index}]", theirs, mine)
@@ -86,8 +86,8 @@ def require_same_form(name: str, given: Any, own: Any) -> None:
 
 def _form(value: Any) -> str:
     """What `require_same_form` compares of a value, for people."""
-    if isinstance(value, dict):
-        return f"a dictionary of {sorted(map(str, value))}"
+    if value is None:
+        return "missing"
     if isinstance(value, torch.Tensor | np.ndarray):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     return f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__

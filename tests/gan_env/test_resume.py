@@ -1,50 +1,59 @@
-"""Snapshots of environments: which are refused, and that a refused one changes nothing."""
+"""May a job continue: which options may differ, and which saved states fit."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_env import make, still
 
-from gan_env import ConfigError
+from gan_env.errors import ConfigError
+from gan_env.resume import differences, require_same, require_same_form
 
-OTHER: dict[str, dict[str, Any]] = {
-    "num_envs": {"rows": 3},
-    "loss": {"loss": "hinge"},
-    "datasets": {"datasets": ["ring"]},
-    "knobs": {"knobs": ["r1"]},
-    "updates_per_decision": {"updates_per_decision": 3},
-    "instances": {"instances": {"seed": 1}},
-}
+BEFORE: dict[str, Any] = {"env": {"depth": 2, "device": "cpu"}, "seed": 0, "policies": {"a": 1, "b": 2}}
 
 
-@pytest.mark.parametrize("name", OTHER)
-def test_the_snapshot_of_another_environment_is_refused_by_what_differs(name: str) -> None:
-    theirs, mine = make(**{"rows": 2, **OTHER[name]}), make(2)
-    theirs.reset(seed=0)
-    mine.reset(seed=1)
-    before = mine.get_state()
-    with pytest.raises(ConfigError, match=f"^{name} of the snapshot=.* as here"):
-        mine.set_state(theirs.get_state())
-    after = mine.get_state()
-    assert all(torch.equal(tensor, after["population"][key]) for key, tensor in before["population"].items())
-    assert after["instances"] == before["instances"]
+def test_differences_are_named_with_both_values() -> None:
+    now = {**BEFORE, "env": {"depth": 3, "device": "cpu"}, "rows": 4}
+    assert differences(BEFORE, now) == {"env.depth": "env.depth=2, not 3", "rows": "rows=None, not 4"}
 
 
-def test_the_snapshot_of_another_version_is_refused() -> None:
-    env = make(1)
-    env.reset(seed=0)
-    state = env.get_state()
-    del state["origin"]
-    with pytest.raises(ConfigError, match="a snapshot of this version: start the run anew"):
-        env.set_state(state)
+def test_mappings_that_grow_are_compared_in_what_both_have() -> None:
+    now = {**BEFORE, "policies": {"b": 3, "c": 4}}
+    assert list(differences(BEFORE, now, growing=("policies",))) == ["policies.b"]
 
 
-def test_where_a_run_is_made_may_differ() -> None:
-    env, elsewhere = make(1, device="cpu"), make(1, data_root="elsewhere", device="auto")
-    env.reset(seed=0)
-    elsewhere.set_state(env.get_state())
-    assert np.array_equal(elsewhere.coordinates(), env.coordinates())
-    if elsewhere.device == env.device:
-        assert np.array_equal(elsewhere.step(still(elsewhere))[0], env.step(still(env))[0])
+def test_what_only_says_where_a_run_is_made_may_differ() -> None:
+    require_same("the run", BEFORE, {**BEFORE, "env": {"depth": 2, "device": "cuda"}}, "")
+
+
+def test_a_refusal_names_the_job_three_differences_and_the_way_out() -> None:
+    now = {**BEFORE, "a": 1, "b": 1, "c": 1, "d": 1}
+    message = "the run in X was begun with other options: a=None, not 1; b=None, not 1; c=None, not 1. Use another."
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        require_same("the run in X", BEFORE, now, "Use another.")
+
+
+OWN = {"weights": torch.zeros(2, 3), "ended": np.zeros(2, bool), "parts": [{"seed": 1}, {"seed": 2}], "name": "a"}
+
+
+def test_a_state_of_the_same_form_passes_whatever_its_values() -> None:
+    given = {"weights": torch.ones(2, 3), "ended": np.ones(2, bool), "parts": [{"seed": 8}, {"seed": 9}], "name": "b"}
+    require_same_form("state", given, OWN)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": torch.zeros(3, 2)}, r"state.weights is torch.float32 of shape (3, 2): expected"),
+        ({"weights": torch.zeros(2, 3).double()}, r"state.weights is torch.float64 of shape (2, 3): expected"),
+        ({"ended": [False, False]}, "state.ended is a list of 2: expected bool of shape (2,)"),
+        ({"parts": [{"seed": 1}]}, "state.parts is a list of 1: expected a list of 2"),
+        ({"parts": [{"seed": 1}, {"seed": "2"}]}, "state.parts[1].seed is str: expected int"),
+        ({"parts": 3}, "state.parts is int: expected a list of 2"),
+        ({"other": 3}, "state.other is int: expected missing"),
+    ],
+)
+def test_a_state_of_another_form_is_refused_by_what_differs(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        require_same_form("state", {**OWN, **change}, OWN)
