@@ -28,7 +28,7 @@ from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 from gan_env.config import CONFIGS, replace
 from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions
-from gan_env.policies.tables import Policy, start_of
+from gan_env.policies.steering import Policy, start_of
 
 SPENT = "spent.txt"
 """In a run folder: the seconds that the job has taken."""

@@ -20,7 +20,7 @@ from agents.meta.hypergradient import Hypergradient
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.errors import require
 from gan_env.files import write_atomically
-from gan_env.policies.tables import Floats, State, Steering
+from gan_env.policies.steering import Floats, State, Steering
 
 KINDS = ("mlp", "lstm")
 VARIES = 0.05

@@ -20,7 +20,7 @@ from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import write_json
 from gan_env.policies.presets import load_policy
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 
 @dataclass(frozen=True)

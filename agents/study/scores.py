@@ -58,13 +58,10 @@ def compare_with(scores: Floats, opponent: Floats, paired: bool = False) -> dict
     `over_instances`, with the instances drawn anew as well, as if others were met; and `by_training`, [S]. `paired`:
     training s is compared with training s, as of what comes of it.
     """
-    once = [x.mean(axis=2, keepdims=True) for x in (scores, opponent)]
-    others = stratified_gain(once[0], once[1], paired)["ci95"]
     rivals = (opponent if paired else opponent.mean(axis=0)).mean(axis=(-2, -1))
     by_training = (rivals - scores.mean(axis=(1, 2))).tolist()
     gain = stratified_gain(scores, opponent, paired) | {"t95": t_interval(scores, opponent, paired)}
-    gain |= {"over_instances": others, "by_training": by_training}
-    return {"gain": gain, "probability": probability_of_improvement(scores, opponent)}
+    return {"gain": gain | {"by_training": by_training}, "probability": probability_of_improvement(scores, opponent)}
 
 
 def updates_needed(parts: list[Episodes], target: Floats, budget: int) -> list[Floats]:

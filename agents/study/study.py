@@ -36,7 +36,7 @@ from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.files import write_atomically, write_json
 from gan_env.policies.presets import PolicyOptions
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 TUNE_SEED, BASE_SEED, TUNINGS_APART = 10_000_000, 20_000_000, 100_000
 """First run of the tunings, of opponents and of bases, and how far tunings are apart."""

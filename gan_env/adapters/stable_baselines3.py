@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.errors import needs, require
-from gan_env.policies.tables import Floats, Policy, State, start_of
+from gan_env.policies.steering import Floats, Policy, State, start_of
 
 with needs("sb3"):
     from stable_baselines3.common.base_class import BaseAlgorithm
