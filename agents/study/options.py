@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents.learning.controllers import check_script
-from agents.learning.training import RunOptions
+from agents.learning.options import RunOptions
 from agents.study.readout import RATES_REPLAY, REPLAY
 from agents.study.worker import env_fields, training_options
 from baselines.search.spaces import SPACES, usual

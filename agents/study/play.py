@@ -1,26 +1,31 @@
 """Plays a study: does all its cells that are not done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
 
-from agents.learning.comparison import evaluate
 from agents.learning.costs import metered
+from agents.learning.run_folder import RunFolder
 from agents.study.options import BASE, BEST, HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_parts, play_part
 from agents.study.readout import controller_of, suffixes
 from agents.study.study import Study
 from baselines.options import load
 from gan_env import GANVectorEnv
-from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.files import write_json
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
+
+MOMENTS = 4
+"""Moments of training at which samples are kept for the picture."""
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,35 @@ def episodes(study: Study, setting: str, entry: Entry) -> Episodes:
         return played
 
     return study.folder.cached_episodes(name, run)
+
+
+def evaluate(
+    name: str,
+    policy: Policy,
+    env: GANVectorEnv,
+    seeds: range,
+    folder: RunFolder,
+    instances: Sequence[int] | None = None,
+) -> Episodes:
+    """Runs a policy on the test instances (see `run_episodes`); keeps samples at four moments of the first batch."""
+    decisions = env.config.num_decisions
+    moments = np.linspace(0, decisions - 1, MOMENTS + 1).round().astype(int)[1:].tolist()
+    batches = -(-len(seeds) // env.num_envs)
+    pictures = []
+    with tqdm(total=batches * decisions, desc=f"test: {name}", unit="decision", leave=False) as bar:
+
+        def watch(batch: int, decision: int) -> None:
+            bar.update()
+            if batch == 0 and decision in moments:
+                shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
+                pictures.extend([shown] * moments.count(decision))  # of few decisions one stands for several moments
+
+        episodes = run_episodes(policy, env, seeds, instances, watch)
+    samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
+    folder.write(f"samples/{name}.npy", lambda path: _save(path, samples))
+    return episodes
+
+
+def _save(path: Path, array: Any) -> None:
+    with path.open("wb") as file:
+        np.save(file, array)

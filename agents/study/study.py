@@ -21,7 +21,6 @@ import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
-from agents.learning.comparison import REPLAY_SEED, TEST_SEED
 from agents.learning.controllers import load_controller
 from agents.learning.run_folder import RunFolder
 from agents.study.jobs import run_job
@@ -34,6 +33,8 @@ from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.evaluation.seeds import REPLAY as REPLAY_SEED
+from gan_env.evaluation.seeds import TEST as TEST_SEED
 from gan_env.files import write_atomically, write_json
 from gan_env.policies.presets import PolicyOptions
 from gan_env.policies.steering import Policy
@@ -229,7 +230,7 @@ class Study:
 
     def load(self, name: str, seed: int, env: GANVectorEnv) -> Policy:
         """A trained controller, ready to act in `env`."""
-        return load_controller(self.options.active[name].script, self.trained(name, seed), env)
+        return load_controller(self.trained(name, seed), env)
 
     def controller_env(self, name: str, *changes: dict[str, Any]) -> dict[str, Any]:
         """The options of an environment that a controller acts in."""

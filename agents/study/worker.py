@@ -16,16 +16,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from agents.learning.controllers import NAME, SCRIPTS
+from agents.learning.controllers import NAME, SCRIPTS, train
 from agents.learning.costs import metered
+from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions
 from baselines.options import load, register_presets
 from baselines.tune import TuneOptions, search
 from gan_env import PRESETS
-from gan_env.config import CONFIGS, to_dict
+from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError
-from gan_env.files import write_atomically, write_json
+from gan_env.files import write_json
 
 _PLAIN = re.compile(r"(?!(null|true|false|nan|inf)$)[a-z_/.][\w/.-]*", re.IGNORECASE)
 """Texts that Hydra's command line takes for what they are without quotes."""
@@ -50,8 +50,14 @@ def training_options(script: str, fields: Sequence[str]) -> RunOptions:
     Raises:
         ConfigError: there is no such field, or a value is out of range.
     """
-    kind: type[RunOptions] = import_module(SCRIPTS[script].module).TrainOptions
-    return load(kind, configuration(f"train_{script}", fields))
+    return _options(script, configuration(f"train_{script}", fields))
+
+
+def _options(script: str, config: DictConfig) -> RunOptions:
+    agent = getattr(import_module(SCRIPTS[script].module), SCRIPTS[script].agent)
+    fields = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(fields, dict)
+    return replace(RunOptions(agent()), {str(key): value for key, value in fields.items()})
 
 
 def configuration(script: str, fields: Sequence[str]) -> DictConfig:
@@ -120,9 +126,5 @@ def _tune(config: DictConfig, folder: str) -> dict[str, Any]:
 
 def _train(script: str, config: DictConfig, folder: Path) -> dict[str, Any]:
     """Trains; gives the GAN updates that it took."""
-    run = RunFolder(folder, NAME)
-    text = OmegaConf.to_yaml(config, resolve=True)
-    write_atomically(run.settings / "config.yml", lambda part: part.write_text(text))
-    module = import_module(SCRIPTS[script.removeprefix("train_")].module)
-    costs: dict[str, Any] = module.train(load(module.TrainOptions, config), run)[-1]
-    return costs
+    script = script.removeprefix("train_")
+    return train(script, _options(script, config), RunFolder(folder, NAME))
