@@ -102,7 +102,11 @@ class GANRun:
         policy = make_policy(options.policy, options.controller, env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
-        config = {"policy": asdict(options.policy), "controller": options.controller, "env": env_options}
+        config: dict[str, Any] = {
+            "policy": asdict(options.policy),
+            "controller": options.controller,
+            "env": env_options,
+        }
         config |= {"instance": vars(self.instance), "seed": options.seed, "rows": options.rows}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]

@@ -123,9 +123,8 @@ def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[
         opponent: of the opponent, [S', I, G].
         paired: whether training s of the one belongs to training s of the other.
     """
-    from scipy.stats import t as student  # only studies need it
-
     means = [opponent.mean(axis=(1, 2)), scores.mean(axis=(1, 2))]
+    value = float(means[0].mean() - means[1].mean())
     several = [x for x in ([means[0] - means[1]] if paired else means) if len(x) > 1]
     errors = [x.var(ddof=1) / len(x) for x in several]
     if not several or not sum(errors):
