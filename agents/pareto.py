@@ -29,7 +29,7 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import TEST
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,8 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         require(math.isfinite(value), key, value, "a finite number")
         return float(value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return replace(hint(), value, f"{key}.")
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", None) if origin is None else str(hint)

@@ -23,7 +23,7 @@ from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 NAME = "controller"
 """Of the environment, in the run folders of a study's trainings."""

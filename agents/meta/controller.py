@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from agents.meta.hypergradient import Hypergradient
 from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically
-from gan_env.policies.tables import Floats, State, Steering
+from gan_env.policies.steering import Floats, State, Steering
 
 KINDS = ("mlp", "lstm")
 VARIES = 0.05
