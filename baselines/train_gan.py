@@ -7,7 +7,7 @@
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
     config.yaml: all options, resolved        decisions.csv: a row a decision
-    generator.safetensors: see gan_env.gan.saved; `python -m baselines.evaluate FOLDER` judges it
+    generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
@@ -102,7 +102,11 @@ class GANRun:
         policy = make_policy(options.policy, options.controller, env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
-        config = {"policy": asdict(options.policy), "controller": options.controller, "env": env_options}
+        config: dict[str, Any] = {
+            "policy": asdict(options.policy),
+            "controller": options.controller,
+            "env": env_options,
+        }
         config |= {"instance": vars(self.instance), "seed": options.seed, "rows": options.rows}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]

@@ -21,7 +21,7 @@ from agents.meta.training import MetaOptions, controller_path, make_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
-from gan_env.config import CONFIGS, PRESETS, replace, to_dict
+from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.policies.steering import Policy
 
@@ -124,10 +124,8 @@ def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]
 
 
 def interface(run: RunFolder) -> dict[str, Any]:
-    """The fields `INTERFACE` of the environment that a controller was trained in."""
-    options = run.config["env"]
-    usual = to_dict(PRESETS[options.get("preset", "points")])
-    return {name: options.get(name, usual[name]) for name in INTERFACE}
+    """The fields `INTERFACE` of the environment that a controller was trained in; None where they are newer."""
+    return {name: run.config["env"].get(name) for name in INTERFACE}
 
 
 def load_controller(folder: Path, env: GANVectorEnv) -> Policy:

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agents.learning.options import RunOptions
 from gan_env import ENV_IDS
-from gan_env.config import replace, to_dict
+from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically, write_json
@@ -78,16 +78,17 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options that the run was begun with, and its `script`."""
+        """The options that the run was begun with, all fields of its environment among them, and its `script`."""
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: RunOptions) -> None:
-        """Writes the options of a run; where there are some already, they must be the same.
+        """Writes all options of a run, each of its environment too; where there are some, they must be the same.
 
         Raises:
             ConfigError: another training was begun here.
         """
-        now = json.loads(json.dumps({"script": script, **to_dict(options)}))
+        env = {"preset": "points", **options.env, **to_dict(env_config(**options.env))}
+        now = json.loads(json.dumps({"script": script, **to_dict(options), "env": env}))
         path = self.settings / "config.yml"
         if path.exists():
             before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
