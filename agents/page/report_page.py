@@ -21,13 +21,13 @@ from agents.page.tables import (
     ordered,
     result_table,
 )
-from agents.page.verdict import verdict
 from agents.study.options import BEST, HELD_OUT
 from agents.study.pictures import curves_figure, knob_figure, sample_figure
-from agents.study.play import entries, gather
+from agents.study.play import entries, gather, sample_files
 from agents.study.readout import SUFFIXES
 from agents.study.records import Gain, Summary
 from agents.study.study import Study
+from agents.study.verdict import verdict
 from gan_env.config import env_config, to_dict
 from gan_env.evaluation.rollout import Episodes
 
@@ -120,8 +120,7 @@ class ReportPage:
 
     def _samples(self) -> Figure:
         """Of each policy the first training or tuning."""
-        folder = self.study.path / "samples" / HELD_OUT
-        files = {entry.name: folder / f"{entry.file}.npy" for entry in reversed(entries(self.study, HELD_OUT))}
+        files = sample_files(self.study, HELD_OUT)
         ranked = [name for name in ordered(self.rows) if name in files and not self.rows[name].ablation]
         played = self.parts[self.learned][0]
         return sample_figure(files, ranked, self.learned, played, self.config, self.study.options.instances)

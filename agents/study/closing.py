@@ -11,11 +11,12 @@ from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
-from agents.study.play import gather, play_study
+from agents.study.play import gather, play_study, sample_files
 from agents.study.readout import suffixes
 from agents.study.records import Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError
@@ -69,7 +70,7 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
         tune_runs=TUNE_RUNS,
         policies=tuple(_fitting(sizes.policies, made)),
         oracle_runs=0,
-        instances=sizes.instances,
+        instances=min(sizes.instances, made.config.instances.test_size),
         gan_seeds=sizes.gan_seeds,
         rows=sizes.rows,
         seed=options.seed,
@@ -91,7 +92,7 @@ def _fitting(names: Sequence[str], env: GANVectorEnv) -> list[str]:
 
 
 def closing_table(summary: Summary) -> str:
-    """The held-out setting as text, best policy first."""
+    """The held-out setting as text, best policy first, and the verdict."""
     rows = summary.settings[HELD_OUT].rows
     lines = [
         f"Final log of the {summary.metric} on held-out instances (lower is better), with 95 % intervals;",
@@ -116,9 +117,8 @@ def closing_table(summary: Summary) -> str:
             f"{name:<22} {row.seeds:>5} {row.runs:>5} {row.iqm.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] {compared:<51} "
             f"{row.crashes:>7} {taken:>12}"
         )
-    if "tuned_rates" in rows:
-        lines.append("tuned_rates knows the learning rates that a run starts with.")
-    return "\n".join(lines)
+    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in rows else []
+    return "\n".join([*lines, "", *verdict(summary), *known])
 
 
 def pictures(study: Study, summary: Summary, learned: str) -> dict[str, Figure]:
@@ -127,10 +127,8 @@ def pictures(study: Study, summary: Summary, learned: str) -> dict[str, Figure]:
     shown = [learned, *(learned + suffix for suffix in suffixes(config.knobs)), *map(opponent_name, TUNED)]
     drawn = {name: parts[name] for name in shown if name in parts}
     ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
-    folder, tuned = study.path / "samples" / HELD_OUT, {learned, *study.tunings}
-    names = (learned, BEST, *study.options.policies)
-    files = {name: folder / (f"{name}-0.npy" if name in tuned else f"{name}.npy") for name in names}
-    ranked = sorted(files, key=lambda name: rows[name].iqm.value)
+    files = sample_files(study, HELD_OUT)
+    ranked = sorted({learned, BEST, *study.options.policies}, key=lambda name: rows[name].iqm.value)
     played = parts[learned][0]
     return {
         "knobs": knob_figure(drawn, learned, config),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from studies import comparison, gain, row, summary
 
-from agents.page.verdict import sentence, verdict
 from agents.study.records import Estimate
+from agents.study.verdict import sentence, verdict
 
 RIVALS = {"best_schedule": comparison(), "tuned_rates": comparison()}
 
