@@ -28,7 +28,7 @@ from agents.study.readout import SUFFIXES
 from agents.study.records import Gain, Summary
 from agents.study.study import Study
 from agents.study.verdict import verdict
-from gan_env.config import env_config, to_dict
+from gan_env.config import env_config
 from gan_env.evaluation.rollout import Episodes
 
 SHOWN_FAILURES = 3
@@ -129,7 +129,7 @@ class ReportPage:
         found: list[Block] = []
         for name, setting in self.study.options.settings.items():
             instances, gan_seeds = self.study.size(name)
-            changes = yaml.safe_dump(to_dict(setting)["env"], default_flow_style=True).strip()
+            changes = yaml.safe_dump(setting.env, default_flow_style=True).strip()
             summary = self.summary.settings[name]
             found += [
                 Heading(f"Transfer without retraining: {name}"),

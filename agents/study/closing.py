@@ -96,7 +96,7 @@ def closing_table(summary: Summary) -> str:
     rows = summary.settings[HELD_OUT].rows
     lines = [
         f"Final log of the {summary.metric} on held-out instances (lower is better), with 95 % intervals;",
-        "gain and P(better) are against the tuned schedule, their intervals with instances drawn anew as well;",
+        "gain and P(better) are against the tuned schedule, with instances drawn anew (as in round brackets below);",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning.",
         "",
         f"{'policy':<22} {'seeds':>5} {'runs':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "

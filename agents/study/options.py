@@ -148,13 +148,13 @@ class StudyOptions:
             require(times >= 0, f"tuned.{kind}", times, "at least 0")
         times = self.tuned.get("schedule", 0)
         require(times > 0, "tuned.schedule", times, "at least 1: it is what all are compared with")
-        there = env_config(**self.env).instances.test_size
-        require(self.instances <= there, "instances", self.instances, f"at most {there}, the environment's test_size")
+        size = env_config(**self.env).instances.test_size
+        require(self.instances <= size, "instances", self.instances, f"at most {size}, the environment's test_size")
         self._check_names()
         self._check_controllers()
 
     def _check_names(self) -> None:
-        """Names of policies and settings: there, and each for one thing."""
+        """Names are known, and each stands for one thing."""
         require(len(set(self.policies)) == len(self.policies), "policies", self.policies, "each name once")
         known = sorted(p.stem for p in (CONFIGS / "policy").glob("*.yaml"))
         for name in self.policies:
@@ -167,14 +167,13 @@ class StudyOptions:
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
         clash = sorted(name for name, count in Counter(["oracle", *players]).items() if count > 1)
-        besides = ", ".join(f"NAME{suffix}" for suffix in SUFFIXES)
-        require(not clash, "controllers", clash, f"names that no other policy has, those of {besides} included")
+        expected = f"names that no other policy has, those of NAME{', NAME'.join(SUFFIXES)} included"
+        require(not clash, "controllers", clash, expected)
 
     def _check_controllers(self) -> None:
         """Controllers refer to others that are there, and play where settings name them."""
-        main = [name for name, c in self.active.items() if c.varies is None]
+        main, everywhere = [name for name, c in self.active.items() if c.varies is None], [HELD_OUT, *self.settings]
         require(bool(main), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
-        everywhere = [HELD_OUT, *self.settings]
         for name, controller in self.active.items():
             original, beside = controller.varies, controller.beside
             require(original in (None, *main), f"controllers.{name}.varies", original, f"null or one of {main}")
@@ -259,13 +258,9 @@ def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder
     """What a study rests on if it continues with these options: what it has had so far, and what is new.
 
     Controllers, settings, policies, seeds and an oracle may be added. What a study has had stays as it was, also where
-    it was taken out and is put back. That includes what files in configs/ say of policies, of those that searches begin
-    with, and of hyperparameters.
+    it was taken out and is put back, and so does what configs/ says of policies and hyperparameters.
 
-    Args:
-        before: what this function gave when the study was last started; empty: it is new.
-        options: those that are given.
-        folder: of the study.
+    `before` is what this function gave when the study in `folder` was last started; empty: it is new.
 
     Raises:
         ConfigError: the study would mix results of different options.
