@@ -34,8 +34,14 @@ def test_a_nested_override_changes_its_option_alone() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"preset='imagenet' is unknown.*fashion_mnist.*points"):
+    with pytest.raises(ConfigError, match=r"preset='imagenet' is out of range.*fashion_mnist.*points"):
         env_config("imagenet")
+
+
+@pytest.mark.parametrize("preset", [["points"], None, 3])
+def test_a_preset_that_is_no_name_is_refused(preset: Any) -> None:
+    with pytest.raises(ConfigError, match=r"preset=.*expected one of"):
+        env_config(preset)
 
 
 def test_an_unknown_key_is_refused_with_a_suggestion() -> None:
@@ -117,7 +123,13 @@ def test_a_range_of_three_numbers_is_refused() -> None:
         ("max_first_change", 1.1),
         ("crash_penalty", 0.0),
         ("crash_penalty", float("nan")),
+        ("crash_penalty", 21.0),
+        ("data_root", __file__),
         ("reward", {}),
+        ("reward", {"log_improvement": 0.0, "collapse": 0.0}),
+        ("reward", {"collapse": float("nan")}),
+        ("reward", {"collapse": float("-inf")}),
+        ("reward", {"collapse": 2e6}),
         ("action_mode", "relative"),
         ("split", "validation"),
     ],
@@ -133,6 +145,7 @@ def test_a_value_out_of_range_is_refused_with_key_and_value(key: str, value: Any
     [
         ("num_samples", [1, 10]),
         ("num_samples", [10, 9]),
+        ("num_samples", [10, 10**30]),
         ("lr_g", [0.0, 1e-3]),
         ("lr_g", [1e-2, 1e-3]),
         ("lr_d", [1e-3, 1.5]),

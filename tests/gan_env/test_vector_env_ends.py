@@ -116,6 +116,20 @@ def test_no_run_is_paid_for_a_crash(term: str, weight: float) -> None:
     assert (reward <= -3.0).all()
 
 
+def test_a_crash_costs_more_than_holding_a_collapsed_generator_to_the_end() -> None:
+    """The old rule: -4 for the crash, -165.8 for the run that was merely bad in every decision."""
+    env = make(2, autoreset_mode=AutoresetMode.DISABLED, reward={"collapse": 1.0}, num_decisions=12)
+    env.reset(seed=0)
+    env.population.state.g[0] = torch.nan
+    total = np.zeros(2)
+    for _ in range(12):
+        for network in (env.population.state.g[1], env.population.state.ema[1]):
+            network.zero_()
+        _, reward, *_ = env.step(still(env))
+        total += reward
+    assert total[0] < total[1] < -20
+
+
 def test_a_metric_that_rises_by_the_penalty_is_a_crash() -> None:
     """Else a run that goes wrong slowly could lose more than one that crashes."""
     env = make(crash_penalty=1e-6)
