@@ -1,6 +1,6 @@
 """Trains a classifier whose features judge images, and writes the weights that the package ships, or others.
 
-Run: python -m baselines.fit_features {fashion_mnist|photo_tiles} [DATA_ROOT] [--out FILE]
+Run: python baselines/fit_features.py {fashion_mnist|photo_tiles} [DATA_ROOT] [--out FILE]
 It takes at most some three minutes on two cores and prints the test accuracy.
 """
 

@@ -1,4 +1,4 @@
-"""Judging saved generators by the metrics that papers report: `python -m baselines.evaluate` is its command line."""
+"""Judging saved generators by the metrics that papers report: `python baselines/evaluate.py` is its command line."""
 
 import json
 import sys
@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gan_env.config import find_device
 from gan_env.data.bank import load_dataset
@@ -236,7 +235,7 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
     reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
-        tqdm.write(
+        print(
             f"warning: FID of {options.samples} samples against {reference.described()}: fewer than "
             f"{FID_DIMENSION} make its covariance singular; use more (--samples, --reference train), or compare it "
             "only with FIDs of as many",

@@ -27,7 +27,7 @@ from gan_env.workers import Workers
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 """Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
 JUDGED_TOGETHER = 24
-"""Rows that one core of a CPU judges at a time, at most."""
+"""Rows that one core of a CPU judges at a time, at most: their samples are in memory together."""
 
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
@@ -168,19 +168,19 @@ class Population:
         return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
 
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
-        """What a judge says of each row's averaged generator; its samples are made and forgotten block by block.
+        """Judges samples of every row's averaged generator, which are made and forgotten block by block.
 
         Args:
-            judge: samples [n, count, *shape], data set [n] -> a record of n rows.
+            judge: given samples [n, count, *shape] and the indices [n] of the rows' data sets.
             count: samples a row, from its fixed latents.
         """
 
         def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
             return judge(self.generator(weights, latents), dataset)
 
-        rows = [self.state.ema, self.latents(count), self.settings.dataset]
         share = math.ceil(self.num_rows / self._workers.threads)
         block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_rows
+        rows = [self.state.ema, self.latents(count), self.settings.dataset]
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
     def latents(self, count: int) -> Tensor:

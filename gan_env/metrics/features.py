@@ -1,7 +1,7 @@
 """Feature extractors for images: small classifiers whose weights the package ships.
 
 Distances in these features are *not* Inception FID; `ClassifierFeatures.name` goes wherever such a number stands.
-The weights are made by `python -m baselines.fit_features`, which prints the test accuracy.
+The weights are made by `python baselines/fit_features.py`, which prints the test accuracy.
 """
 
 from collections.abc import Callable
@@ -93,7 +93,7 @@ class ClassifierFeatures:
         self.name = f"{self.kind.task}, {FEATURES} features"
         weights = weights or self.kind.weights
         if not weights.is_file():
-            command = f"python -m baselines.fit_features {self.kind.dataset}"
+            command = f"python baselines/fit_features.py {self.kind.dataset}"
             raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
         self.network.load_state_dict(load_file(weights))

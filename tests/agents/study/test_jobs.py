@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents import jobs
+from agents.study import jobs
 from agents.study.jobs import run_job
 from gan_env import ConfigError
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from agents import study_options
 from agents.learning.training import RunOptions
+from agents.study import options as study_options
 from agents.study.options import StudyOptions, go_on
 from baselines.options import load, register_presets
 from gan_env import ConfigError

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents import study_oracle
 from agents.learning.run_folder import RunFolder
+from agents.study import oracle as study_oracle
 from agents.study.options import HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_pool, play_oracle, play_part
 from agents.study.study import Study
@@ -75,7 +75,7 @@ def test_an_oracle_s_parts_are_put_together_in_the_order_of_the_runs(
 
     def played(env: Any, candidates: Any, jobs: list[Job]) -> Episodes:
         columns = np.array(jobs, np.float32)  # policy, GAN seed, instance
-        return Episodes(columns, columns[:, None], columns, columns[:, 0] > 5, {"loss_d": columns}, len(jobs))
+        return Episodes(columns, columns, columns[:, None], columns, columns[:, 0] > 5, {"loss_d": columns}, len(jobs))
 
     monkeypatch.setattr(Study, "env", lambda self, options: None)
     monkeypatch.setattr(study_oracle, "oracle_pool", lambda study: [])
