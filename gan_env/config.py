@@ -6,6 +6,7 @@ is allowed.
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ class GANEnv(gym.Env[Array, Array]):
     | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of one kind, beside `augment` |
     | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of what these do: shift, colour, hole, angle |
     | `pseudo` | 0 to 1 | linear | 0 | probability with which D is shown a fake as if it were real (APA) |
-    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake inputs |
+    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake |
     | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake |
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
