@@ -168,7 +168,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
         """
         if self._ended.all():
-            raise ConfigError(f"step: none of the {self.num_envs} rows has a run that goes on: call reset first")
+            raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between each row's samples and held-out points."""
+"""Sliced Wasserstein distance between each row's samples and fixed points."""
 
 import math
 

@@ -29,7 +29,7 @@ def test_autoreset_happens_in_the_same_step() -> None:
 
 
 def test_rows_go_on_alone_after_an_autoreset() -> None:
-    """A row that crashes early starts its next run while the others go on with theirs."""
+    """A row that crashes early starts its next run while the others continue theirs."""
     env = make()
     env.reset(seed=0)
     env.population.state.g[1] = torch.nan
@@ -56,7 +56,7 @@ def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
 
 
 def test_infos_are_those_of_gymnasiums_own_vector_environment() -> None:
-    """While all go on, where one row ends alone, where the others do, and where all end together."""
+    """While all continue, where one row ends alone, where the others do, and where all end together."""
     ours = make(3)
     theirs = SyncVectorEnv([lambda: GANEnv(**SMALL)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
     assert_same_infos(ours.reset(seed=0)[1], theirs.reset(seed=0)[1])
@@ -156,7 +156,7 @@ def test_a_crash_costs_more_than_any_other_run() -> None:
 
 def test_a_step_before_the_first_reset_is_refused() -> None:
     env = make(2)
-    with pytest.raises(ConfigError, match="step: none of the 2 rows has a run that goes on: call reset first"):
+    with pytest.raises(ConfigError, match="step: none of the 2 rows has a run: call reset first"):
         env.step(still(env))
     assert env.gan_updates == 0
 
