@@ -91,7 +91,7 @@ class Population:
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
-        self._programs = Programs(self.device, compiled)
+        self._programs = Programs(compiled)
         self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:

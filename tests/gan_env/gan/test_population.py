@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError
 from gan_env.gan import population as module
+from gan_env.gan.fast import compiler
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
@@ -181,7 +182,7 @@ def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler")
 
-    monkeypatch.setattr(torch._inductor, "standalone_compile", no_compiler)
+    monkeypatch.setattr(compiler, "compile_alone", no_compiler)
     made, eager = population([3], compiled=True), population([3])
     with pytest.warns(UserWarning, match="no C\\+\\+ compiler.*uncompiled") as caught:
         made.update(knobs(1), 3)
