@@ -21,7 +21,7 @@ from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
 from gan_env.records import Quality, RowSettings
-from gan_env.seeding import fold_in, normal, uniform
+from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
@@ -184,12 +184,12 @@ class Population:
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
     def latents(self, count: int) -> Tensor:
-        """Each row's fixed latents, standard normal, [N, count, latent_dim]; fewer are the first of more.
+        """Each row's fixed latents, [N, count, latent_dim], so that the metric's noise is small: see `even_normal`.
 
-        They are kept until a row is reset.
+        Fewer are the first of more. They are kept until a row is reset.
         """
         if self._latents.shape[1] != count:
-            self._latents = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
+            self._latents = even_normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
         return self._latents
 
     @torch.no_grad()

@@ -31,9 +31,7 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
     """
     _use_autograd()
     example = [tensor.clone() for tensor in inputs]
-    graph = make_fx(lambda *tensors: function(*tensors))(*example)
-    for node in graph.graph.nodes:
-        node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
+    graph = trace(function, example)
     try:
         program: Program = compile_alone(graph, example)
     except (ImportError, AttributeError, TypeError) as changed:
@@ -41,6 +39,14 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
         program = torch.compile(graph, dynamic=False)
     program(*example)
     return program
+
+
+def trace(function: Program, example: Sequence[Tensor]) -> GraphModule:
+    """The operations of `function` and of its gradients, one after the other."""
+    graph = make_fx(lambda *tensors: function(*tensors))(*example)
+    for node in graph.graph.nodes:
+        node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
+    return graph
 
 
 def compile_alone(graph: GraphModule, example: Sequence[Tensor]) -> Program:

@@ -3,11 +3,9 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_env.gan.fast import compiler
-from gan_env.gan.fast.compiler import compile_alone, compile_program, load_inductor
+from gan_env.gan.fast.compiler import compile_alone, compile_program, load_inductor, trace
 
 
 @torch.enable_grad()
@@ -24,15 +22,17 @@ def double(total: Tensor, x: Tensor) -> None:
 INPUTS = [torch.ones(3), torch.arange(3.0)]
 
 
-def traced() -> GraphModule:
-    return make_fx(double)(*INPUTS)
+def run_alone() -> None:
+    total = torch.ones(3)
+    compile_alone(trace(double, INPUTS), INPUTS)(total, INPUTS[1])
+    assert total.tolist() == [1, 3, 5]
 
 
 @pytest.mark.parametrize(
     ("interface", "use"),
     [
-        ("torch.fx.experimental.proxy_tensor.make_fx", traced),
-        ("torch._inductor.standalone_compile", lambda: compile_alone(traced(), INPUTS)(*(x.clone() for x in INPUTS))),
+        ("torch.fx.experimental.proxy_tensor.make_fx", lambda: trace(double, INPUTS)),
+        ("torch._inductor.standalone_compile", run_alone),
         ("torch._inductor.codecache.CacheBase.get_system", load_inductor),
     ],
 )
