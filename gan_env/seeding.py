@@ -90,7 +90,8 @@ def even_normal(key: Tensor, count: int, dims: int) -> Tensor:
     """
     shift = _shift_right(random_bits(key, dims), 64 - _DIGITS)[..., None, :]  # [*K, 1, dims]
     cells = _sobol(count, dims, key.device) ^ shift
-    return torch.special.ndtri((cells.float() + 0.5) * 2.0**-_DIGITS)
+    points: Tensor = torch.special.ndtri((cells.float() + 0.5) * 2.0**-_DIGITS)
+    return points
 
 
 _DIGITS = 23  # so that the middles of the cells in (0, 1) are exact as float32
@@ -100,4 +101,5 @@ _DIGITS = 23  # so that the middles of the cells in (0, 1) are exact as float32
 def _sobol(count: int, dims: int, device: torch.device) -> Tensor:
     """The first points of a sequence, as whole numbers below 2**_DIGITS: int64, [count, dims]."""
     points = torch.quasirandom.SobolEngine(dims, scramble=True, seed=0).draw(count, dtype=torch.float64)
-    return (points * 2**_DIGITS).long().to(device)
+    cells: Tensor = (points * 2**_DIGITS).long().to(device)
+    return cells

@@ -214,16 +214,17 @@ class Population:
         return {name: tensor.clone() for name, tensor in self._kept().items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Goes on from what `get_state` gave.
+        """Continues from what `get_state` gave.
 
         Raises:
-            ConfigError: tensors are missing or of another shape, as with other options or another version; nothing is
-                changed then.
+            ConfigError: a tensor is missing or is of another type or shape, as with other options or another version;
+                nothing is changed then.
         """
-        shapes = {name: tensor.shape for name, tensor in state.items()}
         for name, tensor in self._kept().items():
-            fits = f"shape {tuple(tensor.shape)}, as the same options and version make it: else start the run anew"
-            require(shapes.get(name) == tensor.shape, f"state[{name!r}]", shapes.get(name), fits)
+            found = (given.dtype, tuple(given.shape)) if isinstance(given := state.get(name), Tensor) else given
+            wanted = tensor.dtype, tuple(tensor.shape)
+            remedy = "as the same options and version make it: else start the run anew"
+            require(found == wanted, f"state[{name!r}]", found, f"{wanted}, {remedy}")
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(
