@@ -1,28 +1,32 @@
 """Headroom of an instance set: how much better is the best schedule of each kind of run than the best single one?
 
-    python baselines/headroom.py [env=points] [runs=4] [instances=96]
+    python baselines/headroom.py [env=points] [schedules=200] [instances=48] [runs=4]
 
-Feedback can only pay where no single schedule is near best everywhere. Every candidate of a grid of constants, falls
-and rises plays the same `instances` training instances, `runs` times with different GAN seeds. The schedules are chosen
-on one half of the runs and scored on the other half, so luck is no headroom.
+Feedback can only pay where no single schedule is near best everywhere. Random schedules of every controlled knob play
+the same training instances, `runs` times with different GAN seeds. The best schedules are chosen on one half of the
+runs and scored on the other half, so that luck is no headroom.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import optuna
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 from baselines.options import load, register_presets, script
-from baselines.search.grid import candidates, describe
+from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
 from gan_env.errors import require
-from gan_env.evaluation.intervals import bootstrap_interval
+from gan_env.evaluation.intervals import bootstrap_interval, mean
+from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.seeds import HEADROOM
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.tables import schedule_policy
+from gan_env.policies import PolicyOptions
+from gan_env.policies.tables import Anneal
 
 Floats = NDArray[np.float64]
 
@@ -33,41 +37,53 @@ class HeadroomOptions:
 
     Attributes:
         env: preset and fields of `EnvConfig`.
+        schedules: random schedules that are tried.
         instances: training instances that are measured.
-        runs: runs of each candidate on each instance, an even number.
+        runs: runs of each schedule on each instance, an even number.
         rows: GANs that run side by side.
-        thin: every how many-th candidate of the grid is taken.
-        seed: seed of the first run.
+        seed: seed of the first run, and of the schedules.
     """
 
     env: dict[str, Any] = field(default_factory=dict)
-    instances: int = 96
+    schedules: int = 200
+    instances: int = 48
     runs: int = 4
     rows: int = 96
-    thin: int = 6
-    seed: int = 5_000_000
+    seed: int = HEADROOM
 
     def __post_init__(self) -> None:
+        require(self.schedules >= 2, "schedules", self.schedules, "at least 2")
         require(self.instances >= 2, "instances", self.instances, "at least 2")
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
-        require(self.thin >= 1, "thin", self.thin, "at least 1")
+        require(self.rows >= 1, "rows", self.rows, "at least 1")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
-def measure(env: GANVectorEnv, options: HeadroomOptions) -> tuple[list[str], Floats]:
-    """Final log metric of every candidate: names [C], finals [C, instances, runs].
+def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOptions]:
+    """Schedules drawn from the space that opponents are tuned in."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**31))
+    return [SPACES["schedule"](study.ask(), env) for _ in range(count)]
+
+
+def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: HeadroomOptions) -> Episodes:
+    """Plays every schedule on every instance: episodes in the order [schedules, instances, runs].
 
     Raises:
         ConfigError: there are fewer instances.
     """
     there = len(env.instances)
     require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's train_size")
-    schedules = candidates(env.config.knobs)[:: options.thin]
-    policies = [schedule_policy(env, schedule) for schedule in schedules]
+    policies = [schedule.make(env) for schedule in schedules]
     shape = (len(policies), options.instances, options.runs)
     jobs = [(c, options.seed + i * options.runs + r, i) for c, i, r in np.ndindex(*shape)]
     with tqdm(total=len(jobs), unit="run") as bar:
-        played = run_jobs(env, policies, jobs, lambda done, _: bar.update(done - bar.n))
-    return [describe(s) for s in schedules], played.final.astype(np.float64).reshape(shape)
+        return run_jobs(env, policies, jobs, lambda done, _: bar.update(done - bar.n))
+
+
+def describe(schedule: PolicyOptions) -> str:
+    """A schedule in one line."""
+    return ", ".join(f"{name} {Anneal(**fields)}" for name, fields in schedule.knobs.items())
 
 
 def groups(instances: list[Instance]) -> dict[str, NDArray[np.int64]]:
@@ -82,25 +98,24 @@ def groups(instances: list[Instance]) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def headroom(finals: Floats, labels: NDArray[np.int64]) -> Floats:
-    """Gain of a schedule a kind over the best single one, [instances]; chosen on half of the runs, scored on the rest.
+def headroom(choosing: Floats, reported: Floats, labels: NDArray[np.int64]) -> Floats:
+    """Gain of a schedule for each kind over the best single one, [instances]; chosen and scored on different runs.
 
     Args:
-        finals: [C, instances, runs].
+        choosing: final log metric of each run, by which schedules are chosen, [C, instances, runs].
+        reported: final score of each run, [C, instances, runs].
         labels: kind of each instance.
     """
-    halves = np.split(finals, 2, axis=2)
+    halves = [[half.mean(axis=2) for half in np.split(x, 2, axis=2)] for x in (choosing, reported)]  # [C, instances]
     gains = []
-    for chosen_on, scored_on in (halves, halves[::-1]):
-        choose, score = chosen_on.mean(axis=2), scored_on.mean(axis=2)  # [C, instances]
+    for choose, score in zip(halves[0], halves[1][::-1], strict=True):
         single = score[choose.mean(axis=1).argmin()]
         adapted = np.empty_like(single)
         for label in np.unique(labels):
             members = labels == label
             adapted[members] = score[choose[:, members].mean(axis=1).argmin()][members]
         gains.append(single - adapted)
-    mean: Floats = np.mean(gains, axis=0)
-    return mean
+    return np.asarray(np.mean(gains, axis=0))
 
 
 @script("headroom")
@@ -108,16 +123,19 @@ def main(config: DictConfig) -> None:
     """Entry point."""
     options = load(HeadroomOptions, config)
     env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
-    names, finals = measure(env, options)
-    order = finals.mean(axis=(1, 2)).argsort()
-    print(f"\n{len(names)} schedules, {options.instances} instances, {options.runs} runs each; mean final log metric")
-    for index in order[:5]:
-        print(f"  {finals[index].mean():7.3f}  {names[index]}")
-    print(f"standard deviation between runs of one schedule on one instance: {finals.std(axis=2, ddof=1).mean():.3f}")
+    schedules = random_schedules(env, options.schedules, options.seed)
+    played = measure(env, schedules, options)
+    shape = (len(schedules), options.instances, options.runs)
+    choosing, reported = (x.astype(np.float64).reshape(shape) for x in (played.validation, played.final))
+    print(f"\n{shape[0]} random schedules, {shape[1]} instances, {shape[2]} runs each; mean final score (log)")
+    for index in choosing.mean(axis=(1, 2)).argsort()[:5]:
+        print(f"  {reported[index].mean():7.3f}  {describe(schedules[index])}")
+    spread = reported.std(axis=2, ddof=1).mean()
+    print(f"standard deviation between runs of one schedule on one instance: {spread:.3f}")
     print("headroom: gain over the best single schedule, chosen and scored on different runs")
     for name, labels in groups(env.instances.instances[: options.instances]).items():
-        gain = headroom(finals, labels)
-        low, high = bootstrap_interval(gain, lambda x: np.asarray(x.mean(axis=-1)))
+        gain = headroom(choosing, reported, labels)
+        low, high = bootstrap_interval(gain, mean)
         print(f"  schedule chosen by {name:<42} {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
 
 

@@ -1,6 +1,9 @@
 """Options of the command lines: Hydra composes them from configs/, dataclasses check them."""
 
+import sys
 from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
 import hydra
@@ -9,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_env.config import CONFIGS, PRESETS, replace, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, errors_in_one_line
+from gan_env.errors import ConfigError, errors_in_one_line, require
 
 T = TypeVar("T")
 
@@ -17,21 +20,60 @@ T = TypeVar("T")
 def script(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
     """Makes the entry point of a script, whose options are those of configs/NAME.yaml, from what it does with them.
 
-    What it refuses is told in one line, inside of Hydra, which would print the whole way to it.
+    What it refuses is printed in one line, inside of Hydra, which would print a traceback.
     """
 
     def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
-        started: Callable[[], None] = hydra.main(str(CONFIGS), name, version_base=None)(errors_in_one_line()(main))
-        return started
+        started = hydra.main(str(CONFIGS), name, version_base=None)(errors_in_one_line()(main))
+
+        def run() -> None:
+            with errors_in_one_line():
+                sys.argv[1:] = checked_choices(sys.argv[1:])
+            started()
+
+        return run
 
     return decorate
 
 
+def checked_choices(arguments: list[str]) -> list[str]:
+    """A command line whose choices GROUP=NAME are all there; `policy=FOLDER` becomes `controller=FOLDER`.
+
+    Hydra would refuse a choice by a page of text, and its groups hold files alone.
+
+    Raises:
+        ConfigError: a group has no such file, and a policy is no folder either.
+    """
+    words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
+    places = [CONFIGS, *(Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd"))]
+    return [_checked_choice(text, places) for text in arguments]
+
+
+def _checked_choice(text: str, places: list[Path]) -> str:
+    key, _, name = text.partition("=")
+    folders = [place / key.lstrip("+") for place in places]
+    simple = name and name != "null" and not set(name) & set(",[]{}$")  # what is left is for Hydra to read
+    if text.startswith("-") or not key.lstrip("+") or not simple or not any(map(Path.is_dir, folders)):
+        return text
+    if any((folder / f"{name.removesuffix('.yaml')}.yaml").is_file() for folder in folders):
+        return text
+    if key == "policy" and Path(name).is_dir():
+        quoted = name.replace("'", "\\'")
+        return f"controller='{quoted}'"
+    known = sorted(p.relative_to(f).with_suffix("").as_posix() for f in folders for p in f.rglob("*.yaml"))
+    expected = f"one of {', '.join(known)}" + (", or the folder of a training" if key == "policy" else "")
+    require(False, key, name, expected)
+    return text
+
+
 def register_presets() -> None:
-    """Offers the environment's presets, with every field, to the YAML files in configs/env/, and `${kind:ENV}`."""
+    """Offers the environment's presets with every field to configs/env/, and what `${kind:...}` and the like mean."""
     for name, preset in PRESETS.items():
         ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
     OmegaConf.register_new_resolver("kind", data_kind, replace=True)
+    OmegaConf.register_new_resolver(
+        "player", lambda policy, folder: Path(folder).name if folder else policy, replace=True
+    )
 
 
 def data_kind(env: str) -> str:

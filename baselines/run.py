@@ -1,28 +1,33 @@
-"""Runs one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64 seed=1000`.
+"""Runs one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64`.
 
+A policy is a file of configs/policy/, or the folder of a training: `policy=logs/ppo/gan_env-Points-v0_1`.
 On training instances with `env.split=train`.
 Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) and a JSON summary (`summary.json`).
 """
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 from baselines.options import load, register_presets, script
+from baselines.trained import make_policy, trained_env
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.errors import require
+from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
-from gan_env.evaluation.rollout import Episodes, run_episodes
-from gan_env.policies.presets import PolicyOptions
+from gan_env.evaluation.seeds import EXAMPLES
+from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.policies import PolicyOptions
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class RunOptions:
 
     Attributes:
         policy: the policy.
+        controller: folder of a training, whose controller plays in the place of the policy.
         env: preset and fields of `EnvConfig`; the split is "test" unless it is given.
         episodes: how many.
         seed: seed of the first episode.
@@ -39,9 +45,10 @@ class RunOptions:
     """
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
+    controller: str | None = None
     env: dict[str, Any] = field(default_factory=dict)
     episodes: int = 64
-    seed: int = 1000
+    seed: int = EXAMPLES
     rows: int = 64
     folder: str = "logs/run"
 
@@ -53,28 +60,28 @@ class RunOptions:
 
 def run(options: RunOptions) -> Episodes:
     """Runs the episodes and writes the files."""
+    folder = Path(options.folder)
+    require_writable(folder, "folder")
     rows = min(options.rows, options.episodes)
     env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
-    policy = options.policy.make(env, options.seed)
+    policy = make_policy(options.policy, options.controller, env, options.seed)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
         seeds = range(options.seed, options.seed + options.episodes)
         episodes = run_episodes(policy, env, seeds, on_decision=lambda *_: bar.update())
-    folder = Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
     instances = [e % len(env.instances) for e in range(options.episodes)]
-    write_decisions(folder / "decisions.csv", episodes, seeds, instances)
+    write_atomically(folder / "decisions.csv", lambda part: write_decisions(part, episodes, seeds, instances))
     summary = {
         "metric": env.judge.metric_name,
         **summarize(episodes.final),
         "mean": float(episodes.final.mean()),
         "crashes": int(episodes.crashed.sum()),
         "gan_updates": episodes.gan_updates,
-        "policy": asdict(options.policy),
+        "policy": asdict(options.policy) if options.controller is None else options.controller,
         "env": {"preset": options.env.get("preset", "points"), **to_dict(env.config)},
         "seed": options.seed,
     }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write_json(folder / "summary.json", summary)
     print_curve(episodes, env)
     low, high = summary["ci95"]
     print(
@@ -112,7 +119,8 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
 @script("run")
 def main(config: DictConfig) -> None:
     """Entry point."""
-    run(load(RunOptions, config))
+    options = load(RunOptions, config)
+    run(changed(options, env=trained_env(options.env, options.controller, HydraConfig.get().overrides.task)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Trains one GAN with its whole budget under any policy.
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
-    python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0    # goes on after a kill, with its options
+    python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v0_1 env=points    # a trained controller: its folder
+    python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0            # continues a killed run
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
@@ -9,7 +10,7 @@ The run folder, by default logs/gan/<env>/<policy>-<seed>:
     generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
-    curves.png, summary.json: how it went     checkpoint.pt: what a killed run goes on from
+    curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,7 @@ from tqdm import tqdm
 
 from baselines.options import load, register_presets, script
 from baselines.run import write_decisions
+from baselines.trained import make_policy, trained_env
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace, to_dict
 from gan_env.data.dataset import decode
@@ -39,10 +41,10 @@ from gan_env.errors import require
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
-from gan_env.files import load_checkpoint, save_checkpoint, write_atomically, write_json
+from gan_env.files import load_checkpoint, require_writable, save_checkpoint, write_atomically, write_json
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
-from gan_env.policies.presets import PolicyOptions
-from gan_env.resume import MAY_DIFFER, differences
+from gan_env.policies import PolicyOptions
+from gan_env.resume import require_same
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
@@ -54,15 +56,17 @@ class TrainGANOptions:
 
     Attributes:
         policy: the policy.
+        controller: folder of a training, whose controller plays in the place of the policy.
         env: preset and fields of `EnvConfig`.
         instance: fields of `Instance` that are pinned; the others, or those that are None, are `typical_instance`'s.
         seed: seed of the first GAN; row i has seed + i.
         rows: GANs of the same instance that run side by side.
         logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.
-        folder: a folder to write to, or to go on from if a run is in it; see `own_options`.
+        folder: a folder to write to, or to continue the run in it; see `own_options`.
     """
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
+    controller: str | None = None
     env: dict[str, Any] = field(default_factory=dict)
     instance: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -90,15 +94,21 @@ class GANRun:
     """
 
     def __init__(self, options: TrainGANOptions) -> None:
+        require_writable(Path(options.folder or options.logs), "folder" if options.folder else "logs")
         self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
         given = {name: value for name, value in options.instance.items() if value is not None}
         self.instance = env.instances.pin(typical_instance(env) | given)
         self.seeds = range(options.seed, options.seed + options.rows)
-        policy = options.policy.make(env, options.seed)
+        policy = make_policy(options.policy, options.controller, env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
-        config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
-        self.folder = open_folder(options, config | {"seed": options.seed, "rows": options.rows})
+        config: dict[str, Any] = {
+            "policy": asdict(options.policy),
+            "controller": options.controller,
+            "env": env_options,
+        }
+        config |= {"instance": vars(self.instance), "seed": options.seed, "rows": options.rows}
+        self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
         self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
         self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))
@@ -255,11 +265,8 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     folder = Path(options.folder) if options.folder else next(path for path in numbered if not path.exists())
     text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
     if path.exists():
-        fields = differences(read_config(path), yaml.safe_load(text))
-        other = [field for name, field in fields.items() if name not in MAY_DIFFER]
-        there = f"this holds a run with other options ({'; '.join(other[:3])})"
-        expected = f"another one: {there}; to go on with that run, give folder= and no other option"
-        require(not other, "folder", options.folder, expected)
+        mend = "Give another folder; or, to continue that run, folder= and no other option"
+        require_same(f"the run in {folder}", read_config(path), yaml.safe_load(text), mend)
     write_atomically(path, lambda part: part.write_text(text))
     return folder
 
@@ -267,7 +274,10 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 @script("train_gan")
 def main(config: DictConfig) -> None:
     """Entry point."""
-    run = GANRun(own_options(load(TrainGANOptions, config), HydraConfig.get().overrides.task))
+    given = HydraConfig.get().overrides.task
+    options = load(TrainGANOptions, config)
+    options = changed(options, env=trained_env(options.env, options.controller, given))
+    run = GANRun(own_options(options, given))
     print(f"run folder: {run.folder}")
     print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 

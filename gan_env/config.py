@@ -262,8 +262,11 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
         return tuple(_convert(v, kind, f"{key}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds, strict=True)))
     if origin is dict and isinstance(value, Mapping):
         return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        require(math.isfinite(value), key, value, "a finite number")
         return float(value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return replace(hint(), value, f"{key}.")
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", None) if origin is None else str(hint)

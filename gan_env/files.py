@@ -56,6 +56,22 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
     return path
 
 
+def require_writable(folder: Path, key: str) -> None:
+    """Refuses a folder that files can't be written to, before any work; makes nothing.
+
+    Args:
+        folder: it needn't be there yet.
+        key: the option that names it.
+
+    Raises:
+        ConfigError: a file is in its place, or it or the folder that it would be made in can't be written to.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        why = "may not be written to" if there.is_dir() else "is a file"
+        raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder")
+
+
 def remove_left_parts(folder: Path, names: str) -> None:
     """Removes the parts of files that processes left when they were killed: those not written to for a day.
 

@@ -68,6 +68,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
         )
         quality = Quality(
             log_metric=column("log_metric", [-1.5, -2.0, 0.5]),
+            score=column("score", [-1.4, -2.1, 0.4]),
             collapse=column("collapse", [-0.2, 0.1, -3.0]),
             extras={},
         )
@@ -79,6 +80,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             previous=column("previous", [-1.0, -2.5, 0.5]),
             best=column("best", [-1.2, -2.5, 0.4]),
             first=column("first", [0.0, -0.5, 0.6]),
+            limit=column("limit", [4.0, 3.5, 4.6]),
             settings=make_settings(
                 num_samples=[30, 1000, 60_000],
                 batch_size=[16, 32, 64],
@@ -87,7 +89,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
                 lr_d=[1e-3, 1e-2, 1e-4],
                 beta_1=[0.9, 0.5, 0.0],
             ),
-            last=column("last", [False, False, True]),
+            left=column("left", [3, 2, 0]),
         )
         assert not given, f"no such columns: {sorted(given)}"
         return moment

@@ -1,6 +1,6 @@
 """The oracle: for each instance by itself, the best of many schedules, chosen by a few runs of each of them there.
 
-It knows which instance it is on, which no schedule for unknown instances does. Better schedules may be there than its
+It knows which instance it is on, which no schedule for unknown instances does. There may be better schedules than its
 candidates, few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
 """
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 KEPT, AGAIN = 4, 4
 """One candidate in `KEPT` goes to the second round, which has `AGAIN` times as many runs."""
@@ -48,7 +48,7 @@ def best_of_each(
             for candidate in left
             for run in range(repeats)
         ]
-        means = run_jobs(env, candidates, jobs, report).final.reshape(*alive.shape, repeats).mean(axis=2)
+        means = run_jobs(env, candidates, jobs, report).validation.reshape(*alive.shape, repeats).mean(axis=2)
         alive = np.take_along_axis(alive, np.argsort(means, axis=1, kind="stable")[:, :keep], axis=1)
         seed += ROUNDS_APART
     best: NDArray[np.int64] = alive[:, 0]

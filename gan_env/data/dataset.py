@@ -23,12 +23,22 @@ class Dataset:
         train, held_out: [P, *shape], float32 (points) or uint8 (images, read as value / 127.5 - 1).
         centers: the modes, [M, 2] (M = 0 where modes are not known).
         std: standard deviation of each mode; 0 where modes are not known.
+        validation, scored: the two halves of `held_out`, at even and at odd places, since some sets are in the order of
+            their classes. Policies see the first one's judgement and choices rest on it; the other one's is reported.
     """
 
     train: Tensor
     held_out: Tensor
     centers: Tensor
     std: float = 0.0
+
+    @property
+    def validation(self) -> Tensor:  # noqa: D102
+        return self.held_out[::2]
+
+    @property
+    def scored(self) -> Tensor:  # noqa: D102
+        return self.held_out[1::2]
 
 
 def decode(samples: Tensor) -> Tensor:

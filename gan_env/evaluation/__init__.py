@@ -1,0 +1,6 @@
+"""Fair comparison: `run_episodes(policy, env, seeds)` plays any policy on the same instances and GAN seeds."""
+
+from gan_env.evaluation.intervals import probability_of_improvement, stratified_gain, summarize
+from gan_env.evaluation.rollout import Episodes, run_episodes
+
+__all__ = ["Episodes", "probability_of_improvement", "run_episodes", "stratified_gain", "summarize"]

@@ -1,4 +1,4 @@
-"""How results are summed up: interquartile mean, bootstrap intervals, paired differences.
+"""How results are summed up: interquartile mean, bootstrap intervals, gain and probability of improvement.
 
 After Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice" (arXiv:2108.13264).
 """
@@ -39,7 +39,12 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of `statistic` (which works along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(statistic(values[picks]), [(1 - level) / 2, (1 + level) / 2])
+    return _interval(statistic(values[picks]), level)
+
+
+def _interval(samples: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Where the middle of the samples [B] is."""
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -48,30 +53,13 @@ def summarize(values: Floats) -> dict[str, Any]:
     return {"n": len(values), "iqm": float(iqm(values)), "ci95": bootstrap_interval(values, iqm)}
 
 
-def paired_gain(values: Floats, opponent: Floats) -> dict[str, Any]:
-    """How much lower (better) `values` are than `opponent`, run by run, [n] each.
-
-    Returns:
-        `mean` of the differences opponent - values (above 0: better), its 95 % interval `ci95`, and
-        `probability_of_improvement`, the share of pairs that are better (ties count half), with `probability_ci95`.
-    """
-    gain = opponent - values
-    better = (gain > 0) + 0.5 * (gain == 0)
-
-    return {
-        "mean": float(gain.mean()),
-        "ci95": bootstrap_interval(gain, mean),
-        "probability_of_improvement": float(better.mean()),
-        "probability_ci95": bootstrap_interval(better, mean),
-    }
-
-
 # --- studies: training seeds x instances x GAN seeds ---
 #
 # Scores come as [S, I, G]: S trainings or tunings of a policy (1 where there was none), I instances, G GAN seeds an
-# instance. Instances are the strata, as tasks are in rliable: GAN seeds are drawn again within each of them. All
-# trainings meet the same GAN seeds, as those of an opponent do, so what is drawn is drawn for all of them. A training
-# shows on all instances, so trainings are drawn as wholes.
+# instance. Instances are the strata, as tasks are in rliable: `ci95` draws GAN seeds again within each of them, and
+# speaks of these instances alone. `over_instances` draws the instances anew as well, with all of their runs, and speaks
+# of any that are drawn alike: verdicts rest on it. All trainings meet the same GAN seeds, as those of an opponent do,
+# so what is drawn is drawn for all of them. A training shows on all instances, so trainings are drawn as wholes.
 
 
 def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainings: int | None = None) -> Floats:
@@ -96,30 +84,39 @@ def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainin
 def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> dict[str, Any]:
     """`value` of a statistic (along the last axis) over all runs of [S, I, G], and its 95 % interval `ci95`."""
     samples = resampled(scores, seed)
-    low, high = np.quantile(statistic(samples.reshape(len(samples), -1)), [0.025, 0.975])
-    return {"value": float(statistic(scores.reshape(-1))), "ci95": (float(low), float(high))}
+    return {
+        "value": float(statistic(scores.reshape(-1))),
+        "ci95": _interval(statistic(samples.reshape(len(samples), -1))),
+    }
 
 
 def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed: int = 0) -> dict[str, Any]:
-    """How much lower (better) scores are than an opponent's in the mean: `value` and its 95 % interval `ci95`.
+    """How much lower (better) scores are than an opponent's in the mean.
 
     Args:
         scores: of the policy, [S, I, G].
         opponent: of the opponent, [S', I, G]: the same instances and GAN seeds.
         paired: whether training s of the one belongs to training s of the other; else they are drawn apart.
         seed: of the bootstrap.
+
+    Returns:
+        `value`, and two 95 % intervals: `ci95` over GAN seeds and trainings, `over_instances` over instances as well.
     """
-    theirs = resampled(opponent, seed, trainings=None if paired else seed + 1)
-    samples = theirs.mean(axis=(1, 2, 3)) - resampled(scores, seed).mean(axis=(1, 2, 3))
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return {"value": float(opponent.mean() - scores.mean()), "ci95": (float(low), float(high))}
+
+    def interval(mine: Floats, theirs: Floats) -> tuple[float, float]:
+        drawn = resampled(mine, seed), resampled(theirs, seed, trainings=None if paired else seed + 1)
+        return _interval(drawn[1].mean(axis=(1, 2, 3)) - drawn[0].mean(axis=(1, 2, 3)))
+
+    by_instance = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))  # one number each: instances are drawn
+    value = float(opponent.mean() - scores.mean())
+    return {"value": value, "ci95": interval(scores, opponent), "over_instances": interval(*by_instance)}
 
 
 def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
-    """The 95 % interval of `stratified_gain` by Welch's t-test of the means of trainings and tunings, or a paired one.
+    """A 95 % interval of the gain by Welch's t-test of the means of trainings and tunings, or a paired one.
 
-    Of two or three trainings a bootstrap knows too little; this counts how few they are, and nothing else: a policy
-    of which there is one has no spread. None where there is one of each.
+    A bootstrap of two or three trainings is too narrow; this counts how few they are, and nothing else: a policy of
+    which there is one has no spread. None where there is one of each.
 
     Args:
         scores: of the policy, [S, I, G].
@@ -152,20 +149,31 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
         seed: of the bootstrap.
 
     Returns:
-        `value` and `ci95`.
+        `value`, and two 95 % intervals: `ci95` over GAN seeds and trainings, `over_instances` over instances as well.
     """
-    other = seed + 1 if opponent.shape[2] > 1 else seed  # instances are drawn for both alike
-    samples = _mann_whitney(resampled(scores, seed), resampled(opponent, other, trainings=seed + 2))
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return {"value": float(_mann_whitney(scores[None], opponent[None])[0]), "ci95": (float(low), float(high))}
+    other = seed + 1 if opponent.shape[2] > 1 else seed  # where there is one run, instances are drawn for both alike
+    samples = resampled(scores, seed), resampled(opponent, other, trainings=seed + 2)
+    better = _better(scores[None], opponent[None])[0]
+    return {
+        "value": float(better.mean()),
+        "ci95": _interval(_better(*samples).mean(axis=(1, 2, 3))),
+        "over_instances": _interval(_drawn_anew(better, seed)),
+    }
 
 
-def _mann_whitney(scores: Floats, opponent: Floats) -> Floats:
-    """[B, S, I, G] and [B, S', I, G'] -> [B]: the share of pairs that are better, by instance, then their mean."""
-    mine, theirs = (np.moveaxis(x, 2, 1).reshape(len(x), x.shape[2], -1) for x in (scores, opponent))  # [B, I, runs]
-    runs = theirs.shape[-1]
-    wins = sum((mine < theirs[..., i : i + 1]) + 0.5 * (mine == theirs[..., i : i + 1]) for i in range(runs))
-    return np.asarray(np.mean(wins / runs, axis=(1, 2)))
+def _better(scores: Floats, opponent: Floats) -> Floats:
+    """[B, S, I, G] and [B, S', I, G'] -> [B, S, S', I]: the share of pairs of runs that are better; ties count half."""
+    mine, theirs = scores[:, :, None], opponent[:, None]
+    runs = opponent.shape[3]
+    wins = sum((mine < theirs[..., i, None]) + 0.5 * (mine == theirs[..., i, None]) for i in range(runs))
+    return np.asarray(np.mean(wins / runs, axis=-1))
+
+
+def _drawn_anew(better: Floats, seed: int) -> Floats:
+    """Means of [S, S', I] over trainings, tunings and instances that are drawn again, n - 1 of n: [B]."""
+    rng = np.random.default_rng(seed)
+    s, t, i = (rng.integers(n, size=(RESAMPLES, max(n - 1, 1))) for n in better.shape)
+    return np.asarray(better[s[:, :, None, None], t[:, None, :, None], i[:, None, None, :]].mean(axis=(1, 2, 3)))
 
 
 def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> dict[str, Any]:

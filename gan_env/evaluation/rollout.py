@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv, Instance
 from gan_env.errors import require
-from gan_env.policies.tables import Policy, State, start_of
+from gan_env.policies.steering import Policy, State, start_of
 
 Floats = NDArray[np.float32]
 

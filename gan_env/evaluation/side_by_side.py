@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes, run_episodes
-from gan_env.policies.tables import Floats, Policy, State, start_of
+from gan_env.policies.steering import Floats, Policy, State, start_of
 
 Job = tuple[int, int, int]
 """A run: index of the policy, GAN seed, index of the instance."""

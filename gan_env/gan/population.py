@@ -9,7 +9,7 @@ that; nothing outside this file knows it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -20,12 +20,14 @@ from gan_env.errors import require
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
-from gan_env.records import RowSettings
+from gan_env.records import Quality, RowSettings
 from gan_env.seeding import fold_in, normal, uniform
 from gan_env.workers import Workers
 
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 """Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
+JUDGED_TOGETHER = 24
+"""Rows that one core of a CPU judges at a time, at most: their samples are in memory together."""
 
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
@@ -164,6 +166,22 @@ class Population:
     def sample(self, count: int) -> Tensor:
         """Samples of each row's averaged generator from its fixed latents: [N, count, *shape]."""
         return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
+
+    def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
+        """Judges samples of every row's averaged generator, which are made and forgotten block by block.
+
+        Args:
+            judge: given samples [n, count, *shape] and the indices [n] of the rows' data sets.
+            count: samples a row, from its fixed latents.
+        """
+
+        def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
+            return judge(self.generator(weights, latents), dataset)
+
+        share = math.ceil(self.num_rows / self._workers.threads)
+        block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_rows
+        rows = [self.state.ema, self.latents(count), self.settings.dataset]
+        return Quality.join(self._workers.each_block(judge_block, rows, block))
 
     def latents(self, count: int) -> Tensor:
         """Each row's fixed latents, standard normal, [N, count, latent_dim]; fewer are the first of more.

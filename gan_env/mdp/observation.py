@@ -6,10 +6,12 @@ data, the quality metric on a validation set, and the hyperparameters that the r
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.spaces import Box
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.errors import require
@@ -28,6 +30,8 @@ class Statistic:
         low, high: bounds; values are clipped to them.
         compute: the values `[N]`.
         description: what it is.
+        inverse: takes observed values back to what they stand for (a learning rate, not its logarithm), so that no
+            policy has to undo a scaling by hand; None: no policy needs it.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Statistic:
     high: float
     compute: Callable[[Moment], Tensor]
     description: str
+    inverse: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 
 
 def symlog(x: Tensor) -> Tensor:
@@ -48,6 +53,11 @@ def _log(x: Tensor) -> Tensor:
     return torch.log10(x + 1e-6)
 
 
+def _same(x: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of a statistic that is observed as it is."""
+    return x
+
+
 def statistics(knob_names: list[str]) -> list[Statistic]:
     """The whole table for the given controlled knobs, in the order of the observation's entries."""
 
@@ -55,11 +65,13 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         return lambda m: 2 * m.coordinates[:, index] - 1
 
     knobs = [
-        Statistic(f"knob_{name}", "knobs", -1, 1, coordinate(i), "the knob's coordinate, as -1 to 1")
+        Statistic(
+            f"knob_{name}", "knobs", -1, 1, coordinate(i), "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
+        )
         for i, name in enumerate(knob_names)
     ]
     return [
-        Statistic("progress", "progress", 0, 1, lambda m: m.progress, "share of the budget used"),
+        Statistic("progress", "progress", 0, 1, lambda m: m.progress, "share of the budget used", _same),
         *knobs,
         Statistic(
             "logit_real", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"
@@ -108,22 +120,22 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         ),
         Statistic(
             "lr_g", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_g) + 3,
-            "log10 learning rate of G, + 3",
+            "log10 learning rate of G, + 3", lambda x: 10.0 ** (x - 3),
         ),
         Statistic(
             "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3,
-            "log10 learning rate of D, + 3",
+            "log10 learning rate of D, + 3", lambda x: 10.0 ** (x - 3),
         ),
-        Statistic("beta_1", "context", 0, 1, lambda m: m.settings.beta_1, "momentum of both players' Adam"),
+        Statistic("beta_1", "context", 0, 1, lambda m: m.settings.beta_1, "momentum of both players' Adam", _same),
         Statistic(
             "num_samples", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.num_samples) - 3,
-            "log10 number of training samples, - 3",
+            "log10 number of training samples, - 3", lambda x: 10.0 ** (x + 3),
         ),
         Statistic(
             "batch_size", "context", -BOUND, BOUND, lambda m: torch.log2(m.settings.batch_size) - 5,
-            "log2 batch size, - 5",
+            "log2 batch size, - 5", lambda x: 2.0 ** (x + 5),
         ),
-        Statistic("width", "context", 0, 1, lambda m: m.settings.width, "share of the full network width"),
+        Statistic("width", "context", 0, 1, lambda m: m.settings.width, "share of the full network width", _same),
     ]  # fmt: skip
 
 

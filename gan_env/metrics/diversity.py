@@ -61,10 +61,10 @@ _PART = 1024  # reals whose distances are in memory at the same time
 
 
 FAR = 1e3
-"""Both coordinates of a mode that isn't there."""
+"""Both coordinates of the modes that pad a data set which has fewer than another."""
 
 
-def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor, Tensor]:
+def mode_coverage(samples: Tensor, centers: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
     """Modes covered and high-quality samples (VEEGAN, Srivastava et al. 2017, arXiv:1705.07761).
 
     A sample is of high quality within three standard deviations of a mode; a mode is covered if such a sample is there.
@@ -72,15 +72,16 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor,
     Args:
         samples: [N, S, 2].
         centers: the modes of each row's data set, padded by `pad_centers`: [N, M, 2].
-        std: standard deviation of a mode.
+        std: standard deviation of a mode of each row's data set, [N].
 
     Returns:
         Share of modes covered and share of high-quality samples, [N] each; NaN where there are no modes.
     """
     distance = torch.cdist(samples, centers)  # [N, S, M]
     known = (centers < FAR).all(dim=-1)  # [N, M]
-    modes = (distance.amin(dim=1) < 3 * std).sum(dim=1) / known.sum(dim=1)
-    quality = (distance < 3 * std).any(dim=2).float().mean(dim=1)
+    near = distance < 3 * std[:, None, None]
+    modes = near.any(dim=1).sum(dim=1) / known.sum(dim=1)
+    quality = near.any(dim=2).float().mean(dim=1)
     return modes, torch.where(known.any(dim=1), quality, torch.nan)
 
 

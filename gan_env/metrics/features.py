@@ -4,6 +4,7 @@ Distances in these features are *not* Inception FID; `ClassifierFeatures.name` g
 The weights are made by `python baselines/fit_features.py`, which prints the test accuracy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -106,3 +107,7 @@ class ClassifierFeatures:
         features = torch.cat([self.network.features(part) for part in flat.split(1024)])
         shaped: Tensor = features.unflatten(0, images.shape[:-3])
         return shaped
+
+    def of_stored(self, images: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+        """Features [M, 64] of stored images [M, C, H, W]; `decode` makes floats of 1,024 of them at a time."""
+        return torch.cat([self(decode(part)) for part in images.split(1024)])

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.policies.tables import Floats, State, Steering
+from gan_env.policies.steering import Floats, State, Steering
+from gan_env.vector_env import GANVectorEnv
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -143,7 +143,7 @@ class AdaptivePolicy:
         strength = np.interp(wanted[:, self.column], self.coordinates, self.strengths)  # [N]
         # In the observation's own precision, in which r_t can be equal to the target.
         direction = np.sign(self.steering.read(observation, "sign_real") - np.float32(self.rule.target))
-        shown = self.steering.read(observation, "progress") > 0
+        shown = self.steering.value(observation, "progress") > 0
         strength = strength + shown * direction * self.step(observation)
         wanted[:, self.column] = np.interp(strength, self.strengths, self.coordinates)  # which clips it, too
         return self.steering.action(observation, wanted), state
@@ -154,6 +154,5 @@ class AdaptivePolicy:
             return np.full(len(observation), self.scaled_step)
         batch = np.full(len(observation), float(self.largest_batch))
         if "batch_size" in self.steering.names:
-            logarithm = self.steering.read(observation, "batch_size").astype(np.float64) + 5
-            batch = np.rint(2**logarithm)
+            batch = np.rint(self.steering.value(observation, "batch_size"))
         return batch * self.updates / self.rule.speed_images

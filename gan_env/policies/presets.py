@@ -1,5 +1,6 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -8,10 +9,10 @@ import yaml
 from gan_env.config import CONFIGS, replace
 from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
+from gan_env.policies.random_policy import RandomPolicy
+from gan_env.policies.steering import Policy
 from gan_env.policies.tables import (
     Anneal,
-    Policy,
-    RandomPolicy,
     RatesPolicy,
     annealed,
     published_policy,
@@ -82,6 +83,36 @@ class PolicyOptions:
         return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
 
 
+POLICIES = CONFIGS / "policy"
+
+
+def policy_names() -> list[str]:
+    """Names of all policies in configs/policy/; those in its folders with a slash: "tuned/points/schedule_0"."""
+    return sorted(path.relative_to(POLICIES).with_suffix("").as_posix() for path in POLICIES.rglob("*.yaml"))
+
+
 def load_policy(name: str) -> PolicyOptions:
-    """The options of a policy in configs/policy/."""
-    return replace(PolicyOptions(), yaml.safe_load((CONFIGS / "policy" / f"{name}.yaml").read_text()))
+    """The options of a policy in configs/policy/.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    names = policy_names()
+    require(name in names, "policy", name, f"one of {', '.join(names)}")
+    return replace(PolicyOptions(), yaml.safe_load((POLICIES / f"{name}.yaml").read_text()), "policy.")
+
+
+def committed(preset: str, kind: str) -> list[str]:
+    """Names of the policies that studies have tuned for a preset: the opponents that need no search of their own.
+
+    They move five knobs and choose where these start: env.knobs=[instance_noise,augment,r1,lr_g,lr_d]
+    env.max_first_change=1.
+
+    Args:
+        preset: of the environment.
+        kind: of the search, "schedule" or "rates".
+
+    Returns:
+        What `load_policy` takes, in the order of the tunings; empty where none has been committed.
+    """
+    return [name for name in policy_names() if re.fullmatch(rf"tuned/{re.escape(preset)}/{re.escape(kind)}_\d+", name)]

@@ -1,44 +1,24 @@
-"""Schedules as policies: the same `predict` as stable-baselines3 has, for many rows at once.
+"""Schedules as policies: they play a table of knob values, whatever happens.
 
-They keep no counters: what they need (progress and the knobs' coordinates) stands in the observation. So any row may be
-at any moment of its run.
+They keep no counters: what they need (progress and the knobs' coordinates) is in the observation. So any row may be at
+any moment of its run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.observation import statistics
 from gan_env.policies.schedules import AnnealedScheduler, TableScheduler
+from gan_env.policies.steering import Floats, State, Steering
+from gan_env.vector_env import GANVectorEnv
 
-Floats = NDArray[np.float32]
-State = tuple[NDArray[Any], ...] | None
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-
-
-class Policy(Protocol):
-    """Whatever can be compared: a schedule, a heuristic, a stable-baselines3 model."""
-
-    def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[Floats, State]:
-        """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
-
-
-def start_of(policy: Policy | None) -> dict[str, Any]:
-    """Where a policy has the knobs start, a number or [N] a name; those that are not named start at initial values."""
-    return dict(getattr(policy, "start", {}))
 
 
 @dataclass(frozen=True)
@@ -56,64 +36,6 @@ class Anneal:
             return f"{self.initial:g}"
         held = "" if self.until == 1 else f" until {self.until:g}"
         return f"{self.kind} {self.initial:g}->{self.final:g}{held}"
-
-
-def place_of(env: GANVectorEnv, name: str) -> int:
-    """Where a statistic is in the observations of an environment.
-
-    Raises:
-        ConfigError: it is not observed.
-    """
-    groups, names = {s.name: s.group for s in statistics(list(env.config.knobs))}, env.observer.names
-    lacking = f"the statistic {name!r}, which the policy acts on: add the group {groups[name]!r}"
-    require(name in names, "observation", names, lacking)
-    return names.index(name)
-
-
-class Steering:
-    """Reads observations by name, and writes the actions that take the knobs where a policy wants them.
-
-    Args:
-        env: the environment that is acted in.
-        needed: statistics that the policy reads, beside the knobs' coordinates (and progress, where a run's first move
-            is larger than the others).
-
-    Raises:
-        ConfigError: the environment does not observe one of them.
-    """
-
-    def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
-        self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
-        self.names = env.observer.names
-        for name in (*needed, *(["progress"] if self.first != self.largest else [])):
-            place_of(env, name)
-        self.columns = [place_of(env, f"knob_{name}") for name in env.config.knobs]
-
-    def read(self, observation: Floats, name: str) -> Floats:
-        """One statistic of every row: [N, F] -> [N]."""
-        column: Floats = observation[:, self.names.index(name)]
-        return column
-
-    def coordinates(self, observation: Floats) -> NDArray[Any]:
-        """The controlled knobs of every row: [N, F] -> [N, K] in [0, 1]."""
-        return (observation[:, self.columns] + 1) / 2
-
-    def first_move(self, observation: Floats) -> NDArray[np.bool_]:
-        """The rows that are at their first decision, bool [N]; none where all moves are as large."""
-        if self.first == self.largest:
-            return np.zeros(len(observation), bool)
-        first: NDArray[np.bool_] = self.read(observation, "progress") == 0
-        return first
-
-    def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
-        """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""
-        if self.mode == "absolute":
-            action = 2 * wanted - 1
-        else:
-            largest = np.where(self.first_move(observation), self.first, self.largest)[:, None]
-            action = (wanted - self.coordinates(observation)) / largest
-        clipped: Floats = np.clip(action, -1, 1).astype(np.float32)
-        return clipped
 
 
 class TablePolicy:
@@ -142,7 +64,7 @@ class TablePolicy:
         deterministic: bool = True,
     ) -> tuple[Floats, State]:
         """The action that takes each knob to the table's entry for this moment."""
-        progress = self.steering.read(observation, "progress")
+        progress = self.steering.value(observation, "progress")
         decision = np.clip(np.rint(progress * self.decisions).astype(int), 0, self.decisions - 1)
         return self.steering.action(observation, self.wanted(observation, decision)), state
 
@@ -263,43 +185,6 @@ class RatesPolicy(TablePolicy):
         """The coordinates [N, K] for these decisions [N]."""
         coordinates = super().wanted(observation, decision).copy()
         for name, (column, knob, rates) in self.rates.items():
-            given = learning_rate(self.steering.read(observation, name))
+            given = self.steering.value(observation, name)
             coordinates[:, column] = knob.encode(torch.from_numpy(rates[decision] / given)).numpy()
         return coordinates
-
-
-def learning_rate(observed: NDArray[Any]) -> NDArray[Any]:
-    """The learning rate that the statistics `lr_g` and `lr_d` stand for."""
-    rate: NDArray[Any] = 10.0 ** (observed.astype(np.float64) - 3)
-    return rate
-
-
-class RandomPolicy:
-    """Uniform random actions, each held for `hold` decisions (the held action is the policy's state).
-
-    Args:
-        env: the environment that it will act in.
-        seed: seed of its actions.
-        hold: decisions that an action is held for.
-    """
-
-    def __init__(self, env: GANVectorEnv, seed: int = 0, hold: int = 1) -> None:
-        require(hold >= 1, "hold", hold, "at least 1")
-        self.rng = np.random.default_rng(seed)
-        self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)
-        self.start: dict[str, float] = {}
-        self.column = place_of(env, "progress")
-
-    def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[Floats, State]:
-        """A new action where a hold ends or an episode starts, else the held one."""
-        action = self.rng.uniform(-1, 1, (len(observation), self.knobs)).astype(np.float32)
-        if state is not None:
-            decision = np.rint(observation[:, self.column] * self.decisions).astype(int)
-            action = np.where((decision % self.hold == 0)[:, None], action, state[0])
-        return action, (action,)

@@ -184,7 +184,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
 )
 def test_a_folder_of_another_run_is_left_alone(run: GANRun, options: dict[str, Any], other: str) -> None:
     before = (run.folder / "config.yaml").read_text()
-    with pytest.raises(ConfigError, match=rf"other options \({other}\); to go on .* give folder= and no other option"):
+    with pytest.raises(ConfigError, match=rf"other options: {other}\. .*folder= and no other option"):
         make(run.folder, **options)
     assert (run.folder / "config.yaml").read_text() == before
 

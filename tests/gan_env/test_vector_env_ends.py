@@ -166,10 +166,10 @@ def test_a_row_that_is_over_gets_nothing_and_stays_over() -> None:
     """Here one whose crash was a rise of the metric, and which would be well again."""
     env = make(3, autoreset_mode=AutoresetMode.DISABLED, ema_decay=0.0)
     env.reset(seed=0)
-    env._first[1] -= 100
+    env._progress.first[1] -= 100
     *_, ended, _, infos = env.step(still(env))
     assert ended.tolist() == infos["crashed"].tolist() == [False, True, False]
-    env._first[1] += 100
+    env._progress.first[1] += 100
     for last in (False, True):
         _, reward, ended, _, infos = env.step(still(env))
         assert not infos["crashed"].any()

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from agents.page.plots import SMALLEST
 
 from agents.page.figures import DPI
-from agents.page.plots import SMALLEST
 from agents.study.options import StudyOptions
 from gan_env.evaluation.rollout import Episodes
 

@@ -16,7 +16,7 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import write_json
 from gan_env.policies.presets import PolicyOptions
-from gan_env.policies.tables import Policy
+from gan_env.policies.steering import Policy
 
 TRAIN = Study.train
 TAKEN = {"ppo": 1000, "sac": 900, "residual": 1500}

@@ -24,7 +24,8 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[set[tuple[int, int]]]:
         rounds.append({(seed, instance) for _, seed, instance in jobs})
         noise = np.array([np.random.default_rng((seed, c)).normal() for c, seed, _ in jobs])
         final = np.array([(c - BEST[i]) ** 2 for c, _, i in jobs]) + candidates[-1] * noise
-        return Episodes(final[:, None], final[:, None], final, final, final > np.inf, {}, 0)
+        # What is reported must not choose: by it the worst would be the best.
+        return Episodes(final[:, None], -final[:, None], final, final, final > np.inf, {}, 0)
 
     monkeypatch.setattr("baselines.search.oracle.run_jobs", scored)
     return rounds

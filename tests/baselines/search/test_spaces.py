@@ -7,8 +7,17 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.search.grid import SMALL
-from baselines.search.spaces import GEOMETRIC, SPACES, USUAL, USUAL_RATES, anneal, fastest, first_guesses, rate_knobs
+from baselines.search.spaces import (
+    GEOMETRIC,
+    SMALL,
+    SPACES,
+    USUAL,
+    USUAL_RATES,
+    anneal,
+    fastest,
+    first_guesses,
+    rate_knobs,
+)
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 from gan_env.policies.adaptive import RULES

@@ -10,7 +10,8 @@ from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Rollout, run_episodes
-from gan_env.policies.tables import Anneal, RandomPolicy, schedule_policy
+from gan_env.policies.random_policy import RandomPolicy
+from gan_env.policies.tables import Anneal, schedule_policy
 
 
 def make(rows: int, **options: Any) -> GANVectorEnv:

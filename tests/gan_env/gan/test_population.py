@@ -9,10 +9,11 @@ from torch import Tensor
 
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError
+from gan_env.gan import population as module
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
-from gan_env.records import RowSettings
+from gan_env.records import Quality, RowSettings
 
 CPU = torch.device("cpu")
 
@@ -198,6 +199,23 @@ def test_blocks_do_not_change_the_result() -> None:
         made.samples = made.sample(6)  # type: ignore[attr-defined]
     torch.testing.assert_close(together.state.g, apart.state.g, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.samples, apart.samples, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+
+
+def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, blocks = population([3, 4, 5, 6, 7]), []
+
+    def judge(samples: Tensor, dataset: Tensor) -> Quality:
+        blocks.append(len(samples))
+        return Quality(samples.mean(dim=(1, 2)), dataset.float(), {"first": samples[:, 0, 0]})
+
+    samples = made.sample(6)
+    for most in (24, 2):
+        monkeypatch.setattr(module, "JUDGED_TOGETHER", most)
+        found = made.judge(judge, 6)
+        torch.testing.assert_close(found.log_metric, samples.mean(dim=(1, 2)))
+        torch.testing.assert_close(found.extras["first"], samples[:, 0, 0])
+        assert found.collapse.tolist() == made.settings.dataset.tolist()
+    assert blocks[-3:] in ([2, 2, 1], [2, 1, 2], [1, 2, 2])  # blocks may run side by side
 
 
 @pytest.mark.parametrize("sample_dims", [1, 3])

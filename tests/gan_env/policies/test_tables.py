@@ -12,9 +12,9 @@ from gymnasium.vector import AutoresetMode
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.tables import (
     Anneal,
-    RandomPolicy,
     RatesPolicy,
     TablePolicy,
     annealed,

@@ -1,0 +1,249 @@
+"""Tunes a kind of policy by Optuna, within a budget of GAN updates.
+
+Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011). Each batch of them plays side by
+side on training instances and GAN seeds that no batch before has met, so the search can't fit itself to a few runs. The
+best few are scored again on fresh runs. What was tried is saved after every batch: after a kill, the same call
+continues.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import yaml
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from optuna.distributions import distribution_to_json, json_to_distribution
+from tqdm import tqdm
+
+from baselines.search.spaces import SPACES, first_guesses
+from gan_env import GANVectorEnv
+from gan_env.config import replace, to_dict
+from gan_env.errors import require
+from gan_env.evaluation.seeds import TUNE
+from gan_env.evaluation.side_by_side import run_jobs
+from gan_env.files import write_atomically, write_json
+from gan_env.policies import PolicyOptions
+from gan_env.resume import require_same
+
+Floats = NDArray[np.float64]
+SECOND, LAST = 3, 12
+"""Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
+RESCORED = 0.25
+"""Largest share of the budget that re-scoring takes."""
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """Options of a search.
+
+    Attributes:
+        kind: what is tuned, a key of `SPACES`.
+        env: preset and fields of `EnvConfig`.
+        budget: GAN updates in all.
+        runs: runs of a candidate, each on another training instance.
+        finalists: candidates that are scored again, at most.
+        rows: GANs that run side by side.
+        seed: of the sampler and the first run.
+        folder: where the search and its result are written.
+    """
+
+    kind: str = "schedule"
+    env: dict[str, Any] = field(default_factory=dict)
+    budget: int = 5_000_000
+    runs: int = 16
+    finalists: int = 16
+    rows: int = 96
+    seed: int = TUNE
+    folder: str = "logs/tune"
+
+    def __post_init__(self) -> None:
+        require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
+        for name in ("budget", "runs", "finalists", "rows"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes:
+        policy: the winner, as `PolicyOptions` has it.
+        score: its mean final score in the last round of re-scoring, on fresh runs.
+        finalists: the candidates that were scored again, best first.
+        trials: candidates that were tried.
+        gan_updates: GAN updates that the search took.
+    """
+
+    policy: dict[str, Any]
+    score: float
+    finalists: list[dict[str, Any]]
+    trials: int
+    gan_updates: int
+
+
+def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float], None] = lambda *_: None) -> Tuned:
+    """Finds the best policy of a kind, or continues the search in the folder; a finished one is only read.
+
+    Args:
+        env: training instances, `AutoresetMode.DISABLED`.
+        options: what is tuned, and how long.
+        report: called with (GAN updates so far, best log metric) after each batch.
+
+    Raises:
+        ConfigError: the budget is too small for one batch and its re-scoring, or the folder holds a search of this
+            kind with other options.
+    """
+    check_budget(env, options)
+    folder, costs = Path(options.folder), Costs(env, options)
+    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
+    asked: dict[str, Any] = {**asdict(options), "env": to_dict(env.config)}
+    del asked["folder"]
+    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"options": asked, "trials": []}
+    require_same(f"the search in {folder}", saved["options"], json.loads(json.dumps(asked)), "Choose another folder")
+    if finished.exists():
+        return Tuned(**json.loads(finished.read_text()))
+    study = _study(saved["trials"])
+    spent = sum(trial.user_attrs["gan_updates"] for trial in study.trials)
+    while spent + costs.batch + costs.rescoring <= options.budget:
+        spent += _try_batch(study, env, options, costs.candidates)
+        write_json(path, {"options": asked, "trials": _trials(study)})
+        report(spent, study.best_value)
+    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
+    distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
+    fresh = options.seed + len(best) // costs.candidates * options.runs
+    ranked, score, used = _rescore(env, list(distinct.values())[: costs.finalists], options.runs, fresh)
+    report(spent + used, score)
+    found = Tuned(ranked[0], score, ranked, len(best), spent + used)
+    write_json(finished, asdict(found))
+    return found
+
+
+class Costs:
+    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count.
+
+    Attributes:
+        candidates: how many play side by side.
+        finalists: how many are scored again.
+        batch: of trying `candidates`.
+        rescoring: of scoring the finalists again.
+    """
+
+    def __init__(self, env: GANVectorEnv, options: TuneOptions) -> None:
+        run = env.config.num_decisions * env.config.updates_per_decision
+
+        def cost(runs: int) -> int:
+            return -(-runs // env.num_envs) * env.num_envs * run
+
+        self.candidates = max(1, env.num_envs // options.runs)
+        each = (SECOND + LAST / 4) * options.runs * run
+        self.finalists = min(options.finalists, max(1, int(RESCORED * options.budget / each)))
+        self.batch = cost(self.candidates * options.runs)
+        last = -(-self.finalists // 4)
+        self.rescoring = cost(self.finalists * SECOND * options.runs) + cost(last * LAST * options.runs)
+
+
+def check_budget(env: GANVectorEnv, options: TuneOptions, key: str = "budget") -> None:
+    """Raises a `ConfigError` unless the budget is enough for one batch of candidates and the re-scoring of the best."""
+    costs = Costs(env, options)
+    least = costs.batch + costs.rescoring
+    expected = f"at least {least}: one batch of candidates and the re-scoring of the best"
+    require(options.budget >= least, key, options.budget, expected)
+
+
+def _study(trials: list[dict[str, Any]]) -> optuna.Study:
+    """A study in memory with these trials, as `_trials` gave them."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study()
+    for trial in trials:
+        kinds = {name: json_to_distribution(text) for name, text in trial.pop("distributions").items()}
+        study.add_trial(optuna.trial.create_trial(**trial, distributions=kinds))
+    return study
+
+
+def _trials(study: optuna.Study) -> list[dict[str, Any]]:
+    """What a study has tried, ready for JSON."""
+    return [
+        {
+            "params": trial.params,
+            "distributions": {name: distribution_to_json(kind) for name, kind in trial.distributions.items()},
+            "value": trial.value,
+            "user_attrs": trial.user_attrs,
+        }
+        for trial in study.trials
+    ]
+
+
+def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> int:
+    """Draws and plays `count` candidates; returns the GAN updates that it took."""
+    done = len(study.trials)
+    study.sampler = _sampler(
+        options.seed + done
+    )  # by what is done: a resumed search draws what an uninterrupted one does
+    for guess in first_guesses(options.kind, env)[done : done + count]:
+        study.enqueue_trial(guess)
+    trials = [study.ask() for _ in range(count)]
+    policies = [SPACES[options.kind](trial, env) for trial in trials]
+    before = env.gan_updates
+    values, _ = _score(env, policies, options.seed + done // count * options.runs, options.runs)
+    for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
+        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if v})
+        trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)
+        study.tell(trial, value)
+    return env.gan_updates - before
+
+
+def _sampler(seed: int) -> optuna.samplers.BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=seed % 2**31, n_startup_trials=32, multivariate=True, group=True, constant_liar=True
+        )
+
+
+def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:
+    """Mean final log metric, by which is chosen, and mean final score of each candidate on the same runs, [C] both."""
+    policies = [candidate.make(env) for candidate in candidates]
+    jobs = [(c, run, run % len(env.instances)) for c in range(len(policies)) for run in range(seed, seed + runs)]
+    played = run_jobs(env, policies, jobs)
+    chosen_by, reported = (x.astype(np.float64).reshape(-1, runs) for x in (played.validation, played.final))
+    return chosen_by.mean(axis=1), reported.mean(axis=1)
+
+
+def _rescore(
+    env: GANVectorEnv, pool: list[dict[str, Any]], runs: int, seed: int
+) -> tuple[list[dict[str, Any]], float, int]:
+    """Two rounds, from run `seed` on: the pool, then its best quarter. All in order, the winner's score, the cost."""
+    before, order, score = env.gan_updates, pool, 0.0
+    for count, each in ((len(pool), SECOND * runs), (-(-len(pool) // 4), LAST * runs)):
+        policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]
+        values, scores = _score(env, policies, seed, each)
+        ranking = np.argsort(values, kind="stable")
+        order = [order[i] for i in ranking] + order[count:]
+        seed, score = seed + each, float(scores[ranking[0]])
+    return order, score, env.gan_updates - before
+
+
+def save_policy(path: Path, found: Tuned, kind: str) -> None:
+    """Writes the winner as a file for `configs/policy/`, or for a folder given by `--config-dir`."""
+    tried = f"the best of {found.trials} candidates on training instances, {found.gan_updates} GAN updates"
+    text = f"# Tuned ({kind}): {tried}.\n" + yaml.safe_dump(found.policy, sort_keys=False)
+    write_atomically(path, lambda part: part.write_text(text))
+
+
+def search(options: TuneOptions) -> Tuned:
+    """Tunes in an environment of its own, and shows how far it is."""
+    env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+    with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
+
+        def show(spent: int, score: float) -> None:
+            bar.set_postfix_str(f"best {score:.3f}")
+            bar.update(spent - bar.n)
+
+        return tune(env, options, show)

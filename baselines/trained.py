@@ -1,0 +1,42 @@
+"""Trained controllers of agents/ in the programs for single policies: `policy=FOLDER_OF_A_TRAINING`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_env import GANVectorEnv
+from gan_env.policies import Policy, PolicyOptions
+
+
+def make_policy(options: PolicyOptions, controller: str | None, env: GANVectorEnv, seed: int) -> Policy:
+    """The trained controller, where one is given, or else the policy of the options, ready to act in `env`.
+
+    Raises:
+        ConfigError: there is no such training, or it was made with other knobs, moves or observations.
+    """
+    if controller is None:
+        return options.make(env, seed)
+    from agents.learning.controllers import load_controller  # takes seconds, and only controllers need it
+
+    return load_controller(Path(controller), env)
+
+
+def trained_env(env: dict[str, Any], controller: str | None, given: Sequence[str]) -> dict[str, Any]:
+    """The options of an environment; for a controller with the knobs, moves and observation of its training.
+
+    Args:
+        env: preset and fields of `EnvConfig`.
+        controller: folder of the training, if there is one.
+        given: the overrides of the command line; a field that they set stays as it is.
+
+    Raises:
+        ConfigError: there is no such training.
+    """
+    if controller is None:
+        return env
+    from agents.learning.controllers import INTERFACE
+    from agents.learning.run_folder import RunFolder
+
+    there = RunFolder.open(Path(controller)).config["env"]
+    set_here = {text.lstrip("+").partition("=")[0] for text in given}
+    return env | {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}

@@ -1,0 +1,42 @@
+"""Random actions, a baseline: what luck alone does."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_env.errors import require
+from gan_env.policies.steering import Floats, State, place_of
+from gan_env.vector_env import GANVectorEnv
+
+
+class RandomPolicy:
+    """Uniform random actions, each held for `hold` decisions (the held action is the policy's state).
+
+    Args:
+        env: the environment that it will act in.
+        seed: seed of its actions.
+        hold: decisions that an action is held for.
+
+    Raises:
+        ConfigError: nothing is held, or the environment does not observe the progress of a run.
+    """
+
+    def __init__(self, env: GANVectorEnv, seed: int = 0, hold: int = 1) -> None:
+        require(hold >= 1, "hold", hold, "at least 1")
+        self.rng = np.random.default_rng(seed)
+        self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)
+        self.start: dict[str, float] = {}
+        self.column = place_of(env, "progress")
+
+    def predict(
+        self,
+        observation: Floats,
+        state: State = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Floats, State]:
+        """A new action where a hold ends or an episode starts, else the held one."""
+        action = self.rng.uniform(-1, 1, (len(observation), self.knobs)).astype(np.float32)
+        if state is not None:
+            decision = np.rint(observation[:, self.column] * self.decisions).astype(int)
+            action = np.where((decision % self.hold == 0)[:, None], action, state[0])
+        return action, (action,)
