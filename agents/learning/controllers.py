@@ -123,11 +123,6 @@ def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]
     return train_once(import_module(SCRIPTS[script].module).train, options, folder)
 
 
-def interface(run: RunFolder) -> dict[str, Any]:
-    """The fields `INTERFACE` of the environment that a controller was trained in; None where they are newer."""
-    return {name: run.config["env"].get(name) for name in INTERFACE}
-
-
 def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`.
 
@@ -142,10 +137,10 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     script = run.config.get("script")
     check_script(script, f"script in {run.settings / 'config.yml'}")
     require(not run.config.get("base"), "base", run.config.get("base"), "none: controllers correct no other policy now")
-    here = to_dict(env.config)
-    for name, trained in interface(run).items():
-        same = f"{trained!r}, with which the controller in {folder} was trained"
-        require(here[name] == trained, f"env.{name}", here[name], same)
+    here, there = to_dict(env.config), run.config["env"]
+    for name in INTERFACE:
+        same = f"{there.get(name)!r}, with which the controller in {folder} was trained"
+        require(here[name] == there.get(name), f"env.{name}", here[name], same)  # None: newer than the training
     try:
         return SCRIPTS[str(script)].load(run, env)
     except FileNotFoundError as error:

@@ -22,7 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from agents.learning.options import RunOptions
-from gan_env import ENV_IDS
+from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
@@ -131,8 +131,9 @@ def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Opti
         config: what Hydra composed.
 
     Raises:
-        ConfigError: an option is wrong; a folder can't be written to; or, to resume, another option is given as well,
-            which would not count, or the folder is another script's.
+        ConfigError: an option is wrong, of the environment too; a folder can't be written to; or, to resume, another
+            option is given as well, which would not count, or the folder is another script's.
+        DataError: data are missing.
     """
     composed, given = OmegaConf.to_container(config, resolve=True), list(HydraConfig.get().overrides.task)
     assert isinstance(composed, Mapping)
@@ -148,6 +149,7 @@ def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Opti
         options = replace(default, {k: v for k, v in folder.config.items() if k != "script"})
     else:
         require_writable(Path(options.logs), "logs")
+        GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
         folder = RunFolder.create(script, options, given)
     print(f"run folder: {folder.path}")
     return options, folder

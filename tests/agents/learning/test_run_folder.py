@@ -102,6 +102,8 @@ def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path, monkeypatch: pyt
         (["comparison.policies=[best]"], "cosine"),
         (["env.preset=nope"], "preset='nope' is unknown"),
         (["env.split=test"], r"env\.split='test'"),
+        (["env.knobs=[nope]"], "knobs='nope' .*'lr_d'"),
+        (["env.datasets=[nope]"], "unknown data set 'nope'"),
         (["seed=1000"], "seed=1000"),
     ],
 )
