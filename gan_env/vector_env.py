@@ -95,7 +95,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         **overrides: Any,
     ) -> None:
         self.config = config = env_config(preset, **overrides)
-        require(num_envs >= 1, "num_envs", num_envs, "at least 1")
+        whole = isinstance(num_envs, int | np.integer) and num_envs >= 1
+        require(whole, "num_envs", num_envs, "a whole number, at least 1")
         modes = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
         require(autoreset_mode in modes, "autoreset_mode", autoreset_mode, " or ".join(map(str, modes)))
         ends = "None: an episode ends after num_decisions, which is part of the task"
@@ -167,7 +168,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
         """
         if self._ended.all():
-            raise ConfigError(f"step: none of the {self.num_envs} rows has a run that goes on: call reset first")
+            raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))

@@ -7,6 +7,11 @@ from gan_env.errors import require
 
 NEIGHBOURS = 128
 """Samples of which all pairs are compared for the collapse signal."""
+NEAREST = 5
+"""The radius of a real sample's ball is the distance to this neighbour, as Naeem et al. chose it."""
+FAR = 1e3
+"""Both coordinates of the modes that pad a data set which has fewer than another."""
+_PART = 1024  # real samples whose distances are in memory at the same time
 
 
 def mean_distance(features: Tensor) -> Tensor:
@@ -14,10 +19,6 @@ def mean_distance(features: Tensor) -> Tensor:
     part = features[:, :NEIGHBOURS]
     count = part.shape[1]
     return torch.cdist(part, part).sum(dim=(1, 2)) / (count * (count - 1))
-
-
-NEAREST = 5
-"""Neighbours whose distance is the radius of a real sample's ball, as Naeem et al. chose it."""
 
 
 def neighbour_radii(reals: Tensor) -> Tensor:
@@ -55,13 +56,6 @@ def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple
     coverage = torch.cat([part.any(dim=2) for part in inside], dim=1).float().mean(dim=1)
     density = torch.stack([part.float().sum(dim=(1, 2)) for part in inside]).sum(dim=0)
     return coverage, density / (NEAREST * samples.shape[1])
-
-
-_PART = 1024  # reals whose distances are in memory at the same time
-
-
-FAR = 1e3
-"""Both coordinates of the modes that pad a data set which has fewer than another."""
 
 
 def mode_coverage(samples: Tensor, centers: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between each row's samples and held-out points."""
+"""Sliced Wasserstein distance between each row's samples and fixed points."""
 
 import math
 
@@ -31,7 +31,7 @@ class SlicedWasserstein:
         """Distances: samples [N, S, 2], reference [N] or [N, K] (indices) -> as `reference`. NaN samples give NaN."""
         projected = sort(self.axes.mT @ samples.mT)  # [N, A, S]
         columns = reference.view(len(samples), -1).unbind(dim=1)  # K of [N]
-        distances = [(projected - self.quantiles[column]).abs().mean(dim=(1, 2)) for column in columns]
+        distances = [self.quantiles[column].sub_(projected).abs_().mean(dim=(1, 2)) for column in columns]
         return torch.stack(distances, dim=1).view_as(reference)
 
 

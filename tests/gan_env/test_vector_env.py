@@ -183,6 +183,9 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
         ({"knobs": ("r3",)}, "r1"),
         ({"initial_knobs": {"r1": 1e9}}, "0.0 to 30"),
         ({"max_episode_steps": 10}, "num_decisions"),
+        ({"rows": 0}, "num_envs=0.*at least 1"),
+        ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
+        ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
         ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
         ({"autoreset_mode": "SameStep"}, "'SameStep'.*SAME_STEP"),  # not its value, which would be DISABLED
         ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
@@ -191,7 +194,7 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
 )
 def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str) -> None:
     with pytest.raises((ConfigError, gan_env.DataError), match=message):
-        make(2, **options)
+        make(**{"rows": 2, **options})
 
 
 @pytest.mark.parametrize(
