@@ -52,20 +52,22 @@ class PPOOptions(GradientOptions):
         require(0 < self.clip_range < 1, "agent.clip_range", self.clip_range, "between 0 and 1")
         require(self.desired_kl > 0, "agent.desired_kl", self.desired_kl, "more than 0")
 
-    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common.
+    def batch_size(self, decisions: int) -> int:
+        """Decisions in a minibatch, where an episode has so many."""
+        return -(-self.rows * decisions // self.minibatches)
 
-        Raises:
-            ConfigError: minibatches would hold a single decision, whose advantage can't be normalised.
-        """
-        decisions = inner_env(vec_env).config.num_decisions
-        size = -(-self.rows * decisions // self.minibatches)
+    def require_fit(self, decisions: int) -> None:
+        """Raises a `ConfigError` where minibatches would hold one decision, whose advantage can't be normalised."""
         parts = f"fewer (or more rows): {self.rows * decisions} decisions are to be cut into parts of two or more"
-        require(size > 1, "agent.minibatches", self.minibatches, parts)
+        require(self.batch_size(decisions) > 1, "agent.minibatches", self.minibatches, parts)
+
+    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
+        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common."""
+        decisions = inner_env(vec_env).config.num_decisions
         return {
             "env": vec_env,
             "n_steps": decisions,  # one episode a row, so every rollout holds whole returns
-            "batch_size": size,
+            "batch_size": self.batch_size(decisions),
             "n_epochs": self.epochs,
             "gamma": 1.0,
             "gae_lambda": self.gae_lambda,

@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
@@ -40,19 +39,12 @@ class RecurrentPPOOptions(PPOOptions):
         """Arguments of the policy: PPO's, and the LSTM."""
         return {**super().network(), "lstm_hidden_size": self.lstm_units}
 
-    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments of RecurrentPPO: PPO's.
-
-        Raises:
-            ConfigError: a minibatch, the last one included, would hold a single decision: RecurrentPPO normalises the
-                advantage of that too, which gives NaN.
-        """
-        arguments = super().arguments(vec_env)
-        decisions = self.rows * arguments["n_steps"]
-        fits = decisions % arguments["batch_size"] != 1
-        parts = f"a number that cuts {decisions} decisions into parts of two or more, the last one included"
+    def require_fit(self, decisions: int) -> None:
+        """As PPO's, for the last minibatch too: RecurrentPPO normalises its advantages as well, and one gives NaN."""
+        super().require_fit(decisions)
+        parts = f"a number that cuts {self.rows * decisions} decisions into parts of two or more, the last one included"
+        fits = self.rows * decisions % self.batch_size(decisions) != 1
         require(fits, "agent.minibatches", self.minibatches, parts)
-        return arguments
 
 
 def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:

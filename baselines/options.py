@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_env.config import CONFIGS, PRESETS, replace, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, errors_in_one_line, require
+from gan_env.errors import ConfigError, errors_in_one_line
 
 T = TypeVar("T")
 
@@ -46,24 +46,22 @@ def checked_choices(arguments: list[str]) -> list[str]:
     """
     words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
     places = [CONFIGS, *(Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd"))]
-    return [_checked_choice(text, places) for text in arguments]
+    return [text if text.startswith("-") else _checked_choice(text, places) for text in arguments]
 
 
 def _checked_choice(text: str, places: list[Path]) -> str:
     key, _, name = text.partition("=")
-    folders = [place / key.lstrip("+") for place in places]
-    simple = name and name != "null" and not set(name) & set(",[]{}$")  # what is left is for Hydra to read
-    if text.startswith("-") or not key.lstrip("+") or not simple or not any(map(Path.is_dir, folders)):
-        return text
-    if any((folder / f"{name.removesuffix('.yaml')}.yaml").is_file() for folder in folders):
+    folders = [place / key.lstrip("+") for place in places if key.lstrip("+")]
+    names = {path.relative_to(f).with_suffix("").as_posix() for f in folders for path in f.rglob("*.yaml")}
+    if not names or not name or name.removesuffix(".yaml") in names:
         return text
     if key == "policy" and Path(name).is_dir():
         quoted = name.replace("'", "\\'")
         return f"controller='{quoted}'"
-    known = sorted(p.relative_to(f).with_suffix("").as_posix() for f in folders for p in f.rglob("*.yaml"))
-    expected = f"one of {', '.join(known)}" + (", or the folder of a training" if key == "policy" else "")
-    require(False, key, name, expected)
-    return text
+    if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
+        return text
+    expected = f"one of {', '.join(sorted(names))}" + (", or the folder of a training" if key == "policy" else "")
+    raise ConfigError(f"{key}={name!r} is not there: expected {expected}")
 
 
 def register_presets() -> None:

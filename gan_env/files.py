@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -67,9 +68,11 @@ def require_writable(folder: Path, key: str) -> None:
         ConfigError: a file is in its place, or it or the folder that it would be made in can't be written to.
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    try:
+        TemporaryFile(dir=there).close()  # not os.access, which says of root that it may write to /proc
+    except OSError as error:
         why = "may not be written to" if there.is_dir() else "is a file"
-        raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder")
+        raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder") from error
 
 
 def remove_left_parts(folder: Path, names: str) -> None:

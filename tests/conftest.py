@@ -1,4 +1,4 @@
-"""Shared by all tests: Hypothesis' profile and hand-made records."""
+"""Shared by all tests: Hypothesis' profile, hand-made records, stand-ins for networks and data, a browser."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,9 +15,7 @@ from gan_env.data.bank import DataBank
 from gan_env.data.dataset import Dataset
 from gan_env.data.images import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
-from gan_env.evaluation import evaluator
 from gan_env.gan.saved import save_generators
-from gan_env.metrics import published
 from gan_env.metrics.weights import PretrainedWeights
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
@@ -146,6 +144,8 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stood_in(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in extractor in the place of all real ones, and pixel distance in that of LPIPS."""
+    from gan_env.evaluation import evaluator  # slow to import
+    from gan_env.metrics import published
 
     class Pixels(torch.nn.Module):
         def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from agents.meta.training import MetaOptions, controller_path, make_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
-from gan_env.config import CONFIGS, PRESETS, replace, to_dict
+from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.policies.steering import Policy
 
@@ -123,13 +123,6 @@ def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]
     return train_once(import_module(SCRIPTS[script].module).train, options, folder)
 
 
-def interface(run: RunFolder) -> dict[str, Any]:
-    """The fields `INTERFACE` of the environment that a controller was trained in."""
-    options = run.config["env"]
-    usual = to_dict(PRESETS[options.get("preset", "points")])
-    return {name: options.get(name, usual[name]) for name in INTERFACE}
-
-
 def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`.
 
@@ -144,10 +137,10 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     script = run.config.get("script")
     check_script(script, f"script in {run.settings / 'config.yml'}")
     require(not run.config.get("base"), "base", run.config.get("base"), "none: controllers correct no other policy now")
-    here = to_dict(env.config)
-    for name, trained in interface(run).items():
-        same = f"{trained!r}, with which the controller in {folder} was trained"
-        require(here[name] == trained, f"env.{name}", here[name], same)
+    here, there = to_dict(env.config), run.config["env"]
+    for name in INTERFACE:
+        same = f"{there.get(name)!r}, with which the controller in {folder} was trained"
+        require(here[name] == there.get(name), f"env.{name}", here[name], same)  # None: newer than the training
     try:
         return SCRIPTS[str(script)].load(run, env)
     except FileNotFoundError as error:

@@ -27,6 +27,9 @@ class AgentOptions:
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
         require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
 
+    def require_fit(self, decisions: int) -> None:
+        """Raises a `ConfigError` where these hyperparameters can't train on episodes of so many decisions."""
+
 
 @dataclass(frozen=True)
 class ComparisonOptions:
@@ -77,5 +80,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         others = f"0 to {APART - 1}: from {APART} on it would train on the runs of searches and tests"
         require(0 <= self.seed < APART, "seed", self.seed, others)
-        split = env_config(**self.env).split
-        require(split == "train", "env.split", split, "train: a controller is tested on other instances than it saw")
+        env = env_config(**self.env)
+        apart = "train: a controller is tested on other instances than it saw"
+        require(env.split == "train", "env.split", env.split, apart)
+        self.agent.require_fit(env.num_decisions)

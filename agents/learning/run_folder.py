@@ -22,8 +22,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from agents.learning.options import RunOptions
-from gan_env import ENV_IDS
-from gan_env.config import replace, to_dict
+from gan_env import ENV_IDS, GANVectorEnv
+from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically, write_json
@@ -78,16 +78,17 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options that the run was begun with, and its `script`."""
+        """The options that the run was begun with, all fields of its environment among them, and its `script`."""
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: RunOptions) -> None:
-        """Writes the options of a run; where there are some already, they must be the same.
+        """Writes all options of a run, each of its environment too; where there are some, they must be the same.
 
         Raises:
             ConfigError: another training was begun here.
         """
-        now = json.loads(json.dumps({"script": script, **to_dict(options)}))
+        env = {"preset": "points", **options.env, **to_dict(env_config(**options.env))}
+        now = json.loads(json.dumps({"script": script, **to_dict(options), "env": env}))
         path = self.settings / "config.yml"
         if path.exists():
             before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
@@ -130,8 +131,9 @@ def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Opti
         config: what Hydra composed.
 
     Raises:
-        ConfigError: an option is wrong; a folder can't be written to; or, to resume, another option is given as well,
-            which would not count, or the folder is another script's.
+        ConfigError: an option is wrong, of the environment too; a folder can't be written to; or, to resume, another
+            option is given as well, which would not count, or the folder is another script's.
+        DataError: data are missing.
     """
     composed, given = OmegaConf.to_container(config, resolve=True), list(HydraConfig.get().overrides.task)
     assert isinstance(composed, Mapping)
@@ -147,6 +149,7 @@ def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Opti
         options = replace(default, {k: v for k, v in folder.config.items() if k != "script"})
     else:
         require_writable(Path(options.logs), "logs")
+        GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
         folder = RunFolder.create(script, options, given)
     print(f"run folder: {folder.path}")
     return options, folder

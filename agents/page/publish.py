@@ -64,6 +64,11 @@ def publish(study: Study, learned: str, folder: Path) -> str:
     return f"published {len(sizes)} files, {sum(sizes) / 1e6:.2f} MB: {folder}"
 
 
+def made_in(study: Study) -> Path:
+    """The folder that the study's command makes it in."""
+    return Path(yaml.safe_load((study.path / "study" / "config.yml").read_text())["folder"])
+
+
 def commands(study: Study, configs: Path, learned: str) -> str:
     """The commands that make a study and its page, and play the tuned schedule and the learned policy's read-out.
 
@@ -76,9 +81,11 @@ def commands(study: Study, configs: Path, learned: str) -> str:
     if commits := _commits(study):
         begun = f"; begun by {commits[0]}" if len(commits) > 1 else ""
         lines.append(f"git checkout {commits[-1]}    # the code that it was made by{begun}")
-    made = yaml.safe_load((there / "config.yml").read_text())["folder"]
     play = ["python", "baselines/run.py", f"--config-dir={configs / 'configs'}", "env=study"]
-    lines += [(there / "command.txt").read_text().strip(), shlex.join(["python", "agents/report.py", made])]
+    lines += [
+        (there / "command.txt").read_text().strip(),
+        shlex.join(["python", "agents/report.py", str(made_in(study))]),
+    ]
     lines += [shlex.join([*play, f"policy={name}"]) for name in ("tuned_schedule_0", f"frozen_{learned}_0")]
     return "\n".join(lines)
 

@@ -1,14 +1,13 @@
 """The page of a study, as blocks: verdict, results, pictures, cost, transfers, ablations, failures."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import yaml
 from matplotlib.figure import Figure
 
 from agents.page.blocks import Block, Code, Heading, Picture, Points, Text
 from agents.page.figures import failures_figure, gains_figure, png, profiles_figure, seeds_figure, with_knobs
-from agents.page.publish import commands
+from agents.page.publish import commands, made_in
 from agents.page.tables import (
     COST_NOTES,
     RESULT_NOTES,
@@ -22,13 +21,13 @@ from agents.page.tables import (
     ordered,
     result_table,
 )
-from agents.page.verdict import verdict
 from agents.study.options import BEST, HELD_OUT
 from agents.study.pictures import curves_figure, knob_figure, sample_figure
-from agents.study.play import entries, gather
+from agents.study.play import entries, gather, sample_files
 from agents.study.readout import SUFFIXES
 from agents.study.records import Gain, Summary
 from agents.study.study import Study
+from agents.study.verdict import verdict
 from gan_env.config import env_config, to_dict
 from gan_env.evaluation.rollout import Episodes
 
@@ -63,6 +62,7 @@ class ReportPage:
         """The page from top to bottom."""
         s = self.summary
         changes = self.study.options.changes_of_preset()
+        notes: list[Block] = [Heading("Notes"), Points(s.notes)] if s.notes else []
         return [
             Text(
                 f"Final log of the {s.metric} (lower is better) after {s.updates_per_run} GAN updates, {s.instances} "
@@ -74,14 +74,14 @@ class ReportPage:
             ),
             Text(f"The environment is the preset {self.study.options.env.get('preset', 'points')}, changed:"),
             Code(yaml.safe_dump(changes, sort_keys=False, default_flow_style=None).strip()),
-            Heading("Verdict"), Points(verdict(s)), *([Points(s.notes)] if s.notes else []),
+            Heading("Verdict"), Points(verdict(s)), *notes,
             Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
             Points([*RESULT_NOTES, *name_notes(self.study.options)]),
             Code(yaml.safe_dump(s.tuning, sort_keys=False).strip()),
             *self._pictures(),
             Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES), break_even_table(s.break_even),
             *self._transfers(), *self._ablations(), *self._failures(),
-            Heading("How to make it again"), Code(commands(self.study, Path(self.study.options.folder), self.learned)),
+            Heading("How to make it again"), Code(commands(self.study, made_in(self.study), self.learned)),
         ]  # fmt: skip
 
     def _gains(self, setting: str) -> Picture:
@@ -120,8 +120,7 @@ class ReportPage:
 
     def _samples(self) -> Figure:
         """Of each policy the first training or tuning."""
-        folder = self.study.path / "samples" / HELD_OUT
-        files = {entry.name: folder / f"{entry.file}.npy" for entry in reversed(entries(self.study, HELD_OUT))}
+        files = sample_files(self.study, HELD_OUT)
         ranked = [name for name in ordered(self.rows) if name in files and not self.rows[name].ablation]
         played = self.parts[self.learned][0]
         return sample_figure(files, ranked, self.learned, played, self.config, self.study.options.instances)

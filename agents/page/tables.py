@@ -32,7 +32,7 @@ def name_notes(options: StudyOptions) -> list[str]:
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
         f"{BEST}: the tuned schedule; its best tuning on training instances is shown below. tuned_NAME: another kind "
-        "of opponent, tuned likewise. tuned_rates is told the learning rates that a run was started with, and is a "
+        "of opponent, tuned likewise. tuned_rates knows the learning rates that a run was started with, and is a "
         "schedule of the rates themselves; others move factors on those.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates averaged as such. Anybody can use them without learning.",

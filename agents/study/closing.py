@@ -1,6 +1,6 @@
 """What a training script ends with: a study of this one training, whose folder is the run folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,19 +11,20 @@ from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
-from agents.study.play import gather, play_study
+from agents.study.play import gather, play_study, sample_files
 from agents.study.readout import suffixes
 from agents.study.records import Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError
 from gan_env.evaluation.rollout import Episodes
-from gan_env.policies.presets import PolicyOptions, committed, load_policy
+from gan_env.policies.presets import committed, load_policy
 
 TUNED = ("schedule", "rates")
-"""Kinds of tuned opponents: a schedule of the knobs, and one of rates, which is told those that a run starts with."""
+"""Kinds of tuned opponents: a schedule of the knobs, and one of rates, which knows those that a run starts with."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
@@ -38,7 +39,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
         script: agents/train_SCRIPT.py trained it.
         options: of the training.
         folder: of the training.
-        costs: what training took, `gan_updates` among it.
+        costs: what training took: `gan_updates`, `wall_s`.
     """
     study = study_of_one(script, options, folder)
     play_study(study)
@@ -49,7 +50,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
     for name, figure in pictures(study, summary, script).items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI, format="png"))
         plt.close(figure)
-    print(f"\n{text}\n\nall in {folder.path}")
+    print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
 
 
 def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
@@ -57,9 +58,8 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
-    names = {kind: committed(env.get("preset", "points"), kind) for kind in TUNED}
-    tuned = {kind: _fitting(map(load_policy, names[kind]), made, opponent_name(kind)) for kind in TUNED}
-    found = {kind: policies for kind, policies in tuned.items() if policies}
+    names = {kind: _fitting(committed(env.get("preset", "points"), kind), made) for kind in TUNED}
+    found = {kind: [load_policy(name) for name in names[kind]] for kind in TUNED if names[kind]}
     if "schedule" not in found:
         found = {}
     own = StudyOptions(
@@ -68,9 +68,9 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,
-        policies=tuple(name for name in sizes.policies if _fitting([load_policy(name)], made, name)),
+        policies=tuple(_fitting(sizes.policies, made)),
         oracle_runs=0,
-        instances=sizes.instances,
+        instances=min(sizes.instances, made.config.instances.test_size),
         gan_seeds=sizes.gan_seeds,
         rows=sizes.rows,
         seed=options.seed,
@@ -79,20 +79,20 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
     return Study(own, trained={(script, 0): folder.path}, committed=found)
 
 
-def _fitting(policies: Iterable[PolicyOptions], env: GANVectorEnv, name: str) -> list[PolicyOptions]:
-    """The policies, if they can act in an environment; why they can't is printed."""
-    found = list(policies)
-    try:
-        for policy in found:
-            policy.make(env)
-    except ConfigError as error:
-        print(f"left out of the comparison: {name} ({error})")
-        return []
+def _fitting(names: Sequence[str], env: GANVectorEnv) -> list[str]:
+    """Those policies of configs/policy/ that can act in an environment; why others can't is printed."""
+    found = []
+    for name in names:
+        try:
+            load_policy(name).make(env)
+            found.append(name)
+        except ConfigError as error:
+            print(f"left out of the comparison: {name} ({error})")
     return found
 
 
 def closing_table(summary: Summary) -> str:
-    """The held-out setting as text, best policy first."""
+    """The held-out setting as text, best policy first, and the verdict."""
     rows = summary.settings[HELD_OUT].rows
     lines = [
         f"Final log of the {summary.metric} on held-out instances (lower is better), with 95 % intervals;",
@@ -117,7 +117,8 @@ def closing_table(summary: Summary) -> str:
             f"{name:<22} {row.seeds:>5} {row.runs:>5} {row.iqm.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] {compared:<51} "
             f"{row.crashes:>7} {taken:>12}"
         )
-    return "\n".join(lines)
+    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in rows else []
+    return "\n".join([*lines, "", *verdict(summary), *known])
 
 
 def pictures(study: Study, summary: Summary, learned: str) -> dict[str, Figure]:
@@ -126,10 +127,8 @@ def pictures(study: Study, summary: Summary, learned: str) -> dict[str, Figure]:
     shown = [learned, *(learned + suffix for suffix in suffixes(config.knobs)), *map(opponent_name, TUNED)]
     drawn = {name: parts[name] for name in shown if name in parts}
     ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
-    folder, tuned = study.path / "samples" / HELD_OUT, {learned, *study.tunings}
-    names = (learned, BEST, *study.options.policies)
-    files = {name: folder / (f"{name}-0.npy" if name in tuned else f"{name}.npy") for name in names}
-    ranked = sorted(files, key=lambda name: rows[name].iqm.value)
+    files = sample_files(study, HELD_OUT)
+    ranked = sorted({learned, BEST, *study.options.policies}, key=lambda name: rows[name].iqm.value)
     played = parts[learned][0]
     return {
         "knobs": knob_figure(drawn, learned, config),

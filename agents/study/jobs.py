@@ -16,14 +16,12 @@ from threading import Thread
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, train
 from agents.learning.costs import metered
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
-from baselines.search.tuner import TuneOptions, tune
-from gan_env import GANVectorEnv
+from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
 from gan_env.files import write_json
 
@@ -31,16 +29,15 @@ _TAIL = 2000  # characters of a failed job's output that are shown
 
 
 def train_controller(script: str, options: RunOptions, folder: Path) -> None:
-    """Trains, or continues a training."""
+    """Trains, or continues a training; `trained.json` in its folder says what it cost."""
     train(script, options, RunFolder(folder, NAME))
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
-    """Tunes on training instances, or continues a search."""
+    """Tunes on training instances, or continues a search, whose folder has what was found."""
     note = Path(f"{costs}.spent")
     with metered(note) as measured:
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
-        tune(env, options, lambda spent, score: print(f"{spent:,} GAN updates, best {score:.3f}", flush=True))
+        search(options)
     write_json(costs, measured)
     note.unlink(missing_ok=True)
 

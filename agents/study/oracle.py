@@ -22,7 +22,8 @@ PARTS = 4
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
     """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules."""
-    tunings = {kind: times for kind, times in study.options.tunings.items() if kind in SCHEDULE_KINDS}
+    often = study.options.tunings
+    tunings = {kind: often[kind] for kind in SCHEDULE_KINDS if kind in often}
     found = [fields for kind in tunings for fields in study.tune(kind, 0).finalists]
     found += [study.tune(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
     pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]

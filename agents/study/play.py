@@ -163,6 +163,12 @@ def _watched(study: Study, setting: str, name: str, policy: Policy, env: GANVect
     return episodes
 
 
+def sample_files(study: Study, setting: str) -> dict[str, Path]:
+    """Where samples of policies are saved: of each the first training or tuning."""
+    folder = study.path / "samples" / setting
+    return {entry.name: folder / f"{entry.file}.npy" for entry in reversed(entries(study, setting))}
+
+
 def _save_array(path: Path, array: Any) -> None:
     with path.open("wb") as file:  # an open file: numpy appends .npy to a bare name
         np.save(file, array)

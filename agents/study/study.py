@@ -3,7 +3,7 @@
 FOLDER/
     study/config.yml, command.txt, known.json: what it rests on; commits.txt: the code of each sitting
     training/NAME-SEED/: a run folder each; trained.json: what it cost
-    tuning/NAME-SEED/: what was tried for an opponent; tuned.json: what was found
+    tuning/NAME-SEED/: what was tried for an opponent; KIND.json: what was found
     playing/SHARE/log.txt: where workers play side by side
     configs/: env/study.yaml, and in policy/ tuned opponents and frozen read-outs, for
         `baselines/run.py --config-dir=FOLDER/configs env=study policy=...`

@@ -1,9 +1,9 @@
 """Tunes a kind of policy by Optuna, within a budget of GAN updates.
 
-Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011). Each batch of them plays side by
-side on training instances and GAN seeds that no batch before has met, so the search can't fit itself to a few runs. The
-best few are scored again on fresh runs. What was tried is saved after every batch: after a kill, the same call
-continues.
+Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011) and play side by side in batches.
+All of them meet the same training instances and GAN seeds, so that none is judged by harder runs than another. The best
+few are scored again on fresh runs, since the search may have fitted itself to the first ones. What was tried is saved
+after every batch: after a kill, the same call continues.
 """
 
 import json
@@ -117,8 +117,8 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
         report(spent, study.best_value)
     best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
     distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
-    fresh = options.seed + len(best) // costs.candidates * options.runs
-    ranked, score, used = _rescore(env, list(distinct.values())[: costs.finalists], options.runs, fresh)
+    pool = list(distinct.values())[: costs.finalists]
+    ranked, score, used = _rescore(env, pool, options.runs, options.seed + options.runs)
     report(spent + used, score)
     found = Tuned(ranked[0], score, ranked, len(best), spent + used)
     write_json(finished, asdict(found))
@@ -191,7 +191,7 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
     trials = [study.ask() for _ in range(count)]
     policies = [SPACES[options.kind](trial, env) for trial in trials]
     before = env.gan_updates
-    values, _ = _score(env, policies, options.seed + done // count * options.runs, options.runs)
+    values, _ = _score(env, policies, options.seed, options.runs)
     for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
         trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if v})
         trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)

@@ -21,7 +21,7 @@ from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
 from gan_env.records import Quality, RowSettings
-from gan_env.seeding import fold_in, normal, uniform
+from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
@@ -91,7 +91,7 @@ class Population:
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
-        self._programs = Programs(self.device, compiled)
+        self._programs = Programs(compiled)
         self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
@@ -184,12 +184,12 @@ class Population:
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
     def latents(self, count: int) -> Tensor:
-        """Each row's fixed latents, standard normal, [N, count, latent_dim]; fewer are the first of more.
+        """Each row's fixed latents, [N, count, latent_dim], so that the metric's noise is small: see `even_normal`.
 
-        They are kept until a row is reset.
+        Fewer are the first of more. They are kept until a row is reset.
         """
         if self._latents.shape[1] != count:
-            self._latents = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
+            self._latents = even_normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
         return self._latents
 
     @torch.no_grad()
@@ -214,16 +214,17 @@ class Population:
         return {name: tensor.clone() for name, tensor in self._kept().items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Goes on from what `get_state` gave.
+        """Continues from what `get_state` gave.
 
         Raises:
-            ConfigError: tensors are missing or of another shape, as with other options or another version; nothing is
-                changed then.
+            ConfigError: a tensor is missing or is of another type or shape, as with other options or another version;
+                nothing is changed then.
         """
-        shapes = {name: tensor.shape for name, tensor in state.items()}
         for name, tensor in self._kept().items():
-            fits = f"shape {tuple(tensor.shape)}, as the same options and version make it: else start the run anew"
-            require(shapes.get(name) == tensor.shape, f"state[{name!r}]", shapes.get(name), fits)
+            found = (given.dtype, tuple(given.shape)) if isinstance(given := state.get(name), Tensor) else given
+            wanted = tensor.dtype, tuple(tensor.shape)
+            remedy = "as the same options and version make it: else start the run anew"
+            require(found == wanted, f"state[{name!r}]", found, f"{wanted}, {remedy}")
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(

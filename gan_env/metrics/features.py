@@ -96,8 +96,9 @@ class ClassifierFeatures:
             command = f"python baselines/fit_features.py {self.kind.dataset}"
             raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
-        self.network.load_state_dict(load_file(weights))
-        self.fingerprint = fingerprint(*self.network.state_dict().values())
+        state = load_file(weights)
+        self.network.load_state_dict(state)
+        self.fingerprint = fingerprint(*(state[name] for name in self.network.state_dict()))  # from the host's copy
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], [..., C, H, W] -> features [..., 64], differentiable by the images."""

@@ -1,4 +1,4 @@
-"""What the scripts with Hydra options share: how they tell what they refuse, and policies by name."""
+"""What the scripts with Hydra options share: how they show what they refuse, choices, and policies by name."""
 
 import subprocess
 import sys
@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 
+from baselines.options import checked_choices, register_presets
 from gan_env import ConfigError
-from gan_env.config import replace
-from gan_env.policies.presets import PolicyOptions
+from gan_env.config import CONFIGS, replace
+from gan_env.policies import PolicyOptions
+
+register_presets()
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -51,6 +55,47 @@ def test_a_bug_in_a_script_keeps_its_traceback(tmp_path: Path) -> None:
 def test_all_scripts_do_so() -> None:
     scripts = [path for package in ("baselines", "agents") for path in (ROOT / package).glob("*.py")]
     assert [path.name for path in scripts if "hydra.main(" in path.read_text()] == ["options.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("policy=5", r"^policy='5' .*cosine.*or the folder of a training$"),
+        ("policy=cosinus", r"^policy='cosinus' .*cosine"),
+        ("policy=tuned/points", r"^policy='tuned/points' .*tuned/points/schedule_0"),
+        ("env=nope", r"^env='nope' .*expected one of celeba, "),
+        ("+experiment=nope", r"^\+experiment='nope' .*wgan_gp"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused_with_those_that_are(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked_choices([text])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["policy=cosine", "env=points", "+experiment=plan"],
+        ["policy=tuned/points/schedule_0"],
+        ["policy.kind=table", "env.preset=points", "~settings.mnist", "folder=policy", "seed=3"],
+        ["policy=cosine,linear", "-m"],  # for Hydra's multirun
+        ["--config-dir=FOLDER", "policy=own"],
+        ["policy=own", "--config-dir", "FOLDER"],
+    ],
+)
+def test_what_is_there_is_left_to_hydra(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy/own.yaml").touch()
+    given = [text.replace("FOLDER", str(tmp_path)) for text in arguments]
+    assert checked_choices(given) == given
+
+
+def test_a_folder_in_the_place_of_a_policy_is_that_of_a_controller(tmp_path: Path) -> None:
+    folder = tmp_path / "it's one, = (really)"
+    folder.mkdir()
+    (found,) = checked_choices([f"policy={folder}"])
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        assert compose("train_gan", [found, "name=run"]).controller == str(folder)
 
 
 KNOBS = {"r1": {"kind": "fixed", "initial": 1.0}}
@@ -98,7 +143,7 @@ def test_a_schedule_without_an_end_or_a_kind_is_refused(anneal: dict[str, Any], 
         PolicyOptions(knobs={"r1": anneal})
 
 
-FILES = [*ROOT.glob("configs/policy/*.yaml"), *ROOT.glob("docs/results/*/configs/policy/*.yaml")]
+FILES = [*ROOT.glob("configs/policy/**/*.yaml"), *ROOT.glob("docs/results/*/configs/policy/*.yaml")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

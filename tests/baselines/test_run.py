@@ -16,10 +16,12 @@ from hydra import compose, initialize_config_dir
 from baselines.options import load, register_presets
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
+from baselines.trained import trained_env
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import CONFIGS, env_config
 from gan_env.evaluation.rollout import run_episodes
-from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.evaluation.seeds import EXAMPLES, row_seeds
+from gan_env.policies import PolicyOptions, load_policy, policy_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
@@ -69,16 +71,17 @@ def test_the_summary_says_which_instances_were_played(given: str | None, tmp_pat
     with initialize_config_dir(str(CONFIGS), version_base=None):
         overrides = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
         composed = load(RunOptions, compose("run", overrides))
-    env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    env = {name: value for name, value in composed.env.items() if name != "split"}
     plain = RunOptions(policy=composed.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
     ends = []
     for options in (composed, plain):
         ends.append(run(dataclasses.replace(options, folder=str(tmp_path))).final)
         played = json.loads((tmp_path / "summary.json").read_text())["env"]
         assert (played["preset"], played["split"]) == ("points", given or "test")
-    expected = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **env, split=given or "test")  # type: ignore[arg-type]
+    expected = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **env, split=given or "test")
+    seeds = [EXAMPLES, EXAMPLES + 1]
     for end in ends:
-        np.testing.assert_array_equal(end, run_episodes(composed.policy.make(expected), expected, [1000, 1001]).final)
+        np.testing.assert_array_equal(end, run_episodes(composed.policy.make(expected), expected, seeds).final)
 
 
 @pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
@@ -110,13 +113,14 @@ R3GAN = {
 def test_a_published_combination_is_one_argument(
     script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
 ) -> None:
-    """What it doesn't name is the preset's."""
+    """What it doesn't name is the preset's; with all programs policies choose where the knobs start."""
     register_presets()
     with initialize_config_dir(str(CONFIGS), version_base=None):
         options = load(kind, compose(script, [f"+experiment={name}", place]))
     assert options.policy == load_policy(policy)
     there = env_config(**options.env)
-    assert there == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]}, split=there.split)
+    named = {**env, "instances": {"beta_1": [0, 0]}, "max_first_change": 1, "split": there.split}
+    assert there == env_config("fashion_mnist", **named)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,8 @@ def test_a_published_combination_is_one_argument(
         (["episode=3"], "episode"),
         (["env.num_decision=3"], "num_decision"),
         (["policy=cosinus"], "cosine"),
+        (["policy=5"], "cosine"),
+        (["env.preset=nope"], "fashion_mnist"),
         (["episodes=0"], "at least 1"),
         (["env.crash_penalty=-1"], "more than 0"),
         (["policy.knobs.r1.initial=1000"], "0.0 to 30"),
@@ -133,22 +139,65 @@ def test_a_published_combination_is_one_argument(
 )
 def test_bad_options_are_refused_with_help(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = call("baselines/run.py", *arguments, folder=tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert message in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "logs").exists()
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "configs/policy").glob("*.yaml")))
+@pytest.mark.parametrize("place", ["file", "/proc/nothing"])
+def test_a_folder_that_can_t_be_written_to_is_refused_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Not after the whole run, with a traceback."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("baselines.run.run_episodes", None)
+    with pytest.raises(ConfigError, match=r"^folder=.* can't be used: "):
+        run(RunOptions(env={"compile": False}, folder=str(tmp_path / place)))
+
+
+def test_examples_share_no_run_with_trainings_or_tests() -> None:
+    """Seed 1000, the first of before, is the first run of training 1."""
+    assert RunOptions().seed == EXAMPLES not in row_seeds(1, 2000)
+
+
+@pytest.mark.parametrize("name", [name for name in policy_names() if not name.startswith("tuned/")])
 def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
-    import yaml
-
-    from gan_env.config import replace
-
-    policy = replace(PolicyOptions(), yaml.safe_load((ROOT / f"configs/policy/{name}.yaml").read_text()))
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
-    episodes = run(RunOptions(policy=policy, env=env, episodes=2, rows=2, folder=str(tmp_path)))
+    episodes = run(RunOptions(policy=load_policy(name), env=env, episodes=2, rows=2, folder=str(tmp_path)))
     assert np.isfinite(episodes.log_metric).all()
+
+
+CONTROLLER = ROOT / "docs/results/points/training/ppo-0"
+
+
+def test_a_trained_controller_plays_by_its_folder(tmp_path: Path) -> None:
+    """With the knobs, moves and observation of its training, whatever the environment's own are."""
+    done = call("baselines/run.py", f"policy={CONTROLLER}", "env=points", "episodes=2", "rows=2", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "logs/run/ppo-0-points"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["policy"] == str(CONTROLLER)
+    assert summary["env"]["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"]
+    with (folder / "decisions.csv").open() as file:
+        rates = [float(row["knob_lr_g"]) for row in csv.DictReader(file)]
+    assert len(set(rates)) > 1  # it moves them
+
+
+def test_what_the_command_line_gives_is_not_taken_from_the_training() -> None:
+    env = {"preset": "points", "knobs": ["r1"], "max_change": 0.5, "num_decisions": 3}
+    found = trained_env(env, str(CONTROLLER), ["env.max_change=0.5", "env.num_decisions=3"])
+    assert (found["max_change"], found["num_decisions"], found["preset"]) == (0.5, 3, "points")
+    assert found["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"]
+    assert trained_env(env, None, []) == env
+
+
+def test_a_folder_without_a_training_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = call("baselines/run.py", f"policy={tmp_path}", folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and str(tmp_path) in line
 
 
 def test_an_unknown_policy_kind_is_refused() -> None:

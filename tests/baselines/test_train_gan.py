@@ -21,9 +21,11 @@ from torch.utils.tensorboard import SummaryWriter
 from baselines import contact_sheet
 from baselines.options import load, register_presets
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
+from baselines.trained import trained_env
 from gan_env import ConfigError
 from gan_env.config import CONFIGS
 from gan_env.evaluation.rollout import Rollout
+from gan_env.files import save_checkpoint
 from gan_env.gan.saved import load_generators
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.policies.presets import PolicyOptions
@@ -257,6 +259,31 @@ def test_bad_options_are_refused(options: dict[str, Any], message: str, tmp_path
     with pytest.raises(ConfigError, match=message):
         make(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("option", "place"), [("folder", "file"), ("folder", "file/run"), ("logs", "file")])
+def test_a_folder_that_can_t_be_written_to_is_refused(tmp_path: Path, option: str, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=rf"^{option}='.*{place}' can't be used: .*file is a file"):
+        GANRun(TrainGANOptions(**{option: str(tmp_path / place)}))
+
+
+CONTROLLER = ROOT / "docs/results/points/training/recurrent_ppo-0"
+
+
+def test_a_trained_controller_steers_a_run_and_is_known_where_it_continues(tmp_path: Path) -> None:
+    """One with a memory of its own, which the checkpoint has to hold."""
+    env = trained_env(ENV, str(CONTROLLER), [])
+    whole = make(tmp_path / "whole", controller=str(CONTROLLER), env=env)
+    whole.train()
+    cut = make(tmp_path / "cut", controller=str(CONTROLLER), env=env)
+    cut.rollout.step()
+    save_checkpoint(cut.folder / "checkpoint.pt", cut.rollout.get_state())
+    options = own_options(TrainGANOptions(folder=str(cut.folder)), [f"folder={cut.folder}"])
+    assert options.controller == str(CONTROLLER)
+    GANRun(options).train()
+    assert (cut.folder / "decisions.csv").read_text() == (whole.folder / "decisions.csv").read_text()
+    assert len({row["knob_lr_g"] for row in rows(whole.folder)}) > 2
 
 
 def test_the_contact_sheet_shows_all_runs_below_a_folder(

@@ -251,3 +251,16 @@ def test_a_device_that_is_not_there_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigError) as error:
         find_device(name)
     assert f"device={name!r} can't be used" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"instances": {"lr_d": [float("nan"), 1.0]}}, r"instances\.lr_d\[0\]=nan"),
+        ({"max_change": float("inf")}, "max_change=inf"),
+        ({"reward": {"log_improvement": float("nan")}}, r"reward\.log_improvement=nan"),
+    ],
+)
+def test_numbers_are_finite(options: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key} .*a finite number"):
+        env_config(**options)

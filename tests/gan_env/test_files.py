@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gan_env import ConfigError
-from gan_env.files import load_checkpoint, remove_left_parts, write_atomically, write_json
+from gan_env.files import load_checkpoint, remove_left_parts, require_writable, write_atomically, write_json
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -55,3 +55,16 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
 def test_json_comes_back(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, None], "b": {"c": "d"}}
     assert json.loads(write_json(tmp_path / "x.json", value).read_text()) == value
+
+
+def test_a_folder_that_can_be_written_to_is_left_as_it_is(tmp_path: Path) -> None:
+    require_writable(tmp_path / "a/b", "folder")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nothing"])
+def test_a_folder_that_can_t_be_written_to_is_refused(tmp_path: Path, place: str) -> None:
+    """Also to root, who may do anything but that."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"^logs='.*' can't be used: .*give another folder"):
+        require_writable(tmp_path / place, "logs")

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ POLICIES = {"ppo", "ppo_replay", "ppo_rates_replay", "best_schedule", "tuned_ada
 
 
 def words(folder: Path, *more: str) -> list[str]:
-    """The command of the study in a folder, but for Python and the script."""
-    return [*OVERRIDES, f"folder={folder}", *more]
+    """The command of the study, but for Python and the script; to be run in the folder that `folder` is in."""
+    return [*OVERRIDES, f"folder={folder.name}", *more]
 
 
 def fields(folder: Path, *more: str) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def make_killed_and_continued(folder: Path) -> None:
     assert (folder / "evaluations/held_out/ppo-0.npz").exists(), log.read_text()[-3000:]
     assert not (folder / "summary.json").exists()
     before = done(folder)
-    compare(fields(folder), ["python", "agents/compare.py", *words(folder)])
+    with chdir(folder.parent):
+        compare(fields(folder), ["python", "agents/compare.py", *words(folder)])
     after = done(folder)
     assert {path: after[path] for path in before} == before  # nothing was done again

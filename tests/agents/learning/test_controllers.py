@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from trainings import ENV, tiny
 
-from agents.learning.controllers import SCRIPTS, check_script, interface, load_controller, train, training_options
+from agents.learning.controllers import INTERFACE, SCRIPTS, check_script, load_controller, train, training_options
 from agents.learning.run_folder import RunFolder
 from baselines.options import register_presets
 from gan_env import PRESETS, ConfigError, GANVectorEnv
@@ -156,7 +156,7 @@ def test_published_controllers_still_act(folder: Path) -> None:
         with pytest.raises(ConfigError, match="correct no other policy now"):
             load_controller(folder, GANVectorEnv(1))
         return
-    same = interface(RunFolder.open(folder))
+    same = {name: config["env"].get(name) for name in INTERFACE}
     env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **same, **small)
     observation, _ = env.reset(seed=0)
     action, _ = load_controller(folder, env).predict(observation)

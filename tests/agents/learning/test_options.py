@@ -42,6 +42,22 @@ def test_bad_hyperparameters_are_refused_with_help(script: str, agent: dict[str,
         tiny(script, agent)
 
 
+@pytest.mark.parametrize(
+    ("script", "minibatches", "message"),
+    [
+        ("ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
+        ("recurrent_ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
+        ("recurrent_ppo", 6, r"agent.minibatches=6.*16 decisions"),  # parts of three leave one
+    ],
+)
+def test_a_minibatch_of_one_decision_is_refused_where_it_would_give_nan(
+    script: str, minibatches: int, message: str
+) -> None:
+    """Its advantage would be divided by no spread."""
+    with pytest.raises(ConfigError, match=message):
+        tiny(script, {"minibatches": minibatches})
+
+
 @pytest.mark.parametrize("seed", [-1, 1000, 3000])
 def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int) -> None:
     with pytest.raises(ConfigError, match=rf"seed={seed} .*0 to 999"):

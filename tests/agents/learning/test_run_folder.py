@@ -60,7 +60,7 @@ def test_a_folder_is_begun_again_with_the_same_options_alone(tmp_path: Path) -> 
     for script, options, difference in (
         ("sac", tiny("sac"), "agent"),
         ("ppo", tiny("ppo", {"epochs": 3}), r"agent\.epochs=2, not 3"),
-        ("ppo", tiny("ppo", latent_dim=2), r"env\.latent_dim=None, not 2"),
+        ("ppo", tiny("ppo", latent_dim=2), r"env\.latent_dim=4, not 2"),
         ("ppo", tiny("ppo", seed=4), "seed=3, not 4"),
     ):
         with pytest.raises(
@@ -102,6 +102,8 @@ def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path, monkeypatch: pyt
         (["comparison.policies=[best]"], "cosine"),
         (["env.preset=nope"], "preset='nope' is unknown"),
         (["env.split=test"], r"env\.split='test'"),
+        (["env.knobs=[nope]"], "knobs='nope' .*'lr_d'"),
+        (["env.datasets=[nope]"], "unknown data set 'nope'"),
         (["seed=1000"], "seed=1000"),
     ],
 )

@@ -99,22 +99,6 @@ def runs(env: GANVectorEnv) -> list[tuple[Any, ...]]:
     return list(zip(env.population.settings.key.tolist(), env.current_instances, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("script", "minibatches", "message"),
-    [
-        ("ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
-        ("recurrent_ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
-        ("recurrent_ppo", 6, r"agent.minibatches=6.*16 decisions"),  # parts of three leave one
-    ],
-)
-def test_a_minibatch_of_one_decision_is_refused_where_it_would_give_nan(
-    script: str, minibatches: int, message: str, tmp_path: Path
-) -> None:
-    """Its advantage would be divided by no spread."""
-    with pytest.raises(ConfigError, match=message):
-        train(script, tiny(script, {"minibatches": minibatches}), RunFolder(tmp_path, "env"))
-
-
 def test_the_normalised_environment_has_training_instances_and_raw_rewards() -> None:
     vec_env = training_env(tiny("ppo"))
     assert isinstance(vec_env, VecNormalize)

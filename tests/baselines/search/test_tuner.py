@@ -44,7 +44,7 @@ def scored(env: GANVectorEnv, policies: list[TablePolicy], jobs: list[Job], *_: 
 def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
     env = make()
-    found = tune(env, TuneOptions(budget=2000, runs=2, rows=16, folder=str(tmp_path)))
+    found = tune(env, TuneOptions(budget=1500, runs=2, rows=16, folder=str(tmp_path)))
     table = replace(PolicyOptions(), found.policy, "policy.").make(env).table  # type: ignore[attr-defined]
     assert table[0, 2] == pytest.approx(0.3, abs=0.15)
     assert table[-1, 2] == pytest.approx(0.9, abs=0.15)
@@ -85,7 +85,9 @@ def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None
         tune(make(), TuneOptions(budget=10, runs=2, rows=16, folder=str(tmp_path)))
 
 
-def test_every_batch_and_every_round_meets_fresh_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_candidates_meet_the_same_runs_and_finalists_fresh_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     met: list[set[int]] = []
 
     def spy(env: GANVectorEnv, policies: Any, jobs: list[Job], *_: object) -> Episodes:
@@ -94,8 +96,22 @@ def test_every_batch_and_every_round_meets_fresh_runs(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("baselines.search.tuner.run_jobs", spy)
     tune(make(), TuneOptions(budget=700, runs=2, rows=16, seed=100, folder=str(tmp_path)))
-    assert [len(seeds) for seeds in met] == [2] * (len(met) - 2) + [6, 24]
-    assert sorted(seed for seeds in met for seed in seeds) == list(range(100, 100 + sum(map(len, met))))
+    assert met[:-2] == [{100, 101}] * (len(met) - 2)
+    assert met[-2:] == [set(range(102, 108)), set(range(108, 132))]
+
+
+def test_hard_runs_count_against_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs differ by far more than candidates do."""
+
+    def uneven(env: GANVectorEnv, policies: Any, jobs: list[Job], *_: object) -> Episodes:
+        played = scored(env, policies, jobs)
+        hardness = np.array([50.0 * np.random.default_rng(seed + 7).normal() for _, seed, _ in jobs])
+        return dataclasses.replace(played, log_metric=played.log_metric + hardness[:, None])
+
+    monkeypatch.setattr("baselines.search.tuner.run_jobs", uneven)
+    found = tune(make(), TuneOptions(budget=1000, runs=2, rows=16, folder=str(tmp_path)))
+    table = replace(PolicyOptions(), found.policy, "policy.").make(make()).table  # type: ignore[attr-defined]
+    assert (table[0, 2] - 0.3) ** 2 + (table[-1, 2] - 0.9) ** 2 < 0.15
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -1,17 +1,19 @@
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, Observer, Statistic, statistics, symlog
-from gan_env.records import Moment, TrainStats
+from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
 TABLE = statistics(KNOBS)
@@ -97,6 +99,50 @@ BY_HAND = {
 def test_every_statistic_has_the_value_worked_out_by_hand(name: str, make_moment: MakeMoment) -> None:
     value = {s.name: s for s in TABLE}[name].compute(make_moment())[0].item()
     assert value == pytest.approx(BY_HAND[name], abs=1e-4)
+
+
+# --- inverses ---
+
+INVERSES = [s for s in TABLE if s.inverse is not None]
+
+
+def test_what_policies_ask_for_has_an_inverse() -> None:
+    asked = {"progress", "lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"}
+    assert {s.name for s in INVERSES} == asked | {f"knob_{name}" for name in KNOBS}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
+@given(
+    share=st.floats(0, 1),
+    rate=st.floats(1e-6, 1),
+    samples=st.integers(2, 10**6),
+    batch=st.integers(2, 4096),
+)
+def test_an_inverse_gives_back_what_was_observed(
+    share: float,
+    rate: float,
+    samples: int,
+    batch: int,
+    make_moment: MakeMoment,
+    make_settings: Callable[..., RowSettings],
+) -> None:
+    """A statistic and its inverse can't drift apart: policies act on what the inverse says."""
+    given = {
+        "lr_g": rate,
+        "lr_d": rate / 2,
+        "beta_1": share,
+        "width": share,
+        "num_samples": samples,
+        "batch_size": batch,
+    }
+    rows = make_settings(**{name: [value] * 3 for name, value in given.items()})
+    knobs = dict(zip((f"knob_{k}" for k in KNOBS), (share, 1 - share, 0.5), strict=True))
+    moment = replace(make_moment(progress=[share] * 3, coordinates=[list(knobs.values())] * 3), settings=rows)
+    expected = given | knobs | {"progress": share}
+    for statistic in INVERSES:
+        assert statistic.inverse is not None
+        found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))
+        np.testing.assert_allclose(found, expected[statistic.name], rtol=1e-5, atol=1e-6, err_msg=statistic.name)
 
 
 def test_symlog_is_odd_and_tames_heavy_tails() -> None:

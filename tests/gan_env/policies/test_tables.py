@@ -191,25 +191,6 @@ def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_
         options.make(make(knobs=(knob,)))
 
 
-# --- random actions ---
-
-
-@pytest.mark.parametrize("hold", [1, 3])
-def test_random_actions_are_held(hold: int) -> None:
-    env = make("absolute")
-    coordinates = run_episodes(RandomPolicy(env, seed=1, hold=hold), env, range(2)).coordinates[0, :, 0]
-    changed = np.flatnonzero(np.diff(coordinates)) + 1
-    assert changed.tolist() == [i for i in range(1, T) if i % hold == 0]
-
-
-def test_random_rows_differ_and_the_seed_decides() -> None:
-    env = make("absolute")
-    first, second, other = (run_episodes(RandomPolicy(env, seed), env, range(2)).coordinates for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
-    assert not np.array_equal(first[0], first[1])
-
-
 # --- refusals ---
 
 

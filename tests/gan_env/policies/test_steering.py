@@ -1,0 +1,46 @@
+"""Observations are read in the units of what they stand for, and actions take knobs where they are wanted."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from gan_env import ConfigError, GANVectorEnv
+from gan_env.policies.steering import Steering, start_of
+
+
+def make(**options: Any) -> GANVectorEnv:
+    small = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    return GANVectorEnv(3, autoreset_mode=AutoresetMode.DISABLED, **small, **options)
+
+
+def test_values_are_those_of_the_instances() -> None:
+    env = make()
+    observation, _ = env.reset(seed=0)
+    steering = Steering(env, ["lr_g", "batch_size"])
+    for name in ("lr_g", "lr_d", "beta_1", "batch_size"):
+        expected = [getattr(instance, name) for instance in env.current_instances]
+        np.testing.assert_allclose(steering.value(observation, name), expected, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(steering.coordinates(observation), env.coordinates(), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["delta", "absolute"])
+def test_an_action_takes_knobs_as_near_as_one_move_gets(mode: str) -> None:
+    env = make(action_mode=mode, max_change=0.1, max_first_change=0.1)
+    observation, _ = env.reset(seed=0)
+    before = env.coordinates()
+    wanted = np.clip(before + np.array([0.05, -0.05, 0.5]), 0, 1)
+    env.step(Steering(env, []).action(observation, wanted))
+    reached = wanted if mode == "absolute" else before + np.clip(wanted - before, -0.1, 0.1)
+    np.testing.assert_allclose(env.coordinates(), reached, atol=1e-6)
+
+
+def test_a_statistic_that_is_not_observed_is_named_with_its_group() -> None:
+    env = make(observation=("progress", "knobs"))
+    with pytest.raises(ConfigError, match=r"'lr_g'.*add the group 'context'"):
+        Steering(env, ["lr_g"])
+
+
+def test_a_policy_without_a_start_leaves_the_knobs_where_they_are() -> None:
+    assert start_of(None) == {}
