@@ -67,7 +67,7 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
     term = RewardTerm(lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1), "how far r1 is turned up")
     monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": term})
-    agent = {"rows": 16, "rollouts": 24, "epochs": 10, "learning_rate": 3e-3, "hidden": [64, 64]}
+    agent = {"rows": 16, "rollouts": 32, "epochs": 10, "learning_rate": 3e-3, "hidden": [64, 64]}
     policy = train_in(tmp_path, "ppo", tiny("ppo", agent, seed=0))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)
     learned = run_episodes(policy, env, range(8))

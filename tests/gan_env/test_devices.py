@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from populations import IMAGE_KNOBS, POINT_KNOBS
 from torch import Tensor
 
@@ -21,14 +22,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parame
 
 
 def blank(channels: int, data_root: str, image_size: int) -> Dataset:
-    images = torch.zeros(520, channels, image_size, image_size, dtype=torch.uint8)
+    images = torch.zeros(1040, channels, image_size, image_size, dtype=torch.uint8)
     return Dataset(images, images, torch.zeros(0, 2))
 
 
-def no_values(columns: dict[str, Tensor]) -> dict[str, Tensor]:
+def no_values(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
     """In the place of the one copy to the host at a decision's end: zeros, which is all that can be known."""
     assert {column.device.type for column in columns.values()} == {"meta"}
-    return {name: torch.zeros(column.shape, dtype=column.dtype) for name, column in columns.items()}
+    return {name: np.zeros(column.shape, np.float32) for name, column in columns.items()}
 
 
 @pytest.mark.parametrize("preset", PRESETS)

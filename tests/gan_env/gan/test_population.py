@@ -212,13 +212,15 @@ def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.M
 
     def judge(samples: Tensor, dataset: Tensor) -> Quality:
         blocks.append(len(samples))
-        return Quality(samples.mean(dim=(1, 2)), dataset.float(), {"first": samples[:, 0, 0]})
+        mean = samples.mean(dim=(1, 2))
+        return Quality(mean, mean + 1, dataset.float(), {"first": samples[:, 0, 0]})
 
     samples = made.sample(6)
     for most in (24, 2):
         monkeypatch.setattr(module, "JUDGED_TOGETHER", most)
         found = made.judge(judge, 6)
         torch.testing.assert_close(found.log_metric, samples.mean(dim=(1, 2)))
+        torch.testing.assert_close(found.score, samples.mean(dim=(1, 2)) + 1)
         torch.testing.assert_close(found.extras["first"], samples[:, 0, 0])
         assert found.collapse.tolist() == made.settings.dataset.tolist()
     assert blocks[-3:] in ([2, 2, 1], [2, 1, 2], [1, 2, 2])  # blocks may run side by side
