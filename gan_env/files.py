@@ -76,12 +76,12 @@ def require_writable(folder: Path, key: str) -> None:
 
 
 def remove_left_parts(folder: Path, names: str) -> None:
-    """Removes the parts of files that processes left when they were killed: those not written to for a day.
+    """Removes the parts of files that killed processes left behind: those not written to for a day.
 
-    Whether its process is there can't be asked: folders are shared by machines and by containers.
+    Whether the process is still running can't be asked: folders are shared by machines and by containers.
 
     Args:
-        folder: of the files; it needn't be there.
+        folder: of the files; it may be missing.
         names: pattern of their names.
     """
     for part in folder.glob(f".part-*-{names}"):

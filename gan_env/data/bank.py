@@ -30,7 +30,7 @@ def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
     """Loads a data set of `POINT_SETS` or `IMAGE_SETS` by name.
 
     Raises:
-        DataError: the name is unknown, or the files are not to be had.
+        DataError: the name is unknown, or the files are missing and can't be downloaded.
     """
     if name in POINT_SETS:
         return load_points(name)
@@ -70,7 +70,7 @@ class DataBank:
         sizes, sizes_host: training samples in each data set, [D] int64 and a list.
 
     Raises:
-        DataError: a data set can't be had, the samples' shapes differ, or memory is too small.
+        DataError: a data set can't be loaded, the samples' shapes differ, or memory is too small.
     """
 
     def __init__(self, names: tuple[str, ...], data_root: str, image_size: int, device: torch.device) -> None:

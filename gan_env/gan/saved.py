@@ -22,7 +22,7 @@ from gan_env.gan.update import PopulationConfig, build_networks
 from gan_env.seeding import fold_in, normal
 
 NAME, CHECKPOINT = "generator.safetensors", "checkpoint.pt"
-"""Files of a run's folder: what its training ends with, and what it goes on from until then."""
+"""Files of a run's folder: what its training ends with, and what it continues from after a kill."""
 _FRESH = 2**20  # a stream of a row's key that training does not use
 _PART = 500  # samples that are drawn at once
 
@@ -114,7 +114,7 @@ def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
     """
     require(isinstance(header, dict), "header", header, "names and values")
     sizes = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
-    none = (False,) * keys.numel()  # files of before don't tell of crashes
+    none = (False,) * keys.numel()  # older files don't say which rows crashed
     blank = SavedGenerators(sizes, (), (), "", weights, keys, none)
     given = {name: header[name] for name in ("sizes", "sample_shape", "datasets", "data_root")}
     saved = replace(blank, given | {"crashed": header.get("crashed", none)})

@@ -149,7 +149,7 @@ class Update:
         noise = noise.unflatten(1, (2, -1))
         fake = self.generator(g, z)
         if "pseudo" in knobs:
-            samples = deceive(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
+            samples = fakes_as_real(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
         real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
         fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs)
 
@@ -219,7 +219,7 @@ class Update:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
 
 
-def deceive(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
+def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
     """Shows the discriminator fakes as if they were real: APA's pseudo augmentation (arXiv:2111.06849).
 
     The fake is that of the place before in the batch, so that a paired loss does not compare a sample with itself. So

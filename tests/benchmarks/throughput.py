@@ -18,6 +18,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +38,21 @@ from gan_env.gan.population import Population
 from gan_env.metrics.frechet import FrechetDistance
 
 
-def noise_images(data_root: str, image_size: int) -> Dataset:
-    """Colour noise: for speed it doesn't matter what the pictures show."""
-    images = torch.randint(256, (2048, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
+def noise(count: int, channels: int, data_root: str, image_size: int) -> Dataset:
+    """Images of noise: for speed it doesn't matter what they show, and nothing has to be downloaded."""
+    shape = (count, channels, image_size, image_size)
+    images = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return Dataset(images, images[:1024], torch.zeros(0, 2))
 
 
-IMAGE_SETS["noise"] = noise_images
+IMAGE_SETS |= {"grey_noise": partial(noise, 60_000, 1), "colour_noise": partial(noise, 2048, 3)}
+GREY: dict[str, Any] = {"preset": "fashion_mnist", "datasets": ["grey_noise"]}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "points": {"preset": "points"},
-    "16x16, 16 channels": {"preset": "fashion_mnist", "image_size": 16},
-    "28x28, 16 channels": {"preset": "fashion_mnist"},
+    "16x16, 16 channels": {**GREY, "image_size": 16},
+    "28x28, 16 channels": GREY,
     "32x32x3, 32 channels": {
-        "preset": "fashion_mnist", "datasets": ["noise"], "image_size": 32, "instances": {"width": [32, 32]},
+        **GREY, "datasets": ["colour_noise"], "image_size": 32, "instances": {"width": [32, 32]},
     },
 }  # fmt: skip
 GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
@@ -58,7 +61,7 @@ GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
         (str(b), 96, {"preset": "points", "instances": {"batch_size": [b, b]}}) for b in (16, 32, 64, 128)
     ],
     "side of an image, 16 channels, N = 16": [
-        (str(s), 16, {"preset": "fashion_mnist", "image_size": s}) for s in (8, 16, 28, 32)
+        (str(side), 16, {**GREY, "image_size": side}) for side in (8, 16, 28, 32)
     ],
 }
 

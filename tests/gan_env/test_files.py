@@ -2,14 +2,23 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from gan_env import ConfigError
-from gan_env.files import load_checkpoint, remove_left_parts, require_writable, write_atomically, write_json
+from gan_env.files import (
+    load_checkpoint,
+    remove_left_parts,
+    require_writable,
+    save_checkpoint,
+    write_atomically,
+    write_json,
+)
 
 
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -43,13 +52,29 @@ def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> No
 
 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    """A single flipped bit among its numbers too, which torch would read and a job would train on."""
     path = tmp_path / "checkpoint.pt"
-    torch.save({"decision": 3}, path)
-    assert load_checkpoint(path) == {"decision": 3}
-    for damaged in (path.read_bytes()[:-9], b"", b"nothing"):
+    save_checkpoint(path, {"weights": torch.ones(1000)})
+    assert load_checkpoint(path)["weights"].sum() == 1000
+    whole = path.read_bytes()
+    middle = whole.index(torch.ones(100).numpy().tobytes()) + 40
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for damaged in (flipped, whole[:-9], b"", b"nothing"):
         path.write_bytes(damaged)
-        with pytest.raises(ConfigError, match=r"checkpoint\.pt is damaged .*delete it to train from the start"):
+        with pytest.raises(ConfigError, match=r"checkpoint\.pt is damaged .*delete it to start anew"):
             load_checkpoint(path)
+
+
+def test_a_checkpoint_that_is_missing_or_of_another_version_is_named(tmp_path: Path) -> None:
+    path, module = tmp_path / "checkpoint.pt", ModuleType("of_another_version")
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*delete it"):
+        load_checkpoint(path)
+    sys.modules[module.__name__] = module
+    exec("class Gone: pass", module.__dict__)
+    save_checkpoint(path, module.Gone())
+    del sys.modules[module.__name__]
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*of_another_version.*delete it"):
+        load_checkpoint(path)
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

@@ -17,7 +17,16 @@ from gan_env.errors import ConfigError
 from gan_env.gan.losses import LOSSES
 from gan_env.gan.networks import ARCHITECTURES
 from gan_env.gan.spectral import normalise
-from gan_env.gan.update import BETA_2, EPSILON, STATISTICS, PopulationState, Update, adam, bias_corrections, deceive
+from gan_env.gan.update import (
+    BETA_2,
+    EPSILON,
+    STATISTICS,
+    PopulationState,
+    Update,
+    adam,
+    bias_corrections,
+    fakes_as_real,
+)
 from gan_env.records import RowSettings
 
 # --- networks and losses ---
@@ -153,7 +162,7 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
 def test_a_fake_that_is_shown_as_real_is_that_of_another_place() -> None:
     real, fake = torch.randn(2, 3, 1, 4, 4), torch.randn(2, 3, 1, 4, 4)
     chosen = torch.tensor([[True, False, True], [False, False, False]])
-    shown = deceive(real, fake, chosen)
+    shown = fakes_as_real(real, fake, chosen)
     assert torch.equal(shown[0], torch.stack([fake[0, 2], real[0, 1], fake[0, 1]]))
     assert torch.equal(shown[1], real[1])
 
