@@ -102,8 +102,8 @@ class GANRun:
         policy = make_policy(options.policy, options.controller, env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
-        config = {"policy": asdict(options.policy), "controller": options.controller, "env": env_options}
-        config |= {"instance": vars(self.instance), "seed": options.seed, "rows": options.rows}
+        config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
+        config |= {name: getattr(options, name) for name in ("controller", "seed", "rows")}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
         self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
@@ -130,7 +130,7 @@ class GANRun:
                     self._grid(writers[0])
                 save_checkpoint(checkpoint, self.rollout.get_state())
                 bar.update()
-                bar.set_postfix_str(f"log metric {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
+                bar.set_postfix_str(f"score {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
         for writer in writers:
             writer.close()
         return self._finish()
@@ -148,9 +148,11 @@ class GANRun:
         """The last decision to TensorBoard; before the first one also the metric of the untrained generators."""
         episodes = self.record()
         step = self.rollout.decision * self.env.config.updates_per_decision
-        columns = {"log_metric": episodes.log_metric[:, 1:], "reward": episodes.rewards, **episodes.extras}
+        curves = {"log_metric": episodes.log_metric, "score": episodes.score}
+        columns = {**{n: c[:, 1:] for n, c in curves.items()}, "reward": episodes.rewards, **episodes.extras}
         if self.rollout.decision == 1:
-            self._scalars(writers, "log_metric", episodes.log_metric[:, 0], 0)
+            for name, curve in curves.items():
+                self._scalars(writers, name, curve[:, 0], 0)
         for name, column in columns.items():
             self._scalars(writers, name, column[:, -1], step)
 

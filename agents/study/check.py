@@ -7,7 +7,7 @@ from agents.learning.controllers import INTERFACE
 from agents.study.options import BEST, HELD_OUT, Controller, named, opponent_name, training
 from agents.study.study import Study
 from baselines.search.spaces import example
-from baselines.tune import TuneOptions, check_budget
+from baselines.search.tuner import TuneOptions, check_budget
 from gan_env.config import RUN_OPTIONS, EnvConfig, env_config, to_dict
 from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions, load_policy

@@ -29,7 +29,7 @@ from agents.study.options import BASE, SCHEDULE_KINDS, TRAINING, Controller, Stu
 from agents.study.readout import REPLAY, read_out
 from agents.study.worker import arguments, hydra_text, work
 from baselines.search.spaces import SPACES
-from baselines.tune import Tuned, save_policy
+from baselines.search.tuner import Tuned, save_policy
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require

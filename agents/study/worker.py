@@ -21,7 +21,7 @@ from agents.learning.costs import metered
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import RunOptions
 from baselines.options import load, register_presets
-from baselines.tune import TuneOptions, search
+from baselines.search.tuner import TuneOptions, search
 from gan_env import PRESETS
 from gan_env.config import CONFIGS, to_dict
 from gan_env.errors import ConfigError

@@ -104,7 +104,7 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     folder, costs = Path(options.folder), Costs(env, options)
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
     asked = {name: value for name, value in asdict(options).items() if name != "folder"} | {"env": to_dict(env.config)}
-    saved = json.loads(path.read_text()) if path.exists() else {"options": asked, "trials": []}
+    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"options": asked, "trials": []}
     require_same(f"the search in {folder}", saved["options"], json.loads(json.dumps(asked)), "Choose another folder")
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
@@ -189,10 +189,10 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
         study.enqueue_trial(guess)
     trials = [study.ask() for _ in range(count)]
     policies = [SPACES[options.kind](trial, env) for trial in trials]
-    before = env.gan_updates
+    before, blank = env.gan_updates, asdict(PolicyOptions())
     values, _ = _score(env, policies, options.seed, options.runs)
     for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
-        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if v})
+        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if k == "kind" or v != blank[k]})
         trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)
         study.tell(trial, value)
     return env.gan_updates - before

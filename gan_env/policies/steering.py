@@ -87,7 +87,7 @@ class Steering:
         """The rows that are at their first decision, bool [N]; none where all moves are equally large."""
         if self.first == self.largest:
             return np.zeros(len(observation), bool)
-        return self.value(observation, "progress") == 0
+        return np.asarray(self.value(observation, "progress") == 0)
 
     def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
         """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""

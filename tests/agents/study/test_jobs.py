@@ -39,7 +39,7 @@ def test_a_failed_job_is_an_error_that_shows_what_it_said(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux" or torch.cuda.is_available(), reason="jobs are not forked here")
-@pytest.mark.parametrize("module", ["agents.train_ppo", "baselines.tune", "torch._inductor.standalone_compile"])
+@pytest.mark.parametrize("module", ["agents.train_ppo", "baselines.search.tuner", "torch._inductor.standalone_compile"])
 def test_a_job_finds_loaded_what_trainings_need(module: str, tmp_path: Path) -> None:
     """Without, jobs are slower, and nothing says so."""
     assert output(f"import sys; print({module!r} in sys.modules)", tmp_path) == "True\n"

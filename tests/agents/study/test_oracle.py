@@ -12,7 +12,7 @@ from agents.learning.run_folder import RunFolder
 from agents.study.options import HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_pool, play_oracle, play_part
 from agents.study.study import Study
-from baselines.tune import Tuned
+from baselines.search.tuner import Tuned
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.side_by_side import Job
 from gan_env.policies.presets import PolicyOptions

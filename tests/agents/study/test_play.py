@@ -8,7 +8,7 @@ import agents.study.play
 from agents.study.options import StudyOptions
 from agents.study.play import Entry, entries, play_share
 from agents.study.study import Study
-from baselines.tune import Tuned
+from baselines.search.tuner import Tuned
 
 Cell = tuple[str, str]
 SETTINGS = ("held_out", "far", "near")

@@ -11,7 +11,7 @@ import agents.study.study
 from agents.study.options import StudyOptions
 from agents.study.play import entries
 from agents.study.study import TUNINGS_APART, Study
-from baselines.tune import Tuned
+from baselines.search.tuner import Tuned
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import write_json

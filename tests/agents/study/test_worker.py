@@ -13,7 +13,7 @@ from agents.study.worker import arguments, hydra_text, work
 from agents.train_ppo import TrainOptions
 from agents.train_sac import TrainOptions as SACOptions
 from baselines.options import load, register_presets
-from baselines.tune import Tuned, TuneOptions, tune
+from baselines.search.tuner import Tuned, TuneOptions, tune
 from gan_env import PRESETS, GANVectorEnv
 from gan_env.config import CONFIGS, env_config, to_dict
 

@@ -67,7 +67,8 @@ def episodes() -> Episodes:
         "loss_g": [[1, 1, 1, 1], [1, 1, 1, nan]],
     }
     return Episodes(
-        log_metric=np.array([[2, 1, 0.5, 0, 0.1], [2, 1, 3, 6, 6]], np.float32),
+        log_metric=np.full((2, 5), np.nan, np.float32),  # for choices alone: a summary reports the score
+        score=np.array([[2, 1, 0.5, 0, 0.1], [2, 1, 3, 6, 6]], np.float32),
         coordinates=np.zeros((2, 4, 1), np.float32),
         rewards=np.zeros((2, 4), np.float32),
         crashed=np.array([False, True]),
