@@ -22,8 +22,11 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint              ## a process a core; the tests of a file share what is costly to make, so they stay together
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# A process a core, and in it one thread. The tests of a file share what is costly to make, so they stay together. Files
+# run in order of their names: the slow ones, which train agents and compile programs, come before the many quick ones,
+# so that all processes end at about the same time.
+test: lint              ## lint, types and tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py

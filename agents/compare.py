@@ -6,7 +6,7 @@
 
 Trains every controller with every seed, tunes the opponents with as many GAN updates, and plays all of them on the same
 held-out instances and GAN seeds. Each piece is a cell, which is saved when it is done and not done again; killed and
-started again with the same command, a study goes on.
+started again with the same command, a study continues.
 """
 
 import json
@@ -14,18 +14,21 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from agents.page.tables import closing_table
 from agents.study.check import check_study
-from agents.study.options import StudyOptions, go_on
+from agents.study.closing import closing_table
+from agents.study.options import require_continuable, study_options
 from agents.study.play import play_study
+from agents.study.records import write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
-from baselines.options import load, register_presets, script
+from baselines.options import register_presets, script
 from gan_env.config import CONFIGS
 from gan_env.files import write_atomically, write_json
 
@@ -33,22 +36,32 @@ from gan_env.files import write_atomically, write_json
 @script("compare")
 def main(config: DictConfig) -> None:
     """Entry point."""
-    options = load(StudyOptions, config)
+    fields: dict[str, Any] = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
+    compare(fields, ["python", "agents/compare.py", *sys.argv[1:]])  # a command for any machine
+
+
+def compare(fields: dict[str, Any], command: list[str]) -> None:
+    """Makes a study, or continues it.
+
+    Args:
+        fields: its options, a nested mapping.
+        command: what a reader makes it again by.
+    """
+    options = study_options(**fields)
     folder = Path(options.folder)
-    here = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
-    path, known = folder / "study" / "config.yml", folder / "study" / "known.json"
-    rests_on = go_on(json.loads(known.read_text()) if known.exists() else {}, options, folder)
+    known = folder / "study" / "known.json"
+    rests_on = require_continuable(json.loads(known.read_text()) if known.exists() else {}, options, folder)
     study = Study(options)
     check_study(study)  # before anything of a study that is there is touched
     write_json(known, rests_on)
-    write_atomically(path, lambda part: part.write_text(yaml.safe_dump(here, sort_keys=False)))
-    text = shlex.join(["python", "agents/compare.py", *sys.argv[1:]]) + "\n"  # as on any machine
-    write_atomically(folder / "study" / "command.txt", lambda part: part.write_text(text))
+    texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
+    for name, text in texts.items():
+        write_atomically(folder / "study" / name, partial(Path.write_text, data=text))
     note_commit(folder / "study" / "commits.txt")
-    (folder / "summary.json").unlink(missing_ok=True)  # what it goes on from may lack cells now
+    (folder / "summary.json").unlink(missing_ok=True)  # cells that it is to show may be missing now
     play_study(study)
     summary = summarize_study(study)
-    write_json(folder / "summary.json", summary)
+    write_summary(folder / "summary.json", summary)
     print(f"\n{closing_table(summary)}\n\npython agents/report.py {shlex.quote(str(folder))}")
 
 

@@ -7,8 +7,7 @@
 The reward is the environment's with `term` at the given weight beside it; terms: gan_env/mdp/rewards.py.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,23 +16,24 @@ from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
-from agents.learning.comparison import TEST_SEED
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import learned_policy, open_folder
-from agents.train_ppo import TrainOptions, train
+from agents.learning.controllers import load_controller, train
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.train_ppo import PPOOptions
 from baselines.options import register_presets, script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.intervals import summarize
-from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.evaluation.rollout import run_episodes
+from gan_env.evaluation.seeds import TEST
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
 
 
 @dataclass(frozen=True)
-class ParetoOptions(TrainOptions):
+class ParetoOptions(RunOptions):
     """Options of the sweep; those of `agents/train_ppo.py` hold for each training.
 
     Attributes:
@@ -49,33 +49,32 @@ class ParetoOptions(TrainOptions):
         require(self.term in REWARDS, "term", self.term, f"one of {sorted(REWARDS)}")
         different = len({f"{weight:g}" for weight in self.weights}) == len(self.weights) > 0  # as folders are named
         require(different, "weights", self.weights, "at least one, none twice (six digits count)")
-        require(all(map(math.isfinite, self.weights)), "weights", self.weights, "finite numbers")
 
 
 def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains one controller a weight and judges all of them, and constant knobs, on the same test runs.
 
     Returns:
-        Per controller `quality` (final log metric, lower is better) and `stability` (the term's sum over the run,
-        higher is better), each with `n`, `iqm` and `ci95`, and `crashes`. A crash counts with its penalty in both.
+        Per controller `quality` (final score, lower is better) and `stability` (the term's sum over the run, higher is
+        better), each with `n`, `iqm` and `ci95`, and `crashes`. A crash counts with its penalty in both.
     """
-    rows = options.comparison.rows
+    size = options.comparison
     judged = {**options.env, "split": "test", "reward": {options.term: 1.0}}  # so rewards are the term itself
-    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **judged)
+    env = GANVectorEnv(size.rows, autoreset_mode=AutoresetMode.DISABLED, **judged)
+    seeds, instances = range(TEST, TEST + size.instances * size.gan_seeds), [*range(size.instances)] * size.gan_seeds
 
     def judge(name: str, policy: Policy) -> dict[str, Any]:
-        seeds = range(TEST_SEED, TEST_SEED + options.comparison.episodes)
-        episodes: Episodes = folder.cached_episodes(name, partial(run_episodes, policy, env, seeds))
+        episodes = folder.cached_episodes(name, partial(run_episodes, policy, env, seeds, instances))
         quality, stability = summarize(episodes.final), summarize(episodes.rewards.sum(axis=1))
         return {"quality": quality, "stability": stability, "crashes": int(episodes.crashed.sum())}
 
     found = {"constant knobs": judge("fixed", load_policy("fixed").make(env))}
-    base = env_config(**options.env).reward
+    usual = env_config(**options.env).reward
     for weight in options.weights:
         name = f"weight_{weight:g}"
-        weighted = replace(options, env={**options.env, "reward": {**base, options.term: weight}})
-        model, normalize, _ = train(weighted, RunFolder(folder.path / name, folder.name))
-        found[f"weight {weight:g}"] = judge(name, learned_policy(model, normalize, options, env))
+        env_options, own = {**options.env, "reward": {**usual, options.term: weight}}, folder.path / name
+        train("ppo", RunOptions(options.agent, env_options, size, options.seed), RunFolder(own, folder.name))
+        found[f"weight {weight:g}"] = judge(name, load_controller(own, env))
     return {"term": options.term, "metric": env.judge.metric_name, "controllers": found}
 
 
@@ -108,8 +107,8 @@ def figure(summary: dict[str, Any]) -> Figure:
 
 @script("pareto")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    options, folder = open_folder("pareto", ParetoOptions, config)
+    """Trains with each weight, then draws quality against stability."""
+    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), config)
     summary = sweep(options, folder)
     folder.write_json("summary.json", summary)
     text = table(summary)

@@ -1,4 +1,4 @@
-"""Trains a policy by augmented random search, an evolution strategy, then compares it with all annealing schedules.
+"""Trains a policy by augmented random search, an evolution strategy, then compares it with annealing schedules.
 
     python agents/train_ars.py                          # linear policy
     python agents/train_ars.py agent.hidden=[16]        # with a hidden layer
@@ -7,7 +7,8 @@
 It is the floor for the methods that learn by gradients. Any field of configs/ can be set on the command line.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from torch.func import functional_call
 
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import AgentOptions, RunOptions, Trained, fit, inner_env, run, training_env
+from agents.learning.options import AgentOptions, RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.training import fit, inner_env, train_once, training_env
+from agents.study.closing import compare_training
 from baselines.options import register_presets, script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
@@ -53,13 +56,6 @@ class ARSOptions(AgentOptions):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of this script; the others are those of every script."""
-
-    agent: ARSOptions = field(default_factory=ARSOptions)
-
-
 class BatchedARS(ARS):
     """ARS whose candidates play side by side, all of them the same runs.
 
@@ -83,10 +79,10 @@ class BatchedARS(ARS):
             observation, rewards, dones, infos = self.env.step(np.clip(actions, -1, 1))
             counted = np.where(playing, rewards, 0)  # a row that crashes starts a new episode, which doesn't count
             returns += counted
-            told = [info if counts else {} for info, counts in zip(infos, playing, strict=True)]
+            ends = [info if counts else {} for info, counts in zip(infos, playing, strict=True)]
             playing &= ~dones
             self.num_timesteps += self.env.num_envs
-            callback.update_locals({"rewards": counted, "infos": told})
+            callback.update_locals({"rewards": counted, "infos": ends})
             callback.on_step()
         callback.on_rollout_end()
         return torch.from_numpy(returns.reshape(self.pop_size, episodes).mean(axis=1)).float()
@@ -100,14 +96,15 @@ class BatchedARS(ARS):
         return actions
 
     def _do_one_update(self, callback: BaseCallback, async_eval: AsyncEval | None) -> None:
-        """Says that a rollout starts before directions are drawn: a checkpoint is saved then."""
+        """Announces a rollout before directions are drawn: a checkpoint is saved then."""
         callback.on_rollout_start()
         super()._do_one_update(callback, async_eval)
 
 
-def train(options: TrainOptions, folder: RunFolder) -> Trained[BatchedARS]:
-    """Trains ARS, or goes on from the folder's checkpoint."""
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains ARS, or continues from the folder's checkpoint."""
     agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, ARSOptions)
     model = BatchedARS(
         "MlpPolicy",
         vec_env,
@@ -125,8 +122,10 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[BatchedARS]:
 
 @script("train_ars")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("ars", TrainOptions, train, config)
+    """Trains, then compares."""
+    options, folder = open_folder("ars", RunOptions(ARSOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("ars", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains a controller that adapts within a run (scheme C, MAML-style), then compares it with all annealing schedules.
+"""Trains a controller that adapts within a run (scheme C, MAML-style), then compares it with annealing schedules.
 
     python agents/train_maml.py
     python agents/train_maml.py agent.inner_steps=2 agent.inner_rate=0.5
@@ -13,14 +13,20 @@ run's own.
 
 from omegaconf import DictConfig
 
-from agents.meta.training import run
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import open_folder
+from agents.learning.training import train_once
+from agents.meta.training import MetaOptions, train
+from agents.study.closing import compare_training
 from baselines.options import register_presets, script
 
 
 @script("train_maml")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("maml", config)
+    """Trains, then compares."""
+    options, folder = open_folder("maml", RunOptions(MetaOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("maml", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains the meta-network by bilevel optimisation (scheme A), then compares it with all annealing schedules.
+"""Trains the meta-network by bilevel optimisation (scheme A), then compares it with annealing schedules.
 
     python agents/train_meta.py                              # 2-D points
     python agents/train_meta.py agent.kind=lstm              # with memory
@@ -10,14 +10,20 @@ Any field of configs/ can be set on the command line, as in agent.window=25 env.
 
 from omegaconf import DictConfig
 
-from agents.meta.training import run
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import open_folder
+from agents.learning.training import train_once
+from agents.meta.training import MetaOptions, train
+from agents.study.closing import compare_training
 from baselines.options import register_presets, script
 
 
 @script("train_meta")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("meta", config)
+    """Trains, then compares."""
+    options, folder = open_folder("meta", RunOptions(MetaOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("meta", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains PPO to turn the knobs, then compares it with all annealing schedules.
+"""Trains PPO to turn the knobs, then compares it with annealing schedules.
 
     python agents/train_ppo.py                          # 2-D points
     python agents/train_ppo.py env=fashion_mnist        # real images
@@ -7,7 +7,7 @@
 Any field of configs/ can be set on the command line, as in agent.rollouts=10 env.num_decisions=20.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig
@@ -16,8 +16,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions, Trained, fit, inner_env, run, training_env
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.training import fit, inner_env, train_once, training_env
+from agents.study.closing import compare_training
 from baselines.options import register_presets, script
 from gan_env.errors import require
 
@@ -33,7 +35,6 @@ class PPOOptions(GradientOptions):
         clip_range: of the probability ratio.
         log_std_init: logarithm of the actions' initial standard deviation.
         desired_kl: divergence from the policy before that the adaptive learning rate aims at.
-        target_kl: an update ends once the divergence is 1.5 times this; null: never.
     """
 
     minibatches: int = 5
@@ -42,7 +43,6 @@ class PPOOptions(GradientOptions):
     clip_range: float = 0.2
     log_std_init: float = -1.1
     desired_kl: float = 0.01
-    target_kl: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,27 +51,27 @@ class PPOOptions(GradientOptions):
         require(0 <= self.gae_lambda <= 1, "agent.gae_lambda", self.gae_lambda, "0 to 1")
         require(0 < self.clip_range < 1, "agent.clip_range", self.clip_range, "between 0 and 1")
         require(self.desired_kl > 0, "agent.desired_kl", self.desired_kl, "more than 0")
-        require(self.target_kl is None or self.target_kl > 0, "agent.target_kl", self.target_kl, "null, or more than 0")
+
+    def batch_size(self, decisions: int) -> int:
+        """Decisions in a minibatch, where an episode has so many."""
+        return -(-self.rows * decisions // self.minibatches)
+
+    def require_fit(self, decisions: int) -> None:
+        """Raises a `ConfigError` where minibatches would hold one decision, whose advantage can't be normalised."""
+        parts = f"fewer (or more rows): {self.rows * decisions} decisions are to be cut into parts of two or more"
+        require(self.batch_size(decisions) > 1, "agent.minibatches", self.minibatches, parts)
 
     def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common.
-
-        Raises:
-            ConfigError: minibatches would hold a single decision, whose advantage can't be normalised.
-        """
+        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common."""
         decisions = inner_env(vec_env).config.num_decisions
-        size = -(-self.rows * decisions // self.minibatches)
-        parts = f"fewer (or more rows): {self.rows * decisions} decisions are to be cut into parts of two or more"
-        require(size > 1, "agent.minibatches", self.minibatches, parts)
         return {
             "env": vec_env,
             "n_steps": decisions,  # one episode a row, so every rollout holds whole returns
-            "batch_size": size,
+            "batch_size": self.batch_size(decisions),
             "n_epochs": self.epochs,
             "gamma": 1.0,
             "gae_lambda": self.gae_lambda,
             "clip_range": self.clip_range,
-            "target_kl": self.target_kl,
             "learning_rate": self.rate(),
             "device": "cpu",  # a policy of a few thousand weights is faster there
         }
@@ -85,24 +85,20 @@ class PPOOptions(GradientOptions):
         return [AdaptiveRate(self.desired_kl)] if self.schedule == "adaptive" else []
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of this script; the others are those of every script."""
-
-    agent: PPOOptions = field(default_factory=PPOOptions)
-
-
-def train(options: TrainOptions, folder: RunFolder) -> Trained[PPO]:
-    """Trains PPO, or goes on from the folder's checkpoint."""
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains PPO, or continues from the folder's checkpoint."""
     agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, PPOOptions)
     model = PPO("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **agent.arguments(vec_env))
     return fit(model, options, folder, agent.callbacks())
 
 
 @script("train_ppo")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("ppo", TrainOptions, train, config)
+    """Trains, then compares."""
+    options, folder = open_folder("ppo", RunOptions(PPOOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("ppo", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with all annealing schedules.
+"""Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with annealing schedules.
 
     python agents/train_recurrent_ppo.py
     python agents/train_recurrent_ppo.py resume=logs/recurrent_ppo/gan_env-Points-v0_1
@@ -6,15 +6,16 @@
 Any field of configs/ can be set on the command line, as in agent.lstm_units=32 env.num_decisions=20.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig
 from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions, Trained, fit, run, training_env
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.training import fit, train_once, training_env
+from agents.study.closing import compare_training
 from agents.train_ppo import PPOOptions
 from baselines.options import register_presets, script
 from gan_env.errors import require
@@ -38,31 +39,18 @@ class RecurrentPPOOptions(PPOOptions):
         """Arguments of the policy: PPO's, and the LSTM."""
         return {**super().network(), "lstm_hidden_size": self.lstm_units}
 
-    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments of RecurrentPPO: PPO's.
-
-        Raises:
-            ConfigError: a minibatch, the last one included, would hold a single decision: RecurrentPPO normalises the
-                advantage of that too, which gives NaN.
-        """
-        arguments = super().arguments(vec_env)
-        decisions = self.rows * arguments["n_steps"]
-        fits = decisions % arguments["batch_size"] != 1
-        parts = f"a number that cuts {decisions} decisions into parts of two or more, the last one included"
+    def require_fit(self, decisions: int) -> None:
+        """As PPO's, for the last minibatch too: RecurrentPPO normalises its advantages as well, and one gives NaN."""
+        super().require_fit(decisions)
+        parts = f"a number that cuts {self.rows * decisions} decisions into parts of two or more, the last one included"
+        fits = self.rows * decisions % self.batch_size(decisions) != 1
         require(fits, "agent.minibatches", self.minibatches, parts)
-        return arguments
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of this script; the others are those of every script."""
-
-    agent: RecurrentPPOOptions = field(default_factory=RecurrentPPOOptions)
-
-
-def train(options: TrainOptions, folder: RunFolder) -> Trained[RecurrentPPO]:
-    """Trains RecurrentPPO, or goes on from the folder's checkpoint."""
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains RecurrentPPO, or continues from the folder's checkpoint."""
     agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, RecurrentPPOOptions)
     arguments = agent.arguments(vec_env)
     model = RecurrentPPO("MlpLstmPolicy", policy_kwargs=agent.network(), seed=options.seed, **arguments)
     return fit(model, options, folder, agent.callbacks())
@@ -70,8 +58,10 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[RecurrentPPO]:
 
 @script("train_recurrent_ppo")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("recurrent_ppo", TrainOptions, train, config)
+    """Trains, then compares."""
+    options, folder = open_folder("recurrent_ppo", RunOptions(RecurrentPPOOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("recurrent_ppo", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains SAC to turn the knobs, then compares it with all annealing schedules.
+"""Trains SAC to turn the knobs, then compares it with annealing schedules.
 
     python agents/train_sac.py
     python agents/train_sac.py resume=logs/sac/gan_env-Points-v0_1
@@ -6,7 +6,7 @@
 Any field of configs/ can be set on the command line, as in agent.rollouts=10 env.num_decisions=20.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig
@@ -14,8 +14,10 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.learning_rate import GradientOptions
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions, Trained, fit, inner_env, run, training_env
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.training import fit, inner_env, train_once, training_env
+from agents.study.closing import compare_training
 from baselines.options import register_presets, script
 from gan_env.errors import require
 
@@ -71,24 +73,20 @@ class SACOptions(GradientOptions):
         }
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of this script; the others are those of every script."""
-
-    agent: SACOptions = field(default_factory=SACOptions)
-
-
-def train(options: TrainOptions, folder: RunFolder) -> Trained[SAC]:
-    """Trains SAC, or goes on from the folder's checkpoint."""
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains SAC, or continues from the folder's checkpoint."""
     agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, SACOptions)
     model = SAC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **agent.arguments(vec_env))
     return fit(model, options, folder)
 
 
 @script("train_sac")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("sac", TrainOptions, train, config)
+    """Trains, then compares."""
+    options, folder = open_folder("sac", RunOptions(SACOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("sac", options, folder, costs)
 
 
 if __name__ == "__main__":

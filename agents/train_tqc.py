@@ -1,4 +1,4 @@
-"""Trains TQC to turn the knobs, then compares it with all annealing schedules.
+"""Trains TQC to turn the knobs, then compares it with annealing schedules.
 
     python agents/train_tqc.py
     python agents/train_tqc.py resume=logs/tqc/gan_env-Points-v0_1
@@ -6,14 +6,16 @@
 Any field of configs/ can be set on the command line, as in agent.quantiles=10 env.num_decisions=20.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig
 from sb3_contrib import TQC
 
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import RunOptions, Trained, fit, run, training_env
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.training import fit, train_once, training_env
+from agents.study.closing import compare_training
 from agents.train_sac import SACOptions
 from baselines.options import register_presets, script
 from gan_env.errors import require
@@ -41,16 +43,10 @@ class TQCOptions(SACOptions):
         return {**super().network(), "n_quantiles": self.quantiles}
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of this script; the others are those of every script."""
-
-    agent: TQCOptions = field(default_factory=TQCOptions)
-
-
-def train(options: TrainOptions, folder: RunFolder) -> Trained[TQC]:
-    """Trains TQC, or goes on from the folder's checkpoint."""
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains TQC, or continues from the folder's checkpoint."""
     agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, TQCOptions)
     arguments = agent.arguments(vec_env) | {"top_quantiles_to_drop_per_net": agent.dropped}
     model = TQC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **arguments)
     return fit(model, options, folder)
@@ -58,8 +54,10 @@ def train(options: TrainOptions, folder: RunFolder) -> Trained[TQC]:
 
 @script("train_tqc")
 def main(config: DictConfig) -> None:
-    """Entry point."""
-    run("tqc", TrainOptions, train, config)
+    """Trains, then compares."""
+    options, folder = open_folder("tqc", RunOptions(TQCOptions()), config)
+    costs = train_once(train, options, folder)
+    compare_training("tqc", options, folder, costs)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@
     python baselines/evaluate.py RUN --reference train               # against training images
     python baselines/evaluate.py RUN --metrics frechet,coverage      # without any pretrained weights
 
-RUN is a run folder of baselines/train_gan.py, or a folder above such. Prints a table for all runs with the same
-extractors and real images, names the runs that can't be judged, and writes RUN/metrics.json, where a number takes the
-place of an earlier one of its name; beside it stand the number of samples and the reference: all real images of the
-part, the first ones where as many are used as there are samples, or null for what needs none.
+RUN is a run folder of baselines/train_gan.py, or a folder with such folders below it. It prints a table for all runs
+that were judged by the same extractors and real images, names the runs that can't be judged, and writes
+RUN/metrics.json, where a new number replaces an old one of its name. Beside each number stand the number of samples and
+the real images that they are compared with.
 
 | metric | numbers | extractor |
 |---|---|---|
@@ -30,16 +30,15 @@ from gan_env.gan.saved import CHECKPOINT, NAME
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run folder itself, or all run folders below it, in order of name. Those that are not finished are told.
+    """The run folder itself, or all run folders below it, in order of name; says which runs are not finished.
 
     Raises:
         ConfigError: there are none.
     """
     runs = sorted(path.parent for path in folder.rglob(NAME))
-    begun = sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs))
-    for path in begun:
-        how = f"python baselines/train_gan.py folder={path} goes on with it"
-        print(f"left out: {path} is not finished ({how})", file=sys.stderr)
+    for path in sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs)):
+        resumed = f"python baselines/train_gan.py folder={path}"
+        print(f"left out: {path} is not finished (`{resumed}` continues it)", file=sys.stderr)
     require(bool(runs), "RUN", str(folder), f"a folder with {NAME}, which baselines/train_gan.py writes, or one above")
     return runs
 
@@ -49,15 +48,15 @@ Numbers = dict[str, dict[str, Any]]
 
 
 def tables(results: dict[str, Numbers]) -> str:
-    """A table for all runs of one kind, with what stands behind its columns: numbers of two kinds can't be compared."""
-    kinds: dict[str, dict[str, Numbers]] = {}
+    """A table for all runs whose numbers can be compared, and below it what they were measured with."""
+    alike: dict[str, dict[str, Numbers]] = {}
     for run, numbers in results.items():
-        kinds.setdefault(notes(numbers), {})[run] = numbers
-    return "\n\n".join(f"{table(runs)}\n\n{behind}" for behind, runs in kinds.items())
+        alike.setdefault(notes(numbers), {})[run] = numbers
+    return "\n\n".join(f"{table(runs)}\n\n{behind}" for behind, runs in alike.items())
 
 
 def table(results: dict[str, Numbers]) -> str:
-    """A row a run, a column a number (the mean over the run's rows)."""
+    """A line a run, a column a number: its mean over the run's GANs."""
     names = list(next(iter(results.values())))
     width = max(len(run) for run in results)
 
@@ -75,7 +74,7 @@ def table(results: dict[str, Numbers]) -> str:
 
 
 def notes(numbers: Numbers) -> str:
-    """What stands behind a run's numbers: extractors, samples and real images, a line for all that share them."""
+    """What a run's numbers were measured with: a line for all with the same extractor, samples and real images."""
     columns: dict[str, list[str]] = {}
     for name, entry in numbers.items():
         note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
@@ -85,7 +84,7 @@ def notes(numbers: Numbers) -> str:
 
 
 def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
-    """The command line as a run folder and checked options."""
+    """The run folder and the checked options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=Path)
     parser.add_argument("--metrics", default=",".join(PUBLISHED), help=f"some of {','.join(NUMBERS)}")

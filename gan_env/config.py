@@ -25,6 +25,8 @@ CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs"
 """The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
 FEWEST_SAMPLES = 16
 """Samples a row that the metric sees, at least."""
+LARGEST_PENALTY, LARGEST_WEIGHT = 20.0, 1e6
+"""Of a crash and of a reward term, so that rewards are finite: e^20 is 500 million."""
 RUN_OPTIONS = ("data_root", "device", "compile")
 """Options of the environment that change where and how a run is made, not what comes out."""
 
@@ -56,17 +58,16 @@ class InstanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, lowest in (("num_samples", 2), ("lr_g", 0.0), ("lr_d", 0.0), ("batch_size", 2), ("width", 2)):
+        for name in ("num_samples", "batch_size", "width"):
             low, high = getattr(self, name)
-            require(lowest <= low <= high, f"instances.{name}", [low, high], f"{lowest} <= low <= high")
-        low, high = self.beta_1
-        require(0 <= low <= high < 1, "instances.beta_1", [low, high], "0 <= low <= high < 1")
+            require(2 <= low <= high <= 10**9, f"instances.{name}", [low, high], "2 <= low <= high <= 10**9")
         for name in ("lr_g", "lr_d"):
             low, high = getattr(self, name)
-            require(low > 0 and high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
-        require(self.train_size >= 1, "instances.train_size", self.train_size, "at least 1")
-        require(self.test_size >= 1, "instances.test_size", self.test_size, "at least 1")
-        require(self.seed >= 0, "instances.seed", self.seed, "at least 0")
+            require(0 < low <= high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
+        low, high = self.beta_1
+        require(0 <= low <= high < 1, "instances.beta_1", [low, high], "0 <= low <= high < 1")
+        for name, lowest in (("train_size", 1), ("test_size", 1), ("seed", 0)):
+            require(getattr(self, name) >= lowest, f"instances.{name}", getattr(self, name), f"at least {lowest}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class EnvConfig:
         ema_decay: decay an update of the averaged generator, which the metric judges.
         num_decisions: decisions an episode.
         updates_per_decision: GAN updates between two decisions.
-        metric_samples: samples a row that the metric sees.
+        metric_samples: samples a row that the metric sees; each half of the held-out data has to have as many.
         action_mode: "delta" (move a knob) or "absolute" (set it).
         max_change: largest move of a knob a decision, as a share of its range (delta mode).
         max_first_change: that of the first decision, before anything is trained; null: the same. With 1, a policy
@@ -94,8 +95,8 @@ class EnvConfig:
         initial_knobs: initial values that differ from the knob table's.
         observation: groups of statistics that are observed.
         reward: weight of each reward term.
-        crash_penalty: what a crash costs, beside all that was gained: the return of a crashed run is at most minus
-            this. A run whose log metric rises by as much has crashed.
+        crash_penalty: what a crash costs at least, beside all that was gained: the return of a crashed run is at most
+            minus this. A run whose log metric rises by as much has crashed.
         instances: ranges of the instances.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.
@@ -140,9 +141,13 @@ class EnvConfig:
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         for name, largest in (("max_change", self.max_change), ("max_first_change", self.first_change)):
             require(0 < largest <= 1, name, largest, f"0 < {name} <= 1")
-        require(0 < self.crash_penalty < math.inf, "crash_penalty", self.crash_penalty, "more than 0, finite")
-        weights = bool(self.reward) and all(math.isfinite(weight) for weight in self.reward.values())
-        require(weights, "reward", self.reward, "at least one term, with finite weights")
+        require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
+        penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
+        require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)
+        sizes = [abs(weight) for weight in self.reward.values()]
+        fits = any(sizes) and all(size <= LARGEST_WEIGHT for size in sizes)
+        weights = f"a weight for at least one term that is not 0, from {-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
+        require(fits, "reward", self.reward, weights)
 
     @property
     def first_change(self) -> float:
@@ -178,8 +183,8 @@ PRESETS: dict[str, EnvConfig] = {
     "cifar10": image_preset("cifar10", 50_000, image_size=32, width=32),
     "photo_tiles": image_preset("photo_tiles", 12_400, image_size=32, width=32),
     "celeba": image_preset("celeba", 162_770, image_size=64, width=32),
-    # Three hundred images a category are held out.
-    "lsun": image_preset("lsun_church_outdoor", 126_227, image_size=64, width=32, metric_samples=256),
+    # Three hundred images a category are held out, half of which make the score.
+    "lsun": image_preset("lsun_church_outdoor", 126_227, image_size=64, width=32, metric_samples=128),
 }
 """Named configurations: `gan_env/Points-v0`, `FashionMNIST-v0`, `MNIST-v0`, `CIFAR10-v0`, `PhotoTiles-v0`,
 `CelebA-v0` and `LSUN-v0`."""
@@ -191,8 +196,8 @@ def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
     Raises:
         ConfigError: unknown preset or key, wrong type, or value out of range.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"preset={preset!r} is unknown: expected one of {sorted(PRESETS)}")
+    known = isinstance(preset, str) and preset in PRESETS
+    require(known, "preset", preset, f"one of {sorted(PRESETS)}")
     return replace(PRESETS[preset], overrides)
 
 
@@ -262,8 +267,11 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
         return tuple(_convert(v, kind, f"{key}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds, strict=True)))
     if origin is dict and isinstance(value, Mapping):
         return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        require(math.isfinite(value), key, value, "a finite number")
         return float(value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return replace(hint(), value, f"{key}.")
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", None) if origin is None else str(hint)

@@ -14,12 +14,15 @@ class GANEnv(gym.Env[Array, Array]):
     """One GAN training run is one episode; the policy turns the knobs.
 
     ## Description
-    A GAN is trained from scratch for a fixed budget of updates: a discriminator step, then a generator step, both with
-    Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan) and the adversarial loss `loss` (non_saturating,
-    hinge, wasserstein, least_squares, relativistic). The budget is cut into `num_decisions` intervals. Before each, the
-    policy sees statistics of the training so far and moves the knobs. What kind of run it is (data set, number of
-    training samples, learning rates, momentum, batch size, width) is the *instance*, drawn at `reset` from the training
-    or the test set.
+    A GAN is trained from scratch for a fixed budget of updates: a step of the discriminator D, then one of the
+    generator G, both with Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan) and the adversarial loss
+    `loss` (non_saturating, hinge, wasserstein, least_squares, relativistic). The budget is cut into `num_decisions`
+    intervals. Before each, the policy sees statistics of the training so far and moves the *knobs*, hyperparameters
+    that may change during training. What kind of run it is (data set, number of training samples, learning rates,
+    momentum, batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
+
+    G is judged by the running average of its weights. Held-out data are cut in two: one half (*validation*) makes
+    observation, reward and end, and is what choices should rest on; the other makes the `score`, which is reported.
 
     ## Action space
     `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.
@@ -29,19 +32,19 @@ class GANEnv(gym.Env[Array, Array]):
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
 
-    With `max_first_change=1` a delta chooses where the knobs start: the first one, before anything is trained, moves u
-    by as much as itself.
+    With `max_first_change=1` a policy chooses where the knobs start: the first delta, before anything is trained, moves
+    u by up to its whole range.
 
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
     | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
     | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
-    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of a single one, beside `augment` |
+    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of one kind, beside `augment` |
     | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of what these do: shift, colour, hole, angle |
     | `pseudo` | 0 to 1 | linear | 0 | probability with which D is shown a fake as if it were real (APA) |
-    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 * E||grad D(x)||^2 on real, on fake |
-    | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda * E(||grad D(x)|| - 1)^2 between real and fake |
+    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake |
+    | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake |
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
 
@@ -52,30 +55,50 @@ class GANEnv(gym.Env[Array, Array]):
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are
     in `env.unwrapped.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D
-    on training and held-out data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
+    on training and validation data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
     (log metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
 
     ## Reward
-    A weighted sum of the terms in `gan_env.mdp.rewards.REWARDS`. Default: `log_improvement`, log m(t-1) - log m(t) for
-    the quality metric m: it is scale-free, and undiscounted it sums to the run's whole gain. Points: sliced Wasserstein
-    distance to held-out points. Images: Frechet distance in the features of a small classifier (not Inception FID).
+    A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
+    Wasserstein distance. Images: Frechet distance in the features of a small classifier (not Inception FID).
+
+    | term | value of a decision |
+    |---|---|
+    | `log_improvement` (default) | log m(t-1) - log m(t): scale-free; undiscounted it sums to the run's whole gain |
+    | `improvement` | (m(t-1) - m(t)) / m(0) |
+    | `final_log` | log m(0) - log m(T), at the last decision; else 0 |
+    | `loss_spread` | minus the standard deviation of both losses within the interval, at least -10 |
+    | `collapse` | minus the missing diversity: log spread of the samples over that of the data, at most 0 |
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
-    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are those
-    of zeros: 0, or -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and
-    `overfitting`, which need no training, are those of the untrained discriminator.
+    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are
+    zeros: 0, or -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and
+    `overfitting`, which need no training, are those of the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
-    weights are not finite or explode, or whose log metric rises by `crash_penalty`, terminates at once: it loses what
-    it had gained and `crash_penalty` besides, so its return is at most `-crash_penalty`. Its observation is the last
-    good one, and `info["crashed"]` is True. Never truncated. After the end `step` is refused until the next `reset`.
+    weights are not finite or exceed 10,000, or whose log m has risen by `crash_penalty` since the start, has *crashed*
+    and terminates at once. The crash law: it costs more than the rest of the run could have lost without a crash,
+    whatever the reward. Its last reward is minus `crash_penalty` and minus what the run had gained, or the lowest sum
+    that the remaining decisions could have brought, if that is lower (with the default reward it is not); so its return
+    is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the end `step` is refused
+    until the next `reset`.
 
     ## Information
-    `log_metric`, `collapse`, `modes` and `high_quality` (points), `coverage` (images), `loss_d` and `loss_g` (means
-    over the interval), `crashed`, and the value of each controlled knob as `knob_NAME`; after `reset` only
-    `log_metric`. Of a run that crashed `collapse` is -inf, the shares are 0 and the losses NaN.
+    | name | value |
+    |---|---|
+    | `log_metric` | log m |
+    | `score` | the same against the other half of the held-out data: report this one |
+    | `collapse` | log spread of the samples over that of the data; negative when modes collapse |
+    | `modes`, `high_quality` | points: share of modes that have a sample within 3 std, of samples that have a mode |
+    | `coverage` | images: share of real images that have a sample nearer than their fifth nearest real one |
+    | `loss_d`, `loss_g` | adversarial losses, means over the interval |
+    | `crashed` | whether the run has crashed, bool |
+    | `knob_NAME` | value of each controlled knob |
+
+    After `reset` only the first two. Of a crashed run these are the untrained generator's and `crash_penalty` more,
+    `collapse` is -inf, shares are 0 and losses NaN.
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".

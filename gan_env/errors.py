@@ -17,6 +17,25 @@ class WeightsError(RuntimeError):
     """Pretrained weights are missing or damaged; the message says how to get them."""
 
 
+class PackageError(ImportError):
+    """An optional package is not installed; the message says how to get it."""
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """For the import of optional packages: where one is missing, the error says which extra of gan_env brings it.
+
+    Raises:
+        PackageError: a package that is imported in the block is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        package = "scikit-image" if module == "skimage" else module.replace("_", "-")
+        raise PackageError(f'{package} is missing: pip install "gan_env[{extra}]" brings it') from error
+
+
 def require(condition: bool, key: str, value: object, expected: str) -> None:
     """Raises a `ConfigError` that names key, value and what was expected, unless `condition` holds."""
     if not condition:
@@ -28,5 +47,5 @@ def errors_in_one_line() -> Iterator[None]:
     """Ends the process with `error: ...` where its input is refused. Any other error is a bug and passes."""
     try:
         yield
-    except (ConfigError, DataError, WeightsError) as error:
+    except (ConfigError, DataError, WeightsError, PackageError) as error:
         sys.exit(f"error: {error}")

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -55,8 +57,8 @@ class TrainStats:
         logit_real, logit_fake: mean logits on the (augmented, noisy) inputs of training.
         sign_real, sign_fake: E[sign D]; on real it is ADA's r_t.
         grad_d, grad_g: root mean square over the interval of the gradient's norm.
-        clean_train, clean_held_out: mean logits at the interval's end on clean training and on clean held-out samples:
-            their difference shows the discriminator's overfitting.
+        clean_train, clean_held_out: mean logits at the interval's end on undisturbed training samples and on
+            undisturbed validation samples: their difference shows the discriminator's overfitting.
         finite: whether losses and weights are finite and below the explosion bound, bool.
     """
 
@@ -76,17 +78,24 @@ class TrainStats:
     finite: Tensor
 
 
+FLOOR = 1e-6
+"""Added to the metric and to the spread before their logarithms are taken, which are finite then."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """How good the generators are at one moment, each `[N]`.
 
     Attributes:
-        log_metric: logarithm of the quality metric (lower is better).
+        log_metric: logarithm of the quality metric on the validation half of the held-out data (lower is better).
+            Observations, rewards and all choices rest on it.
+        score: the same on the other half, which nothing else sees: what is reported.
         collapse: log of the samples' spread over the data's: 0 = as diverse as the data, negative = collapsed.
         extras: what else is known about the samples, for infos alone; 0 is the worst value.
     """
 
     log_metric: Tensor
+    score: Tensor
     collapse: Tensor
     extras: dict[str, Tensor]
 
@@ -94,17 +103,17 @@ class Quality:
     def join(parts: Sequence["Quality"]) -> "Quality":
         """The rows of all parts, in their order."""
         extras = {name: torch.cat([part.extras[name] for part in parts]) for name in parts[0].extras}
-        log_metric, collapse = (torch.cat([getattr(p, name) for p in parts]) for name in ("log_metric", "collapse"))
-        return Quality(log_metric, collapse, extras)
+        names = ("log_metric", "score", "collapse")
+        return Quality(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names}, extras=extras)
 
 
-def to_host(columns: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies `[N]` or `[N, F]` float columns to the host in one transfer."""
+def to_host(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    """Copies `[N]` or `[N, F]` columns to the host in one transfer, as float32."""
     widths = [c.shape[1] if c.dim() == 2 else 1 for c in columns.values()]
     packed = torch.cat([c.reshape(c.shape[0], -1).float() for c in columns.values()], dim=1).cpu()
     parts = packed.split(widths, dim=1)
     return {
-        name: part.squeeze(1) if column.dim() == 1 else part
+        name: (part.squeeze(1) if column.dim() == 1 else part).numpy()
         for (name, column), part in zip(columns.items(), parts, strict=True)
     }
 
@@ -121,8 +130,9 @@ class Moment:
         previous: log metric at the end of the interval before.
         best: lowest log metric of the run before this interval.
         first: log metric of the untrained generator.
+        limit: log metric at which a run counts as crashed.
         settings: the rows' instances.
-        last: whether the budget is used up, bool.
+        left: decisions left after this one, int64.
     """
 
     stats: TrainStats
@@ -132,5 +142,11 @@ class Moment:
     previous: Tensor
     best: Tensor
     first: Tensor
+    limit: Tensor
     settings: RowSettings
-    last: Tensor
+    left: Tensor
+
+    @property
+    def last(self) -> Tensor:
+        """Whether the budget is used up, bool [N]."""
+        return self.left == 0

@@ -1,7 +1,10 @@
-"""May a job that was begun continue with these options? The one check for checkpoints, searches, studies and runs."""
+"""May a job that was begun continue? The one check for checkpoints, snapshots, searches, studies and runs."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
+
+import numpy as np
+import torch
 
 from gan_env.config import RUN_OPTIONS
 from gan_env.errors import ConfigError
@@ -56,3 +59,35 @@ def require_same(
     other = [text for name, text in found.items() if not name.endswith(tuple(may_differ))]
     if other:
         raise ConfigError(f"{what} was begun with other options: {'; '.join(other[:3])}. {mend}")
+
+
+def require_same_form(name: str, given: Any, own: Any) -> None:
+    """Refuses a saved state that can't take the place of one's own, before anything is replaced.
+
+    Args:
+        name: of what is compared, for the message: "snapshot".
+        given: the saved state: nested dictionaries, lists, tensors, arrays and plain values.
+        own: the same of what is to continue from it.
+
+    Raises:
+        ConfigError: keys are missing or unknown, or something is of another length, shape or type.
+    """
+    if isinstance(own, dict) and isinstance(given, dict):
+        for key in sorted(own.keys() | given.keys()):
+            require_same_form(f"{name}.{key}", given.get(key), own.get(key))
+    elif isinstance(own, list) and isinstance(given, list) and len(given) == len(own):
+        for index, (theirs, mine) in enumerate(zip(given, own, strict=True)):
+            require_same_form(f"{name}[{index}]", theirs, mine)
+    elif _form(given) != _form(own):
+        raise ConfigError(
+            f"{name} is {_form(given)}: expected {_form(own)}. It is damaged, or another version made it: start anew"
+        )
+
+
+def _form(value: Any) -> str:
+    """What `require_same_form` compares of a value, for people."""
+    if value is None:
+        return "missing"
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__

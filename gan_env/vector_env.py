@@ -1,6 +1,5 @@
 """The environment: N GAN training runs as N episodes, natively batched. It orders the wings and knows no details."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,20 +12,22 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import env_config, find_device
+from gan_env.config import RUN_OPTIONS, env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
+from gan_env.data.dataset import decode
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
-from gan_env.judging import PopulationJudge, make_judge
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
+from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
-from gan_env.records import Moment, Quality, TrainStats, to_host
-from gan_env.snapshots import origin, require_origin
+from gan_env.metrics.judge import make_judge
+from gan_env.records import Quality, to_host
+from gan_env.resume import require_same, require_same_form
 
 Array = NDArray[np.float32]
 
@@ -38,7 +39,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
-    instance set and a GAN seed from it, and goes on drawing at each later reset. `reset(options=...)` takes
+    instance set and a GAN seed from it, and draws the next ones at each later reset. `reset(options=...)` takes
 
     | key | value |
     |---|---|
@@ -51,11 +52,11 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     ## Autoreset
     SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
     observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
-    and `infos["final_info"]`. Beside these, such a row has what `reset` tells: the `log_metric` of its new run. Infos
-    that a row has not are 0, and their mask False; those that no row has are left out.
+    and `infos["final_info"]`; beside them `log_metric` and `score` of such a row are those of its new run. A value is 0
+    and its mask False where a row has none; a key that no row has is left out.
 
-    DISABLED: a row that has ended is over until it is reset. While others go on it still trains, without a meaning: its
-    reward is 0, its termination stays True. When all rows are over, as before the first reset, a step is refused.
+    DISABLED: a row that has ended stays so until it is reset. While others continue it still trains, without a meaning:
+    its reward is 0, its termination stays True. When all rows have ended, as before the first reset, a step is refused.
 
     Args:
         num_envs: N.
@@ -94,7 +95,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         **overrides: Any,
     ) -> None:
         self.config = config = env_config(preset, **overrides)
-        require(num_envs >= 1, "num_envs", num_envs, "at least 1")
+        whole = isinstance(num_envs, int | np.integer) and num_envs >= 1
+        require(whole, "num_envs", num_envs, "a whole number, at least 1")
         modes = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
         require(autoreset_mode in modes, "autoreset_mode", autoreset_mode, " or ".join(map(str, modes)))
         ends = "None: an episode ends after num_decisions, which is part of the task"
@@ -103,9 +105,16 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
         self.device = find_device(config.device)
 
-        self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         moves = (config.action_mode, config.max_change, config.first_change)
         self.knobs = KnobSet(config.knobs, config.initial_knobs, *moves, self.device)
+        self.observer = Observer(config.observation, list(config.knobs))
+        reward = Reward(config.reward, config.crash_penalty)
+        coordinates = self.knobs.initial.repeat(num_envs, 1)
+        self._progress = Progress(self.observer, reward, config.num_decisions, coordinates)
+        self.instances = InstanceSet(config, config.split)
+        self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
+        self.bank.require_held_out(config.metric_samples)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples, decode)
         sizes = PopulationConfig(
             config.latent_dim,
             config.instances.width[1],
@@ -117,11 +126,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             config.architecture,
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
-        self.judge = make_judge(self.bank, config.metric_samples)
-        self._quality = PopulationJudge(self.population, self.judge, config.metric_samples)
-        self.observer = Observer(config.observation, list(config.knobs))
-        self.reward = Reward(config.reward)
-        self.instances = InstanceSet(config, config.split)
 
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
@@ -129,14 +133,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
         self.gan_updates = 0
-        self._over = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
+        self._ended = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
-        zeros = torch.zeros(num_envs, device=self.device)
-        self._decision = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
-        self._coordinates = self.knobs.initial.repeat(num_envs, 1)
-        self._first, self._previous, self._best, self._gained = (zeros.clone() for _ in range(4))
-        self._observation = torch.zeros(num_envs, len(self.observer.names), device=self.device)
 
     # --- Gymnasium's interface ---
 
@@ -156,9 +155,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
-        self._reset_rows(mask, pinned, start)
-        obs, told = self._seen()
-        return obs, masked(told, mask)
+        obs, infos = self._start(mask, pinned, start)
+        return obs, masked(infos, mask)
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
@@ -169,34 +167,33 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         Raises:
             ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
         """
-        if self._over.all():
-            raise ConfigError(f"step: none of the {self.num_envs} rows has a run that goes on: call reset first")
+        if self._ended.all():
+            raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
-        moves = torch.from_numpy(actions).to(self.device)
-        self._coordinates = self.knobs.move(self._coordinates, moves, first=self._decision == 0)
-        values = self.knobs.values(self._coordinates)
+        moves, progress = torch.from_numpy(actions).to(self.device), self._progress
+        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
+        values = self.knobs.values(progress.coordinates)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
-        columns = self._judge(stats)
+        columns = progress.advance(stats, self._quality(), self.population.settings)
         columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
-        host = {name: column.numpy() for name, column in to_host(columns).items()}
+        host = to_host(columns)
 
         obs, reward = host.pop("obs"), host.pop("reward")
-        ended = host.pop("ended").astype(bool) | self._over
-        reward[self._over] = 0
-        self._over = ended.copy()
+        ended = host.pop("ended").astype(bool) | self._ended
+        reward[self._ended] = 0
+        self._ended = ended.copy()
         host["crashed"] = host["crashed"].astype(bool)
-        everyone = np.ones(self.num_envs, bool)
-        infos = masked(host, everyone)
+        infos = masked(host, np.ones(self.num_envs, bool))
         if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
             final = {"final_obs": obs, "final_info": masked(host, ended)}
             final |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
-            self._reset_rows(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
-            obs, told = self._seen()
-            infos = masked(host, ~ended) | masked(told, everyone) | final
+            obs, fresh = self._start(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
+            started = {name: np.where(ended, column, host[name]) for name, column in fresh.items()}
+            infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -211,49 +208,52 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     def coordinates(self) -> NDArray[np.float32]:
         """The controlled knobs of every row: [N, K] in [0, 1]."""
-        return self._coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
+        return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
     def get_state(self) -> dict[str, Any]:
         """Everything that a run is made of: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
-        rows = {name: getattr(self, name).clone() for name in self._ROW_STATE}
-        generators = [generator.bit_generator.state for generator in self._generators]
         return {
-            "origin": origin(self.config, self.num_envs),
+            "origin": {"num_envs": self.num_envs, **to_dict(self.config)},
             "population": self.population.get_state(),
-            "rows": rows,
-            "generators": generators,
+            "progress": self._progress.get_state(),
+            "generators": [generator.bit_generator.state for generator in self._generators],
             "instances": [vars(instance) for instance in self.current_instances],
-            "over": self._over.copy(),
+            "ended": self._ended.copy(),
             "gan_updates": self.gan_updates,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `get_state` gave, as if nothing had happened since.
+        """Continues from what `get_state` gave, as if nothing had happened since.
 
         Raises:
             ConfigError: an environment of other rows, options or version made it; nothing is changed then.
         """
-        require_origin(state, origin(self.config, self.num_envs))
+        own, again = self.get_state(), "Make the same environment, or start the run anew"
+        if isinstance(state.get("origin"), dict):
+            require_same("the run of the snapshot", state["origin"], own["origin"], again, may_differ=RUN_OPTIONS)
+        require_same_form("snapshot", state, own)
         self.population.set_state(state["population"])
-        for name in self._ROW_STATE:
-            setattr(self, name, state["rows"][name].to(self.device).clone())
+        self._progress.set_state(state["progress"])
         for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = saved
         self.current_instances = [Instance(**fields) for fields in state["instances"]]
-        self._over = np.array(state["over"])
+        self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
-
-    _ROW_STATE = ("_decision", "_coordinates", "_first", "_previous", "_best", "_gained", "_observation")
 
     # --- inside ---
 
-    def _reset_rows(self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor) -> None:
+    def _start(
+        self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
+    ) -> tuple[Array, dict[str, Array]]:
         """Draws instance (unless one is pinned) and GAN seed of the rows, starts them, and observes them.
 
         Args:
             mask: which rows, bool [N].
             pinned: the instance of each row, [N].
             start: where its knobs start, [N, K] in [0, 1].
+
+        Returns:
+            Observations of all rows [N, F], and the infos [N] of those that were started, on the host.
         """
         drawn = []
         for row in np.flatnonzero(mask).tolist():
@@ -262,65 +262,19 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             drawn.append((gan_seed, self.current_instances[row]))
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
-        self._coordinates[rows] = start[rows]
-        self._decision[rows] = 0
-        self._over[mask] = False
-        stats = untrained(self.population, self.knobs.values(self._coordinates))
-        quality = self._quality()
-        fresh = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device).index_fill_(0, rows, True)
-        for name in ("_first", "_previous", "_best"):
-            setattr(self, name, torch.where(fresh, quality.log_metric, getattr(self, name)))
-        self._gained = torch.where(fresh, 0, self._gained)
-        moment = self._moment(stats, quality)
-        self._observation = torch.where(fresh[:, None], self.observer(moment), self._observation)
+        fresh = torch.from_numpy(mask).to(self.device)
+        self._progress.coordinates = torch.where(fresh[:, None], start, self._progress.coordinates)
+        self._ended[mask] = False
+        stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
+        infos = to_host(self._progress.start(fresh, stats, self._quality(), self.population.settings))
+        return infos.pop("obs"), infos
 
-    def _seen(self) -> tuple[Array, dict[str, Array]]:
-        """Observations of all rows as they are now, and what is told beside them when runs start, on the host."""
-        host = to_host({"obs": self._observation, "log_metric": self._previous})
-        return host["obs"].numpy(), {"log_metric": host["log_metric"].numpy()}
-
-    def _moment(self, stats: TrainStats, quality: Quality) -> Moment:
-        return Moment(
-            stats,
-            quality,
-            coordinates=self._coordinates,
-            progress=self._decision / self.config.num_decisions,
-            previous=self._previous,
-            best=self._best,
-            first=self._first,
-            settings=self.population.settings,
-            last=self._decision >= self.config.num_decisions,
-        )
-
-    def _judge(self, stats: TrainStats) -> dict[str, Tensor]:
-        """Observation, reward, end and infos of the interval that has just run, on the device."""
-        self._decision = self._decision + 1
-        quality = self._quality()
-        moment = self._moment(stats, quality)
-        penalty = self.config.crash_penalty
-        risen = quality.log_metric - self._first
-        crashed = ~(stats.finite & (risen < penalty))  # True for NaN
-        # A crash takes back what was gained and costs the penalty besides; what was lost before stays lost, else a run
-        # that has lost more than the penalty would be paid for crashing. The log metric has risen by the penalty.
-        reward = torch.where(crashed, -penalty - self._gained.clamp(min=0), self.reward(moment))
-        log_metric = torch.where(crashed, self._first + penalty, quality.log_metric)
-        self._observation = torch.where(crashed[:, None], self._observation, self.observer(moment))
-        self._gained = self._gained + reward
-        self._previous, self._best = log_metric, torch.minimum(self._best, log_metric)
-        return {
-            "obs": self._observation,
-            "reward": reward,
-            "ended": crashed | moment.last,
-            "log_metric": log_metric,
-            "collapse": torch.where(crashed, -math.inf, quality.collapse),
-            "crashed": crashed,
-            **{name: torch.where(crashed, math.nan, getattr(stats, name)) for name in ("loss_d", "loss_g")},
-            **{name: torch.where(crashed, 0.0, value) for name, value in quality.extras.items()},
-        }
+    def _quality(self) -> Quality:
+        return self.population.judge(self.judge, self.config.metric_samples)
 
 
 def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gymnasium's vector infos: an array a key, 0 where the mask is False, and the mask beside it; none of no row."""
+    """Gymnasium's vector infos: an array a key, 0 where the mask is False, and the mask; empty if no row has any."""
     infos: dict[str, Any] = {}
     for name, column in columns.items() if mask.any() else ():
         infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}

@@ -1,13 +1,20 @@
 """Blocks of rows side by side on all cores of a CPU."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+
+# Threads don't survive a fork, and torch would wait for ever for those of the parent. A child that starts with one
+# thread needs none of them; torch's own loaders of data do the same.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Workers:
@@ -19,17 +26,18 @@ class Workers:
 
     Args:
         device: where the tensors are.
-
-    Attributes:
-        threads: blocks that run at the same time.
     """
 
     side_by_side = False
     """Whether blocks ever ran side by side in this process."""
 
     def __init__(self, device: torch.device) -> None:
-        self.threads = torch.get_num_threads() if device.type == "cpu" else 1
-        self._pool = ThreadPoolExecutor(self.threads)
+        self.device = device
+
+    @property
+    def threads(self) -> int:
+        """Blocks that run at the same time."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     def each_block(self, work: Callable[..., T], tensors: Sequence[Tensor], block: int) -> list[T]:
         """Calls `work` with every block of `block` rows of the tensors, without gradients; results in order."""
@@ -41,12 +49,18 @@ class Workers:
         starts = range(0, len(tensors[0]), block)
         # `data` has a version counter of its own: autograd must not see what other threads do to other rows.
         blocks = [tuple(tensor.data[start : start + block] for tensor in tensors) for start in starts]
-        if self.threads == 1 or (len(blocks) == 1 and not Workers.side_by_side):
+        threads = self.threads
+        if threads == 1 or (len(blocks) == 1 and not Workers.side_by_side):
             return [call(parts) for parts in blocks]
         Workers.side_by_side = True
-        before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return list(self._pool.map(call, blocks)) if len(blocks) > 1 else [call(blocks[0])]
+            return list(_pool(os.getpid(), threads).map(call, blocks)) if len(blocks) > 1 else [call(blocks[0])]
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(threads)
+
+
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of a process, which a forked child has to make anew."""
+    return ThreadPoolExecutor(threads)

@@ -1,4 +1,4 @@
-"""Shared by all tests: Hypothesis' profile and hand-made records."""
+"""Shared by all tests: Hypothesis' profile, hand-made records, stand-ins for networks and data, a browser."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,9 +15,7 @@ from gan_env.data.bank import DataBank
 from gan_env.data.dataset import Dataset
 from gan_env.data.images import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
-from gan_env.evaluation import evaluator
 from gan_env.gan.saved import save_generators
-from gan_env.metrics import published
 from gan_env.metrics.weights import PretrainedWeights
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
@@ -70,6 +68,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
         )
         quality = Quality(
             log_metric=column("log_metric", [-1.5, -2.0, 0.5]),
+            score=column("score", [-1.4, -2.1, 0.4]),
             collapse=column("collapse", [-0.2, 0.1, -3.0]),
             extras={},
         )
@@ -81,6 +80,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             previous=column("previous", [-1.0, -2.5, 0.5]),
             best=column("best", [-1.2, -2.5, 0.4]),
             first=column("first", [0.0, -0.5, 0.6]),
+            limit=column("limit", [4.0, 3.5, 4.6]),
             settings=make_settings(
                 num_samples=[30, 1000, 60_000],
                 batch_size=[16, 32, 64],
@@ -89,7 +89,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
                 lr_d=[1e-3, 1e-2, 1e-4],
                 beta_1=[0.9, 0.5, 0.0],
             ),
-            last=column("last", [False, False, True]),
+            left=column("left", [3, 2, 0]),
         )
         assert not given, f"no such columns: {sorted(given)}"
         return moment
@@ -144,6 +144,8 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stood_in(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in extractor in the place of all real ones, and pixel distance in that of LPIPS."""
+    from gan_env.evaluation import evaluator  # slow to import
+    from gan_env.metrics import published
 
     class Pixels(torch.nn.Module):
         def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""A training's checkpoint: one file from which it goes on as if nothing had happened."""
+"""A training's checkpoint: one file from which it continues as if nothing had happened.
+
+What stable-baselines3 keeps in private attributes (`_last_obs` and the like) is named here alone.
+"""
 
 import random
 from pathlib import Path
@@ -10,8 +13,6 @@ from torch import Tensor
 
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
-from gan_env.adapters.stable_baselines3 import SB3VecEnv
-from gan_env.errors import require
 from gan_env.files import load_checkpoint
 from gan_env.files import save_checkpoint as save_state
 
@@ -31,7 +32,6 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     state = {
-        "algorithm": type(model).__name__,
         "parameters": model.get_parameters(),
         "attributes": {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)},
         "normalize": (normalize.obs_rms, normalize.old_obs),
@@ -45,11 +45,9 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
     """Puts everything where `save_checkpoint` found it.
 
     Raises:
-        ConfigError: the checkpoint is another algorithm's, or damaged.
+        ConfigError: the checkpoint is damaged.
     """
     state = load_checkpoint(path)
-    mine, theirs = type(model).__name__, state.get("algorithm", "an older version")
-    require(theirs == mine, "resume", theirs, f"a run of {mine}: other algorithms' runs go on by their own scripts")
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     normalize.reset()
@@ -62,8 +60,6 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
             setattr(model, name, value)
     normalize.obs_rms, normalize.old_obs = state["normalize"]
     env.set_state(state["env"])
-    assert isinstance(normalize.venv, SB3VecEnv)
-    normalize.venv.observation = np.asarray(normalize.old_obs)
     python_state, numpy_state, torch_state = state["random"]
     random.setstate(python_state)
     np.random.set_state(numpy_state)

@@ -1,24 +1,27 @@
-"""Trained controllers of a study, as policies; `agents.study.worker` trains them."""
+"""The training scripts by name: their options, training by them without a command line, and what they have trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+import yaml
 from sb3_contrib import ARS, TQC, RecurrentPPO
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
+from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import base_policy
+from agents.learning.training import train_once
 from agents.meta.controller import MetaController
-from agents.meta.hypergradient import Hypergradient
-from agents.meta.training import TrainOptions, controller_path, make_policy
-from baselines.options import load
+from agents.meta.training import MetaOptions, controller_path, make_policy
+from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.policies.steering import Policy
 
@@ -32,73 +35,123 @@ INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observat
 
 @dataclass(frozen=True)
 class Script:
-    """A training script that studies can use.
+    """A training script.
 
     Attributes:
-        module: has `TrainOptions`, and `train(options, folder)` whose last result is what the training cost.
+        module: has `train(options, folder)`, and the class of its agent's options.
+        agent: the name of that class.
         load: the trained controller in a run folder, ready to act in an environment.
     """
 
     module: str
+    agent: str
     load: Callable[[RunFolder, GANVectorEnv], Policy]
 
 
-def _sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
-    model = algorithm.load(run.model, device="cpu")
-    normalize = VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0))
-    config = OmegaConf.to_container(OmegaConf.load(run.settings / "config.yml"))
-    assert isinstance(config, dict)
-    return LearnedPolicy(model, normalize, base_policy(config.get("base", {}), env))
+def _load_sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
+    # Only training needs these, and unpickling them needs the code that they were saved with.
+    unused = {"learning_rate": 0.0, "lr_schedule": None, "clip_range": 0.0}
+    model = algorithm.load(run.model, device="cpu", custom_objects=unused)
+    return LearnedPolicy(model, VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0)))
 
 
-def _meta(run: RunFolder, env: GANVectorEnv) -> Policy:
-    controller = MetaController.load(controller_path(run))  # first: options of another script would be called wrong
-    config = OmegaConf.load(run.settings / "config.yml")
-    assert isinstance(config, DictConfig)
-    options = load(TrainOptions, config).agent
-    return make_policy(controller, Hypergradient(env, options.window, options.samples), options)
+def _load_meta(run: RunFolder, env: GANVectorEnv) -> Policy:
+    controller = MetaController.load(controller_path(run))
+    return make_policy(controller, env, replace(MetaOptions(), run.config["agent"], "agent."))
 
 
-_SB3: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent_ppo": RecurrentPPO, "sac": SAC, "tqc": TQC, "ars": ARS}
-SCRIPTS = {name: Script(f"agents.train_{name}", partial(_sb3, algorithm)) for name, algorithm in _SB3.items()}
-SCRIPTS |= {name: Script("agents.meta.training", _meta) for name in ("meta", "maml")}
+SCRIPTS = {
+    "ppo": Script("agents.train_ppo", "PPOOptions", partial(_load_sb3, PPO)),
+    "recurrent_ppo": Script("agents.train_recurrent_ppo", "RecurrentPPOOptions", partial(_load_sb3, RecurrentPPO)),
+    "sac": Script("agents.train_sac", "SACOptions", partial(_load_sb3, SAC)),
+    "tqc": Script("agents.train_tqc", "TQCOptions", partial(_load_sb3, TQC)),
+    "ars": Script("agents.train_ars", "ARSOptions", partial(_load_sb3, ARS)),
+    "meta": Script("agents.meta.training", "MetaOptions", _load_meta),
+    "maml": Script("agents.meta.training", "MetaOptions", _load_meta),
+}
 """By the name of the script, agents/train_NAME.py."""
 
 
-def load_controller(script: str, folder: Path, env: GANVectorEnv) -> Policy:
+def check_script(script: object, key: str) -> None:
+    """Raises a `ConfigError` unless there is such a training script."""
+    require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")
+
+
+def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+    """The options of a training by agents/train_SCRIPT.py, as its command line would have them.
+
+    Args:
+        script: its name.
+        agent: hyperparameters that differ from configs/agent/SCRIPT_{points,images}.yaml.
+        env: preset and fields of `EnvConfig`.
+        seed: of the training.
+
+    Raises:
+        ConfigError: there is no such script or field, or a value is out of range.
+    """
+    check_script(script, "script")
+    kind = data_kind(env.get("preset", "points"))
+    fields = {
+        "agent": {**_configuration("agent", f"{script}_{kind}"), **agent},
+        "comparison": _configuration("comparison", kind),
+        "env": dict(env),
+        "seed": seed,
+    }
+    agent_options = getattr(import_module(SCRIPTS[script].module), SCRIPTS[script].agent)
+    return replace(RunOptions(agent_options()), fields)
+
+
+def _configuration(group: str, name: str) -> dict[str, Any]:
+    """A file of configs/GROUP/ with what its `defaults` name, in the group's own order."""
+    own = dict(yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()))
+    found: dict[str, Any] = {}
+    for part in own.pop("defaults", ["_self_"]):
+        found |= own if part == "_self_" else _configuration(group, part)
+    return found
+
+
+def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains by agents/train_SCRIPT.py, or continues what was begun in the folder; without the comparison.
+
+    Returns:
+        What it cost: `gan_updates`, `wall_s`, `peak_mb`; also in the folder's trained.json.
+
+    Raises:
+        ConfigError: another training was begun in the folder.
+    """
+    folder.begin(script, options)
+    return train_once(import_module(SCRIPTS[script].module).train, options, folder)
+
+
+def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     """The trained controller in a folder, ready to act in `env`.
 
     Args:
-        script: agents/train_SCRIPT.py trained it.
-        folder: of the training, as the script, a study or `agents/report.py --to` left it.
+        folder: of the training, as a script, a study or `agents/report.py --to` left it.
         env: with the knobs, their moves and the observation that it was trained with.
 
     Raises:
-        ConfigError: there is no such script, no finished training of it in the folder, or `env` is another one.
+        ConfigError: there is no finished training in the folder, or `env` is another one.
     """
-    check_script(script, "script")
-    run, config = RunFolder.open(str(folder))
+    run = RunFolder.open(folder)
+    script = run.config.get("script")
+    check_script(script, f"script in {run.settings / 'config.yml'}")
+    require(not run.config.get("base"), "base", run.config.get("base"), "none: controllers correct no other policy now")
+    here, there = to_dict(env.config), run.config["env"]
     for name in INTERFACE:
-        here = getattr(env.config, name)
-        there = config.env.get(name)  # an option that is newer than the training: None
-        there = tuple(there) if isinstance(there, Sequence) and not isinstance(there, str) else there
-        require(here == there, f"env.{name}", here, f"{there!r}, with which the controller in {folder} was trained")
+        same = f"{there.get(name)!r}, with which the controller in {folder} was trained"
+        require(here[name] == there.get(name), f"env.{name}", here[name], same)  # None: newer than the training
     try:
-        return SCRIPTS[script].load(run, env)
+        return SCRIPTS[str(script)].load(run, env)
     except FileNotFoundError as error:
+        resumed = f"`python agents/train_{script}.py resume={folder}`"
         raise ConfigError(
-            f"{folder} holds no finished training by train_{script}.py: give another folder, or go on with one that "
-            f"was killed by `python agents/train_{script}.py resume={folder}`"
+            f"{folder} holds no finished training: give another folder, or continue one that was killed by {resumed}"
         ) from error
     except ConfigError:
         raise  # it says itself what is wrong
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"{folder} can't be read as a training by train_{script}.py ({type(error).__name__}: {error}): "
-            "expected the script that trained it; if that is right, its files are damaged: train again"
+            "its files are damaged: train again"
         ) from error
-
-
-def check_script(script: str, key: str) -> None:
-    """Raises a `ConfigError` unless there is such a training script whose controllers can be loaded."""
-    require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")

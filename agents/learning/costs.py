@@ -2,8 +2,8 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -24,41 +24,31 @@ def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
     Memory is what tensors took on GPUs where this process uses them, otherwise what the process held.
 
     Args:
-        note: see `timed`; it is the caller's to remove when the costs are saved. None: only this block's time counts.
+        note: a file in which the seconds are kept meanwhile, so that those of processes that were killed count; the
+            caller removes it when the costs are saved. None: only this block's time counts.
     """
     found: dict[str, Any] = {}
     _forget_peak()
-    started = time.perf_counter()
-    with timed(note) if note else nullcontext(lambda: time.perf_counter() - started) as clock:
-        yield found
-        found |= {"wall_s": round(clock(), 2), "peak_mb": round(_peak(), 1)}
-
-
-@contextmanager
-def timed(note: Path) -> Iterator[Callable[[], float]]:
-    """Gives a clock: seconds that were spent on a piece of work, by processes before this one as well.
-
-    Args:
-        note: a file in which the time is kept meanwhile and at the end, for work that is killed and goes on.
-    """
-    before = float(note.read_text()) if note.exists() else 0.0
+    before = float(note.read_text()) if note and note.exists() else 0.0
     started, done = time.perf_counter() - before, Event()
 
-    def keep() -> None:
+    def save(part: Path) -> None:
+        part.write_text(f"{time.perf_counter() - started:.1f}")
+
+    def keep(path: Path) -> None:
         while not done.wait(NOTE_S):
-            save()
+            write_atomically(path, save)
 
-    def save() -> None:
-        write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
-
-    keeper = Thread(target=keep, daemon=True)
-    keeper.start()
+    keeper = Thread(target=keep, args=(note,), daemon=True) if note else None
+    if keeper:
+        keeper.start()
     try:
-        yield lambda: time.perf_counter() - started
+        yield found
+        found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
     finally:
         done.set()
-        keeper.join()  # else it may write the note after the caller has removed it
-        save()
+        if keeper:
+            keeper.join()  # else it may write the note after the caller has removed it
 
 
 def _forget_peak() -> None:

@@ -1,26 +1,39 @@
 """A run's folder, in the layout that users of rl-baselines3-zoo know.
 
-logs/<algo>/<env>_<n>/
-    <env>.zip, best model of the run as trained; <env>/vecnormalize.pkl, its normalisation
-    <env>/config.yml, args.yml, command.txt: resolved configuration, command-line overrides, command
+logs/SCRIPT/<env>_<n>/
+    <env>.zip, the trained model; <env>/vecnormalize.pkl, its normalisation
+    <env>/config.yml: script and all options; args.yml, command.txt: command-line overrides, command
     tensorboard/: learning curves
-    checkpoint/: what `resume=` goes on from
-    evaluations/: one .npz a policy; schedule.json: the best schedule of the grid
-    summary.json, table.txt, *.png: the comparison; spent.txt: seconds that the job has taken, its restarts included
+    checkpoint/: what `resume=` continues from
+    trained.json: what training cost; spent.txt: seconds that it has taken so far, while it is not done
+    evaluations/: one .npz a policy; summary.json, table.txt, *.png: the comparison
 """
 
+import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import yaml
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_env.errors import ConfigError
+from agents.learning.options import RunOptions
+from gan_env import ENV_IDS, GANVectorEnv
+from gan_env.config import env_config, replace, to_dict
+from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
-from gan_env.files import write_atomically, write_json
+from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.resume import require_same
+
+Options = TypeVar("Options", bound=RunOptions)
+EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
+"""Columns of `Episodes` that are saved under their names."""
+DECISIVE = ("script", "agent", "env", "seed")
+"""Options that a training depends on."""
 
 
 class RunFolder:
@@ -29,6 +42,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         name: name of the environment with "-" for "/", as rl-zoo has it.
+        settings: the subfolder of configuration and normalisation.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -36,40 +50,50 @@ class RunFolder:
         self.settings = path / name
 
     @classmethod
-    def create(cls, root: str, algorithm: str, env_id: str, config: DictConfig, overrides: list[str]) -> "RunFolder":
-        """Makes the next numbered folder and writes configuration and command to it."""
-        name = env_id.replace("/", "-")
-        parent = Path(root) / algorithm
-        parent.mkdir(parents=True, exist_ok=True)
-        taken = [int(p.name.rsplit("_", 1)[1]) for p in parent.glob(f"{name}_*") if p.name.rsplit("_", 1)[1].isdigit()]
-        folder = cls(parent / f"{name}_{max(taken, default=0) + 1}", name)
-        folder.settings.mkdir(parents=True)
-        (folder.settings / "config.yml").write_text(OmegaConf.to_yaml(config, resolve=True))
-        (folder.settings / "args.yml").write_text(OmegaConf.to_yaml(OmegaConf.create(overrides)))
+    def create(cls, script: str, options: RunOptions, overrides: list[str]) -> "RunFolder":
+        """Makes the next numbered folder in `options.logs` and writes options and command to it."""
+        preset = options.env.get("preset", "points")
+        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
+        parent = Path(options.logs) / script
+        numbers = [p.name.rpartition("_")[2] for p in parent.glob(f"{name}_*")]
+        folder = cls(parent / f"{name}_{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}", name)
+        folder.begin(script, options)
+        (folder.settings / "args.yml").write_text(yaml.safe_dump(overrides))
         (folder.settings / "command.txt").write_text(shlex.join([sys.executable, *sys.argv]) + "\n")
         return folder
 
     @classmethod
-    def open(cls, path: str) -> tuple["RunFolder", DictConfig]:
-        """A folder that is there, and the configuration that it was made with.
+    def open(cls, path: Path) -> "RunFolder":
+        """A folder that is there.
 
         Raises:
             ConfigError: no run is there.
         """
-        found = sorted(Path(path).glob("*/config.yml"))
+        found = sorted(path.glob("*/config.yml"))
         if not found:
             raise ConfigError(
-                f"{path!r} has no */config.yml: expected a run folder such as logs/ppo/gan_env-Points-v0_1"
+                f"{str(path)!r} has no */config.yml: expected a run folder such as logs/ppo/gan_env-Points-v0_1"
             )
-        config = OmegaConf.load(found[0])
-        assert isinstance(config, DictConfig)
-        return cls(Path(path), found[0].parent.name), config
+        return cls(path, found[0].parent.name)
 
     @property
-    def script(self) -> str | None:
-        """The script that began the run, such as "train_ppo"; None where the folder doesn't say so."""
-        path = self.settings / "command.txt"
-        return Path(shlex.split(path.read_text())[1]).stem if path.exists() else None
+    def config(self) -> dict[str, Any]:
+        """The options that the run was begun with, all fields of its environment among them, and its `script`."""
+        return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
+
+    def begin(self, script: str, options: RunOptions) -> None:
+        """Writes all options of a run, each of its environment too; where there are some, they must be the same.
+
+        Raises:
+            ConfigError: another training was begun here.
+        """
+        env = {"preset": "points", **options.env, **to_dict(env_config(**options.env))}
+        now = json.loads(json.dumps({"script": script, **to_dict(options), "env": env}))
+        path = self.settings / "config.yml"
+        if path.exists():
+            before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
+            require_same(f"the training in {self.path}", before, after, "Give those, or another folder")
+        write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 
     @property
     def model(self) -> Path:
@@ -89,14 +113,46 @@ class RunFolder:
         path = self.path / "evaluations" / f"{policy}.npz"
         if path.exists():
             with np.load(path) as data:
-                columns = {k: data[k] for k in ("log_metric", "score", "coordinates", "rewards", "crashed")}
                 extras = {k.removeprefix("extra."): data[k] for k in data.files if k.startswith("extra.")}
-                return Episodes(**columns, extras=extras, gan_updates=int(data["gan_updates"]))
+                return Episodes(**{k: data[k] for k in EPISODES}, extras=extras, gan_updates=int(data["gan_updates"]))
         episodes = run()
         columns = {k: v for k, v in vars(episodes).items() if k != "extras"}
         columns |= {f"extra.{k}": v for k, v in episodes.extras.items()}
         self.write(f"evaluations/{policy}.npz", lambda part: _save_arrays(part, columns))
         return episodes
+
+
+def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Options, RunFolder]:
+    """The checked options and a new run folder; or, to resume, a folder that is there with its own options.
+
+    Args:
+        script: its name, such as "ppo".
+        default: options of the script, with the class of its agent.
+        config: what Hydra composed.
+
+    Raises:
+        ConfigError: an option is wrong, of the environment too; a folder can't be written to; or, to resume, another
+            option is given as well, which would not count, or the folder is another script's.
+        DataError: data are missing.
+    """
+    composed, given = OmegaConf.to_container(config, resolve=True), list(HydraConfig.get().overrides.task)
+    assert isinstance(composed, Mapping)
+    options = replace(default, {str(key): value for key, value in composed.items()})
+    if options.resume:
+        others = [text for text in given if not text.startswith("resume=")]
+        alone = f"no other option, as a run continues with those that it began with: leave out {', '.join(others)}"
+        require(not others, "resume", options.resume, alone)
+        folder = RunFolder.open(Path(options.resume))
+        require_writable(folder.path, "resume")
+        began = folder.config.get("script", "an earlier version, which can't be continued")
+        require(began == script, "resume", options.resume, f"a run of {script}; this one is of {began}")
+        options = replace(default, {k: v for k, v in folder.config.items() if k != "script"})
+    else:
+        require_writable(Path(options.logs), "logs")
+        GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
+        folder = RunFolder.create(script, options, given)
+    print(f"run folder: {folder.path}")
+    return options, folder
 
 
 def _save_arrays(path: Path, columns: dict[str, Any]) -> None:

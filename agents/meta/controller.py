@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.meta.hypergradient import Hypergradient
-from gan_env import ConfigError, GANVectorEnv
-from gan_env.errors import require
+from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically
 from gan_env.policies.steering import Floats, State, Steering
 
@@ -36,7 +35,7 @@ class MetaController(nn.Module):
         state_dim: F, length of an observation.
         num_params: K, number of knobs.
         hidden: units of the hidden layers.
-        kind: "mlp", or "lstm": the last hidden layer is an LSTM cell, whose memory goes from decision to decision.
+        kind: "mlp", or "lstm": the last hidden layer is an LSTM cell, whose memory lasts from decision to decision.
 
     Raises:
         ConfigError: a size or kind that cannot be.
@@ -131,7 +130,7 @@ class MetaController(nn.Module):
 
 
 class MetaPolicy:
-    """Acts with a controller, and adapts it to the run if it is told to.
+    """Acts with a controller, and with `steps` adapts it to the run.
 
     The state of a row is the controller's memory, followed (with adaptation) by what the row adds to the last layer.
     At each decision the row takes `steps` steps down its own hypergradient, by the last layer alone, and keeps them for
@@ -140,8 +139,7 @@ class MetaPolicy:
 
     Args:
         controller: the network.
-        env: the environment that it acts in; adaptation trains its GANs ahead.
-        look: how the slope of the validation loss is found in `env`; needed with `steps` alone.
+        look: how the slope of the validation loss is found in the environment that it acts in.
         steps: gradient steps a decision; 0: none.
         rate: their size.
 
@@ -149,15 +147,8 @@ class MetaPolicy:
         ConfigError: the environment does not observe its knobs, or is not what the controller is for.
     """
 
-    def __init__(
-        self,
-        controller: MetaController,
-        env: GANVectorEnv,
-        look: Hypergradient | None = None,
-        steps: int = 0,
-        rate: float = 0.0,
-    ) -> None:
-        require(steps == 0 or look is not None, "look", look, "a Hypergradient, since steps > 0")
+    def __init__(self, controller: MetaController, look: Hypergradient, steps: int = 0, rate: float = 0.0) -> None:
+        env = look.env
         shape = (controller.arguments["state_dim"], controller.arguments["num_params"])
         mine = (len(env.observer.names), len(env.config.knobs))
         require(shape == mine, "controller", shape, f"(state_dim, num_params) = {mine}, as the environment has them")
@@ -209,7 +200,6 @@ class MetaPolicy:
     @torch.no_grad()
     def _adapt(self, observation: Tensor, features: Tensor, adapted: Tensors, step: int) -> Tensors:
         """One gradient step of each row's own head; the limit of a move counts as if it weren't there."""
-        assert self.look is not None
         wanted = self.controller.coordinates(features, adapted)
         _, slope = self.look(self.reach(observation, wanted), draw=1 + step)
         change = self.rate * slope * wanted * (1 - wanted)  # by the logits, [N, K]

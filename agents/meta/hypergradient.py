@@ -17,7 +17,8 @@ from torch import Tensor
 from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.metrics.energy import energy_distance
-from gan_env.metrics.judge import FLOOR, ImageJudge
+from gan_env.metrics.judge import ImageJudge
+from gan_env.records import FLOOR
 from gan_env.seeding import fold_in, normal, uniform
 from gan_env.workers import Workers
 

@@ -5,25 +5,24 @@ through a window of unrolled updates by the knobs (`hypergradient.py`), from the
 weights. With steps of adaptation in the policy, the loss is that after adaptation, and the outer problem is MAML's.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT
-from agents.learning.costs import timed
+from agents.learning.options import AgentOptions, RunOptions
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import SPENT, AgentOptions, RunOptions, close, open_folder, row_seeds
 from agents.meta.controller import KINDS, MetaController, MetaPolicy, forget
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.errors import require
+from gan_env.evaluation.seeds import row_seeds
 from gan_env.files import load_checkpoint, save_checkpoint
 
 LAST_RATE = 0.1
@@ -71,17 +70,6 @@ class MetaOptions(AgentOptions):
             require(getattr(self, name) >= 0, f"agent.{name}", getattr(self, name), "at least 0")
 
 
-@dataclass(frozen=True)
-class TrainOptions(RunOptions):
-    """Options of the scripts; the others are those of every script."""
-
-    agent: MetaOptions = field(default_factory=MetaOptions)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(not self.base, "base", self.base, "none: a meta-network sets the knobs by itself")
-
-
 class Learner:
     """A controller that learns while its environment's GANs train.
 
@@ -101,8 +89,8 @@ class Learner:
         sizes = (len(env.observer.names), len(env.config.knobs))
         self.controller = MetaController(*sizes, options.hidden, options.kind)
         self.controller.start_at(env.knobs.initial.cpu())
-        self.look = Hypergradient(env, options.window, options.samples)
-        self.policy = make_policy(self.controller, self.look, options)
+        self.policy = make_policy(self.controller, env, options)
+        self.look = self.policy.look
         weights = [p for p in self.controller.parameters() if p.dim() > 1]
         biases = [p for p in self.controller.parameters() if p.dim() == 1]
         groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}]
@@ -128,7 +116,7 @@ class Learner:
         """One rollout: as many decisions as an episode has, and an update of the controller every few of them.
 
         Args:
-            bar: is told of each decision.
+            bar: shows progress by decisions.
 
         Returns:
             What TensorBoard shows.
@@ -178,7 +166,7 @@ class Learner:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `get_state` gave, as if nothing had happened."""
+        """Continues from what `get_state` gave, as if nothing had happened."""
         self.controller.load_state_dict(state["controller"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.env.set_state(state["env"])
@@ -206,52 +194,45 @@ class Learner:
             group["lr"] = self.options.learning_rate * (1 - (1 - LAST_RATE) * progress)
 
 
-def make_policy(controller: MetaController, look: Hypergradient, options: MetaOptions) -> MetaPolicy:
-    """The controller as a policy of the environment that `look` looks ahead in."""
-    return MetaPolicy(controller, look.env, look, options.inner_steps, options.inner_rate)
+def make_policy(controller: MetaController, env: GANVectorEnv, options: MetaOptions) -> MetaPolicy:
+    """The controller as a policy of an environment."""
+    look = Hypergradient(env, options.window, options.samples)
+    return MetaPolicy(controller, look, options.inner_steps, options.inner_rate)
 
 
-def train(options: TrainOptions, folder: RunFolder) -> tuple[MetaController, dict[str, Any]]:
-    """Trains a controller, or goes on from the folder's checkpoint; also gives what it cost."""
-    env = GANVectorEnv(options.agent.rows, **{**options.env, "split": "train"})
-    learner = Learner(env, options.agent, options.seed)
+def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains a controller, or continues from the folder's checkpoint.
+
+    Returns:
+        `gan_updates`: how many the training took; `adaptation_updates_a_decision`: how many acting takes beside the
+        run's own.
+    """
+    agent, env = options.agent, GANVectorEnv(options.agent.rows, **options.env)
+    assert isinstance(agent, MetaOptions)
+    learner = Learner(env, agent, options.seed)
     checkpoint = folder.path / CHECKPOINT
     if checkpoint.exists():
         learner.set_state(load_checkpoint(checkpoint))
     else:
         learner.fit_normalisation()
     per_rollout = env.num_envs * env.config.num_decisions
-    rollouts = options.agent.rollouts
+    done, total = learner.rollouts * per_rollout, agent.rollouts * per_rollout
     with (
         SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.rollouts + 1) as writer,  # type: ignore[no-untyped-call]
-        tqdm(total=rollouts * per_rollout, initial=learner.rollouts * per_rollout, desc="meta", unit="decision") as bar,
+        tqdm(total=total, initial=done, desc="meta", unit="decision") as bar,
     ):
-        while learner.rollouts < rollouts:
+        while learner.rollouts < agent.rollouts:
             logged = learner.learn(bar)
             for name, value in logged.items():
                 writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
             writer.flush()  # type: ignore[no-untyped-call]
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
-            save_checkpoint(folder.path / CHECKPOINT, learner.get_state())
+            save_checkpoint(checkpoint, learner.get_state())
     learner.controller.save(controller_path(folder))
-    return learner.controller, {"gan_updates": learner.gan_updates}
+    return {"gan_updates": learner.gan_updates, "adaptation_updates_a_decision": agent.inner_steps * agent.window}
 
 
 def controller_path(folder: RunFolder) -> Path:
     """Where the trained controller is."""
     return folder.path / f"{folder.name}.safetensors"
-
-
-def run(algorithm: str, config: DictConfig) -> None:
-    """The whole job: run folder, training, comparison with all schedules, table and pictures."""
-    options, folder = open_folder(algorithm, TrainOptions, config)
-    agent = options.agent
-    with timed(folder.path / SPENT) as clock:
-        controller, costs = train(options, folder)
-
-        def policy(env: GANVectorEnv) -> MetaPolicy:
-            return make_policy(controller, Hypergradient(env, agent.window, agent.samples), agent)
-
-        costs["adaptation_updates_a_decision"] = agent.inner_steps * agent.window  # beside the run's own
-        close(algorithm, policy, options, folder, costs, clock)

@@ -1,4 +1,4 @@
-"""A study's numbers for others to go on with: `policies.csv`, a row a policy, and `runs.csv.gz`, a row a run."""
+"""A study's numbers for others to use: `policies.csv`, a row a policy, and `runs.csv.gz`, a row a run."""
 
 import csv
 import gzip
@@ -11,45 +11,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.study.options import HELD_OUT
-from agents.study.play import entries
-from agents.study.scores import Floats, gather
+from agents.study.options import BEST, HELD_OUT
+from agents.study.play import entries, gather
+from agents.study.records import Comparison, Summary
+from agents.study.scores import Floats
 from agents.study.study import Study
 from gan_env.errors import require
 
+_ENDS = ("", "_low", "_high", "_low_over_instances", "_high_over_instances")
 POLICY_COLUMNS = (
-    "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high", "gain", "gain_low", "gain_high",
-    "gain_low_over_instances", "gain_high_over_instances", "probability", "probability_low", "probability_high",
-    "crashes", "gain_over_strongest", "gain_over_strongest_low", "gain_over_strongest_high",
-    "probability_over_strongest", "probability_over_strongest_low", "probability_over_strongest_high",
+    "setting", "policy", "seeds", "runs", "iqm", "iqm_low", "iqm_high",
+    *(f"{what}{end}" for what in ("gain", "probability") for end in _ENDS), "crashes",
+    *(f"{what}_over_strongest{end}" for what in ("gain", "probability") for end in _ENDS),
 )  # fmt: skip
 RUN_COLUMNS = (
     "setting", "policy", "training_seed", "instance", "gan_seed", "final", "best", "start", "crashed",
 )  # fmt: skip
 
 
-def policies_csv(summary: dict[str, Any]) -> bytes:
+def policies_csv(summary: Summary) -> bytes:
     """A row a setting and policy: the plain numbers, estimates with the ends of their intervals.
 
     Gain and probability are against the tuned schedule, and again against the strongest of all tuned schedules on
     training instances, where that is another one and not the policy itself.
     """
+    again = summary.strongest if summary.strongest != BEST else ""
     rows = []
-    for setting, found in summary["settings"].items():
-        for name, row in found["policies"].items():
-            gain, chance = row["gain"], row["probability"]
-            numbers = [row["iqm"], *row["ci95"], gain["value"], *gain["ci95"], *gain["over_instances"]]
-            numbers += [chance["value"], *chance["ci95"]]
-            again = row["against"].get(summary["strongest"], {})
-            others = [v for key in ("gain", "probability") if key in again
-                      for v in (again[key]["value"], *again[key]["ci95"])] or [None] * 6  # fmt: skip
-            numbers, others = ([None if v is None else f"{v:.6g}" for v in part] for part in (numbers, others))
-            rows.append([setting, name, row["seeds"], row["n"], *numbers, row["crashes"], *others])
+    for setting, found in summary.settings.items():
+        for name, row in found.rows.items():
+            numbers = [row.iqm.value, *row.iqm.ci95, *_numbers(row.against.get(BEST))]
+            others = _numbers(row.against.get(again))
+            shown, beside = ([None if v is None else f"{v:.6g}" for v in part] for part in (numbers, others))
+            rows.append([setting, name, row.seeds, row.runs, *shown, row.crashes, *beside])
     return _csv(POLICY_COLUMNS, rows)
 
 
+def _numbers(found: Comparison | None) -> list[float | None]:
+    """Gain and probability, each with the ends of both intervals."""
+    if found is None:
+        return [None] * 10
+    estimates = (found.gain, found.probability)
+    return [v for e in estimates for v in (e.value, *e.ci95, *(e.over_instances or (None, None)))]
+
+
 def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
-    """A row a run: which it is; log metric at the end, at its best and at the start; crashed (1) or not (0).
+    """A row a run: which it is; score (log metric) at the end, at its best and at the start; crashed (1) or not (0).
 
     The seed is that of the training or tuning, empty where there was none. Equal runs make equal bytes.
     """
@@ -58,7 +64,7 @@ def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
 
 
 def read_scores(folder: str | Path, policy: str, setting: str = HELD_OUT) -> Floats:
-    """Final log metric of a policy's runs in a setting of a study that was published.
+    """Final score (log metric) of a policy's runs in a setting of a study that was published.
 
     Returns:
         [S, I, G]: trainings or tunings (1: there was neither), test instances, GAN seeds.
@@ -86,7 +92,7 @@ def _runs(study: Study, setting: str) -> Iterator[list[Any]]:
     for name, parts in gather(study, setting).items():
         for seed, episodes in enumerate(parts):
             first = [setting, name, seed if name in trained else ""]
-            metrics = (episodes.final, episodes.log_metric.min(axis=1), episodes.log_metric[:, 0])
+            metrics = (episodes.final, episodes.score.min(axis=1), episodes.score[:, 0])
             columns = [[f"{value:.5g}" for value in metric] for metric in metrics]
             for place, *values, crashed in zip(_places(study, setting), *columns, episodes.crashed, strict=True):
                 yield [*first, *place, *values, int(crashed)]

@@ -4,11 +4,10 @@ FOLDER/
     README.md: what it is, and the commands
     report.html, report.md, figures/*.png, policies.csv, runs.csv.gz, summary.json: the report
     config.yml, command.txt, commits.txt: the study's
-    configs/policy/*.yaml: tuned opponents and frozen read-outs
+    configs/: its environment, tuned opponents and frozen read-outs
     training/NAME-SEED/: what trained controllers are loaded from
 """
 
-import json
 import os
 import shlex
 import shutil
@@ -20,7 +19,6 @@ import yaml
 from agents.learning.controllers import LOADED
 from agents.study.options import HELD_OUT
 from agents.study.study import Study
-from agents.study.worker import env_fields
 from gan_env.config import CONFIGS
 from gan_env.errors import ConfigError
 from gan_env.files import write_atomically
@@ -42,19 +40,23 @@ def check_target(folder: Path) -> None:
         raise ConfigError(f"--to={str(folder)!r} holds other files: {expected}")
 
 
-def publish(study: Study, folder: Path) -> str:
+def publish(study: Study, learned: str, folder: Path) -> str:
     """Copies what belongs to a study whose report is written, in place of an earlier publication.
+
+    Args:
+        study: it is done.
+        learned: the controller that the report is about, of which all trainings are published.
+        folder: where it goes.
 
     Returns:
         A line that says how much it is.
     """
     check_target(folder)
-    summary = json.loads((study.path / "summary.json").read_text())
-    text = _readme(study, folder, summary["name"], summary["learned"])
+    text = _readme(study, folder, learned)
     write_atomically(folder / "README.md", lambda part: part.write_text(text))  # first: a kill leaves what is known
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
-    for source, name in _files(study, summary["learned"]):
+    for source, name in _files(study, learned):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -62,14 +64,30 @@ def publish(study: Study, folder: Path) -> str:
     return f"published {len(sizes)} files, {sum(sizes) / 1e6:.2f} MB: {folder}"
 
 
-def made_by(study: Study) -> tuple[str, str]:
-    """The commands that make a study, its code's checkout among them, and the folder that they make it in."""
-    there = study.path / "study"
-    commands, commits = (there / "command.txt").read_text().strip(), _commits(study)
-    if commits:
+def made_in(study: Study) -> Path:
+    """The folder that the study's command makes it in."""
+    return Path(yaml.safe_load((study.path / "study" / "config.yml").read_text())["folder"])
+
+
+def commands(study: Study, configs: Path, learned: str) -> str:
+    """The commands that make a study and its page, and play the tuned schedule and the learned policy's read-out.
+
+    Args:
+        study: it is done.
+        configs: the folder with its `configs/`.
+        learned: the controller that the report is about.
+    """
+    there, lines = study.path / "study", []
+    if commits := _commits(study):
         begun = f"; begun by {commits[0]}" if len(commits) > 1 else ""
-        commands = f"git checkout {commits[-1]}    # the code that it was made by{begun}\n{commands}"
-    return commands, yaml.safe_load((there / "config.yml").read_text())["folder"]
+        lines.append(f"git checkout {commits[-1]}    # the code that it was made by{begun}")
+    play = ["python", "baselines/run.py", f"--config-dir={configs / 'configs'}", "env=study"]
+    lines += [
+        (there / "command.txt").read_text().strip(),
+        shlex.join(["python", "agents/report.py", str(made_in(study))]),
+    ]
+    lines += [shlex.join([*play, f"policy={name}"]) for name in ("tuned_schedule_0", f"frozen_{learned}_0")]
+    return "\n".join(lines)
 
 
 def _commits(study: Study) -> list[str]:
@@ -78,24 +96,17 @@ def _commits(study: Study) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def play_commands(study: Study, configs: str, learned: str) -> str:
-    """The commands that play the tuned schedule and the learned policy's read-out in their environments."""
-    played = {"tuned_schedule_0": study.options.env, f"frozen_{learned}_0": study.controller_env(learned)}
-    words = ["python", "baselines/run.py", "--config-dir", f"{configs}/configs"]
-    return "\n".join(shlex.join([*words, f"policy={name}", *env_fields(env)]) for name, env in played.items())
-
-
 def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
     """Every file, and its name in the publication."""
     for name in REPORT:
         yield study.path / name, name
     for name in ("config.yml", "command.txt", *(["commits.txt"] if _commits(study) else [])):
         yield study.path / "study" / name, name
-    for pattern in ("figures/[!.]*.png", "configs/policy/[!.]*.yaml"):
+    for pattern in ("figures/[!.]*.png", "configs/*/[!.]*.yaml"):
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
     for controller, fields in study.options.active.items():
-        elsewhere = fields.varies is None or set(fields.settings) - {HELD_OUT}  # what sentences on transfer rest on
+        elsewhere = fields.varies is None or set(fields.settings) - {HELD_OUT}
         for seed in range(fields.seeds if controller == learned else int(bool(elsewhere))):
             run = study.trained(controller, seed)
             for name in LOADED:
@@ -103,35 +114,20 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
                     yield run / name, f"training/{run.name}/{name}"
 
 
-def _readme(study: Study, folder: Path, name: str, learned: str) -> str:
-    command, made = made_by(study)
+def _readme(study: Study, folder: Path, learned: str) -> str:
     here = os.path.relpath(folder, CONFIGS.parent)
-    quoted, script = shlex.quote(here), study.options.active[learned].script
     return f"""\
-{TITLE}{name}
+{TITLE}{study.path.name}
 
-Learned controllers of GAN training against tuned schedules, adaptive rules and constant knobs, all on the same held-out
-instances and GAN seeds. [report.md](report.md) shows what came out; `report.html` is the same page as one file. Of
-the controllers with the most trainings {learned} is the best on training instances.
+[report.md](report.md) shows what came out; `report.html` is the same page as one file. `summary.json` has all its
+numbers, `policies.csv` the main ones, `runs.csv.gz` a row a run (final, best and first log metric; lower is better).
+`configs/` has the environment, tuned opponents and frozen read-outs, `training/NAME-SEED/` trained controllers,
+`config.yml` the study's options.
 
-- `summary.json`: all numbers of the report; `policies.csv`: the main ones, a row a setting and policy.
-- `runs.csv.gz`: a row a run: setting, policy, training seed (or number of the tuning; empty: there was neither),
-  instance, number of the GAN seed; log metric at the end, at its best and at the start (lower is better); crashed (1)
-  or not (0).
-- `configs/policy/`: tuned opponents and frozen read-outs. `training/NAME-SEED/`: trained controllers.
-- `config.yml`, `command.txt`, `commits.txt`: the study's options, its command, and the code that it was made by.
-
-Everything here is to be run in the repository's folder. The study and this folder again:
+In the repository's folder, the study, its page, and two of its policies by these commands:
 
 ```sh
-{command}
-python agents/report.py {shlex.quote(made)} --to {quoted}
-```
-
-A tuned schedule and a frozen read-out, played without learning:
-
-```sh
-{play_commands(study, here, learned)}
+{commands(study, Path(here), learned)}
 ```
 
 A trained controller, played on test instances:
@@ -143,14 +139,13 @@ import yaml
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import load_controller
-from gan_env.evaluation.rollout import run_episodes
 from gan_env import GANVectorEnv
+from gan_env.evaluation.rollout import run_episodes
 
-folder = Path({json.dumps(here)}) / "training" / "{learned}-0"
+folder = Path({here!r}) / "training" / "{learned}-0"
 options = yaml.safe_load((folder / "controller/config.yml").read_text())["env"]
 env = GANVectorEnv(64, autoreset_mode=AutoresetMode.DISABLED, **{{**options, "split": "test"}})
-controller = load_controller("{script}", folder, env)
-episodes = run_episodes(controller, env, seeds=range(1000, 1064))
+episodes = run_episodes(load_controller(folder, env), env, seeds=range(1000, 1064))
 print(episodes.final.mean(), episodes.crashed.sum())
 ```
 """

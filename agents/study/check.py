@@ -1,10 +1,10 @@
 """What a study is looked through for before anything is trained: what else would come to light after hours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.learning.controllers import INTERFACE
-from agents.study.options import BEST, HELD_OUT, Controller, named, opponent_name, training
+from agents.study.options import HELD_OUT, Controller, about, opponent_name
 from agents.study.study import Study
 from baselines.search.spaces import example
 from baselines.search.tuner import TuneOptions, check_budget
@@ -30,48 +30,42 @@ def check_study(study: Study) -> None:
     env = study.env(options.changed_env({"split": "test"}), len(study.runs(HELD_OUT)[0]))
     players: dict[str, PolicyOptions] = {}
     for name in options.policies:
-        with named(f"policies: {name}"):
+        with about(f"policies: {name}"):
             players[name] = load_policy(name)
             players[name].make(env)
     for kind in options.tunings:
-        with named(f"tuned: {kind}"):
+        with about(f"tuned: {kind}"):
             players[opponent_name(kind)] = example(kind, env)
             players[opponent_name(kind)].make(env)
-    for name, setting in options.elsewhere.items():
-        with named(f"settings.{name}", f" (to do without this setting: '~settings.{name}')"):
+    for name, setting in options.settings.items():
+        with about(f"settings.{name}", f" (to do without this setting: '~settings.{name}')"):
             env = study.env(options.changed_env(setting.env, {"split": "test"}), len(study.runs(name)[0]))
             size, there = study.size(name)[0], len(env.instances)
             require(size <= there, "instances", size, f"at most {there}, the test_size there")
-            for player, policy in players.items():
-                if not setting.policies or player in (BEST, *setting.policies):
-                    with named(player):
-                        policy.make(env)
+            for player in filter(setting.lets_in, players):
+                with about(player):
+                    players[player].make(env)
     taken = {name: _check_training(study, name, controller) for name, controller in options.active.items()}
-    _check_tunings(study, [taken[name] for name, _ in study.mains])
+    _check_tunings(study, [taken[name] for name, _ in study.main_trainings])
     for name, controller in options.active.items():
         _check_transfer(study, name, controller)
 
 
 def _check_training(study: Study, name: str, controller: Controller) -> int | None:
-    """GAN updates that training the controller takes at most, its base included; None: not known before.
+    """GAN updates that training the controller takes; None: not known before.
 
     Raises:
-        ConfigError: it can't be trained, or what it corrects can't be tuned.
+        ConfigError: it can't be trained.
     """
-    key, env = f"controllers.{name}", study.options.changed_env(controller.env, controller.training)
-    agent = training(study.options, name).agent
-    with named(key):
-        there = env_config(**env)
-    if controller.base is not None:
-        with named(f"{key}.base: {controller.base}"):
-            example(controller.base, study.env(env)).make(study.env(env))
-        _check_budget(study, f"{key}.base_updates", controller.base_updates, env)
+    agent = study.options.training(name, controller.seeds - 1).agent
+    with about(f"controllers.{name}"):
+        there = env_config(**study.options.changed_env(controller.env, controller.training))
     if controller.script not in COUNTED:
         return None
     taken = agent.rollouts * agent.rows * there.num_decisions * there.updates_per_decision
     if controller.varies is None:
         study.require_affordable(name, taken)
-    return taken + (controller.base_updates if controller.base else 0)
+    return taken
 
 
 def _check_tunings(study: Study, taken: Sequence[int | None]) -> None:
@@ -79,14 +73,15 @@ def _check_tunings(study: Study, taken: Sequence[int | None]) -> None:
 
     Args:
         study: theirs.
-        taken: of each training of a main controller, from `_check_training`.
+        taken: of each training of a controller that is no ablation, from `_check_training`.
     """
     key, budget = "budget", study.settled_budget or study.options.budget
     known = [updates for updates in taken if updates is not None]
     if budget is None and len(known) == len(taken):
         key, budget = "budget (null: what the dearest training takes)", max(known)
     if budget is not None:
-        _check_budget(study, key, budget, study.options.env)
+        options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
+        check_budget(study.env(study.options.env), options, key)
 
 
 def _check_transfer(study: Study, name: str, controller: Controller) -> None:
@@ -100,31 +95,26 @@ def _check_transfer(study: Study, name: str, controller: Controller) -> None:
     more = [knob for knob in trained.knobs if knob not in tuned and controller.varies is None]
     expected = f"knobs that schedules are tuned in too, {tuned}: add them to env.knobs"
     require(not more, f"controllers.{name}.env.knobs", more, expected)
-    for place in controller.settings or (HELD_OUT, *options.settings):
+    for place in filter(controller.plays_in, (HELD_OUT, *options.settings)):
         setting = options.setting(place)
-        if setting.policies and name not in setting.policies:
+        if not setting.lets_in(name):
             continue
-        with named(f"settings.{place}, where {name} plays"):
+        with about(f"settings.{place}, where {name} plays"):
             there = env_config(**study.controller_env(name, setting.env))
             for field in INTERFACE:
                 same = getattr(there, field) == getattr(trained, field)
                 expected = f"{getattr(trained, field)!r}, which it is trained with"
                 require(same, f"env.{field}", getattr(there, field), expected)
-            _check_alike(there, env_config(**options.changed_env(setting.env)))
+            _check_alike(there, options.changed_env(setting.env))
 
 
-def _check_alike(mine: EnvConfig, all_others: EnvConfig) -> None:
+def _check_alike(mine: EnvConfig, others: Mapping[str, Any]) -> None:
     """Raises a `ConfigError` where a controller would play another game than all other policies, or a longer one."""
-    updates, theirs = (config.num_decisions * config.updates_per_decision for config in (mine, all_others))
-    key = "env.num_decisions x env.updates_per_decision"
-    require(updates == theirs, key, updates, f"{theirs} GAN updates a run, as all policies have")
-    here, there = to_dict(mine), to_dict(all_others)
+    theirs = env_config(**others)
+    updates, expected_updates = (c.num_decisions * c.updates_per_decision for c in (mine, theirs))
+    expected = f"{expected_updates} GAN updates a run, as all policies have"
+    require(updates == expected_updates, "env.num_decisions x env.updates_per_decision", updates, expected)
+    here, there = to_dict(mine), to_dict(theirs)
     for field in (name for name in here if name not in OWN):
         expected = f"{there[field]!r}, as all policies have; what is for its training alone belongs in its `training`"
         require(here[field] == there[field], f"env.{field}", here[field], expected)
-
-
-def _check_budget(study: Study, key: str, budget: int, env: dict[str, Any]) -> None:
-    """Raises a `ConfigError` where nothing can be tuned with so many GAN updates, of whatever kind."""
-    options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
-    check_budget(study.env(env), options, key)

@@ -12,26 +12,20 @@ from agents.study.study import Study
 from baselines.search.oracle import best_of_each
 from gan_env.config import replace
 from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.seeds import ORACLE
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies.presets import PolicyOptions, load_policy
 
-ORACLE_SEED = 7_000_000
 PARTS = 4
 """At most so many workers share its instances."""
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
-    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules.
-
-    What controllers correct is among them where the controller acts as the study's policies do.
-    """
+    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules."""
     often = study.options.tunings
     tunings = {kind: often[kind] for kind in SCHEDULE_KINDS if kind in often}
-    found = [fields for kind in tunings for fields in study.tuned(kind).finalists]
-    found += [study.tuned(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
-    alike = [name for name, owner in study.bases.items() if not study.options.active[owner].env]
-    bases = [name for name in alike if name in study.schedules]
-    found += [study.tuning(name, seed).policy for name in bases for seed in range(study.tunings[name])]
+    found = [fields for kind in tunings for fields in study.tune(kind, 0).finalists]
+    found += [study.tune(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
     pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 
@@ -64,7 +58,7 @@ def play_part(study: Study, instances: range) -> Episodes:
                 bar.total, bar.n = total, done
                 bar.refresh()
 
-            picks = best_of_each(env, candidates, instances, ORACLE_SEED, study.options.oracle_runs, show)
+            picks = best_of_each(env, candidates, instances, ORACLE, study.options.oracle_runs, show)
         best, (seeds, met) = dict(zip(instances, picks.tolist(), strict=True)), study.runs(HELD_OUT)
         return run_jobs(env, candidates, [(best[met[i]], seeds[i], met[i]) for i in _places(study, instances)])
 

@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-import agents.study.play  # noqa: F401, with trainings, tunings and policies
+import agents.study.play  # noqa: F401, with tunings and policies
 from agents.learning.controllers import SCRIPTS
-from gan_env.gan.fast.programs import load_compiler
+from gan_env.gan.fast.compiler import load_compiler
 
 for script in SCRIPTS.values():
     import_module(script.module)

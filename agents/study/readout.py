@@ -1,6 +1,6 @@
 """Read-outs: what a controller does on average, frozen as a table of values that anybody can play without learning."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from gan_env.policies.tables import RATES
 REPLAY, RATES_REPLAY = "_replay", "_rates_replay"
 """Suffixes of a read-out's name. In the second one learning rates are averaged as such, and not as factors on those of
 an instance: so it, too, undoes what a run was started with."""
+SUFFIXES = (REPLAY, RATES_REPLAY)
 
 
 def controller_of(name: str) -> str:
@@ -20,15 +21,9 @@ def controller_of(name: str) -> str:
     return name.removesuffix(RATES_REPLAY).removesuffix(REPLAY)
 
 
-def suffixes(knobs: Iterable[str]) -> list[str]:
+def suffixes(knobs: Iterable[str]) -> tuple[str, ...]:
     """The read-outs that a controller of these knobs has."""
-    return [REPLAY, RATES_REPLAY] if set(RATES) & set(knobs) else [REPLAY]
-
-
-def read_outs(controller: str, rows: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Those of a controller's read-outs that have a row, the one that ends best in the mean first."""
-    there = [name for suffix in (REPLAY, RATES_REPLAY) if (name := controller + suffix) in rows]
-    return sorted(there, key=lambda name: float(rows[name]["mean"]))
+    return SUFFIXES if set(RATES) & set(knobs) else (REPLAY,)
 
 
 def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, Any]:

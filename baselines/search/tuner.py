@@ -103,7 +103,8 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     check_budget(env, options)
     folder, costs = Path(options.folder), Costs(env, options)
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
-    asked = {name: value for name, value in asdict(options).items() if name != "folder"} | {"env": to_dict(env.config)}
+    asked: dict[str, Any] = {**asdict(options), "env": to_dict(env.config)}
+    del asked["folder"]
     saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"options": asked, "trials": []}
     require_same(f"the search in {folder}", saved["options"], json.loads(json.dumps(asked)), "Choose another folder")
     if finished.exists():

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from gan_env import GANVectorEnv
-from gan_env.errors import require
-from gan_env.policies.steering import Floats, Policy, State, start_of
+from gan_env.errors import needs, require
+from gan_env.policies.steering import Floats, State
+
+with needs("sb3"):
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+    from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 
 class SB3VecEnv(VecEnv):
@@ -21,14 +23,10 @@ class SB3VecEnv(VecEnv):
     Args:
         env: with SAME_STEP autoreset, if it is to be acted in.
         seed: seed of the first reset, or one a row.
-        base: a policy without memory whose actions those that come in correct; see `corrected`.
-
-    Attributes:
-        observation: the last one, which the base acts on.
     """
 
-    def __init__(self, env: GANVectorEnv, seed: int | Sequence[int], base: Policy | None = None) -> None:
-        self.env, self.base = env, base
+    def __init__(self, env: GANVectorEnv, seed: int | Sequence[int]) -> None:
+        self.env = env
         self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
@@ -52,14 +50,14 @@ class SB3VecEnv(VecEnv):
         mode = self.env.metadata["autoreset_mode"]
         same_step = mode is AutoresetMode.SAME_STEP
         require(same_step, "env", mode, "an environment made with AutoresetMode.SAME_STEP, which is the default")
-        self.observation, _ = self.env.reset(seed=list(self._seeds), options=self._options[0])
+        observation, _ = self.env.reset(seed=list(self._seeds), options=self._options[0])
         self._reset_seeds()
         self._reset_options()
-        return self.observation
+        return observation
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keeps the actions for `step_wait`."""
-        self._actions = corrected(self.base, self.observation, actions)
+        self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
         """Steps all rows."""
@@ -68,7 +66,6 @@ class SB3VecEnv(VecEnv):
         for row in np.flatnonzero(terminated):
             final = {k: v[row] for k, v in infos["final_info"].items() if k[0] != "_"}
             listed[row] = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": False, **final}
-        self.observation = obs
         return obs, rewards, terminated, listed
 
     def close(self) -> None:
@@ -93,33 +90,16 @@ class SB3VecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-def corrected(base: Policy | None, observation: Floats, action: Floats) -> Floats:
-    """The base's action plus the learned one, [N, K] within [-1, 1]; without a base, the learned one as it is.
-
-    Residual policy learning: Silver et al. 2018 (arXiv:1812.06298), Johannink et al. 2018 (arXiv:1812.03201). Runs
-    start with the knobs where the base has them start, so a network whose output begins near zero begins by playing it.
-    """
-    if base is None:
-        return action
-    both: Floats = np.clip(base.predict(observation)[0] + action, -1, 1).astype(np.float32)
-    return both
-
-
 class LearnedPolicy:
     """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw.
 
     Args:
         model: the trained model.
         normalize: the statistics that it was trained with.
-        base: the policy that it was trained to correct, made for the environment that is acted in.
-
-    Attributes:
-        start: where the knobs start, by name: where the base has them start, else at their initial values.
     """
 
-    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize, base: Policy | None = None) -> None:
-        self.model, self.normalize, self.base = model, normalize, base
-        self.start = start_of(base)
+    def __init__(self, model: BaseAlgorithm, normalize: VecNormalize) -> None:
+        self.model, self.normalize = model, normalize
 
     def predict(
         self,
@@ -134,4 +114,4 @@ class LearnedPolicy:
         """
         normalized = self.normalize.normalize_obs(observation)
         action, state = self.model.predict(normalized, state, episode_start, deterministic)  # type: ignore[arg-type, assignment]
-        return corrected(self.base, observation, action), state
+        return action, state

@@ -103,17 +103,18 @@ class DataBank:
         ]
 
     def require_held_out(self, count: int) -> None:
-        """Checks that every data set has as many held-out samples as a row has samples for the metric.
+        """Checks that each half of every data set's held-out samples is as large as what the metric sees of a row.
 
         Raises:
             DataError: one has fewer.
         """
         for name, dataset in zip(self.names, self.datasets, strict=True):
-            if len(dataset.held_out) < count:
-                there = len(dataset.held_out)
+            there = len(dataset.scored)  # the smaller half
+            if there < count:
                 remedy = f"set metric_samples to at most {there}, or " if there >= FEWEST_SAMPLES else ""
                 raise DataError(
-                    f"data set {name!r} has {there} held-out samples and metric_samples={count} needs as many: {remedy}"
+                    f"data set {name!r} has {len(dataset.held_out)} held-out samples, {there} in the smaller half, "
+                    f"and metric_samples={count} needs as many in each half: {remedy}"
                     f"add images until there are enough (metric_samples is at least {FEWEST_SAMPLES})"
                 )
 
@@ -140,10 +141,10 @@ class DataBank:
         return decode(samples)
 
     def pick_held_out(self, draws: Tensor, rows: RowSettings) -> Tensor:
-        """Held-out samples of each row, with replacement: draws [N, B] in [0, 1) -> [N, B, *shape] float32."""
+        """Validation samples of each row, with replacement: draws [N, B] in [0, 1) -> [N, B, *shape] float32."""
         size = self.held_out_sizes[rows.dataset][:, None]
         start = self.held_out_sizes.cumsum(0)[rows.dataset][:, None] - size
-        return decode(self.held_out[start + (draws * size).long()])
+        return decode(self.held_out[start + 2 * (draws * ((size + 1) // 2)).long()])  # `Dataset.validation`
 
 
 def _fits(parts: list[Tensor], device: torch.device) -> bool:

@@ -1,5 +1,6 @@
 """What a data set is, the error that says how to get one, and how torchvision's sets are opened or downloaded."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,22 @@ class Dataset:
         train, held_out: [P, *shape], float32 (points) or uint8 (images, read as value / 127.5 - 1).
         centers: the modes, [M, 2] (M = 0 where modes are not known).
         std: standard deviation of each mode; 0 where modes are not known.
+        validation, scored: the two halves of `held_out`, at even and at odd places, since some sets are in the order of
+            their classes. Policies see the first one's judgement and choices rest on it; the other one's is reported.
     """
 
     train: Tensor
     held_out: Tensor
     centers: Tensor
     std: float = 0.0
+
+    @property
+    def validation(self) -> Tensor:  # noqa: D102
+        return self.held_out[::2]
+
+    @property
+    def scored(self) -> Tensor:  # noqa: D102
+        return self.held_out[1::2]
 
 
 def decode(samples: Tensor) -> Tensor:
@@ -53,15 +64,13 @@ def open_or_download(make: Callable[[bool], T], files: Mapping[Path, str | None]
     except DataError:
         raise
     except Exception as error:  # what pickle, gdown, zipfile and torchvision raise has no common class
-        from torchvision.datasets.utils import check_integrity  # slow to import
-
         if missing:
             reason = " ".join(str(error).split()).rstrip(". ")  # torchvision's has several lines
             raise DataError(
                 f"{missing[0]} is missing, and the download failed: {reason}. Try again, or do it by hand: {how}"
             ) from error
         for path, md5 in files.items():
-            if md5 is not None and not check_integrity(str(path), md5):
+            if md5 is not None and hashlib.md5(path.read_bytes()).hexdigest() != md5:
                 raise DataError(
                     f"{path} is damaged: its MD5 sum is not {md5}. Delete it; then it is downloaded anew. {how}"
                 ) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan_env.data.dataset import open_or_download
-from gan_env.errors import DataError
+from gan_env.errors import DataError, needs
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -114,14 +114,14 @@ def mnist(data_root: str) -> LabelledImages:
 
 
 def _torchvision_idx(kind: str, data_root: str, otherwise: str = "") -> LabelledImages:
-    from torchvision import datasets  # slow to import
-
     folder = Path(data_root).resolve() / kind / "raw"
     paths = [folder / name for name in IDX_FILES]
     remedy = "Delete it; then it is downloaded anew."
 
     def make(download: bool) -> LabelledImages:
         if download:
+            with needs("data"):
+                from torchvision import datasets  # slow to import
             getattr(datasets, kind)(data_root, download=True)
         return read_idx_files(kind, paths, remedy)
 
@@ -135,7 +135,8 @@ def cifar10(data_root: str) -> LabelledImages:
     Raises:
         DataError: a file is missing and can't be downloaded, or is damaged.
     """
-    from torchvision.datasets import CIFAR10  # slow to import
+    with needs("data"):
+        from torchvision.datasets import CIFAR10  # slow to import
 
     folder = Path(data_root).resolve() / CIFAR10.base_folder
     sums = [*CIFAR10.train_list, *CIFAR10.test_list, [CIFAR10.meta["filename"], CIFAR10.meta["md5"]]]
@@ -172,7 +173,8 @@ def photo_tiles(data_root: str) -> LabelledImages:
 
 def _photograph(name: str) -> NDArray[np.uint8]:
     """A picture of scikit-image, [H, W, 3], at most `LARGEST` pixels a side."""
-    import skimage.data  # slow to import
+    with needs("data"):
+        import skimage.data  # slow to import
 
     try:
         found = getattr(skimage.data, name)()

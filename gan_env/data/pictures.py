@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from gan_env.data.dataset import Dataset, open_or_download
-from gan_env.errors import DataError
+from gan_env.errors import DataError, needs
 from gan_env.files import remove_left_parts, write_atomically
 
 VERSION = 1
@@ -36,6 +35,8 @@ LSUN_CATEGORIES = (
 HELD_OUT_SHARE = 0.2
 """Of a folder's images, since a folder has no split of its own."""
 SMALLEST_SIDE = 4
+EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Of the files in a folder of one's own that are read."""
 REPLACE = "Replace or remove it."
 """What to do about a picture of one's own that can't be read."""
 GREY, COLOUR = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -68,8 +69,9 @@ def celeba(data_root: str, image_size: int) -> Dataset:
     Raises:
         DataError: a file is missing and can't be downloaded, or is damaged.
     """
-    from torchvision.datasets import CelebA  # slow to import
-    from torchvision.transforms.functional import center_crop
+    with needs("data"):
+        from torchvision.datasets import CelebA  # slow to import
+        from torchvision.transforms.functional import center_crop
 
     folder = Path(data_root).resolve() / CelebA.base_folder
     images = folder / "img_align_celeba"
@@ -112,7 +114,8 @@ def lsun(category: str, data_root: str, image_size: int) -> Dataset:
 
 def _open_lmdb(folder: Path) -> Pictures:
     """The pictures of an LMDB database, in the order of its keys."""
-    import lmdb
+    with needs("data"):
+        import lmdb
 
     path = folder / "data.mdb"
     how = f"Get http://dl.yf.io/lsun/scenes/{folder.name}.zip and unpack it in {folder.parent}, or set data_root."
@@ -147,14 +150,12 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     Raises:
         DataError: no image, an image that can't be read or is too small, or grey images among colour ones.
     """
-    from torchvision.datasets.folder import IMG_EXTENSIONS  # slow to import
-
     root = Path(data_root).resolve()
-    found = sorted(path for path in _files_below(root) if path.suffix.lower() in IMG_EXTENSIONS)
+    found = sorted(path for path in _files_below(root) if path.suffix.lower() in EXTENSIONS)
     if len(found) < 2:
         raise DataError(
             f"{root} holds {len(found)} images: set data_root to a folder with at least two, "
-            f"in it or in folders below it, named {', '.join(IMG_EXTENSIONS)}"
+            f"in it or in folders below it, named {', '.join(EXTENSIONS)}"
         )
     shuffled = [found[i] for i in np.random.default_rng(1).permutation(len(found))]
     held_out = max(1, round(HELD_OUT_SHARE * len(found)))
@@ -208,7 +209,7 @@ def _note_sizes(root: Path, sizes: list[tuple[int, int]], image_size: int) -> No
     ((most, _),) = Counter(sizes).most_common(1)
     odd = sum(width != height or (width, height) != most for width, height in sizes)
     if odd:
-        tqdm.write(
+        print(
             f"note: {odd} of {len(sizes)} pictures in {root} are not square or differ in size from most: the central "
             f"square of each is used, resized to {image_size} x {image_size}",
             file=sys.stderr,
@@ -257,6 +258,8 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
 
 def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool, title: str) -> None:
     """Decodes all pictures into a .npy file of bytes [P, C, H, W]."""
+    with needs("data"):
+        from tqdm import tqdm
     count = len(pictures.names)
     order = np.random.default_rng(0).permutation(count) if shuffled else np.arange(count)
     shape = (count, pictures.channels, image_size, image_size)

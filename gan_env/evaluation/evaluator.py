@@ -1,4 +1,4 @@
-"""Judging saved generators by the metrics that papers report: `python -m baselines.evaluate` is its command line."""
+"""Judging saved generators by the metrics that papers report: `python baselines/evaluate.py` is its command line."""
 
 import json
 import sys
@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gan_env.config import find_device
 from gan_env.data.bank import load_dataset
@@ -19,7 +18,8 @@ from gan_env.errors import DataError, require
 from gan_env.files import write_json
 from gan_env.gan.saved import NAME, load_generators
 from gan_env.metrics.diversity import NEAREST, coverage_and_density, neighbour_radii
-from gan_env.metrics.judge import ImageJudge
+from gan_env.metrics.features import ClassifierFeatures
+from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.published import (
     EXTRACTORS,
     FID_DIMENSION,
@@ -235,7 +235,7 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
     reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
-        tqdm.write(
+        print(
             f"warning: FID of {options.samples} samples against {reference.described()}: fewer than "
             f"{FID_DIMENSION} make its covariance singular; use more (--samples, --reference train), or compare it "
             "only with FIDs of as many",
@@ -253,15 +253,16 @@ def reference_of(number: str, reference: Reference | None, samples: int) -> str 
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """What the extractor measures that also judges in the loop."""
-    images = reference.images.to(device)
-    judge = ImageJudge([images], decode)
-    reals = judge.extract(decode(images[:samples]))[None]
+    extract = ClassifierFeatures(device, channels=reference.images.shape[1])
+    features_of_all = extract.of_stored(reference.images.to(device), decode)  # [M, F]
+    distance = FrechetDistance([features_of_all])
+    reals = features_of_all[None, :samples]
     radii = neighbour_radii(reals)
 
     def compute(generated: Tensor) -> dict[str, float]:
-        features = judge.extract(decode(generated))[None]
-        frechet = judge.distance(features, torch.zeros(1, dtype=torch.int64, device=device))
+        features = extract(decode(generated))[None]
+        frechet = distance(features, torch.zeros(1, dtype=torch.int64, device=device))
         coverage, density = coverage_and_density(features, reals, radii)
         return {"frechet": float(frechet), "coverage": float(coverage), "density": float(density)}
 
-    return Measure(metrics, judge.extract.name, judge.extract.fingerprint, compute)
+    return Measure(metrics, extract.name, extract.fingerprint, compute)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_env.errors import needs
+
 Floats = NDArray[Any]
 RESAMPLES = 2000
 
@@ -121,14 +123,14 @@ def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[
         opponent: of the opponent, [S', I, G].
         paired: whether training s of the one belongs to training s of the other.
     """
-    from scipy.stats import t as student  # only studies need it
-
     means = [opponent.mean(axis=(1, 2)), scores.mean(axis=(1, 2))]
     value = float(means[0].mean() - means[1].mean())
     several = [x for x in ([means[0] - means[1]] if paired else means) if len(x) > 1]
     errors = [x.var(ddof=1) / len(x) for x in several]
     if not several or not sum(errors):
         return (value, value) if several else None
+    with needs("study"):
+        from scipy.stats import t as student
     freedom = sum(errors) ** 2 / sum(e**2 / (len(x) - 1) for e, x in zip(errors, several, strict=True))
     reach = float(student.ppf(0.975, freedom) * np.sqrt(sum(errors)))
     return value - reach, value + reach

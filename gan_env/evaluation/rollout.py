@@ -171,9 +171,9 @@ class Rollout:
         return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `get_state` gave, which stays as it is and may be used again."""
+        """Continues from what `get_state` gave, which stays as it is and may be used again."""
+        self.env.set_state(state["env"])  # first, since it may refuse
         for name in self._STATE:
             setattr(self, name, copy(state["record"][name]))
-        self.env.set_state(state["env"])
         if state["rng"] is not None:
             self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ that; nothing outside this file knows it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -20,12 +20,14 @@ from gan_env.errors import require
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
-from gan_env.records import RowSettings
-from gan_env.seeding import fold_in, normal, uniform
+from gan_env.records import Quality, RowSettings
+from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 """Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
+JUDGED_TOGETHER = 24
+"""Rows that one core of a CPU judges at a time, at most: their samples are in memory together."""
 
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
@@ -89,7 +91,7 @@ class Population:
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
         self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
-        self._programs = Programs(self.device, compiled)
+        self._programs = Programs(compiled)
         self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
@@ -165,13 +167,29 @@ class Population:
         """Samples of each row's averaged generator from its fixed latents: [N, count, *shape]."""
         return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
 
-    def latents(self, count: int) -> Tensor:
-        """Each row's fixed latents, standard normal, [N, count, latent_dim]; fewer are the first of more.
+    def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
+        """Judges samples of every row's averaged generator, which are made and forgotten block by block.
 
-        They are kept until a row is reset.
+        Args:
+            judge: given samples [n, count, *shape] and the indices [n] of the rows' data sets.
+            count: samples a row, from its fixed latents.
+        """
+
+        def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
+            return judge(self.generator(weights, latents), dataset)
+
+        share = math.ceil(self.num_rows / self._workers.threads)
+        block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_rows
+        rows = [self.state.ema, self.latents(count), self.settings.dataset]
+        return Quality.join(self._workers.each_block(judge_block, rows, block))
+
+    def latents(self, count: int) -> Tensor:
+        """Each row's fixed latents, [N, count, latent_dim], so that the metric's noise is small: see `even_normal`.
+
+        Fewer are the first of more. They are kept until a row is reset.
         """
         if self._latents.shape[1] != count:
-            self._latents = normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
+            self._latents = even_normal(fold_in(self.settings.key, _FIXED_LATENT), count, self.config.latent_dim)
         return self._latents
 
     @torch.no_grad()
@@ -196,16 +214,17 @@ class Population:
         return {name: tensor.clone() for name, tensor in self._kept().items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Goes on from what `get_state` gave.
+        """Continues from what `get_state` gave.
 
         Raises:
-            ConfigError: tensors are missing or of another shape, as with other options or another version; nothing is
-                changed then.
+            ConfigError: a tensor is missing or is of another type or shape, as with other options or another version;
+                nothing is changed then.
         """
-        shapes = {name: tensor.shape for name, tensor in state.items()}
         for name, tensor in self._kept().items():
-            fits = f"shape {tuple(tensor.shape)}, as the same options and version make it: else start the run anew"
-            require(shapes.get(name) == tensor.shape, f"state[{name!r}]", shapes.get(name), fits)
+            found = (given.dtype, tuple(given.shape)) if isinstance(given := state.get(name), Tensor) else given
+            wanted = tensor.dtype, tuple(tensor.shape)
+            remedy = "as the same options and version make it: else start the run anew"
+            require(found == wanted, f"state[{name!r}]", found, f"{wanted}, {remedy}")
         for field in fields(self.state):
             getattr(self.state, field.name).copy_(state[field.name])
         self.settings = RowSettings(

@@ -1,6 +1,6 @@
 """The table of statistics: observation space, values, documentation and ablations all come from it.
 
-Every statistic is something that a real training run has at hand: losses, gradients, logits on training and held-out
+Every statistic is something that a real training run has at hand: losses, gradients, logits on training and validation
 data, the quality metric on a validation set, and the hyperparameters that the run was started with.
 """
 
@@ -88,7 +88,7 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         Statistic(
             "overfitting", "logits", -BOUND, BOUND,
             lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
-            "symlog of the mean logit on training samples minus that on held-out ones",
+            "symlog of the mean logit on training samples minus that on validation samples",
         ),
         Statistic("loss_d", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
         Statistic("loss_g", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_g), "symlog loss of G"),

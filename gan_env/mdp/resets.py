@@ -25,7 +25,9 @@ def rows_to_reset(mask: Any, rows: int) -> NDArray[np.bool_]:
 
 
 def seeds_of_rows(given: Seeds, rows: int) -> list[int | None]:
-    """The seed of each row, [N]: `given` + i for row i, or the i-th of a sequence; None: the row goes on drawing.
+    """The seed of each row, [N]: `given` + i for row i, or the i-th of a sequence.
+
+    None: the row continues its own sequence.
 
     Raises:
         ConfigError: a seed is negative or not a whole number, or there are too few or too many.

@@ -1,41 +1,70 @@
-"""The table of reward terms; a reward is their weighted sum."""
+"""The table of reward terms; a reward is their weighted sum. A crash costs more than a run can lose without one."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gan_env.errors import require
-from gan_env.records import Moment
+from gan_env.records import FLOOR, Moment
+
+LOWEST = math.log(FLOOR) - 1
+"""Below every log metric and every collapse signal."""
+LARGEST_SPREAD = 10.0
+"""Both players' spread of losses counts up to this."""
+
+Bounds = Callable[[Moment], tuple[Tensor, Tensor]]
 
 
-def log_improvement(moment: Moment) -> Tensor:
-    """Fall of the log metric in this interval: scale-free, and without discount its sum is the run's whole gain."""
-    return moment.previous - moment.quality.log_metric
+@dataclass(frozen=True)
+class RewardTerm:
+    """One term of the reward.
+
+    Attributes:
+        compute: its values `[N]` after a decision.
+        rest: bounds on its sum from this decision to the run's end, for runs that do not crash: lowest and highest,
+            `[N]` each. What the last interval itself brought is not to be looked at: it may hold any number.
+        description: what it is.
+    """
+
+    compute: Callable[[Moment], Tensor]
+    rest: Bounds
+    description: str
 
 
-def improvement(moment: Moment) -> Tensor:
-    """Fall of the metric itself, as a share of the untrained generator's."""
-    return torch.exp(moment.previous - moment.first) - torch.exp(moment.quality.log_metric - moment.first)
+def each_decision(low: float, high: float) -> Bounds:
+    """The bounds of a term that lies between `low` and `high` at every decision."""
+    return lambda m: (low * (m.left + 1), high * (m.left + 1))
 
 
-def final_log(moment: Moment) -> Tensor:
-    """The whole fall of the log metric, paid at the end alone."""
-    return torch.where(moment.last, moment.first - moment.quality.log_metric, 0.0)
-
-
-def loss_spread(moment: Moment) -> Tensor:
-    """Minus the spread of both losses within the interval: stability."""
-    return -(moment.stats.spread_d + moment.stats.spread_g)
-
-
-def collapse(moment: Moment) -> Tensor:
-    """Minus the missing diversity, 0 where samples are as varied as the data."""
-    return moment.quality.collapse.clamp(max=0)
-
-
-REWARDS: dict[str, Callable[[Moment], Tensor]] = {
-    term.__name__: term for term in (log_improvement, improvement, final_log, loss_spread, collapse)
+REWARDS = {
+    "log_improvement": RewardTerm(
+        lambda m: m.previous - m.quality.log_metric,
+        lambda m: (m.previous - m.limit, m.previous - LOWEST),
+        "fall of the log metric in this interval: scale-free, and without discount its sum is the run's whole gain",
+    ),
+    "improvement": RewardTerm(
+        lambda m: torch.exp(m.previous - m.first) - torch.exp(m.quality.log_metric - m.first),
+        lambda m: (torch.exp(m.previous - m.first) - torch.exp(m.limit - m.first), torch.exp(m.previous - m.first)),
+        "fall of the metric itself, as a share of the untrained generator's",
+    ),
+    "final_log": RewardTerm(
+        lambda m: torch.where(m.last, m.first - m.quality.log_metric, 0.0),
+        lambda m: (m.first - m.limit, m.first - LOWEST),
+        "the whole fall of the log metric, paid at the end alone",
+    ),
+    "loss_spread": RewardTerm(
+        lambda m: -(m.stats.spread_d + m.stats.spread_g).clamp(max=LARGEST_SPREAD),
+        each_decision(-LARGEST_SPREAD - 1, 0),  # beyond what is reached: a crash costs more, not as much
+        "minus the spread of both losses within the interval, at least -10: stability",
+    ),
+    "collapse": RewardTerm(
+        lambda m: m.quality.collapse.clamp(max=0),
+        each_decision(LOWEST, 0),
+        "minus the missing diversity: 0 where samples are as varied as the data",
+    ),
 }
 
 
@@ -44,16 +73,33 @@ class Reward:
 
     Args:
         weights: term -> weight.
+        crash_penalty: what a crash costs at least, beside all that was gained.
 
     Raises:
         ConfigError: an unknown term.
     """
 
-    def __init__(self, weights: dict[str, float]) -> None:
+    def __init__(self, weights: dict[str, float], crash_penalty: float) -> None:
         for name in weights:
             require(name in REWARDS, "reward", name, f"one of {sorted(REWARDS)}")
-        self.weights = weights
+        self.terms = [(weight, REWARDS[name]) for name, weight in weights.items()]
+        self.crash_penalty = crash_penalty
 
     def __call__(self, moment: Moment) -> Tensor:
         """The reward of every row, [N]."""
-        return torch.stack([weight * REWARDS[name](moment) for name, weight in self.weights.items()]).sum(dim=0)
+        return torch.stack([weight * term.compute(moment) for weight, term in self.terms]).sum(dim=0)
+
+    def of_crash(self, moment: Moment, gained: Tensor) -> Tensor:
+        """The reward of rows that have crashed in the interval, [N].
+
+        The crash law: it is less than what the rest of the run, from this decision on, could bring without a crash,
+        whatever the weights. It also takes back what was gained and costs the penalty. What was lost stays lost: else
+        a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
+
+        Args:
+            moment: of the interval in which the rows crashed; only what was known before it counts.
+            gained: the rewards of the run so far, summed, [N].
+        """
+        rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]
+        worst = torch.stack([torch.minimum(*ends) for ends in rest]).sum(dim=0)
+        return torch.minimum(worst, -self.crash_penalty - gained.clamp(min=0))

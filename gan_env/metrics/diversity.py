@@ -7,6 +7,11 @@ from gan_env.errors import require
 
 NEIGHBOURS = 128
 """Samples of which all pairs are compared for the collapse signal."""
+NEAREST = 5
+"""The radius of a real sample's ball is the distance to this neighbour, as Naeem et al. chose it."""
+FAR = 1e3
+"""Both coordinates of the modes that pad a data set which has fewer than another."""
+_PART = 1024  # real samples whose distances are in memory at the same time
 
 
 def mean_distance(features: Tensor) -> Tensor:
@@ -14,10 +19,6 @@ def mean_distance(features: Tensor) -> Tensor:
     part = features[:, :NEIGHBOURS]
     count = part.shape[1]
     return torch.cdist(part, part).sum(dim=(1, 2)) / (count * (count - 1))
-
-
-NEAREST = 5
-"""Neighbours whose distance is the radius of a real sample's ball, as Naeem et al. chose it."""
 
 
 def neighbour_radii(reals: Tensor) -> Tensor:
@@ -57,14 +58,7 @@ def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple
     return coverage, density / (NEAREST * samples.shape[1])
 
 
-_PART = 1024  # reals whose distances are in memory at the same time
-
-
-FAR = 1e3
-"""Both coordinates of a mode that isn't there."""
-
-
-def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor, Tensor]:
+def mode_coverage(samples: Tensor, centers: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
     """Modes covered and high-quality samples (VEEGAN, Srivastava et al. 2017, arXiv:1705.07761).
 
     A sample is of high quality within three standard deviations of a mode; a mode is covered if such a sample is there.
@@ -72,15 +66,16 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: float) -> tuple[Tensor,
     Args:
         samples: [N, S, 2].
         centers: the modes of each row's data set, padded by `pad_centers`: [N, M, 2].
-        std: standard deviation of a mode.
+        std: standard deviation of a mode of each row's data set, [N].
 
     Returns:
         Share of modes covered and share of high-quality samples, [N] each; NaN where there are no modes.
     """
     distance = torch.cdist(samples, centers)  # [N, S, M]
     known = (centers < FAR).all(dim=-1)  # [N, M]
-    modes = (distance.amin(dim=1) < 3 * std).sum(dim=1) / known.sum(dim=1)
-    quality = (distance < 3 * std).any(dim=2).float().mean(dim=1)
+    near = distance < 3 * std[:, None, None]
+    modes = near.any(dim=1).sum(dim=1) / known.sum(dim=1)
+    quality = near.any(dim=2).float().mean(dim=1)
     return modes, torch.where(known.any(dim=1), quality, torch.nan)
 
 

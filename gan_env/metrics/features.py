@@ -1,9 +1,10 @@
 """Feature extractors for images: small classifiers whose weights the package ships.
 
 Distances in these features are *not* Inception FID; `ClassifierFeatures.name` goes wherever such a number stands.
-The weights are made by `python -m baselines.fit_features`, which prints the test accuracy.
+The weights are made by `python baselines/fit_features.py`, which prints the test accuracy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -92,11 +93,12 @@ class ClassifierFeatures:
         self.name = f"{self.kind.task}, {FEATURES} features"
         weights = weights or self.kind.weights
         if not weights.is_file():
-            command = f"python -m baselines.fit_features {self.kind.dataset}"
+            command = f"python baselines/fit_features.py {self.kind.dataset}"
             raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
-        self.network.load_state_dict(load_file(weights))
-        self.fingerprint = fingerprint(*self.network.state_dict().values())
+        state = load_file(weights)
+        self.network.load_state_dict(state)
+        self.fingerprint = fingerprint(*(state[name] for name in self.network.state_dict()))  # from the host's copy
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images in [-1, 1], [..., C, H, W] -> features [..., 64], differentiable by the images."""
@@ -106,3 +108,7 @@ class ClassifierFeatures:
         features = torch.cat([self.network.features(part) for part in flat.split(1024)])
         shaped: Tensor = features.unflatten(0, images.shape[:-3])
         return shaped
+
+    def of_stored(self, images: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+        """Features [M, 64] of stored images [M, C, H, W]; `decode` makes floats of 1,024 of them at a time."""
+        return torch.cat([self(decode(part)) for part in images.split(1024)])

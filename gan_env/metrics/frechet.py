@@ -37,7 +37,7 @@ class FrechetDistance:
     """Squared Frechet distance to fixed references (FID's formula; Heusel et al. 2017, arXiv:1706.08500).
 
     Args:
-        references: features of held-out data, one tensor [M, F] a data set.
+        references: features of the sets that samples are compared with, [M, F] each.
     """
 
     def __init__(self, references: list[Tensor]) -> None:
@@ -47,21 +47,25 @@ class FrechetDistance:
         self.roots = torch.stack([_symmetric_root(s.covariance) for s in statistics])  # [D, F, F]
         self._workers = Workers(self.means.device)
 
-    def __call__(self, features: Tensor, dataset: Tensor) -> Tensor:
-        """Distances: features [N, S, F], dataset [N] (index of the reference) -> [N] float32. NaN features give NaN."""
-        block = BLOCK if features.device.type == "cpu" else len(features)
-        return torch.cat(self._workers.each_block(self._distances, [features, dataset], block))
+    def __call__(self, features: Tensor, reference: Tensor) -> Tensor:
+        """Distances: features [N, S, F], reference [N] or [N, K] (indices) -> as `reference`, float32.
 
-    def _distances(self, features: Tensor, dataset: Tensor) -> Tensor:
+        NaN features give NaN.
+        """
+        block = BLOCK if features.device.type == "cpu" else len(features)
+        columns = reference.view(len(features), -1)  # [N, K]
+        return torch.cat(self._workers.each_block(self._distances, [features, columns], block)).view_as(reference)
+
+    def _distances(self, features: Tensor, columns: Tensor) -> Tensor:
         samples = feature_statistics(features)
-        trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+        trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1)  # [N]
         # eigvalsh refuses a whole batch for one NaN: such rows are measured as zeros and marked afterwards.
-        finite = trace.isfinite()
-        root = self.roots[dataset]
-        eigenvalues = torch.linalg.eigvalsh(root @ torch.where(finite[:, None, None], samples.covariance, 0) @ root)
-        trace_root = eigenvalues.clamp(min=0).sqrt().sum(dim=-1)
-        distance = (samples.mean - self.means[dataset]).square().sum(dim=-1)
-        distance = distance + trace + self.traces[dataset] - 2 * trace_root
+        finite = trace.isfinite()[:, None]
+        covariance = torch.where(finite[:, None], samples.covariance, 0)[:, None]  # [N, 1, F, F]
+        root = self.roots[columns]  # [N, K, F, F]
+        trace_root = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0).sqrt().sum(dim=-1)  # [N, K]
+        distance = (samples.mean[:, None] - self.means[columns]).square().sum(dim=-1)
+        distance = distance + trace[:, None] + self.traces[columns] - 2 * trace_root
         return torch.where(finite, distance.clamp(min=0), torch.nan).float()
 
 

@@ -1,6 +1,10 @@
-"""Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row."""
+"""Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row.
 
-from collections.abc import Callable
+Samples are compared with both halves of their data set's held-out samples: `log_metric` and all that is seen beside it
+come from the validation half, `score` from the other. What is computed from the samples alone is computed once.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -10,7 +14,29 @@ from gan_env.metrics.diversity import coverage_and_density, mean_distance, mode_
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
-from gan_env.records import Quality
+from gan_env.records import FLOOR, Quality
+
+Decode = Callable[[Tensor], Tensor]
+"""Stored samples -> float, images in [-1, 1]."""
+
+
+class HeldOut(Protocol):
+    """What a judge needs of a data set; `data.dataset.Dataset` has it.
+
+    Attributes:
+        validation, scored: the two halves of the held-out samples as they are stored, [M, *shape].
+        centers: the modes, [M, 2] (M = 0 where modes are not known).
+        std: standard deviation of each mode.
+    """
+
+    @property
+    def validation(self) -> Tensor: ...  # noqa: D102
+    @property
+    def scored(self) -> Tensor: ...  # noqa: D102
+    @property
+    def centers(self) -> Tensor: ...  # noqa: D102
+    @property
+    def std(self) -> float: ...  # noqa: D102
 
 
 class Judge(Protocol):
@@ -28,35 +54,42 @@ class Judge(Protocol):
         """One entry a row."""
 
 
-FLOOR = 1e-6  # keeps the logarithm of a perfect score finite
+def make_judge(datasets: Sequence[HeldOut], samples: int, decode: Decode) -> Judge:
+    """The judge that fits the data: sliced Wasserstein distance for points, Frechet distance for images.
+
+    Args:
+        datasets: of one kind, on one device.
+        samples: S, the number of samples a row.
+        decode: for images.
+    """
+    points = datasets[0].validation.dim() == 2
+    return PointsJudge(datasets, samples) if points else ImageJudge(datasets, decode)
 
 
 class PointsJudge:
     """Sliced Wasserstein distance, modes covered and high-quality samples for 2-D points.
 
     Args:
-        held_out: held-out points of each data set, [M, 2].
-        centers: modes of each data set, [M_i, 2].
-        std: standard deviation of a mode.
+        datasets: the data sets.
         samples: S.
     """
 
     metric_name = "sliced Wasserstein distance to held-out points"
     extractor_hash: str | None = None
 
-    def __init__(self, held_out: list[Tensor], centers: list[Tensor], std: float, samples: int) -> None:
-        self.distance = SlicedWasserstein(held_out, samples)
-        self.centers = pad_centers(centers)
-        self.std = std
-        self.real_spread = torch.cat([mean_distance(points[None]) for points in held_out])
+    def __init__(self, datasets: Sequence[HeldOut], samples: int) -> None:
+        validation = [data.validation for data in datasets]
+        self.distance = SlicedWasserstein(validation + [data.scored for data in datasets], samples)
+        self.centers = pad_centers([data.centers for data in datasets])  # [D, M, 2]
+        self.stds = torch.tensor([data.std for data in datasets], device=self.centers.device)
+        self.real_spread = torch.cat([mean_distance(points[None]) for points in validation])
 
     def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
         """Judges samples [N, S, 2] against the data sets [N]."""
         spread = mean_distance(samples) / self.real_spread[dataset]
-        modes, high_quality = mode_coverage(samples[:, :256], self.centers[dataset], self.std)
-        metric = self.distance(samples, dataset)
-        extras = {"modes": modes, "high_quality": high_quality}
-        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), extras)
+        modes, high_quality = mode_coverage(samples[:, :256], self.centers[dataset], self.stds[dataset])
+        metrics = self.distance(samples, both_halves(dataset, len(self.stds)))
+        return quality(metrics, spread, {"modes": modes, "high_quality": high_quality})
 
 
 COVERED = 512
@@ -67,25 +100,37 @@ class ImageJudge:
     """Frechet distance, spread and coverage in the features of a small classifier, one for grey and one for colour.
 
     Args:
-        held_out: held-out images of each data set as they are stored, [M, C, H, W].
-        decode: stored images -> float in [-1, 1]; called with 1,024 at a time, since all may not fit as floats.
+        datasets: the data sets.
+        decode: called with 1,024 images at a time, since all may not fit as floats.
     """
 
-    def __init__(self, held_out: list[Tensor], decode: Callable[[Tensor], Tensor]) -> None:
-        self.extract = ClassifierFeatures(held_out[0].device, channels=held_out[0].shape[1])
+    def __init__(self, datasets: Sequence[HeldOut], decode: Decode) -> None:
+        first = datasets[0].validation
+        self.extract = ClassifierFeatures(first.device, channels=first.shape[1])
         self.metric_name = f"Frechet distance ({self.extract.name})"
         self.extractor_hash: str | None = self.extract.fingerprint
-        features = [torch.cat([self.extract(decode(part)) for part in images.split(1024)]) for images in held_out]
-        self.distance = FrechetDistance(features)
-        self.real_spread = torch.cat([mean_distance(f[None]) for f in features])
-        count = min(COVERED, *(len(f) for f in features))
-        self.reals = torch.stack([f[:count] for f in features])  # [D, M, F]
+        validation = [self.extract.of_stored(data.validation, decode) for data in datasets]
+        self.distance = FrechetDistance(validation + [self.extract.of_stored(data.scored, decode) for data in datasets])
+        self.real_spread = torch.cat([mean_distance(features[None]) for features in validation])
+        count = min(COVERED, *map(len, validation))
+        self.reals = torch.stack([features[:count] for features in validation])  # [D, M, F]
         self.radii = neighbour_radii(self.reals)  # [D, M]
 
     def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
         """Judges samples [N, S, C, H, W] in [-1, 1] against the data sets [N]."""
         features = self.extract(samples)  # [N, S, F]
         spread = mean_distance(features) / self.real_spread[dataset]
-        metric = self.distance(features, dataset)
+        metrics = self.distance(features, both_halves(dataset, len(self.reals)))
         coverage, _ = coverage_and_density(features, self.reals[dataset], self.radii[dataset])
-        return Quality(torch.log(metric + FLOOR), torch.log(spread + FLOOR), {"coverage": coverage})
+        return quality(metrics, spread, {"coverage": coverage})
+
+
+def both_halves(dataset: Tensor, count: int) -> Tensor:
+    """Places of the references of data sets [N] out of `count`, where all scored halves follow all others: [N, 2]."""
+    return torch.stack([dataset, dataset + count], dim=1)
+
+
+def quality(metrics: Tensor, spread: Tensor, extras: dict[str, Tensor]) -> Quality:
+    """The record of metrics [N, 2] (validation half, scored half) and of the spread [N] over the data's."""
+    log_metric, score = torch.log(metrics + FLOOR).unbind(dim=1)
+    return Quality(log_metric, score, torch.log(spread + FLOOR), extras)

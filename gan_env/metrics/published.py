@@ -12,23 +12,25 @@ from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
-import lpips
 import torch
-import torch_fidelity
-import torchvision  # type: ignore[import-untyped, unused-ignore]
 from torch import Tensor, nn
-from torch_fidelity.defaults import DEFAULTS
-from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
-from torch_fidelity.metric_isc import isc_features_to_metric
-from torch_fidelity.metric_kid import kid_features_to_metric
-from torch_fidelity.metric_prc import prc_features_to_metric
-from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
-from torch_fidelity.utils import create_feature_extractor
-from tqdm import tqdm
 
-from gan_env.errors import WeightsError, require
+from gan_env.errors import WeightsError, needs, require
 from gan_env.metrics.reference import cached, fingerprint
 from gan_env.metrics.weights import FoundWeights
+
+with needs("metrics"):
+    import lpips
+    import torch_fidelity
+    import torchvision  # type: ignore[import-untyped, unused-ignore]
+    from torch_fidelity.defaults import DEFAULTS
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_isc import isc_features_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+    from torch_fidelity.metric_prc import prc_features_to_metric
+    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+    from torch_fidelity.utils import create_feature_extractor
+    from tqdm import tqdm
 
 KID_SUBSET: int = DEFAULTS["kid_subset_size"]
 FID_DIMENSION = 2048

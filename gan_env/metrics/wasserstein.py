@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between each row's samples and held-out points."""
+"""Sliced Wasserstein distance between each row's samples and fixed points."""
 
 import math
 
@@ -14,7 +14,7 @@ class SlicedWasserstein:
     quantiles along each are computed once.
 
     Args:
-        references: held-out points of each data set, [M, 2].
+        references: sets of points that samples are compared with, [M, 2] each.
         samples: S, the number of samples a row that will be compared.
         directions: number of projections.
     """
@@ -27,10 +27,12 @@ class SlicedWasserstein:
             [torch.quantile((points @ self.axes).T, level, dim=1).T for points in references]
         )
 
-    def __call__(self, samples: Tensor, dataset: Tensor) -> Tensor:
-        """Distances: samples [N, S, 2], dataset [N] (index of the reference) -> [N]. NaN samples give NaN."""
+    def __call__(self, samples: Tensor, reference: Tensor) -> Tensor:
+        """Distances: samples [N, S, 2], reference [N] or [N, K] (indices) -> as `reference`. NaN samples give NaN."""
         projected = sort(self.axes.mT @ samples.mT)  # [N, A, S]
-        return (projected - self.quantiles[dataset]).abs().mean(dim=(1, 2))
+        columns = reference.view(len(samples), -1).unbind(dim=1)  # K of [N]
+        distances = [self.quantiles[column].sub_(projected).abs_().mean(dim=(1, 2)) for column in columns]
+        return torch.stack(distances, dim=1).view_as(reference)
 
 
 def sort(values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from agents.pareto import ParetoOptions, main
+from agents.train_ppo import PPOOptions
 from baselines.options import register_presets
 from gan_env import ConfigError
 from gan_env.config import replace
@@ -16,7 +17,8 @@ from gan_env.config import replace
 ARGUMENTS = [
     "env.num_decisions=3", "env.updates_per_decision=2", "env.metric_samples=32", "env.compile=false",
     "agent.rows=4", "agent.rollouts=1", "agent.minibatches=1", "agent.epochs=1", "comparison.rows=4",
-    "comparison.episodes=4", "weights=[0,2]",
+    "comparison.instances=2",
+    "comparison.gan_seeds=2", "weights=[0,2]",
 ]  # fmt: skip
 
 
@@ -51,4 +53,4 @@ def test_each_weight_is_trained_and_judged_and_not_again(tmp_path: Path, monkeyp
 )
 def test_bad_options_are_refused_with_help(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        replace(ParetoOptions(), options)
+        replace(ParetoOptions(PPOOptions()), options)

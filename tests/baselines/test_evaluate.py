@@ -1,4 +1,4 @@
-"""`python -m baselines.evaluate`: table, metrics.json, options, and one clear error before any work."""
+"""`python baselines/evaluate.py`: table, metrics.json, options, and one clear error before any work."""
 
 import json
 import subprocess

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_env import fit_features
+from baselines import fit_features
 from gan_env.data.labelled import LABELLED_SETS, LabelledImages
 from gan_env.metrics.features import KINDS, ClassifierFeatures, ClassifierKind
 

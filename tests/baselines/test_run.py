@@ -113,13 +113,14 @@ R3GAN = {
 def test_a_published_combination_is_one_argument(
     script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
 ) -> None:
-    """What it doesn't name is the preset's."""
+    """What it doesn't name is the preset's; with all programs policies choose where the knobs start."""
     register_presets()
     with initialize_config_dir(str(CONFIGS), version_base=None):
         options = load(kind, compose(script, [f"+experiment={name}", place]))
     assert options.policy == load_policy(policy)
     there = env_config(**options.env)
-    assert there == env_config("fashion_mnist", **env, instances={"beta_1": [0, 0]}, split=there.split)
+    named = {**env, "instances": {"beta_1": [0, 0]}, "max_first_change": 1, "split": there.split}
+    assert there == env_config("fashion_mnist", **named)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from gan_env.metrics.frechet import FrechetDistance
 def noise_images(data_root: str, image_size: int) -> Dataset:
     """Colour noise: for speed it doesn't matter what the pictures show."""
     images = torch.randint(256, (2048, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
-    return Dataset(images, images[:512], torch.zeros(0, 2))
+    return Dataset(images, images[:1024], torch.zeros(0, 2))
 
 
 IMAGE_SETS["noise"] = noise_images

@@ -34,8 +34,14 @@ def test_a_nested_override_changes_its_option_alone() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"preset='imagenet' is unknown.*fashion_mnist.*points"):
+    with pytest.raises(ConfigError, match=r"preset='imagenet' is out of range.*fashion_mnist.*points"):
         env_config("imagenet")
+
+
+@pytest.mark.parametrize("preset", [["points"], None, 3])
+def test_a_preset_that_is_no_name_is_refused(preset: Any) -> None:
+    with pytest.raises(ConfigError, match=r"preset=.*expected one of"):
+        env_config(preset)
 
 
 def test_an_unknown_key_is_refused_with_a_suggestion() -> None:
@@ -90,6 +96,21 @@ def test_a_wrong_type_inside_a_container_is_refused_with_its_place(overrides: di
     assert named in str(error.value)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (lambda x: {"instances": {"lr_d": [x, 1.0]}}, "instances.lr_d[0]"),
+        (lambda x: {"reward": {"collapse": x}}, "reward.collapse"),
+        (lambda x: {"initial_knobs": {"r1": x}}, "initial_knobs.r1"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_with_its_place(number: float, overrides: Any, named: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        env_config(**overrides(number))
+    assert f"{named}={number!r} is out of range: expected a finite number" in str(error.value)
+
+
 def test_a_range_of_three_numbers_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"instances\.lr_g=.*expected 2 values, got 3"):
         env_config(instances={"lr_g": [1e-4, 1e-3, 1e-2]})
@@ -117,7 +138,11 @@ def test_a_range_of_three_numbers_is_refused() -> None:
         ("max_first_change", 1.1),
         ("crash_penalty", 0.0),
         ("crash_penalty", float("nan")),
+        ("crash_penalty", 21.0),
+        ("data_root", __file__),
         ("reward", {}),
+        ("reward", {"log_improvement": 0.0, "collapse": 0.0}),
+        ("reward", {"collapse": 2e6}),
         ("action_mode", "relative"),
         ("split", "validation"),
     ],
@@ -133,10 +158,10 @@ def test_a_value_out_of_range_is_refused_with_key_and_value(key: str, value: Any
     [
         ("num_samples", [1, 10]),
         ("num_samples", [10, 9]),
+        ("num_samples", [10, 10**30]),
         ("lr_g", [0.0, 1e-3]),
         ("lr_g", [1e-2, 1e-3]),
         ("lr_d", [1e-3, 1.5]),
-        ("lr_d", [float("nan"), 1.0]),
         ("beta_1", [-0.1, 0.5]),
         ("beta_1", [0.5, 1.0]),
         ("batch_size", [1, 4]),
@@ -226,3 +251,16 @@ def test_a_device_that_is_not_there_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigError) as error:
         find_device(name)
     assert f"device={name!r} can't be used" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"instances": {"lr_d": [float("nan"), 1.0]}}, r"instances\.lr_d\[0\]=nan"),
+        ({"max_change": float("inf")}, "max_change=inf"),
+        ({"reward": {"log_improvement": float("nan")}}, r"reward\.log_improvement=nan"),
+    ],
+)
+def test_numbers_are_finite(options: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key} .*a finite number"):
+        env_config(**options)

@@ -17,6 +17,8 @@ import gan_env
 from gan_env.data.dataset import Dataset
 from gan_env.data.images import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.mdp.knobs import DynamicParameter, knob_table
+from gan_env.mdp.rewards import REWARDS
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
 AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
@@ -71,7 +73,7 @@ def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
 ) -> None:
     """The preset's own size, networks and instances; only its pictures are few and made here."""
     config = gan_env.PRESETS[gan_env.ENV_IDS[env_id]["preset"]]
-    WRITERS[config.datasets[0]](tmp_path, monkeypatch, train=20, held_out=16)
+    WRITERS[config.datasets[0]](tmp_path, monkeypatch, train=20, held_out=32)
     small = {"updates_per_decision": 1, "metric_samples": 16}
     env = gym.make(env_id, data_root=str(tmp_path), **SMALL | small)
     env.reset(seed=0)
@@ -83,14 +85,14 @@ def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
     assert env.unwrapped.samples(2).shape == (2, *shape)
     bank = env.unwrapped.vector.bank
     assert bank.train.shape == (20, *shape)
-    assert bank.held_out.shape == (16, *shape)
+    assert bank.held_out.shape == (32, *shape)
     assert len(bank.train.unique(dim=0)) > 10  # pictures, not one repeated
 
 
 def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
     monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
-    with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples and metric_samples=64 needs as many"):
+    with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples, 20 in the smaller half"):
         gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
 
 
@@ -155,7 +157,17 @@ def test_infos_are_plain_numbers() -> None:
     env = gym.make("gan_env/Points-v0", **SMALL)
     env.reset(seed=0)
     *_, info = env.step(np.zeros(3, np.float32))
-    assert {"log_metric", "crashed", "knob_r1", "modes", "high_quality", "collapse", "loss_d", "loss_g"} <= set(info)
+    assert {
+        "log_metric",
+        "score",
+        "crashed",
+        "knob_r1",
+        "modes",
+        "high_quality",
+        "collapse",
+        "loss_d",
+        "loss_g",
+    } <= set(info)
     assert all(isinstance(value, float | bool) for value in info.values())
 
 
@@ -166,8 +178,37 @@ def test_samples_have_the_datas_shape() -> None:
     assert env.samples(7).shape == (7, 2)
 
 
-def test_docstring_names_every_knob_and_group_of_statistics() -> None:
-    text = gan_env.GANEnv.__doc__ or ""
-    config = gan_env.PRESETS["points"]
-    for name in (*config.knobs, *config.observation):
-        assert f"`{name}`" in text
+DOCUMENTATION = gan_env.GANEnv.__doc__ or ""
+
+
+@pytest.mark.parametrize("knob", knob_table().values(), ids=lambda knob: knob.name)
+def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParameter) -> None:
+    rows = [line for line in DOCUMENTATION.splitlines() if f"`{knob.name}`" in line.partition("|")[2].partition("|")[0]]
+    assert len(rows) == 1
+    names, bounds, scale, start = (cell.strip() for cell in rows[0].split("|")[1:5])
+    assert bounds == "{:g} to {:g}".format(*knob.bounds)
+    kind = "linear" if knob.scale == "linear" else "logarithmic" + (f" from {knob.floor:g}" if knob.floor else "")
+    assert scale == kind
+    starts = (
+        dict(zip(names.split(", "), start.split(", "), strict=True)) if ", " in start else {f"`{knob.name}`": start}
+    )
+    assert float(starts[f"`{knob.name}`"]) == knob.initial_value
+
+
+def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    env.reset(seed=0)
+    *_, info = env.step(np.zeros(3, np.float32))
+    told = {name for name in info if not name.startswith("knob_")}
+    for name in (*gan_env.PRESETS["points"].observation, *REWARDS, *told, "coverage", "knob_NAME"):
+        assert f"`{name}`" in DOCUMENTATION, name
+
+
+def test_choices_and_reports_rest_on_different_points() -> None:
+    """Both start with the untrained generator and are nearly, but not quite, the same."""
+    env = gan_env.GANEnv(**SMALL)
+    _, info = env.reset(seed=0)
+    assert set(info) == {"log_metric", "score"}
+    for _ in range(2):
+        assert 0 < abs(info["log_metric"] - info["score"]) < 0.1
+        *_, info = env.step(np.zeros(3, np.float32))

@@ -46,4 +46,4 @@ def test_columns_come_to_the_host_as_they_were() -> None:
     host = to_host(columns)
     assert list(host) == list(columns)
     for name, column in columns.items():
-        assert torch.equal(host[name], column.float())
+        assert torch.equal(torch.from_numpy(host[name]), column.float())

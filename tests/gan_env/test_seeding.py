@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.seeding import fold_in, normal, random_bits, uniform
+from gan_env.seeding import even_normal, fold_in, normal, random_bits, uniform
 
 Draw = Callable[..., Tensor]
 
@@ -144,3 +144,43 @@ def test_fold_in_broadcasts_data_over_keys() -> None:
 
 def test_fold_in_depends_on_the_order() -> None:
     assert not torch.equal(fold_in(fold_in(KEYS, 1), 2), fold_in(fold_in(KEYS, 2), 1))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 64])
+def test_even_points_are_one_to_each_share_of_the_distribution(dims: int) -> None:
+    """Of every key and in every dimension, which independent points are not: the first 2**m, for every m."""
+    points = even_normal(KEYS, 512, dims)
+    assert points.shape == (5, 512, dims)
+    for count in (2, 64, 512):
+        shares = (torch.special.ndtr(points[:, :count].double()) * count).floor().sort(dim=1).values
+        assert torch.equal(shares, torch.arange(count).double()[None, :, None].expand_as(shares))
+
+
+def test_even_points_are_finite_at_the_ends() -> None:
+    """Among a million keys some cells are the first and the last, whose edges are 0 and 1."""
+    points = even_normal(torch.arange(2**20), 16, 2)
+    assert points.isfinite().all()
+    assert 5.2 < points.abs().max() < 5.4
+
+
+def test_even_points_of_different_keys_are_independent() -> None:
+    """A point of one key says nothing about that of another; over keys, each point is standard normal by itself."""
+    points = even_normal(torch.arange(20_000), 3, 2).double()
+    torch.testing.assert_close(points.mean(dim=0), torch.zeros(3, 2).double(), rtol=0, atol=0.03)
+    torch.testing.assert_close(points.var(dim=0), torch.ones(3, 2).double(), rtol=0, atol=0.05)
+    assert torch.corrcoef(torch.stack([points[:-1, 0, 0], points[1:, 0, 0]]))[0, 1].abs() < 0.03
+
+
+def test_even_points_do_not_depend_on_the_number_of_keys_and_fewer_are_the_first_of_more() -> None:
+    whole = even_normal(KEYS, 100, 3)
+    assert torch.equal(even_normal(KEYS[2:4], 40, 3), whole[2:4, :40])
+
+
+def test_means_over_even_points_vary_far_less_from_key_to_key() -> None:
+    """Of a smooth function of all dimensions, the distance from the centre: the reason for them."""
+
+    def spread(points: Tensor) -> float:
+        return points.norm(dim=-1).mean(dim=1).std().item()
+
+    keys = torch.arange(200)
+    assert spread(even_normal(keys, 512, 4)) < spread(normal(keys, 512, 4)) / 5

@@ -31,10 +31,10 @@ def test_options_pin_instances_and_knobs() -> None:
     instance = Instance("spiral", num_samples=50, lr_g=1e-3, lr_d=2e-3, beta_1=0.3, batch_size=8, width=32)
     env.reset(seed=0, options={"instance": instance, "knobs": {"r1": 3.0}})
     assert env.population.settings.num_samples.tolist() == [50, 50]
-    np.testing.assert_allclose(env.knobs.values(env._coordinates)["r1"], [3.0, 3.0], rtol=1e-5)
+    np.testing.assert_allclose(env.knobs.values(env._progress.coordinates)["r1"], [3.0, 3.0], rtol=1e-5)
     env.reset(options={"instance": [0, {"batch_size": 5}], "knobs": {"r1": [1.0, 2.0]}})
     assert env.population.settings.batch_size.tolist() == [env.instances[0].batch_size, 5]
-    np.testing.assert_allclose(env.knobs.values(env._coordinates)["r1"], [1.0, 2.0], rtol=1e-5)
+    np.testing.assert_allclose(env.knobs.values(env._progress.coordinates)["r1"], [1.0, 2.0], rtol=1e-5)
 
 
 def test_pinning_an_instance_keeps_the_gans_seed() -> None:
@@ -152,7 +152,7 @@ def test_uncontrolled_knobs_are_constants() -> None:
     assert env.single_action_space.shape == (1,)
     env.reset(seed=0)
     *_, infos = env.step(still(env))
-    assert env.knobs.values(env._coordinates)["instance_noise"].tolist() == [0.25, 0.25]
+    assert env.knobs.values(env._progress.coordinates)["instance_noise"].tolist() == [0.25, 0.25]
     assert "knob_instance_noise" not in infos
 
 
@@ -183,6 +183,9 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
         ({"knobs": ("r3",)}, "r1"),
         ({"initial_knobs": {"r1": 1e9}}, "0.0 to 30"),
         ({"max_episode_steps": 10}, "num_decisions"),
+        ({"rows": 0}, "num_envs=0.*at least 1"),
+        ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
+        ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
         ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
         ({"autoreset_mode": "SameStep"}, "'SameStep'.*SAME_STEP"),  # not its value, which would be DISABLED
         ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
@@ -191,7 +194,7 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
 )
 def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str) -> None:
     with pytest.raises((ConfigError, gan_env.DataError), match=message):
-        make(2, **options)
+        make(**{"rows": 2, **options})
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_autoreset_happens_in_the_same_step() -> None:
 
 
 def test_rows_go_on_alone_after_an_autoreset() -> None:
-    """A row that crashes early starts its next run while the others go on with theirs."""
+    """A row that crashes early starts its next run while the others continue theirs."""
     env = make()
     env.reset(seed=0)
     env.population.state.g[1] = torch.nan
@@ -56,7 +56,7 @@ def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
 
 
 def test_infos_are_those_of_gymnasiums_own_vector_environment() -> None:
-    """While all go on, where one row ends alone, where the others do, and where all end together."""
+    """While all continue, where one row ends alone, where the others do, and where all end together."""
     ours = make(3)
     theirs = SyncVectorEnv([lambda: GANEnv(**SMALL)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
     assert_same_infos(ours.reset(seed=0)[1], theirs.reset(seed=0)[1])
@@ -116,6 +116,20 @@ def test_no_run_is_paid_for_a_crash(term: str, weight: float) -> None:
     assert (reward <= -3.0).all()
 
 
+def test_a_crash_costs_more_than_holding_a_collapsed_generator_to_the_end() -> None:
+    """The old rule: -4 for the crash, -165.8 for the run that was merely bad in every decision."""
+    env = make(2, autoreset_mode=AutoresetMode.DISABLED, reward={"collapse": 1.0}, num_decisions=12)
+    env.reset(seed=0)
+    env.population.state.g[0] = torch.nan
+    total = np.zeros(2)
+    for _ in range(12):
+        for network in (env.population.state.g[1], env.population.state.ema[1]):
+            network.zero_()
+        _, reward, *_ = env.step(still(env))
+        total += reward
+    assert total[0] < total[1] < -20
+
+
 def test_a_metric_that_rises_by_the_penalty_is_a_crash() -> None:
     """Else a run that goes wrong slowly could lose more than one that crashes."""
     env = make(crash_penalty=1e-6)
@@ -142,7 +156,7 @@ def test_a_crash_costs_more_than_any_other_run() -> None:
 
 def test_a_step_before_the_first_reset_is_refused() -> None:
     env = make(2)
-    with pytest.raises(ConfigError, match="step: none of the 2 rows has a run that goes on: call reset first"):
+    with pytest.raises(ConfigError, match="step: none of the 2 rows has a run: call reset first"):
         env.step(still(env))
     assert env.gan_updates == 0
 
@@ -166,10 +180,10 @@ def test_a_row_that_is_over_gets_nothing_and_stays_over() -> None:
     """Here one whose crash was a rise of the metric, and which would be well again."""
     env = make(3, autoreset_mode=AutoresetMode.DISABLED, ema_decay=0.0)
     env.reset(seed=0)
-    env._first[1] -= 100
+    env._progress.first[1] -= 100
     *_, ended, _, infos = env.step(still(env))
     assert ended.tolist() == infos["crashed"].tolist() == [False, True, False]
-    env._first[1] += 100
+    env._progress.first[1] += 100
     for last in (False, True):
         _, reward, ended, _, infos = env.step(still(env))
         assert not infos["crashed"].any()

@@ -1,16 +1,34 @@
-"""Episodes and studies made by hand."""
+"""Episodes, studies and their records made by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from agents.page.figures import DPI
-from agents.page.plots import SMALLEST
-from agents.study.options import StudyOptions
+from agents.study.options import study_options
+from agents.study.pictures import DPI, SMALLEST
+from agents.study.records import (
+    BreakEven,
+    Comparison,
+    Correlation,
+    Cost,
+    Estimate,
+    Failure,
+    Failures,
+    Gain,
+    Profile,
+    Row,
+    SettingSummary,
+    Summary,
+)
 from gan_env.evaluation.rollout import Episodes
 
 LEGIBLE = 8.5
+INSTANCE = {
+    "dataset": "photographs_of_faces", "num_samples": 12_345, "lr_g": 0.00123, "lr_d": 0.00123, "beta_1": 0.5,
+    "batch_size": 32, "width": 1.0,
+}  # fmt: skip
 
 
 def text_height(scale: float) -> float:
@@ -18,24 +36,68 @@ def text_height(scale: float) -> float:
     return scale * DPI / 72 * SMALLEST
 
 
-def episodes(log_metric: list[list[float]], collapse: Any = None, crashed: Any = None) -> Episodes:
-    curve = np.array(log_metric, np.float32)
+def episodes(score: list[list[float]], collapse: Any = None, crashed: Any = None, metric: Any = None) -> Episodes:
+    """Episodes with these scores [E, T + 1]; their log metric, by which is chosen, is the same or `metric`."""
+    curve = np.array(score, np.float32)
     runs, decisions = curve.shape[0], curve.shape[1] - 1
     blank = np.zeros((runs, decisions), np.float32)
     extras = {"collapse": blank if collapse is None else np.array(collapse, np.float32)}
     extras |= {"loss_d": blank, "loss_g": blank}
     ended = np.zeros(runs, bool) if crashed is None else np.array(crashed)
-    return Episodes(curve, curve, blank[..., None], blank, ended, extras, 0)
+    chosen_by = curve if metric is None else np.array(metric, np.float32)
+    return Episodes(chosen_by, curve, blank[..., None], blank, ended, extras, 0)
 
 
 class Stub:
-    """A study of which all that is asked for is given."""
+    """A study of which all that is asked for is given: final log metrics of every training or tuning, by name."""
 
     def __init__(self, finals: dict[str, list[float]], schedules: Sequence[str] = ()) -> None:
         self.finals, self.schedules = finals, schedules
-        self.options = StudyOptions(env={"preset": "points"}, instances=3, gan_seeds=2)
-        self.mains = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
+        self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2)
+        self.main_trainings = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
         self.tunings = {name: len(ends) for name, ends in finals.items()}
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
-        return episodes([[0.0, self.finals[name][seed]]] * 4)
+        """Their scores say the opposite, and must not matter."""
+        end = self.finals[name][seed]
+        return episodes([[0.0, -end]] * 4, metric=[[0.0, end]] * 4)
+
+
+def gain(value: float, low: float, high: float, **more: Any) -> Gain:
+    return Gain(value, (low, high), **{"over_instances": (low, high), "by_training": (value,), **more})
+
+
+def comparison(value: float = 1.0, low: float = 0.5, high: float = 1.5, **more: Any) -> Comparison:
+    return Comparison(gain(value, low, high, **more), Estimate(0.8, (0.7, 0.9), (0.65, 0.95)))
+
+
+def row(iqm: float = 0.0, **more: Any) -> Row:
+    score = Estimate(iqm, (iqm - 0.5, iqm + 0.5))
+    plain = Row(
+        trained=False, ablation=False, seeds=1, runs=8, validation=iqm, iqm=score, best=score, by_seed=(iqm,),
+        spread_over_seeds=None, spread_over_gan_seeds=0.25, crashes=0, collapsed=0.0, reached_target=1.0,
+        updates_to_target=5.0, roughness_loss_d=None, roughness_loss_g=0.5, against={}, against_read_out={},
+        found=Cost(), played=Cost(wall_s=2.0),
+    )  # fmt: skip
+    return replace(plain, **more)
+
+
+def summary(mine: Row | None = None, **changes: Any) -> Summary:
+    """Of a study in which "ppo" is compared with tuned schedules."""
+    rows = {
+        "ppo": mine or row(-1.0, trained=True, against={"best_schedule": comparison(), "tuned_rates": comparison()}),
+        "best_schedule": row(crashes=2),
+        "tuned_rates": row(-0.5, against={"best_schedule": comparison(0.5)}),
+        "fixed": row(1.0, against={"best_schedule": comparison(-1.0, -2.0, -0.5)}),
+    }
+    line = Profile((0.0, 1.0), (0.0, 1.0), (0.0, 1.0))
+    setting = SettingSummary("a distance", rows, (0.0, 1.0), {"ppo": line})
+    worst = Failure(3, INSTANCE, gain=-0.4, standard_error=0.1, learned=0.0, opponent=-0.4, crashes=0)
+    failures = Failures("tuned_rates", (worst,), {"ring": gain(-0.1, -0.2, 0.0)}, {"lr_g": Correlation(0.6, 0.001)})
+    plain = Summary(
+        name="points", metric="a distance", instances=4, gan_seeds=2, updates_per_run=600, learned="ppo",
+        strongest="tuned_rates", tuning={"kind": "schedule"}, by_tuning=(gain(1.0, 0.5, 1.5),), target=None, notes=(),
+        settings={"held_out": setting}, ablations=(),
+        break_even={"fixed": BreakEven(gain(1.0, 0.0, 2.0), gain(5.0, -1.0, 9.0), 1000.0, None)}, failures=failures,
+    )  # fmt: skip
+    return replace(plain, **changes)

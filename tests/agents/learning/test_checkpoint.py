@@ -1,21 +1,35 @@
-"""Checkpoints: one file, of the algorithm that wrote it. test_training.py resumes each algorithm."""
+"""What checkpoints rely on in stable-baselines3. test_training.py continues trainings of each algorithm from them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from trainings import SB3, module, tiny
 
-from agents import train_ppo, train_recurrent_ppo
+from agents.learning.checkpoint import ATTRIBUTES
 from agents.learning.run_folder import RunFolder
-from gan_env import ConfigError
 
-ENV: dict[str, Any] = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+EVERY = {"num_timesteps", "_n_updates", "_last_obs", "_last_original_obs", "_last_episode_starts", "action_space"}
+OWN = {
+    "ppo": {"_episode_num"},
+    "recurrent_ppo": {"_episode_num", "_last_lstm_states"},
+    "sac": {"_episode_num", "replay_buffer", "log_ent_coef"},
+    "tqc": {"_episode_num", "replay_buffer", "log_ent_coef"},
+    "ars": {"_episode_num", "weights"},
+}
 
 
-def test_another_algorithms_checkpoint_is_refused_with_help(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path, "env")
-    agent = train_ppo.PPOOptions(rows=2, rollouts=1, minibatches=1, epochs=1)
-    train_ppo.train(train_ppo.TrainOptions(agent=agent, env=ENV), folder)
-    recurrent = train_recurrent_ppo.RecurrentPPOOptions(rows=2, rollouts=2, minibatches=1)
-    with pytest.raises(ConfigError, match=r"resume='PPO'.*RecurrentPPO"):
-        train_recurrent_ppo.train(train_recurrent_ppo.TrainOptions(agent=recurrent, env=ENV), folder)
+@pytest.mark.parametrize("script", SB3)
+def test_stable_baselines3_keeps_its_state_under_the_names_that_checkpoints_save(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a new version has renamed private attributes: change `ATTRIBUTES` in checkpoint.py."""
+    made = []
+    monkeypatch.setattr(module(script), "fit", lambda model, *_: made.append(model))
+    module(script).train(tiny(script), RunFolder(tmp_path, "env"))
+    lacking = {name for name in EVERY | OWN[script] if not hasattr(made[0], name)}
+    assert not lacking
+    assert EVERY | OWN[script] <= set(ATTRIBUTES)
+
+
+def test_every_saved_attribute_belongs_to_an_algorithm() -> None:
+    assert set(ATTRIBUTES) == EVERY.union(*OWN.values())

@@ -1,43 +1,78 @@
-"""Trained controllers are loaded where they can act, and what is none is refused with help."""
+"""Trainings without a command line, and trained controllers where they can act."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from gymnasium.vector import AutoresetMode
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from trainings import ENV, tiny
 
-from agents.learning.controllers import SCRIPTS, check_script, load_controller
-from agents.study.worker import arguments, work
-from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import env_config, to_dict
+from agents.learning.controllers import INTERFACE, SCRIPTS, check_script, load_controller, train, training_options
+from agents.learning.run_folder import RunFolder
+from baselines.options import register_presets
+from gan_env import PRESETS, ConfigError, GANVectorEnv
+from gan_env.config import CONFIGS, to_dict
+from gan_env.evaluation.rollout import run_episodes
+
+ROOT = Path(__file__).resolve().parents[3]
+PUBLISHED = sorted(path.parents[1] for path in (ROOT / "docs/results").glob("*/training/*/controller/config.yml"))
 
 
-def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) -> None:
-    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, compile=False, metric_samples=32)
-    with pytest.raises(ConfigError, match=r"mistyped' has no \*/config\.yml: expected a run folder"):
-        load_controller("ppo", tmp_path / "mistyped", env)
-    assert not list(tmp_path.iterdir())
+# --- options ---
 
 
-ENV: dict[str, Any] = {
-    "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False, "knobs": ["r1", "augment"],
-}  # fmt: skip
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_options_are_those_of_the_command_line(script: str, preset: str) -> None:
+    """Hydra, which makes those, is the reference, for every environment."""
+    register_presets()
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        composed: Any = OmegaConf.to_container(compose(f"train_{script}", [f"env={preset}", "seed=3"]), resolve=True)
+    options = training_options(script, {}, composed["env"], seed=3)
+    assert yaml.safe_load(yaml.safe_dump(to_dict(options))) == composed
+    assert options.agent.rows == composed["agent"]["rows"]
+    assert (options.agent.rows == 96) == (preset == "points" and script not in ("meta", "maml"))
+
+
+def test_hyperparameters_that_are_given_are_changed_and_no_others() -> None:
+    usual, given = (training_options("ppo", agent, ENV, 0).agent for agent in ({}, {"epochs": 3}))
+    assert to_dict(given) == {**to_dict(usual), "epochs": 3}
+
+
+def test_every_program_has_policies_choose_where_five_knobs_start() -> None:
+    """What scripts train on is what studies compare on."""
+    register_presets()
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        found = [compose(name, [f"env={env}"]).env for name in ("train_ppo", "compare", "run") for env in PRESETS]
+    for env in found:
+        assert env.knobs == ["instance_noise", "augment", "r1", "lr_g", "lr_d"] and env.max_first_change == 1
+
+
+def test_a_script_that_is_not_there_is_refused_with_help() -> None:
+    for script in SCRIPTS:
+        check_script(script, "script")
+    with pytest.raises(ConfigError, match="recurrent_ppo"):
+        training_options("dreamer", {}, {}, 0)
+
+
+# --- controllers ---
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PPO that was hardly trained, on two knobs."""
     folder = tmp_path_factory.mktemp("ppo")
-    options = {"preset": "points", **to_dict(env_config(**ENV))}
-    fields = ("agent.rollouts=1", "agent.rows=8")
-    work(*arguments("train_ppo", folder, folder / "trained.json", fields, options))
+    train("ppo", tiny("ppo", {"rollouts": 1}, knobs=["r1", "augment"]), RunFolder(folder, "controller"))
     return folder
 
 
 def small_env(**changes: Any) -> GANVectorEnv:
-    return GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **changes})
+    options = {**ENV, "knobs": ("r1", "augment"), **changes}
+    return GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **options)
 
 
 @pytest.mark.parametrize(
@@ -51,47 +86,78 @@ def small_env(**changes: Any) -> GANVectorEnv:
     ],
 )
 def test_a_controller_acts_only_where_its_actions_mean_the_same(trained: Path, changes: dict[str, Any]) -> None:
-    load_controller("ppo", trained, small_env())
+    load_controller(trained, small_env())
     (name,) = changes
     with pytest.raises(ConfigError, match=rf"env\.{name}=.*with which the controller in {trained} was trained"):
-        load_controller("ppo", trained, small_env(**changes))
+        load_controller(trained, small_env(**changes))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_any_script_trained_is_loaded_by_its_folder(script: str, tmp_path: Path) -> None:
+    options = tiny(
+        script,
+        {"rollouts": 1, **({"inner_steps": 1} if script == "maml" else {})} if script in ("meta", "maml") else None,
+    )
+    train(script, options, RunFolder(tmp_path, "env"))
+    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+    first, second = (run_episodes(load_controller(tmp_path, env), env, [0, 1]) for _ in range(2))
+    assert first.final.tolist() == second.final.tolist()
+    assert abs(first.coordinates - env.knobs.initial.cpu().numpy()).max() > 1e-4  # it moves the knobs
+
+
+def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mistyped' has no \*/config\.yml: expected a run folder"):
+        load_controller(tmp_path / "mistyped", small_env())
+    assert not list(tmp_path.iterdir())
+
+
+def changed(trained: Path, copy: Path, **config: Any) -> Path:
+    """A copy of a training with changes to its configuration."""
+    shutil.copytree(trained, copy)
+    path = copy / "controller/config.yml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **config}))
+    return copy
 
 
 @pytest.mark.parametrize("script", ["sac", "recurrent_ppo", "ars"])
-def test_a_training_of_another_script_is_refused(trained: Path, script: str) -> None:
-    with pytest.raises(ConfigError, match=f"can't be read as a training by train_{script}.py.*the script that trained"):
-        load_controller(script, trained, small_env())
+def test_a_folder_that_names_another_script_is_refused(trained: Path, script: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"can't be read as a training by train_{script}.py.*damaged"):
+        load_controller(changed(trained, tmp_path / "copy", script=script), small_env())
 
 
-@pytest.mark.parametrize("script", ["meta", "maml"])
-def test_a_meta_training_that_is_not_there_or_not_finished_is_refused(script: str, trained: Path) -> None:
-    """It has no file of a meta-network, whoever trained it."""
-    with pytest.raises(ConfigError, match=f"no finished training by train_{script}.py.*resume={trained}"):
-        load_controller(script, trained, small_env())
+@pytest.mark.parametrize("script", [None, "dreamer"])
+def test_a_folder_that_names_no_script_is_refused_with_help(trained: Path, script: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"script in .*config.yml={script!r} .*'recurrent_ppo'"):
+        load_controller(changed(trained, tmp_path / "copy", script=script), small_env())
 
 
-def test_what_is_refused_in_words_of_its_own_keeps_them(trained: Path, tmp_path: Path) -> None:
-    """Here what the controller corrects, for which the environment lacks a knob; nothing is damaged."""
-    folder = shutil.copytree(trained, tmp_path / "copy")
-    config = OmegaConf.load(folder / "controller/config.yml")
-    config.base = {"kind": "apa"}
-    OmegaConf.save(config, folder / "controller/config.yml")
-    with pytest.raises(ConfigError, match=r"^env.knobs=.*'pseudo' among them"):
-        load_controller("ppo", folder, small_env())
+def test_a_controller_that_corrects_another_policy_is_refused(trained: Path, tmp_path: Path) -> None:
+    """An earlier version trained such; alone it would do something else."""
+    with pytest.raises(ConfigError, match=r"base=.*controllers correct no other policy now"):
+        load_controller(changed(trained, tmp_path / "copy", base={"kind": "rates"}), small_env())
 
 
 def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(trained, tmp_path / "copy")
     (folder / "controller.zip").write_bytes(b"nothing")
     with pytest.raises(ConfigError, match="its files are damaged: train again"):
-        load_controller("ppo", folder, small_env())
+        load_controller(folder, small_env())
     (folder / "controller.zip").unlink()
-    with pytest.raises(ConfigError, match=f"no finished training by train_ppo.py.*resume={folder}"):
-        load_controller("ppo", folder, small_env())
+    with pytest.raises(ConfigError, match=f"no finished training.*train_ppo.py resume={folder}"):
+        load_controller(folder, small_env())
 
 
-def test_a_script_without_a_loader_is_refused_with_help() -> None:
-    for script in SCRIPTS:
-        check_script(script, "script")
-    with pytest.raises(ConfigError, match="recurrent_ppo"):
-        check_script("dreamer", "script")
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: f"{path.parents[1].name}/{path.name}")
+def test_published_controllers_still_act(folder: Path) -> None:
+    """Those that corrected another policy are pages alone now."""
+    config = yaml.safe_load((folder / "controller/config.yml").read_text())
+    small = {"datasets": ["ring"], "metric_samples": 32, "compile": False, "instances": {"width": [4, 4]}}
+    if config.get("base"):
+        with pytest.raises(ConfigError, match="correct no other policy now"):
+            load_controller(folder, GANVectorEnv(1))
+        return
+    same = {name: config["env"].get(name) for name in INTERFACE}
+    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **same, **small)
+    observation, _ = env.reset(seed=0)
+    action, _ = load_controller(folder, env).predict(observation)
+    assert action.shape == (2, len(same["knobs"])) and abs(action).max() > 1e-3

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from trainings import kill_training, tiny, train_in
 
 from agents.learning.learning_rate import HIGHEST, LOWEST, AdaptiveRate, Falling
-from agents.learning.run_folder import RunFolder
-from agents.train_ppo import PPOOptions, TrainOptions, train
-
-ENV: dict[str, Any] = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 
 
 def test_a_falling_rate_falls_linearly_to_a_tenth() -> None:
@@ -39,10 +36,9 @@ def test_an_adaptive_rate_stays_in_its_bounds_and_goes_against_the_divergence(
 
 def rates(folder: Path, **agent: Any) -> tuple[list[float], float]:
     """The logged rates of updates 1 and 2 of three, and the rate that the optimiser ends with."""
-    options = PPOOptions(rows=2, rollouts=3, minibatches=1, epochs=2, hidden=(4,), **agent)
-    model, _, _ = train(TrainOptions(agent=options, env=ENV), RunFolder(folder, "env"))
+    policy = train_in(folder, "ppo", tiny("ppo", {"rows": 2, "minibatches": 1, **agent}, num_decisions=2))
     events = EventAccumulator(str(folder / "tensorboard")).Reload()
-    return [e.value for e in events.Scalars("train/learning_rate")], model.policy.optimizer.param_groups[0]["lr"]
+    return [e.value for e in events.Scalars("train/learning_rate")], policy.model.policy.optimizer.param_groups[0]["lr"]
 
 
 def test_ppo_adapts_its_rate(tmp_path: Path) -> None:
@@ -58,23 +54,20 @@ def test_a_constant_rate_stays(tmp_path: Path) -> None:
     assert [*logged, last] == pytest.approx([5e-4] * 3)
 
 
-def test_an_adapted_rate_comes_back_from_the_checkpoint(tmp_path: Path) -> None:
-    """Two rollouts, then a third of the same folder: the rate goes on from where it was."""
-    for rollouts in (2, 3):
-        agent = PPOOptions(
-            rows=2, rollouts=rollouts, minibatches=1, epochs=2, hidden=(4,), schedule="adaptive", desired_kl=1e3
-        )
-        model, _, _ = train(TrainOptions(agent=agent, env=ENV), RunFolder(tmp_path, "env"))
-    assert model.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1.5e-3)
+def test_an_adapted_rate_comes_back_from_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the third rollout: the rate continues from where it was."""
+    agent = {"rows": 2, "minibatches": 1, "schedule": "adaptive", "desired_kl": 1e3}
+    options = tiny("ppo", agent, num_decisions=2)
+    kill_training(tmp_path, "ppo", options, 6, monkeypatch)
+    model = train_in(tmp_path, "ppo", options).model
+    assert model.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2.25e-3)
 
 
 def test_weight_decay_shrinks_the_weights(tmp_path: Path) -> None:
     """With so strong a decay that the gradients hardly count."""
     sizes = []
     for decay in (0.0, 0.9):
-        agent = PPOOptions(
-            rows=2, rollouts=3, minibatches=1, epochs=10, hidden=(4,), learning_rate=0.05, weight_decay=decay
-        )
-        model, _, _ = train(TrainOptions(agent=agent, env=ENV), RunFolder(tmp_path / str(decay), "env"))
+        agent = {"rows": 2, "minibatches": 1, "epochs": 10, "learning_rate": 0.05, "weight_decay": decay}
+        model = train_in(tmp_path / str(decay), "ppo", tiny("ppo", agent, num_decisions=2)).model
         sizes.append(float(sum(p.detach().square().sum() for p in model.policy.mlp_extractor.parameters())))
     assert sizes[1] < 0.5 * sizes[0]

@@ -101,7 +101,7 @@ def test_images_are_compared_by_features(monkeypatch: pytest.MonkeyPatch) -> Non
     from gan_env.data.images import IMAGE_SETS
 
     def noise(data_root: str, image_size: int) -> Dataset:
-        images = torch.randint(256, (60, 1, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
+        images = torch.randint(256, (62, 1, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
         return Dataset(images[:30], images[30:], torch.zeros(0, 2))
 
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)

@@ -35,8 +35,8 @@ def environment(rows: int = 3, **given: Any) -> GANVectorEnv:
 
 
 def policy(env: GANVectorEnv, kind: str = "mlp", steps: int = 0, scale: float = 5.0) -> MetaPolicy:
-    look = Hypergradient(env, 2, 16) if steps else None
-    return MetaPolicy(controller(kind, len(env.observer.names), scale=scale), env, look, steps, rate=20.0)
+    made = controller(kind, len(env.observer.names), scale=scale)
+    return MetaPolicy(made, Hypergradient(env, 2, 16), steps, rate=20.0)
 
 
 # --- the network ---
@@ -68,7 +68,7 @@ def test_an_lstm_remembers_and_an_mlp_does_not() -> None:
 
 
 @given(start=st.lists(st.floats(0.02, 0.98), min_size=K, max_size=K))
-def test_it_starts_where_it_is_told_whatever_it_sees(start: list[float]) -> None:
+def test_it_starts_where_it_is_asked_to_whatever_it_sees(start: list[float]) -> None:
     made = controller()
     made.start_at(torch.tensor(start))
     torch.testing.assert_close(made(torch.randn(4, F))[0], torch.tensor(start).expand(4, K), rtol=0, atol=1e-5)
@@ -159,7 +159,6 @@ def test_adaptation_goes_down_the_rows_own_slope() -> None:
     observation, _ = env.reset(seed=0)
     observation, *_ = env.step(np.zeros((4, 3), np.float32))
     made = policy(env, steps=1, scale=0.1)
-    assert made.look is not None
     before = env.population.get_state()
     plain, adapted = (made.act(torch.from_numpy(observation), made.blank(4))[0] for made.rate in (0.0, 2.0))
     losses = [made.look(coordinates.detach(), draw=1)[0] for coordinates in (plain, adapted)]
@@ -172,12 +171,6 @@ def test_forgetting_clears_what_is_not_a_number_too() -> None:
     assert torch.equal(forget(state, torch.tensor([True, False]))[0], torch.tensor([[0.0], [2.0]]))
 
 
-def test_a_policy_without_a_way_to_look_ahead_cannot_adapt() -> None:
-    env = environment(1)
-    with pytest.raises(ConfigError, match="Hypergradient"):
-        MetaPolicy(controller(state_dim=len(env.observer.names)), env, steps=1)
-
-
 def test_a_controller_for_another_environment_is_refused() -> None:
     with pytest.raises(ConfigError, match="state_dim"):
-        MetaPolicy(controller(), environment(1))
+        MetaPolicy(controller(), Hypergradient(environment(1), 2, 16))

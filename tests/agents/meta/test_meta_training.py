@@ -1,8 +1,5 @@
-"""`python agents/train_meta.py` and `train_maml.py`: learning, resuming, and the whole job on a tiny budget."""
+"""Bilevel training: learning, what it counts, resuming, and what it saves. test_run_folder.py runs both scripts."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +9,18 @@ import torch
 from gymnasium.vector import AutoresetMode
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.learning.controllers import load_controller
+from agents.learning.controllers import train as train_by_name
+from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.meta.controller import MetaController
 from agents.meta.hypergradient import Hypergradient
-from agents.meta.training import Learner, MetaOptions, TrainOptions, make_policy, train
-from gan_env import ConfigError, GANVectorEnv
+from agents.meta.training import Learner, MetaOptions, controller_path, make_policy, train
+from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 
-ROOT = Path(__file__).resolve().parents[3]
 SMALL: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False}
-TINY = {"rows": 4, "rollouts": 2, "every": 2, "hidden": (8,), "window": 2, "samples": 16}
-ARGUMENTS = [
-    *(f"env.{key}={str(value).lower()}" for key, value in SMALL.items()),
-    *(f"agent.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in TINY.items()),
-    "comparison.rows=32", "comparison.episodes=8", "comparison.search_episodes=1", "comparison.policies=[fixed]",
-]  # fmt: skip
+TINY: dict[str, Any] = {"rows": 4, "rollouts": 2, "every": 2, "hidden": (8,), "window": 2, "samples": 16}
 
 
 class Silent:
@@ -59,7 +53,7 @@ def test_a_harmful_noise_learns_to_go_down() -> None:
     look = Hypergradient(env, options.window, 128)
 
     def play() -> tuple[float, float, float]:
-        episodes = run_episodes(make_policy(learner.controller, look, options), env, range(50, 62))
+        episodes = run_episodes(make_policy(learner.controller, env, options), env, range(50, 62))
         loss, _ = look(torch.from_numpy(env.coordinates()))
         return float(episodes.coordinates[:, -1].mean()), float(loss.mean()), float(episodes.final.mean())
 
@@ -121,8 +115,8 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Controller, optimiser, GANs and memory all come back: the weights are the same bit by bit."""
-    options = TrainOptions(agent=MetaOptions(**{**TINY, "rollouts": 3, **changes}), env=SMALL, seed=3)
-    whole, costs = train(options, RunFolder(tmp_path / "whole", "env"))
+    options = RunOptions(MetaOptions(**{**TINY, "rollouts": 3, **changes}), SMALL, seed=3)
+    costs = train(options, RunFolder(tmp_path / "whole", "env"))
 
     class Killed(Exception):
         pass
@@ -137,93 +131,39 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     with pytest.raises(Killed):
         train(options, RunFolder(tmp_path / "cut", "env"))
     monkeypatch.setattr(Learner, "learn", original)
-    resumed, resumed_costs = train(options, RunFolder(tmp_path / "cut", "env"))
+    resumed_costs = train(options, RunFolder(tmp_path / "cut", "env"))
     assert resumed_costs["gan_updates"] == costs["gan_updates"]
+    whole, resumed = (MetaController.load(controller_path(RunFolder(tmp_path / f, "env"))) for f in ("whole", "cut"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [({"rollouts": 0}, "at least 1"), ({"learning_rate": 0.0}, "more than 0"), ({"inner_steps": -1}, "at least 0")],
-)
-def test_bad_options_are_refused(option: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        MetaOptions(**option)
-
-
-# --- the jobs ---
-
-
-def job(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / "agents" / f"{script}.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.fixture(scope="module", params=["meta", "maml"])
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder of the whole job."""
-    logs = tmp_path_factory.mktemp("logs")
-    done = job(f"train_{request.param}", f"logs={logs}", *ARGUMENTS)
-    assert done.returncode == 0, done.stderr
-    assert f"{request.param} against the best schedule" in done.stdout
-    return logs / request.param / "gan_env-Points-v0_1"
-
-
-def test_the_run_folder_has_everything(finished: Path) -> None:
-    algorithm, name = finished.parent.name, "gan_env-Points-v0"
-    summary = json.loads((finished / "summary.json").read_text())
-    assert set(summary["policies"]) == {algorithm, "replay", "best_schedule", "fixed"}
-    inner = {"meta": 0, "maml": 1}[algorithm]
-    assert summary["adaptation_updates_a_decision"] == inner * 2
-    assert summary["gan_updates"] == 4 * 4 * 2 * (3 + 2 * (1 + inner))  # a warm-up and two rollouts; looking ahead
-    for path in (f"{name}/config.yml", f"{name}.safetensors", "table.txt", "knobs.png", "metric.png", "samples.png"):
-        assert (finished / path).stat().st_size > 0, path
-    assert not list(finished.rglob(".part-*"))
-
-
-def test_tensorboard_has_loss_metric_and_knobs(finished: Path) -> None:
-    events = EventAccumulator(str(finished / "tensorboard")).Reload()
+def test_tensorboard_has_loss_metric_and_knobs(tmp_path: Path) -> None:
+    train(RunOptions(MetaOptions(**TINY), SMALL), RunFolder(tmp_path, "env"))
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     wanted = {"meta/validation_loss", "meta/gradient_norm", "gan/final_log_metric", "knobs/r1_at_1"}
     assert wanted <= set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("meta/validation_loss")] == [1, 2]
 
 
-def test_it_is_trained_on_training_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever split was asked for."""
-    seen: list[str] = []
-
-    def learner(env: GANVectorEnv, *_: Any) -> Learner:
-        seen.append(env.config.split)
-        raise InterruptedError
-
-    monkeypatch.setattr("agents.meta.training.Learner", learner)
-    with pytest.raises(InterruptedError):
-        train(TrainOptions(env={**SMALL, "split": "test"}), RunFolder(tmp_path, "run"))
-    assert seen == ["train"]
+@pytest.mark.parametrize("inner_steps", [0, 1])
+def test_what_training_and_acting_cost_is_counted(inner_steps: int, tmp_path: Path) -> None:
+    """A warm-up and two rollouts, those that only look ahead included."""
+    costs = train(RunOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), RunFolder(tmp_path, "env"))
+    updates = 4 * 4 * 2 * (3 + 2 * (1 + inner_steps))
+    assert costs == {"gan_updates": updates, "adaptation_updates_a_decision": inner_steps * 2}
 
 
-def test_a_saved_controller_acts_as_it_did(finished: Path) -> None:
-    """Its file and the options give the comparison's own numbers, adaptation included."""
-    env = GANVectorEnv(32, autoreset_mode=AutoresetMode.DISABLED, split="test", **SMALL)
-    options = MetaOptions(**{**TINY, "inner_steps": {"meta": 0, "maml": 1}[finished.parent.name]})  # type: ignore[arg-type]
-    controller = MetaController.load(finished / "gan_env-Points-v0.safetensors")
-    policy = make_policy(controller, Hypergradient(env, options.window, options.samples), options)
-    again = run_episodes(policy, env, range(3_000_000, 3_000_008)).final
-    saved = np.load(finished / f"evaluations/{finished.parent.name}.npz")["log_metric"][:, -1]
-    np.testing.assert_allclose(again, saved, atol=1e-4)
-
-
-def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
-    algorithm = finished.parent.name
-    before = (finished / f"evaluations/{algorithm}.npz").stat().st_mtime_ns
-    done = job(f"train_{algorithm}", f"resume={finished}")
-    assert done.returncode == 0, done.stderr
-    assert (finished / f"evaluations/{algorithm}.npz").stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize(("argument", "message"), [("agent.windows=3", "window"), ("agent.kind=gru", "lstm")])
-def test_bad_arguments_are_refused_with_help(argument: str, message: str, tmp_path: Path) -> None:
-    done = job("train_meta", argument, *ARGUMENTS[:4], f"logs={tmp_path}")
-    assert done.returncode != 0
-    assert message in done.stderr
+@pytest.mark.parametrize("inner_steps", [0, 1])
+def test_a_saved_controller_acts_as_the_one_that_learned(
+    inner_steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file and the options of its folder give the same runs, adaptation included."""
+    options, learned = RunOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), []
+    original = MetaController.save
+    monkeypatch.setattr(MetaController, "save", lambda self, path: [learned.append(self), original(self, path)])
+    train_by_name("maml", options, RunFolder(tmp_path, "env"))
+    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **SMALL)
+    policies = make_policy(learned[0], env, options.agent), load_controller(tmp_path, env)
+    first, second = (run_episodes(policy, env, range(2)).coordinates for policy in policies)
+    np.testing.assert_array_equal(first, second)

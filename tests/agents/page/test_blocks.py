@@ -8,7 +8,7 @@ from studies import LEGIBLE, text_height
 
 from agents.page.blocks import Block, Code, Heading, Picture, Points, Table, Text, to_html, to_markdown
 from agents.page.figures import png
-from agents.page.plots import WIDTH
+from agents.study.pictures import WIDTH
 from gan_env.evaluation.pictures import plt
 
 

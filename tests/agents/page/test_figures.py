@@ -3,37 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from studies import episodes
+from studies import INSTANCE, episodes, gain, row, summary
 
-from agents.page.figures import (
-    curves_figure,
-    failures_figure,
-    gains_figure,
-    gains_over_strongest,
-    profiles_figure,
-    seeds_figure,
-    with_knobs,
-)
-from agents.page.plots import SMALLEST, WIDTH, colors_of, knob_figure, sample_figure
+from agents.page.figures import failures_figure, gains_figure, profiles_figure, seeds_figure, with_knobs
+from agents.study.pictures import SMALLEST, WIDTH, colors_of, curves_figure, knob_figure, sample_figure
+from agents.study.records import Failure, Gain
 from gan_env.config import env_config
 from gan_env.evaluation.pictures import plt
 from gan_env.evaluation.rollout import Episodes
 
 CONFIG = env_config(preset="points", knobs=("instance_noise", "r1", "lr_g"), num_decisions=2)
 METRIC = "Frechet distance (classifier of tiles of photographs, 64 features)"
-INSTANCE = {
-    "instance": 1,
-    "dataset": "photographs_of_faces",
-    "num_samples": 12_345,
-    "lr_g": 0.00123,
-    "lr_d": 0.00123,
-}
+FAILURE = Failure(1, INSTANCE, gain=-0.5, standard_error=None, learned=0.0, opponent=-0.5, crashes=0)
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +34,8 @@ def run() -> Episodes:
     return replace(episodes([[0.0, -0.5, -1.0]] * 2), coordinates=chosen)
 
 
-def interval(value: float) -> dict[str, Any]:
-    return {"value": value, "ci95": (value - 0.1, value + 0.1)}
+def around(value: float) -> Gain:
+    return gain(value, value - 0.1, value + 0.1)
 
 
 def figure(kind: str, folder: Path) -> Figure:
@@ -63,21 +49,21 @@ def figure(kind: str, folder: Path) -> Figure:
             return curves_figure(played, "ppo", CONFIG, METRIC)
         case "gains":
             title = "a_setting:\ngain over the tuned schedule of learning rates"
-            return gains_figure({name: interval(0.1) for name in names}, "ppo", title, names)
+            return gains_figure({name: around(0.1) for name in names}, "ppo", title, names)
         case "profiles":
-            line = {"share": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
-            profiles = {"thresholds": [0.0, 1.0], "drawn": names, "policies": dict.fromkeys(names, line)}
-            return profiles_figure(profiles, METRIC)
+            setting = summary().settings["held_out"]
+            return profiles_figure(
+                replace(setting, metric=METRIC, profiles=dict.fromkeys(names, setting.profiles["ppo"]))
+            )
         case "seeds":
-            return seeds_figure({name: {"by_seed": [0.0, 1.0], "iqm": 0.5} for name in names})
+            return seeds_figure({name: row(0.5, by_seed=(0.0, 1.0)) for name in names})
         case "failures":
-            return failures_figure(played, [INSTANCE] * 2, 2, CONFIG)
+            return failures_figure(played, [FAILURE] * 2, 2, CONFIG)
         case _:
             files = {name: folder / f"{name}.npy" for name in names}
             for path in files.values():
                 np.save(path, np.zeros((2, 4, 10, 2), np.float32))
-            summary = {"learned": "ppo", "policies": {name: {"iqm": 0.0} for name in names}}
-            return sample_figure(files, played, summary, CONFIG)
+            return sample_figure(files, names, "ppo", run(), CONFIG, 2)
 
 
 @pytest.mark.parametrize("kind", ["knobs", "curves", "gains", "profiles", "seeds", "failures", "samples"])
@@ -98,14 +84,13 @@ def test_samples_of_a_policy_are_drawn_once(policies: int, tmp_path: Path) -> No
     for name in names:
         np.save(tmp_path / f"{name}.npy", np.zeros((2, 4, 10, 2), np.float32))
     files = {name: tmp_path / f"{name}.npy" for name in names}
-    summary = {"learned": "ppo", "policies": {name: {"iqm": float(place)} for place, name in enumerate(names)}}
-    drawn = sample_figure(files, {"ppo": run()}, summary, CONFIG)
+    drawn = sample_figure(files, names, "ppo", run(), CONFIG, 2)
     rows = [title for axis in drawn.axes if (title := axis.get_title(loc="left"))]
     assert rows == (names if policies <= 4 else ["ppo", "best_schedule", "a", "d"])
 
 
 def test_what_is_far_worse_does_not_press_the_others_together_and_is_a_number_at_the_edge() -> None:
-    gains = {"ppo": interval(0.05), "random": interval(-1.46), "tuned": interval(-0.2), "oracle": interval(0.4)}
+    gains = {"ppo": around(0.05), "random": around(-1.46), "tuned": around(-0.2), "oracle": around(0.4)}
     (axis,) = gains_figure(gains, "ppo", "gain", ("ppo", "tuned", "one that did not play")).axes
     low, high = axis.get_xlim()
     assert -0.4 < low < -0.3 and 0.5 < high < 0.6
@@ -113,24 +98,17 @@ def test_what_is_far_worse_does_not_press_the_others_together_and_is_a_number_at
     assert [(text.get_text(), text.get_position()[1]) for text in axis.texts] == [("\N{LEFTWARDS ARROW} -1.46", 0)]
 
 
-def test_a_gain_that_is_far_left_but_not_told_apart_keeps_its_interval() -> None:
-    gains = {"ppo": interval(0.05), "unsure": {"value": -0.5, "ci95": (-1.2, 0.2)}}
+def test_a_gain_that_is_far_left_but_not_told_apart_keeps_its_around() -> None:
+    gains = {"ppo": around(0.05), "unsure": gain(-0.5, -1.2, 0.2)}
     (axis,) = gains_figure(gains, "ppo", "gain", ("ppo",)).axes
     assert axis.get_xlim()[0] > -0.5 and not axis.texts
-    assert [0.2 in line.get_xdata() for line in axis.lines].count(True) == 1
+    assert [0.2 in line.get_xdata() for line in axis.lines].count(True) == 2  # thin and thick
 
 
-@pytest.mark.parametrize(
-    ("strongest", "whom", "gain"), [("tuned_rates", "tuned_rates", 1.0), ("residual_base", "best_schedule", 2.0)]
-)
-def test_gains_are_drawn_over_the_strongest_schedule_that_plays(strongest: str, whom: str, gain: float) -> None:
-    rows = {
-        "ppo": {"gain": interval(2.0), "against": {"tuned_rates": {"gain": interval(1.0)}}},
-        "best_schedule": {"gain": interval(0.0), "against": {"tuned_rates": {"gain": interval(-1.0)}}},
-        "tuned_rates": {"gain": interval(1.0), "against": {}},
-    }
-    found, gains = gains_over_strongest(rows, strongest)
-    assert (found, gains["ppo"]["value"], set(gains)) == (whom, gain, set(rows) - {whom})
+def test_a_gain_has_both_of_its_intervals() -> None:
+    (axis,) = gains_figure({"ppo": gain(0.5, 0.25, 0.75, over_instances=(0.0, 1.0))}, "ppo", "gain", ("ppo",)).axes
+    drawn = {tuple(line.get_xdata()): line.get_linewidth() for line in axis.lines}
+    assert drawn[(0.0, 1.0)] < drawn[(0.25, 0.75)]
 
 
 def test_knobs_are_drawn_by_their_names_and_not_where_a_policy_doesn_t_move_them() -> None:
@@ -145,7 +123,7 @@ def test_knobs_are_drawn_by_their_names_and_not_where_a_policy_doesn_t_move_them
 def test_a_policy_of_other_knobs_has_lines_where_it_moves_one(kind: str) -> None:
     other = with_knobs(run(), ("r1",), CONFIG.knobs)
     played = {"ppo": run(), "best_schedule": other}
-    failed = [{**INSTANCE, "instance": 0}]
+    failed = [replace(FAILURE, index=0)]
     drawn = (
         knob_figure({name: [e] for name, e in played.items()}, "ppo", CONFIG)
         if kind == "knobs"

@@ -1,14 +1,24 @@
-"""Which code a study was made by is noted, and said beside its command."""
+"""What is published is complete, can be used, and says which code it was made by."""
 
+import base64
+import json
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from small_study import ROOT, TRAINED
 
 from agents import compare
-from agents.page.publish import made_by
+from agents.learning.controllers import load_controller
+from agents.page.publish import commands
+from agents.report import main as report
+from agents.report import open_study
+from gan_env import ConfigError
 
 
 @pytest.fixture
@@ -23,7 +33,7 @@ def study(tmp_path: Path) -> Any:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
-    monkeypatch.setattr(compare, "CONFIGS", str(folder / "configs"))
+    monkeypatch.setattr(compare, "CONFIGS", folder / "configs")
     return folder
 
 
@@ -39,19 +49,24 @@ def test_the_checkout_is_said_before_the_command(study: Any, checkout: Path) -> 
     name = commit(checkout)
     for _ in range(2):  # started, killed and started again
         compare.note_commit(study.path / "study/commits.txt")
-    assert made_by(study) == (
-        f"git checkout {name}    # the code that it was made by\npython agents/compare.py experiment=points",
-        "logs/study/points",
-    )
+    assert commands(study, Path("here"), "ppo").splitlines() == [
+        f"git checkout {name}    # the code that it was made by",
+        "python agents/compare.py experiment=points",
+        "python agents/report.py logs/study/points",
+        "python baselines/run.py --config-dir=here/configs env=study policy=tuned_schedule_0",
+        "python baselines/run.py --config-dir=here/configs env=study policy=frozen_ppo_0",
+    ]
 
 
-def test_a_study_that_goes_on_by_other_code_says_what_it_was_begun_by(study: Any, checkout: Path) -> None:
+def test_a_study_that_is_continued_by_other_code_says_what_it_was_begun_by(study: Any, checkout: Path) -> None:
     first = commit(checkout)
     compare.note_commit(study.path / "study/commits.txt")
     second = commit(checkout)
     compare.note_commit(study.path / "study/commits.txt")
     assert first != second
-    assert f"git checkout {second}    # the code that it was made by; begun by {first}\n" in made_by(study)[0]
+    assert f"git checkout {second}    # the code that it was made by; begun by {first}\n" in commands(
+        study, Path("here"), "ppo"
+    )
 
 
 def test_nothing_is_said_where_there_is_no_checkout(
@@ -59,4 +74,71 @@ def test_nothing_is_said_where_there_is_no_checkout(
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(checkout.parent))
     compare.note_commit(study.path / "study/commits.txt")
-    assert made_by(study)[0] == "python agents/compare.py experiment=points"
+    assert commands(study, Path("here"), "ppo").startswith("python agents/compare.py experiment=points\n")
+
+
+def test_what_is_published_is_complete_and_not_more(finished: Path, published: Path) -> None:
+    names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
+    pictures = {name for name in names if name.startswith("figures/")}
+    trained = ("controller.zip", "controller/config.yml", "controller/vecnormalize.pkl")
+    assert len(pictures) == (finished / "report.html").read_text().count("<img ")
+    assert names - pictures - {"commits.txt"} == {  # that only where this is a git checkout
+        "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
+        "command.txt", *(f"training/{run}/{name}" for run in TRAINED for name in trained),
+        "configs/env/study.yaml",
+        *(f"configs/policy/tuned_{kind}_{seed}.yaml" for kind in ("ada", "schedule") for seed in range(2)),
+        *(f"configs/policy/frozen_{run.replace('-', kind)}.yaml" for run in TRAINED for kind in ("_", "_rates_")),
+    }  # fmt: skip
+    assert (published / "training/ppo-0/controller.zip").stat().st_size < 250_000
+
+
+def test_nothing_published_says_where_it_was_made(finished: Path, published: Path) -> None:
+    texts = {path: path.read_bytes() for path in published.rglob("*") if path.is_file() and path.suffix != ".png"}
+    for path in published.glob("training/*/controller.zip"):
+        for name, value in json.loads(zipfile.ZipFile(path).read("data")).items():
+            if isinstance(value, dict) and ":serialized:" in value:
+                texts[path / name] = base64.b64decode(value[":serialized:"])
+    for path, text in texts.items():
+        for place in (ROOT, finished.parent, sys.prefix):
+            assert str(place).encode() not in text, path
+
+
+def test_a_published_controller_acts_as_the_original(finished: Path, published: Path) -> None:
+    study = open_study(str(finished))
+    env = study.env(study.controller_env("ppo", {"split": "test"}))
+    observation, _ = env.reset(seed=5)
+    actions = []
+    for seed in (0, 1):
+        copy = load_controller(published / f"training/ppo-{seed}", env)
+        actions.append(copy.predict(observation)[0])
+        np.testing.assert_array_equal(actions[-1], study.load("ppo", seed, env).predict(observation)[0])
+    assert not np.array_equal(*actions)
+
+
+def test_the_snippet_of_the_readme_plays_a_controller(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    exec((published / "README.md").read_text().split("```python\n")[1].split("```")[0], names)
+    assert names["episodes"].log_metric.shape == (64, 4 + 1)
+    assert np.isfinite(names["episodes"].final).all()
+
+
+def test_publishing_again_gives_the_same_bytes_and_leaves_nothing_old(finished: Path, published: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+
+    before = content()
+    for path in (published / "figures/old.png", published / "training/old-0.zip", finished / "figures/old.png"):
+        path.write_text("of what there is no more")
+    report([str(finished), "--to", str(published)])
+    assert content() == before
+
+
+def test_other_files_are_not_published_over(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match=r"mine\.txt' is a file: expected a new folder"):
+        report([str(finished), "--to", str(file)])
+    with pytest.raises(ConfigError, match="holds other files: expected a new folder"):
+        report([str(finished), "--to", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == [file]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.study.check import check_study
-from agents.study.options import StudyOptions
+from agents.study.options import study_options
 from agents.study.study import Study
 from gan_env import ConfigError, DataError
 from gan_env.files import write_json
@@ -17,23 +17,20 @@ SMALL = {"compile": False, "metric_samples": 32}
 @pytest.fixture(autouse=True)
 def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(Study, "train")
-    monkeypatch.delattr(Study, "_tune")
+    monkeypatch.delattr(Study, "tune")
 
 
 def check(folder: Path, **options: Any) -> None:
     controllers = options.pop("controllers", {"ppo": {"seeds": 1}})
     env = SMALL | options.pop("env", {})
-    check_study(
-        Study(
-            StudyOptions(
-                folder=str(folder), env={"preset": "points", **env}, controllers=controllers, rows=2, **options
-            )
-        )
+    made = study_options(
+        folder=str(folder), env={"preset": "points", **env}, controllers=controllers, rows=2, **options
     )
+    check_study(Study(made))
 
 
 def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
-    controllers = {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000, "arguments": ["agent.rollouts=3"]}}
+    controllers = {"ppo": {"seeds": 1, "agent": {"rollouts": 3}}}
     knobs = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"]}
     other = {"env": {"loss": "least_squares"}, "policies": ["fixed"]}  # with which ADA's rule has no meaning
     settings = {"far": {"env": {"datasets": ["ring"]}}, "other": other}
@@ -66,20 +63,12 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
         ),
         ({"controllers": {"ppo": {"seeds": 1, "env": {"depht": 3}}}}, "controllers.ppo: .*depht"),
         ({"controllers": {"ppo": {"seeds": 1, "training": {"depht": 3}}}}, "controllers.ppo: .*depht"),
-        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rolouts=3"]}}}, "controllers.ppo: .*rolouts"),
-        ({"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=0"]}}}, "controllers.ppo: .*at least 1"),
-        (
-            {"controllers": {"ppo": {"seeds": 1, "base": "schedule", "base_updates": 3}}},
-            "controllers.ppo.base_updates=3 .*at least .*re-scoring",
-        ),
-        (
-            {"controllers": {"ppo": {"seeds": 1, "base": "rates", "base_updates": 10_000_000}}},
-            r"controllers.ppo.base: rates: .*one of \['lr_g', 'lr_d'\]",
-        ),
+        ({"controllers": {"ppo": {"seeds": 1, "agent": {"rolouts": 3}}}}, "controllers.ppo: .*rolouts"),
+        ({"controllers": {"ppo": {"seeds": 1, "agent": {"rollouts": 0}}}}, "controllers.ppo: .*at least 1"),
         ({"seed": 999, "controllers": {"ppo": {"seeds": 2}}}, "controllers.ppo: seed=1000 .*0 to 999"),
         ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
         (
-            {"controllers": {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}}},
+            {"controllers": {"ppo": {"seeds": 1, "agent": {"rollouts": 1, "rows": 8}}}},
             r"budget \(null: what the dearest training takes\)=4800 .*at least .*re-scoring",
         ),
         ({"tuned": {"schedule": 1, "rates": 1}}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
@@ -118,9 +107,8 @@ def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_pa
 
 
 def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
-    """Its base, which may take less than it is given, is not counted before it is tuned."""
     env = {"num_decisions": 2, "updates_per_decision": 5}
-    dear = {"ppo": {"seeds": 1, "arguments": ["agent.rollouts=300", "agent.rows=4"]}}
+    dear = {"ppo": {"seeds": 1, "agent": {"rollouts": 300, "rows": 4}}}
     check(tmp_path, env=env, controllers=dear)
     write_json(tmp_path / "tuning/budget.json", {"gan_updates": 12_000})
     check(tmp_path, env=env, controllers=dear)
@@ -132,9 +120,8 @@ def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tm
 
 def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> None:
     """A meta-network's training takes more than its runs. What was tuned with before, or was asked for, holds."""
-    ppo = {"seeds": 1, "arguments": ["agent.rollouts=1", "agent.rows=8"]}
+    ppo = {"seeds": 1, "agent": {"rollouts": 1, "rows": 8}}
     check(tmp_path, controllers={"ppo": ppo, "meta": {"seeds": 1, "script": "meta"}})
-    check(tmp_path, controllers={"ppo": ppo | {"base": "ada", "base_updates": 10_000_000}}, env={"num_decisions": 2})
     check(tmp_path, controllers={"ppo": ppo}, budget=10_000_000)
     write_json(tmp_path / "tuning/budget.json", {"gan_updates": 10_000_000})
     check(tmp_path, controllers={"ppo": ppo})

@@ -18,10 +18,10 @@ def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> 
     against = [episodes([[0.0, end] for end in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)])]
     learned = [episodes([[0.0, end] for end in (-1.0, 1.0, 1.0, -1.0, 3.0, -1.0)], crashed=[False] * 5 + [True])]
     found = failures(study, {"ppo": learned, "tuned_rates": against}, "ppo", "tuned_rates")
-    assert found["against"] == "tuned_rates"
-    assert [(row["instance"], row["gain"]) for row in found["worst"]] == [(1, -2.0), (2, 0.0), (0, 1.0)]
-    assert [row["crashes"] for row in found["worst"]] == [0, 1, 0]
-    assert found["worst"][1]["standard_error"] == pytest.approx(1.0)
+    assert found.against == "tuned_rates"
+    assert [(one.index, one.gain) for one in found.worst] == [(1, -2.0), (2, 0.0), (0, 1.0)]
+    assert [one.crashes for one in found.worst] == [0, 1, 0]
+    assert found.worst[1].standard_error == pytest.approx(1.0)
 
 
 def test_what_goes_with_the_gain_is_found_among_the_instances_fields() -> None:
@@ -31,8 +31,8 @@ def test_what_goes_with_the_gain_is_found_among_the_instances_fields() -> None:
     ends = sorted(range(3), key=lambda i: instances[i].lr_d / instances[i].lr_g)
     learned = [episodes([[0.0, -float(ends.index(i))] for i in (0, 1, 2, 0, 1, 2)])]
     found = failures(study, {"ppo": learned, "tuned_rates": [episodes([[0.0, 0.0]] * 6)]}, "ppo", "tuned_rates")
-    assert found["explained"]["lr_d / lr_g"]["correlation"] == pytest.approx(1)
-    assert {"lr_g", "lr_d", "num_samples", "batch_size", "width", "beta_1"} <= set(found["explained"])
+    assert found.explained["lr_d / lr_g"].value == pytest.approx(1)
+    assert {"lr_g", "lr_d", "num_samples", "batch_size", "width", "beta_1"} <= set(found.explained)
 
 
 def test_gains_are_summed_up_by_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,10 +43,7 @@ def test_gains_are_summed_up_by_data_set(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("agents.study.failures.InstanceSet", lambda *_: SimpleNamespace(instances=made))
     against = [episodes([[0.0, 0.0]] * 6)]
     learned = [episodes([[0.0, end] for end in (-1.0, 2.0, 0.0, -1.0, 2.0, 0.0)])]
-    found = failures(study, {"ppo": learned, "tuned_rates": against}, "ppo", "tuned_rates")["datasets"]
-    assert [(name, part["instances"], part["gain"]["value"]) for name, part in found.items()] == [
-        ("ring", 1, 1.0),
-        ("moons", 2, -1.0),
-    ]
-    assert found["moons"]["gain"]["over_instances"] == (-2.0, 0.0)
-    assert "over_instances" not in found["ring"]["gain"]
+    found = failures(study, {"ppo": learned, "tuned_rates": against}, "ppo", "tuned_rates").datasets
+    assert [(name, gain.value) for name, gain in found.items()] == [("ring", 1.0), ("moons", -1.0)]
+    assert found["moons"].over_instances == (-2.0, 0.0)
+    assert found["ring"].over_instances is None  # one instance says nothing of others

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents import jobs
+from agents.study import jobs
 from agents.study.jobs import run_job
 from gan_env import ConfigError
 
@@ -32,9 +32,7 @@ def test_a_job_has_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
 
 
 def test_a_failed_job_is_an_error_that_shows_what_it_said(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"(?s)exec print\(nothing\) failed.*NameError: name 'nothing' is not defined"
-    ):
+    with pytest.raises(ConfigError, match=r"(?s)the job exec failed.*NameError: name 'nothing' is not defined"):
         run_job(exec, ["print(nothing)"], tmp_path / "log.txt", 1)
 
 

@@ -1,17 +1,19 @@
 """What a study may consist of, and what may be added to one that is there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from agents import study_options
-from agents.learning.training import RunOptions
-from agents.study.options import StudyOptions, go_on
-from baselines.options import load, register_presets
+from agents.learning.options import RunOptions
+from agents.study import options as module
+from agents.study.options import StudyOptions, require_continuable, study_options
+from baselines.options import register_presets
 from gan_env import ConfigError
-from gan_env.config import CONFIGS, env_config
+from gan_env.config import CONFIGS, env_config, to_dict
 from gan_env.policies.presets import PolicyOptions
 
 STUDIES = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if "controllers" in path.read_text()]
@@ -20,7 +22,9 @@ STUDIES = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if "con
 def composed(*overrides: str) -> StudyOptions:
     register_presets()
     with initialize_config_dir(str(CONFIGS), version_base=None):
-        return load(StudyOptions, compose("compare", list(overrides)))
+        found = OmegaConf.to_container(compose("compare", list(overrides)), resolve=True)
+    assert isinstance(found, dict)
+    return study_options(**{str(key): value for key, value in found.items()})
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -43,24 +47,24 @@ def test_the_points_study_is_the_default() -> None:
 
 
 def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
-    options = StudyOptions(env={"preset": "points", "instances": {"lr_g": [0.1, 0.2], "lr_d": [0.3, 0.4]}})
+    options = study_options(env={"preset": "points", "instances": {"lr_g": [0.1, 0.2], "lr_d": [0.3, 0.4]}})
     changed = options.changed_env({"instances": {"lr_g": [0.5, 0.6]}}, {"instances": {"lr_g": [0.7, 0.8]}})
     assert changed["instances"] == {"lr_g": [0.7, 0.8], "lr_d": [0.3, 0.4]}
     assert options.env["instances"]["lr_g"] == [0.1, 0.2]
 
 
 def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
-    original = {"script": "sac", "seeds": 3, "arguments": ["agent.tau=0.1"], "env": {"depth": 3}}
-    ablation = {"varies": "base", "seeds": 1, "arguments": ["agent.rows=8"], "env": {"action_mode": "absolute"}}
-    options = StudyOptions(controllers={"base": original, "less": ablation}, settings={"far": {}})
+    original = {"script": "sac", "seeds": 3, "agent": {"tau": 0.1, "rows": 4}, "env": {"depth": 3}}
+    ablation = {"varies": "base", "seeds": 1, "agent": {"rows": 8}, "env": {"action_mode": "absolute"}}
+    options = study_options(controllers={"base": original, "less": ablation}, settings={"far": {}})
     made = options.active["less"]
-    assert (made.script, made.seeds, made.arguments) == ("sac", 1, ("agent.tau=0.1", "agent.rows=8"))
+    assert (made.script, made.seeds, made.agent) == ("sac", 1, {"tau": 0.1, "rows": 8})
     assert made.settings == ("held_out",)
     assert made.env == {"depth": 3, "action_mode": "absolute"}
 
 
 def test_an_ablation_is_switched_on_by_itself() -> None:
-    options = StudyOptions(controllers={"base": {"seeds": 3}, "less": {"varies": "base"}})
+    options = study_options(controllers={"base": {"seeds": 3}, "less": {"varies": "base"}})
     assert list(options.active) == ["base"]
 
 
@@ -93,8 +97,6 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
             },
             r"controllers\.b\.settings=\('held_out',\).*held_out, far among them",
         ),
-        ({"controllers": {"a": {"seeds": 1, "base": "luck"}}}, "diffusion"),
-        ({"controllers": {"a": {"seeds": 1, "script": "meta", "base": "ada"}}}, r"base='ada'.*null"),
         ({"workers": 0}, "at least 1"),
         ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
         ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
@@ -105,12 +107,12 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
 )
 def test_bad_options_are_refused_with_help(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        StudyOptions(**fields)
+        study_options(**fields)
 
 
 def study(**changes: Any) -> StudyOptions:
     base = {"instances": 4, "controllers": {"ppo": {"seeds": 1}}, "settings": {"far": {"env": {"datasets": ["ring"]}}}}
-    return StudyOptions(**{**base, **changes})
+    return study_options(**{**base, **changes})
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def study(**changes: Any) -> StudyOptions:
     [
         {"policies": ("fixed", "cosine")},
         {"controllers": {"ppo": {"script": "ppo", "seeds": 5}, "sac": {"script": "sac", "seeds": 1}}},
-        {"controllers": {"ppo": {"seeds": 1, "settings": ["held_out"], "arguments": []}}},
+        {"controllers": {"ppo": {"seeds": 1, "settings": ["held_out"], "agent": {}}}},
         {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
         {"settings": {}},
         {"folder": "elsewhere", "workers": 2, "tuned": {"schedule": 3, "ada": 1}},
@@ -127,8 +129,8 @@ def study(**changes: Any) -> StudyOptions:
         {"settings": {"far": {"env": {"datasets": ["ring"], "data_root": "/elsewhere"}}}},
     ],
 )
-def test_a_study_may_be_added_to_and_go_on_elsewhere(changes: dict[str, Any]) -> None:
-    go_on(go_on({}, study(), Path("x")), study(**changes), Path("x"))
+def test_a_study_may_be_added_to_and_continue_elsewhere(changes: dict[str, Any]) -> None:
+    require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_a_study_may_be_added_to_and_go_on_elsewhere(changes: dict[str, Any]) ->
     [
         ({"instances": 5}, "instances=4, not 5"),
         ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=None, not 3"),
-        ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"controllers\.ppo\.script"),
-        ({"controllers": {"ppo": {"seeds": 1, "base": "ada"}}}, r"controllers\.ppo\.base=.*, not 'ada'"),
+        ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"agents\.ppo"),
+        ({"controllers": {"ppo": {"seeds": 1, "agent": {"epochs": 3}}}}, r"agents\.ppo\.epochs=10, not 3"),
         ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
         ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=None"),
         ({"settings": {"far": {}}}, r"settings\.far\.env\.datasets"),
@@ -145,33 +147,28 @@ def test_a_study_may_be_added_to_and_go_on_elsewhere(changes: dict[str, Any]) ->
 )
 def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        go_on(go_on({}, study(), Path("x")), study(**changes), Path("x"))
+        require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
 
 
 def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
     folder, first = Path("x"), study(policies=("fixed", "cosine"))
-    between = go_on(go_on({}, first, folder), study(settings={}), folder)
-    assert go_on(between, first, folder) == between
+    between = require_continuable(require_continuable({}, first, folder), study(settings={}), folder)
+    assert require_continuable(between, first, folder) == between
     with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=None, not 2"):
-        go_on(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
-
-
-def test_what_is_no_longer_fixed_may_change_in_an_older_study() -> None:
-    there = go_on({}, study(), Path("x")) | {"oracle_runs": 5}
-    assert go_on(there, study(), Path("x")) == go_on({}, study(), Path("x"))
+        require_continuable(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
 
 
 def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """In configs/agent/: else trainings of two kinds would be summed up as one controller."""
-    there = go_on({}, study(), Path("x"))
-    trains = study_options.training_options
+    there = require_continuable({}, study(), Path("x"))
+    options_of = module.training_options
 
-    def changed(script: str, fields: list[str]) -> RunOptions:
-        return trains(script, [*fields, "agent.epochs=3"])
+    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+        return options_of(script, {**agent, "epochs": 3}, env, seed)
 
-    monkeypatch.setattr(study_options, "training_options", changed)
+    monkeypatch.setattr(module, "training_options", changed)
     with pytest.raises(ConfigError, match=r"agents\.ppo\.epochs=10, not 3"):
-        go_on(there, study(), Path("x"))
+        require_continuable(there, study(), Path("x"))
 
 
 @pytest.mark.parametrize(
@@ -186,20 +183,29 @@ def test_what_a_search_begins_with_may_not_change_either(
     changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Later tunings of an opponent would be by another search."""
-    there, loads = go_on({}, study(**changes), Path("x")), study_options.load_policy
-    monkeypatch.setattr(study_options, "load_policy", lambda n: PolicyOptions() if n == name else loads(n))
+    there, loads = require_continuable({}, study(**changes), Path("x")), module.load_policy
+    monkeypatch.setattr(module, "load_policy", lambda n: PolicyOptions() if n == name else loads(n))
     with pytest.raises(ConfigError, match=rf"policies\.{name}\."):
-        go_on(there, study(**changes), Path("x"))
-
-
-def test_a_study_of_an_older_version_which_did_not_know_hyperparameters_goes_on() -> None:
-    there = go_on({}, study(), Path("x"))
-    del there["agents"]
-    assert go_on(there, study(), Path("x")) == go_on({}, study(), Path("x"))
+        require_continuable(there, study(**changes), Path("x"))
 
 
 def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = go_on({}, study(), Path("x"))
-    monkeypatch.setattr(study_options, "load_policy", lambda name: PolicyOptions(until=0.5))
+    there, loads = require_continuable({}, study(), Path("x")), module.load_policy
+    monkeypatch.setattr(module, "load_policy", lambda n: PolicyOptions(until=0.5) if n == "fixed" else loads(n))
     with pytest.raises(ConfigError, match=r"policies\.fixed\.until=1\.0, not 0\.5"):
-        go_on(there, study(), Path("x"))
+        require_continuable(there, study(), Path("x"))
+
+
+def test_what_differs_from_the_preset_is_said_without_how_a_machine_runs_it() -> None:
+    env = {"preset": "points", "knobs": ["r1"], "instances": {"seed": 3, "batch_size": [32, 64]}, "num_decisions": 12}
+    made = study_options(env={**env, "device": "cpu", "compile": False})
+    assert made.changes_of_preset() == {"knobs": ["r1"], "instances": {"seed": 3, "batch_size": [32, 64]}}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_an_ablation_does_not_say_is_filled_in_once(name: str) -> None:
+    """Options that were completed stay as they are when they are read again."""
+    made = composed(f"experiment={name}")
+    fields = to_dict(made)
+    fields["controllers"] = {key: to_dict(controller) for key, controller in made.controllers.items()}
+    assert study_options(**fields) == made

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents import study_oracle
 from agents.learning.run_folder import RunFolder
+from agents.study import oracle
 from agents.study.options import HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_pool, play_oracle, play_part
 from agents.study.study import Study
@@ -29,7 +29,7 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
         found = [fields | {"until": 1 / (10 * seed + i + 1)} for i in range(finalists[kind])]
         return Tuned(policy=found[0], score=0.0, finalists=found, trials=9, gan_updates=1)
 
-    monkeypatch.setattr(Study, "tuned", tuned)
+    monkeypatch.setattr(Study, "tune", tuned)
     policies = ("fixed", "r3gan", "ada", "random")
     options = StudyOptions(folder=str(tmp_path), tuned={"ada": 2, "rates": 2, "schedule": 2}, policies=policies)
     pool = oracle_pool(Study(options))
@@ -37,27 +37,12 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
     assert [policy.kind for policy in pool[7:]] == ["schedule", "published"]
 
 
-def test_what_controllers_correct_is_a_candidate_where_it_can_act(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def found(number: int) -> Tuned:
-        fields = {"kind": "rates", "until": 1 / number}
-        return Tuned(policy=fields, score=0.0, finalists=[fields], trials=9, gan_updates=1)
-
-    monkeypatch.setattr(Study, "tuned", lambda self, kind, seed=0: found(1))
-    monkeypatch.setattr(Study, "base", lambda self, name, controller, seed: found(len(name) + seed))
-    corrects = {"base": "rates", "seeds": 2}
-    controllers = {"residual": corrects, "other": corrects | {"env": {"knobs": ["lr_g"]}}}
-    options = StudyOptions(folder=str(tmp_path), controllers=controllers, policies=())
-    assert [policy.until for policy in oracle_pool(Study(options))] == [1, 1 / 8, 1 / 9]
-
-
 def test_an_oracle_of_other_runs_or_candidates_is_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it may be added to a study, or be asked with more runs."""
     cells: list[str] = []
     monkeypatch.setattr(RunFolder, "cached_episodes", lambda self, name, run: cells.append(name))
     for runs, until in ((1, 1.0), (2, 1.0), (1, 0.5), (1, 1.0)):
-        monkeypatch.setattr(study_oracle, "oracle_pool", lambda study, until=until: [PolicyOptions(until=until)])
+        monkeypatch.setattr(oracle, "oracle_pool", lambda study, until=until: [PolicyOptions(until=until)])
         play_part(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)), range(3))
     assert len(set(cells)) == 3
     assert cells[0] == cells[3]
@@ -75,12 +60,12 @@ def test_an_oracle_s_parts_are_put_together_in_the_order_of_the_runs(
 
     def played(env: Any, candidates: Any, jobs: list[Job]) -> Episodes:
         columns = np.array(jobs, np.float32)  # policy, GAN seed, instance
-        return Episodes(columns, columns[:, None], columns, columns[:, 0] > 5, {"loss_d": columns}, len(jobs))
+        return Episodes(columns, columns, columns[:, None], columns, columns[:, 0] > 5, {"loss_d": columns}, len(jobs))
 
     monkeypatch.setattr(Study, "env", lambda self, options: None)
-    monkeypatch.setattr(study_oracle, "oracle_pool", lambda study: [])
-    monkeypatch.setattr(study_oracle, "best_of_each", best)
-    monkeypatch.setattr(study_oracle, "run_jobs", played)
+    monkeypatch.setattr(oracle, "oracle_pool", lambda study: [])
+    monkeypatch.setattr(oracle, "best_of_each", best)
+    monkeypatch.setattr(oracle, "run_jobs", played)
     study = Study(options)
     found = play_oracle(study)
     seeds, met = study.runs(HELD_OUT)

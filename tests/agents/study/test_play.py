@@ -1,11 +1,11 @@
-"""How the evaluations of a study are shared out; tests/test_compare.py plays a whole one, by two workers."""
+"""How the evaluations of a study are shared out; tests/agents/test_compare.py plays a whole one, by two workers."""
 
 from pathlib import Path
 
 import pytest
 
 import agents.study.play
-from agents.study.options import StudyOptions
+from agents.study.options import study_options
 from agents.study.play import Entry, entries, play_share
 from agents.study.study import Study
 from baselines.search.tuner import Tuned
@@ -20,13 +20,12 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     found: list[Cell] = []
     knobs = {knob: {"kind": "fixed", "initial": 0.001} for knob in ("lr_g", "lr_d")}
     tuned = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
-    monkeypatch.setattr(Study, "tuned", lambda self, kind, seed=0: tuned)
-    monkeypatch.setattr(Study, "base", lambda self, name, controller, seed: tuned)
+    monkeypatch.setattr(Study, "tune", lambda self, kind, seed: tuned)
 
     def play(study: Study, setting: str, entry: Entry) -> None:
         found.append((setting, entry.file))
 
-    monkeypatch.setattr(agents.study.play, "episodes", play)
+    monkeypatch.setattr(agents.study.play, "play", play)
     monkeypatch.setattr(agents.study.play, "play_part", lambda study, part: found.append(("oracle", str(part.start))))
     monkeypatch.setattr(Study, "on_training", lambda self, name, seed=0: found.append(("training", f"{name}-{seed}")))
     return found
@@ -35,11 +34,11 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 def study(folder: Path, workers: int) -> Study:
     far = {"policies": ["ppo", "ppo_replay"], "gan_seeds": 1}
     return Study(
-        StudyOptions(
+        study_options(
             env={"preset": "points", "knobs": ["r1", "lr_g", "lr_d"], "compile": False},
             controllers={
                 "ppo": {"seeds": 3},
-                "residual": {"seeds": 2, "base": "rates"},
+                "sac": {"script": "sac", "seeds": 2},
                 "blind": {"varies": "ppo", "seeds": 1},
             },
             tuned={"schedule": 2, "ada": 2},
@@ -57,19 +56,18 @@ def test_every_cell_is_played_by_one_worker(tmp_path: Path, workers: int, played
     for share in range(workers):
         play_share(made, share)
     due = [(setting, entry.file) for setting in SETTINGS for entry in entries(made, setting)]
-    due += [("training", f"{name}-{seed}") for name in ("best_schedule", "residual_base") for seed in range(2)]
+    due += [("training", f"{name}-{seed}") for name in ("best_schedule",) for seed in range(2)]
     due += [("oracle", str(part)) for part in range(4)]
     assert sorted(played) == sorted(due)
 
 
 def test_what_comes_of_a_training_is_played_by_the_same_worker(tmp_path: Path, played: list[Cell]) -> None:
     """It rests on the same runs on training instances, which two workers would both play."""
-    made, of = study(tmp_path, 2), ["ppo-1", "ppo_replay-1", "ppo_rates_replay-1"]
-    corrected = ["residual-0", "residual_base-0", "residual_replay-0", "residual_rates_replay-0"]
-    play_share(made, 0)
+    play_share(study(tmp_path, 2), 0)
     mine = {file for setting, file in played if setting in SETTINGS}
-    for family in (of, corrected):
-        assert set(family) <= mine or not set(family) & mine
+    for name in ("ppo", "sac"):
+        family = {f"{name}{suffix}-1" for suffix in ("", "_replay", "_rates_replay")}
+        assert family <= mine or not family & mine
 
 
 def test_hands_are_alike(tmp_path: Path, played: list[Cell]) -> None:

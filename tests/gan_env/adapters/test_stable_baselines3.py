@@ -1,6 +1,5 @@
-"""A trained model as a policy: its memory goes row by row. test_train_ppo.py compares the adapter with DummyVecEnv."""
+"""The adapter is what stable-baselines3's own wrapper is, and a trained model is a policy whose rows do not mix."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,23 +7,23 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.vec_env import DummyVecEnv
+from trainings import ENV, tiny
 
 from agents.learning.training import training_env
-from agents.train_recurrent_ppo import RecurrentPPOOptions, TrainOptions
-from gan_env import ConfigError, GANVectorEnv
-from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv, corrected
-from gan_env.evaluation.rollout import run_episodes
-from gan_env.policies.presets import PolicyOptions
+from agents.train_recurrent_ppo import RecurrentPPOOptions
+from gan_env import ConfigError, GANEnv, GANVectorEnv
+from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 
-ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 ROWS = 3
 
 
 @pytest.fixture(scope="module")
 def policy() -> LearnedPolicy:
     """An untrained recurrent policy, whose memory acts all the same."""
-    agent = RecurrentPPOOptions(rows=ROWS, lstm_units=8, hidden=(8,))
-    vec_env = training_env(TrainOptions(agent=agent, env=ENV))
+    options = tiny("recurrent_ppo", {"rows": ROWS, "lstm_units": 8, "hidden": [8]})
+    agent, vec_env = options.agent, training_env(options)
+    assert isinstance(agent, RecurrentPPOOptions)
     vec_env.reset()
     network = {**agent.network(), "ortho_init": False}  # else the first actions are too small to differ
     model = RecurrentPPO("MlpLstmPolicy", policy_kwargs=network, seed=0, **agent.arguments(vec_env))
@@ -96,34 +95,23 @@ def test_an_environment_that_is_not_reset_in_the_same_step_is_refused() -> None:
         vec_env.reset()
 
 
-def test_without_a_base_an_action_stays_as_it_is() -> None:
-    action = np.array([[3.0, -0.5]], np.float32)
-    assert corrected(None, np.zeros((1, 4), np.float32), action) is action
-
-
-def test_a_base_is_corrected_within_the_bounds() -> None:
-    """An action of zero is the base's, in training and in play; a large one reaches the end of the range."""
-    env = GANVectorEnv(ROWS, **ENV)
-    base = PolicyOptions(knobs={"r1": {"kind": "fixed", "initial": 3.0}}).make(env)
-    vec_env = SB3VecEnv(env, 0, base)
-    observation = np.asarray(vec_env.reset())
-    wanted, _ = base.predict(observation)
-    column = env.config.knobs.index("r1")
-    assert 0 < wanted[0, column] < 1
-    np.testing.assert_array_equal(corrected(base, observation, np.zeros_like(wanted)), wanted)
-    assert corrected(base, observation, np.full_like(wanted, 9.0)).max() == 1
-    for _ in range(3):
-        vec_env.step(np.zeros((ROWS, 3), np.float32))
-    assert vec_env.observation[0, env.observer.names.index("knob_r1")] == pytest.approx(
-        2 * float(env.knobs.table["r1"].encode(torch.tensor(3.0))) - 1, abs=1e-5
-    )
-
-
-def test_a_correction_of_nothing_is_the_base_from_the_first_update_on() -> None:
-    env = GANVectorEnv(ROWS, autoreset_mode=AutoresetMode.DISABLED, **ENV)
-    base = PolicyOptions(knobs={"r1": {"kind": "exponential", "initial": 9.0, "final": 1.0}}).make(env)
-    nothing = SimpleNamespace(predict=lambda obs, state, *_: (np.zeros((len(obs), 3), np.float32), state))
-    learned = LearnedPolicy(nothing, SimpleNamespace(normalize_obs=lambda obs: obs), base)  # type: ignore[arg-type]
-    theirs, ours = (run_episodes(policy, env, range(ROWS)) for policy in (base, learned))
-    np.testing.assert_array_equal(ours.coordinates, theirs.coordinates)
-    np.testing.assert_array_equal(ours.final, theirs.final)
+def test_the_adapter_equals_a_dummy_vec_env_of_single_environments() -> None:
+    """stable-baselines3's own wrapper around single environments is the reference, over episode ends."""
+    rows = 3
+    ours = SB3VecEnv(GANVectorEnv(rows, **ENV), seed=11)
+    theirs = DummyVecEnv([lambda: GANEnv(**ENV)] * rows)
+    theirs.seed(11)
+    a, b = ours.reset(), theirs.reset()
+    np.testing.assert_allclose(a, b, atol=1e-3)
+    rng = np.random.default_rng(0)
+    for _ in range(9):
+        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        (a, reward_a, done_a, info_a), (b, reward_b, done_b, info_b) = ours.step(actions), theirs.step(actions)
+        np.testing.assert_allclose(a, b, atol=1e-2)
+        np.testing.assert_allclose(reward_a, reward_b, atol=1e-3)
+        assert done_a.tolist() == done_b.tolist()
+        for mine, other in zip(info_a, info_b, strict=True):
+            assert ("terminal_observation" in mine) == ("terminal_observation" in other)
+            if "terminal_observation" in mine:
+                np.testing.assert_allclose(mine["terminal_observation"], other["terminal_observation"], atol=1e-2)
+                assert mine["TimeLimit.truncated"] is other["TimeLimit.truncated"] is False

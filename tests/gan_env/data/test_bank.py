@@ -117,11 +117,23 @@ def test_a_rows_batch_is_the_same_alone(bank: DataBank, make_settings: Settings)
         assert torch.equal(together[i : i + 1], pick(bank, draws(1), rows.take(slice(i, i + 1))))
 
 
-def test_held_out_samples_come_from_the_whole_held_out_pool(bank: DataBank, make_settings: Settings) -> None:
+def test_held_out_samples_come_from_the_whole_validation_half(bank: DataBank, make_settings: Settings) -> None:
     ends = torch.tensor([[0.0, 1 - 2.0**-24]] * 2)
     batch = bank.pick_held_out(ends, make_settings(2, dataset=[0, 1], num_samples=[2, 2]))
     for row in range(2):
-        assert torch.equal(batch[row], bank.datasets[row].held_out[[0, -1]])
+        assert torch.equal(batch[row], bank.datasets[row].validation[[0, -1]])
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_the_scored_half_is_never_picked(monkeypatch: pytest.MonkeyPatch, make_settings: Settings, count: int) -> None:
+    """Of two sets, whose places in the pool begin at even and at odd numbers."""
+    held_out = torch.arange(count).remainder(2).float()[:, None].expand(-1, 2)  # 1 where it makes the score
+    for name in ("one", "other"):
+        register(monkeypatch, name, held_out, held_out)
+    picked = DataBank(("one", "other"), "nowhere", 8, CPU).pick_held_out(
+        draws(2), make_settings(2, dataset=[0, 1], num_samples=[2, 2])
+    )
+    assert (picked == 0).all()
 
 
 def test_images_are_decoded_in_batches(monkeypatch: pytest.MonkeyPatch, make_settings: Settings) -> None:
@@ -291,15 +303,15 @@ def test_without_linuxs_count_all_memory_counts(tmp_path: Path, monkeypatch: pyt
 
 
 def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, "fake", pool(60), pool(20))
+    register(monkeypatch, "fake", pool(60), pool(41))
     bank = DataBank(("fake",), "nowhere", 8, CPU)
     bank.require_held_out(20)
-    with pytest.raises(DataError, match=r"'fake' has 20 held-out samples and metric_samples=21 .* at most 20"):
+    with pytest.raises(DataError, match=r"'fake' has 41 held-out samples, 20 .* metric_samples=21 .* at most 20"):
         bank.require_held_out(21)
 
 
 def test_a_remedy_is_one_that_the_options_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """`metric_samples` can't be made as small as this set is."""
     register(monkeypatch, "fake", pool(60), pool(8))
-    with pytest.raises(DataError, match=r"as many: add images until .* at least 16\)"):
+    with pytest.raises(DataError, match=r"as many in each half: add images until .* at least 16\)"):
         DataBank(("fake",), "nowhere", 8, CPU).require_held_out(16)

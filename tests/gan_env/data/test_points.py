@@ -46,6 +46,14 @@ def test_modes_have_the_standard_deviation_that_the_data_set_states() -> None:
     assert (distances(ring).square().mean() / 2).sqrt().item() == pytest.approx(ring.std, rel=0.03)
 
 
+def test_another_mixture_changes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its samples come from its name, not from its place among the names."""
+    before = load_points("ring").train
+    monkeypatch.setitem(POINT_SETS, "a cross", POINT_SETS["grid"])
+    assert torch.equal(load_points("ring").train, before)
+    assert not torch.equal(load_points("a cross").train, load_points("grid").train)
+
+
 @pytest.mark.parametrize("name", sorted(POINT_SETS))
 def test_points_are_the_same_every_time(name: str) -> None:
     first, second = load_points(name), load_points(name)

@@ -244,15 +244,15 @@ def test_ones_own_images_are_those_of_the_training(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     for folder in ("mine", "data"):
         Path(folder).mkdir()
-        for i in range(80):
+        for i in range(160):
             Image.fromarray(torch.randint(256, (8, 8), dtype=torch.uint8).numpy()).save(f"{folder}/{i}.png")
     env = GANVectorEnv(1, **{**HARDLY, "datasets": ("image_folder",), "data_root": "mine", "image_size": 8})
     env.reset(seed=0)
     save_generators(tmp_path / "run/generator.safetensors", env.population, ["image_folder"], "mine")
     found = [
-        Evaluator(EvaluateOptions(("coverage",), samples=16, data_root=root)).evaluate(tmp_path / "run")["coverage"]
+        Evaluator(EvaluateOptions(("coverage",), samples=32, data_root=root)).evaluate(tmp_path / "run")["coverage"]
         for root in (None, "data")
     ]
-    assert found[0]["reference"] == f"image_folder {tmp_path}/mine, held-out, 16 images"
-    assert found[1]["reference"] == "image_folder data, held-out, 16 images"
+    assert found[0]["reference"] == f"image_folder {tmp_path}/mine, held-out, 32 images"
+    assert found[1]["reference"] == "image_folder data, held-out, 32 images"
     assert (tmp_path / "mine/gan_env_cache").exists()

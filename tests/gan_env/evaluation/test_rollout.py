@@ -40,7 +40,7 @@ def test_policies_are_paired() -> None:
 def test_rewards_sum_to_the_improvement() -> None:
     env = make(3)
     e = run_episodes(schedule_policy(env, {}), env, range(3))
-    np.testing.assert_allclose(e.rewards.sum(axis=1), e.log_metric[:, 0] - e.final, atol=1e-5)
+    np.testing.assert_allclose(e.rewards.sum(axis=1), e.log_metric[:, 0] - e.validation, atol=1e-5)
 
 
 def test_losses_are_kept_whatever_is_observed() -> None:

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError
+from gan_env.gan import population as module
+from gan_env.gan.fast import compiler
 from gan_env.gan.population import Population, choose_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
-from gan_env.records import RowSettings
+from gan_env.records import Quality, RowSettings
 
 CPU = torch.device("cpu")
 
@@ -122,18 +124,23 @@ def test_state_goes_out_and_in() -> None:
 
 
 @pytest.mark.parametrize("name", ["correction_1", "settings.beta_1"])
-def test_a_state_of_another_version_is_refused(name: str) -> None:
-    made = population([3])
-    saved = made.get_state()
-    del saved[name]
+@pytest.mark.parametrize("wrong", [None, torch.zeros(1, dtype=torch.float64), torch.zeros(2), 0.5])
+def test_a_state_of_another_version_is_refused_and_changes_nothing(name: str, wrong: object) -> None:
+    """A tensor that is missing, of another type or shape, or none; all are looked at before any is taken."""
+    made, saved = population([3]), population([4]).get_state()
+    before = made.get_state()
+    saved[name] = wrong  # type: ignore[assignment]
+    if wrong is None:
+        del saved[name]
     with pytest.raises(ConfigError, match=rf"{name}.*start the run anew"):
         made.set_state(saved)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
 
 
 def test_a_state_of_other_rows_is_refused_and_changes_nothing() -> None:
     made = population([3, 4])
     before = made.get_state()
-    with pytest.raises(ConfigError, match=r"state\['g'\].*shape \(2, "):
+    with pytest.raises(ConfigError, match=r"state\['g'\].*\(1, .*\(2, "):
         made.set_state(population([5]).get_state())
     assert all(torch.equal(tensor, before[name]) for name, tensor in made.get_state().items())
 
@@ -180,7 +187,7 @@ def test_without_a_compiler_it_falls_back_to_eager_and_says_so_once(
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler")
 
-    monkeypatch.setattr(torch._inductor, "standalone_compile", no_compiler)
+    monkeypatch.setattr(compiler, "compile_alone", no_compiler)
     made, eager = population([3], compiled=True), population([3])
     with pytest.warns(UserWarning, match="no C\\+\\+ compiler.*uncompiled") as caught:
         made.update(knobs(1), 3)
@@ -198,6 +205,23 @@ def test_blocks_do_not_change_the_result() -> None:
         made.samples = made.sample(6)  # type: ignore[attr-defined]
     torch.testing.assert_close(together.state.g, apart.state.g, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together.samples, apart.samples, rtol=1e-4, atol=1e-5)  # type: ignore[attr-defined]
+
+
+def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, blocks = population([3, 4, 5, 6, 7]), []
+
+    def judge(samples: Tensor, dataset: Tensor) -> Quality:
+        blocks.append(len(samples))
+        return Quality(samples.mean(dim=(1, 2)), dataset.float(), {"first": samples[:, 0, 0]})
+
+    samples = made.sample(6)
+    for most in (24, 2):
+        monkeypatch.setattr(module, "JUDGED_TOGETHER", most)
+        found = made.judge(judge, 6)
+        torch.testing.assert_close(found.log_metric, samples.mean(dim=(1, 2)))
+        torch.testing.assert_close(found.extras["first"], samples[:, 0, 0])
+        assert found.collapse.tolist() == made.settings.dataset.tolist()
+    assert blocks[-3:] in ([2, 2, 1], [2, 1, 2], [1, 2, 2])  # blocks may run side by side
 
 
 @pytest.mark.parametrize("sample_dims", [1, 3])

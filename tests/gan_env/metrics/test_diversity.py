@@ -73,7 +73,7 @@ def test_mean_distance_of_a_broken_row_is_nan_and_leaves_the_others() -> None:
 
 # --- mode coverage ---
 
-STD = 0.1
+STD = torch.tensor([0.1])
 CENTERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 
 

@@ -86,7 +86,7 @@ def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: 
     for channels, dataset in ((1, "fashion_mnist"), (3, "photo_tiles")):
         with pytest.raises(
             WeightsError,
-            match=rf"absent\.safetensors is missing: `python -m gan_env\.fit_features {dataset}` makes .*{dataset}",
+            match=rf"absent\.safetensors is missing: `python baselines/fit_features\.py {dataset}` makes .*{dataset}",
         ):
             ClassifierFeatures(CPU, channels, weights=tmp_path / "absent.safetensors")
 

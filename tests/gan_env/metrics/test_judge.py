@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -6,7 +7,8 @@ from torch import Tensor
 
 from gan_env.data.dataset import Dataset, decode
 from gan_env.data.points import load_points
-from gan_env.metrics.judge import FLOOR, ImageJudge, Judge, PointsJudge
+from gan_env.metrics.judge import ImageJudge, Judge, PointsJudge, make_judge
+from gan_env.records import FLOOR, Quality
 
 SAMPLES = 300
 DATASETS = torch.tensor([0, 1, 0])
@@ -19,7 +21,7 @@ def sets() -> list[Dataset]:
 
 @pytest.fixture(scope="module")
 def points(sets: list[Dataset]) -> PointsJudge:
-    return PointsJudge([s.held_out for s in sets], [s.centers for s in sets], sets[0].std, SAMPLES)
+    return PointsJudge(sets, SAMPLES)
 
 
 def pictures(count: int, seed: int = 0) -> Tensor:
@@ -28,7 +30,12 @@ def pictures(count: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(scope="module")
 def images() -> ImageJudge:
-    return ImageJudge([pictures(400), 0.2 * pictures(400, seed=1)], decode)
+    return ImageJudge([held_out(pictures(400)), held_out(0.2 * pictures(400, seed=1))], decode)
+
+
+def held_out(samples: Tensor) -> Dataset:
+    """A data set both halves of whose held-out samples are the given ones."""
+    return Dataset(samples[:0], samples.repeat_interleave(2, dim=0), torch.zeros(0, 2))
 
 
 def real(sets: list[Dataset]) -> Tensor:
@@ -52,8 +59,9 @@ def test_points_are_judged_against_their_own_data_set(points: PointsJudge, sets:
 
 def test_the_collapse_signal_of_points_is_relative_to_the_data(sets: list[Dataset]) -> None:
     """Whatever the units of the data, 0 means as varied as they are."""
-    judge = PointsJudge([100 * sets[0].held_out], [100 * sets[0].centers], 100 * sets[0].std, SAMPLES)
-    quality = judge(100 * sets[0].train[None, :SAMPLES], torch.tensor([0]))
+    ring = sets[0]
+    far = dataclasses.replace(ring, held_out=100 * ring.held_out, centers=100 * ring.centers, std=100 * ring.std)
+    quality = PointsJudge([far], SAMPLES)(100 * sets[0].train[None, :SAMPLES], torch.tensor([0]))
     assert quality.collapse.abs().item() < 0.15
 
 
@@ -129,7 +137,7 @@ def test_a_metric_names_its_features(images: ImageJudge, points: PointsJudge) ->
 
 
 def test_colour_images_are_judged_by_a_classifier_of_colour_images() -> None:
-    judge = ImageJudge([pictures(200).expand(-1, 3, -1, -1)], decode)
+    judge = ImageJudge([held_out(pictures(200).expand(-1, 3, -1, -1))], decode)
     assert "tiles of photographs" in judge.metric_name
     red = pictures(200, seed=1) * torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1)
     grey = pictures(200, seed=1).expand(-1, 3, -1, -1)
@@ -146,7 +154,44 @@ def test_images_are_judged_as_they_are_decoded() -> None:
         sizes.append(len(images))
         return images.float() / 127.5 - 1
 
-    found = ImageJudge([stored], note)(pictures(200)[None], torch.tensor([0]))
-    expected = ImageJudge([stored.float() / 127.5 - 1], Tensor.float)(pictures(200)[None], torch.tensor([0]))
-    assert sizes == [1024, 476]
+    found = ImageJudge([held_out(stored)], note)(pictures(200)[None], torch.tensor([0]))
+    decoded = held_out(stored.float() / 127.5 - 1)
+    expected = ImageJudge([decoded], Tensor.float)(pictures(200)[None], torch.tensor([0]))
+    assert sizes == [1024, 476] * 2
     torch.testing.assert_close(found.log_metric, expected.log_metric)
+
+
+def test_the_judge_fits_the_data(sets: list[Dataset]) -> None:
+    assert isinstance(make_judge(sets, SAMPLES, decode), PointsJudge)
+    assert isinstance(make_judge([held_out(pictures(200))], SAMPLES, decode), ImageJudge)
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_only_the_score_looks_at_the_scored_half(kind: str, sets: list[Dataset]) -> None:
+    """Another scored half changes the score alone, another validation half all but the score."""
+    data = sets[0] if kind == "points" else held_out(pictures(400))
+    samples = (data.train if kind == "points" else pictures(200, seed=2))[None, :SAMPLES]
+
+    def judged(half: slice) -> Quality:
+        changed = data.held_out.clone()
+        changed[half] *= 0.5
+        return make_judge([dataclasses.replace(data, held_out=changed)], SAMPLES, decode)(samples, torch.tensor([0]))
+
+    plain, other_score, other_validation = judged(slice(0, 0)), judged(slice(1, None, 2)), judged(slice(0, None, 2))
+    assert other_score.score > plain.score + 0.5
+    assert other_validation.log_metric > plain.log_metric + 0.5
+    assert torch.equal(other_validation.score, plain.score)
+    for name in ("log_metric", "collapse"):
+        assert torch.equal(getattr(other_score, name), getattr(plain, name))
+    assert other_score.extras == plain.extras
+
+
+def test_every_data_set_has_modes_of_its_own_width(sets: list[Dataset]) -> None:
+    """Samples two standard deviations away from the modes are near them in each, wherever the data set stands."""
+    ring = sets[0]
+    wide = dataclasses.replace(ring, centers=100 * ring.centers, held_out=100 * ring.held_out, std=100 * ring.std)
+    judge = PointsJudge([ring, wide], SAMPLES)
+    samples = ring.centers[torch.arange(SAMPLES) % 8] + torch.tensor([2 * ring.std, 0.0])
+    quality = judge(torch.stack([samples, 100 * samples]), torch.tensor([0, 1]))
+    assert quality.extras["high_quality"].tolist() == [1.0, 1.0]
+    assert quality.extras["modes"].tolist() == [1.0, 1.0]

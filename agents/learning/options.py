@@ -1,0 +1,86 @@
+"""Options of the training scripts; configs/agent/ and configs/comparison/ have their values for points and images."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gan_env.config import CONFIGS, env_config
+from gan_env.errors import require
+from gan_env.evaluation.seeds import APART
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What every algorithm has.
+
+    Attributes:
+        rows: GANs that train side by side.
+        rollouts: episodes of each row; PPO and ARS update the policy once after each.
+        hidden: units of the networks' hidden layers.
+    """
+
+    rows: int = 96
+    rollouts: int = 96
+    hidden: tuple[int, ...] = (64, 64)
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "rollouts"):
+            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
+
+    def require_fit(self, decisions: int) -> None:
+        """Raises a `ConfigError` where these hyperparameters can't train on episodes of so many decisions."""
+
+
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """How the trained controller is compared with schedules at the end, on test instances.
+
+    Attributes:
+        instances: test instances.
+        gan_seeds: GAN seeds on each of them, the same for all policies.
+        rows: GANs that run side by side.
+        policies: names in configs/policy/ that are compared: published and usual schedules.
+        tune_updates: GAN updates of a short tuning, where no tuned schedule is committed for the environment.
+    """
+
+    instances: int = 48
+    gan_seeds: int = 4
+    rows: int = 96
+    policies: tuple[str, ...] = ("fixed", "linear", "exponential", "cosine", "power", "step", "rising", "random")
+    tune_updates: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("instances", "gan_seeds", "rows", "tune_updates"):
+            require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
+        known = sorted(p.stem for p in (CONFIGS / "policy").glob("*.yaml"))
+        for name in self.policies:
+            require(name in known, "comparison.policies", name, f"one of {known}")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a training script.
+
+    Attributes:
+        agent: hyperparameters of the algorithm, of the class that its script has.
+        env: preset and fields of `EnvConfig`.
+        comparison: the comparison at the end.
+        seed: of the algorithm, less than `APART`; another seed meets other runs, see `row_seeds`.
+        logs: where run folders are made.
+        resume: a run folder to continue, with its own options; no other option is given then.
+    """
+
+    agent: AgentOptions = field(default_factory=AgentOptions)
+    env: dict[str, Any] = field(default_factory=dict)
+    comparison: ComparisonOptions = field(default_factory=ComparisonOptions)
+    seed: int = 0
+    logs: str = "logs"
+    resume: str | None = None
+
+    def __post_init__(self) -> None:
+        others = f"0 to {APART - 1}: from {APART} on it would train on the runs of searches and tests"
+        require(0 <= self.seed < APART, "seed", self.seed, others)
+        env = env_config(**self.env)
+        apart = "train: a controller is tested on other instances than it saw"
+        require(env.split == "train", "env.split", env.split, apart)
+        self.agent.require_fit(env.num_decisions)

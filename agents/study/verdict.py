@@ -1,0 +1,50 @@
+"""What a study's figures say, in five lines at most. Better or worse is said only where every interval says so."""
+
+import numpy as np
+
+from agents.study.options import BEST, HELD_OUT
+from agents.study.records import Gain, Row, Summary
+
+_WORDS = {1: "better than", 0: "not told apart from", -1: "worse than"}
+_LIMIT = 0.6
+"""A target is met where the probability reaches it and every interval is above this."""
+
+
+def verdict(summary: Summary) -> list[str]:
+    """The learned policy against the tuned schedule, the strongest one, its read-out, and the oracle; crashes."""
+    rows, learned = summary.settings[HELD_OUT].rows, summary.learned
+    mine = rows[learned]
+    trainings = "one training: another may end otherwise" if mine.seeds == 1 else f"{mine.seeds} trainings"
+    lines = [sentence(f"{learned} ({trainings})", "the tuned schedule", mine.against[BEST].gain)]
+    lines.append(_against_strongest(summary, mine))
+    if mine.against_read_out:
+        suffix, found = list(mine.against_read_out.items())[-1]  # where there are two: of rates, the stronger one
+        lines.append("Feedback: " + sentence(learned, f"{learned}{suffix}, its mean trajectory", found.gain))
+    if "oracle" in rows:
+        who, whom = "The oracle, which picks a schedule for each instance,", summary.strongest
+        lines.append(sentence(who, whom, rows["oracle"].against[whom].gain))
+    crashes = ", ".join(f"{rows[name].crashes} of {rows[name].runs} with {name}" for name in (learned, BEST))
+    return [*lines, f"Crashed runs, which count with their penalty: {crashes}."]
+
+
+def sentence(who: str, whom: str, gain: Gain) -> str:
+    """Who is better, by how much, and what that is in the metric itself."""
+    percent = ""
+    if gain.verdict:
+        how = "lower" if gain.verdict > 0 else "higher"
+        percent = f", so the metric itself is about {abs(np.expm1(-gain.value)):.1%} {how}"
+    return f"{who} is {_WORDS[gain.verdict]} {whom}: {gain.text()}{percent}."
+
+
+def _against_strongest(summary: Summary, mine: Row) -> str:
+    """The probability that is aimed at, and over how many tunings there is a gain."""
+    found = mine.against[summary.strongest]
+    text = f"Against {summary.strongest}, the strongest schedule on training instances: {found.gain.text()}, "
+    text += f"P(better) {found.probability.text()}"
+    if summary.target is not None:
+        intervals = (found.probability.ci95, found.probability.over_instances)
+        sure = all(interval[0] > _LIMIT for interval in intervals if interval)
+        met = found.probability.value >= summary.target and sure
+        text += f"; the target of {summary.target} is {'met' if met else 'not met'}"
+    above = sum(gain.verdict > 0 for gain in summary.by_tuning)
+    return f"{text}; better than {above} of its {len(summary.by_tuning)} tunings."

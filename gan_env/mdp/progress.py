@@ -1,0 +1,116 @@
+"""How the run in each row stands: what its observation, its reward and its end rest on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gan_env.mdp.observation import Observer
+from gan_env.mdp.rewards import Reward
+from gan_env.records import Moment, Quality, RowSettings, TrainStats
+
+
+class Progress:
+    """Follows the runs of N rows from the untrained generator to the end.
+
+    Args:
+        observer: makes the observations.
+        reward: makes the rewards.
+        num_decisions: decisions a run.
+        coordinates: the knobs at the start, [N, K] in [0, 1].
+
+    Attributes:
+        decision: decisions taken, int64 [N].
+        coordinates: the knobs, [N, K] in [0, 1].
+        first, first_score: log metric and score of the untrained generator, [N].
+        previous, best: log metric after the last decision, and the lowest so far, [N].
+        gained: sum of the rewards, [N].
+        observation: the last one, [N, F].
+    """
+
+    def __init__(self, observer: Observer, reward: Reward, num_decisions: int, coordinates: Tensor) -> None:
+        self.observer, self.reward, self.num_decisions = observer, reward, num_decisions
+        self.coordinates = coordinates
+        zeros = torch.zeros(len(coordinates), device=coordinates.device)
+        self.decision = zeros.long()
+        self.first, self.first_score, self.previous, self.best, self.gained = (zeros.clone() for _ in range(5))
+        self.observation = zeros[:, None].repeat(1, len(observer.names))
+
+    def start(self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
+        """New runs in some rows, whose knobs are in place already.
+
+        Args:
+            rows: which, bool [N].
+            stats: of all rows; the untrained ones' in these.
+            quality: likewise.
+            settings: instances and seeds of all rows.
+
+        Returns:
+            `obs` [N, F], and the infos `log_metric` and `score` [N].
+        """
+        self.decision = torch.where(rows, 0, self.decision)
+        self.gained = torch.where(rows, 0, self.gained)
+        self.first, self.previous, self.best = (
+            torch.where(rows, quality.log_metric, old) for old in (self.first, self.previous, self.best)
+        )
+        self.first_score = torch.where(rows, quality.score, self.first_score)
+        observation = self.observer(self._moment(stats, quality, settings))
+        self.observation = torch.where(rows[:, None], observation, self.observation)
+        return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
+
+    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
+        """One interval more in all rows, whose knobs were moved before it.
+
+        Args:
+            stats: of the interval.
+            quality: at its end.
+            settings: instances and seeds.
+
+        Returns:
+            `obs` [N, F], `reward`, `ended` and the infos, [N] each.
+        """
+        self.decision = self.decision + 1
+        moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
+        crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
+        reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
+        log_metric = torch.where(crashed, moment.limit, quality.log_metric)
+        self.observation = torch.where(crashed[:, None], self.observation, self.observer(moment))
+        self.gained = self.gained + reward
+        self.previous, self.best = log_metric, torch.minimum(self.best, log_metric)
+        return {
+            "obs": self.observation,
+            "reward": reward,
+            "ended": crashed | moment.last,
+            "log_metric": log_metric,
+            "score": torch.where(crashed, self.first_score + penalty, quality.score),
+            "collapse": torch.where(crashed, -math.inf, quality.collapse),
+            "crashed": crashed,
+            **{name: torch.where(crashed, math.nan, getattr(stats, name)) for name in ("loss_d", "loss_g")},
+            **{name: torch.where(crashed, 0.0, value) for name, value in quality.extras.items()},
+        }
+
+    def get_state(self) -> dict[str, Tensor]:
+        """A copy of what runs change."""
+        return {name: getattr(self, name).clone() for name in _STATE}
+
+    def set_state(self, state: dict[str, Tensor]) -> None:
+        """Continues from what `get_state` gave."""
+        for name in _STATE:
+            setattr(self, name, state[name].to(self.coordinates.device).clone())
+
+    def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> Moment:
+        return Moment(
+            stats,
+            quality,
+            coordinates=self.coordinates,
+            progress=self.decision / self.num_decisions,
+            previous=self.previous,
+            best=self.best,
+            first=self.first,
+            limit=self.first + self.reward.crash_penalty,
+            settings=settings,
+            left=self.num_decisions - self.decision,
+        )
+
+
+_STATE = ("decision", "coordinates", "first", "first_score", "previous", "best", "gained", "observation")

@@ -1,0 +1,136 @@
+"""Run folders: what a script writes, what may be resumed, and what is refused before anything is done."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from trainings import ON_COMMAND_LINE, SB3, command, fields, tiny
+
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
+from gan_env import ConfigError
+
+NAME = "gan_env-Points-v0"
+
+
+@pytest.mark.parametrize("script", [*SB3, "meta", "maml"])
+def test_a_script_trains_then_asks_for_a_comparison(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed when it is done it trains no more, and compares with the options that it began with."""
+    ((name, options, folder, costs),) = command(script, monkeypatch, f"logs={tmp_path}", *fields(script), "seed=5")
+    assert name == script
+    assert options.seed == 5 and options.agent.rows == 4 and options.env["num_decisions"] == 4
+    assert folder.path == tmp_path / script / f"{NAME}_1"
+    trained = "safetensors" if script in ("meta", "maml") else "zip"
+    files = [f"{NAME}.{trained}", "checkpoint/state.pt", *(f"{NAME}/{file}" for file in ("args.yml", "command.txt"))]
+    for path in files:
+        assert (folder.path / path).stat().st_size > 0, path
+    assert not list(folder.path.rglob(".part-*")) and not (folder.path / "spent.txt").exists()
+    assert "seed=5" in (folder.settings / "args.yml").read_text()
+    assert folder.config["script"] == script
+    assert costs == json.loads((folder.path / "trained.json").read_text())
+    assert costs["gan_updates"] >= 3 * 4 * 4 and costs["wall_s"] > 0 and costs["peak_mb"] > 0
+
+    model = folder.path / f"{NAME}.{trained}"
+    before = model.stat().st_mtime_ns
+    ((_, again, _, same),) = command(script, monkeypatch, f"resume={folder.path}")
+    assert again == options and same == costs and model.stat().st_mtime_ns == before
+
+
+def test_run_folders_are_numbered(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = RunFolder.create("ppo", RunOptions(logs=str(tmp_path)), [])
+        assert folder.path.name == f"{NAME}_{number}"
+
+
+def test_a_folder_without_a_run_is_refused_with_help(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yml: expected a run folder such as"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_folder_is_begun_again_with_the_same_options_alone(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "env")
+    folder.begin("ppo", tiny("ppo"))
+    folder.begin("ppo", tiny("ppo", device="cpu"))  # where it runs is no other training
+    before = folder.config
+    for script, options, difference in (
+        ("sac", tiny("sac"), "agent"),
+        ("ppo", tiny("ppo", {"epochs": 3}), r"agent\.epochs=2, not 3"),
+        ("ppo", tiny("ppo", latent_dim=2), r"env\.latent_dim=4, not 2"),
+        ("ppo", tiny("ppo", seed=4), "seed=3, not 4"),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"the training in {tmp_path} was begun with other options: .*{difference}"
+        ):
+            folder.begin(script, options)
+    assert folder.config == before
+
+
+def test_an_option_beside_resume_is_refused_not_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"resume=.*leave out seed=7, agent.rollouts=200$"):
+        command("sac", monkeypatch, "seed=7", f"resume={tmp_path}", "agent.rollouts=200")
+
+
+@pytest.mark.parametrize(("mine", "other"), [("maml", "meta"), ("tqc", "sac"), ("sac", "tqc"), ("ppo", "pareto")])
+def test_a_run_of_another_script_is_refused(
+    mine: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a checkpoint too, and where the options would fit."""
+    folder = RunFolder(tmp_path, NAME)
+    folder.begin(other, tiny("ppo" if other == "pareto" else other))
+    with pytest.raises(SystemExit, match=f"resume=.*expected a run of {mine}; this one is of {other}"):
+        command(mine, monkeypatch, f"resume={tmp_path}")
+
+
+def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env/config.yml").write_text(yaml.safe_dump({"agent": {}, "env": {}}))
+    with pytest.raises(SystemExit, match="this one is of an earlier version"):
+        command("ppo", monkeypatch, f"resume={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["+agent.rolouts=3"], "did you mean agent.rollouts"),
+        (["agent.learning_rate=fast"], "expected float"),
+        (["agent.log_std_init=nan"], "agent.log_std_init=nan .*a finite number"),
+        (["comparison.policies=[best]"], "cosine"),
+        (["env.preset=nope"], "preset='nope' is unknown"),
+        (["env.split=test"], r"env\.split='test'"),
+        (["env.knobs=[nope]"], "knobs='nope' .*'lr_d'"),
+        (["env.datasets=[nope]"], "unknown data set 'nope'"),
+        (["seed=1000"], "seed=1000"),
+    ],
+)
+def test_a_bad_command_line_ends_in_one_line_and_makes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match=f"^error: .*{message}[^\n]*$"):
+        command("ppo", monkeypatch, f"logs={tmp_path / 'logs'}", *ON_COMMAND_LINE, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_place_of_the_logs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("mine")
+    for logs in ("file", "file/below"):
+        with pytest.raises(SystemExit, match=r"error: logs=.*file is a file; give another folder"):
+            command("ppo", monkeypatch, f"logs={tmp_path / logs}", *ON_COMMAND_LINE)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", ["logs", "resume"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today's user may be root, whom no permission holds back, so the system's answer is replaced."""
+    RunFolder(tmp_path, NAME).begin("ppo", tiny("ppo"))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    monkeypatch.setattr("agents.train_ppo.train", lambda *_: pytest.fail("it trains"))
+    others: list[Any] = ON_COMMAND_LINE if option == "logs" else []
+    with pytest.raises(SystemExit, match=f"{option}='{tmp_path}.*may not be written to"):
+        command("ppo", monkeypatch, f"{option}={tmp_path}", *others)

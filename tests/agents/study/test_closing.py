@@ -1,0 +1,100 @@
+"""What a training script ends with: one comparison, made by the code of studies, in the run folder."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from agents.learning.controllers import NAME, train, training_options
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
+from agents.study import closing
+from agents.study.closing import compare_training
+from agents.study.records import Summary, read_summary
+from agents.study.study import Study
+from gan_env import GANVectorEnv
+from gan_env.evaluation.rollout import run_episodes
+from gan_env.policies.presets import committed, load_policy
+
+ENV: dict[str, Any] = {
+    "preset": "points", "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False,
+    "knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"], "max_first_change": 1.0,
+}  # fmt: skip
+SIZES: dict[str, Any] = {"instances": 3, "gan_seeds": 2, "rows": 6, "tune_updates": 700}
+
+
+@pytest.fixture(scope="module")
+def options() -> RunOptions:
+    made = training_options("ppo", {"rows": 4, "rollouts": 1, "minibatches": 2, "epochs": 1}, ENV, 0)
+    return replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "apa")))
+
+
+@pytest.fixture(scope="module")
+def trained(options: RunOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
+    folder = RunFolder(tmp_path_factory.mktemp("ppo"), NAME)
+    return folder, train("ppo", options, folder)
+
+
+@pytest.fixture(scope="module")
+def printed(
+    options: RunOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """What a comparison with committed opponents printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(Study, "run")  # nothing is trained or tuned again
+        lines: list[str] = []
+        patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
+        compare_training("ppo", options, *trained)
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def summary(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
+    return read_summary(trained[0].path / "summary.json")
+
+
+def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_trajectory(summary: Summary) -> None:
+    """Each committed schedule is a tuning of its own. A rule that lacks its knob here is left out."""
+    rows = summary.settings["held_out"].rows
+    assert {name: row.seeds for name, row in rows.items()} == {
+        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 5, "tuned_rates": 5, "fixed": 1,
+    }  # fmt: skip
+    assert {row.runs for row in rows.values()} == {6, 30}
+    assert rows["ppo"].found.gan_updates == 4 * 2
+    assert rows["best_schedule"].found.gan_updates is None
+
+
+def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
+    printed: str, trained: tuple[RunFolder, dict[str, Any]]
+) -> None:
+    folder = trained[0].path
+    assert "left out of the comparison: apa" in printed
+    assert (folder / "table.txt").read_text().strip() in printed
+    for name in ("knobs", "metric", "samples"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> None:
+    for number, name in enumerate(committed("points", "schedule")):
+        played = np.load(trained[0].path / f"evaluations/held_out/best_schedule-{number}.npz")["coordinates"]
+        env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **ENV)
+        expected = run_episodes(load_policy(name).make(env), env, [0]).coordinates
+        np.testing.assert_allclose(played, np.broadcast_to(expected, played.shape), atol=1e-4)
+
+
+def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
+    options: RunOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "committed", lambda preset, kind: [])
+    study = closing.study_of_one("ppo", options, RunFolder(tmp_path, NAME))
+    assert (study.options.tunings, study.options.budget) == ({"schedule": 1}, 700)
+    assert study.trained("ppo", 0) == tmp_path
+    jobs: list[Any] = []
+    monkeypatch.setattr(Study, "train", lambda self, name, seed: trained[1])
+    monkeypatch.setattr(Study, "run", lambda self, job, arguments, folder: jobs.append(arguments[0]))
+    with pytest.raises(FileNotFoundError):
+        study.tune("schedule", 0)  # the job of this test finds nothing
+    assert [(job.kind, job.budget, job.env) for job in jobs] == [("schedule", 700, ENV)]

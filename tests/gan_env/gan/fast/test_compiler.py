@@ -1,0 +1,66 @@
+"""What we take from torch that is not public still does what we take it for; and what happens where it doesn't."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gan_env.gan.fast import compiler
+from gan_env.gan.fast.compiler import compile_alone, compile_program, load_inductor, trace
+
+
+@torch.enable_grad()
+def slope(x: Tensor) -> Tensor:
+    """Takes a gradient, as an update does."""
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(x.square().sum(), x)[0]
+
+
+def double(total: Tensor, x: Tensor) -> None:
+    total.copy_(total + slope(x))
+
+
+INPUTS = [torch.ones(3), torch.arange(3.0)]
+
+
+def run_alone() -> None:
+    total = torch.ones(3)
+    compile_alone(trace(double, INPUTS), INPUTS)(total, INPUTS[1])
+    assert total.tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("interface", "use"),
+    [
+        ("torch.fx.experimental.proxy_tensor.make_fx", lambda: trace(double, INPUTS)),
+        ("torch._inductor.standalone_compile", run_alone),
+        ("torch._inductor.codecache.CacheBase.get_system", load_inductor),
+    ],
+)
+def test_torchs_interfaces_are_as_we_use_them(interface: str, use: object) -> None:
+    """Training goes on where they are not, but slower: see `compiler.py`."""
+    try:
+        use()  # type: ignore[operator]
+    except Exception as error:
+        pytest.fail(f"torch {torch.__version__} has changed {interface}: {type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("error", [ImportError, AttributeError, TypeError])
+def test_torchs_public_compiler_stands_in(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(*_: object) -> None:
+        raise error("no such thing")
+
+    monkeypatch.setattr(compiler, "compile_alone", changed)
+    compiler._warn.cache_clear()
+    with pytest.warns(UserWarning, match="no such thing.*longer to start") as caught:
+        programs = [compile_program(double, INPUTS) for _ in range(2)]
+    assert len(caught) == 1
+    for program in programs:
+        total = torch.ones(3)
+        program(total, torch.arange(3.0))
+        assert total.tolist() == [1, 3, 5]
+
+
+def test_compiling_changes_no_input() -> None:
+    inputs = [x.clone() for x in INPUTS]
+    compile_program(double, inputs)
+    assert all(map(torch.equal, inputs, INPUTS))

@@ -1,0 +1,72 @@
+"""Snapshots of environments: which are refused, and that a refused one changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_env import make, still
+
+from gan_env import ConfigError
+
+OTHER: dict[str, dict[str, Any]] = {
+    "num_envs": {"rows": 3},
+    "loss": {"loss": "hinge"},
+    "datasets": {"datasets": ["ring"]},
+    "knobs": {"knobs": ["r1"]},
+    "updates_per_decision": {"updates_per_decision": 3},
+    "instances": {"instances": {"seed": 1}},
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_the_snapshot_of_another_environment_is_refused_by_what_differs(name: str) -> None:
+    theirs, mine = make(**{"rows": 2, **OTHER[name]}), make(2)
+    theirs.reset(seed=0)
+    mine.reset(seed=1)
+    with pytest.raises(
+        ConfigError, match=rf"^the run of the snapshot was begun with other options: {name}\S*=.*, not "
+    ):
+        mine.set_state(theirs.get_state())
+
+
+DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "no origin": (lambda s: s.pop("origin"), "snapshot.origin is missing: expected dict"),
+    "no generators": (lambda s: s.pop("generators"), r"snapshot.generators is missing: expected a list of 2"),
+    "one generator": (lambda s: s["generators"].pop(), "snapshot.generators is a list of 1: expected a list of 2"),
+    "no gained": (lambda s: s["progress"].pop("gained"), "snapshot.progress.gained is missing: expected torch.float32"),
+    "other shape": (
+        lambda s: s["progress"].update(observation=torch.zeros(2, 1)),
+        r"snapshot.progress.observation is torch.float32 of shape \(2, 1\): expected torch.float32 of shape \(2, \d+\)",
+    ),
+    "more": (lambda s: s.update(over=1), "snapshot.over is int: expected missing"),
+    "instance": (lambda s: s["instances"][1].pop("width"), r"snapshot.instances\[1\].width is missing: expected int"),
+    "no weights": (lambda s: s["population"].pop("g"), "snapshot.population.g is missing"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_snapshot_is_refused_and_changes_nothing(kind: str) -> None:
+    """Weights were replaced before the rest was found missing."""
+    theirs, mine, other = make(2), make(2), make(2)
+    theirs.reset(seed=0)
+    for env in (mine, other):
+        env.reset(seed=1)
+    state = theirs.get_state()
+    damage, message = DAMAGE[kind]
+    damage(state)
+    with pytest.raises(ConfigError, match=message):
+        mine.set_state(state)
+    for _ in range(4):  # over an autoreset, which draws from the generators
+        for a, b in zip(mine.step(still(mine))[:3], other.step(still(other))[:3], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_where_a_run_is_made_may_differ() -> None:
+    env, elsewhere = make(1, device="cpu"), make(1, data_root="elsewhere", device="auto")
+    env.reset(seed=0)
+    elsewhere.set_state(env.get_state())
+    assert np.array_equal(elsewhere.coordinates(), env.coordinates())
+    if elsewhere.device == env.device:
+        assert np.array_equal(elsewhere.step(still(elsewhere))[0], env.step(still(env))[0])

@@ -1,0 +1,94 @@
+"""Tiny trainings by every script, and the scripts' command lines in this process, without the comparison."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from agents.learning.controllers import load_controller, train, training_options
+from agents.learning.options import RunOptions
+from agents.learning.run_folder import RunFolder
+from baselines.options import register_presets
+from gan_env import GANVectorEnv
+from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+
+ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+SB3: dict[str, dict[str, Any]] = {  # what makes each algorithm's training tiny
+    "ppo": {"minibatches": 2, "epochs": 2},
+    "recurrent_ppo": {"minibatches": 2, "epochs": 2, "lstm_units": 4},
+    "sac": {"warmup": 1, "updates": 2, "batch_size": 8},
+    "tqc": {"warmup": 2, "updates": 2, "batch_size": 8, "quantiles": 4, "dropped": 1},
+    "ars": {"directions": 2, "top": 1},
+}
+META: dict[str, Any] = {"every": 2, "window": 2, "samples": 16}
+ON_COMMAND_LINE = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()]
+
+
+class Killed(Exception):
+    """Stands for a kill in the middle of training."""
+
+
+def module(script: str) -> Any:
+    return importlib.import_module(f"agents.train_{script}")
+
+
+def tiny(script: str, agent: dict[str, Any] | None = None, seed: int = 3, **env: Any) -> RunOptions:
+    """Four rows, three rollouts."""
+    own = {**SB3.get(script, META), "rows": 4, "rollouts": 3, "hidden": [4], **(agent or {})}
+    return training_options(script, own, {**ENV, **env}, seed)
+
+
+def fields(script: str) -> list[str]:
+    """The same on a command line."""
+    agent = {**SB3.get(script, META), "rows": 4, "rollouts": 3, "hidden": "[4]"}
+    return [*ON_COMMAND_LINE, *(f"agent.{key}={value}" for key, value in agent.items())]
+
+
+def train_in(folder: Path, script: str, options: RunOptions) -> LearnedPolicy:
+    """What a training by stable-baselines3 saved."""
+    train(script, options, RunFolder(folder, "env"))
+    env = GANVectorEnv(1, **{**options.env})
+    policy = load_controller(folder, env)
+    assert isinstance(policy, LearnedPolicy)
+    return policy
+
+
+def weights(policy: LearnedPolicy) -> torch.Tensor:
+    """Every weight of a trained model, targets and entropy coefficient included, and the normalisation."""
+    model, statistics = policy.model, policy.normalize.obs_rms
+    found = [p.detach().flatten() for p in model.policy.state_dict().values()]
+    entropy = [model.log_ent_coef.detach()] if hasattr(model, "log_ent_coef") else []
+    return torch.cat([*found, *entropy, *(torch.from_numpy(a).float() for a in (statistics.mean, statistics.var))])
+
+
+def command(script: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[tuple[Any, ...]]:
+    """Runs the script's command line; the arguments of the comparisons that it asked for."""
+    asked: list[tuple[Any, ...]] = []
+    register_presets()
+    monkeypatch.setattr(module(script), "compare_training", lambda *given: asked.append(given))
+    monkeypatch.setattr(sys, "argv", [f"agents/train_{script}.py", *arguments])
+    module(script).main()
+    return asked
+
+
+def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
+    """`SB3VecEnv.step_wait` that is killed at its `step`-th call."""
+    original, calls = SB3VecEnv.step_wait, iter(range(1, step + 1))
+
+    def step_wait(env: SB3VecEnv) -> Any:
+        if next(calls) == step:
+            raise Killed
+        return original(env)
+
+    return step_wait
+
+
+def kill_training(folder: Path, script: str, options: RunOptions, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that is killed at its `step`-th decision."""
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(SB3VecEnv, "step_wait", killing_at(step))
+        train(script, options, RunFolder(folder, "env"))
