@@ -186,7 +186,7 @@ class GANRun:
         plt.close(figure)
 
     def _finish(self) -> dict[str, Any]:
-        """Writes what stands at the end of a run."""
+        """Writes what there is at the end of a run."""
         episodes, env = self.record(), self.env
         names = [f"{self.instance.dataset}"] * len(self.seeds)
         save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
@@ -205,9 +205,9 @@ class GANRun:
         return summary
 
     def _real_metric(self) -> float:
-        """The metric of as many training samples as it sees generated ones: what a perfect generator could reach."""
+        """The score of as many training samples as it sees generated ones: what a perfect generator could reach."""
         dataset = torch.tensor([self.env.bank.names.index(self.instance.dataset)], device=self.env.device)
-        return float(self.env.judge(self.real[None], dataset).log_metric.exp())
+        return float(self.env.judge(self.real[None], dataset).score.exp())
 
 
 _GROUPS = {"obs_": "observation", "knob_": "knobs"}  # prefix of a column -> group in TensorBoard
