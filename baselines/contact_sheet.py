@@ -83,7 +83,7 @@ def speeds(runs: dict[str, Path], target: float | None = None) -> str:
         target: metric that is aimed at; None: the best one that all runs reached.
     """
     decisions = {name: read_decisions(folder) for name, folder in runs.items()}
-    curves = {name: np.median(d["log_metric"], axis=0) for name, d in decisions.items()}  # [T]
+    curves = {name: np.median(d["score"], axis=0) for name, d in decisions.items()}  # [T]
     aim = max(curve.min() for curve in curves.values()) if target is None else np.log(target)
     lines = [f"{'run':<24} {'final':>9} {'best':>9} {f'updates to {np.exp(aim):.4g}':>20}"]
     for name, curve in curves.items():

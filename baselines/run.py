@@ -92,28 +92,28 @@ def run(options: RunOptions) -> Episodes:
 
 
 def write_decisions(path: Path, episodes: Episodes, seeds: Sequence[int], instances: Sequence[int | str]) -> None:
-    """A CSV row a decision: episode, seed, instance, decision, what the infos say, reward."""
+    """A CSV row a decision: what is played, log metric (for choices), score (to be reported), reward, other infos."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["episode", "seed", "instance", "decision", "log_metric", "reward", "crashed", *episodes.extras]
+            ["episode", "seed", "instance", "decision", "log_metric", "score", "reward", "crashed", *episodes.extras]
         )
         for e, (seed, instance) in enumerate(zip(seeds, instances, strict=True)):
             for t in range(episodes.rewards.shape[1]):
-                values = [episodes.log_metric[e, t + 1], episodes.rewards[e, t]]
+                values = [episodes.log_metric[e, t + 1], episodes.score[e, t + 1], episodes.rewards[e, t]]
                 extras = [f"{column[e, t]:.6g}" for column in episodes.extras.values()]
                 crashed = int(episodes.crashed[e])
                 writer.writerow([e, seed, instance, t, *(f"{v:.6g}" for v in values), crashed, *extras])
 
 
 def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
-    """Prints medians at five moments of the run."""
+    """Prints medians at five moments of the run; the score is a logarithm."""
     names = [f"knob_{name}" for name in env.config.knobs]
-    print(f"{'updates':>8} {'log metric':>10} " + " ".join(f"{n.removeprefix('knob_'):>14}" for n in names))
+    print(f"{'updates':>8} {'score':>10} " + " ".join(f"{n.removeprefix('knob_'):>14}" for n in names))
     last = episodes.rewards.shape[1]
     for t in np.unique(np.linspace(1, last, min(last, 5)).round().astype(int)):
         knobs = " ".join(f"{np.nanmedian(episodes.extras[n][:, t - 1]):>14.4g}" for n in names)
-        print(f"{t * env.config.updates_per_decision:>8} {np.median(episodes.log_metric[:, t]):>10.3f} {knobs}")
+        print(f"{t * env.config.updates_per_decision:>8} {np.median(episodes.score[:, t]):>10.3f} {knobs}")
 
 
 @script("run")

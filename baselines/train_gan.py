@@ -7,7 +7,7 @@
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
     config.yaml: all options, resolved        decisions.csv: a row a decision
-    generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
+    generator.safetensors: see gan_env.gan.saved; `python -m baselines.evaluate FOLDER` judges it
     samples/: grids from the same latents at nine moments, real.png beside them
     tensorboard/: all that the policy saw, by name, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
@@ -102,12 +102,8 @@ class GANRun:
         policy = make_policy(options.policy, options.controller, env, options.seed)
         self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
-        config: dict[str, Any] = {
-            "policy": asdict(options.policy),
-            "controller": options.controller,
-            "env": env_options,
-        }
-        config |= {"instance": vars(self.instance), "seed": options.seed, "rows": options.rows}
+        config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
+        config |= {name: getattr(options, name) for name in ("controller", "seed", "rows")}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
         self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
@@ -134,7 +130,7 @@ class GANRun:
                     self._grid(writers[0])
                 save_checkpoint(checkpoint, self.rollout.get_state())
                 bar.update()
-                bar.set_postfix_str(f"log metric {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
+                bar.set_postfix_str(f"score {np.median(self.rollout.episodes(len(self.seeds)).final):.3f}")
         for writer in writers:
             writer.close()
         return self._finish()
@@ -152,9 +148,11 @@ class GANRun:
         """The last decision to TensorBoard; before the first one also the metric of the untrained generators."""
         episodes = self.record()
         step = self.rollout.decision * self.env.config.updates_per_decision
-        columns = {"log_metric": episodes.log_metric[:, 1:], "reward": episodes.rewards, **episodes.extras}
+        curves = {"log_metric": episodes.log_metric, "score": episodes.score}
+        columns = {**{n: c[:, 1:] for n, c in curves.items()}, "reward": episodes.rewards, **episodes.extras}
         if self.rollout.decision == 1:
-            self._scalars(writers, "log_metric", episodes.log_metric[:, 0], 0)
+            for name, curve in curves.items():
+                self._scalars(writers, name, curve[:, 0], 0)
         for name, column in columns.items():
             self._scalars(writers, name, column[:, -1], step)
 
@@ -188,7 +186,7 @@ class GANRun:
         plt.close(figure)
 
     def _finish(self) -> dict[str, Any]:
-        """Writes what stands at the end of a run."""
+        """Writes what there is at the end of a run."""
         episodes, env = self.record(), self.env
         names = [f"{self.instance.dataset}"] * len(self.seeds)
         save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
@@ -207,9 +205,9 @@ class GANRun:
         return summary
 
     def _real_metric(self) -> float:
-        """The metric of as many training samples as it sees generated ones: what a perfect generator could reach."""
+        """The score of as many training samples as it sees generated ones: what a perfect generator could reach."""
         dataset = torch.tensor([self.env.bank.names.index(self.instance.dataset)], device=self.env.device)
-        return float(self.env.judge(self.real[None], dataset).log_metric.exp())
+        return float(self.env.judge(self.real[None], dataset).score.exp())
 
 
 _GROUPS = {"obs_": "observation", "knob_": "knobs"}  # prefix of a column -> group in TensorBoard

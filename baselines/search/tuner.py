@@ -190,10 +190,10 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
         study.enqueue_trial(guess)
     trials = [study.ask() for _ in range(count)]
     policies = [SPACES[options.kind](trial, env) for trial in trials]
-    before = env.gan_updates
+    before, blank = env.gan_updates, asdict(PolicyOptions())
     values, _ = _score(env, policies, options.seed, options.runs)
     for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
-        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if v})
+        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if k == "kind" or v != blank[k]})
         trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)
         study.tell(trial, value)
     return env.gan_updates - before

@@ -135,7 +135,7 @@ class Evaluator:
         """Measures all rows of a run and merges the numbers into its `metrics.json`.
 
         Returns:
-            Number -> what stands under its name in the file. A crashed row has the value None.
+            Number -> what the file has under its name. A crashed row has the value None.
 
         Raises:
             DataError: generators or data can't be read.

@@ -24,7 +24,7 @@ with needs("study"):
 Floats = NDArray[np.float32]
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "log metric": ("log_metric",),
+    "log metric": ("score", "log_metric"),
     "diversity": ("collapse", "coverage", "modes", "high_quality"),
     "loss": ("loss_d", "loss_g"),
     "logits of D, symlog": ("obs_logit_real", "obs_logit_fake", "obs_clean_train"),
@@ -38,7 +38,7 @@ RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
 
 
 def read_decisions(folder: Path) -> dict[str, Floats]:
-    """The numbers of a run folder's `decisions.csv`: column name -> [N, T].
+    """The numbers of a run folder's `decisions.csv`: column name -> [N, T]. Where there is no score, it is the metric.
 
     Raises:
         ConfigError: the file is damaged.
@@ -48,7 +48,8 @@ def read_decisions(folder: Path) -> dict[str, Floats]:
             rows = list(csv.DictReader(file))
         runs = len({row["episode"] for row in rows})
         numbers = [name for name in rows[0] if name != "instance"]
-        return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
+        found = {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
+        return {"score": found["log_metric"], **found}
     except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error
@@ -144,7 +145,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
         axis.imshow(plt.imread(path))
         axis.set_title(title, fontsize=8)
         axis.axis("off")
-    for axis, column in zip(np.atleast_1d(below.subplots(1, len(knobs) + 1)), ["log_metric", *knobs], strict=True):
+    for axis, column in zip(np.atleast_1d(below.subplots(1, len(knobs) + 1)), ["score", *knobs], strict=True):
         for place, (name, d) in enumerate(decisions.items()):  # a run has one colour, whatever knobs the others have
             if column in d:
                 line = np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0)

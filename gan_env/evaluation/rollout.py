@@ -119,7 +119,7 @@ class Rollout:
         self._reward = np.zeros(env.num_envs, np.float32)
         self._policy_state: State = None
         self._metrics: list[Floats] = [self._infos["log_metric"]]
-        self._scores: list[Floats] = [self._infos.get("score", self._infos["log_metric"])]
+        self._scores: list[Floats] = [self._infos["score"]]
         self._moves: list[Floats] = []
         self._rewards: list[Floats] = []
         self._extras: list[dict[str, Floats]] = []
@@ -142,7 +142,7 @@ class Rollout:
             self.alive = alive & ~ended
         coordinates = self.env.coordinates()
         self._metrics.append(np.where(alive, self._infos["log_metric"], self._metrics[-1]))
-        self._scores.append(np.where(alive, self._infos.get("score", self._infos["log_metric"]), self._scores[-1]))
+        self._scores.append(np.where(alive, self._infos["score"], self._scores[-1]))
         self._moves.append(np.where(alive[:, None], coordinates, self._moves[-1]) if self._moves else coordinates)
         self._rewards.append(np.where(alive, self._reward, 0))
         shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "score", "crashed")}

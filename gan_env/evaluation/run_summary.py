@@ -71,8 +71,8 @@ def _roughness(curve: Floats) -> float:
 
 
 def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, Any]:
-    """How each row went, ready for JSON: a list with one entry a row under every name; None where it isn't known."""
-    extras, curve = episodes.extras, episodes.log_metric
+    """How each row went by its score, ready for JSON: a list with an entry a row by name; None where it isn't known."""
+    extras, curve = episodes.extras, episodes.score
     shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
     rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")}
     columns: dict[str, NDArray[Any]] = {

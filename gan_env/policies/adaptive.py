@@ -1,7 +1,7 @@
 """Adaptive heuristics: a knob follows the discriminator's overfitting by the rule of StyleGAN2-ADA and its kin.
 
-All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator tells every training sample from a fake,
-if it parts real from fake at zero: with the losses in `PARTED_AT_ZERO`.
+All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample,
+if it separates real from fake at zero: with the losses in `PARTED_AT_ZERO`.
 While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. What differs is the
 knob, how p sets its value, and how fast p moves.
 """
@@ -63,7 +63,7 @@ class DiffusionRule(Rule):
     undamped data with the standard deviation s sqrt((1 - abar) / abar), and that is what the knob is set to.
 
     Three things differ from the paper. The knob has the noise of step T for all samples, where theirs are spread over
-    the steps 0 to T and the discriminator is told which. T is not rounded, since p is read back from the knob. And p
+    the steps 0 to T and the discriminator sees which. T is not rounded, since p is read back from the knob. And p
     stops where the knob's range ends: with the defaults and noise up to 1 at p = 0.589 (T = 593).
 
     Attributes:
@@ -97,7 +97,7 @@ probability with which the discriminator is shown a fake as if it were real."""
 
 
 PARTED_AT_ZERO = ("non_saturating", "hinge")
-"""Losses of which a logit's sign says what it is taken for. The others part real from fake elsewhere, or nowhere."""
+"""Losses with which a logit's sign says what it is taken for. Others separate real from fake elsewhere, if at all."""
 
 
 class AdaptivePolicy:
@@ -117,7 +117,7 @@ class AdaptivePolicy:
 
     def __init__(self, env: GANVectorEnv, rule: Rule) -> None:
         config = env.config
-        fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, tells nothing of overfitting"
+        fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, says nothing about overfitting"
         require(config.loss in PARTED_AT_ZERO, "env.loss", config.loss, fits)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
         self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])

@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from baselines.options import checked_choices, register_presets
 from gan_env import ConfigError
 from gan_env.config import CONFIGS, replace
+from gan_env.evaluation.seeds import EXAMPLES, HEADROOM, TUNE
 from gan_env.policies import PolicyOptions
 
 register_presets()
@@ -96,6 +97,11 @@ def test_a_folder_in_the_place_of_a_policy_is_that_of_a_controller(tmp_path: Pat
     (found,) = checked_choices([f"policy={folder}"])
     with initialize_config_dir(str(CONFIGS), version_base=None):
         assert compose("train_gan", [found, "name=run"]).controller == str(folder)
+
+
+@pytest.mark.parametrize(("name", "first"), [("run", EXAMPLES), ("headroom", HEADROOM), ("tune", TUNE)])
+def test_seeds_on_the_command_line_are_those_of_the_one_table(name: str, first: int) -> None:
+    assert yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["seed"] == first
 
 
 KNOBS = {"r1": {"kind": "fixed", "initial": 1.0}}

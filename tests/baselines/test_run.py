@@ -42,7 +42,7 @@ def test_the_command_of_the_readme(tmp_path: Path) -> None:
     assert summary["n"] == 6
     assert summary["crashes"] == 0
     assert len(rows) == 6 * 3
-    last = [float(row["log_metric"]) for row in rows if row["decision"] == "2"]
+    last = [float(row["score"]) for row in rows if row["decision"] == "2"]
     assert summary["mean"] == pytest.approx(np.mean(last), abs=1e-4)
     assert [int(row["seed"]) for row in rows[::3]] == list(range(1000, 1006))
     assert float(rows[0]["knob_r1"]) == pytest.approx(3.0, rel=1e-4)

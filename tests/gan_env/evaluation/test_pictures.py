@@ -98,7 +98,7 @@ def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> Non
     }
     figure = contact_sheet(runs)
     titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["real\nreal against real 0.5", "one\n2", "two\n4", "log_metric", "r1", "augment"]
+    assert titles == ["real\nreal against real 0.5", "one\n2", "two\n4", "score", "r1", "augment"]
     lines = figure.axes[3].lines
     np.testing.assert_allclose(lines[0].get_ydata(), [2, 1.25, 0.75])  # the median of the seeds
     assert [line.get_label() for line in lines] == ["one", "two", "real against real"]
