@@ -14,19 +14,19 @@ from typing import Any
 import matplotlib.pyplot as plt
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 
 from agents.learning.controllers import load_controller, train
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.train_ppo import PPOOptions
-from baselines.options import register_presets, script
+from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import TEST
+from gan_env.files import write_json
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
@@ -106,11 +106,12 @@ def figure(summary: dict[str, Any]) -> Figure:
 
 
 @script("pareto")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
-    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), config)
+    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), fields)
+    folder.begin("pareto", options)
     summary = sweep(options, folder)
-    folder.write_json("summary.json", summary)
+    write_json(folder.path / "summary.json", summary)
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     drawn = figure(summary)
@@ -120,5 +121,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from sb3_contrib import ARS
 from sb3_contrib.common.vec_env.async_eval import AsyncEval
 from stable_baselines3.common.callbacks import BaseCallback
@@ -20,10 +19,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from agents.learning.options import AgentOptions, RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import compare_training
-from baselines.options import register_presets, script
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import fit, inner_env, training_env
+from agents.study.training_script import training_script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
 
@@ -120,14 +118,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     return fit(model, options, folder)
 
 
-@script("train_ars")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("ars", RunOptions(ARSOptions()), config)
-    costs = train_once(train, options, folder)
-    compare_training("ars", options, folder, costs)
-
+main = training_script("ars", ARSOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -10,17 +10,15 @@ Any field of configs/ can be set on the command line, as in agent.rollouts=10 en
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
 from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import compare_training
-from baselines.options import register_presets, script
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import fit, inner_env, training_env
+from agents.study.training_script import training_script
 from gan_env.errors import require
 
 
@@ -93,14 +91,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     return fit(model, options, folder, agent.callbacks())
 
 
-@script("train_ppo")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("ppo", RunOptions(PPOOptions()), config)
-    costs = train_once(train, options, folder)
-    compare_training("ppo", options, folder, costs)
-
+main = training_script("ppo", PPOOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

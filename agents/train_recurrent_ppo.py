@@ -9,15 +9,13 @@ Any field of configs/ can be set on the command line, as in agent.lstm_units=32 
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig
 from sb3_contrib import RecurrentPPO
 
 from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, train_once, training_env
-from agents.study.closing import compare_training
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import fit, training_env
+from agents.study.training_script import training_script
 from agents.train_ppo import PPOOptions
-from baselines.options import register_presets, script
 from gan_env.errors import require
 
 
@@ -56,14 +54,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     return fit(model, options, folder, agent.callbacks())
 
 
-@script("train_recurrent_ppo")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("recurrent_ppo", RunOptions(RecurrentPPOOptions()), config)
-    costs = train_once(train, options, folder)
-    compare_training("recurrent_ppo", options, folder, costs)
-
+main = training_script("recurrent_ppo", RecurrentPPOOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

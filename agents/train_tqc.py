@@ -9,15 +9,13 @@ Any field of configs/ can be set on the command line, as in agent.quantiles=10 e
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig
 from sb3_contrib import TQC
 
 from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, train_once, training_env
-from agents.study.closing import compare_training
+from agents.learning.run_folder import RunFolder
+from agents.learning.training import fit, training_env
+from agents.study.training_script import training_script
 from agents.train_sac import SACOptions
-from baselines.options import register_presets, script
 from gan_env.errors import require
 
 
@@ -52,14 +50,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     return fit(model, options, folder)
 
 
-@script("train_tqc")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("tqc", RunOptions(TQCOptions()), config)
-    costs = train_once(train, options, folder)
-    compare_training("tqc", options, folder, costs)
-
+main = training_script("tqc", TQCOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

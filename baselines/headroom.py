@@ -14,12 +14,12 @@ import numpy as np
 import optuna
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, script
 from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
+from gan_env.config import replace
 from gan_env.errors import require
 from gan_env.evaluation.intervals import bootstrap_interval, mean
 from gan_env.evaluation.rollout import Episodes
@@ -119,10 +119,11 @@ def headroom(choosing: Floats, reported: Floats, labels: NDArray[np.int64]) -> F
 
 
 @script("headroom")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = load(HeadroomOptions, config)
-    env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+    options = replace(HeadroomOptions(), fields)
+    with errors_about_env():
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
     schedules = random_schedules(env, options.schedules, options.seed)
     played = measure(env, schedules, options)
     shape = (len(schedules), options.instances, options.runs)
@@ -140,5 +141,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, given_options, script
 from baselines.trained import make_policy, trained_env
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
+from gan_env.config import replace, to_dict
 from gan_env.errors import require
 from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
@@ -63,7 +61,8 @@ def run(options: RunOptions) -> Episodes:
     folder = Path(options.folder)
     require_writable(folder, "folder")
     rows = min(options.rows, options.episodes)
-    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
+    with errors_about_env():
+        env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
     policy = make_policy(options.policy, options.controller, env, options.seed)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
@@ -117,12 +116,11 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
 
 
 @script("run")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = load(RunOptions, config)
-    run(changed(options, env=trained_env(options.env, options.controller, HydraConfig.get().overrides.task)))
+    options = replace(RunOptions(), fields)
+    run(changed(options, env=trained_env(options.env, options.controller, given_options())))
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -25,13 +25,11 @@ import numpy as np
 import torch
 import yaml
 from gymnasium.vector import AutoresetMode
-from hydra.core.hydra_config import HydraConfig
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, given_options, script
 from baselines.run import write_decisions
 from baselines.trained import make_policy, trained_env
 from gan_env import ConfigError, GANVectorEnv
@@ -95,7 +93,8 @@ class GANRun:
 
     def __init__(self, options: TrainGANOptions) -> None:
         require_writable(Path(options.folder or options.logs), "folder" if options.folder else "logs")
-        self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+        with errors_about_env():
+            self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
         given = {name: value for name, value in options.instance.items() if value is not None}
         self.instance = env.instances.pin(typical_instance(env) | given)
         self.seeds = range(options.seed, options.seed + options.rows)
@@ -270,10 +269,10 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 
 
 @script("train_gan")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    given = HydraConfig.get().overrides.task
-    options = load(TrainGANOptions, config)
+    given = given_options()
+    options = replace(TrainGANOptions(), fields)
     options = changed(options, env=trained_env(options.env, options.controller, given))
     run = GANRun(own_options(options, given))
     print(f"run folder: {run.folder}")
@@ -281,5 +280,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from baselines.options import errors_about_env
 from gan_env.config import CONFIGS, env_config
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
@@ -80,7 +81,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         others = f"0 to {APART - 1}: from {APART} on it would train on the runs of searches and tests"
         require(0 <= self.seed < APART, "seed", self.seed, others)
-        env = env_config(**self.env)
+        with errors_about_env():
+            env = env_config(**self.env)
         apart = "train: a controller is tested on other instances than it saw"
         require(env.split == "train", "env.split", env.split, apart)
         self.agent.require_fit(env.num_decisions)

@@ -21,6 +21,7 @@ from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
+from gan_env.files import write_json
 
 Options = TypeVar("Options", bound=RunOptions)
 COSTS, SPENT = "trained.json", "spent.txt"
@@ -44,7 +45,7 @@ def train_once(
     if not path.exists():
         with metered(note) as costs:
             costs |= train(options, folder)
-        folder.write_json(COSTS, costs)
+        write_json(path, costs)
         note.unlink(missing_ok=True)
     return dict(json.loads(path.read_text()))
 

@@ -81,7 +81,7 @@ def _check_tunings(study: Study, taken: Sequence[int | None]) -> None:
         key, budget = "budget (null: what the dearest training takes)", max(known)
     if budget is not None:
         options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
-        check_budget(study.env(study.options.env), options, key)
+        check_budget(env_config(**study.options.env), options, key)
 
 
 def _check_transfer(study: Study, name: str, controller: Controller) -> None:

@@ -29,19 +29,17 @@ TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
 
-def compare_training(script: str, options: RunOptions, folder: RunFolder, costs: Mapping[str, Any]) -> None:
+def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
     Opponents are the tuned schedules that are committed for the preset, or, where there are none, a short tuning; the
     policies of `options.comparison`; and the controller's own mean trajectory. Cells that are done are not done again.
 
     Args:
-        script: agents/train_SCRIPT.py trained it.
-        options: of the training.
-        folder: of the training.
+        study: from `study_of_one`.
         costs: what training took: `gan_updates`, `wall_s`.
     """
-    study = study_of_one(script, options, folder)
+    folder, (script,) = study.folder, study.options.controllers
     play_study(study)
     summary = summarize_study(study)
     text = closing_table(summary)
@@ -54,7 +52,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
 
 
 def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
-    """The study of a training that is done."""
+    """The study of one training, which need not be done yet; says which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)

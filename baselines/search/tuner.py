@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from optuna.distributions import distribution_to_json, json_to_distribution
 from tqdm import tqdm
 
+from baselines.options import errors_about_env
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
-from gan_env.config import replace, to_dict
+from gan_env.config import EnvConfig, replace, to_dict
 from gan_env.errors import require
 from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
@@ -100,8 +101,8 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
         ConfigError: the budget is too small for one batch and its re-scoring, or the folder holds a search of this
             kind with other options.
     """
-    check_budget(env, options)
-    folder, costs = Path(options.folder), Costs(env, options)
+    check_budget(env.config, options)
+    folder, costs = Path(options.folder), Costs(env.config, options)
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
     asked: dict[str, Any] = {**asdict(options), "env": to_dict(env.config)}
     del asked["folder"]
@@ -135,13 +136,13 @@ class Costs:
         rescoring: of scoring the finalists again.
     """
 
-    def __init__(self, env: GANVectorEnv, options: TuneOptions) -> None:
-        run = env.config.num_decisions * env.config.updates_per_decision
+    def __init__(self, config: EnvConfig, options: TuneOptions) -> None:
+        run = config.num_decisions * config.updates_per_decision
 
         def cost(runs: int) -> int:
-            return -(-runs // env.num_envs) * env.num_envs * run
+            return -(-runs // options.rows) * options.rows * run
 
-        self.candidates = max(1, env.num_envs // options.runs)
+        self.candidates = max(1, options.rows // options.runs)
         each = (SECOND + LAST / 4) * options.runs * run
         self.finalists = min(options.finalists, max(1, int(RESCORED * options.budget / each)))
         self.batch = cost(self.candidates * options.runs)
@@ -149,9 +150,9 @@ class Costs:
         self.rescoring = cost(self.finalists * SECOND * options.runs) + cost(last * LAST * options.runs)
 
 
-def check_budget(env: GANVectorEnv, options: TuneOptions, key: str = "budget") -> None:
+def check_budget(config: EnvConfig, options: TuneOptions, key: str = "budget") -> None:
     """Raises a `ConfigError` unless the budget is enough for one batch of candidates and the re-scoring of the best."""
-    costs = Costs(env, options)
+    costs = Costs(config, options)
     least = costs.batch + costs.rescoring
     expected = f"at least {least}: one batch of candidates and the re-scoring of the best"
     require(options.budget >= least, key, options.budget, expected)
@@ -239,7 +240,8 @@ def save_policy(path: Path, found: Tuned, kind: str) -> None:
 
 def search(options: TuneOptions) -> Tuned:
     """Tunes in an environment of its own, and shows how far it is."""
-    env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+    with errors_about_env():
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 
         def show(spent: int, score: float) -> None:

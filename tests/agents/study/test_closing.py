@@ -12,7 +12,7 @@ from agents.learning.controllers import NAME, train, training_options
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
-from agents.study.closing import compare_training
+from agents.study.closing import compare_training, study_of_one
 from agents.study.records import Summary, read_summary
 from agents.study.study import Study
 from gan_env import GANVectorEnv
@@ -47,7 +47,7 @@ def printed(
         patch.delattr(Study, "run")  # nothing is trained or tuned again
         lines: list[str] = []
         patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
-        compare_training("ppo", options, *trained)
+        compare_training(study_of_one("ppo", options, trained[0]), trained[1])
     return "\n".join(lines)
 
 
