@@ -8,6 +8,7 @@ It is the floor for the methods that learn by gradients. Any field of configs/ c
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,15 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from torch.func import functional_call
 
-from agents.learning.options import AgentOptions, RunOptions
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import fit, inner_env, training_env
+from agents.learning.options import SB3Options
+from agents.learning.training import inner_env, train_sb3
 from agents.study.training_script import training_script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
 
 
 @dataclass(frozen=True)
-class ARSOptions(AgentOptions):
+class ARSOptions(SB3Options):
     """Hyperparameters of ARS (Mania et al. 2018, arXiv:1803.07055): V2, which normalises; V2-t where `top` is fewer.
 
     Attributes:
@@ -52,6 +52,16 @@ class ARSOptions(AgentOptions):
         require(self.rows % (2 * self.directions) == 0, "agent.rows", self.rows, sides)
         for name in ("step", "noise"):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
+
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of ARS."""
+        return {
+            "n_delta": self.directions,
+            "n_top": self.top,
+            "learning_rate": self.step,
+            "delta_std": self.noise,
+            "zero_policy": not self.hidden,  # a network of zeros would have no direction to go
+        }
 
 
 class BatchedARS(ARS):
@@ -99,25 +109,7 @@ class BatchedARS(ARS):
         super()._do_one_update(callback, async_eval)
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains ARS, or continues from the folder's checkpoint."""
-    agent, vec_env = options.agent, training_env(options)
-    assert isinstance(agent, ARSOptions)
-    model = BatchedARS(
-        "MlpPolicy",
-        vec_env,
-        n_delta=agent.directions,
-        n_top=agent.top,
-        learning_rate=agent.step,
-        delta_std=agent.noise,
-        zero_policy=not agent.hidden,  # a network of zeros would have no direction to go
-        policy_kwargs={"net_arch": list(agent.hidden)},
-        seed=options.seed,
-        device="cpu",  # a policy of a few thousand weights is faster there
-    )
-    return fit(model, options, folder)
-
-
+train = partial(train_sb3, BatchedARS)
 main = training_script("ars", ARSOptions(), train)
 
 if __name__ == "__main__":

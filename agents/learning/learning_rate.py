@@ -8,14 +8,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule, update_learning_rate
 from torch.optim import AdamW
 
-from agents.learning.options import AgentOptions
+from agents.learning.options import SB3Options
 from gan_env.errors import require
 
 FACTOR, LOWEST, HIGHEST = 1.5, 1e-5, 1e-2
 
 
 @dataclass(frozen=True)
-class GradientOptions(AgentOptions):
+class GradientOptions(SB3Options):
     """What the algorithms have that learn by gradients.
 
     Attributes:
@@ -43,7 +43,7 @@ class GradientOptions(AgentOptions):
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: layers and optimiser."""
         optimizer = {"eps": 1e-5, "weight_decay": self.weight_decay}
-        return {"net_arch": list(self.hidden), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
+        return {**super().network(), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from stable_baselines3.common.callbacks import BaseCallback
+
 from baselines.options import errors_about_env
 from gan_env.config import CONFIGS, env_config
 from gan_env.errors import require
@@ -30,6 +32,23 @@ class AgentOptions:
 
     def require_fit(self, decisions: int) -> None:
         """Raises a `ConfigError` where these hyperparameters can't train on episodes of so many decisions."""
+
+
+@dataclass(frozen=True)
+class SB3Options(AgentOptions):
+    """What the algorithms of stable-baselines3 and sb3-contrib have."""
+
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of the algorithm, for episodes of so many decisions."""
+        raise NotImplementedError
+
+    def network(self) -> dict[str, Any]:
+        """Arguments of its policy."""
+        return {"net_arch": list(self.hidden)}
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What is called as it trains."""
+        return []
 
 
 @dataclass(frozen=True)

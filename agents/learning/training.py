@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
 from agents.learning.costs import metered
-from agents.learning.options import RunOptions
+from agents.learning.options import RunOptions, SB3Options
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
@@ -64,20 +64,33 @@ def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
     return vec_env.unwrapped.env
 
 
-def fit(
-    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback] = ()
+def train_sb3(
+    algorithm: Callable[..., BaseAlgorithm], options: RunOptions, folder: RunFolder, policy: str = "MlpPolicy"
 ) -> dict[str, Any]:
-    """Trains a model, or continues from the folder's checkpoint; saves model and normalisation.
+    """Trains by an algorithm of stable-baselines3 or sb3-contrib, or continues from the folder's checkpoint.
 
     Args:
-        model: fresh, made on `training_env(options)`.
-        options: how long it is trained.
-        folder: where it is saved.
-        callbacks: called before the checkpoint is saved.
+        algorithm: its class.
+        options: of the training, with an `SB3Options`.
+        folder: where checkpoints and the trained model are saved.
+        policy: name of the policy's class.
 
     Returns:
         `gan_updates`: how many the training took.
     """
+    agent = options.agent
+    assert isinstance(agent, SB3Options)
+    vec_env = training_env(options)
+    arguments = agent.arguments(inner_env(vec_env).config.num_decisions)
+    # A policy of a few thousand weights is faster on the CPU.
+    common = {"policy_kwargs": agent.network(), "seed": options.seed, "device": "cpu"}
+    return fit(algorithm(policy, vec_env, **common, **arguments), options, folder, agent.callbacks())
+
+
+def fit(
+    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback]
+) -> dict[str, Any]:
+    """Trains a fresh model, or continues from the folder's checkpoint; see `train_sb3`."""
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     env = inner_env(normalize)

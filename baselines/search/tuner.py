@@ -117,7 +117,8 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.checkpoint"
     asked = {**to_dict(options), "env": to_dict(env.config)}
     del asked["folder"]
-    saved = load_checkpoint(path) if path.exists() else {"options": asked, "study": optuna.create_study()}
+    new = {"options": asked, "study": optuna.create_study()}
+    saved: dict[str, Any] = load_checkpoint(path) if path.exists() else new
     require_same(f"the search in {folder}", saved["options"], asked, "Choose another folder")
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))

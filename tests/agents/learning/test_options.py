@@ -45,8 +45,8 @@ def test_bad_hyperparameters_are_refused_with_help(script: str, agent: dict[str,
 @pytest.mark.parametrize(
     ("script", "minibatches", "message"),
     [
-        ("ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
-        ("recurrent_ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
+        ("ppo", 16, r"agent.minibatches=16 .*cuts 16 decisions into parts of two"),
+        ("recurrent_ppo", 16, r"agent.minibatches=16 .*cuts 16 decisions into parts of two"),
         ("recurrent_ppo", 6, r"agent.minibatches=6.*16 decisions"),  # parts of three leave one
     ],
 )
