@@ -44,7 +44,7 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 Numbers = dict[str, dict[str, Any]]
-"""Name of a number -> what `metrics.json` has of it."""
+"""What `metrics.json` says of each number, by name."""
 
 
 def tables(results: dict[str, Numbers]) -> str:
