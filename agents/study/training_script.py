@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.learning.options import AgentOptions, RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import train_once
+from agents.learning.run_folder import open_folder
+from agents.learning.training import Train, train_once
 from agents.study.closing import compare_training, study_of_one
 from agents.study.study import Study
 from baselines.options import script
@@ -13,16 +13,8 @@ from baselines.search.tuner import TuneOptions, check_budget
 from gan_env.config import env_config
 
 
-def training_script(
-    name: str, agent: AgentOptions, train: Callable[[RunOptions, RunFolder], dict[str, Any]]
-) -> Callable[[], None]:
-    """The entry point of agents/train_NAME.py.
-
-    Args:
-        name: of the script, without "train_".
-        agent: the algorithm's hyperparameters where configs/train_NAME.yaml has no others.
-        train: trains in a run folder, or continues from its checkpoint; returns what that cost, with `gan_updates`.
-    """
+def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[], None]:
+    """The entry point of agents/train_NAME.py, whose algorithm has options of the type of `agent`."""
 
     @script(f"train_{name}")
     def main(fields: dict[str, Any]) -> None:
