@@ -106,7 +106,7 @@ def fit(
 
 
 def learning_curves(folder: RunFolder, decisions: int) -> Logger:
-    """A logger to TensorBoard; what a killed training logged after its checkpoint is dropped, or it would be there twice.
+    """A logger to TensorBoard, which drops what a killed training logged after its checkpoint: it would be there twice.
 
     Args:
         folder: of the training.
