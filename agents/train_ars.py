@@ -22,7 +22,7 @@ from torch.func import functional_call
 from agents.learning.options import AgentOptions, RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import compare_training
+from agents.study.closing import check_comparison, compare_training
 from baselines.options import register_presets, script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
@@ -124,6 +124,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
 def main(config: DictConfig) -> None:
     """Trains, then compares."""
     options, folder = open_folder("ars", RunOptions(ARSOptions()), config)
+    check_comparison("ars", options, folder)
     costs = train_once(train, options, folder)
     compare_training("ars", options, folder, costs)
 

@@ -17,7 +17,7 @@ from agents.learning.options import RunOptions
 from agents.learning.run_folder import open_folder
 from agents.learning.training import train_once
 from agents.meta.training import MetaOptions, train
-from agents.study.closing import compare_training
+from agents.study.closing import check_comparison, compare_training
 from baselines.options import register_presets, script
 
 
@@ -25,6 +25,7 @@ from baselines.options import register_presets, script
 def main(config: DictConfig) -> None:
     """Trains, then compares."""
     options, folder = open_folder("maml", RunOptions(MetaOptions()), config)
+    check_comparison("maml", options, folder)
     costs = train_once(train, options, folder)
     compare_training("maml", options, folder, costs)
 

@@ -19,7 +19,7 @@ from agents.learning.learning_rate import AdaptiveRate, GradientOptions
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import compare_training
+from agents.study.closing import check_comparison, compare_training
 from baselines.options import register_presets, script
 from gan_env.errors import require
 
@@ -97,6 +97,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
 def main(config: DictConfig) -> None:
     """Trains, then compares."""
     options, folder = open_folder("ppo", RunOptions(PPOOptions()), config)
+    check_comparison("ppo", options, folder)
     costs = train_once(train, options, folder)
     compare_training("ppo", options, folder, costs)
 

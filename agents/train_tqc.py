@@ -15,7 +15,7 @@ from sb3_contrib import TQC
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.learning.training import fit, train_once, training_env
-from agents.study.closing import compare_training
+from agents.study.closing import check_comparison, compare_training
 from agents.train_sac import SACOptions
 from baselines.options import register_presets, script
 from gan_env.errors import require
@@ -56,6 +56,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
 def main(config: DictConfig) -> None:
     """Trains, then compares."""
     options, folder = open_folder("tqc", RunOptions(TQCOptions()), config)
+    check_comparison("tqc", options, folder)
     costs = train_once(train, options, folder)
     compare_training("tqc", options, folder, costs)
 
