@@ -21,9 +21,9 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from agents.study.check import check_study
+from agents.study.check import check_study, require_continuable
 from agents.study.closing import closing_table
-from agents.study.options import require_continuable, study_options
+from agents.study.options import study_options
 from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study

@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 
 from agents.learning.controllers import LOADED
-from agents.study.options import HELD_OUT
 from agents.study.study import Study
 from gan_env.errors import ConfigError
 
@@ -86,8 +85,10 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
     for controller, fields in study.options.active.items():
-        elsewhere = fields.varies is None or set(fields.settings) - {HELD_OUT}
-        for seed in range(fields.seeds if controller == learned else int(bool(elsewhere))):
+        elsewhere = fields.varies is None or any(
+            study.options.plays(controller, place) for place in study.options.settings
+        )
+        for seed in range(fields.seeds if controller == learned else int(elsewhere)):
             run = study.trained(controller, seed)
             for name in LOADED:
                 if (run / name).exists():

@@ -15,13 +15,11 @@ from agents.page.tables import (
     cost_table,
     failure_table,
     name_notes,
-    ordered,
     result_table,
 )
 from agents.study.options import BEST, HELD_OUT
-from agents.study.pictures import curves_figure, knob_figure, sample_figure
-from agents.study.play import gather, sample_files
-from agents.study.readout import SUFFIXES
+from agents.study.pictures import study_pictures
+from agents.study.play import gather
 from agents.study.records import Gain, Summary
 from agents.study.study import Study
 from agents.study.verdict import verdict
@@ -48,7 +46,6 @@ class ReportPage:
         self.rows = summary.settings[HELD_OUT].rows
         self.config = env_config(**study.env_options(self.learned))
         self.parts = {name: [self._shown(name, e) for e in parts] for name, parts in gather(study, HELD_OUT).items()}
-        self.episodes = {name: Episodes.join(parts, 0) for name, parts in self.parts.items()}
         self.pictures: dict[str, bytes] = {}
         sections = [
             *self._results(),
@@ -107,30 +104,13 @@ class ReportPage:
 
     def _behaviour(self) -> list[str]:
         """What policies do, and how runs end."""
-        learned, metric = self.learned, self.summary.settings[HELD_OUT].metric
-        read_outs = [learned + suffix for suffix in SUFFIXES if learned + suffix in self.rows]
-        compared = dict.fromkeys([learned, *read_outs[-1:], BEST, self.summary.strongest])
-        ended = dict.fromkeys([learned, *read_outs[-1:], *self.study.schedules, "fixed"])
-        knobs = knob_figure({name: self.parts[name] for name in compared}, learned, self.config)
-        curves = {name: self.episodes[name] for name in ended if name in self.episodes}
-        files = sample_files(self.study, HELD_OUT)
-        active = self.study.options.active
-        ranked = [n for n in ordered(self.rows) if n in files and not (n in active and active[n].varies)]
-        samples = sample_figure(
-            files, ranked, learned, self.parts[learned][0], self.config, self.study.options.instances
-        )
-        return [
-            "## What the policies do",
-            self._picture(
-                "knobs", knobs, "Knobs: the learned policy's median and band from 10 % to 90 %; tunings one by one."
-            ),
-            self._picture(
-                "curves",
-                curves_figure(curves, learned, self.config, metric),
-                "The log metric over the run: medians, and the learned policy's quartiles.",
-            ),
-            self._picture("samples", samples, "Samples at four moments of one run on a held-out instance."),
-        ]
+        captions = {
+            "knobs": "Knobs: the learned policy's median and band from 10 % to 90 %; tunings one by one.",
+            "metric": "The log metric over the run: medians, and the learned policy's quartiles.",
+            "samples": "Samples at four moments of one run on a held-out instance.",
+        }
+        figures = study_pictures(self.study, self.summary, self.parts)
+        return ["## What the policies do", *(self._picture(n, figures[n], text) for n, text in captions.items())]
 
     def _transfers(self) -> list[str]:
         found: list[str] = []
@@ -158,7 +138,7 @@ class ReportPage:
 
     def _failures(self) -> list[str]:
         opponent, failures = self.summary.strongest, self.summary.failures
-        episodes = {name: self.episodes[name] for name in (self.learned, opponent)}
+        episodes = {name: Episodes.join(self.parts[name], 0) for name in (self.learned, opponent)}
         figure = failures_figure(episodes, failures[:SHOWN_FAILURES], self.study.options.instances, self.config)
         caption = f"{self.learned} and {opponent} there: runs thin, medians thick."
         return [

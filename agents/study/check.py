@@ -1,19 +1,71 @@
 """Checks of a study before anything is trained, for mistakes that would otherwise show after hours."""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from agents.learning.controllers import INTERFACE
-from agents.study.options import HELD_OUT, Controller, about, opponent_kind
+from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind
 from agents.study.study import Study
-from baselines.search.spaces import example
+from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
 from gan_env.config import RUN_OPTIONS, env_config, to_dict
 from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.resume import require_same
 
 COUNTED = ("ppo", "recurrent_ppo", "sac", "tqc")
 """Scripts whose trainings take `agent.rows` x `agent.rollouts` episodes and no other GAN updates."""
 OWN = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
 """Fields of an environment that a controller may have for itself as it plays. The others are the same for all policies:
 which GANs are trained, for how long, and what judges them."""
+GROWING = ("controllers", "settings", "policies", "agents")
+"""Parts of a study to which entries may be added, and from which they may be removed."""
+_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "beside", "settings", "target", "notes")
+"""Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
+
+
+def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder: Path) -> dict[str, Any]:
+    """Refuses to continue a study with options that would mix different results.
+
+    Controllers, settings, policies, seeds and an oracle may be added or removed. What a study has had stays as it was,
+    also where it was removed and comes back, and so do the files in configs/ of its policies and hyperparameters.
+
+    Args:
+        before: what this function returned when the study was last started; empty: it is new.
+        options: of the study now.
+        folder: of the study, for the message.
+
+    Returns:
+        What the study rests on now: what it has had so far, and what is new.
+
+    Raises:
+        ConfigError: something that the study has had is different now.
+    """
+    now = _rests_on(options)
+    if before:
+        mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
+        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, GROWING)
+    return now | {part: before.get(part, {}) | now[part] for part in GROWING}
+
+
+def _rests_on(options: StudyOptions) -> dict[str, Any]:
+    """The options that may not change when a study continues, as in JSON; all defaults are filled in."""
+    names = [*options.policies, *(name for opponent in options.tunings for name in usual(opponent_kind(opponent)))]
+    parts: dict[str, dict[str, Any]] = {
+        "controllers": dict(options.controllers),
+        "settings": dict(options.settings),
+        "policies": {name: load_policy(name) for name in names},
+        "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
+    }
+    fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
+    return dict(json.loads(json.dumps(_bound(options) | fixed)))
+
+
+def _bound(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass that may not change."""
+    return {key: value for key, value in to_dict(options).items() if key not in _FREE}
 
 
 def check_study(study: Study) -> None:

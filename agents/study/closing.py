@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.check import check_tunings
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
-from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
-from agents.study.play import gather, play_study, sample_files
-from agents.study.readout import SUFFIXES
-from agents.study.records import Summary, write_summary
+from agents.study.pictures import DPI, study_pictures
+from agents.study.play import gather, play_study
+from agents.study.records import Estimate, Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
 from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
-from gan_env.config import env_config
 from gan_env.errors import ConfigError
-from gan_env.evaluation.rollout import Episodes
 from gan_env.policies.presets import PolicyOptions, committed, load_policy
 
 TUNED = ("schedule", "rates")
@@ -59,7 +56,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
     text = closing_table(summary)
     write_summary(folder.path / "summary.json", summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
-    for name, figure in pictures(study, summary).items():
+    for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI, format="png"))
         plt.close(figure)
     print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
@@ -104,44 +101,28 @@ def _fitting(names: Sequence[str], env: GANVectorEnv) -> dict[str, PolicyOptions
 def closing_table(summary: Summary) -> str:
     """The held-out setting as text, best policy first, and the verdict."""
     setting = summary.settings[HELD_OUT]
-    rows = setting.rows
+    header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
+    cells = [header]
+    for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
+        row = setting.rows[name]
+        found = row.against.get(BEST)
+        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
+        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
+        cells.append([name, str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken])
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
         "gain and P(better) are against the tuned schedule, with instances drawn anew (as in round brackets below);",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning.",
         "",
-        f"{'policy':<22} {'seeds':>5} {'runs':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
-        f"{'P(better)':>9} {'95 % interval':>14} {'crashes':>7} {'GAN updates':>12}",
+        *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
+        "",
+        *verdict(summary),
     ]
-    for name in sorted(rows, key=lambda n: rows[n].iqm.value):
-        row, compared = rows[name], ""
-        if against := row.against.get(BEST):
-            gain, chance = against.gain, against.probability
-            low, high = gain.over_instances or gain.ci95
-            least, most = chance.over_instances or chance.ci95
-            compared = f"{gain.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] "
-            compared += f"{chance.value:>9.2f} [{least:>5.2f}, {most:>5.2f}]"
-        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
-        low, high = row.iqm.ci95
-        lines.append(
-            f"{name:<22} {row.seeds:>5} {row.runs:>5} {row.iqm.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] {compared:<51} "
-            f"{row.crashes:>7} {taken:>12}"
-        )
-    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in rows else []
-    return "\n".join([*lines, "", *verdict(summary), *known])
+    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in setting.rows else []
+    return "\n".join(lines + known)
 
 
-def pictures(study: Study, summary: Summary) -> dict[str, Figure]:
-    """The pictures of a training, by name."""
-    learned, (setting, config) = summary.learned, (summary.settings[HELD_OUT], env_config(**study.options.env))
-    parts = gather(study, HELD_OUT)
-    shown = [learned, *(learned + suffix for suffix in SUFFIXES), *map(opponent_name, TUNED)]
-    drawn = {name: parts[name] for name in shown if name in parts}
-    ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
-    files = sample_files(study, HELD_OUT)
-    ranked = sorted({learned, BEST, *study.options.policies}, key=lambda name: setting.rows[name].iqm.value)
-    return {
-        "knobs": knob_figure(drawn, learned, config),
-        "metric": curves_figure(ended, learned, config, setting.metric),
-        "samples": sample_figure(files, ranked, learned, parts[learned][0], config, study.options.instances),
-    }
+def _with_new_instances(estimate: Estimate) -> str:
+    """An estimate with the interval over instances, where it is known, and no other."""
+    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

@@ -1,23 +1,19 @@
 """What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from agents.learning.controllers import check_script, training_options
 from agents.learning.options import RunOptions
-from agents.study.readout import SUFFIXES, controller_of
-from baselines.search.spaces import SPACES, usual
+from agents.study.readout import SUFFIXES
+from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, DataError, require
-from gan_env.policies.presets import load_policy
-from gan_env.resume import require_same
 
 SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
@@ -25,10 +21,6 @@ BEST = "best_schedule"
 """The tuned schedule, which all policies are compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
 """In every study: the setting with test instances of the environment's own ranges, and runs on training instances."""
-GROWING = ("controllers", "settings", "policies", "agents")
-"""Parts of a study to which entries may be added, and from which they may be removed."""
-_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "beside", "settings", "target", "notes")
-"""Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
 
 
 def opponent_name(kind: str) -> str:
@@ -53,7 +45,6 @@ class Controller:
         training: fields of `EnvConfig` that differ in training only: what it learns from.
         varies: the controller of which this is an ablation, with the same fields where it doesn't give its own.
         beside: a controller that is no ablation may name another one to be compared with.
-        settings: settings that it plays in; empty: all. An ablation plays on held-out instances by default.
     """
 
     script: str = "ppo"
@@ -63,7 +54,6 @@ class Controller:
     training: dict[str, Any] = field(default_factory=dict)
     varies: str | None = None
     beside: str | None = None
-    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_script(self.script, "controllers.*.script")
@@ -76,7 +66,7 @@ class Setting:
 
     Attributes:
         env: fields of `EnvConfig` that differ.
-        policies: names of those that play in it, besides the tuned schedule; empty: all.
+        policies: names of those that play in it, besides the tuned schedule; empty: all but ablations.
         instances: test instances; null: as many as the study has.
         gan_seeds: GAN seeds on each of them; null: as many as the study has.
     """
@@ -168,20 +158,13 @@ class StudyOptions:
         require(not clash, "controllers", clash, expected)
 
     def _check_controllers(self) -> None:
-        """Controllers refer to others that are there, and play where settings name them."""
-        main, everywhere = [name for name, c in self.active.items() if c.varies is None], [HELD_OUT, *self.settings]
+        """Controllers refer to others that are there."""
+        main = [name for name, controller in self.active.items() if controller.varies is None]
         require(bool(main), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
         for name, controller in self.active.items():
-            original, beside = controller.varies, controller.beside
-            require(original in (None, *main), f"controllers.{name}.varies", original, f"null or one of {main}")
             others = sorted({*self.controllers} - {name})
-            require(beside in (None, *others), f"controllers.{name}.beside", beside, f"null or one of {others}")
-            for setting in controller.settings:
-                require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
-            due = [HELD_OUT, *(place for place, there in self.settings.items() if name in there.policies)]
-            expected = f"{', '.join(due)} among them (a controller plays where it is named), or none"
-            plays = all(self.plays(name, place) for place in due)
-            require(plays, f"controllers.{name}.settings", controller.settings, expected)
+            for key, other, known in (("varies", controller.varies, main), ("beside", controller.beside, others)):
+                require(other in (None, *known), f"controllers.{name}.{key}", other, f"null or one of {known}")
 
     @property
     def tunings(self) -> dict[str, int]:
@@ -194,10 +177,10 @@ class StudyOptions:
         return {name: controller for name, controller in self.controllers.items() if controller.seeds}
 
     def plays(self, policy: str, setting: str) -> bool:
-        """Whether a policy plays in a setting; a read-out plays only where its controller does."""
-        controller, named = self.controllers.get(controller_of(policy)), self.setting(setting).policies
-        its_own = controller.settings if controller else ()
-        return (not its_own or setting in its_own) and (not named or policy in (BEST, *named))
+        """Whether a policy plays in a setting; an ablation plays on held-out instances, and where it is named."""
+        named, controller = self.setting(setting).policies, self.controllers.get(policy)
+        ablation = controller is not None and controller.varies is not None
+        return setting == HELD_OUT or policy in (BEST, *named) or not (named or ablation)
 
     def setting(self, name: str) -> Setting:
         """A setting by its name; the held-out one changes nothing."""
@@ -248,55 +231,13 @@ def study_options(**fields: Any) -> StudyOptions:
 
 
 def _completed(controllers: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """A controller's fields; an ablation takes those that it lacks, save seeds and settings, from what it varies."""
+    """A controller's fields; an ablation takes those that it lacks, save seeds, from what it varies."""
     fields = dict(controllers[name])
     original = controllers.get(fields.get("varies") or "")
     if not original:
         return fields
     merged = {key: {**original.get(key, {}), **fields.get(key, {})} for key in ("agent", "env", "training")}
-    return {**original, "beside": None, "settings": [HELD_OUT], "seeds": 0, **fields, **merged}
-
-
-def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder: Path) -> dict[str, Any]:
-    """Refuses to continue a study with options that would mix different results.
-
-    Controllers, settings, policies, seeds and an oracle may be added or removed. What a study has had stays as it was,
-    also where it was removed and comes back, and so do the files in configs/ of its policies and hyperparameters.
-
-    Args:
-        before: what this function returned when the study was last started; empty: it is new.
-        options: of the study now.
-        folder: of the study, for the message.
-
-    Returns:
-        What the study rests on now: what it has had so far, and what is new.
-
-    Raises:
-        ConfigError: something that the study has had is different now.
-    """
-    now = _rests_on(options)
-    if before:
-        mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
-        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, GROWING)
-    return now | {part: before.get(part, {}) | now[part] for part in GROWING}
-
-
-def _rests_on(options: StudyOptions) -> dict[str, Any]:
-    """The options that may not change when a study continues, as in JSON; all defaults are filled in."""
-    names = [*options.policies, *(name for opponent in options.tunings for name in usual(opponent_kind(opponent)))]
-    parts: dict[str, dict[str, Any]] = {
-        "controllers": dict(options.controllers),
-        "settings": dict(options.settings),
-        "policies": {name: load_policy(name) for name in names},
-        "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
-    }
-    fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
-    return dict(json.loads(json.dumps(_bound(options) | fixed)))
-
-
-def _bound(options: Any) -> dict[str, Any]:
-    """The fields of a dataclass that may not change."""
-    return {key: value for key, value in to_dict(options).items() if key not in _FREE}
+    return {**original, "beside": None, "seeds": 0, **fields, **merged}
 
 
 @contextmanager

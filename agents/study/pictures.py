@@ -12,8 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from agents.study.options import BEST
-from gan_env.config import EnvConfig
+from agents.study.options import BEST, HELD_OUT
+from agents.study.play import sample_files
+from agents.study.readout import SUFFIXES
+from agents.study.records import Summary
+from agents.study.study import Study
+from gan_env.config import EnvConfig, env_config
 from gan_env.data.points import POINT_SETS, load_points
 from gan_env.evaluation.pictures import RUN_COLOURS, draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
@@ -25,6 +29,29 @@ WIDTH, SMALLEST = 5.0, 9.0
 DPI = 150
 BAND = (0.1, 0.9)
 SHOWN = 4  # policies in pictures of samples, the learned one among them
+
+
+def study_pictures(study: Study, summary: Summary, parts: Mapping[str, Sequence[Episodes]]) -> dict[str, Figure]:
+    """The pictures of a study by name: what its main policies do, and how their runs end.
+
+    Args:
+        study: it is done.
+        summary: its numbers.
+        parts: held-out episodes of each training or tuning of every policy, with the knobs of the learned one.
+    """
+    learned, setting = summary.learned, summary.settings[HELD_OUT]
+    config = env_config(**study.env_options(learned))
+    main = dict.fromkeys([learned, *(learned + suffix for suffix in SUFFIXES), BEST, summary.strongest])
+    drawn = {name: parts[name] for name in main if name in parts}
+    ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
+    active, files = study.options.active, sample_files(study, HELD_OUT)
+    sampled = [name for name in files if name not in active or active[name].varies is None]
+    ranked = sorted(sampled, key=lambda name: setting.rows[name].iqm.value)
+    return {
+        "knobs": knob_figure(drawn, learned, config),
+        "metric": curves_figure(ended, learned, config, setting.metric),
+        "samples": sample_figure(files, ranked, learned, parts[learned][0], config, study.options.instances),
+    }
 
 
 def colors_of(policies: Iterable[str]) -> dict[str, Any]:
