@@ -11,7 +11,7 @@ from agents.page.publish import TITLE, commands
 from agents.page.tables import (
     COST_NOTES,
     RESULT_NOTES,
-    ablation_table,
+    controller_table,
     cost_table,
     failure_table,
     name_notes,
@@ -99,7 +99,6 @@ class ReportPage:
             *(["## Notes", bullets(options.notes)] if options.notes else []),
             *["## Results on held-out instances", *self._setting(HELD_OUT)],
             bullets([*RESULT_NOTES, *name_notes(options)]),
-            code(yaml.safe_dump(self.summary.tuning, sort_keys=False).strip()),
         ]
 
     def _behaviour(self) -> list[str]:
@@ -126,15 +125,16 @@ class ReportPage:
         return found
 
     def _ablations(self) -> list[str]:
-        """Ablations, and controllers next to others, over all trainings of both."""
-        originals = {name: c.varies or c.beside or "" for name, c in self.study.options.active.items()}
+        """Ablations, and other controllers, against what they vary or the learned one, over all trainings of both."""
+        active = self.study.options.active
+        originals = {name: c.varies or self.learned for name, c in active.items() if name != self.learned}
         originals = {name: other for name, other in originals.items() if other in self.rows}
         if not originals:
             return []
         gains = {name: self.rows[name].against[other].gain for name, other in originals.items()}
-        title = "gain over what it is an ablation of (with a single training, intervals leave out its luck)"
-        picture = self._gains("ablations", gains, title, tuple(gains))
-        return ["## Ablations", ablation_table(self.rows, originals), picture]
+        title = "gain over what it varies (with a single training, intervals leave out its luck)"
+        figure = self._gains("ablations", gains, title, tuple(gains))
+        return ["## Ablations and other controllers", controller_table(self.rows, originals), figure]
 
     def _failures(self) -> list[str]:
         opponent, failures = self.summary.strongest, self.summary.failures

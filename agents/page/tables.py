@@ -1,6 +1,6 @@
 """The tables of a report, and notes on how to read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agents.page.markdown_page import table
 from agents.study.options import BEST, StudyOptions
@@ -31,9 +31,8 @@ def name_notes(options: StudyOptions) -> list[str]:
     """What the names in the tables stand for."""
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
-        f"{BEST}: the tuned schedule; its best tuning on training instances is shown below. tuned_NAME: another kind "
-        "of opponent, tuned likewise. tuned_rates knows the learning rates that a run starts with, and is a schedule "
-        "of the rates themselves; others move factors on those.",
+        f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned likewise. tuned_rates knows the "
+        "learning rates that a run starts with, and is a schedule of the rates themselves, not of factors on them.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates themselves averaged. Anybody can use them without learning.",
         *(
@@ -75,35 +74,34 @@ def result_table(rows: Mapping[str, Row], schedules: Sequence[str]) -> str:
 
 def cost_table(rows: Mapping[str, Row]) -> str:
     """How steadily every policy's runs go, and what finding and playing it costs."""
-    header = ["policy", "crashes", "collapsed", "reach the target", "updates to it", "GAN updates to find",
-              "wall s to find", "peak MiB to find", "wall s to play", "peak MiB to play"]  # fmt: skip
-    cells = [
-        [
-            name,
-            f"{row.crashes} ({row.crashes / row.runs:.1%})",
-            f"{row.collapsed:.1%}",
-            f"{row.reached_target:.0%}",
-            f"{row.updates_to_target:.0f}",
-            _number(row.found.gan_updates, ",.0f"),
-            _number(row.found.wall_s, ",.0f"),
-            _number(row.found.peak_mb, ",.0f"),
-            _number(row.played.wall_s, ".1f"),
-            _number(row.played.peak_mb, ",.0f"),
-        ]
-        for name, row in ((name, rows[name]) for name in ordered(rows))
-    ]
-    return table(header, cells)
+    columns: dict[str, Callable[[Row], str]] = {
+        "crashes": lambda row: f"{row.crashes} ({row.crashes / row.runs:.1%})",
+        "collapsed": lambda row: f"{row.collapsed:.1%}",
+        "reach the target": lambda row: f"{row.reached_target:.0%}",
+        "updates to it": lambda row: f"{row.updates_to_target:.0f}",
+        "GAN updates to find": lambda row: _number(row.found.gan_updates, ",.0f"),
+        "wall s to find": lambda row: _number(row.found.wall_s, ",.0f"),
+        "peak MiB to find": lambda row: _number(row.found.peak_mb, ",.0f"),
+        "wall s to play": lambda row: _number(row.played.wall_s, ".1f"),
+        "peak MiB to play": lambda row: _number(row.played.peak_mb, ",.0f"),
+    }
+    cells = ([name, *(show(rows[name]) for show in columns.values())] for name in ordered(rows))
+    return table(["policy", *columns], cells)
 
 
-def ablation_table(rows: Mapping[str, Row], originals: Mapping[str, str]) -> str:
-    """Ablations, and controllers next to others, each against its original."""
-    header = ["ablation", "of", "trainings", "IQM", "gain over it", "P(better)"]
+def controller_table(rows: Mapping[str, Row], originals: Mapping[str, str]) -> str:
+    """Controllers against others, over all trainings of both.
+
+    Args:
+        rows: of all policies.
+        originals: for each of the controllers, the other one.
+    """
+    header = ["controller", "against", "trainings", "IQM", "gain over it", "P(better)"]
     cells = []
     for name, original in originals.items():
         row, found = rows[name], rows[name].against[original]
         trainings = f"{row.seeds} against {rows[original].seeds}"
-        iqm = f"{row.iqm.value:.3f}"
-        cells.append([name, original, trainings, iqm, found.gain.text(), found.probability.text()])
+        cells.append([name, original, trainings, f"{row.iqm.value:.3f}", found.gain.text(), found.probability.text()])
     return table(header, cells)
 
 
@@ -111,18 +109,11 @@ def failure_table(failures: Sequence[Failure], learned: str, opponent: str) -> s
     """The instances on which a policy does worst against an opponent."""
     fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
     header = ["instance", *fields, learned, opponent, "gain", "standard error", "crashes"]
-    cells = [
-        [
-            str(one.index),
-            *(f"{v:.3g}" if isinstance(v, float) else str(v) for v in (one.instance[f] for f in fields)),
-            f"{one.learned:.3f}",
-            f"{one.opponent:.3f}",
-            f"{one.gain:+.3f}",
-            _number(one.standard_error, ".3f"),
-            str(one.crashes),
-        ]
-        for one in failures
-    ]
+    cells = []
+    for one in failures:
+        instance = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in (one.instance[f] for f in fields)]
+        scores = [f"{one.learned:.3f}", f"{one.opponent:.3f}", f"{one.gain:+.3f}", _number(one.standard_error, ".3f")]
+        cells.append([str(one.index), *instance, *scores, str(one.crashes)])
     return table(header, cells)
 
 

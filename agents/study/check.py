@@ -10,7 +10,7 @@ from agents.study.options import HELD_OUT, Controller, StudyOptions, about, oppo
 from agents.study.study import Study
 from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
-from gan_env.config import RUN_OPTIONS, env_config, to_dict
+from gan_env.config import RUN_OPTIONS, EnvConfig, env_config, to_dict
 from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.resume import require_same
@@ -22,7 +22,7 @@ OWN = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "re
 which GANs are trained, for how long, and what judges them."""
 GROWING = ("controllers", "settings", "policies", "agents")
 """Parts of a study to which entries may be added, and from which they may be removed."""
-_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "beside", "settings", "target", "notes")
+_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "settings", "target", "notes")
 """Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
 
 
@@ -93,14 +93,12 @@ def check_study(study: Study) -> None:
             for player in (name for name in players if options.plays(name, place)):
                 with about(player):
                     players[player].make(env)
-    taken = {name: _check_training(study, name, controller) for name, controller in options.active.items()}
+    taken = {name: _check_controller(study, name, controller) for name, controller in options.active.items()}
     main = [taken[name] for name, controller in options.active.items() if controller.varies is None]
     known = [updates for updates in main if updates is not None]
     budget = study.settled_budget(known) if options.budget or known else None
     if budget and (options.budget or len(known) == len(main)):  # else it is settled by what only training can tell
         check_tunings(study, budget, "budget" if options.budget else "budget (null: what the dearest training takes)")
-    for name, controller in options.active.items():
-        _check_transfer(study, name, controller)
 
 
 def check_tunings(study: Study, budget: int, key: str) -> None:
@@ -109,41 +107,37 @@ def check_tunings(study: Study, budget: int, key: str) -> None:
     check_budget(study.env(study.options.env), options, key)
 
 
-def _check_training(study: Study, name: str, controller: Controller) -> int | None:
+def _check_controller(study: Study, name: str, controller: Controller) -> int | None:
     """GAN updates that training the controller takes; None where only the training can tell.
 
     Raises:
-        ConfigError: it can't be trained.
+        ConfigError: it can't be trained, or it would act otherwise than in its training, or in other GAN runs than all
+            policies, or it moves knobs that schedules are not tuned in (which only an ablation may).
     """
-    training = study.options.training(name, controller.seeds - 1)
-    agent, env = training.agent, env_config(**training.env)
-    if controller.script not in COUNTED:
-        return None
-    return agent.rollouts * agent.rows * env.num_decisions * env.updates_per_decision
-
-
-def _check_transfer(study: Study, name: str, controller: Controller) -> None:
-    """Raises a `ConfigError` where a controller would act otherwise than in its training, or in other GAN runs.
-
-    One that varies no other must not move knobs that schedules are not tuned in, either.
-    """
-    options = study.options
-    trained = env_config(**options.training(name, 0).env)
-    tuned = env_config(**options.env).knobs
+    options, training = study.options, study.options.training(name, controller.seeds - 1)
+    agent, trained, tuned = training.agent, env_config(**training.env), env_config(**options.env).knobs
     more = [knob for knob in trained.knobs if knob not in tuned and controller.varies is None]
     expected = f"knobs that schedules are tuned in too, {tuned}: add them to env.knobs"
     require(not more, f"controllers.{name}.env.knobs", more, expected)
     for place in (place for place in (HELD_OUT, *options.settings) if options.plays(name, place)):
         changes = options.setting(place).env
         with about(f"settings.{place}, where {name} plays"):
-            mine, others = env_config(**study.env_options(name, changes)), env_config(**options.changed_env(changes))
-            for field in INTERFACE:
-                expected = f"{getattr(trained, field)!r}, which it is trained with"
-                require(getattr(mine, field) == getattr(trained, field), f"env.{field}", getattr(mine, field), expected)
-            updates, due = (c.num_decisions * c.updates_per_decision for c in (mine, others))
-            expected = f"{due} GAN updates a run, as all policies have"
-            require(updates == due, "env.num_decisions x env.updates_per_decision", updates, expected)
-            here, there = to_dict(mine), to_dict(others)
-            for field in (field for field in here if field not in OWN):
-                expected = f"{there[field]!r}, as all policies have; what only training needs belongs in its `training`"
-                require(here[field] == there[field], f"env.{field}", here[field], expected)
+            _check_alike(env_config(**study.env_options(name, changes)), trained, options.changed_env(changes))
+    if controller.script not in COUNTED:
+        return None
+    return agent.rollouts * agent.rows * trained.num_decisions * trained.updates_per_decision
+
+
+def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, Any]) -> None:
+    """Refuses an environment in which a controller would not act as in its training, or play other runs than all."""
+    for field in INTERFACE:
+        expected = f"{getattr(trained, field)!r}, which it is trained with"
+        require(getattr(mine, field) == getattr(trained, field), f"env.{field}", getattr(mine, field), expected)
+    others = env_config(**changed_env)
+    updates, due = (c.num_decisions * c.updates_per_decision for c in (mine, others))
+    expected = f"{due} GAN updates a run, as all policies have"
+    require(updates == due, "env.num_decisions x env.updates_per_decision", updates, expected)
+    here, there = to_dict(mine), to_dict(others)
+    for field in (field for field in here if field not in OWN):
+        expected = f"{there[field]!r}, as all policies have; what only training needs belongs in its `training`"
+        require(here[field] == there[field], f"env.{field}", here[field], expected)

@@ -91,10 +91,10 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
 def _fitting(names: Sequence[str], env: GANVectorEnv) -> dict[str, PolicyOptions]:
     """The policies of configs/policy/ that can act in an environment, by name."""
     found = {}
-    for name in names:
+    for name, policy in ((name, load_policy(name)) for name in names):
         with suppress(ConfigError):
-            load_policy(name).make(env)
-            found[name] = load_policy(name)
+            policy.make(env)
+            found[name] = policy
     return found
 
 

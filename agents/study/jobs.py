@@ -16,20 +16,12 @@ from typing import Any
 
 import torch
 
-from agents.learning.controllers import NAME, train
 from agents.learning.costs import metered
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder
 from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
 from gan_env.files import write_json
 
 _TAIL = 2000  # characters of a failed job's output that are shown
-
-
-def train_controller(script: str, options: RunOptions, folder: Path) -> None:
-    """Trains, or continues a training; its folder gets `trained.json` with the costs."""
-    train(script, options, RunFolder(folder, NAME))
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
@@ -41,7 +33,7 @@ def tune_opponent(options: TuneOptions, costs: Path) -> None:
     note.unlink(missing_ok=True)
 
 
-def run_job(work: Callable[..., None], arguments: Sequence[Any], log: Path, threads: int) -> None:
+def run_job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
     """Calls `work(*arguments)` in a process of its own; what it prints is added to `log`.
 
     The process ends when this one does, even if this one is killed: otherwise a study that is started again would do a
@@ -73,7 +65,7 @@ def _context() -> ForkServerContext | SpawnContext:
     return multiprocessing.get_context("forkserver") if forks else multiprocessing.get_context("spawn")
 
 
-def _job(work: Callable[..., None], arguments: Sequence[Any], log: Path, threads: int) -> None:
+def _job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
     """Runs in the process."""
     Thread(target=_end_with_parent, daemon=True).start()
     with log.open("ab") as file:

@@ -44,7 +44,6 @@ class Controller:
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training only: what it learns from.
         varies: the controller of which this is an ablation, with the same fields where it doesn't give its own.
-        beside: a controller that is no ablation may name another one to be compared with.
     """
 
     script: str = "ppo"
@@ -53,7 +52,6 @@ class Controller:
     env: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     varies: str | None = None
-    beside: str | None = None
 
     def __post_init__(self) -> None:
         check_script(self.script, "controllers.*.script")
@@ -162,9 +160,8 @@ class StudyOptions:
         main = [name for name, controller in self.active.items() if controller.varies is None]
         require(bool(main), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
         for name, controller in self.active.items():
-            others = sorted({*self.controllers} - {name})
-            for key, other, known in (("varies", controller.varies, main), ("beside", controller.beside, others)):
-                require(other in (None, *known), f"controllers.{name}.{key}", other, f"null or one of {known}")
+            original = controller.varies
+            require(original in (None, *main), f"controllers.{name}.varies", original, f"null or one of {main}")
 
     @property
     def tunings(self) -> dict[str, int]:
@@ -237,7 +234,7 @@ def _completed(controllers: Mapping[str, Mapping[str, Any]], name: str) -> dict[
     if not original:
         return fields
     merged = {key: {**original.get(key, {}), **fields.get(key, {})} for key in ("agent", "env", "training")}
-    return {**original, "beside": None, "seeds": 0, **fields, **merged}
+    return {**original, "seeds": 0, **fields, **merged}
 
 
 @contextmanager

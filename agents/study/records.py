@@ -93,7 +93,7 @@ class Row:
         reached_target: share of runs that reach the score that the tuned schedule ends at on the instance.
         updates_to_target: mean GAN updates until then; a run that never gets there counts with all of its updates.
         against: comparison with each tuned schedule, the oracle, the policy's own read-outs (training by training) and,
-            for an ablation, the controller that it varies.
+            for a controller, the one that it varies or the learned one.
         found: what one training or tuning took.
         played: what playing all runs took.
     """
@@ -143,7 +143,6 @@ class Summary:
         name: of the study's folder.
         learned: the controller that the report is about, the best on training instances of those with the most seeds.
         strongest: the tuned schedule that is best on training instances.
-        tuning: fields of `PolicyOptions` of the best tuning of `best_schedule`.
         by_tuning: gain of `learned` over each tuning of `strongest`; the mean over them may hide a strong one.
         target: see `StudyOptions`.
         settings: by name, the held-out one first.
@@ -153,7 +152,6 @@ class Summary:
     name: str
     learned: str
     strongest: str
-    tuning: dict[str, Any]
     by_tuning: tuple[Gain, ...]
     target: float | None
     settings: dict[str, SettingSummary]

@@ -22,9 +22,10 @@ import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
-from agents.learning.controllers import load_controller
+from agents.learning.controllers import NAME, load_controller, train
 from agents.learning.run_folder import RunFolder
-from agents.study.jobs import run_job, train_controller, tune_opponent
+from agents.learning.training import COSTS
+from agents.study.jobs import run_job, tune_opponent
 from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
 from agents.study.readout import REPLAY, controller_of, read_out
 from baselines.search.tuner import Tuned, TuneOptions, save_policy
@@ -114,9 +115,9 @@ class Study:
     def train(self, name: str, seed: int) -> dict[str, Any]:
         """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
         folder, script = self.trained(name, seed), self.options.active[name].script
-        path = folder / "trained.json"
+        path = folder / COSTS
         if not path.exists():
-            self.run(train_controller, (script, self.options.training(name, seed), folder), folder)
+            self.run(train, (script, self.options.training(name, seed), RunFolder(folder, NAME)), folder)
         return dict(json.loads(path.read_text()))
 
     def trained(self, name: str, seed: int) -> Path:
@@ -167,7 +168,7 @@ class Study:
             save_policy(policy, found, kind)
         return found
 
-    def run(self, job: Callable[..., None], arguments: Sequence[Any], folder: Path) -> None:
+    def run(self, job: Callable[..., Any], arguments: Sequence[Any], folder: Path) -> None:
         """Runs a job with its share of the cores."""
         print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
         run_job(job, arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
@@ -30,15 +29,13 @@ def summarize_study(study: Study) -> Summary:
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
     here = played[HELD_OUT]
     mine = finals(here[learned], size)
-    tuning = to_dict(study.opponent(BEST, best_tuning(study, BEST)))
     return Summary(
         name=study.path.name,
         learned=learned,
         strongest=strongest,
-        tuning={field: value for field, value in tuning.items() if value},
         by_tuning=tuple(gain_over(mine, finals([one], size)) for one in here[strongest]),
         target=study.options.target,
-        settings={setting: summarize_setting(study, setting, parts) for setting, parts in played.items()},
+        settings={setting: summarize_setting(study, setting, parts, learned) for setting, parts in played.items()},
         failures=failures(study, here[learned], here[strongest]),
     )
 
@@ -61,24 +58,19 @@ def strongest_schedule(study: Study) -> str:
     return min(study.schedules, key=lambda name: _mean_on_training(study, name, study.tunings[name]))
 
 
-def best_tuning(study: Study, name: str) -> int:
-    """The tuning of an opponent with the lowest mean final log metric on training instances."""
-    return min(range(study.tunings[name]), key=lambda seed: _on_training(study, name, seed))
-
-
 def _mean_on_training(study: Study, name: str, seeds: int) -> float:
-    return float(np.mean([_on_training(study, name, seed) for seed in range(seeds)]))
-
-
-def _on_training(study: Study, name: str, seed: int) -> float:
-    return float(study.on_training(name, seed).validation.mean())
+    return float(np.mean([study.on_training(name, seed).validation.mean() for seed in range(seeds)]))
 
 
 # --- a setting ---
 
 
-def summarize_setting(study: Study, setting: str, played: Played) -> SettingSummary:
-    """All policies of a setting, each compared with its rivals."""
+def summarize_setting(study: Study, setting: str, played: Played, learned: str) -> SettingSummary:
+    """All policies of a setting, each compared with its rivals.
+
+    These are the tuned schedules, the oracle, its own read-outs and, for a controller, the one that it varies or the
+    `learned` one.
+    """
     size, gan_seeds = study.size(setting)
     env = study.test_env(setting)
     budget = env.config.num_decisions * env.config.updates_per_decision
@@ -86,10 +78,9 @@ def summarize_setting(study: Study, setting: str, played: Played) -> SettingSumm
     target = np.tile(scores[BEST].mean(axis=(0, 2)), gan_seeds)  # [E]: what the tuned schedule ends at
     rows = {}
     for name, parts in played.items():
-        controller = study.options.active.get(name)
-        rivals = [*study.schedules, "oracle", *([controller.varies or controller.beside] if controller else [])]
-        mine = scores[name]
-        against = {str(other): compare(mine, scores[other]) for other in rivals if other in scores and other != name}
+        controller, mine = study.options.active.get(name), scores[name]
+        rivals = [*study.schedules, "oracle", *([controller.varies or learned] if controller else [])]
+        against = {other: compare(mine, scores[other]) for other in rivals if other in scores and other != name}
         read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
         rows[name] = _row(
             parts,
@@ -108,7 +99,7 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
     scores = finals(parts, instances)
     by_seed = tuple(float(iqm(one.ravel())) for one in scores)
     crashed = np.concatenate([e.crashed for e in parts])
-    collapse = np.concatenate([_last(e.extras["collapse"]) for e in parts])
+    collapse = np.concatenate([e.extras["collapse"][:, -1] for e in parts])
     return Row(
         seeds=len(scores),
         runs=scores.size,
@@ -123,13 +114,6 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
         updates_to_target=float(np.minimum(reached, budget).mean()),
         **others,
     )
-
-
-def _last(column: NDArray[Any]) -> NDArray[Any]:
-    """The last entry of each row that is a number, [N]."""
-    known = ~np.isnan(column)
-    place = column.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.asarray(column[np.arange(len(column)), place])
 
 
 # --- costs ---

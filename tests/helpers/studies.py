@@ -79,7 +79,7 @@ def summary(mine: Row | None = None, **changes: Any) -> Summary:
     }
     worst = Failure(3, INSTANCE, gain=-0.4, standard_error=0.1, learned=0.0, opponent=-0.4, crashes=0)
     plain = Summary(
-        name="points", learned="ppo", strongest="tuned_rates", tuning={"kind": "schedule"},
+        name="points", learned="ppo", strongest="tuned_rates",
         by_tuning=(gain(1.0, 0.5, 1.5),), target=None, settings={"held_out": SettingSummary("a distance", rows)},
         failures=(worst,),
     )  # fmt: skip

@@ -91,7 +91,6 @@ def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None
         ({"controllers": {"best_schedule": {"seeds": 1}}}, r"controllers=\['best_schedule'\].*no other policy"),
         ({"controllers": {"a": {"seeds": 1}, "a_replay": {"seeds": 1}}}, r"controllers=\['a_replay'\].*no other"),
         ({"controllers": {"a": {"seeds": 1}, "a_rates": {"seeds": 1}}}, r"\['a_rates_replay'\].*NAME_rates_replay"),
-        ({"controllers": {"a": {"seeds": 1, "beside": "b"}}}, r"controllers\.a\.beside='b'"),
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
         ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*best_schedule"),

@@ -45,7 +45,7 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: p
     for seed in range(2):
         TRAIN(made, "ppo", seed)
     for number, (script, options, folder) in enumerate(jobs):
-        assert (script, options.seed, folder) == ("ppo", 5 + number, tmp_path / f"training/ppo-{number}")
+        assert (script, options.seed, folder.path) == ("ppo", 5 + number, tmp_path / f"training/ppo-{number}")
         assert options.agent.epochs == 3
         assert options.env == {"preset": "points", "num_decisions": 6, "datasets": ["ring"]}
 

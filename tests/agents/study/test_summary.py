@@ -12,7 +12,6 @@ from agents.study.records import Cost
 from agents.study.study import Study
 from agents.study.summary import (
     best_on_training,
-    best_tuning,
     cost_of_finding,
     cost_of_playing,
     failures,
@@ -33,21 +32,20 @@ def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
     finals = {"best_schedule": [-1.0, -4.8], "tuned_rates": [-3.0, -3.0], "tuned_ada": [-9.0]}
     study: Any = Stub(finals, list(finals)[:2])
     assert strongest_schedule(study) == "tuned_rates"
-    assert best_tuning(study, "best_schedule") == 1
 
 
-def test_a_controller_is_compared_with_what_it_varies_or_stands_beside(
+def test_a_controller_is_compared_with_what_it_varies_or_the_learned_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over all trainings of both: here PPO's two, which end at -5 in the mean."""
     monkeypatch.setattr("agents.study.summary.cost_of_finding", lambda *_: Cost())
-    pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1, "beside": "ppo"}, "blind": {"seeds": 1, "varies": "ppo"}}
+    pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1}, "blind": {"seeds": 1, "varies": "ppo"}}
     env = {"preset": "points", "compile": False, "metric_samples": 32}
     study = Study(study_options(env=env, controllers=pair, instances=3, gan_seeds=1, rows=3, folder=str(tmp_path)))
     played = {"ppo": [episodes([[0.0, -1.0]] * 3), episodes([[0.0, -9.0]] * 3)]}
     played |= {name: [episodes([[0.0, end]] * 3)] for name, end in (("lstm", -2.0), ("blind", 0.0))}
     played |= {"best_schedule": [episodes([[0.0, 0.0]] * 3)]}
-    rows = summarize_setting(study, "held_out", played).rows
+    rows = summarize_setting(study, "held_out", played, "ppo").rows
     assert [rows[name].against["ppo"].gain.value for name in ("lstm", "blind")] == [-3.0, -5.0]
     assert set(rows["ppo"].against) == {"best_schedule"}
 
@@ -84,7 +82,7 @@ def test_rows_by_hand(setting: Study) -> None:
         metric=[[0, 0, 7]] * 4,
     )
     ends = episodes([[0.0, -1.0, -1.0]] * 4)
-    found = summarize_setting(setting, "held_out", {"ppo": [e], "best_schedule": [ends]})
+    found = summarize_setting(setting, "held_out", {"ppo": [e], "best_schedule": [ends]}, "ppo")
     mine = found.rows["ppo"]
     assert (mine.seeds, mine.runs) == (1, 4)
     assert (mine.crashes, mine.collapsed, mine.reached_target) == (1, 0.25, 0.5)  # the crashed run is counted once
@@ -95,11 +93,11 @@ def test_rows_by_hand(setting: Study) -> None:
 def test_spreads_are_those_of_trainings_and_of_runs_within_an_instance(setting: Study) -> None:
     """Two instances, two GAN seeds: runs differ by 2 and by 4 within them; the second training ends 1 higher."""
     parts = [episodes([[9.0, end + more, end + more] for end in (0, 10, 2, 14)]) for more in (0, 1)]
-    found = summarize_setting(setting, "held_out", {"best_schedule": parts})
+    found = summarize_setting(setting, "held_out", {"best_schedule": parts}, "ppo")
     both = found.rows["best_schedule"]
     assert both.spread_over_gan_seeds == pytest.approx(np.sqrt((2 + 8) / 2))
     assert both.spread_over_seeds == pytest.approx(np.sqrt(1 / 2))
-    alone = summarize_setting(setting, "held_out", {"best_schedule": parts[:1]})
+    alone = summarize_setting(setting, "held_out", {"best_schedule": parts[:1]}, "ppo")
     assert alone.rows["best_schedule"].spread_over_seeds is None
 
 
