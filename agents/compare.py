@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 
 from agents.study.check import check_study, require_continuable
 from agents.study.closing import closing_table
@@ -28,15 +27,14 @@ from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
-from baselines.options import register_presets, script
+from baselines.options import script
 from gan_env.config import CONFIGS
 from gan_env.files import write_atomically, write_json
 
 
 @script("compare")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    fields: dict[str, Any] = json.loads(json.dumps(OmegaConf.to_container(config, resolve=True)))
     compare(fields, ["python", "agents/compare.py", *sys.argv[1:]])  # a command for any machine
 
 
@@ -75,5 +73,4 @@ def note_commit(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

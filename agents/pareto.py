@@ -4,7 +4,7 @@
     python agents/pareto.py term=collapse weights=[0,0.1,1]
     python agents/pareto.py resume=logs/pareto/gan_env-Points-v0_1
 
-The reward is the environment's with `term` at the given weight beside it; terms: gan_env/mdp/rewards.py.
+The reward is the environment's, plus `term` at the given weight; terms: gan_env/mdp/rewards.py.
 """
 
 from dataclasses import dataclass
@@ -12,21 +12,22 @@ from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 
 from agents.learning.controllers import load_controller, train
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.train_ppo import PPOOptions
-from baselines.options import register_presets, script
+from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import TEST
+from gan_env.files import write_json
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
@@ -81,12 +82,12 @@ def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
 def table(summary: dict[str, Any]) -> str:
     """The sweep as text."""
     lines = [f"{'controller':<16} {'final log metric':>26} {summary['term']:>26} {'crashes':>8}"]
+
+    def shown(part: dict[str, Any]) -> str:
+        return f"{part['iqm']:>8.3f} [{part['ci95'][0]:>7.3f},{part['ci95'][1]:>7.3f}]"
+
     for name, row in summary["controllers"].items():
-        shown = [
-            f"{row[k]['iqm']:>8.3f} [{row[k]['ci95'][0]:>7.3f},{row[k]['ci95'][1]:>7.3f}]"
-            for k in ("quality", "stability")
-        ]
-        lines.append(f"{name:<16} {shown[0]:>26} {shown[1]:>26} {row['crashes']:>8}")
+        lines.append(f"{name:<16} {shown(row['quality']):>26} {shown(row['stability']):>26} {row['crashes']:>8}")
     return "\n".join(lines)
 
 
@@ -94,9 +95,8 @@ def figure(summary: dict[str, Any]) -> Figure:
     """Quality against stability, a cross of 95 % intervals each: better is to the lower right."""
     drawn, axis = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
     for name, row in summary["controllers"].items():
-        (left, right), (low, high) = row["stability"]["ci95"], row["quality"]["ci95"]
         x, y = row["stability"]["iqm"], row["quality"]["iqm"]
-        across, along = [[x - left], [right - x]], [[y - low], [high - y]]
+        across, along = (np.abs(np.array([row[k]["ci95"]]).T - row[k]["iqm"]) for k in ("stability", "quality"))
         axis.errorbar(x, y, xerr=across, yerr=along, fmt="o", capsize=3, label=name)
     axis.set(xlabel=f"{summary['term']}, summed over the run", ylabel=f"final log of the {summary['metric']}")
     axis.set_title("interquartile means and 95 % intervals; better: to the lower right", fontsize=9)
@@ -106,11 +106,12 @@ def figure(summary: dict[str, Any]) -> Figure:
 
 
 @script("pareto")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
-    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), config)
+    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), fields)
+    folder.begin("pareto", options)
     summary = sweep(options, folder)
-    folder.write_json("summary.json", summary)
+    write_json(folder.path / "summary.json", summary)
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     drawn = figure(summary)
@@ -120,5 +121,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -8,28 +8,26 @@ It is the floor for the methods that learn by gradients. Any field of configs/ c
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from sb3_contrib import ARS
 from sb3_contrib.common.vec_env.async_eval import AsyncEval
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from torch.func import functional_call
 
-from agents.learning.options import AgentOptions, RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import check_comparison, compare_training
-from baselines.options import register_presets, script
+from agents.learning.options import SB3Options
+from agents.learning.training import inner_env, train_sb3
+from agents.study.training_script import training_script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require
 
 
 @dataclass(frozen=True)
-class ARSOptions(AgentOptions):
+class ARSOptions(SB3Options):
     """Hyperparameters of ARS (Mania et al. 2018, arXiv:1803.07055): V2, which normalises; V2-t where `top` is fewer.
 
     Attributes:
@@ -54,6 +52,16 @@ class ARSOptions(AgentOptions):
         require(self.rows % (2 * self.directions) == 0, "agent.rows", self.rows, sides)
         for name in ("step", "noise"):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
+
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of ARS."""
+        return {
+            "n_delta": self.directions,
+            "n_top": self.top,
+            "learning_rate": self.step,
+            "delta_std": self.noise,
+            "zero_policy": not self.hidden,  # a network of zeros would have no direction to go
+        }
 
 
 class BatchedARS(ARS):
@@ -101,34 +109,8 @@ class BatchedARS(ARS):
         super()._do_one_update(callback, async_eval)
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains ARS, or continues from the folder's checkpoint."""
-    agent, vec_env = options.agent, training_env(options)
-    assert isinstance(agent, ARSOptions)
-    model = BatchedARS(
-        "MlpPolicy",
-        vec_env,
-        n_delta=agent.directions,
-        n_top=agent.top,
-        learning_rate=agent.step,
-        delta_std=agent.noise,
-        zero_policy=not agent.hidden,  # a network of zeros would have no direction to go
-        policy_kwargs={"net_arch": list(agent.hidden)},
-        seed=options.seed,
-        device="cpu",  # a policy of a few thousand weights is faster there
-    )
-    return fit(model, options, folder)
-
-
-@script("train_ars")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("ars", RunOptions(ARSOptions()), config)
-    check_comparison("ars", options, folder)
-    costs = train_once(train, options, folder)
-    compare_training("ars", options, folder, costs)
-
+train = partial(train_sb3, BatchedARS)
+main = training_script("ars", ARSOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -11,25 +11,10 @@ trained policy adapts in the same way when it acts, which costs inner_steps x wi
 run's own.
 """
 
-from omegaconf import DictConfig
-
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import open_folder
-from agents.learning.training import train_once
 from agents.meta.training import MetaOptions, train
-from agents.study.closing import check_comparison, compare_training
-from baselines.options import register_presets, script
+from agents.study.training_script import training_script
 
-
-@script("train_maml")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("maml", RunOptions(MetaOptions()), config)
-    check_comparison("maml", options, folder)
-    costs = train_once(train, options, folder)
-    compare_training("maml", options, folder, costs)
-
+main = training_script("maml", MetaOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -8,19 +8,15 @@ Any field of configs/ can be set on the command line, as in agent.rollouts=10 en
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from omegaconf import DictConfig
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import check_comparison, compare_training
-from baselines.options import register_presets, script
+from agents.learning.training import train_sb3
+from agents.study.training_script import training_script
 from gan_env.errors import require
 
 
@@ -57,15 +53,14 @@ class PPOOptions(GradientOptions):
         return -(-self.rows * decisions // self.minibatches)
 
     def require_fit(self, decisions: int) -> None:
-        """Raises a `ConfigError` where minibatches would hold one decision, whose advantage can't be normalised."""
-        parts = f"fewer (or more rows): {self.rows * decisions} decisions are to be cut into parts of two or more"
-        require(self.batch_size(decisions) > 1, "agent.minibatches", self.minibatches, parts)
+        """Raises a `ConfigError` where a minibatch would hold one decision, whose advantage can't be normalised."""
+        total, size = self.rows * decisions, self.batch_size(decisions)
+        parts = f"a number that cuts {total} decisions into parts of two or more, the last one included"
+        require(size > 1 and total % size != 1, "agent.minibatches", self.minibatches, parts)
 
-    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments that stable-baselines3's PPO and RecurrentPPO have in common."""
-        decisions = inner_env(vec_env).config.num_decisions
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of PPO and RecurrentPPO."""
         return {
-            "env": vec_env,
             "n_steps": decisions,  # one episode a row, so every rollout holds whole returns
             "batch_size": self.batch_size(decisions),
             "n_epochs": self.epochs,
@@ -73,7 +68,6 @@ class PPOOptions(GradientOptions):
             "gae_lambda": self.gae_lambda,
             "clip_range": self.clip_range,
             "learning_rate": self.rate(),
-            "device": "cpu",  # a policy of a few thousand weights is faster there
         }
 
     def network(self) -> dict[str, Any]:
@@ -85,23 +79,8 @@ class PPOOptions(GradientOptions):
         return [AdaptiveRate(self.desired_kl)] if self.schedule == "adaptive" else []
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains PPO, or continues from the folder's checkpoint."""
-    agent, vec_env = options.agent, training_env(options)
-    assert isinstance(agent, PPOOptions)
-    model = PPO("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **agent.arguments(vec_env))
-    return fit(model, options, folder, agent.callbacks())
-
-
-@script("train_ppo")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("ppo", RunOptions(PPOOptions()), config)
-    check_comparison("ppo", options, folder)
-    costs = train_once(train, options, folder)
-    compare_training("ppo", options, folder, costs)
-
+train = partial(train_sb3, PPO)
+main = training_script("ppo", PPOOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

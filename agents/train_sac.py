@@ -7,18 +7,14 @@ Any field of configs/ can be set on the command line, as in agent.rollouts=10 en
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from omegaconf import DictConfig
 from stable_baselines3 import SAC
-from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.learning.learning_rate import GradientOptions
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, inner_env, train_once, training_env
-from agents.study.closing import check_comparison, compare_training
-from baselines.options import register_presets, script
+from agents.learning.training import train_sb3
+from agents.study.training_script import training_script
 from gan_env.errors import require
 
 
@@ -55,11 +51,9 @@ class SACOptions(GradientOptions):
         off_policy = "falling or constant: there is no divergence from an earlier policy to adapt to"
         require(self.schedule != "adaptive", "agent.schedule", self.schedule, off_policy)
 
-    def arguments(self, vec_env: VecNormalize) -> dict[str, Any]:
-        """Arguments that stable-baselines3's SAC and TQC have in common."""
-        decisions = inner_env(vec_env).config.num_decisions
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of SAC and TQC."""
         return {
-            "env": vec_env,
             "learning_rate": self.rate(),
             "buffer_size": min(self.capacity, self.rollouts * self.rows * decisions),
             "learning_starts": self.warmup * self.rows * decisions,
@@ -69,27 +63,11 @@ class SACOptions(GradientOptions):
             "train_freq": (1, "step"),  # of all rows: with several rows there is no train_freq by episodes
             "gradient_steps": self.updates,
             "ent_coef": f"auto_{self.entropy}",
-            "device": "cpu",  # a policy of a few thousand weights is faster there
         }
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains SAC, or continues from the folder's checkpoint."""
-    agent, vec_env = options.agent, training_env(options)
-    assert isinstance(agent, SACOptions)
-    model = SAC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **agent.arguments(vec_env))
-    return fit(model, options, folder)
-
-
-@script("train_sac")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("sac", RunOptions(SACOptions()), config)
-    check_comparison("sac", options, folder)
-    costs = train_once(train, options, folder)
-    compare_training("sac", options, folder, costs)
-
+train = partial(train_sb3, SAC)
+main = training_script("sac", SACOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

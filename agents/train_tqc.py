@@ -7,17 +7,14 @@ Any field of configs/ can be set on the command line, as in agent.quantiles=10 e
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from omegaconf import DictConfig
 from sb3_contrib import TQC
 
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder, open_folder
-from agents.learning.training import fit, train_once, training_env
-from agents.study.closing import check_comparison, compare_training
+from agents.learning.training import train_sb3
+from agents.study.training_script import training_script
 from agents.train_sac import SACOptions
-from baselines.options import register_presets, script
 from gan_env.errors import require
 
 
@@ -38,29 +35,17 @@ class TQCOptions(SACOptions):
         require(self.quantiles >= 1, "agent.quantiles", self.quantiles, "at least 1")
         require(0 <= self.dropped < self.quantiles, "agent.dropped", self.dropped, "at least 0, less than quantiles")
 
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of TQC: SAC's, and what is dropped."""
+        return {**super().arguments(decisions), "top_quantiles_to_drop_per_net": self.dropped}
+
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: layers, optimiser and quantiles."""
         return {**super().network(), "n_quantiles": self.quantiles}
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains TQC, or continues from the folder's checkpoint."""
-    agent, vec_env = options.agent, training_env(options)
-    assert isinstance(agent, TQCOptions)
-    arguments = agent.arguments(vec_env) | {"top_quantiles_to_drop_per_net": agent.dropped}
-    model = TQC("MlpPolicy", policy_kwargs=agent.network(), seed=options.seed, **arguments)
-    return fit(model, options, folder)
-
-
-@script("train_tqc")
-def main(config: DictConfig) -> None:
-    """Trains, then compares."""
-    options, folder = open_folder("tqc", RunOptions(TQCOptions()), config)
-    check_comparison("tqc", options, folder)
-    costs = train_once(train, options, folder)
-    compare_training("tqc", options, folder, costs)
-
+train = partial(train_sb3, TQC)
+main = training_script("tqc", TQCOptions(), train)
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -28,15 +28,14 @@ def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
     Raises:
         ConfigError: a folder has no finished one.
     """
-    finished: dict[Path, None] = {}
-    unfinished: dict[Path, None] = {}
+    found: dict[Path, bool] = {}
     for folder in folders:
         runs = sorted(path.parent for path in Path(folder).rglob("config.yaml") if (path.parent / "samples").is_dir())
-        done = [run for run in runs if (run / "summary.json").is_file()]
-        require(bool(done), "FOLDER", folder, "a folder that baselines/train_gan.py has finished, or one above such")
-        finished |= dict.fromkeys(done)
-        unfinished |= dict.fromkeys(run for run in runs if run not in done)
-    return list(finished), list(unfinished)
+        done = {run: (run / "summary.json").is_file() for run in runs}
+        expected = "a folder that baselines/train_gan.py has finished, or one above such"
+        require(any(done.values()), "FOLDER", folder, expected)
+        found |= done
+    return [run for run, done in found.items() if done], [run for run, done in found.items() if not done]
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,7 +51,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if dataset == "image_folder":  # one's own images are known by their place alone
             dataset = f"{dataset} {env['data_root']}"
         setting = {"metric": summary["metric"], "data set": dataset, "image size": env["image_size"]}
-        setting["classifier"] = summary.get("extractor_hash")  # runs of before have none
+        setting["classifier"] = summary["extractor_hash"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged summary.json or config.yaml ({error!r}): {how}") from error
@@ -60,14 +59,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def require_comparable(settings: Mapping[Path, Mapping[str, Any]]) -> None:
-    """Refuses runs that a sheet, with one axis for all, would show as if they could be compared.
-
-    Args:
-        settings: run folder -> its second part of `read_run`.
-
-    Raises:
-        ConfigError: two folders differ; it says in what.
-    """
+    """Raises a `ConfigError` where runs differ in what `read_run` says of them: a sheet has one axis for all."""
     (first, wanted), *others = settings.items()
     for folder, setting in others:
         for what, value in setting.items():
@@ -97,11 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", metavar="FOLDER")
-    parser.add_argument(
-        "--out",
-        default="contact_sheet.png",
-        help="the picture, of the kind that its name says; default: contact_sheet.png",
-    )
+    parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending says of which kind")
     parser.add_argument("--target", type=float, help="a metric; default: the best one that all runs reached")
     options = parser.parse_args(arguments)
     aimed = options.target is None or options.target > 0
@@ -113,9 +101,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"left out, killed or still running (no summary.json): {', '.join(map(str, unfinished))}")
     found = {folder: read_run(folder) for folder in folders}
     require_comparable({folder: setting for folder, (_, setting) in found.items()})
-    names = [path.name for path in folders]
-    labels = names if len(set(names)) == len(names) else [str(path) for path in folders]
-    runs = dict(zip(labels, folders, strict=True))
+    unique = len({path.name for path in folders}) == len(folders)
+    runs = {path.name if unique else str(path): path for path in folders}
     figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})
     write_atomically(out, figure.savefig)
     plt.close(figure)

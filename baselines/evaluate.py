@@ -4,10 +4,9 @@
     python baselines/evaluate.py RUN --reference train               # against training images
     python baselines/evaluate.py RUN --metrics frechet,coverage      # without any pretrained weights
 
-RUN is a run folder of baselines/train_gan.py, or a folder with such folders below it. It prints a table for all runs
-that were judged by the same extractors and real images, names the runs that can't be judged, and writes
-RUN/metrics.json, where a new number replaces an old one of its name. Beside each number stand the number of samples and
-the real images that they are compared with.
+RUN is a run folder of baselines/train_gan.py, or a folder with such folders below it. The program prints the numbers of
+all runs, with the extractor, the number of samples and the real images that they were measured with, names the runs that
+can't be judged, and writes RUN/metrics.json, where a new number replaces an old one of its name.
 
 | metric | numbers | extractor |
 |---|---|---|
@@ -43,44 +42,24 @@ def find_runs(folder: Path) -> list[Path]:
     return runs
 
 
-Numbers = dict[str, dict[str, Any]]
-"""Name of a number -> what `metrics.json` has of it."""
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """A line for each number of each run: its mean over the run's GANs, and what it was measured with.
 
+    Lines of one number stand together, as they are to be compared; only those measured alike can be.
 
-def tables(results: dict[str, Numbers]) -> str:
-    """A table for all runs whose numbers can be compared, and below it what they were measured with."""
-    alike: dict[str, dict[str, Numbers]] = {}
-    for run, numbers in results.items():
-        alike.setdefault(notes(numbers), {})[run] = numbers
-    return "\n\n".join(f"{table(runs)}\n\n{behind}" for behind, runs in alike.items())
-
-
-def table(results: dict[str, Numbers]) -> str:
-    """A line a run, a column a number: its mean over the run's GANs."""
-    names = list(next(iter(results.values())))
-    width = max(len(run) for run in results)
-
-    def shown(value: float | None) -> str:
-        return f"{'crashed' if value is None else f'{value:.4g}':>11}"
-
-    lines = [" " * width + "".join(f"{name:>11}" for name in names)]
-    for run, numbers in results.items():
-        lines.append(f"{run:<{width}}" + "".join(shown(numbers[name]["value"]) for name in names))
-    for run, numbers in results.items():
-        rows = next(iter(numbers.values()))["values"]
-        if 0 < (crashed := rows.count(None)) < len(rows):
-            lines.append(f"{run}: {crashed} of {len(rows)} crashed, the numbers are means of the others")
+    Args:
+        results: run -> number -> its entry in `metrics.json`.
+    """
+    width, lines = max(map(len, results)), []
+    for name in dict.fromkeys(name for numbers in results.values() for name in numbers):
+        for run, entry in ((run, numbers[name]) for run, numbers in results.items() if name in numbers):
+            value = "crashed" if entry["value"] is None else f"{entry['value']:.4g}"
+            behind = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
+            behind += "" if entry["reference"] is None else f" against {entry['reference']}"
+            crashed, rows = entry["values"].count(None), len(entry["values"])
+            behind += f"; without {crashed} of {rows} GANs, which crashed" if 0 < crashed < rows else ""
+            lines.append(f"{name:<11}{run:<{width}}{value:>11}  {behind}")
     return "\n".join(lines)
-
-
-def notes(numbers: Numbers) -> str:
-    """What a run's numbers were measured with: a line for all with the same extractor, samples and real images."""
-    columns: dict[str, list[str]] = {}
-    for name, entry in numbers.items():
-        note = f"{entry['extractor']} ({entry['extractor_hash'][:8]}), {entry['samples']} samples"
-        note += "" if entry["reference"] is None else f" against {entry['reference']}"
-        columns.setdefault(note, []).append(name)
-    return "\n".join(f"{', '.join(names)}: {note}" for note, names in columns.items())
 
 
 def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
@@ -119,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
         except (ConfigError, DataError) as error:
             failures.append(f"{name} could not be judged: {error}")
     if results:
-        print(tables(results))
+        print(table(results))
         print(f"wrote {written[0] if len(written) == 1 else f'metrics.json to {len(written)} folders below {run}'}")
     if failures:
         raise DataError("\n".join(failures))

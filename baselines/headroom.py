@@ -14,12 +14,12 @@ import numpy as np
 import optuna
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, script
 from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
+from gan_env.config import replace
 from gan_env.errors import require
 from gan_env.evaluation.intervals import bootstrap_interval, mean
 from gan_env.evaluation.rollout import Episodes
@@ -29,6 +29,8 @@ from gan_env.policies import PolicyOptions
 from gan_env.policies.tables import Anneal
 
 Floats = NDArray[np.float64]
+Kinds = NDArray[np.int64]
+"""A label for the kind of each instance, [instances]."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,9 @@ class HeadroomOptions:
     seed: int = HEADROOM
 
     def __post_init__(self) -> None:
-        require(self.schedules >= 2, "schedules", self.schedules, "at least 2")
-        require(self.instances >= 2, "instances", self.instances, "at least 2")
+        for name, least in (("schedules", 2), ("instances", 2), ("rows", 1), ("seed", 0)):
+            require(getattr(self, name) >= least, name, getattr(self, name), f"at least {least}")
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
-        require(self.rows >= 1, "rows", self.rows, "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
 def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOptions]:
@@ -86,8 +86,8 @@ def describe(schedule: PolicyOptions) -> str:
     return ", ".join(f"{name} {Anneal(**fields)}" for name, fields in schedule.knobs.items())
 
 
-def groups(instances: list[Instance]) -> dict[str, NDArray[np.int64]]:
-    """Three ways to sort instances into kinds: [instances] labels each."""
+def groups(instances: list[Instance]) -> dict[str, Kinds]:
+    """Three ways to sort instances into kinds."""
     balance = np.array([np.log10(i.lr_g / i.lr_d) for i in instances])
     samples = np.array([i.num_samples for i in instances])
     kinds = np.digitize(balance, [-0.5, 0.5])
@@ -98,31 +98,29 @@ def groups(instances: list[Instance]) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def headroom(choosing: Floats, reported: Floats, labels: NDArray[np.int64]) -> Floats:
+def headroom(choosing: Floats, reported: Floats, kinds: Kinds) -> Floats:
     """Gain of a schedule for each kind over the best single one, [instances]; chosen and scored on different runs.
 
     Args:
         choosing: final log metric of each run, by which schedules are chosen, [C, instances, runs].
         reported: final score of each run, [C, instances, runs].
-        labels: kind of each instance.
+        kinds: of the instances.
     """
     halves = [[half.mean(axis=2) for half in np.split(x, 2, axis=2)] for x in (choosing, reported)]  # [C, instances]
     gains = []
     for choose, score in zip(halves[0], halves[1][::-1], strict=True):
         single = score[choose.mean(axis=1).argmin()]
-        adapted = np.empty_like(single)
-        for label in np.unique(labels):
-            members = labels == label
-            adapted[members] = score[choose[:, members].mean(axis=1).argmin()][members]
-        gains.append(single - adapted)
+        best = np.array([choose[:, kinds == kind].mean(axis=1).argmin() for kind in kinds])
+        gains.append(single - score[best, np.arange(len(kinds))])
     return np.asarray(np.mean(gains, axis=0))
 
 
 @script("headroom")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = load(HeadroomOptions, config)
-    env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+    options = replace(HeadroomOptions(), fields)
+    with errors_about_env():
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
     schedules = random_schedules(env, options.schedules, options.seed)
     played = measure(env, schedules, options)
     shape = (len(schedules), options.instances, options.runs)
@@ -140,5 +138,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -1,34 +1,43 @@
-"""Options of the command lines: Hydra composes them from configs/, dataclasses check them."""
+"""The command lines of the programs: Hydra composes their options from configs/, dataclasses check them."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-import hydra
-from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
-
-from gan_env.config import CONFIGS, PRESETS, replace, to_dict
+from gan_env.config import CONFIGS, PRESETS, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, errors_in_one_line
+from gan_env.errors import ConfigError, errors_in_one_line, needs
 
-T = TypeVar("T")
+with errors_in_one_line(), needs("study"):
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig, OmegaConf
+
+WHOLE = ("env.reward", "env.initial_knobs")
+"""Mappings that the command line replaces where it gives them whole; Hydra would merge them with what is there."""
 
 
-def script(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Makes the entry point of a script, whose options are those of configs/NAME.yaml, from what it does with them.
+def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[], None]]:
+    """Makes a function of options the entry point of a program: they come from configs/NAME.yaml and the command line.
 
-    What it refuses is printed in one line, inside of Hydra, which would print a traceback.
+    What the program refuses is printed in one line, inside of Hydra, which would print a traceback.
     """
 
-    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
-        started = hydra.main(str(CONFIGS), name, version_base=None)(errors_in_one_line()(main))
+    def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        @errors_in_one_line()
+        def with_fields(config: DictConfig) -> None:
+            main({str(key): value for key, value in OmegaConf.to_container(config, resolve=True).items()})  # type: ignore[union-attr]
+
+        started = hydra.main(str(CONFIGS), name, version_base=None)(with_fields)
 
         def run() -> None:
+            register_presets()
             with errors_in_one_line():
-                sys.argv[1:] = checked_choices(sys.argv[1:])
+                sys.argv[1:] = checked_arguments(sys.argv[1:])
             started()
 
         return run
@@ -36,17 +45,30 @@ def script(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], N
     return decorate
 
 
-def checked_choices(arguments: list[str]) -> list[str]:
-    """A command line whose choices GROUP=NAME are all there; `policy=FOLDER` becomes `controller=FOLDER`.
+def given_options() -> list[str]:
+    """The options on the command line of the program that is running, such as `["seed=3"]`."""
+    return list(HydraConfig.get().overrides.task)
 
-    Hydra would refuse a choice by a page of text, and its groups hold files alone.
+
+def checked_arguments(arguments: list[str]) -> list[str]:
+    """A command line as Hydra needs it.
+
+    Choices GROUP=NAME are all there: Hydra would refuse one by a page of text. `policy=FOLDER` becomes
+    `controller=FOLDER`, as groups hold files alone. Mappings in `WHOLE` replace what is there.
 
     Raises:
         ConfigError: a group has no such file, and a policy is no folder either.
     """
     words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
     places = [CONFIGS, *(Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd"))]
-    return [text if text.startswith("-") else _checked_choice(text, places) for text in arguments]
+    found: list[str] = []
+    for text in arguments:
+        key, _, value = text.partition("=")
+        if key.lstrip("+") in WHOLE and value.startswith("{"):
+            found += [f"++{key.lstrip('+')}={each}" for each in ("null", value)]
+        else:
+            found.append(text if text.startswith("-") else _checked_choice(text, places))
+    return found
 
 
 def _checked_choice(text: str, places: list[Path]) -> str:
@@ -79,13 +101,10 @@ def data_kind(env: str) -> str:
     return "points" if env in PRESETS and PRESETS[env].datasets[0] in POINT_SETS else "images"
 
 
-def load(kind: type[T], config: DictConfig) -> T:
-    """Hydra's composed configuration as a checked dataclass.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type or a value out of range.
-    """
-    mapping = OmegaConf.to_container(config, resolve=True)
-    if not isinstance(mapping, Mapping):
-        raise ConfigError(f"configuration has type {type(mapping).__name__}: expected a mapping")
-    return replace(kind(), {str(key): value for key, value in mapping.items()})
+@contextmanager
+def errors_about_env() -> Iterator[None]:
+    """Lets errors name an option of the environment as the command line does: `env.NAME`."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"env.{error}") from error

@@ -1,7 +1,7 @@
-"""Runs one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64`.
+"""Plays one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64`.
 
 A policy is a file of configs/policy/, or the folder of a training: `policy=logs/ppo/gan_env-Points-v0_1`.
-On training instances with `env.split=train`.
+`env.split=train` plays on training instances instead.
 Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) and a JSON summary (`summary.json`).
 """
 
@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, given_options, script
 from baselines.trained import make_policy, trained_env
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
+from gan_env.config import replace, to_dict
 from gan_env.errors import require
 from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
@@ -36,7 +34,7 @@ class RunOptions:
 
     Attributes:
         policy: the policy.
-        controller: folder of a training, whose controller plays in the place of the policy.
+        controller: folder of a training, whose controller plays instead of the policy.
         env: preset and fields of `EnvConfig`; the split is "test" unless it is given.
         episodes: how many.
         seed: seed of the first episode.
@@ -53,8 +51,8 @@ class RunOptions:
     folder: str = "logs/run"
 
     def __post_init__(self) -> None:
-        require(self.episodes >= 1, "episodes", self.episodes, "at least 1")
-        require(self.rows >= 1, "rows", self.rows, "at least 1")
+        for name in ("episodes", "rows"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
 
 
@@ -63,7 +61,8 @@ def run(options: RunOptions) -> Episodes:
     folder = Path(options.folder)
     require_writable(folder, "folder")
     rows = min(options.rows, options.episodes)
-    env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
+    with errors_about_env():
+        env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
     policy = make_policy(options.policy, options.controller, env, options.seed)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
@@ -84,45 +83,39 @@ def run(options: RunOptions) -> Episodes:
     write_json(folder / "summary.json", summary)
     print_curve(episodes, env)
     low, high = summary["ci95"]
-    print(
-        f"\n{env.judge.metric_name}, logarithm at the end: IQM {summary['iqm']:.3f} [{low:.3f}, {high:.3f}], ", end=""
-    )
+    print(f"\n{env.judge.metric_name}, logarithm at the end: IQM {summary['iqm']:.3f} [{low:.3f}, {high:.3f}]")
     print(f"n = {summary['n']}, crashes {summary['crashes']}\nwrote {folder}/decisions.csv and {folder}/summary.json")
     return episodes
 
 
 def write_decisions(path: Path, episodes: Episodes, seeds: Sequence[int], instances: Sequence[int | str]) -> None:
     """A CSV row a decision: what is played, log metric (for choices), score (to be reported), reward, other infos."""
+    columns = {"log_metric": episodes.log_metric[:, 1:], "score": episodes.score[:, 1:], "reward": episodes.rewards}
+    crashed = np.broadcast_to(episodes.crashed[:, None], episodes.rewards.shape)
+    columns |= {"crashed": crashed.astype(np.float32), **episodes.extras}
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["episode", "seed", "instance", "decision", "log_metric", "score", "reward", "crashed", *episodes.extras]
-        )
+        writer.writerow(["episode", "seed", "instance", "decision", *columns])
         for e, (seed, instance) in enumerate(zip(seeds, instances, strict=True)):
             for t in range(episodes.rewards.shape[1]):
-                values = [episodes.log_metric[e, t + 1], episodes.score[e, t + 1], episodes.rewards[e, t]]
-                extras = [f"{column[e, t]:.6g}" for column in episodes.extras.values()]
-                crashed = int(episodes.crashed[e])
-                writer.writerow([e, seed, instance, t, *(f"{v:.6g}" for v in values), crashed, *extras])
+                writer.writerow([e, seed, instance, t, *(f"{column[e, t]:.6g}" for column in columns.values())])
 
 
 def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
     """Prints medians at five moments of the run; the score is a logarithm."""
-    names = [f"knob_{name}" for name in env.config.knobs]
-    print(f"{'updates':>8} {'score':>10} " + " ".join(f"{n.removeprefix('knob_'):>14}" for n in names))
-    last = episodes.rewards.shape[1]
+    names, last = env.config.knobs, env.config.num_decisions
+    print(f"{'updates':>8} {'score':>10} " + " ".join(f"{name:>14}" for name in names))
     for t in np.unique(np.linspace(1, last, min(last, 5)).round().astype(int)):
-        knobs = " ".join(f"{np.nanmedian(episodes.extras[n][:, t - 1]):>14.4g}" for n in names)
+        knobs = " ".join(f"{np.nanmedian(episodes.extras[f'knob_{name}'][:, t - 1]):>14.4g}" for name in names)
         print(f"{t * env.config.updates_per_decision:>8} {np.median(episodes.score[:, t]):>10.3f} {knobs}")
 
 
 @script("run")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = load(RunOptions, config)
-    run(changed(options, env=trained_env(options.env, options.controller, HydraConfig.get().overrides.task)))
+    options = replace(RunOptions(), fields)
+    run(changed(options, env=trained_env(options.env, options.controller, given_options())))
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -1,4 +1,4 @@
-"""Trains one GAN with its whole budget under any policy.
+"""Trains one GAN for its whole budget under any policy.
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
     python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v0_1 env=points    # a trained controller: its folder
@@ -6,9 +6,9 @@
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
-    config.yaml: all options, resolved        decisions.csv: a row a decision
-    generator.safetensors: see gan_env.gan.saved; `python -m baselines.evaluate FOLDER` judges it
-    samples/: grids from the same latents at nine moments, real.png beside them
+    config.yaml: all options        decisions.csv: a row a decision
+    generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
+    samples/: grids from the same latents at nine moments, and real.png
     tensorboard/: all that the policy saw, by name, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
 """
@@ -25,13 +25,11 @@ import numpy as np
 import torch
 import yaml
 from gymnasium.vector import AutoresetMode
-from hydra.core.hydra_config import HydraConfig
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import load, register_presets, script
+from baselines.options import errors_about_env, given_options, script
 from baselines.run import write_decisions
 from baselines.trained import make_policy, trained_env
 from gan_env import ConfigError, GANVectorEnv
@@ -48,6 +46,7 @@ from gan_env.resume import require_same
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
+_GROUPS = {"obs_": "observation", "knob_": "knobs", "": "run"}  # prefix of a column -> its group in TensorBoard
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class TrainGANOptions:
 
     Attributes:
         policy: the policy.
-        controller: folder of a training, whose controller plays in the place of the policy.
+        controller: folder of a training, whose controller plays instead of the policy.
         env: preset and fields of `EnvConfig`.
         instance: fields of `Instance` that are pinned; the others, or those that are None, are `typical_instance`'s.
         seed: seed of the first GAN; row i has seed + i.
@@ -91,11 +90,14 @@ class GANRun:
         env, rollout: the training itself.
         instance: what all rows train.
         seeds: GAN seeds of the rows.
+        real: training samples, as many as the metric sees, [S, *shape].
+        behind: held-out points that pictures show behind the samples; None: images.
     """
 
     def __init__(self, options: TrainGANOptions) -> None:
         require_writable(Path(options.folder or options.logs), "folder" if options.folder else "logs")
-        self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+        with errors_about_env():
+            self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
         given = {name: value for name, value in options.instance.items() if value is not None}
         self.instance = env.instances.pin(typical_instance(env) | given)
         self.seeds = range(options.seed, options.seed + options.rows)
@@ -106,23 +108,28 @@ class GANRun:
         config |= {name: getattr(options, name) for name in ("controller", "seed", "rows")}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
-        self.held_out = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy()
         self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))
+        points = len(env.bank.sample_shape) == 1
+        self.behind = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy() if points else None
+
+    @property
+    def updates(self) -> int:
+        """GAN updates so far, a row."""
+        return self.rollout.decision * self.env.config.updates_per_decision
 
     def train(self) -> dict[str, Any]:
         """Trains to the end of the budget, writes the folder, and returns the summary."""
         checkpoint, total = self.folder / CHECKPOINT, self.env.config.num_decisions
         if checkpoint.exists():
             self.rollout.set_state(load_checkpoint(checkpoint))
-        updates, done = self.env.config.updates_per_decision, self.rollout.decision
-        writers = [
-            SummaryWriter(self.folder / f"tensorboard/seed_{s}", purge_step=done * updates + 1) for s in self.seeds
-        ]
-        if not done:
-            self._show("real", self._figure(self.real[None].cpu().numpy(), ["real"]))
+        places = [self.folder / f"tensorboard/seed_{seed}" for seed in self.seeds]
+        writers = [SummaryWriter(place, purge_step=self.updates + 1) for place in places]
+        if not self.rollout.decision:
+            real = self.real[None] if self.behind is not None else self.real[None, :SHOWN_IMAGES]
+            self._save("samples/real.png", samples_figure(real.cpu().numpy(), self.behind, ["real"]))
             self._grid(writers[0])
         moments = set(np.linspace(0, total, EIGHTHS + 1).round().astype(int).tolist())
-        with tqdm(total=total, initial=done, desc=str(self.folder), unit="decision") as bar:
+        with tqdm(total=total, initial=self.rollout.decision, desc=str(self.folder), unit="decision") as bar:
             while self.rollout.decision < total:
                 self.rollout.step()
                 self._log(writers)
@@ -145,72 +152,47 @@ class GANRun:
         return changed(episodes, extras={**whole, **episodes.extras, **columns})
 
     def _log(self, writers: Sequence[SummaryWriter]) -> None:
-        """The last decision to TensorBoard; before the first one also the metric of the untrained generators."""
+        """The last decision to TensorBoard; with the first one also the metric of the untrained generators."""
         episodes = self.record()
-        step = self.rollout.decision * self.env.config.updates_per_decision
         curves = {"log_metric": episodes.log_metric, "score": episodes.score}
-        columns = {**{n: c[:, 1:] for n, c in curves.items()}, "reward": episodes.rewards, **episodes.extras}
-        if self.rollout.decision == 1:
-            for name, curve in curves.items():
-                self._scalars(writers, name, curve[:, 0], 0)
-        for name, column in columns.items():
-            self._scalars(writers, name, column[:, -1], step)
-
-    def _scalars(self, writers: Sequence[SummaryWriter], name: str, values: Iterable[float], step: int) -> None:
-        """A number of each row to its writer, in the group that its name says."""
-        group, short = next(
-            ((g, name.removeprefix(p)) for p, g in _GROUPS.items() if name.startswith(p)), ("run", name)
-        )
-        for writer, value in zip(writers, values, strict=True):
-            if np.isfinite(value):
-                writer.add_scalar(f"{group}/{short}", value, step)
+        for name, column in {**curves, "reward": episodes.rewards, **episodes.extras}.items():
+            prefix = next(prefix for prefix in _GROUPS if name.startswith(prefix))
+            tag = f"{_GROUPS[prefix]}/{name.removeprefix(prefix)}"
+            untrained = [(0, column[:, 0])] if name in curves and self.rollout.decision == 1 else []
+            for step, values in [*untrained, (self.updates, column[:, -1])]:
+                for writer, value in zip(writers, values, strict=True):
+                    if np.isfinite(value):
+                        writer.add_scalar(tag, value, step)
 
     def _grid(self, writer: SummaryWriter) -> None:
         """Samples from the fixed latents, as PNG and to TensorBoard."""
-        points = len(self.env.bank.sample_shape) == 1
-        samples = self.env.samples(SHOWN_POINTS if points else SHOWN_IMAGES)[:SHOWN_ROWS]
-        updates = self.rollout.decision * self.env.config.updates_per_decision
-        titles = [f"seed {s}, {updates} updates" for s in self.seeds[:SHOWN_ROWS]]
-        figure = self._figure(samples, titles)
-        writer.add_figure("samples", figure, updates, close=False)
-        self._show(f"updates_{updates:07d}", figure)
+        samples = self.env.samples(SHOWN_IMAGES if self.behind is None else SHOWN_POINTS)[:SHOWN_ROWS]
+        titles = [f"seed {seed}, {self.updates} updates" for seed in self.seeds[:SHOWN_ROWS]]
+        figure = samples_figure(samples, self.behind, titles)
+        writer.add_figure("samples", figure, self.updates, close=False)
+        self._save(f"samples/updates_{self.updates:07d}.png", figure)
 
-    def _figure(self, samples: Any, titles: list[str]) -> Figure:
-        points = len(self.env.bank.sample_shape) == 1
-        return samples_figure(
-            samples if points else samples[:, :SHOWN_IMAGES], self.held_out if points else None, titles
-        )
-
-    def _show(self, name: str, figure: Figure) -> None:
-        write_atomically(self.folder / f"samples/{name}.png", partial(figure.savefig, format="png"))
+    def _save(self, name: str, figure: Figure) -> None:
+        write_atomically(self.folder / name, partial(figure.savefig, format="png"))
         plt.close(figure)
 
     def _finish(self) -> dict[str, Any]:
         """Writes what there is at the end of a run."""
         episodes, env = self.record(), self.env
-        names = [f"{self.instance.dataset}"] * len(self.seeds)
+        names = [self.instance.dataset] * len(self.seeds)
+        dataset = torch.tensor([env.bank.names.index(self.instance.dataset)], device=env.device)
         save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
         write_atomically(self.folder / "decisions.csv", lambda path: write_decisions(path, episodes, self.seeds, names))
         summary = summarize_run(episodes, env.config.updates_per_decision) | {
             "metric": f"{env.judge.metric_name}, {env.config.metric_samples} samples",
             "extractor_hash": env.judge.extractor_hash,
-            "real": self._real_metric(),
+            "real": float(env.judge(self.real[None], dataset).score.exp()),  # a perfect generator could reach this
             "seeds": list(self.seeds),
             "gan_updates": env.gan_updates,
         }
         write_json(self.folder / "summary.json", summary)
-        figure = curves_figure(read_decisions(self.folder), summary)
-        write_atomically(self.folder / "curves.png", partial(figure.savefig, format="png"))
-        plt.close(figure)
+        self._save("curves.png", curves_figure(read_decisions(self.folder), summary))
         return summary
-
-    def _real_metric(self) -> float:
-        """The score of as many training samples as it sees generated ones: what a perfect generator could reach."""
-        dataset = torch.tensor([self.env.bank.names.index(self.instance.dataset)], device=self.env.device)
-        return float(self.env.judge(self.real[None], dataset).score.exp())
-
-
-_GROUPS = {"obs_": "observation", "knob_": "knobs"}  # prefix of a column -> group in TensorBoard
 
 
 def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
@@ -228,11 +210,11 @@ def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
 
 
 def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptions:
-    """The options that the run in the folder began with, where one was begun there and nothing but it is given.
+    """The options that the run in the folder began with, where there is one and only `folder=` is given.
 
     Args:
-        options: what the command line comes to.
-        given: what it says, such as `["folder=logs/gan/points/cosine-0"]`.
+        options: all options of the command line.
+        given: the command line, such as `["folder=logs/gan/points/cosine-0"]`.
     """
     path = Path(options.folder or "") / "config.yaml"
     if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
@@ -270,10 +252,10 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 
 
 @script("train_gan")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    given = HydraConfig.get().overrides.task
-    options = load(TrainGANOptions, config)
+    given = given_options()
+    options = replace(TrainGANOptions(), fields)
     options = changed(options, env=trained_env(options.env, options.controller, given))
     run = GANRun(own_options(options, given))
     print(f"run folder: {run.folder}")
@@ -281,5 +263,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

@@ -9,7 +9,7 @@ from gan_env.policies import Policy, PolicyOptions
 
 
 def make_policy(options: PolicyOptions, controller: str | None, env: GANVectorEnv, seed: int) -> Policy:
-    """The trained controller, where one is given, or else the policy of the options, ready to act in `env`.
+    """The controller in the folder of a training, or where none is given the policy of the options, ready to act.
 
     Raises:
         ConfigError: there is no such training, or it was made with other knobs, moves or observations.
@@ -24,13 +24,7 @@ def make_policy(options: PolicyOptions, controller: str | None, env: GANVectorEn
 def trained_env(env: dict[str, Any], controller: str | None, given: Sequence[str]) -> dict[str, Any]:
     """The options of an environment; for a controller with the knobs, moves and observation of its training.
 
-    Args:
-        env: preset and fields of `EnvConfig`.
-        controller: folder of the training, if there is one.
-        given: the overrides of the command line; a field that they set stays as it is.
-
-    Raises:
-        ConfigError: there is no such training.
+    Fields that `given`, the options on the command line, sets stay as they are.
     """
     if controller is None:
         return env

@@ -4,19 +4,20 @@ See `baselines.search.tuner`. After a kill, the same command continues.
 """
 
 from pathlib import Path
+from typing import Any
 
 import yaml
-from omegaconf import DictConfig
 
-from baselines.options import load, register_presets, script
+from baselines.options import script
 from baselines.search.tuner import TuneOptions, save_policy, search
+from gan_env.config import replace
 from gan_env.files import require_writable
 
 
 @script("tune")
-def main(config: DictConfig) -> None:
+def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = load(TuneOptions, config)
+    options = replace(TuneOptions(), fields)
     require_writable(Path(options.folder), "folder")
     found = search(options)
     path = Path(options.folder) / "policy" / f"tuned_{options.kind}.yaml"
@@ -26,5 +27,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    register_presets()
     main()

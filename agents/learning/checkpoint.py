@@ -1,6 +1,6 @@
 """A training's checkpoint: one file from which it continues as if nothing had happened.
 
-What stable-baselines3 keeps in private attributes (`_last_obs` and the like) is named here alone.
+Private attributes of stable-baselines3 (`_last_obs` and the like) are named only here.
 """
 
 import random
@@ -24,11 +24,11 @@ ATTRIBUTES = (
     "replay_buffer", "log_ent_coef",  # SAC, TQC
     "weights",  # ARS
 )  # fmt: skip
-"""What a model is made of beside its parameters and optimisers; a model keeps those of them that it has."""
+"""What a model consists of besides its parameters and optimisers; each algorithm has some of these."""
 
 
 def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) -> None:
-    """Saves all that training is made of, in one file: model, normalisation, every GAN, random states."""
+    """Saves a training in one file: model, normalisation, every GAN, random states."""
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     state = {
@@ -42,7 +42,7 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
 
 
 def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> None:
-    """Puts everything where `save_checkpoint` found it.
+    """Restores what `save_checkpoint` saved.
 
     Raises:
         ConfigError: the checkpoint is damaged.

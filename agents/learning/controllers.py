@@ -1,7 +1,6 @@
-"""The training scripts by name: their options, training by them without a command line, and what they have trained."""
+"""The training scripts by name: their options, trainings without a command line, and the controllers they trained."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,30 +25,15 @@ from gan_env.errors import ConfigError, require
 from gan_env.policies.steering import Policy
 
 NAME = "controller"
-"""Of the environment, in the run folders of a study's trainings."""
+"""Stands for the environment's name in the run folders of a study's trainings."""
 LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
-"""What `load_controller` needs of a run folder; which of the first three are there depends on the script."""
+"""Files that `load_controller` reads; which of the first three are there depends on the script."""
 INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
-"""Fields of an environment that must be those of a controller's training: what it sees, and what its actions mean."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """A training script.
-
-    Attributes:
-        module: has `train(options, folder)`, and the class of its agent's options.
-        agent: the name of that class.
-        load: the trained controller in a run folder, ready to act in an environment.
-    """
-
-    module: str
-    agent: str
-    load: Callable[[RunFolder, GANVectorEnv], Policy]
+"""Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
 
 
 def _load_sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv) -> Policy:
-    # Only training needs these, and unpickling them needs the code that they were saved with.
+    # Only training needs these, and they can be unpickled only with the code that they were saved with.
     unused = {"learning_rate": 0.0, "lr_schedule": None, "clip_range": 0.0}
     model = algorithm.load(run.model, device="cpu", custom_objects=unused)
     return LearnedPolicy(model, VecNormalize.load(str(run.settings / "vecnormalize.pkl"), SB3VecEnv(env, 0)))
@@ -60,16 +44,21 @@ def _load_meta(run: RunFolder, env: GANVectorEnv) -> Policy:
     return make_policy(controller, env, replace(MetaOptions(), run.config["agent"], "agent."))
 
 
-SCRIPTS = {
-    "ppo": Script("agents.train_ppo", "PPOOptions", partial(_load_sb3, PPO)),
-    "recurrent_ppo": Script("agents.train_recurrent_ppo", "RecurrentPPOOptions", partial(_load_sb3, RecurrentPPO)),
-    "sac": Script("agents.train_sac", "SACOptions", partial(_load_sb3, SAC)),
-    "tqc": Script("agents.train_tqc", "TQCOptions", partial(_load_sb3, TQC)),
-    "ars": Script("agents.train_ars", "ARSOptions", partial(_load_sb3, ARS)),
-    "meta": Script("agents.meta.training", "MetaOptions", _load_meta),
-    "maml": Script("agents.meta.training", "MetaOptions", _load_meta),
+SCRIPTS: dict[str, tuple[str, Callable[[RunFolder, GANVectorEnv], Policy]]] = {
+    "ppo": ("PPOOptions", partial(_load_sb3, PPO)),
+    "recurrent_ppo": ("RecurrentPPOOptions", partial(_load_sb3, RecurrentPPO)),
+    "sac": ("SACOptions", partial(_load_sb3, SAC)),
+    "tqc": ("TQCOptions", partial(_load_sb3, TQC)),
+    "ars": ("ARSOptions", partial(_load_sb3, ARS)),
+    "meta": ("MetaOptions", _load_meta),
+    "maml": ("MetaOptions", _load_meta),
 }
-"""By the name of the script, agents/train_NAME.py."""
+"""By name: what agents/train_NAME.py calls its agent's options, and what loads a controller that it has trained."""
+
+
+def _module(script: str) -> Any:
+    """The module of a training script; its `train(options, folder)` trains."""
+    return import_module(f"agents.train_{script}")
 
 
 def check_script(script: object, key: str) -> None:
@@ -78,10 +67,10 @@ def check_script(script: object, key: str) -> None:
 
 
 def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
-    """The options of a training by agents/train_SCRIPT.py, as its command line would have them.
+    """The options that the command line of agents/train_SCRIPT.py gives.
 
     Args:
-        script: its name.
+        script: SCRIPT.
         agent: hyperparameters that differ from configs/agent/SCRIPT_{points,images}.yaml.
         env: preset and fields of `EnvConfig`.
         seed: of the training.
@@ -97,7 +86,7 @@ def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, An
         "env": dict(env),
         "seed": seed,
     }
-    agent_options = getattr(import_module(SCRIPTS[script].module), SCRIPTS[script].agent)
+    agent_options = getattr(_module(script), SCRIPTS[script][0])
     return replace(RunOptions(agent_options()), fields)
 
 
@@ -111,7 +100,7 @@ def _configuration(group: str, name: str) -> dict[str, Any]:
 
 
 def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains by agents/train_SCRIPT.py, or continues what was begun in the folder; without the comparison.
+    """Trains as agents/train_SCRIPT.py does, or continues the training in the folder; without the comparison.
 
     Returns:
         What it cost: `gan_updates`, `wall_s`, `peak_mb`; also in the folder's trained.json.
@@ -120,38 +109,32 @@ def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]
         ConfigError: another training was begun in the folder.
     """
     folder.begin(script, options)
-    return train_once(import_module(SCRIPTS[script].module).train, options, folder)
+    return train_once(_module(script).train, options, folder)
 
 
 def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
-    """The trained controller in a folder, ready to act in `env`.
-
-    Args:
-        folder: of the training, as a script, a study or `agents/report.py --to` left it.
-        env: with the knobs, their moves and the observation that it was trained with.
+    """The trained controller in a folder that a script, a study or `agents/report.py --to` wrote, ready to act.
 
     Raises:
-        ConfigError: there is no finished training in the folder, or `env` is another one.
+        ConfigError: there is no finished training, or `env` differs from its environment in what is in `INTERFACE`.
     """
     run = RunFolder.open(folder)
     script = run.config.get("script")
     check_script(script, f"script in {run.settings / 'config.yml'}")
-    require(not run.config.get("base"), "base", run.config.get("base"), "none: controllers correct no other policy now")
+    base = run.config.get("base")
+    require(not base, "base", base, "none: controllers that correct another policy can't be played any more")
     here, there = to_dict(env.config), run.config["env"]
     for name in INTERFACE:
         same = f"{there.get(name)!r}, with which the controller in {folder} was trained"
         require(here[name] == there.get(name), f"env.{name}", here[name], same)  # None: newer than the training
     try:
-        return SCRIPTS[str(script)].load(run, env)
+        return SCRIPTS[str(script)][1](run, env)
     except FileNotFoundError as error:
         resumed = f"`python agents/train_{script}.py resume={folder}`"
-        raise ConfigError(
-            f"{folder} holds no finished training: give another folder, or continue one that was killed by {resumed}"
-        ) from error
+        mend = f"give another folder, or continue a training that was killed by {resumed}"
+        raise ConfigError(f"{folder} holds no finished training: {mend}") from error
     except ConfigError:
         raise  # it says itself what is wrong
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"{folder} can't be read as a training by train_{script}.py ({type(error).__name__}: {error}): "
-            "its files are damaged: train again"
-        ) from error
+        what = f"a training by train_{script}.py ({type(error).__name__}: {error})"
+        raise ConfigError(f"{folder} can't be read as {what}: its files are damaged: train again") from error

@@ -19,40 +19,35 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @contextmanager
 def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
-    """Fills the given dict with `wall_s` and `peak_mb` (MiB) when the block is done.
+    """Fills the given dictionary with `wall_s` and `peak_mb` (MiB) when the block is done.
 
-    Memory is what tensors took on GPUs where this process uses them, otherwise what the process held.
+    Memory is that of tensors on GPUs where this process uses them, otherwise that of the process.
 
     Args:
-        note: a file in which the seconds are kept meanwhile, so that those of processes that were killed count; the
-            caller removes it when the costs are saved. None: only this block's time counts.
+        note: a file that keeps the seconds so far, so that those of killed processes count; the caller removes it when
+            the costs are saved. None: only this block's time counts.
     """
     found: dict[str, Any] = {}
     _forget_peak()
     before = float(note.read_text()) if note and note.exists() else 0.0
     started, done = time.perf_counter() - before, Event()
 
-    def save(part: Path) -> None:
-        part.write_text(f"{time.perf_counter() - started:.1f}")
+    def keep() -> None:
+        while note and not done.wait(NOTE_S):
+            write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
 
-    def keep(path: Path) -> None:
-        while not done.wait(NOTE_S):
-            write_atomically(path, save)
-
-    keeper = Thread(target=keep, args=(note,), daemon=True) if note else None
-    if keeper:
-        keeper.start()
+    keeper = Thread(target=keep, daemon=True)
+    keeper.start()
     try:
         yield found
         found |= {"wall_s": round(time.perf_counter() - started, 2), "peak_mb": round(_peak(), 1)}
     finally:
         done.set()
-        if keeper:
-            keeper.join()  # else it may write the note after the caller has removed it
+        keeper.join()  # or it might write the note after the caller has removed it
 
 
 def _forget_peak() -> None:
-    """Sets the peak to what is held now; that of the process where the kernel lets us."""
+    """Sets the peak to what is held now; that of the process where the kernel allows it."""
     if torch.cuda.is_initialized():
         for device in range(torch.cuda.device_count()):
             torch.cuda.reset_peak_memory_stats(device)

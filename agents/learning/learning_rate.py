@@ -1,26 +1,27 @@
-"""Learning rates of the controllers: constant, falling, or adapted to how far the policy moves."""
+"""Learning rates of the agents: constant, falling, or adapted to how far an update moves the policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.utils import ConstantSchedule, update_learning_rate
+from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule, update_learning_rate
 from torch.optim import AdamW
 
-from agents.learning.options import AgentOptions
+from agents.learning.options import SB3Options
 from gan_env.errors import require
 
 FACTOR, LOWEST, HIGHEST = 1.5, 1e-5, 1e-2
+"""By how much an adaptive learning rate changes after an update, and its bounds."""
 
 
 @dataclass(frozen=True)
-class GradientOptions(AgentOptions):
-    """What the algorithms have that learn by gradients.
+class GradientOptions(SB3Options):
+    """What the algorithms that learn by gradients have.
 
     Attributes:
         learning_rate: at the start.
-        schedule: "falling" (linearly to a tenth), "constant", or "adaptive" (see `AdaptiveRate`; PPO's alone).
+        schedule: "falling" (linearly to a tenth), "constant", or "adaptive" (for PPO; see `AdaptiveRate`).
         weight_decay: of AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101); 0 is Adam.
     """
 
@@ -37,43 +38,23 @@ class GradientOptions(AgentOptions):
         require(0 <= self.weight_decay < 1, "agent.weight_decay", self.weight_decay, "0 to 1, without 1")
 
     def rate(self) -> float | Callable[[float], float]:
-        """The learning rate as stable-baselines3 takes it: a number, or a function of what remains (1 to 0)."""
-        return Falling(self.learning_rate) if self.schedule == "falling" else self.learning_rate
+        """The learning rate as stable-baselines3 takes it: a number, or a function of the share that remains."""
+        start = self.learning_rate
+        return LinearSchedule(start, 0.1 * start, end_fraction=1.0) if self.schedule == "falling" else start
 
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: layers and optimiser."""
         optimizer = {"eps": 1e-5, "weight_decay": self.weight_decay}
-        return {"net_arch": list(self.hidden), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
-
-
-@dataclass(frozen=True)
-class Falling:
-    """A learning rate that falls linearly to a tenth.
-
-    Models are saved with it. Of a function within a function that would be bytecode, which only the same version of
-    Python reads and which names the folder that it comes from.
-
-    Attributes:
-        start: the rate at the start.
-    """
-
-    start: float
-
-    def __call__(self, remaining: float) -> float:
-        """The rate when this share of the training remains."""
-        return self.start * (0.1 + 0.9 * remaining)
+        return {**super().network(), "optimizer_class": AdamW, "optimizer_kwargs": optimizer}
 
 
 class AdaptiveRate(BaseCallback):
-    """Lowers the learning rate when an update moved the policy too far, raises it when too little.
+    """Lowers the learning rate when an update moved the policy too far, raises it when it moved too little.
 
-    After each update: divided by 1.5 where the KL divergence from the policy before (stable-baselines3's estimate in
-    the last epoch) is more than twice the desired one, multiplied by 1.5 where it is less than half, and kept within
-    1e-5 and 1e-2. It is the rule of rsl_rl's PPO (github.com/leggedrobotics/rsl_rl), which applies it to every
-    minibatch. The optimiser holds the rate, so it is saved and restored with it.
-
-    Args:
-        desired_kl: the divergence aimed at.
+    After each update the rate is divided by `FACTOR` where the KL divergence from the previous policy
+    (stable-baselines3's estimate in the last epoch) is more than twice `desired_kl`, and multiplied where it is less
+    than half. This is the rule of rsl_rl's PPO (github.com/leggedrobotics/rsl_rl), which applies it to every minibatch.
+    The optimiser holds the rate, so it is saved and restored with it.
     """
 
     def __init__(self, desired_kl: float) -> None:
@@ -93,7 +74,7 @@ class AdaptiveRate(BaseCallback):
         return True
 
     def adapted(self, rate: float, kl: float) -> float:
-        """The rate that follows on `rate` when the policy moved by `kl`."""
+        """The rate after an update at `rate` that moved the policy by `kl`."""
         if kl > 2 * self.desired_kl:
             return max(rate / FACTOR, LOWEST)
         if kl < self.desired_kl / 2:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from stable_baselines3.common.callbacks import BaseCallback
+
+from baselines.options import errors_about_env
 from gan_env.config import CONFIGS, env_config
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
@@ -29,6 +32,23 @@ class AgentOptions:
 
     def require_fit(self, decisions: int) -> None:
         """Raises a `ConfigError` where these hyperparameters can't train on episodes of so many decisions."""
+
+
+@dataclass(frozen=True)
+class SB3Options(AgentOptions):
+    """What the algorithms of stable-baselines3 and sb3-contrib have."""
+
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of the algorithm, for episodes of so many decisions."""
+        raise NotImplementedError
+
+    def network(self) -> dict[str, Any]:
+        """Arguments of its policy."""
+        return {"net_arch": list(self.hidden)}
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What is called as it trains."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         others = f"0 to {APART - 1}: from {APART} on it would train on the runs of searches and tests"
         require(0 <= self.seed < APART, "seed", self.seed, others)
-        env = env_config(**self.env)
+        with errors_about_env():
+            env = env_config(**self.env)
         apart = "train: a controller is tested on other instances than it saw"
         require(env.split == "train", "env.split", env.split, apart)
         self.agent.require_fit(env.num_decisions)

@@ -1,8 +1,8 @@
-"""A run's folder, in the layout that users of rl-baselines3-zoo know.
+"""The folder of a training, in the layout that users of rl-baselines3-zoo know.
 
 logs/SCRIPT/<env>_<n>/
-    <env>.zip, the trained model; <env>/vecnormalize.pkl, its normalisation
-    <env>/config.yml: script and all options; args.yml, command.txt: command-line overrides, command
+    <env>.zip: the trained model; <env>/vecnormalize.pkl: its normalisation
+    <env>/config.yml: script and all options
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
     trained.json: what training cost; spent.txt: seconds that it has taken so far, while it is not done
@@ -10,23 +10,20 @@ logs/SCRIPT/<env>_<n>/
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import yaml
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
 from agents.learning.options import RunOptions
+from baselines.options import errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
-from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.files import require_writable, write_atomically
 from gan_env.resume import require_same
 
 Options = TypeVar("Options", bound=RunOptions)
@@ -41,7 +38,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        name: name of the environment with "-" for "/", as rl-zoo has it.
+        name: name of the environment with "-" for "/".
         settings: the subfolder of configuration and normalisation.
     """
 
@@ -50,24 +47,20 @@ class RunFolder:
         self.settings = path / name
 
     @classmethod
-    def create(cls, script: str, options: RunOptions, overrides: list[str]) -> "RunFolder":
-        """Makes the next numbered folder in `options.logs` and writes options and command to it."""
+    def new(cls, script: str, options: RunOptions) -> "RunFolder":
+        """The next numbered folder in `options.logs`, which is not made yet."""
         preset = options.env.get("preset", "points")
         name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
         parent = Path(options.logs) / script
         numbers = [p.name.rpartition("_")[2] for p in parent.glob(f"{name}_*")]
-        folder = cls(parent / f"{name}_{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}", name)
-        folder.begin(script, options)
-        (folder.settings / "args.yml").write_text(yaml.safe_dump(overrides))
-        (folder.settings / "command.txt").write_text(shlex.join([sys.executable, *sys.argv]) + "\n")
-        return folder
+        return cls(parent / f"{name}_{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}", name)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """A folder that is there.
+        """The folder of a run that was begun.
 
         Raises:
-            ConfigError: no run is there.
+            ConfigError: there is none.
         """
         found = sorted(path.glob("*/config.yml"))
         if not found:
@@ -78,11 +71,11 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options that the run was begun with, all fields of its environment among them, and its `script`."""
+        """The options that the run began with, with all fields of its environment, and its `script`."""
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: RunOptions) -> None:
-        """Writes all options of a run, each of its environment too; where there are some, they must be the same.
+        """Makes the folder and writes the options into it; where there are some, they must be the same.
 
         Raises:
             ConfigError: another training was begun here.
@@ -104,12 +97,8 @@ class RunFolder:
         """Writes a file whole or not at all; see `write_atomically`."""
         return write_atomically(self.path / name, save)
 
-    def write_json(self, name: str, value: Any) -> None:
-        """Writes JSON."""
-        write_json(self.path / name, value)
-
     def cached_episodes(self, policy: str, run: Callable[[], Episodes]) -> Episodes:
-        """The episodes of a policy: read if they were run before, else run and saved."""
+        """The episodes of a policy: read where they were saved before, else run and saved."""
         path = self.path / "evaluations" / f"{policy}.npz"
         if path.exists():
             with np.load(path) as data:
@@ -122,37 +111,35 @@ class RunFolder:
         return episodes
 
 
-def open_folder(script: str, default: Options, config: DictConfig) -> tuple[Options, RunFolder]:
-    """The checked options and a new run folder; or, to resume, a folder that is there with its own options.
+def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tuple[Options, RunFolder]:
+    """The checked options and the folder of a new run; or, to resume, a folder that is there with its own options.
+
+    A new folder is not made yet: `begin` does that.
 
     Args:
         script: its name, such as "ppo".
         default: options of the script, with the class of its agent.
-        config: what Hydra composed.
+        fields: what the command line gives, a nested mapping.
 
     Raises:
         ConfigError: an option is wrong, of the environment too; a folder can't be written to; or, to resume, another
             option is given as well, which would not count, or the folder is another script's.
         DataError: data are missing.
     """
-    composed, given = OmegaConf.to_container(config, resolve=True), list(HydraConfig.get().overrides.task)
-    assert isinstance(composed, Mapping)
-    options = replace(default, {str(key): value for key, value in composed.items()})
+    options = replace(default, fields)
     if options.resume:
-        others = [text for text in given if not text.startswith("resume=")]
+        others = [text for text in given_options() if not text.startswith("resume=")]
         alone = f"no other option, as a run continues with those that it began with: leave out {', '.join(others)}"
         require(not others, "resume", options.resume, alone)
         folder = RunFolder.open(Path(options.resume))
         require_writable(folder.path, "resume")
-        began = folder.config.get("script", "an earlier version, which can't be continued")
-        require(began == script, "resume", options.resume, f"a run of {script}; this one is of {began}")
-        options = replace(default, {k: v for k, v in folder.config.items() if k != "script"})
-    else:
-        require_writable(Path(options.logs), "logs")
+        began = folder.config.get("script")
+        require(began == script, "resume", options.resume, f"a run of {script}, not of {began}")
+        return replace(default, {k: v for k, v in folder.config.items() if k != "script"}), folder
+    require_writable(Path(options.logs), "logs")
+    with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
-        folder = RunFolder.create(script, options, given)
-    print(f"run folder: {folder.path}")
-    return options, folder
+    return options, RunFolder.new(script, options)
 
 
 def _save_arrays(path: Path, columns: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -16,35 +16,28 @@ from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
 from agents.learning.costs import metered
-from agents.learning.options import RunOptions
+from agents.learning.options import RunOptions, SB3Options
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
+from gan_env.files import write_json
 
-Options = TypeVar("Options", bound=RunOptions)
-COSTS, SPENT = "trained.json", "spent.txt"
-"""In a run folder: what training cost, once it is done; and the seconds that it has taken, until then."""
+Train = Callable[[RunOptions, RunFolder], dict[str, Any]]
+"""Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
 
 
-def train_once(
-    train: Callable[[Options, RunFolder], dict[str, Any]], options: Options, folder: RunFolder
-) -> dict[str, Any]:
+def train_once(train: Train, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains, or continues a training that was killed; one that is done is not done again.
 
-    Args:
-        train: trains in a run folder and says how many `gan_updates` that took.
-        options: of the training.
-        folder: where it is.
-
     Returns:
-        What the training cost: what `train` says, `wall_s` (of all processes) and `peak_mb`.
+        What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
     """
-    path, note = folder.path / COSTS, folder.path / SPENT
+    path, note = folder.path / "trained.json", folder.path / "spent.txt"
     if not path.exists():
         with metered(note) as costs:
             costs |= train(options, folder)
-        folder.write_json(COSTS, costs)
+        write_json(path, costs)
         note.unlink(missing_ok=True)
     return dict(json.loads(path.read_text()))
 
@@ -63,20 +56,33 @@ def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
     return vec_env.unwrapped.env
 
 
-def fit(
-    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback] = ()
+def train_sb3(
+    algorithm: Callable[..., BaseAlgorithm], options: RunOptions, folder: RunFolder, policy: str = "MlpPolicy"
 ) -> dict[str, Any]:
-    """Trains a model, or continues from the folder's checkpoint; saves model and normalisation.
+    """Trains by an algorithm of stable-baselines3 or sb3-contrib, or continues from the folder's checkpoint.
 
     Args:
-        model: fresh, made on `training_env(options)`.
-        options: how long it is trained.
-        folder: where it is saved.
-        callbacks: called before the checkpoint is saved.
+        algorithm: its class.
+        options: of the training, with an `SB3Options`.
+        folder: where checkpoints and the trained model are saved.
+        policy: name of the policy's class.
 
     Returns:
         `gan_updates`: how many the training took.
     """
+    agent = options.agent
+    assert isinstance(agent, SB3Options)
+    vec_env = training_env(options)
+    arguments = agent.arguments(inner_env(vec_env).config.num_decisions)
+    # A policy of a few thousand weights is faster on the CPU.
+    common = {"policy_kwargs": agent.network(), "seed": options.seed, "device": "cpu"}
+    return fit(algorithm(policy, vec_env, **common, **arguments), options, folder, agent.callbacks())
+
+
+def fit(
+    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback]
+) -> dict[str, Any]:
+    """Trains a fresh model, or continues from the folder's checkpoint; see `train_sb3`."""
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
     env = inner_env(normalize)
@@ -100,9 +106,9 @@ def fit(
 
 
 def learning_curves(folder: RunFolder, decisions: int) -> Logger:
-    """What a training logs, to TensorBoard; what was logged there after so many decisions of all rows is dropped.
+    """A logger to TensorBoard, which drops what a killed training logged after so many decisions of all rows.
 
-    After a kill that is what the checkpoint doesn't know of, and it would be there twice.
+    The checkpoint doesn't know of that, so it would be there twice.
     """
     place = str(folder.path / "tensorboard")
     logged = any(Path(place).glob("events.*"))
@@ -111,6 +117,15 @@ def learning_curves(folder: RunFolder, decisions: int) -> Logger:
         output.writer.close()
         output.writer = SummaryWriter(place, purge_step=decisions + 1)  # type: ignore[no-untyped-call]
     return Logger(place, [output])
+
+
+def knob_curves(env: GANVectorEnv, decision: int) -> dict[str, float]:
+    """Where the rows' knobs are on average, at three moments of an episode; nothing at its other decisions."""
+    quarter = env.config.num_decisions // 4
+    if not quarter or decision % quarter or decision in (0, env.config.num_decisions):
+        return {}
+    means = env.coordinates().mean(axis=0)
+    return {f"knobs/{k}_at_{decision}": float(mean) for k, mean in zip(env.config.knobs, means, strict=True)}
 
 
 class Progress(BaseCallback):
@@ -144,11 +159,9 @@ class Progress(BaseCallback):
                 self.crashes += bool(info["crashed"])
                 self.gained[row] = 0
         decisions = self.env.config.num_decisions
-        quarter, decision = decisions // 4, self.n_calls % decisions
-        if quarter and decision % quarter == 0 and decision:
-            for name, value in zip(self.env.config.knobs, self.env.coordinates().mean(axis=0), strict=True):
-                self.logger.record(f"knobs/{name}_at_{decision}", float(value))
-        if decision == 0:
+        for name, value in knob_curves(self.env, self.n_calls % decisions).items():
+            self.logger.record(name, value)
+        if self.n_calls % decisions == 0:
             self._write_logs()
         return True
 

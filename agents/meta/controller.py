@@ -1,7 +1,7 @@
-"""The meta-network: a controller that says where the knobs should be, and a policy that takes them there.
+"""The meta-network: a controller that says where the knobs should be, and a policy that moves them there.
 
-`MetaController` is the network alone. `MetaPolicy` acts with it in an environment; it may also adapt it to the run that
-it acts in, as MAML does.
+`MetaController` is the network alone. `MetaPolicy` acts with it in an environment, and may adapt it to the run, as MAML
+does.
 """
 
 import json
@@ -21,9 +21,8 @@ from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically
 from gan_env.policies.steering import Floats, State, Steering
 
-KINDS = ("mlp", "lstm")
 VARIES = 0.05
-"""A statistic whose standard deviation is less is taken for constant, and only centred."""
+"""A statistic with a smaller standard deviation counts as constant and is only centred."""
 
 Tensors = tuple[Tensor, ...]
 
@@ -36,9 +35,6 @@ class MetaController(nn.Module):
         num_params: K, number of knobs.
         hidden: units of the hidden layers.
         kind: "mlp", or "lstm": the last hidden layer is an LSTM cell, whose memory lasts from decision to decision.
-
-    Raises:
-        ConfigError: a size or kind that cannot be.
     """
 
     mean: Tensor
@@ -46,10 +42,6 @@ class MetaController(nn.Module):
 
     def __init__(self, state_dim: int, num_params: int, hidden: Sequence[int] = (64, 64), kind: str = "mlp") -> None:
         super().__init__()
-        require(kind in KINDS, "kind", kind, f"one of {list(KINDS)}")
-        require(len(hidden) > 0 and min(hidden) >= 1, "hidden", list(hidden), "at least one layer of at least one unit")
-        require(state_dim >= 1, "state_dim", state_dim, "at least 1")
-        require(num_params >= 1, "num_params", num_params, "at least 1")
         self.arguments = {"state_dim": state_dim, "num_params": num_params, "hidden": list(hidden), "kind": kind}
         sizes = [state_dim, *hidden]
         dense = sizes if kind == "mlp" else sizes[:-1]
@@ -60,13 +52,13 @@ class MetaController(nn.Module):
         self.register_buffer("std", torch.ones(state_dim))
 
     def start_at(self, coordinates: Tensor) -> None:
-        """Makes the output these coordinates [K], whatever is observed; from there it learns."""
+        """Makes these coordinates [K] the output for every observation; learning starts there."""
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(coordinates, eps=0.01))
 
     def normalise_by(self, observations: Tensor) -> None:
-        """From now on observations are centred and scaled as these [M, F] would have to be."""
+        """Centres and scales observations from now on by the mean and standard deviation of these, [M, F]."""
         std = observations.std(dim=0, correction=0)
         self.mean.copy_(observations.mean(dim=0))
         self.std.copy_(torch.where(std < VARIES, 1, std))
@@ -122,9 +114,9 @@ class MetaController(nn.Module):
         except FileNotFoundError:
             raise
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            mend = "expected a file that agents/train_meta.py or train_maml.py wrote; train again"
             raise ConfigError(
-                f"{path} can't be read as a controller ({type(error).__name__}: {error}): expected a file that "
-                f"`python agents/train_meta.py` or `train_maml.py` wrote; train again"
+                f"{path} can't be read as a controller ({type(error).__name__}: {error}): {mend}"
             ) from error
         return controller
 
@@ -139,12 +131,12 @@ class MetaPolicy:
 
     Args:
         controller: the network.
-        look: how the slope of the validation loss is found in the environment that it acts in.
+        look: finds the slope of the validation loss in the environment that the policy acts in.
         steps: gradient steps a decision; 0: none.
         rate: their size.
 
     Raises:
-        ConfigError: the environment does not observe its knobs, or is not what the controller is for.
+        ConfigError: the environment does not observe its knobs, or the controller's sizes don't fit it.
     """
 
     def __init__(self, controller: MetaController, look: Hypergradient, steps: int = 0, rate: float = 0.0) -> None:
@@ -157,10 +149,8 @@ class MetaPolicy:
 
     def blank(self, rows: int) -> Tensors:
         """The state at the start of an episode."""
-        adapted = (
-            torch.zeros(rows, *self.controller.head.weight.shape),
-            torch.zeros(rows, self.controller.head.out_features),
-        )
+        head = self.controller.head
+        adapted = tuple(torch.zeros(rows, *part.shape) for part in (head.weight, head.bias))
         return self.controller.blank(rows) + (adapted if self.steps else ())
 
     def act(self, observation: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
@@ -190,12 +180,10 @@ class MetaPolicy:
         return self.steering.action(observation, wanted.numpy()), tuple(part.numpy() for part in tensors)
 
     def reach(self, observation: Tensor, wanted: Tensor) -> Tensor:
-        """Where the knobs will be if they are wanted at [N, K]: as near as one move gets."""
+        """Where one move takes the knobs if they are wanted at [N, K]."""
         action = self.steering.action(observation.numpy(), wanted.detach().numpy())
-        first = self.steering.first_move(observation.numpy())
-        return self.env.knobs.move(
-            *(torch.from_numpy(a).to(self.env.device) for a in (self.env.coordinates(), action, first))
-        )
+        parts = self.env.coordinates(), action, self.steering.first_move(observation.numpy())
+        return self.env.knobs.move(*(torch.from_numpy(part).to(self.env.device) for part in parts))
 
     @torch.no_grad()
     def _adapt(self, observation: Tensor, features: Tensor, adapted: Tensors, step: int) -> Tensors:

@@ -7,7 +7,7 @@ weights. With steps of adaptation in the policy, the loss is that after adaptati
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from tqdm import tqdm
 from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.options import AgentOptions, RunOptions
 from agents.learning.run_folder import RunFolder
-from agents.meta.controller import KINDS, MetaController, MetaPolicy, forget
+from agents.learning.training import knob_curves
+from agents.meta.controller import MetaController, MetaPolicy, forget
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.errors import require
@@ -34,8 +35,8 @@ class MetaOptions(AgentOptions):
     """Hyperparameters of bilevel training.
 
     Attributes:
-        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes of an episode's
-            beginning point elsewhere than those of its end: best are all in one update.
+        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes point elsewhere early
+            in an episode than late, so one update an episode is best.
         kind: "mlp" or "lstm".
         window: GAN updates that are unrolled at each decision.
         samples: generated and held-out samples a row that the validation loss compares.
@@ -49,7 +50,7 @@ class MetaOptions(AgentOptions):
     rows: int = 48
     rollouts: int = 24
     every: int = 12
-    kind: str = "mlp"
+    kind: Literal["mlp", "lstm"] = "mlp"
     window: int = 50
     samples: int = 256
     learning_rate: float = 5e-3
@@ -62,7 +63,7 @@ class MetaOptions(AgentOptions):
         super().__post_init__()
         for name in ("every", "window"):
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
-        require(self.kind in KINDS, "agent.kind", self.kind, f"one of {list(KINDS)}")
+        require(len(self.hidden) > 0, "agent.hidden", self.hidden, "at least one layer")
         require(self.samples >= 2, "agent.samples", self.samples, "at least 2")
         for name in ("learning_rate", "max_grad_norm", "inner_rate"):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
@@ -101,38 +102,36 @@ class Learner:
 
     @property
     def gan_updates(self) -> int:
-        """Updates of all rows, those that only looked ahead included."""
+        """GAN updates of all rows, including those that only looked ahead."""
         return self.env.gan_updates + self.look.gan_updates
 
     def fit_normalisation(self) -> None:
-        """Lets all rows run for an episode with the knobs as they start; what is seen there is what is usual."""
+        """Lets all rows run for an episode with the initial knobs, and normalises by what is observed."""
         seen, still = [], self.env.knobs.initial.cpu().expand(self.env.num_envs, -1)
         for _ in range(self.env.config.num_decisions):
             seen.append(self._observation)
             self._observation, _ = self._step(still)
         self.controller.normalise_by(torch.cat(seen))
 
-    def learn(self, bar: Any) -> dict[str, float]:
+    def learn(self) -> dict[str, float]:
         """One rollout: as many decisions as an episode has, and an update of the controller every few of them.
 
-        Args:
-            bar: shows progress by decisions.
-
         Returns:
-            What TensorBoard shows.
+            What TensorBoard shows, by name.
         """
         env, options = self.env, self.options
-        decisions, quarter = env.config.num_decisions, env.config.num_decisions // 4
+        decisions = env.config.num_decisions
         losses, norms, usable = [], [], []
         finals: list[float] = []
-        crashes, logged = 0, {}
+        crashes, logged = 0, dict[str, float]()
         total = torch.zeros(())
-        self._set_rate(self.rollouts / options.rollouts)
+        for group in self.optimizer.param_groups:
+            group["lr"] = options.learning_rate * (1 - (1 - LAST_RATE) * self.rollouts / options.rollouts)
         for decision in range(1, decisions + 1):
             self._state = forget(self._state, self._start)
             wanted, self._state = self.policy.act(self._observation, self._state)
             loss, slope = self.look(self.policy.reach(self._observation, wanted))
-            # Down the slope; where a knob can't go as far as it is wanted, the slope counts all the same.
+            # Down the slope, even where a knob can't move as far as the controller wants.
             total = total + (wanted * slope).sum(dim=1).mean()
             self._observation, infos = self._step(wanted.detach())
             if decision % options.every == 0 or decision == decisions:
@@ -144,18 +143,14 @@ class Learner:
                 ended = self._start.numpy()
                 finals += infos["final_info"]["log_metric"][ended].tolist()
                 crashes += int(infos["final_info"]["crashed"][ended].sum())
-            if quarter and decision % quarter == 0 and decision < decisions:
-                for name, value in zip(env.config.knobs, env.coordinates().mean(axis=0), strict=True):
-                    logged[f"knobs/{name}_at_{decision}"] = float(value)
-            bar.update(env.num_envs)
+            logged |= knob_curves(env, decision)
         self.rollouts += 1
-        logged |= {"meta/validation_loss": float(np.mean(losses)), "meta/gradient_norm": float(np.mean(norms))}
-        logged |= {"meta/rows_with_a_slope": float(np.mean(usable))}
-        logged |= {"gan/final_log_metric": float(np.mean(finals)), "gan/crashes": crashes}
-        return logged | {"gan/updates": self.gan_updates}
+        means = {"meta/validation_loss": losses, "meta/gradient_norm": norms, "meta/rows_with_a_slope": usable}
+        logged |= {name: float(np.mean(values)) for name, values in {**means, "gan/final_log_metric": finals}.items()}
+        return logged | {"gan/crashes": crashes, "gan/updates": self.gan_updates}
 
     def get_state(self) -> dict[str, Any]:
-        """All that learning is made of, between two rollouts."""
+        """Everything that learning continues from, between two rollouts."""
         return {
             "controller": self.controller.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -166,7 +161,7 @@ class Learner:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from what `get_state` gave, as if nothing had happened."""
+        """Restores what `get_state` gave."""
         self.controller.load_state_dict(state["controller"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.env.set_state(state["env"])
@@ -189,10 +184,6 @@ class Learner:
         self.optimizer.step()
         return float(norm)
 
-    def _set_rate(self, progress: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * (1 - (1 - LAST_RATE) * progress)
-
 
 def make_policy(controller: MetaController, env: GANVectorEnv, options: MetaOptions) -> MetaPolicy:
     """The controller as a policy of an environment."""
@@ -204,7 +195,7 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains a controller, or continues from the folder's checkpoint.
 
     Returns:
-        `gan_updates`: how many the training took; `adaptation_updates_a_decision`: how many acting takes beside the
+        `gan_updates`: how many the training took; `adaptation_updates_a_decision`: how many acting takes besides the
         run's own.
     """
     agent, env = options.agent, GANVectorEnv(options.agent.rows, **options.env)
@@ -215,14 +206,11 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
         learner.set_state(load_checkpoint(checkpoint))
     else:
         learner.fit_normalisation()
-    per_rollout = env.num_envs * env.config.num_decisions
-    done, total = learner.rollouts * per_rollout, agent.rollouts * per_rollout
-    with (
-        SummaryWriter(str(folder.path / "tensorboard"), purge_step=learner.rollouts + 1) as writer,  # type: ignore[no-untyped-call]
-        tqdm(total=total, initial=done, desc="meta", unit="decision") as bar,
-    ):
-        while learner.rollouts < agent.rollouts:
-            logged = learner.learn(bar)
+    done = learner.rollouts
+    with SummaryWriter(str(folder.path / "tensorboard"), purge_step=done + 1) as writer:  # type: ignore[no-untyped-call]
+        bar = tqdm(range(done, agent.rollouts), total=agent.rollouts, initial=done, desc="meta", unit="rollout")
+        for _ in bar:
+            logged = learner.learn()
             for name, value in logged.items():
                 writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
             writer.flush()  # type: ignore[no-untyped-call]

@@ -104,7 +104,7 @@ def check_study(study: Study) -> None:
 def check_tunings(study: Study, budget: int, key: str) -> None:
     """Raises a `ConfigError` about the option `key` where opponents can't be tuned with so many GAN updates."""
     options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
-    check_budget(study.env(study.options.env), options, key)
+    check_budget(env_config(**study.options.env), options, key)
 
 
 def _check_controller(study: Study, name: str, controller: Controller) -> int | None:

@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
-from agents.study.check import check_tunings
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, study_pictures
 from agents.study.play import gather, play_study
@@ -28,14 +27,7 @@ TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
 
-def check_comparison(script: str, options: RunOptions, folder: RunFolder) -> None:
-    """Raises a `ConfigError` where the comparison couldn't be made; to be called before training."""
-    study = study_of_one(script, options, folder)
-    if not study.committed:
-        check_tunings(study, options.comparison.tune_updates, "comparison.tune_updates")
-
-
-def compare_training(script: str, options: RunOptions, folder: RunFolder, costs: Mapping[str, Any]) -> None:
+def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
     Opponents are the tuned schedules that are committed for the preset, or, where none of them can act in this
@@ -43,14 +35,10 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
     that are done are not done again.
 
     Args:
-        script: agents/train_SCRIPT.py trained it.
-        options: of the training.
-        folder: of the training.
+        study: from `study_of_one`.
         costs: what training took: `gan_updates`, `wall_s`.
     """
-    study = study_of_one(script, options, folder)
-    if missing := set(options.comparison.policies) - set(study.options.policies):
-        print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
+    folder = study.folder
     play_study(study)
     summary = summarize_study(study)
     text = closing_table(summary)
@@ -63,7 +51,7 @@ def compare_training(script: str, options: RunOptions, folder: RunFolder, costs:
 
 
 def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
-    """The study of one training, in its folder."""
+    """The study of one training, which need not be done yet; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
@@ -84,6 +72,8 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
         seed=options.seed,
         folder=str(folder.path),
     )
+    if missing := set(sizes.policies) - set(own.policies):
+        print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
     opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
     return Study(own, trained={(script, 0): folder.path}, committed=opponents)
 

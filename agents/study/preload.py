@@ -6,6 +6,6 @@ import agents.study.play  # noqa: F401, with tunings and policies
 from agents.learning.controllers import SCRIPTS
 from gan_env.gan.fast.compiler import load_compiler
 
-for script in SCRIPTS.values():
-    import_module(script.module)
+for script in SCRIPTS:
+    import_module(f"agents.train_{script}")
 load_compiler()

@@ -24,7 +24,6 @@ from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, load_controller, train
 from agents.learning.run_folder import RunFolder
-from agents.learning.training import COSTS
 from agents.study.jobs import run_job, tune_opponent
 from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
 from agents.study.readout import REPLAY, controller_of, read_out
@@ -115,7 +114,7 @@ class Study:
     def train(self, name: str, seed: int) -> dict[str, Any]:
         """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
         folder, script = self.trained(name, seed), self.options.active[name].script
-        path = folder / COSTS
+        path = folder / "trained.json"
         if not path.exists():
             self.run(train, (script, self.options.training(name, seed), RunFolder(folder, NAME)), folder)
         return dict(json.loads(path.read_text()))

@@ -10,7 +10,6 @@ from matplotlib.image import imread
 
 from agents.pareto import ParetoOptions, main
 from agents.train_ppo import PPOOptions
-from baselines.options import register_presets
 from gan_env import ConfigError
 from gan_env.config import replace
 
@@ -23,7 +22,6 @@ ARGUMENTS = [
 
 
 def test_each_weight_is_trained_and_judged_and_not_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register_presets()
     monkeypatch.setattr(sys, "argv", ["agents/pareto.py", f"logs={tmp_path}", *ARGUMENTS])
     main()
     run = tmp_path / "pareto" / "gan_env-Points-v0_1"

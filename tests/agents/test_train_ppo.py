@@ -14,7 +14,6 @@ from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import ENV, fields, tiny, train_in
 
-from agents.learning.training import training_env
 from agents.train_ppo import PPOOptions
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
@@ -59,7 +58,7 @@ def test_a_rollout_is_cut_into_no_more_parts_than_asked_for(minibatches: int, pa
     """Sixteen decisions: no tiny part is left over, whose gradient would count as much as that of a whole one."""
     options = tiny("ppo", {"minibatches": minibatches})
     assert isinstance(options.agent, PPOOptions)
-    size = options.agent.arguments(training_env(options))["batch_size"]
+    size = options.agent.arguments(decisions=4)["batch_size"]
     assert [min(size, 16 - start) for start in range(0, 16, size)] == parts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines.evaluate import find_runs, main, parse, tables
+from baselines.evaluate import find_runs, main, parse, table
 from gan_env import ConfigError, DataError, GANVectorEnv
 from gan_env.gan.saved import CHECKPOINT, save_generators
 from gan_env.metrics.published import KID_SUBSET
@@ -49,7 +49,7 @@ def test_the_command_offline_gives_one_clear_error_before_any_work(image_run: Pa
 def test_in_loop_metrics_need_no_weights(image_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(image_run, "--metrics", "frechet,coverage", "--samples", "60"))
     shown = capsys.readouterr().out
-    assert "\ncoverage, density: Fashion-MNIST classifier, 64 features (" in shown
+    assert shown.count("Fashion-MNIST classifier, 64 features (") == 3
     numbers = json.loads((image_run / "metrics.json").read_text())
     assert set(numbers) == {"frechet", "coverage", "density"}
     entry = numbers["frechet"]
@@ -93,8 +93,8 @@ def test_all_runs_below_a_folder_are_judged(
     save_generators(image_run.parent / "b/c/generator.safetensors", generators.population, ["fashion_mnist"] * 2)
     main(arguments(image_run.parent, "--metrics", "frechet", "--samples", "40"))
     shown = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in shown[1:3]] == ["a", "b/c"]
-    assert shown[1].split()[1] == shown[2].split()[1]  # the same generators
+    assert [line.split()[:2] for line in shown[:2]] == [["frechet", "a"], ["frechet", "b/c"]]
+    assert shown[0].split()[2] == shown[1].split()[2]  # the same generators
     assert (image_run.parent / "b/c/metrics.json").is_file()
 
 
@@ -108,48 +108,41 @@ def test_runs_that_cannot_be_judged_are_named_after_the_table_of_the_others(
     with pytest.raises(DataError) as refused:
         main(arguments(image_run.parent, "--metrics", "frechet", "--samples", "40"))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:2]] == ["frechet", "a"]
+    assert [line.split()[:2] for line in lines[:-1]] == [["frechet", "a"]]
     assert lines[-1] == f"wrote {image_run / 'metrics.json'}"
     for name, line in zip(("0", "z"), str(refused.value).splitlines(), strict=True):
         assert line.startswith(f"{name} could not be judged: {image_run.parent / name}/generator.safetensors can't be")
 
 
-def test_the_table_has_a_row_a_run_and_says_what_stands_behind() -> None:
-    about = {
-        "extractor": "an extractor",
-        "extractor_hash": "0123456789abcdef",
-        "samples": 7,
-        "reference": "some images",
-    }
-    results = {
-        "one": {"fid": {"value": 12.5, "values": [12.5], **about}},
-        "longer": {"fid": {"value": None, "values": [None], **about}},
-    }
-    lines = tables(results).splitlines()
-    assert lines[0].split() == ["fid"]
-    assert lines[1].split() == ["one", "12.5"]
-    assert lines[2:4] == ["longer    crashed", ""]
-    assert lines[-1] == "fid: an extractor (01234567), 7 samples against some images"
+ABOUT = {"extractor": "clothes", "extractor_hash": "0123456789", "samples": 7, "reference": "some images"}
 
 
-@pytest.mark.parametrize("differs", ["extractor", "extractor_hash", "reference"])
-def test_numbers_that_cannot_be_compared_have_tables_of_their_own(differs: str) -> None:
-    about = {"extractor": "clothes", "extractor_hash": "01234567", "samples": 7, "reference": "these"}
+def test_a_line_has_a_number_and_what_it_was_measured_with() -> None:
     results = {
-        run: {"frechet": {"value": 2.0, "values": [2.0], **about, **other}}
-        for run, other in {"a": {}, "b": {differs: "others 1"}, "c": {}}.items()
+        "one": {"fid": {"value": 12.5, "values": [12.5], **ABOUT}},
+        "longer": {"fid": {"value": None, "values": [None], **ABOUT}},
     }
-    first, behind_first, second, behind_second = tables(results).split("\n\n")
-    assert [line.split()[0] for line in first.splitlines()] == ["frechet", "a", "c"]
-    assert [line.split()[0] for line in second.splitlines()] == ["frechet", "b"]
-    assert behind_first == "frechet: clothes (01234567), 7 samples against these"
-    assert "others 1" in behind_second
+    first, second = table(results).splitlines()
+    assert first.split(maxsplit=3) == ["fid", "one", "12.5", "clothes (01234567), 7 samples against some images"]
+    assert second.split()[:3] == ["fid", "longer", "crashed"]
+
+
+def test_lines_of_one_number_stand_together() -> None:
+    numbers = {name: {"value": 2.0, "values": [2.0], **ABOUT} for name in ("fid", "kid")}
+    lines = table({"a": numbers, "b": numbers | {"kid": {**numbers["kid"], "reference": "others"}}}).splitlines()
+    assert [line.split()[:2] for line in lines] == [["fid", "a"], ["fid", "b"], ["kid", "a"], ["kid", "b"]]
+    assert [line.endswith("against others") for line in lines] == [False, False, False, True]
+
+
+def test_gans_that_crashed_are_counted() -> None:
+    assert table({"a": {"fid": {"value": 2.0, "values": [2.0, None], **ABOUT}}}).endswith(
+        "; without 1 of 2 GANs, which crashed"
+    )
 
 
 def test_a_number_of_samples_alone_is_shown_against_nothing() -> None:
-    about = {"extractor": "an extractor", "extractor_hash": "0123456789abcdef", "samples": 7, "reference": None}
-    shown = tables({"one": {"isc": {"value": 2.0, "values": [2.0], **about}}})
-    assert shown.splitlines()[-1] == "isc: an extractor (01234567), 7 samples"
+    shown = table({"one": {"isc": {"value": 2.0, "values": [2.0], **ABOUT, "reference": None}}})
+    assert shown.endswith("clothes (01234567), 7 samples")
 
 
 @pytest.mark.parametrize(

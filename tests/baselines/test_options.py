@@ -7,26 +7,23 @@ from typing import Any
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
+from programs import call, composed
 
-from baselines.options import checked_choices, register_presets
+from baselines.options import checked_arguments
 from gan_env import ConfigError
 from gan_env.config import CONFIGS, replace
 from gan_env.evaluation.seeds import EXAMPLES, HEADROOM, TUNE
 from gan_env.policies import PolicyOptions
 
-register_presets()
-
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
-from baselines.options import register_presets, script
+from baselines.options import script
 from gan_env import ConfigError
 
 @script("run")
-def main(config):
+def main(fields):
     raise {error}("told by the script")
 
-register_presets()
 main()
 """
 
@@ -70,7 +67,7 @@ def test_all_scripts_do_so() -> None:
 )
 def test_a_choice_that_is_not_there_is_refused_with_those_that_are(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        checked_choices([text])
+        checked_arguments([text])
 
 
 @pytest.mark.parametrize(
@@ -88,15 +85,49 @@ def test_what_is_there_is_left_to_hydra(arguments: list[str], tmp_path: Path) ->
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy/own.yaml").touch()
     given = [text.replace("FOLDER", str(tmp_path)) for text in arguments]
-    assert checked_choices(given) == given
+    assert checked_arguments(given) == given
 
 
 def test_a_folder_in_the_place_of_a_policy_is_that_of_a_controller(tmp_path: Path) -> None:
     folder = tmp_path / "it's one, = (really)"
     folder.mkdir()
-    (found,) = checked_choices([f"policy={folder}"])
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        assert compose("train_gan", [found, "name=run"]).controller == str(folder)
+    (found,) = checked_arguments([f"policy={folder}"])
+    assert composed("train_gan", found, "name=run")["controller"] == str(folder)
+
+
+@pytest.mark.parametrize("plus", ["", "+", "++"])
+def test_a_mapping_that_is_given_whole_replaces_what_is_there(plus: str) -> None:
+    """Hydra would merge it: a reward would be added to the default one, and {} would be ignored."""
+    given = [plus + "env.reward={collapse: 1}", plus + "env.initial_knobs={}"]
+    env = composed("train_gan", "name=run", "+experiment=r3gan", *given)["env"]
+    assert env["reward"] == {"collapse": 1} and env["initial_knobs"] == {}
+    assert composed("run", "folder=x", plus + "env.reward={}")["env"]["reward"] == {}
+
+
+def test_other_mappings_are_merged() -> None:
+    """Of many fields, who gives one wants the others to stay."""
+    instances = composed("run", "folder=x", "env.instances={seed: 5}")["env"]["instances"]
+    assert instances["seed"] == 5 and instances["train_size"] == 1024
+
+
+def test_what_all_environments_share_is_no_environment() -> None:
+    with pytest.raises(ConfigError, match=r"^env='common' is not there: .*points"):
+        checked_arguments(["env=common"])
+    with pytest.raises(ConfigError, match=r"^env='env_common' is not there"):
+        checked_arguments(["env=env_common"])
+
+
+def test_errors_about_the_environment_name_its_options_as_the_command_line_does(tmp_path: Path) -> None:
+    for program in ("run", "train_gan", "headroom", "tune"):
+        done = call(f"baselines/{program}.py", "env.max_change=2", folder=tmp_path)
+        assert done.stderr.startswith("error: env.max_change=2.0 is out of range"), program
+
+
+def test_without_hydra_a_program_says_what_brings_it(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['hydra'] = None; import baselines.tune"
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert done.stderr == 'error: hydra is missing: pip install "gan_env[study]" brings it\n'
 
 
 @pytest.mark.parametrize(("name", "first"), [("run", EXAMPLES), ("headroom", HEADROOM), ("tune", TUNE)])

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from hydra import compose, initialize_config_dir
+from programs import composed
 
-from baselines.options import load, register_presets
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
 from baselines.trained import trained_env
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import CONFIGS, env_config
+from gan_env.config import env_config, replace
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import EXAMPLES, row_seeds
 from gan_env.policies import PolicyOptions, load_policy, policy_names
@@ -67,31 +66,27 @@ def test_the_plans_setting_is_one_argument(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["test", "train", None])
 def test_the_summary_says_which_instances_were_played(given: str | None, tmp_path: Path) -> None:
     """Those that are asked for; test instances where nothing is said, on the command line as from Python."""
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        overrides = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
-        composed = load(RunOptions, compose("run", overrides))
-    env = {name: value for name, value in composed.env.items() if name != "split"}
-    plain = RunOptions(policy=composed.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
+    arguments = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
+    told = replace(RunOptions(), composed("run", *arguments))
+    env = {name: value for name, value in told.env.items() if name != "split"}
+    plain = RunOptions(policy=told.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
     ends = []
-    for options in (composed, plain):
+    for options in (told, plain):
         ends.append(run(dataclasses.replace(options, folder=str(tmp_path))).final)
         played = json.loads((tmp_path / "summary.json").read_text())["env"]
         assert (played["preset"], played["split"]) == ("points", given or "test")
     expected = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **env, split=given or "test")
     seeds = [EXAMPLES, EXAMPLES + 1]
     for end in ends:
-        np.testing.assert_array_equal(end, run_episodes(composed.policy.make(expected), expected, seeds).final)
+        np.testing.assert_array_equal(end, run_episodes(told.policy.make(expected), expected, seeds).final)
 
 
 @pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
 def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[str], preset: str) -> None:
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        config = compose("run", ["+experiment=plan", *overrides])
-    assert config.env.preset == preset
-    assert config.env.instances.batch_size == [64, 64]
-    assert config.env.instances.train_size == 1024  # what the setting doesn't name is the preset's
+    env = composed("run", "folder=here", "+experiment=plan", *overrides)["env"]
+    assert env["preset"] == preset
+    assert env["instances"]["batch_size"] == [64, 64]
+    assert env["instances"]["train_size"] == 1024  # what the setting doesn't name is the preset's
 
 
 OFF = {"instance_noise": 0.0, "augment": 0.0}
@@ -114,9 +109,7 @@ def test_a_published_combination_is_one_argument(
     script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
 ) -> None:
     """What it doesn't name is the preset's; with all programs policies choose where the knobs start."""
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        options = load(kind, compose(script, [f"+experiment={name}", place]))
+    options = replace(kind(), composed(script, f"+experiment={name}", place))
     assert options.policy == load_policy(policy)
     there = env_config(**options.env)
     named = {**env, "instances": {"beta_1": [0, 0]}, "max_first_change": 1, "split": there.split}

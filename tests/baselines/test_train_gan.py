@@ -12,18 +12,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from programs import composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
 from baselines import contact_sheet
-from baselines.options import load, register_presets
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
 from baselines.trained import trained_env
 from gan_env import ConfigError
-from gan_env.config import CONFIGS
+from gan_env.config import replace
 from gan_env.evaluation.rollout import Rollout
 from gan_env.files import save_checkpoint
 from gan_env.gan.saved import load_generators
@@ -219,11 +218,9 @@ def test_data_that_are_not_there_are_errors_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("clothes")
 @pytest.mark.parametrize("experiment", ["r3gan", "wgan_gp", "plan"])
 def test_a_published_combination_trains(tmp_path: Path, experiment: str) -> None:
-    register_presets()
     tiny = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()] + ["env.instances.width=[4,4]"]
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        config = compose("train_gan", [f"+experiment={experiment}", *tiny, f"logs={tmp_path}", "name=run"])
-    summary = GANRun(load(TrainGANOptions, config)).train()
+    fields = composed("train_gan", f"+experiment={experiment}", *tiny, f"logs={tmp_path}", "name=run")
+    summary = GANRun(replace(TrainGANOptions(), fields)).train()
     assert np.isfinite(summary["final"]).all()
     assert summary["crashed"] == [False]
 

@@ -12,7 +12,6 @@ import torch
 from agents.learning.controllers import load_controller, train, training_options
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
-from baselines.options import register_presets
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 
@@ -68,8 +67,7 @@ def weights(policy: LearnedPolicy) -> torch.Tensor:
 def command(script: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[tuple[Any, ...]]:
     """Runs the script's command line; the arguments of the comparisons that it asked for."""
     asked: list[tuple[Any, ...]] = []
-    register_presets()
-    monkeypatch.setattr(module(script), "compare_training", lambda *given: asked.append(given))
+    monkeypatch.setattr("agents.study.training_script.compare_training", lambda *given: asked.append(given))
     monkeypatch.setattr(sys, "argv", [f"agents/train_{script}.py", *arguments])
     module(script).main()
     return asked

@@ -24,7 +24,7 @@ def test_stable_baselines3_keeps_its_state_under_the_names_that_checkpoints_save
 ) -> None:
     """If this fails, a new version has renamed private attributes: change `ATTRIBUTES` in checkpoint.py."""
     made = []
-    monkeypatch.setattr(module(script), "fit", lambda model, *_: made.append(model))
+    monkeypatch.setattr("agents.learning.training.fit", lambda model, *_: made.append(model))
     module(script).train(tiny(script), RunFolder(tmp_path, "env"))
     lacking = {name for name in EVERY | OWN[script] if not hasattr(made[0], name)}
     assert not lacking

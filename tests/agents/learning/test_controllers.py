@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 import yaml
 from gymnasium.vector import AutoresetMode
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from programs import composed
 from trainings import ENV, tiny
 
 from agents.learning.controllers import INTERFACE, SCRIPTS, check_script, load_controller, train, training_options
 from agents.learning.run_folder import RunFolder
-from baselines.options import register_presets
 from gan_env import PRESETS, ConfigError, GANVectorEnv
-from gan_env.config import CONFIGS, to_dict
+from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,12 +27,10 @@ PUBLISHED = sorted(path.parents[1] for path in (ROOT / "docs/results").glob("*/t
 @pytest.mark.parametrize("preset", PRESETS)
 def test_options_are_those_of_the_command_line(script: str, preset: str) -> None:
     """Hydra, which makes those, is the reference, for every environment."""
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        composed: Any = OmegaConf.to_container(compose(f"train_{script}", [f"env={preset}", "seed=3"]), resolve=True)
-    options = training_options(script, {}, composed["env"], seed=3)
-    assert yaml.safe_load(yaml.safe_dump(to_dict(options))) == composed
-    assert options.agent.rows == composed["agent"]["rows"]
+    fields = composed(f"train_{script}", f"env={preset}", "seed=3")
+    options = training_options(script, {}, fields["env"], seed=3)
+    assert yaml.safe_load(yaml.safe_dump(to_dict(options))) == fields
+    assert options.agent.rows == fields["agent"]["rows"]
     assert (options.agent.rows == 96) == (preset == "points" and script not in ("meta", "maml"))
 
 
@@ -45,11 +41,10 @@ def test_hyperparameters_that_are_given_are_changed_and_no_others() -> None:
 
 def test_every_program_has_policies_choose_where_five_knobs_start() -> None:
     """What scripts train on is what studies compare on."""
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        found = [compose(name, [f"env={env}"]).env for name in ("train_ppo", "compare", "run") for env in PRESETS]
-    for env in found:
-        assert env.knobs == ["instance_noise", "augment", "r1", "lr_g", "lr_d"] and env.max_first_change == 1
+    for name in ("train_ppo", "compare", "run"):
+        for preset in PRESETS:
+            env = composed(name, f"env={preset}", "folder=x" if name == "run" else "seed=0")["env"]
+            assert env["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"] and env["max_first_change"] == 1
 
 
 def test_a_script_that_is_not_there_is_refused_with_help() -> None:
@@ -133,7 +128,7 @@ def test_a_folder_that_names_no_script_is_refused_with_help(trained: Path, scrip
 
 def test_a_controller_that_corrects_another_policy_is_refused(trained: Path, tmp_path: Path) -> None:
     """An earlier version trained such; alone it would do something else."""
-    with pytest.raises(ConfigError, match=r"base=.*controllers correct no other policy now"):
+    with pytest.raises(ConfigError, match=r"base=.*can't be played any more"):
         load_controller(changed(trained, tmp_path / "copy", base={"kind": "rates"}), small_env())
 
 
@@ -153,7 +148,7 @@ def test_published_controllers_still_act(folder: Path) -> None:
     config = yaml.safe_load((folder / "controller/config.yml").read_text())
     small = {"datasets": ["ring"], "metric_samples": 32, "compile": False, "instances": {"width": [4, 4]}}
     if config.get("base"):
-        with pytest.raises(ConfigError, match="correct no other policy now"):
+        with pytest.raises(ConfigError, match="can't be played any more"):
             load_controller(folder, GANVectorEnv(1))
         return
     same = {name: config["env"].get(name) for name in INTERFACE}

@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import kill_training, tiny, train_in
 
-from agents.learning.learning_rate import HIGHEST, LOWEST, AdaptiveRate, Falling
+from agents.learning.learning_rate import HIGHEST, LOWEST, AdaptiveRate
+from agents.train_ppo import PPOOptions
 
 
 def test_a_falling_rate_falls_linearly_to_a_tenth() -> None:
-    rate = Falling(2e-3)
-    assert [rate(r) for r in (1.0, 0.5, 0.0)] == pytest.approx([2e-3, 1.1e-3, 2e-4])
+    rate = PPOOptions(learning_rate=2e-3).rate()
+    assert callable(rate) and [rate(r) for r in (1.0, 0.5, 0.0)] == pytest.approx([2e-3, 1.1e-3, 2e-4])
 
 
 def test_a_falling_rate_is_saved_by_its_name() -> None:
     """As bytecode, no other version of Python could load a trained model."""
-    assert pickle.loads(pickle.dumps(Falling(2e-3))) == Falling(2e-3)
+    assert b"LinearSchedule" in pickle.dumps(PPOOptions().rate())
 
 
 @given(st.floats(LOWEST, HIGHEST), st.floats(0, 1), st.floats(1e-3, 0.1))

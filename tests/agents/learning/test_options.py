@@ -32,6 +32,9 @@ from gan_env.config import replace
         ("ars", {"rows": 6}, "multiple of 2 . directions, 4"),
         ("ars", {"top": 17}, "agent.top=17"),
         ("ars", {"hidden": [0]}, "agent.hidden"),
+        ("meta", {"kind": "gru"}, r"agent.kind='gru' .*lstm"),
+        ("meta", {"hidden": []}, "agent.hidden.*at least one layer"),
+        ("meta", {"hidden": [0]}, "agent.hidden"),
         ("meta", {"rollouts": 0}, "agent.rollouts=0 .*at least 1"),
         ("meta", {"learning_rate": 0.0}, "agent.learning_rate=0.0 .*more than 0"),
         ("maml", {"inner_steps": -1}, "agent.inner_steps=-1 .*at least 0"),
@@ -45,8 +48,8 @@ def test_bad_hyperparameters_are_refused_with_help(script: str, agent: dict[str,
 @pytest.mark.parametrize(
     ("script", "minibatches", "message"),
     [
-        ("ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
-        ("recurrent_ppo", 16, r"agent.minibatches=16 .*16 decisions are to be cut into parts of two"),
+        ("ppo", 16, r"agent.minibatches=16 .*cuts 16 decisions into parts of two"),
+        ("recurrent_ppo", 16, r"agent.minibatches=16 .*cuts 16 decisions into parts of two"),
         ("recurrent_ppo", 6, r"agent.minibatches=6.*16 decisions"),  # parts of three leave one
     ],
 )
@@ -67,7 +70,7 @@ def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int)
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"preset": "nope"}, r"preset='nope' is unknown: expected one of \['celeba'.*'points'\]"),
+        ({"preset": "nope"}, r"env\.preset='nope' .*expected one of \['celeba'.*'points'\]"),
         ({"split": "test"}, r"env\.split='test' .*train: a controller is tested on other instances"),
         ({"knob": ["r1"]}, "did you mean knobs"),
     ],

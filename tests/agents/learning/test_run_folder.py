@@ -1,7 +1,6 @@
 """Run folders: what a script writes, what may be resumed, and what is refused before anything is done."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +20,31 @@ def test_a_script_trains_then_asks_for_a_comparison(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resumed when it is done it trains no more, and compares with the options that it began with."""
-    ((name, options, folder, costs),) = command(script, monkeypatch, f"logs={tmp_path}", *fields(script), "seed=5")
-    assert name == script
-    assert options.seed == 5 and options.agent.rows == 4 and options.env["num_decisions"] == 4
-    assert folder.path == tmp_path / script / f"{NAME}_1"
+    ((study, costs),) = command(script, monkeypatch, f"logs={tmp_path}", *fields(script), "seed=5")
+    assert list(study.options.controllers) == [script]
+    assert study.path == tmp_path / script / f"{NAME}_1"
+    folder = RunFolder.open(study.path)
+    options = folder.config
+    assert options["seed"] == 5 and options["agent"]["rows"] == 4 and options["env"]["num_decisions"] == 4
     trained = "safetensors" if script in ("meta", "maml") else "zip"
-    files = [f"{NAME}.{trained}", "checkpoint/state.pt", *(f"{NAME}/{file}" for file in ("args.yml", "command.txt"))]
-    for path in files:
+    for path in (f"{NAME}.{trained}", "checkpoint/state.pt"):
         assert (folder.path / path).stat().st_size > 0, path
     assert not list(folder.path.rglob(".part-*")) and not (folder.path / "spent.txt").exists()
-    assert "seed=5" in (folder.settings / "args.yml").read_text()
-    assert folder.config["script"] == script
+    assert options["script"] == script
     assert costs == json.loads((folder.path / "trained.json").read_text())
     assert costs["gan_updates"] >= 3 * 4 * 4 and costs["wall_s"] > 0 and costs["peak_mb"] > 0
 
     model = folder.path / f"{NAME}.{trained}"
     before = model.stat().st_mtime_ns
-    ((_, again, _, same),) = command(script, monkeypatch, f"resume={folder.path}")
-    assert again == options and same == costs and model.stat().st_mtime_ns == before
+    ((again, same),) = command(script, monkeypatch, f"resume={folder.path}")
+    assert again.options == study.options and folder.config == options
+    assert same == costs and model.stat().st_mtime_ns == before
 
 
 def test_run_folders_are_numbered(tmp_path: Path) -> None:
     for number in (1, 2):
-        folder = RunFolder.create("ppo", RunOptions(logs=str(tmp_path)), [])
+        folder = RunFolder.new("ppo", RunOptions(logs=str(tmp_path)))
+        folder.begin("ppo", RunOptions())
         assert folder.path.name == f"{NAME}_{number}"
 
 
@@ -82,14 +83,14 @@ def test_a_run_of_another_script_is_refused(
     """Without a checkpoint too, and where the options would fit."""
     folder = RunFolder(tmp_path, NAME)
     folder.begin(other, tiny("ppo" if other == "pareto" else other))
-    with pytest.raises(SystemExit, match=f"resume=.*expected a run of {mine}; this one is of {other}"):
+    with pytest.raises(SystemExit, match=f"resume=.*expected a run of {mine}, not of {other}"):
         command(mine, monkeypatch, f"resume={tmp_path}")
 
 
 def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "env").mkdir()
     (tmp_path / "env/config.yml").write_text(yaml.safe_dump({"agent": {}, "env": {}}))
-    with pytest.raises(SystemExit, match="this one is of an earlier version"):
+    with pytest.raises(SystemExit, match="a run of ppo, not of None"):
         command("ppo", monkeypatch, f"resume={tmp_path}")
 
 
@@ -100,9 +101,11 @@ def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path, monkeypatch: pyt
         (["agent.learning_rate=fast"], "expected float"),
         (["agent.log_std_init=nan"], "agent.log_std_init=nan .*a finite number"),
         (["comparison.policies=[best]"], "cosine"),
-        (["env.preset=nope"], "preset='nope' is unknown"),
+        (["env.preset=nope"], r"env\.preset='nope'"),
         (["env.split=test"], r"env\.split='test'"),
-        (["env.knobs=[nope]"], "knobs='nope' .*'lr_d'"),
+        (["env.knobs=[nope]"], r"env\.knobs='nope' .*'lr_d'"),
+        (["env.reward={}"], r"env\.reward={} .*a weight for at least one term"),
+        (["env.knobs=[r1]", "comparison.tune_updates=9"], r"comparison\.tune_updates=9 .*at least \d+"),
         (["env.datasets=[nope]"], "unknown data set 'nope'"),
         (["seed=1000"], "seed=1000"),
     ],
@@ -129,8 +132,12 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_any_work(
 ) -> None:
     """Today's user may be root, whom no permission holds back, so the system's answer is replaced."""
     RunFolder(tmp_path, NAME).begin("ppo", tiny("ppo"))
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    monkeypatch.setattr("agents.train_ppo.train", lambda *_: pytest.fail("it trains"))
+
+    def refuse(dir: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("gan_env.files.TemporaryFile", refuse)
+    monkeypatch.setattr("agents.study.training_script.train_once", lambda *_: pytest.fail("it trains"))
     others: list[Any] = ON_COMMAND_LINE if option == "logs" else []
     with pytest.raises(SystemExit, match=f"{option}='{tmp_path}.*may not be written to"):
         command("ppo", monkeypatch, f"{option}={tmp_path}", *others)

@@ -30,9 +30,11 @@ def knobs(env: GANVectorEnv, value: float = 0.5) -> torch.Tensor:
 def test_the_slope_is_that_of_finite_differences() -> None:
     """Log distances of windows on either side, by the coordinates and in float32; tests/test_update.py is exact.
 
-    In the middle of a run: Adam's first steps are signs, which jump.
+    In the middle of a run: Adam's first steps are signs, which jump. With these seeds no unit passes its kink, where
+    gradients jump.
     """
     env = environment(knobs=("instance_noise", "r1", "lr_g", "lr_d"))
+    env.reset(seed=8)
     env.population.update(env.knobs.values(knobs(env)), 60)
     look, at = Hypergradient(env, WINDOW, 64), knobs(env)
     _, exact = look(at)

@@ -23,13 +23,6 @@ SMALL: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_
 TINY: dict[str, Any] = {"rows": 4, "rollouts": 2, "every": 2, "hidden": (8,), "window": 2, "samples": 16}
 
 
-class Silent:
-    """A progress bar that shows nothing."""
-
-    def update(self, count: int) -> None:
-        """Nothing to show."""
-
-
 # --- learning ---
 
 
@@ -59,7 +52,7 @@ def test_a_harmful_noise_learns_to_go_down() -> None:
 
     before = play()
     for _ in range(options.rollouts):
-        learner.learn(Silent())
+        learner.learn()
     noise, loss, metric = play()
     assert before[0] > 0.9
     assert noise < 0.4
@@ -71,9 +64,9 @@ def test_a_harmful_noise_learns_to_go_down() -> None:
 def test_every_scheme_moves_every_weight(changes: dict[str, Any]) -> None:
     learner = Learner(GANVectorEnv(4, **SMALL), MetaOptions(**{**TINY, **changes}), seed=0)
     learner.fit_normalisation()
-    learner.learn(Silent())
+    learner.learn()
     before = {name: tensor.clone() for name, tensor in learner.controller.named_parameters()}
-    learner.learn(Silent())
+    learner.learn()
     for name, tensor in learner.controller.named_parameters():
         assert tensor.isfinite().all()
         assert not torch.equal(tensor, before[name]), name
@@ -82,7 +75,7 @@ def test_every_scheme_moves_every_weight(changes: dict[str, Any]) -> None:
 def test_a_knob_without_a_slope_stays_where_it_starts() -> None:
     learner = Learner(GANVectorEnv(4, **SMALL), MetaOptions(**{**TINY, "weight_decay": 1.0}), seed=0)  # type: ignore[arg-type]
     learner.fit_normalisation()
-    learner.learn(Silent())
+    learner.learn()
     coordinates = learner.env.knobs.initial
     wanted, _ = learner.controller(torch.randn(5, learner.controller.arguments["state_dim"]))
     torch.testing.assert_close(wanted[:, 1], coordinates[1].expand(5))  # augment
@@ -93,7 +86,7 @@ def test_updates_that_only_look_ahead_are_counted() -> None:
     learner = Learner(GANVectorEnv(4, **SMALL), MetaOptions(**{**TINY, "inner_steps": 1}), seed=0)  # type: ignore[arg-type]
     learner.fit_normalisation()
     assert learner.gan_updates == 4 * 4 * 2
-    learner.learn(Silent())
+    learner.learn()
     assert learner.gan_updates == 2 * (4 * 4 * 2) + 2 * (4 * 4 * 2)
 
 
@@ -102,7 +95,7 @@ def test_the_learning_rate_falls_and_biases_do_not_decay() -> None:
     learner.fit_normalisation()
     rates = []
     for _ in range(2):
-        learner.learn(Silent())
+        learner.learn()
         rates.append(learner.optimizer.param_groups[0]["lr"])
     np.testing.assert_allclose(rates, [5e-3, 5e-3 * 0.55])
     decays = {p: g["weight_decay"] for g in learner.optimizer.param_groups for p in g["params"]}
@@ -121,10 +114,10 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     class Killed(Exception):
         pass
 
-    def die(learner: Learner, bar: Any) -> dict[str, float]:
+    def die(learner: Learner) -> dict[str, float]:
         if learner.rollouts == 2:
             raise Killed
-        return original(learner, bar)
+        return original(learner)
 
     original = Learner.learn
     monkeypatch.setattr(Learner, "learn", die)

@@ -12,11 +12,11 @@ from agents.learning.controllers import NAME, train, training_options
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
-from agents.study.closing import compare_training
+from agents.study.closing import compare_training, study_of_one
 from agents.study.records import Summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
-from gan_env import ConfigError, GANVectorEnv
+from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import committed, load_policy
 
@@ -48,7 +48,7 @@ def printed(
         patch.delattr(Study, "run")  # nothing is trained or tuned again
         lines: list[str] = []
         patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
-        compare_training("ppo", options, *trained)
+        compare_training(study_of_one("ppo", options, trained[0]), trained[1])
     return "\n".join(lines)
 
 
@@ -99,15 +99,3 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     with pytest.raises(FileNotFoundError):
         study.tune("best_schedule", 0)  # the job of this test finds nothing
     assert [(job.kind, job.budget, job.env) for job in jobs] == [("schedule", 700, ENV)]
-
-
-def test_a_tuning_that_is_too_short_is_refused_before_training(
-    options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Opponents that are committed need none."""
-    short = replace(options, comparison=replace(options.comparison, tune_updates=5))
-    closing.check_comparison("ppo", short, RunFolder(tmp_path, NAME))
-    monkeypatch.setattr(closing, "committed", lambda preset, kind: [])
-    closing.check_comparison("ppo", options, RunFolder(tmp_path, NAME))
-    with pytest.raises(ConfigError, match=r"comparison\.tune_updates=5 .*at least .*re-scoring"):
-        closing.check_comparison("ppo", short, RunFolder(tmp_path, NAME))

@@ -1,0 +1,27 @@
+"""The command line of a training script: it trains, or continues a training, then compares."""
+
+from collections.abc import Callable
+from typing import Any
+
+from agents.learning.options import AgentOptions, RunOptions
+from agents.learning.run_folder import open_folder
+from agents.learning.training import Train, train_once
+from agents.study.check import check_tunings
+from agents.study.closing import compare_training, study_of_one
+from baselines.options import script
+
+
+def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[], None]:
+    """The entry point of agents/train_NAME.py, whose algorithm has options of the type of `agent`."""
+
+    @script(f"train_{name}")
+    def main(fields: dict[str, Any]) -> None:
+        options, folder = open_folder(name, RunOptions(agent), fields)
+        comparison = study_of_one(name, options, folder)
+        if not comparison.committed:
+            check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")
+        folder.begin(name, options)
+        print(f"run folder: {folder.path}")
+        compare_training(comparison, train_once(train, options, folder))
+
+    return main
