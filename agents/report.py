@@ -44,7 +44,7 @@ def write_report(study: Study) -> Summary:
     """Writes page, pictures and runs of a study that is done."""
     summary, path = summarize_study(study), study.path
     page = ReportPage(study, summary)
-    for old in (path / FIGURES).glob("*.png"):  # the page of an earlier sitting may have had others
+    for old in (path / FIGURES).glob("*.png"):  # an earlier page may have had others
         if old.stem not in page.pictures:
             old.unlink()
     files = {f"{FIGURES}/{name}.png": png for name, png in page.pictures.items()}

@@ -13,7 +13,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1r
 h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;white-space:nowrap;border-bottom:1px solid #e4e4e4}
-th:first-child,td:first-child{position:sticky;left:0;background:#fff}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}
 img{max-width:min(100%,40rem);height:auto}em{font-size:.85rem;color:#555}
 pre{overflow-x:auto;background:#f5f5f5;padding:.6rem}
 """
