@@ -35,7 +35,7 @@ from gan_env.policies.steering import Policy
 
 @dataclass(frozen=True)
 class ParetoOptions(RunOptions):
-    """Options of the sweep; those of `agents/train_ppo.py` hold for each training.
+    """Options of the sweep, besides the options of `agents/train_ppo.py`, which hold for each training.
 
     Attributes:
         term: the reward term that is traded for quality.

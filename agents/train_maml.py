@@ -7,8 +7,8 @@
 Of MAML (Finn et al. 2017, arXiv:1703.03400) it is the first-order variant in which only the last layer adapts (ANIL,
 Raghu et al. 2020, arXiv:1909.09157). The task is one run; its inner steps go down that run's own hypergradient at each
 decision and are kept until the run ends. The outer loss is the validation loss after them, on other samples. The
-trained policy adapts in the same way when it acts, which costs inner_steps x window GAN updates a decision beside the
-run's own.
+trained policy adapts in the same way when it acts, which costs inner_steps x window GAN updates a decision on top of
+the run's own.
 """
 
 from agents.meta.training import MetaOptions, train

@@ -22,15 +22,15 @@ from gan_env.errors import require
 
 @dataclass(frozen=True)
 class PPOOptions(GradientOptions):
-    """Hyperparameters of PPO (Schulman et al. 2017, arXiv:1707.06347) as stable-baselines3 has it.
+    """Hyperparameters of PPO (Schulman et al. 2017, arXiv:1707.06347) in stable-baselines3.
 
     Attributes:
-        minibatches: parts that a rollout is cut into, at most: all are equal but the last, which may be smaller.
+        minibatches: largest number of parts of a rollout; all are equal but the last, which may be smaller.
         epochs: passes over a rollout.
         gae_lambda: of generalised advantage estimation; the discount is 1.
         clip_range: of the probability ratio.
         log_std_init: logarithm of the actions' initial standard deviation.
-        desired_kl: divergence from the policy before that the adaptive learning rate aims at.
+        desired_kl: divergence from the previous policy that the adaptive learning rate aims at.
     """
 
     minibatches: int = 5
@@ -49,7 +49,7 @@ class PPOOptions(GradientOptions):
         require(self.desired_kl > 0, "agent.desired_kl", self.desired_kl, "more than 0")
 
     def batch_size(self, decisions: int) -> int:
-        """Decisions in a minibatch, where an episode has so many."""
+        """Decisions in a minibatch, given those in an episode."""
         return -(-self.rows * decisions // self.minibatches)
 
     def require_fit(self, decisions: int) -> None:

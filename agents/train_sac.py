@@ -20,7 +20,7 @@ from gan_env.errors import require
 
 @dataclass(frozen=True)
 class SACOptions(GradientOptions):
-    """Hyperparameters of SAC (Haarnoja et al. 2018, arXiv:1812.05905) as stable-baselines3 has it; the discount is 1.
+    """Hyperparameters of SAC (Haarnoja et al. 2018, arXiv:1812.05905) in stable-baselines3; the discount is 1.
 
     Attributes:
         warmup: episodes a row of random actions before learning starts, fewer than the rollouts.

@@ -4,15 +4,15 @@
     python baselines/evaluate.py RUN --reference train               # against training images
     python baselines/evaluate.py RUN --metrics frechet,coverage      # without any pretrained weights
 
-RUN is a run folder of baselines/train_gan.py, or a folder with such folders below it. The program prints the numbers of
-all runs, with the extractor, the number of samples and the real images that they were measured with, names the runs that
-can't be judged, and writes RUN/metrics.json, where a new number replaces an old one of its name.
+RUN is a run folder of baselines/train_gan.py, or a folder with such folders below it. The program prints all numbers,
+with the extractor, the number of samples and the real images that they were measured with, names the runs that can't be
+judged, and writes RUN/metrics.json, where a new number replaces an old one of its name.
 
 | metric | numbers | extractor |
 |---|---|---|
 | fid, isc, kid | FID and KID, against all real images; Inception score, of samples alone | Inception v3, FID's |
 | prc | precision, recall, against as many real images as samples | VGG16 |
-| lpips | mean LPIPS of pairs of samples, and of pairs of real images beside it | AlexNet |
+| lpips | mean LPIPS of pairs of samples, and of pairs of real images | AlexNet |
 | frechet, coverage | Frechet distance, against all; coverage, density, against as many | the loop's own: *not* FID |
 """
 
@@ -45,7 +45,7 @@ def find_runs(folder: Path) -> list[Path]:
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     """A line for each number of each run: its mean over the run's GANs, and what it was measured with.
 
-    Lines of one number stand together, as they are to be compared; only those measured alike can be.
+    Lines of one number stand together, to be compared; only numbers that were measured alike can be.
 
     Args:
         results: run -> number -> its entry in `metrics.json`.

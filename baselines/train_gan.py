@@ -57,7 +57,7 @@ class TrainGANOptions:
         policy: the policy.
         controller: folder of a training, whose controller plays instead of the policy.
         env: preset and fields of `EnvConfig`.
-        instance: fields of `Instance` that are pinned; the others, or those that are None, are `typical_instance`'s.
+        instance: fields of `Instance` that are pinned; a field that is missing or None is `typical_instance`'s.
         seed: seed of the first GAN; row i has seed + i.
         rows: GANs of the same instance that run side by side.
         logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.

@@ -31,7 +31,7 @@ class AgentOptions:
         require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
 
     def require_fit(self, decisions: int) -> None:
-        """Raises a `ConfigError` where these hyperparameters can't train on episodes of so many decisions."""
+        """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions an episode."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SB3Options(AgentOptions):
     """What the algorithms of stable-baselines3 and sb3-contrib have."""
 
     def arguments(self, decisions: int) -> dict[str, Any]:
-        """Arguments of the algorithm, for episodes of so many decisions."""
+        """Arguments of the algorithm, given the number of decisions an episode."""
         raise NotImplementedError
 
     def network(self) -> dict[str, Any]:

@@ -30,11 +30,11 @@ Options = TypeVar("Options", bound=RunOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Columns of `Episodes` that are saved under their names."""
 DECISIVE = ("script", "agent", "env", "seed")
-"""Options that a training depends on."""
+"""Options that a training's result depends on."""
 
 
 class RunFolder:
-    """Paths of a run and what is written there, each file whole or not at all.
+    """The paths of a run; each file is written whole or not at all.
 
     Attributes:
         path: the folder.
@@ -64,9 +64,8 @@ class RunFolder:
         """
         found = sorted(path.glob("*/config.yml"))
         if not found:
-            raise ConfigError(
-                f"{str(path)!r} has no */config.yml: expected a run folder such as logs/ppo/gan_env-Points-v0_1"
-            )
+            expected = "expected a run folder such as logs/ppo/gan_env-Points-v0_1"
+            raise ConfigError(f"{str(path)!r} has no */config.yml: {expected}")
         return cls(path, found[0].parent.name)
 
     @property
@@ -85,7 +84,7 @@ class RunFolder:
         path = self.settings / "config.yml"
         if path.exists():
             before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
-            require_same(f"the training in {self.path}", before, after, "Give those, or another folder")
+            require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 
     @property
@@ -112,24 +111,22 @@ class RunFolder:
 
 
 def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tuple[Options, RunFolder]:
-    """The checked options and the folder of a new run; or, to resume, a folder that is there with its own options.
-
-    A new folder is not made yet: `begin` does that.
+    """The checked options and the folder of a run: a new one, which only `begin` makes, or the one to resume.
 
     Args:
         script: its name, such as "ppo".
         default: options of the script, with the class of its agent.
-        fields: what the command line gives, a nested mapping.
+        fields: the options of the command line, a nested mapping.
 
     Raises:
-        ConfigError: an option is wrong, of the environment too; a folder can't be written to; or, to resume, another
-            option is given as well, which would not count, or the folder is another script's.
+        ConfigError: an option is wrong; a folder can't be written to; or, to resume, another option is given as well,
+            or the folder is another script's.
         DataError: data are missing.
     """
     options = replace(default, fields)
     if options.resume:
         others = [text for text in given_options() if not text.startswith("resume=")]
-        alone = f"no other option, as a run continues with those that it began with: leave out {', '.join(others)}"
+        alone = f"no other option, as a run continues with its own: leave out {', '.join(others)}"
         require(not others, "resume", options.resume, alone)
         folder = RunFolder.open(Path(options.resume))
         require_writable(folder.path, "resume")

@@ -106,9 +106,11 @@ def fit(
 
 
 def learning_curves(folder: RunFolder, decisions: int) -> Logger:
-    """A logger to TensorBoard, which drops what a killed training logged after so many decisions of all rows.
+    """A logger to TensorBoard, which drops what a killed training logged after its checkpoint: it would be there twice.
 
-    The checkpoint doesn't know of that, so it would be there twice.
+    Args:
+        folder: of the training.
+        decisions: of all rows, up to the checkpoint.
     """
     place = str(folder.path / "tensorboard")
     logged = any(Path(place).glob("events.*"))
@@ -175,7 +177,7 @@ class Progress(BaseCallback):
         self.finals, self.returns, self.crashes = [], [], 0
 
     def _on_rollout_start(self) -> None:
-        """A rollout starts when the policy was updated on the one before: everything is at rest."""
+        """Saves a checkpoint: when a rollout starts, the policy has been updated on the previous one."""
         if self.n_calls and self.n_calls % self.env.config.num_decisions == 0:
             save_checkpoint(self.folder, self.model, self.env)
 

@@ -1,14 +1,13 @@
 """The slope of a validation loss by the knobs, through unrolled GAN updates.
 
 The GANs of an environment train ahead for a window of updates. At its end fresh samples are compared with held-out
-data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The samples are those of the
-averaged generator, which the metric judges as well; the current one turns about, and its slopes are noisier. The window
-is truncated (Shaban et al. 2019, arXiv:1810.10667): what a knob does later is not seen, which favours what pays soon
-(Wu et al. 2018, arXiv:1803.02021). Where training jumps the slope does not see it: Adam's first steps without momentum
-are mere signs.
+data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The samples come from the
+averaged generator, which the metric judges too; slopes of the current one are noisier. The window is truncated (Shaban
+et al. 2019, arXiv:1810.10667): effects after it are not seen, which favours what pays soon (Wu et al. 2018,
+arXiv:1803.02021). Nor does the slope see jumps: Adam's first steps without momentum are mere signs.
 
-Coins have no slope by their probability: a controller learns nothing about `augment` and its parts from here, and they
-stay where it starts. `gan_env.gan.update.Update` says what holds for the other knobs.
+Random choices have no slope by their probability: a controller learns nothing here about `augment` and its parts, which
+stay where they start. `gan_env.gan.update.Update` says what holds for the other knobs.
 """
 
 import torch
@@ -28,12 +27,11 @@ _STEEPEST = 1.0
 
 
 class Hypergradient:
-    """Looks a few updates ahead in every run of an environment, which stays as it is.
+    """Looks a few updates ahead in every run of an environment, and leaves the runs as they are.
 
     Args:
-        env: whose GANs they are.
-        window: updates that are unrolled, from where the GANs are, with the knobs held. If it is as long as the
-            interval, they are the interval's own.
+        env: the environment.
+        window: updates that are unrolled with the knobs held; with the length of the interval, those that will be made.
         samples: generated and held-out samples a row that are compared.
 
     Attributes:
@@ -55,7 +53,7 @@ class Hypergradient:
 
         Args:
             coordinates: of the controlled knobs, [N, K] in [0, 1].
-            draw: which fresh samples and held-out data are compared; equal draws at the same moment are the same.
+            draw: number of the draw of fresh samples and held-out data; the same number at the same moment repeats it.
 
         Returns:
             Losses [N], NaN for a row that diverges, and slopes [N, K] of length one at most, zero where there is none.

@@ -1,8 +1,8 @@
-"""Bilevel training of a meta-controller, which `train_meta.py` and `train_maml.py` share.
+"""Bilevel training of a meta-controller, for `train_meta.py` and `train_maml.py`.
 
-The inner problem is GAN training, the outer one the controller: at every decision the validation loss is differentiated
-through a window of unrolled updates by the knobs (`hypergradient.py`), from there through the controller into its
-weights. With steps of adaptation in the policy, the loss is that after adaptation, and the outer problem is MAML's.
+The inner problem is GAN training, the outer one the controller. At every decision the validation loss is differentiated
+by the knobs through a window of unrolled updates (`hypergradient.py`), and from there through the controller. Where the
+policy adapts itself, the loss is the one after adaptation, and the outer problem is MAML's.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Learner:
 
     Attributes:
         controller: what learns.
-        rollouts: those done.
+        rollouts: how many are done.
     """
 
     def __init__(self, env: GANVectorEnv, options: MetaOptions, seed: int) -> None:

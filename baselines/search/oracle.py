@@ -1,7 +1,7 @@
 """The oracle: for each instance by itself, the best of many schedules, chosen by a few runs of each of them there.
 
-It knows which instance it is on, which no schedule for unknown instances does. There may be better schedules than its
-candidates, few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
+It knows its instance, which no schedule for unknown instances does. There may be better schedules than its candidates,
+few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,9 @@ def best_of_each(
 
     Args:
         env: with `AutoresetMode.DISABLED`.
-        candidates: what is chosen from.
-        instances: which ones. What is picked for one doesn't depend on the others.
-        seed: of the first run; both rounds have runs of their own, and the final scoring should have other ones.
+        candidates: the schedules.
+        instances: indices of the instances; the pick for one doesn't depend on the others.
+        seed: of the first run; each round has runs of its own, and the final scoring should have other ones.
         runs: runs of a candidate on an instance in the first round.
         report: called with (done, total) after each batch of a round.
 

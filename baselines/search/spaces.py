@@ -22,7 +22,7 @@ SMALL = 1e-3
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
 USUAL_RATES = ("falling_rates",)
-"""Those that a search of learning rates begins with beside them."""
+"""Policies that a search of learning rates begins with as well."""
 
 
 def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
@@ -31,7 +31,7 @@ def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 
 def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
-    """The same with learning rates themselves in place of factors on an instance's rates, where they are controlled."""
+    """Schedules of the learning rates themselves, instead of factors on an instance's rates, and of the other knobs."""
     return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
 
 
@@ -68,7 +68,7 @@ def share(trial: BaseTrial, name: str) -> float:
 
 
 def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
-    """R3GAN's burn-in with its own parameters: where each of its knobs starts and ends, and when the cosine is over."""
+    """R3GAN's burn-in with other parameters: where each of its knobs starts and ends, and when the cosine ends."""
     names = [name for name in load_policy("r3gan").knobs if name in env.config.knobs]
     require(bool(names), "env.knobs", list(env.config.knobs), "at least one of R3GAN's knobs")
     ends = {n: [end(trial, env.knobs.table[n], which, "cosine") for which in ("start", "end")] for n in names}
@@ -77,7 +77,7 @@ def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 
 def rule(kind: str) -> Callable[[BaseTrial, GANVectorEnv], PolicyOptions]:
-    """An adaptive rule with its own parameters: its target, and how fast it moves."""
+    """An adaptive rule with other parameters: its target, and how fast it moves."""
 
     def space(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
         target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
@@ -102,12 +102,12 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
 
 
 def usual(kind: str) -> tuple[str, ...]:
-    """Names in configs/policy/ of what a search of a kind begins with."""
+    """Names in configs/policy/ of the policies that a search of a kind begins with."""
     return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
-    """What a search begins with: constants at initial values and the usual schedules, or the published parameters."""
+    """The first candidates of a search: constants and the usual schedules, or the published parameters."""
     if kind in ("schedule", "rates"):
         tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
         return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in usual(kind)]
@@ -121,16 +121,12 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
 
 
 def example(kind: str, env: GANVectorEnv) -> PolicyOptions:
-    """What a search begins with, as a policy.
-
-    Raises:
-        ConfigError: the kind has nothing to tune in `env`.
-    """
+    """The first candidate of a search, as a policy; a `ConfigError` where the kind has nothing to tune in `env`."""
     return SPACES[kind](FixedTrial(first_guesses(kind, env)[0]), env)
 
 
 def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str, Any]:
-    """A schedule as the search space has it; factors on learning rates act on the rate in the middle of the range."""
+    """A schedule in the search space's terms; factors on learning rates act on the rate in the middle of the range."""
     found: dict[str, Any] = {}
     for knob in tuned:
         anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": knob.value})
