@@ -1,4 +1,4 @@
-"""Plays a study: does all its cells that are not done."""
+"""Plays a study: does all cells that are not done yet."""
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +105,7 @@ def play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
         with metered() as measured:
             episodes = _play(study, setting, name, seed)
         costs = study.costs_file(f"{setting}-{file}")
-        if not costs.exists():  # of the first time
+        if not costs.exists():  # those of the first time count
             write_json(costs, measured)
         return episodes
 

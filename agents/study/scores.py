@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Floats:
-    """A number an episode, [E] a training or tuning -> [S, I, G]; episodes go through all instances once a GAN seed."""
+    """One number per episode, [E] for each training or tuning -> [S, I, G]; `Study.runs` has the order of episodes."""
     return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
 
 
@@ -28,7 +28,7 @@ def finals(parts: Sequence[Episodes], instances: int) -> Floats:
 def gain_over(scores: Floats, opponent: Floats, paired: bool = False) -> Gain:
     """The mean difference of scores, [S, I, G] against [S', I, G]; above 0: better.
 
-    `paired`: training s is compared with training s, as for a read-out of it.
+    `paired`: training s is compared with training s only, as for its read-out.
     """
     found = Estimate(**stratified_gain(scores, opponent, paired))
     rivals = (opponent if paired else opponent.mean(axis=0)).mean(axis=(-2, -1))
