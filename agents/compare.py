@@ -5,8 +5,8 @@
     python agents/report.py logs/study/points                               # the page that shows it
 
 Trains every controller with every seed, tunes the opponents with as many GAN updates, and plays all of them on the same
-held-out instances and GAN seeds. Each piece is a cell, which is saved when it is done and not done again; killed and
-started again with the same command, a study continues.
+held-out instances and GAN seeds. Each training, tuning and evaluation is a cell, which is saved when it is done. The
+same command continues a study that was killed.
 """
 
 import json
@@ -20,9 +20,9 @@ from typing import Any
 
 import yaml
 
-from agents.study.check import check_study
+from agents.study.check import check_study, require_continuable
 from agents.study.closing import closing_table
-from agents.study.options import require_continuable, study_options
+from agents.study.options import study_options
 from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study
@@ -43,20 +43,20 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
 
     Args:
         fields: its options, a nested mapping.
-        command: what a reader makes it again by.
+        command: a command that makes the study again, for its page.
     """
     options = study_options(**fields)
     folder = Path(options.folder)
     known = folder / "study" / "known.json"
     rests_on = require_continuable(json.loads(known.read_text()) if known.exists() else {}, options, folder)
     study = Study(options)
-    check_study(study)  # before anything of a study that is there is touched
+    check_study(study)  # before any file of a study that is there changes
     write_json(known, rests_on)
     texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
     for name, text in texts.items():
         write_atomically(folder / "study" / name, partial(Path.write_text, data=text))
     note_commit(folder / "study" / "commits.txt")
-    (folder / "summary.json").unlink(missing_ok=True)  # cells that it is to show may be missing now
+    (folder / "summary.json").unlink(missing_ok=True)  # until the new cells are done
     play_study(study)
     summary = summarize_study(study)
     write_summary(folder / "summary.json", summary)
@@ -64,7 +64,7 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
 
 
 def note_commit(path: Path) -> None:
-    """Adds the commit of the code, where it is a git checkout, unless it is the last that is noted."""
+    """Adds the commit of the code, if it is a git checkout, to those of earlier starts, unless it is the same."""
     words = ["git", "-C", str(CONFIGS.parent), "rev-parse", "--short", "HEAD"]
     found = subprocess.run(words, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
     noted = path.read_text() if path.exists() else ""

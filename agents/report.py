@@ -1,7 +1,7 @@
 """The page that shows a study: `python agents/report.py logs/study/points`.
 
-Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, `policies.csv` and `runs.csv.gz`
-into the study's folder. The numbers are those of `summary.json`, the pictures are drawn from the saved episodes.
+Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, `summary.json` with all numbers and
+`runs.csv.gz` with every run into the study's folder. All of it comes from the saved episodes.
 
     python agents/report.py logs/study/points --to docs/results/points      # and publishes it
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from agents.page.blocks import Picture, to_html, to_markdown
-from agents.page.data import policies_csv, runs_csv_gz
+from agents.page.data import runs_csv_gz
+from agents.page.markdown_page import FIGURES, to_html
 from agents.page.publish import check_target, publish
 from agents.page.report_page import ReportPage
 from agents.study.options import study_options
@@ -23,8 +23,6 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from gan_env.errors import ConfigError, errors_in_one_line
 from gan_env.files import write_atomically
-
-FIGURES = "figures"
 
 
 def open_study(folder: str) -> Study:
@@ -43,16 +41,15 @@ def open_study(folder: str) -> Study:
 
 
 def write_report(study: Study) -> Summary:
-    """Writes page, pictures and tables of a study that is done."""
-    summary = summarize_study(study)
-    blocks = ReportPage(study, summary).blocks()
-    title, path = f"Learned against annealed: {summary.name}", study.path
-    files = {f"{FIGURES}/{block.name}.png": block.png for block in blocks if isinstance(block, Picture)}
-    for picture in (path / FIGURES).glob("*.png"):  # of an earlier page, which had another setting, say
-        if f"{FIGURES}/{picture.name}" not in files:
-            picture.unlink()
-    files |= {"policies.csv": policies_csv(summary), "runs.csv.gz": runs_csv_gz(study, summary.settings)}
-    files |= {"report.md": to_markdown(title, blocks, FIGURES).encode(), "report.html": to_html(title, blocks).encode()}
+    """Writes page, pictures and runs of a study that is done."""
+    summary, path = summarize_study(study), study.path
+    page = ReportPage(study, summary)
+    for old in (path / FIGURES).glob("*.png"):  # an earlier page may have had others
+        if old.stem not in page.pictures:
+            old.unlink()
+    files = {f"{FIGURES}/{name}.png": png for name, png in page.pictures.items()}
+    files |= {"report.md": page.text.encode(), "report.html": to_html(page.text, page.pictures).encode()}
+    files["runs.csv.gz"] = runs_csv_gz(study, summary.settings)
     for name, content in files.items():
         write_atomically(path / name, partial(Path.write_bytes, data=content))
     write_summary(path / "summary.json", summary)

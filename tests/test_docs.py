@@ -68,11 +68,11 @@ def test_the_distances_of_real_images_are_those_of_the_program(
 
 @pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
 def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With fewer updates on points, which are not compiled."""
+    """One after the other in the same session; with fewer updates on points, which are not compiled."""
     small = dataclasses.replace(PRESETS["points"], compile=False, updates_per_decision=1, metric_samples=64)
     monkeypatch.setitem(PRESETS, "points", small)
     monkeypatch.chdir(ROOT)  # they read docs/results
-    programs = PROGRAM.findall((ROOT / page).read_text())
+    programs, names = PROGRAM.findall((ROOT / page).read_text()), dict[str, object]()
     assert programs
     for program in programs:
-        exec(program, {})
+        exec(program, names)

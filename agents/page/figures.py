@@ -1,4 +1,4 @@
-"""The pictures that only a report has; those that a training has as well come from `agents.study.pictures`."""
+"""Pictures that only a report has; `agents.study.pictures` has those of trainings too."""
 
 import io
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 from agents.study.pictures import DPI, SMALLEST, WIDTH, panels_of
-from agents.study.records import Failure, Gain, Row, SettingSummary
+from agents.study.records import Failure, Gain
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
@@ -26,9 +26,9 @@ def png(figure: Figure) -> bytes:
 
 
 def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> Episodes:
-    """The episodes of a policy that moves its `own` knobs, with the coordinates of those that are `shown`.
+    """The episodes of a policy that moves its `own` knobs, with the coordinates of the `shown` knobs.
 
-    NaN, which is not drawn, where it doesn't move one of them.
+    Those that it doesn't move are NaN, which is not drawn.
     """
     still = np.full_like(episodes.rewards, np.nan)
     columns = [episodes.coordinates[..., own.index(name)] if name in own else still for name in shown]
@@ -38,8 +38,8 @@ def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> 
 def gains_figure(gains: Mapping[str, Gain], learned: str, title: str, whole: Collection[str]) -> Figure:
     """Gains one above the other: thick with their 95 % intervals, thin with instances drawn anew. Right of 0 is better.
 
-    The axis holds the intervals of `whole` and all that is better: a gain that is farther left would press them
-    together, and is a number at the edge, unless its interval reaches so far right.
+    The axis holds the intervals of the policies in `whole` and everything better. A gain farther left is written as a
+    number at the edge, as the others would be pressed together.
     """
     order = sorted(gains, key=lambda name: gains[name].value)
     wide = {name: gain.over_instances or gain.ci95 for name, gain in gains.items()}
@@ -58,31 +58,6 @@ def gains_figure(gains: Mapping[str, Gain], learned: str, title: str, whole: Col
     axis.set(yticks=range(len(order)), yticklabels=order, xlabel="gain in the final log metric, 95 % intervals")
     axis.set(xlim=np.array([low, high]) + np.array([-0.04, 0.04]) * (high - low), ylim=(-0.8, len(order) - 0.2))
     figure.suptitle(title, fontsize=10)
-    axis.grid(alpha=0.3, axis="x")
-    return figure
-
-
-def profiles_figure(setting: SettingSummary) -> Figure:
-    """Performance profiles: the share of runs that end at or below each log metric; higher is better."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
-    for index, (name, profile) in enumerate(setting.profiles.items()):
-        axis.plot(setting.thresholds, profile.share, color=f"C{index}", label=name, lw=1.8)
-        axis.fill_between(setting.thresholds, profile.low, profile.high, color=f"C{index}", alpha=0.12, lw=0)
-    axis.set(xlabel="final log metric", ylabel="share of runs that end here or below")
-    figure.suptitle(setting.metric, fontsize=SMALLEST)
-    axis.legend(fontsize=SMALLEST)
-    axis.grid(alpha=0.3)
-    return figure
-
-
-def seeds_figure(rows: Mapping[str, Row]) -> Figure:
-    """The interquartile mean of every training or tuning by itself, by policy."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(rows)), layout="constrained")
-    for place, (name, row) in enumerate(rows.items()):
-        axis.plot(row.by_seed, [place] * len(row.by_seed), "o", alpha=0.7, color=f"C{place}", label=name)
-        axis.plot(row.iqm.value, place, "|", ms=22, color=f"C{place}")
-    axis.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel="IQM of the final log metric (bar: all seeds)")
-    axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.grid(alpha=0.3, axis="x")
     return figure
 

@@ -1,30 +1,25 @@
-"""The page of a study, as blocks: verdict, results, pictures, cost, transfers, ablations, failures."""
+"""The page of a study in Markdown: verdict, results, pictures, cost, transfers, ablations, failures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import yaml
 from matplotlib.figure import Figure
 
-from agents.page.blocks import Block, Code, Heading, Picture, Points, Text
-from agents.page.figures import failures_figure, gains_figure, png, profiles_figure, seeds_figure, with_knobs
-from agents.page.publish import commands, made_in
+from agents.page.figures import failures_figure, gains_figure, png, with_knobs
+from agents.page.markdown_page import bullets, code, picture
+from agents.page.publish import TITLE, commands
 from agents.page.tables import (
     COST_NOTES,
     RESULT_NOTES,
-    ablation_table,
-    break_even_table,
+    controller_table,
     cost_table,
-    dataset_table,
     failure_table,
-    feature_table,
     name_notes,
-    ordered,
     result_table,
 )
 from agents.study.options import BEST, HELD_OUT
-from agents.study.pictures import curves_figure, knob_figure, sample_figure
-from agents.study.play import entries, gather, sample_files
-from agents.study.readout import SUFFIXES
+from agents.study.pictures import study_pictures
+from agents.study.play import gather
 from agents.study.records import Gain, Summary
 from agents.study.study import Study
 from agents.study.verdict import verdict
@@ -35,133 +30,120 @@ SHOWN_FAILURES = 3
 
 
 class ReportPage:
-    """All blocks of a study's page.
+    """The page of a study.
 
     Args:
         study: its cells must be done.
         summary: its numbers.
 
     Attributes:
-        parts: every policy's held-out episodes, a list entry a training or tuning, with the learned policy's knobs.
-        episodes: the same in one piece.
+        text: the page in Markdown.
+        pictures: its PNG files by name.
     """
 
     def __init__(self, study: Study, summary: Summary) -> None:
         self.study, self.summary, self.learned = study, summary, summary.learned
         self.rows = summary.settings[HELD_OUT].rows
-        self.config = env_config(**study.controller_env(self.learned))
-        moved = {entry.name: env_config(**entry.env).knobs for entry in entries(study, HELD_OUT)}
-        usual = env_config(**study.options.env).knobs  # the oracle's
-        self.parts = {
-            name: [with_knobs(e, moved.get(name, usual), self.config.knobs) for e in parts]
-            for name, parts in gather(study, HELD_OUT).items()
-        }
-        self.episodes = {name: Episodes.join(parts, 0) for name, parts in self.parts.items()}
+        self.config = env_config(**study.env_options(self.learned))
+        self.parts = {name: [self._shown(name, e) for e in parts] for name, parts in gather(study, HELD_OUT).items()}
+        self.pictures: dict[str, bytes] = {}
+        sections = [
+            *self._results(),
+            *self._behaviour(),
+            *["## Cost and stability", cost_table(self.rows), bullets(COST_NOTES)],
+            *self._transfers(),
+            *self._ablations(),
+            *self._failures(),
+            *["## How to make it again", code(commands(study, self.learned))],
+        ]
+        self.text = "\n\n".join([TITLE + summary.name, *sections]) + "\n"
 
-    def blocks(self) -> list[Block]:
-        """The page from top to bottom."""
-        s = self.summary
-        changes = self.study.options.changes_of_preset()
-        notes: list[Block] = [Heading("Notes"), Points(s.notes)] if s.notes else []
-        return [
-            Text(
-                f"Final log of the {s.metric} (lower is better) after {s.updates_per_run} GAN updates, {s.instances} "
-                f"held-out instances x {s.gan_seeds} GAN seeds, the same for every policy. Intervals of 95 % are "
-                "bootstraps stratified by instance, over GAN seeds and trainings or tunings (arXiv:2108.13264); in "
-                "round brackets with instances drawn anew as well. Better or worse a policy is called only where both, "
-                f"and a t-test of trainings and tunings, say so. The page is about {self.learned}: of the controllers "
-                "with the most trainings the best on training instances."
-            ),
-            Text(f"The environment is the preset {self.study.options.env.get('preset', 'points')}, changed:"),
-            Code(yaml.safe_dump(changes, sort_keys=False, default_flow_style=None).strip()),
-            Heading("Verdict"), Points(verdict(s)), *notes,
-            Heading("Results on held-out instances"), result_table(self.rows), self._gains(HELD_OUT),
-            Points([*RESULT_NOTES, *name_notes(self.study.options)]),
-            Code(yaml.safe_dump(s.tuning, sort_keys=False).strip()),
-            *self._pictures(),
-            Heading("Cost and stability"), cost_table(self.rows), Points(COST_NOTES), break_even_table(s.break_even),
-            *self._transfers(), *self._ablations(), *self._failures(),
-            Heading("How to make it again"), Code(commands(self.study, made_in(self.study), self.learned)),
-        ]  # fmt: skip
+    def _shown(self, name: str, episodes: Episodes) -> Episodes:
+        """Episodes of a policy with the knobs that the learned one moves."""
+        return with_knobs(episodes, env_config(**self.study.env_options(name)).knobs, self.config.knobs)
 
-    def _gains(self, setting: str) -> Picture:
-        """Gains over the strongest tuned schedule that plays in a setting."""
+    def _picture(self, name: str, figure: Figure, caption: str) -> str:
+        self.pictures[name] = png(figure)
+        return picture(name, caption)
+
+    def _gains(self, name: str, gains: Mapping[str, Gain], title: str, whole: Sequence[str]) -> str:
+        """A picture of gains; see `gains_figure`."""
+        figure = gains_figure(gains, self.learned, title.replace(" (", "\n("), whole)
+        return self._picture(name, figure, f"{title}: right of 0 is better. What is far worse is a number at the edge.")
+
+    def _setting(self, setting: str) -> list[str]:
+        """Table and picture of a setting, with gains over the strongest tuned schedule that plays in it."""
         rows, strongest = self.summary.settings[setting].rows, self.summary.strongest
         whom = strongest if strongest in rows else BEST
         gains = {name: row.against[whom].gain for name, row in rows.items() if whom in row.against}
-        return gains_picture(f"gains_{setting}", gains, self.learned, f"{setting}: gain over {whom}",
-                             (self.learned, *self.study.schedules))  # fmt: skip
+        whole = (self.learned, *self.study.schedules)
+        return [
+            result_table(rows, self.study.schedules),
+            self._gains(f"gains_{setting}", gains, f"{setting}: gain over {whom}", whole),
+        ]
 
-    def _pictures(self) -> list[Block]:
+    def _results(self) -> list[str]:
+        options, metric = self.study.options, self.summary.settings[HELD_OUT].metric
+        updates = self.config.num_decisions * self.config.updates_per_decision
+        changes = yaml.safe_dump(options.changes_of_preset(), sort_keys=False, default_flow_style=None)
+        return [
+            f"Final log of the {metric} (lower is better) after {updates} GAN updates, {options.instances} held-out "
+            f"instances x {options.gan_seeds} GAN seeds, the same for every policy. Intervals of 95 % are bootstraps "
+            "stratified by instance, over GAN seeds and trainings or tunings (arXiv:2108.13264); in round brackets "
+            "with instances drawn anew as well. A policy is called better or worse only where both, and a t-test of "
+            f"trainings and tunings, agree. The page is about {self.learned}: of the controllers with the most "
+            "trainings the best on training instances.",
+            f"The environment is the preset {options.env.get('preset', 'points')}, changed:",
+            code(changes.strip()),
+            *["## Verdict", bullets(verdict(self.summary))],
+            *(["## Notes", bullets(options.notes)] if options.notes else []),
+            *["## Results on held-out instances", *self._setting(HELD_OUT)],
+            bullets([*RESULT_NOTES, *name_notes(options)]),
+        ]
+
+    def _behaviour(self) -> list[str]:
         """What policies do, and how runs end."""
-        setting, learned = self.summary.settings[HELD_OUT], self.learned
-        there = [name for suffix in SUFFIXES if (name := learned + suffix) in self.rows]
-        read_out = min(there, key=lambda name: self.rows[name].validation, default=learned)
-        compared = self._beside(learned, read_out, BEST, self.summary.strongest)
-        ended = self._beside(learned, read_out, *self.study.schedules, "fixed")
-        knobs = knob_figure({name: self.parts[name] for name in compared}, learned, self.config)
-        seeded = {name: row for name, row in self.rows.items() if row.seeds > 1 and not name.endswith(SUFFIXES)}
-        shown: list[tuple[str, Figure, str]] = [
-            ("profiles", profiles_figure(setting), "Performance profiles with 95 % bands: higher is better."),
-            ("knobs", knobs, "Knobs: the learned policy's median and band from 10 % to 90 %; tunings one by one."),
-            ("curves", curves_figure(ended, learned, self.config, setting.metric),
-             "The log metric over the run: medians, and the learned policy's quartiles."),
-            ("samples", self._samples(), "Samples at four moments of one run on a held-out instance."),
-        ]  # fmt: skip
-        if seeded:
-            shown.append(("seeds", seeds_figure(seeded), "Every training, and every tuning, by itself."))
-        return [Heading("What the policies do"), *(Picture(name, png(figure), text) for name, figure, text in shown)]
+        captions = {
+            "knobs": "Knobs: the learned policy's median and band from 10 % to 90 %; tunings one by one.",
+            "metric": "The log metric over the run: medians, and the learned policy's quartiles.",
+            "samples": "Samples at four moments of one run on a held-out instance.",
+        }
+        figures = study_pictures(self.study, self.summary, self.parts)
+        return ["## What the policies do", *(self._picture(n, figures[n], text) for n, text in captions.items())]
 
-    def _beside(self, *names: str) -> dict[str, Episodes]:
-        """The episodes of those that play and have as many decisions as the learned policy."""
-        there = {name: self.episodes[name] for name in names if name in self.episodes}
-        shape = there[self.learned].coordinates.shape[1:]
-        return {name: e for name, e in there.items() if e.coordinates.shape[1:] == shape}
-
-    def _samples(self) -> Figure:
-        """Of each policy the first training or tuning."""
-        files = sample_files(self.study, HELD_OUT)
-        ranked = [name for name in ordered(self.rows) if name in files and not self.rows[name].ablation]
-        played = self.parts[self.learned][0]
-        return sample_figure(files, ranked, self.learned, played, self.config, self.study.options.instances)
-
-    def _transfers(self) -> list[Block]:
-        found: list[Block] = []
+    def _transfers(self) -> list[str]:
+        found: list[str] = []
         for name, setting in self.study.options.settings.items():
             instances, gan_seeds = self.study.size(name)
             changes = yaml.safe_dump(setting.env, default_flow_style=True).strip()
-            summary = self.summary.settings[name]
             found += [
-                Heading(f"Transfer without retraining: {name}"),
-                Text(f"What differs: {changes}. The metric is the {summary.metric}; "
-                     f"{instances} instances x {gan_seeds} GAN seeds."),
-                result_table(summary.rows), self._gains(name),
-            ]  # fmt: skip
+                f"## Transfer without retraining: {name}",
+                f"What differs: {changes}. The metric is the {self.summary.settings[name].metric}; {instances} "
+                f"instances x {gan_seeds} GAN seeds.",
+                *self._setting(name),
+            ]
         return found
 
-    def _ablations(self) -> list[Block]:
-        rows = self.summary.ablations
-        if not rows:
+    def _ablations(self) -> list[str]:
+        """Ablations, and other controllers, against what they vary or the learned one, over all trainings of both."""
+        active = self.study.options.active
+        originals = {name: c.varies or self.learned for name, c in active.items() if name != self.learned}
+        originals = {name: other for name, other in originals.items() if other in self.rows}
+        if not originals:
             return []
-        gains = {row.name: row.comparison.gain for row in rows}
-        text = "gain over what it is an ablation of (of a single training, intervals leave out its luck)"
-        return [Heading("Ablations"), ablation_table(rows), gains_picture("ablations", gains, "", text, tuple(gains))]
+        gains = {name: self.rows[name].against[other].gain for name, other in originals.items()}
+        title = "gain over what it varies (with a single training, intervals leave out its luck)"
+        figure = self._gains("ablations", gains, title, tuple(gains))
+        return ["## Ablations and other controllers", controller_table(self.rows, originals), figure]
 
-    def _failures(self) -> list[Block]:
-        found = self.summary.failures
-        episodes = {name: self.episodes[name] for name in (self.learned, found.against)}
-        figure = failures_figure(episodes, found.worst[:SHOWN_FAILURES], self.study.options.instances, self.config)
+    def _failures(self) -> list[str]:
+        opponent, failures = self.summary.strongest, self.summary.failures
+        episodes = {name: Episodes.join(self.parts[name], 0) for name in (self.learned, opponent)}
+        figure = failures_figure(episodes, failures[:SHOWN_FAILURES], self.study.options.instances, self.config)
+        caption = f"{self.learned} and {opponent} there: runs thin, medians thick."
         return [
-            Heading("Failure cases"),
-            Text(f"The instances on which {self.learned} does worst against {found.against}, over all runs."),
-            failure_table(found, self.learned),
-            Picture("failures", png(figure), f"{self.learned} and {found.against} there: runs thin, medians thick."),
-            Text(f"The gain over {found.against} by data set, and what goes with a larger one:"),
-            dataset_table(found.datasets), feature_table(found.explained),
-        ]  # fmt: skip
-
-
-def gains_picture(name: str, gains: Mapping[str, Gain], learned: str, title: str, whole: tuple[str, ...]) -> Picture:
-    """A picture of gains; see `gains_figure`."""
-    caption = f"{title}: right of 0 is better. What is far worse is a number at the edge."
-    return Picture(name, png(gains_figure(gains, learned, title.replace(" (", "\n("), whole)), caption)
+            "## Failure cases",
+            f"The instances on which {self.learned} does worst against {opponent}, over all runs.",
+            failure_table(failures, self.learned, opponent),
+            self._picture("failures", figure, caption),
+        ]

@@ -1,120 +1,143 @@
-"""What a study is looked through for before anything is trained: what else would come to light after hours."""
+"""Checks of a study before anything is trained, for mistakes that would otherwise show after hours."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from agents.learning.controllers import INTERFACE
-from agents.study.options import HELD_OUT, Controller, about, opponent_name
+from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind
 from agents.study.study import Study
-from baselines.search.spaces import example
+from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
 from gan_env.config import RUN_OPTIONS, EnvConfig, env_config, to_dict
 from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.resume import require_same
 
 COUNTED = ("ppo", "recurrent_ppo", "sac", "tqc")
-"""Scripts of which `agent.rows` x `agent.rollouts` episodes are all that training takes."""
+"""Scripts whose trainings take `agent.rows` x `agent.rollouts` episodes and no other GAN updates."""
 OWN = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
-"""Fields of an environment that a controller may have for itself as it plays. The others are those of all policies: the
-GANs that are trained, for how long, and what judges them."""
+"""Fields of an environment that a controller may have for itself as it plays. The others are the same for all policies:
+which GANs are trained, for how long, and what judges them."""
+GROWING = ("controllers", "settings", "policies", "agents")
+"""Parts of a study to which entries may be added, and from which they may be removed."""
+_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "settings", "target", "notes")
+"""Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
+
+
+def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder: Path) -> dict[str, Any]:
+    """Refuses to continue a study with options that would mix different results.
+
+    Controllers, settings, policies, seeds and an oracle may be added or removed. What a study has had stays as it was,
+    also where it was removed and comes back, and so do the files in configs/ of its policies and hyperparameters.
+
+    Args:
+        before: what this function returned when the study was last started; empty: it is new.
+        options: of the study now.
+        folder: of the study, for the message.
+
+    Returns:
+        What the study rests on now: what it has had so far, and what is new.
+
+    Raises:
+        ConfigError: something that the study has had is different now.
+    """
+    now = _rests_on(options)
+    if before:
+        mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
+        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, GROWING)
+    return now | {part: before.get(part, {}) | now[part] for part in GROWING}
+
+
+def _rests_on(options: StudyOptions) -> dict[str, Any]:
+    """The options that may not change when a study continues, as in JSON; all defaults are filled in."""
+    names = [*options.policies, *(name for opponent in options.tunings for name in usual(opponent_kind(opponent)))]
+    parts: dict[str, dict[str, Any]] = {
+        "controllers": dict(options.controllers),
+        "settings": dict(options.settings),
+        "policies": {name: load_policy(name) for name in names},
+        "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
+    }
+    fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
+    return dict(json.loads(json.dumps(_bound(options) | fixed)))
+
+
+def _bound(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass that may not change."""
+    return {key: value for key, value in to_dict(options).items() if key not in _FREE}
 
 
 def check_study(study: Study) -> None:
-    """Refuses what can't be done: policies, tunings, settings, trainings, and whoever plays in settings.
+    """Refuses policies, tunings, settings and trainings that can't be, and controllers that don't fit a setting.
 
     Raises:
-        ConfigError: the option that has to change is named.
-        DataError: a setting's data are not there; how to do without that setting is said.
+        ConfigError: the message names the option that has to change.
+        DataError: a setting's data are missing; the message says how to do without that setting.
     """
-    options = study.options
-    env = study.env(options.changed_env({"split": "test"}), len(study.runs(HELD_OUT)[0]))
-    players: dict[str, PolicyOptions] = {}
+    options, players = study.options, dict[str, PolicyOptions]()
+    env = study.test_env(HELD_OUT)
     for name in options.policies:
         with about(f"policies: {name}"):
             players[name] = load_policy(name)
             players[name].make(env)
-    for kind in options.tunings:
-        with about(f"tuned: {kind}"):
-            players[opponent_name(kind)] = example(kind, env)
-            players[opponent_name(kind)].make(env)
-    for name, setting in options.settings.items():
-        with about(f"settings.{name}", f" (to do without this setting: '~settings.{name}')"):
-            env = study.env(options.changed_env(setting.env, {"split": "test"}), len(study.runs(name)[0]))
-            size, there = study.size(name)[0], len(env.instances)
+    for name in study.tunings:
+        with about(f"tuned: {opponent_kind(name)}"):
+            players[name] = example(opponent_kind(name), env)
+            players[name].make(env)
+    for place in options.settings:
+        with about(f"settings.{place}", f" (to do without this setting: '~settings.{place}')"):
+            env, (size, _) = study.test_env(place), study.size(place)
+            there = len(env.instances)
             require(size <= there, "instances", size, f"at most {there}, the test_size there")
-            for player in filter(setting.lets_in, players):
+            for player in (name for name in players if options.plays(name, place)):
                 with about(player):
                     players[player].make(env)
-    taken = {name: _check_training(study, name, controller) for name, controller in options.active.items()}
-    _check_tunings(study, [taken[name] for name, _ in study.main_trainings])
-    for name, controller in options.active.items():
-        _check_transfer(study, name, controller)
+    taken = {name: _check_controller(study, name, controller) for name, controller in options.active.items()}
+    main = [taken[name] for name, controller in options.active.items() if controller.varies is None]
+    known = [updates for updates in main if updates is not None]
+    budget = study.settled_budget(known) if options.budget or known else None
+    if budget and (options.budget or len(known) == len(main)):  # else it is settled by what only training can tell
+        check_tunings(study, budget, "budget" if options.budget else "budget (null: what the dearest training takes)")
 
 
-def _check_training(study: Study, name: str, controller: Controller) -> int | None:
-    """GAN updates that training the controller takes; None: not known before.
+def check_tunings(study: Study, budget: int, key: str) -> None:
+    """Raises a `ConfigError` about the option `key` where opponents can't be tuned with so many GAN updates."""
+    options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
+    check_budget(env_config(**study.options.env), options, key)
+
+
+def _check_controller(study: Study, name: str, controller: Controller) -> int | None:
+    """GAN updates that training the controller takes; None where only the training can tell.
 
     Raises:
-        ConfigError: it can't be trained.
+        ConfigError: it can't be trained, or it would act otherwise than in its training, or in other GAN runs than all
+            policies, or it moves knobs that schedules are not tuned in (which only an ablation may).
     """
-    agent = study.options.training(name, controller.seeds - 1).agent
-    with about(f"controllers.{name}"):
-        there = env_config(**study.options.changed_env(controller.env, controller.training))
-    if controller.script not in COUNTED:
-        return None
-    taken = agent.rollouts * agent.rows * there.num_decisions * there.updates_per_decision
-    if controller.varies is None:
-        study.require_affordable(name, taken)
-    return taken
-
-
-def _check_tunings(study: Study, taken: Sequence[int | None]) -> None:
-    """Raises a `ConfigError` where the opponents can't be tuned with their budget, as far as it is known.
-
-    Args:
-        study: theirs.
-        taken: of each training of a controller that is no ablation, from `_check_training`.
-    """
-    key, budget = "budget", study.settled_budget or study.options.budget
-    known = [updates for updates in taken if updates is not None]
-    if budget is None and len(known) == len(taken):
-        key, budget = "budget (null: what the dearest training takes)", max(known)
-    if budget is not None:
-        options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
-        check_budget(env_config(**study.options.env), options, key)
-
-
-def _check_transfer(study: Study, name: str, controller: Controller) -> None:
-    """Raises a `ConfigError` where the controller would act otherwise than in its training, or play another game.
-
-    One that varies no other may not move knobs that schedules are not tuned in, either.
-    """
-    options = study.options
-    trained = env_config(**options.changed_env(controller.env, controller.training))
-    tuned = env_config(**options.env).knobs
+    options, training = study.options, study.options.training(name, controller.seeds - 1)
+    agent, trained, tuned = training.agent, env_config(**training.env), env_config(**options.env).knobs
     more = [knob for knob in trained.knobs if knob not in tuned and controller.varies is None]
     expected = f"knobs that schedules are tuned in too, {tuned}: add them to env.knobs"
     require(not more, f"controllers.{name}.env.knobs", more, expected)
-    for place in filter(controller.plays_in, (HELD_OUT, *options.settings)):
-        setting = options.setting(place)
-        if not setting.lets_in(name):
-            continue
+    for place in (place for place in (HELD_OUT, *options.settings) if options.plays(name, place)):
+        changes = options.setting(place).env
         with about(f"settings.{place}, where {name} plays"):
-            there = env_config(**study.controller_env(name, setting.env))
-            for field in INTERFACE:
-                same = getattr(there, field) == getattr(trained, field)
-                expected = f"{getattr(trained, field)!r}, which it is trained with"
-                require(same, f"env.{field}", getattr(there, field), expected)
-            _check_alike(there, options.changed_env(setting.env))
+            _check_alike(env_config(**study.env_options(name, changes)), trained, options.changed_env(changes))
+    if controller.script not in COUNTED:
+        return None
+    return agent.rollouts * agent.rows * trained.num_decisions * trained.updates_per_decision
 
 
-def _check_alike(mine: EnvConfig, others: Mapping[str, Any]) -> None:
-    """Raises a `ConfigError` where a controller would play another game than all other policies, or a longer one."""
-    theirs = env_config(**others)
-    updates, expected_updates = (c.num_decisions * c.updates_per_decision for c in (mine, theirs))
-    expected = f"{expected_updates} GAN updates a run, as all policies have"
-    require(updates == expected_updates, "env.num_decisions x env.updates_per_decision", updates, expected)
-    here, there = to_dict(mine), to_dict(theirs)
-    for field in (name for name in here if name not in OWN):
-        expected = f"{there[field]!r}, as all policies have; what is for its training alone belongs in its `training`"
+def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, Any]) -> None:
+    """Refuses an environment in which a controller would not act as in its training, or play other runs than all."""
+    for field in INTERFACE:
+        expected = f"{getattr(trained, field)!r}, which it is trained with"
+        require(getattr(mine, field) == getattr(trained, field), f"env.{field}", getattr(mine, field), expected)
+    others = env_config(**changed_env)
+    updates, due = (c.num_decisions * c.updates_per_decision for c in (mine, others))
+    expected = f"{due} GAN updates a run, as all policies have"
+    require(updates == due, "env.num_decisions x env.updates_per_decision", updates, expected)
+    here, there = to_dict(mine), to_dict(others)
+    for field in (field for field in here if field not in OWN):
+        expected = f"{there[field]!r}, as all policies have; what only training needs belongs in its `training`"
         require(here[field] == there[field], f"env.{field}", here[field], expected)

@@ -1,30 +1,28 @@
 """What a training script ends with: a study of this one training, whose folder is the run folder."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 
 from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
-from agents.study.pictures import DPI, curves_figure, knob_figure, sample_figure
-from agents.study.play import gather, play_study, sample_files
-from agents.study.readout import suffixes
-from agents.study.records import Summary, write_summary
+from agents.study.pictures import DPI, study_pictures
+from agents.study.play import gather, play_study
+from agents.study.records import Estimate, Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
 from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
-from gan_env.config import env_config
 from gan_env.errors import ConfigError
-from gan_env.evaluation.rollout import Episodes
-from gan_env.policies.presets import committed, load_policy
+from gan_env.policies.presets import PolicyOptions, committed, load_policy
 
 TUNED = ("schedule", "rates")
-"""Kinds of tuned opponents: a schedule of the knobs, and one of rates, which knows those that a run starts with."""
+"""Kinds of tuned opponents: a schedule of the knobs, and one of learning rates, which knows the rates of each run."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
@@ -32,33 +30,33 @@ TUNE_RUNS = 8
 def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
-    Opponents are the tuned schedules that are committed for the preset, or, where there are none, a short tuning; the
-    policies of `options.comparison`; and the controller's own mean trajectory. Cells that are done are not done again.
+    Opponents are the tuned schedules that are committed for the preset, or, where none of them can act in this
+    environment, a short tuning; the policies of `options.comparison`; and the controller's own mean trajectory. Cells
+    that are done are not done again.
 
     Args:
         study: from `study_of_one`.
         costs: what training took: `gan_updates`, `wall_s`.
     """
-    folder, (script,) = study.folder, study.options.controllers
+    folder = study.folder
     play_study(study)
     summary = summarize_study(study)
     text = closing_table(summary)
     write_summary(folder.path / "summary.json", summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
-    for name, figure in pictures(study, summary, script).items():
+    for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI, format="png"))
         plt.close(figure)
     print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
 
 
 def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
-    """The study of one training, which need not be done yet; says which policies can't act in its environment."""
+    """The study of one training, which need not be done yet; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
-    names = {kind: _fitting(committed(env.get("preset", "points"), kind), made) for kind in TUNED}
-    found = {kind: [load_policy(name) for name in names[kind]] for kind in TUNED if names[kind]}
-    if "schedule" not in found:
+    found = {kind: _fitting(committed(env.get("preset", "points"), kind), made) for kind in TUNED}
+    if not found["schedule"]:
         found = {}
     own = StudyOptions(
         env=env,
@@ -74,62 +72,47 @@ def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
         seed=options.seed,
         folder=str(folder.path),
     )
-    return Study(own, trained={(script, 0): folder.path}, committed=found)
+    if missing := set(sizes.policies) - set(own.policies):
+        print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
+    opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
+    return Study(own, trained={(script, 0): folder.path}, committed=opponents)
 
 
-def _fitting(names: Sequence[str], env: GANVectorEnv) -> list[str]:
-    """Those policies of configs/policy/ that can act in an environment; why others can't is printed."""
-    found = []
-    for name in names:
-        try:
-            load_policy(name).make(env)
-            found.append(name)
-        except ConfigError as error:
-            print(f"left out of the comparison: {name} ({error})")
+def _fitting(names: Sequence[str], env: GANVectorEnv) -> dict[str, PolicyOptions]:
+    """The policies of configs/policy/ that can act in an environment, by name."""
+    found = {}
+    for name, policy in ((name, load_policy(name)) for name in names):
+        with suppress(ConfigError):
+            policy.make(env)
+            found[name] = policy
     return found
 
 
 def closing_table(summary: Summary) -> str:
     """The held-out setting as text, best policy first, and the verdict."""
-    rows = summary.settings[HELD_OUT].rows
+    setting = summary.settings[HELD_OUT]
+    header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
+    cells = [header]
+    for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
+        row = setting.rows[name]
+        found = row.against.get(BEST)
+        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
+        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
+        cells.append([name, str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken])
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
-        f"Final log of the {summary.metric} on held-out instances (lower is better), with 95 % intervals;",
+        f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
         "gain and P(better) are against the tuned schedule, with instances drawn anew (as in round brackets below);",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning.",
         "",
-        f"{'policy':<22} {'seeds':>5} {'runs':>5} {'IQM':>7} {'95 % interval':>18} {'gain':>7} {'95 % interval':>18} "
-        f"{'P(better)':>9} {'95 % interval':>14} {'crashes':>7} {'GAN updates':>12}",
+        *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
+        "",
+        *verdict(summary),
     ]
-    for name in sorted(rows, key=lambda n: rows[n].iqm.value):
-        row, against = rows[name], rows[name].against.get(BEST)
-        compared = ""
-        if against:
-            gain, chance = against.gain, against.probability
-            low, high = gain.over_instances or gain.ci95
-            least, most = chance.over_instances or chance.ci95
-            compared = f"{gain.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] "
-            compared += f"{chance.value:>9.2f} [{least:>5.2f}, {most:>5.2f}]"
-        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
-        low, high = row.iqm.ci95
-        lines.append(
-            f"{name:<22} {row.seeds:>5} {row.runs:>5} {row.iqm.value:>7.3f} [{low:>7.3f}, {high:>7.3f}] {compared:<51} "
-            f"{row.crashes:>7} {taken:>12}"
-        )
-    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in rows else []
-    return "\n".join([*lines, "", *verdict(summary), *known])
+    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in setting.rows else []
+    return "\n".join(lines + known)
 
 
-def pictures(study: Study, summary: Summary, learned: str) -> dict[str, Figure]:
-    """The pictures of a training, by name."""
-    parts, rows, config = gather(study, HELD_OUT), summary.settings[HELD_OUT].rows, env_config(**study.options.env)
-    shown = [learned, *(learned + suffix for suffix in suffixes(config.knobs)), *map(opponent_name, TUNED)]
-    drawn = {name: parts[name] for name in shown if name in parts}
-    ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
-    files = sample_files(study, HELD_OUT)
-    ranked = sorted({learned, BEST, *study.options.policies}, key=lambda name: rows[name].iqm.value)
-    played = parts[learned][0]
-    return {
-        "knobs": knob_figure(drawn, learned, config),
-        "metric": curves_figure(ended, learned, config, summary.metric),
-        "samples": sample_figure(files, ranked, learned, played, config, study.options.instances),
-    }
+def _with_new_instances(estimate: Estimate) -> str:
+    """An estimate with the interval over instances, where it is known, and no other."""
+    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

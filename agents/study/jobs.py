@@ -1,8 +1,7 @@
 """The jobs of a study: trainings and tunings in processes of their own, whose output goes to a log.
 
-Where there is no GPU, Linux forks them from a server that has imported what they need, once for all of them: see
-`agents.study.preload`. With a GPU, and on other systems, each imports it by itself: the compiler uses the GPU as it
-loads, and no process may be forked after that.
+On Linux without a GPU they are forked from a server that has imported what they need once, `agents.study.preload`.
+Elsewhere each job imports it again: the compiler uses the GPU when it loads, and no process may be forked after that.
 """
 
 import multiprocessing
@@ -17,10 +16,7 @@ from typing import Any
 
 import torch
 
-from agents.learning.controllers import NAME, train
 from agents.learning.costs import metered
-from agents.learning.options import RunOptions
-from agents.learning.run_folder import RunFolder
 from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
 from gan_env.files import write_json
@@ -28,13 +24,8 @@ from gan_env.files import write_json
 _TAIL = 2000  # characters of a failed job's output that are shown
 
 
-def train_controller(script: str, options: RunOptions, folder: Path) -> None:
-    """Trains, or continues a training; `trained.json` in its folder says what it cost."""
-    train(script, options, RunFolder(folder, NAME))
-
-
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
-    """Tunes on training instances, or continues a search, whose folder has what was found."""
+    """Tunes on training instances, or continues a search; its folder gets what was found, and `costs` what it cost."""
     note = Path(f"{costs}.spent")
     with metered(note) as measured:
         search(options)
@@ -42,21 +33,21 @@ def tune_opponent(options: TuneOptions, costs: Path) -> None:
     note.unlink(missing_ok=True)
 
 
-def run_job(work: Callable[..., None], arguments: Sequence[Any], log: Path, threads: int) -> None:
-    """Calls `work(*arguments)` in a process of its own, with so many threads; what it prints is added to `log`.
+def run_job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
+    """Calls `work(*arguments)` in a process of its own; what it prints is added to `log`.
 
-    The process ends once this one is gone, however that ended: else a study that was killed and started again would
-    train what is being trained still. A script that calls this needs an `if __name__ == "__main__"`, since the process
-    may import it: see the documentation of `multiprocessing`.
+    The process ends when this one does, even if this one is killed: otherwise a study that is started again would do a
+    job that is still running. As with all of `multiprocessing`, a script that calls this needs an
+    `if __name__ == "__main__"`.
 
     Args:
-        work: a function that its module has by name.
+        work: a function at the top level of its module.
         arguments: its arguments, which are pickled.
         log: the file.
-        threads: of torch.
+        threads: number of torch's threads.
 
     Raises:
-        ConfigError: it failed.
+        ConfigError: the job failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     context = _context()
@@ -74,8 +65,8 @@ def _context() -> ForkServerContext | SpawnContext:
     return multiprocessing.get_context("forkserver") if forks else multiprocessing.get_context("spawn")
 
 
-def _job(work: Callable[..., None], arguments: Sequence[Any], log: Path, threads: int) -> None:
-    """What the process does."""
+def _job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
+    """Runs in the process."""
     Thread(target=_end_with_parent, daemon=True).start()
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

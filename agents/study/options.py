@@ -1,11 +1,9 @@
 """What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -13,22 +11,16 @@ from omegaconf import OmegaConf
 from agents.learning.controllers import check_script, training_options
 from agents.learning.options import RunOptions
 from agents.study.readout import SUFFIXES
-from baselines.search.spaces import SPACES, usual
+from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, DataError, require
-from gan_env.policies.presets import load_policy
-from gan_env.resume import require_same
 
 SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
-"""The kinds of tuned opponents that are schedules; the others are rules that react."""
+"""The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
 BEST = "best_schedule"
-"""The tuned schedule, which everything is compared with."""
+"""The tuned schedule, which all policies are compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
-"""What every study has: test instances of the environment's own ranges as a setting, and runs on training instances."""
-GROWING = ("controllers", "settings", "policies", "agents")
-"""Parts of a study to which entries may be added, or from which they may be taken out."""
-_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "beside", "settings", "target", "notes")
-"""Fields that may change in a study that was begun. Lists of names are free; what the names stand for is not."""
+"""In every study: the setting with test instances of the environment's own ranges, and runs on training instances."""
 
 
 def opponent_name(kind: str) -> str:
@@ -36,19 +28,22 @@ def opponent_name(kind: str) -> str:
     return BEST if kind == "schedule" else f"tuned_{kind}"
 
 
+def opponent_kind(name: str) -> str:
+    """The kind of a tuned opponent, a key of `baselines.search.spaces.SPACES`."""
+    return "schedule" if name == BEST else name.removeprefix("tuned_")
+
+
 @dataclass(frozen=True)
 class Controller:
     """A kind of learned controller.
 
     Attributes:
-        script: it is trained by agents/train_SCRIPT.py.
-        seeds: trainings, each with another seed; 0 switches it off.
+        script: agents/train_SCRIPT.py trains it.
+        seeds: number of trainings, each with another seed; 0 switches it off.
         agent: hyperparameters that differ from configs/agent/SCRIPT_*.yaml.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
-        training: fields of `EnvConfig` that differ in training alone: what it learns from.
-        varies: the controller that it is an ablation of; what it doesn't say is as there.
-        beside: a controller that the report compares it with, as an ablation with what it varies.
-        settings: settings that it plays in; empty: all. An ablation plays on held-out instances unless it says more.
+        training: fields of `EnvConfig` that differ in training only: what it learns from.
+        varies: the controller of which this is an ablation, with the same fields where it doesn't give its own.
     """
 
     script: str = "ppo"
@@ -57,25 +52,19 @@ class Controller:
     env: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     varies: str | None = None
-    beside: str | None = None
-    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_script(self.script, "controllers.*.script")
         require(self.seeds >= 0, "controllers.*.seeds", self.seeds, "at least 0")
 
-    def plays_in(self, setting: str) -> bool:
-        """Whether it plays in a setting that lets it."""
-        return not self.settings or setting in self.settings
-
 
 @dataclass(frozen=True)
 class Setting:
-    """A test setting beside the held-out instances: what a controller meets there, it was not trained for.
+    """A test setting that controllers were not trained for.
 
     Attributes:
         env: fields of `EnvConfig` that differ.
-        policies: those that play in it, beside the tuned schedule; empty: all.
+        policies: names of those that play in it, besides the tuned schedule; empty: all but ablations.
         instances: test instances; null: as many as the study has.
         gan_seeds: GAN seeds on each of them; null: as many as the study has.
     """
@@ -90,10 +79,6 @@ class Setting:
             value = getattr(self, name)
             require(value is None or value >= 1, f"settings.*.{name}", value, "null, or at least 1")
 
-    def lets_in(self, policy: str) -> bool:
-        """Whether a policy plays in it, where it plays at all."""
-        return not self.policies or policy in (BEST, *self.policies)
-
 
 @dataclass(frozen=True)
 class StudyOptions:
@@ -102,21 +87,21 @@ class StudyOptions:
     Attributes:
         env: preset and fields of `EnvConfig`.
         controllers: by name.
-        tuned: how often each kind of opponent is tuned, each time with another seed, as controllers are trained; 0: not
-            at all. Kinds are keys of `baselines.search.spaces.SPACES`; "schedule" is tuned at least once.
-        budget: GAN updates that tuning each of them takes; null: as many as training a controller took.
+        tuned: how often each kind of opponent is tuned, with another seed each time; 0: not at all. Kinds are keys of
+            `baselines.search.spaces.SPACES`; "schedule" is tuned at least once.
+        budget: GAN updates of each tuning; null: as many as the dearest training of a controller took.
         tune_runs: runs of a candidate in tuning.
-        policies: names in configs/policy/ that play as well.
+        policies: names of files in configs/policy/ that play as well.
         settings: other test settings, by name.
-        oracle_runs: runs of a candidate on an instance in the oracle's first round; 0: no oracle.
+        oracle_runs: runs of each candidate on an instance in the oracle's first round; 0: no oracle.
         instances: test instances.
         gan_seeds: GAN seeds on each of them, the same for all policies.
         rows: GANs that run side by side.
-        workers: trainings, then tunings, then policies at play, that run side by side; they share the cores.
+        workers: processes that train, then tune, then play side by side; they share the cores.
         seed: of the first training.
-        target: the probability of improvement over the strongest tuned schedule that is aimed at; null: none.
-        notes: what the report says beside the figures: why they are as they are, and what was tried.
-        folder: of the study; one that is there continues.
+        target: the probability of improvement over the strongest tuned schedule that is the aim; null: none.
+        notes: sentences for the report: why figures are as they are, and what was tried.
+        folder: of the study; a study that is there continues.
     """
 
     env: dict[str, Any] = field(default_factory=lambda: {"preset": "points"})
@@ -147,7 +132,7 @@ class StudyOptions:
             require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
             require(times >= 0, f"tuned.{kind}", times, "at least 0")
         times = self.tuned.get("schedule", 0)
-        require(times > 0, "tuned.schedule", times, "at least 1: it is what all are compared with")
+        require(times > 0, "tuned.schedule", times, "at least 1: all policies are compared with it")
         size = env_config(**self.env).instances.test_size
         require(self.instances <= size, "instances", self.instances, f"at most {size}, the environment's test_size")
         self._check_names()
@@ -160,9 +145,9 @@ class StudyOptions:
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
         taken = {HELD_OUT, TRAINING} & set(self.settings)
-        require(not taken, "settings", sorted(taken), "other names: these every study has")
+        require(not taken, "settings", sorted(taken), "other names: every study has these")
         read_outs = [name + suffix for name in self.controllers for suffix in SUFFIXES]
-        players = [*self.policies, *map(opponent_name, self.tunings), *read_outs, *self.controllers]
+        players = [*self.policies, *self.tunings, *read_outs, *self.controllers]
         for name, setting in self.settings.items():
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
@@ -171,30 +156,28 @@ class StudyOptions:
         require(not clash, "controllers", clash, expected)
 
     def _check_controllers(self) -> None:
-        """Controllers refer to others that are there, and play where settings name them."""
-        main, everywhere = [name for name, c in self.active.items() if c.varies is None], [HELD_OUT, *self.settings]
+        """Controllers refer to others that are there."""
+        main = [name for name, controller in self.active.items() if controller.varies is None]
         require(bool(main), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
         for name, controller in self.active.items():
-            original, beside = controller.varies, controller.beside
+            original = controller.varies
             require(original in (None, *main), f"controllers.{name}.varies", original, f"null or one of {main}")
-            others = sorted({*self.controllers} - {name})
-            require(beside in (None, *others), f"controllers.{name}.beside", beside, f"null or one of {others}")
-            for setting in controller.settings:
-                require(setting in everywhere, f"controllers.{name}.settings", setting, f"one of {everywhere}")
-            wanted = [HELD_OUT, *(place for place, there in self.settings.items() if name in there.policies)]
-            expected = f"{', '.join(wanted)} among them (where it is named, it plays), or none"
-            plays = all(map(controller.plays_in, wanted))
-            require(plays, f"controllers.{name}.settings", controller.settings, expected)
 
     @property
     def tunings(self) -> dict[str, int]:
-        """The kinds of opponents that are tuned, and how often."""
-        return {kind: times for kind, times in self.tuned.items() if times}
+        """The tuned opponents by name, and how often each is tuned."""
+        return {opponent_name(kind): times for kind, times in self.tuned.items() if times}
 
     @property
     def active(self) -> dict[str, Controller]:
         """The controllers that are switched on."""
         return {name: controller for name, controller in self.controllers.items() if controller.seeds}
+
+    def plays(self, policy: str, setting: str) -> bool:
+        """Whether a policy plays in a setting; an ablation plays on held-out instances, and where it is named."""
+        named, controller = self.setting(setting).policies, self.controllers.get(policy)
+        ablation = controller is not None and controller.varies is not None
+        return setting == HELD_OUT or policy in (BEST, *named) or not (named or ablation)
 
     def setting(self, name: str) -> Setting:
         """A setting by its name; the held-out one changes nothing."""
@@ -207,12 +190,12 @@ class StudyOptions:
         return {str(key): value for key, value in merged.items()}
 
     def changes_of_preset(self) -> dict[str, Any]:
-        """What differs from the environment's preset, but for how a machine runs it."""
+        """What differs from the environment's preset, without how a machine runs it."""
         preset = to_dict(PRESETS[self.env.get("preset", "points")])
         return _changes({key: value for key, value in self.env.items() if key not in ("preset", *RUN_OPTIONS)}, preset)
 
     def training(self, name: str, seed: int) -> RunOptions:
-        """The options of a controller's training, hyperparameters among them.
+        """The options of a controller's training, its hyperparameters included.
 
         Raises:
             ConfigError: it can't be trained.
@@ -224,7 +207,7 @@ class StudyOptions:
 
 
 def _changes(options: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `options` that `base` has otherwise, or not at all."""
+    """The entries of `options` that `base` lacks or has with another value."""
     return {
         key: _changes(value, base[key]) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
         for key, value in options.items()
@@ -233,7 +216,7 @@ def _changes(options: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
 
 
 def study_options(**fields: Any) -> StudyOptions:
-    """Options from a nested mapping, as Hydra composes it; what ablations don't say is filled in.
+    """Options from a nested mapping, as Hydra composes it; ablations get the other fields of what they vary.
 
     Raises:
         ConfigError: an unknown field, a wrong type or a value out of range.
@@ -245,54 +228,18 @@ def study_options(**fields: Any) -> StudyOptions:
 
 
 def _completed(controllers: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """A controller's fields; what an ablation doesn't say is as in what it varies, but for settings and seeds."""
+    """A controller's fields; an ablation takes those that it lacks, save seeds, from what it varies."""
     fields = dict(controllers[name])
     original = controllers.get(fields.get("varies") or "")
     if not original:
         return fields
     merged = {key: {**original.get(key, {}), **fields.get(key, {})} for key in ("agent", "env", "training")}
-    return {**original, "beside": None, "settings": [HELD_OUT], "seeds": 0, **fields, **merged}
-
-
-def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder: Path) -> dict[str, Any]:
-    """What a study rests on if it continues with these options: what it has had so far, and what is new.
-
-    Controllers, settings, policies, seeds and an oracle may be added. What a study has had stays as it was, also where
-    it was taken out and is put back, and so does what configs/ says of policies and hyperparameters.
-
-    `before` is what this function gave when the study in `folder` was last started; empty: it is new.
-
-    Raises:
-        ConfigError: the study would mix results of different options.
-    """
-    now = _rests_on(options)
-    if before:
-        mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
-        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, GROWING)
-    return now | {part: before.get(part, {}) | now[part] for part in GROWING}
-
-
-def _rests_on(options: StudyOptions) -> dict[str, Any]:
-    """What may not change in a study that was begun, as JSON has it; all defaults are filled in."""
-    names = [*options.policies, *(name for kind in options.tunings for name in usual(kind))]
-    parts: dict[str, dict[str, Any]] = {
-        "controllers": dict(options.controllers),
-        "settings": dict(options.settings),
-        "policies": {name: load_policy(name) for name in names},
-        "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
-    }
-    fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
-    return dict(json.loads(json.dumps(_bound(options) | fixed)))
-
-
-def _bound(options: Any) -> dict[str, Any]:
-    """The fields of a dataclass that may not change."""
-    return {key: value for key, value in to_dict(options).items() if key not in _FREE}
+    return {**original, "seeds": 0, **fields, **merged}
 
 
 @contextmanager
 def about(key: str, hint: str = "") -> Iterator[None]:
-    """Lets errors say which option they are about."""
+    """Puts the option that an error is about in front of its message, and a hint behind it."""
     try:
         yield
     except (ConfigError, DataError) as error:

@@ -1,4 +1,4 @@
-"""The oracle of a study: for each test instance by itself the best of many schedules, chosen by runs on it."""
+"""The oracle of a study: the best of many schedules for each test instance, chosen by runs on that instance."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 from tqdm import tqdm
 
-from agents.study.options import HELD_OUT, SCHEDULE_KINDS
+from agents.study.options import HELD_OUT
 from agents.study.study import Study
 from baselines.search.oracle import best_of_each
 from gan_env.config import replace
@@ -17,28 +17,26 @@ from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies.presets import PolicyOptions, load_policy
 
 PARTS = 4
-"""At most so many workers share its instances."""
+"""Into so many parts the instances are divided, for workers to share."""
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
-    """The candidates: what tunings found, of each kind's first one all finalists, and the study's schedules."""
-    often = study.options.tunings
-    tunings = {kind: often[kind] for kind in SCHEDULE_KINDS if kind in often}
-    found = [fields for kind in tunings for fields in study.tune(kind, 0).finalists]
-    found += [study.tune(kind, seed).policy for kind, times in tunings.items() for seed in range(1, times)]
+    """The candidates: what tunings found, with all finalists of each schedule's first one, and the usual schedules."""
+    found = [fields for name in study.schedules for fields in study.tune(name, 0).finalists]
+    found += [study.tune(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])]
     pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 
 
 def play_oracle(study: Study) -> Episodes:
-    """Episodes of the best candidate for each instance, chosen on other runs than those that it is scored on."""
+    """Episodes of the best candidate for each instance, chosen on other runs than these."""
     parts = [(play_part(study, part), _places(study, part)) for part in oracle_parts(study)]
     joined = Episodes.join([played for played, _ in parts], sum(played.gan_updates for played, _ in parts))
     return joined.take(np.argsort(np.concatenate([places for _, places in parts])))
 
 
 def oracle_parts(study: Study) -> list[range]:
-    """Its instances in parts, which workers share out."""
+    """The test instances in parts, for workers to share."""
     instances = range(study.options.instances)
     return [instances[first::PARTS] for first in instances[:PARTS]]
 
@@ -52,7 +50,7 @@ def play_part(study: Study, instances: range) -> Episodes:
     def run() -> Episodes:
         env = study.env(study.options.changed_env({"split": "test"}))
         candidates = [policy.make(env) for policy in pool]
-        with tqdm(unit="run", desc=f"oracle from instance {instances.start} on") as bar:
+        with tqdm(unit="run", desc=f"oracle, instances from {instances.start}") as bar:
 
             def show(done: int, total: int) -> None:
                 bar.total, bar.n = total, done
@@ -66,5 +64,5 @@ def play_part(study: Study, instances: range) -> Episodes:
 
 
 def _places(study: Study, instances: range) -> list[int]:
-    """Where the runs of a part stand among all held-out runs."""
+    """Places of a part's runs among all held-out runs."""
     return [place for place, instance in enumerate(study.runs(HELD_OUT)[1]) if instance in instances]

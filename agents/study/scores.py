@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Floats:
-    """A number an episode, [E] a training or tuning -> [S, I, G]; episodes go through all instances once a GAN seed."""
+    """One number per episode, [E] for each training or tuning -> [S, I, G]; `Study.runs` has the order of episodes."""
     return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
 
 
@@ -28,7 +28,7 @@ def finals(parts: Sequence[Episodes], instances: int) -> Floats:
 def gain_over(scores: Floats, opponent: Floats, paired: bool = False) -> Gain:
     """The mean difference of scores, [S, I, G] against [S', I, G]; above 0: better.
 
-    `paired`: training s is compared with training s, as of what comes of it.
+    `paired`: training s is compared with training s only, as for its read-out.
     """
     found = Estimate(**stratified_gain(scores, opponent, paired))
     rivals = (opponent if paired else opponent.mean(axis=0)).mean(axis=(-2, -1))
@@ -49,6 +49,12 @@ def compare(scores: Floats, opponent: Floats, paired: bool = False) -> Compariso
     return Comparison(gain_over(scores, opponent, paired), probability)
 
 
-def updates_needed(parts: Sequence[Episodes], target: Floats, budget: int) -> list[Floats]:
-    """GAN updates until each run's score was at its target [E], infinite where it never was: [E] a training."""
-    return [updates_to_target(e.score, target, 1) * budget / e.rewards.shape[1] for e in parts]
+def updates_needed(parts: Sequence[Episodes], target: Floats, budget: int) -> Floats:
+    """GAN updates until each run's score is at its target [E], infinite where it never is: [S x E].
+
+    Args:
+        parts: episodes of each training or tuning.
+        target: of each run.
+        budget: GAN updates of a run.
+    """
+    return np.concatenate([updates_to_target(e.score, target, 1) * budget / e.rewards.shape[1] for e in parts])

@@ -1,8 +1,9 @@
-"""What a study's figures say, in five lines at most. Better or worse is said only where every interval says so."""
+"""A study's result in five lines at most. A policy is called better or worse only where every interval agrees."""
 
 import numpy as np
 
 from agents.study.options import BEST, HELD_OUT
+from agents.study.readout import SUFFIXES
 from agents.study.records import Gain, Row, Summary
 
 _WORDS = {1: "better than", 0: "not told apart from", -1: "worse than"}
@@ -17,9 +18,9 @@ def verdict(summary: Summary) -> list[str]:
     trainings = "one training: another may end otherwise" if mine.seeds == 1 else f"{mine.seeds} trainings"
     lines = [sentence(f"{learned} ({trainings})", "the tuned schedule", mine.against[BEST].gain)]
     lines.append(_against_strongest(summary, mine))
-    if mine.against_read_out:
-        suffix, found = list(mine.against_read_out.items())[-1]  # where there are two: of rates, the stronger one
-        lines.append("Feedback: " + sentence(learned, f"{learned}{suffix}, its mean trajectory", found.gain))
+    if read_outs := [learned + suffix for suffix in SUFFIXES if learned + suffix in mine.against]:
+        last = read_outs[-1]  # where there are two, that of rates is the stronger one
+        lines.append("Feedback: " + sentence(learned, f"{last}, its mean trajectory", mine.against[last].gain))
     if "oracle" in rows:
         who, whom = "The oracle, which picks a schedule for each instance,", summary.strongest
         lines.append(sentence(who, whom, rows["oracle"].against[whom].gain))
@@ -37,7 +38,7 @@ def sentence(who: str, whom: str, gain: Gain) -> str:
 
 
 def _against_strongest(summary: Summary, mine: Row) -> str:
-    """The probability that is aimed at, and over how many tunings there is a gain."""
+    """The gain over the strongest schedule and over how many of its tunings, and whether the target is met."""
     found = mine.against[summary.strongest]
     text = f"Against {summary.strongest}, the strongest schedule on training instances: {found.gain.text()}, "
     text += f"P(better) {found.probability.text()}"

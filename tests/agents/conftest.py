@@ -7,7 +7,9 @@ from filelock import FileLock
 from small_study import make_killed_and_continued
 
 from agents.report import main as report
-from agents.study.records import Summary, read_summary
+from agents.report import open_study
+from agents.study.records import Summary
+from agents.study.summary import summarize_study
 
 
 @pytest.fixture(scope="session")
@@ -39,5 +41,5 @@ def published(finished: Path, shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def summary(finished: Path, published: Path) -> Summary:
-    return read_summary(finished / "summary.json")
+def summary(finished: Path) -> Summary:
+    return summarize_study(open_study(str(finished)))

@@ -8,20 +8,7 @@ import numpy as np
 
 from agents.study.options import study_options
 from agents.study.pictures import DPI, SMALLEST
-from agents.study.records import (
-    BreakEven,
-    Comparison,
-    Correlation,
-    Cost,
-    Estimate,
-    Failure,
-    Failures,
-    Gain,
-    Profile,
-    Row,
-    SettingSummary,
-    Summary,
-)
+from agents.study.records import Comparison, Cost, Estimate, Failure, Gain, Row, SettingSummary, Summary
 from gan_env.evaluation.rollout import Episodes
 
 LEGIBLE = 8.5
@@ -49,12 +36,13 @@ def episodes(score: list[list[float]], collapse: Any = None, crashed: Any = None
 
 
 class Stub:
-    """A study of which all that is asked for is given: final log metrics of every training or tuning, by name."""
+    """A study with given final log metrics of every training or tuning, by name."""
 
     def __init__(self, finals: dict[str, list[float]], schedules: Sequence[str] = ()) -> None:
         self.finals, self.schedules = finals, schedules
-        self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2)
-        self.main_trainings = [(name, seed) for name, ends in finals.items() for seed in range(len(ends))]
+        trained = {name: {"seeds": len(ends)} for name, ends in finals.items()} or {"ppo": {"seeds": 1}}
+        controllers = {} if schedules else {"controllers": trained}
+        self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2, **controllers)
         self.tunings = {name: len(ends) for name, ends in finals.items()}
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
@@ -74,10 +62,9 @@ def comparison(value: float = 1.0, low: float = 0.5, high: float = 1.5, **more: 
 def row(iqm: float = 0.0, **more: Any) -> Row:
     score = Estimate(iqm, (iqm - 0.5, iqm + 0.5))
     plain = Row(
-        trained=False, ablation=False, seeds=1, runs=8, validation=iqm, iqm=score, best=score, by_seed=(iqm,),
-        spread_over_seeds=None, spread_over_gan_seeds=0.25, crashes=0, collapsed=0.0, reached_target=1.0,
-        updates_to_target=5.0, roughness_loss_d=None, roughness_loss_g=0.5, against={}, against_read_out={},
-        found=Cost(), played=Cost(wall_s=2.0),
+        seeds=1, runs=8, iqm=score, best=score, by_seed=(iqm,), spread_over_seeds=None, spread_over_gan_seeds=0.25,
+        crashes=0, collapsed=0.0, reached_target=1.0, updates_to_target=5.0, against={}, found=Cost(),
+        played=Cost(wall_s=2.0),
     )  # fmt: skip
     return replace(plain, **more)
 
@@ -85,19 +72,15 @@ def row(iqm: float = 0.0, **more: Any) -> Row:
 def summary(mine: Row | None = None, **changes: Any) -> Summary:
     """Of a study in which "ppo" is compared with tuned schedules."""
     rows = {
-        "ppo": mine or row(-1.0, trained=True, against={"best_schedule": comparison(), "tuned_rates": comparison()}),
+        "ppo": mine or row(-1.0, against={"best_schedule": comparison(), "tuned_rates": comparison()}),
         "best_schedule": row(crashes=2),
         "tuned_rates": row(-0.5, against={"best_schedule": comparison(0.5)}),
         "fixed": row(1.0, against={"best_schedule": comparison(-1.0, -2.0, -0.5)}),
     }
-    line = Profile((0.0, 1.0), (0.0, 1.0), (0.0, 1.0))
-    setting = SettingSummary("a distance", rows, (0.0, 1.0), {"ppo": line})
     worst = Failure(3, INSTANCE, gain=-0.4, standard_error=0.1, learned=0.0, opponent=-0.4, crashes=0)
-    failures = Failures("tuned_rates", (worst,), {"ring": gain(-0.1, -0.2, 0.0)}, {"lr_g": Correlation(0.6, 0.001)})
     plain = Summary(
-        name="points", metric="a distance", instances=4, gan_seeds=2, updates_per_run=600, learned="ppo",
-        strongest="tuned_rates", tuning={"kind": "schedule"}, by_tuning=(gain(1.0, 0.5, 1.5),), target=None, notes=(),
-        settings={"held_out": setting}, ablations=(),
-        break_even={"fixed": BreakEven(gain(1.0, 0.0, 2.0), gain(5.0, -1.0, 9.0), 1000.0, None)}, failures=failures,
+        name="points", learned="ppo", strongest="tuned_rates",
+        by_tuning=(gain(1.0, 0.5, 1.5),), target=None, settings={"held_out": SettingSummary("a distance", rows)},
+        failures=(worst,),
     )  # fmt: skip
     return replace(plain, **changes)

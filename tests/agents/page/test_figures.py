@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from studies import INSTANCE, episodes, gain, row, summary
+from studies import INSTANCE, episodes, gain
 
-from agents.page.figures import failures_figure, gains_figure, profiles_figure, seeds_figure, with_knobs
+from agents.page.figures import failures_figure, gains_figure, with_knobs
 from agents.study.pictures import SMALLEST, WIDTH, colors_of, curves_figure, knob_figure, sample_figure
 from agents.study.records import Failure, Gain
 from gan_env.config import env_config
@@ -50,13 +50,6 @@ def figure(kind: str, folder: Path) -> Figure:
         case "gains":
             title = "a_setting:\ngain over the tuned schedule of learning rates"
             return gains_figure({name: around(0.1) for name in names}, "ppo", title, names)
-        case "profiles":
-            setting = summary().settings["held_out"]
-            return profiles_figure(
-                replace(setting, metric=METRIC, profiles=dict.fromkeys(names, setting.profiles["ppo"]))
-            )
-        case "seeds":
-            return seeds_figure({name: row(0.5, by_seed=(0.0, 1.0)) for name in names})
         case "failures":
             return failures_figure(played, [FAILURE] * 2, 2, CONFIG)
         case _:
@@ -66,7 +59,7 @@ def figure(kind: str, folder: Path) -> Figure:
             return sample_figure(files, names, "ppo", run(), CONFIG, 2)
 
 
-@pytest.mark.parametrize("kind", ["knobs", "curves", "gains", "profiles", "seeds", "failures", "samples"])
+@pytest.mark.parametrize("kind", ["knobs", "curves", "gains", "failures", "samples"])
 def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None:
     """None is so wide that a phone makes it small, no text is small, and none is cut off at a side."""
     drawn = figure(kind, tmp_path)
@@ -140,3 +133,14 @@ def test_no_policy_has_a_pale_tone_of_another_one_s_colour() -> None:
     assert list(colors_of(names).values()) == list(plt.get_cmap("tab10").colors)
     (axis,) = curves_figure({name: run() for name in names}, names[0], CONFIG, METRIC).axes
     assert [line.get_color() for line in axis.lines] == list(colors_of(names).values())
+
+
+def test_policies_that_decide_at_other_moments_are_drawn_over_the_same_updates() -> None:
+    """Here one has four decisions of half the length."""
+    often = replace(episodes([[0.0, -0.2, -0.5, -0.7, -1.0]] * 2), coordinates=np.full((2, 4, 3), 0.5, np.float32))
+    played, budget = {"ppo": run(), "often": often}, CONFIG.num_decisions * CONFIG.updates_per_decision
+    (curves,) = curves_figure(played, "ppo", CONFIG, METRIC).axes
+    panel = knob_figure({name: [e] for name, e in played.items()}, "ppo", CONFIG).axes[0]
+    for axis in (curves, panel):
+        assert [len(line.get_xdata()) for line in axis.lines] == [2 + (axis is curves), 4 + (axis is curves)]
+        assert {line.get_xdata()[-1] for line in axis.lines} == {budget}

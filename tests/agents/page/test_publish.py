@@ -49,12 +49,12 @@ def test_the_checkout_is_said_before_the_command(study: Any, checkout: Path) -> 
     name = commit(checkout)
     for _ in range(2):  # started, killed and started again
         compare.note_commit(study.path / "study/commits.txt")
-    assert commands(study, Path("here"), "ppo").splitlines() == [
+    assert commands(study, "ppo").splitlines() == [
         f"git checkout {name}    # the code that it was made by",
         "python agents/compare.py experiment=points",
         "python agents/report.py logs/study/points",
-        "python baselines/run.py --config-dir=here/configs env=study policy=tuned_schedule_0",
-        "python baselines/run.py --config-dir=here/configs env=study policy=frozen_ppo_0",
+        "python baselines/run.py --config-dir=logs/study/points/configs env=study policy=tuned_schedule_0",
+        "python baselines/run.py --config-dir=logs/study/points/configs env=study policy=frozen_ppo_0",
     ]
 
 
@@ -64,9 +64,7 @@ def test_a_study_that_is_continued_by_other_code_says_what_it_was_begun_by(study
     second = commit(checkout)
     compare.note_commit(study.path / "study/commits.txt")
     assert first != second
-    assert f"git checkout {second}    # the code that it was made by; begun by {first}\n" in commands(
-        study, Path("here"), "ppo"
-    )
+    assert f"git checkout {second}    # the code that it was made by; begun by {first}\n" in commands(study, "ppo")
 
 
 def test_nothing_is_said_where_there_is_no_checkout(
@@ -74,7 +72,7 @@ def test_nothing_is_said_where_there_is_no_checkout(
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(checkout.parent))
     compare.note_commit(study.path / "study/commits.txt")
-    assert commands(study, Path("here"), "ppo").startswith("python agents/compare.py experiment=points\n")
+    assert commands(study, "ppo").startswith("python agents/compare.py experiment=points\n")
 
 
 def test_what_is_published_is_complete_and_not_more(finished: Path, published: Path) -> None:
@@ -83,8 +81,8 @@ def test_what_is_published_is_complete_and_not_more(finished: Path, published: P
     trained = ("controller.zip", "controller/config.yml", "controller/vecnormalize.pkl")
     assert len(pictures) == (finished / "report.html").read_text().count("<img ")
     assert names - pictures - {"commits.txt"} == {  # that only where this is a git checkout
-        "README.md", "report.html", "report.md", "policies.csv", "runs.csv.gz", "summary.json", "config.yml",
-        "command.txt", *(f"training/{run}/{name}" for run in TRAINED for name in trained),
+        "report.html", "report.md", "runs.csv.gz", "summary.json", "config.yml", "command.txt",
+        *(f"training/{run}/{name}" for run in TRAINED for name in trained),
         "configs/env/study.yaml",
         *(f"configs/policy/tuned_{kind}_{seed}.yaml" for kind in ("ada", "schedule") for seed in range(2)),
         *(f"configs/policy/frozen_{run.replace('-', kind)}.yaml" for run in TRAINED for kind in ("_", "_rates_")),
@@ -105,22 +103,14 @@ def test_nothing_published_says_where_it_was_made(finished: Path, published: Pat
 
 def test_a_published_controller_acts_as_the_original(finished: Path, published: Path) -> None:
     study = open_study(str(finished))
-    env = study.env(study.controller_env("ppo", {"split": "test"}))
+    env = study.env(study.env_options("ppo", {"split": "test"}))
     observation, _ = env.reset(seed=5)
     actions = []
     for seed in (0, 1):
         copy = load_controller(published / f"training/ppo-{seed}", env)
         actions.append(copy.predict(observation)[0])
-        np.testing.assert_array_equal(actions[-1], study.load("ppo", seed, env).predict(observation)[0])
+        np.testing.assert_array_equal(actions[-1], study.policy("ppo", seed, env).predict(observation)[0])
     assert not np.array_equal(*actions)
-
-
-def test_the_snippet_of_the_readme_plays_a_controller(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    names: dict[str, Any] = {}
-    exec((published / "README.md").read_text().split("```python\n")[1].split("```")[0], names)
-    assert names["episodes"].log_metric.shape == (64, 4 + 1)
-    assert np.isfinite(names["episodes"].final).all()
 
 
 def test_publishing_again_gives_the_same_bytes_and_leaves_nothing_old(finished: Path, published: Path) -> None:
@@ -142,3 +132,5 @@ def test_other_files_are_not_published_over(finished: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="holds other files: expected a new folder"):
         report([str(finished), "--to", str(tmp_path)])
     assert list(tmp_path.iterdir()) == [file]
+    with pytest.raises(ConfigError, match="holds other files"):
+        report([str(finished), "--to", str(finished)])  # a study has a page and trainings of its own

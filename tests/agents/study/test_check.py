@@ -1,15 +1,20 @@
 """What a study refuses before it trains anything, by the name of the option that has to change."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.study.check import check_study
-from agents.study.options import study_options
+from agents.learning.options import RunOptions
+from agents.study import check as check_module
+from agents.study import options as module_of_options
+from agents.study.check import check_study, require_continuable
+from agents.study.options import StudyOptions, study_options
 from agents.study.study import Study
 from gan_env import ConfigError, DataError
 from gan_env.files import write_json
+from gan_env.policies.presets import PolicyOptions
 
 SMALL = {"compile": False, "metric_samples": 32}
 
@@ -110,12 +115,11 @@ def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tm
     env = {"num_decisions": 2, "updates_per_decision": 5}
     dear = {"ppo": {"seeds": 1, "agent": {"rollouts": 300, "rows": 4}}}
     check(tmp_path, env=env, controllers=dear)
-    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 12_000})
+    write_json(tmp_path / "tuning/budget.json", 12_000)
     check(tmp_path, env=env, controllers=dear)
-    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 11_999})
-    with pytest.raises(ConfigError, match=r"controllers\.ppo=12000 .*at most 11,999.*a study of its own"):
+    write_json(tmp_path / "tuning/budget.json", 11_999)
+    with pytest.raises(ConfigError, match=r"budget=12000 .*at most 11999.*a study of its own"):
         check(tmp_path, env=env, controllers=dear)
-    check(tmp_path, env=env, controllers=dear, budget=10_000_000)
 
 
 def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> None:
@@ -123,7 +127,7 @@ def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> Non
     ppo = {"seeds": 1, "agent": {"rollouts": 1, "rows": 8}}
     check(tmp_path, controllers={"ppo": ppo, "meta": {"seeds": 1, "script": "meta"}})
     check(tmp_path, controllers={"ppo": ppo}, budget=10_000_000)
-    write_json(tmp_path / "tuning/budget.json", {"gan_updates": 10_000_000})
+    write_json(tmp_path / "tuning/budget.json", 10_000_000)
     check(tmp_path, controllers={"ppo": ppo})
 
 
@@ -134,3 +138,92 @@ def test_data_that_are_not_there_are_told_with_how_to_do_without(
     settings = {"other": {"env": {"datasets": ["mnist"], "data_root": "nowhere"}, "policies": ["fixed"]}}
     with pytest.raises(DataError, match=r"settings.other: .*nowhere/MNIST.*'~settings.other'"):
         check(tmp_path, settings=settings)
+
+
+# --- continuing ---
+
+
+def study(**changes: Any) -> StudyOptions:
+    base = {"instances": 4, "controllers": {"ppo": {"seeds": 1}}, "settings": {"far": {"env": {"datasets": ["ring"]}}}}
+    return study_options(**{**base, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policies": ("fixed", "cosine")},
+        {"controllers": {"ppo": {"script": "ppo", "seeds": 5}, "sac": {"script": "sac", "seeds": 1}}},
+        {"controllers": {"ppo": {"seeds": 1, "agent": {}}}},
+        {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
+        {"settings": {}},
+        {"folder": "elsewhere", "workers": 2, "tuned": {"schedule": 3, "ada": 1}},
+        {"oracle_runs": 0},
+        {"env": {"preset": "points", "device": "cpu", "data_root": "/elsewhere", "compile": False}},
+        {"settings": {"far": {"env": {"datasets": ["ring"], "data_root": "/elsewhere"}}}},
+    ],
+)
+def test_a_study_may_be_added_to_and_continue_elsewhere(changes: dict[str, Any]) -> None:
+    require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"instances": 5}, "instances=4, not 5"),
+        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=None, not 3"),
+        ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"agents\.ppo"),
+        ({"controllers": {"ppo": {"seeds": 1, "agent": {"epochs": 3}}}}, r"agents\.ppo\.epochs=10, not 3"),
+        ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
+        ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=None"),
+        ({"settings": {"far": {}}}, r"settings\.far\.env\.datasets"),
+    ],
+)
+def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
+
+
+def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
+    folder, first = Path("x"), study(policies=("fixed", "cosine"))
+    between = require_continuable(require_continuable({}, first, folder), study(settings={}), folder)
+    assert require_continuable(between, first, folder) == between
+    with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=None, not 2"):
+        require_continuable(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
+
+
+def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In configs/agent/: else trainings of two kinds would be summed up as one controller."""
+    there = require_continuable({}, study(), Path("x"))
+    options_of = module_of_options.training_options
+
+    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+        return options_of(script, {**agent, "epochs": 3}, env, seed)
+
+    monkeypatch.setattr(module_of_options, "training_options", changed)
+    with pytest.raises(ConfigError, match=r"agents\.ppo\.epochs=10, not 3"):
+        require_continuable(there, study(), Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "rising"),
+        ({"tuned": {"schedule": 1, "rates": 1}}, "falling_rates"),
+        ({"tuned": {"schedule": 1, "ada": 1}}, "ada"),
+    ],
+)
+def test_what_a_search_begins_with_may_not_change_either(
+    changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later tunings of an opponent would be by another search."""
+    there, loads = require_continuable({}, study(**changes), Path("x")), check_module.load_policy
+    monkeypatch.setattr(check_module, "load_policy", lambda n: PolicyOptions() if n == name else loads(n))
+    with pytest.raises(ConfigError, match=rf"policies\.{name}\."):
+        require_continuable(there, study(**changes), Path("x"))
+
+
+def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, loads = require_continuable({}, study(), Path("x")), check_module.load_policy
+    monkeypatch.setattr(check_module, "load_policy", lambda n: PolicyOptions(until=0.5) if n == "fixed" else loads(n))
+    with pytest.raises(ConfigError, match=r"policies\.fixed\.until=1\.0, not 0\.5"):
+        require_continuable(there, study(), Path("x"))

@@ -13,8 +13,9 @@ from agents.learning.options import RunOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
 from agents.study.closing import compare_training, study_of_one
-from agents.study.records import Summary, read_summary
+from agents.study.records import Summary
 from agents.study.study import Study
+from agents.study.summary import summarize_study
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import committed, load_policy
@@ -52,8 +53,8 @@ def printed(
 
 
 @pytest.fixture
-def summary(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
-    return read_summary(trained[0].path / "summary.json")
+def summary(printed: str, options: RunOptions, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
+    return summarize_study(closing.study_of_one("ppo", options, trained[0]))
 
 
 def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_trajectory(summary: Summary) -> None:
@@ -71,7 +72,7 @@ def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
     printed: str, trained: tuple[RunFolder, dict[str, Any]]
 ) -> None:
     folder = trained[0].path
-    assert "left out of the comparison: apa" in printed
+    assert "not in the comparison, since they can't act in this environment: apa" in printed
     assert (folder / "table.txt").read_text().strip() in printed
     for name in ("knobs", "metric", "samples"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -90,11 +91,11 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
 ) -> None:
     monkeypatch.setattr(closing, "committed", lambda preset, kind: [])
     study = closing.study_of_one("ppo", options, RunFolder(tmp_path, NAME))
-    assert (study.options.tunings, study.options.budget) == ({"schedule": 1}, 700)
+    assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
     jobs: list[Any] = []
     monkeypatch.setattr(Study, "train", lambda self, name, seed: trained[1])
     monkeypatch.setattr(Study, "run", lambda self, job, arguments, folder: jobs.append(arguments[0]))
     with pytest.raises(FileNotFoundError):
-        study.tune("schedule", 0)  # the job of this test finds nothing
+        study.tune("best_schedule", 0)  # the job of this test finds nothing
     assert [(job.kind, job.budget, job.env) for job in jobs] == [("schedule", 700, ENV)]

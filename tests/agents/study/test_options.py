@@ -1,20 +1,15 @@
 """What a study may consist of, and what may be added to one that is there."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from agents.learning.options import RunOptions
-from agents.study import options as module
-from agents.study.options import StudyOptions, require_continuable, study_options
+from agents.study.options import StudyOptions, study_options
 from baselines.options import register_presets
 from gan_env import ConfigError
 from gan_env.config import CONFIGS, env_config, to_dict
-from gan_env.policies.presets import PolicyOptions
 
 STUDIES = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if "controllers" in path.read_text()]
 
@@ -59,13 +54,24 @@ def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
     options = study_options(controllers={"base": original, "less": ablation}, settings={"far": {}})
     made = options.active["less"]
     assert (made.script, made.seeds, made.agent) == ("sac", 1, {"tau": 0.1, "rows": 8})
-    assert made.settings == ("held_out",)
     assert made.env == {"depth": 3, "action_mode": "absolute"}
 
 
 def test_an_ablation_is_switched_on_by_itself() -> None:
     options = study_options(controllers={"base": {"seeds": 3}, "less": {"varies": "base"}})
     assert list(options.active) == ["base"]
+
+
+def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None:
+    """Other controllers, their read-outs and schedules play wherever a setting doesn't say who plays."""
+    controllers = {"ppo": {"seeds": 1}, "less": {"varies": "ppo", "seeds": 1}}
+    settings = {"far": {"policies": ["less", "fixed"]}, "near": {}}
+    options = study_options(controllers=controllers, settings=settings, policies=("fixed", "cosine"))
+    players = ("ppo", "ppo_replay", "less", "best_schedule", "fixed", "cosine")
+    found = {place: [n for n in players if options.plays(n, place)] for place in ("held_out", *settings)}
+    assert found["held_out"] == list(players)
+    assert found["far"] == ["less", "best_schedule", "fixed"]
+    assert found["near"] == [name for name in players if name != "less"]
 
 
 @pytest.mark.parametrize(
@@ -85,115 +91,19 @@ def test_an_ablation_is_switched_on_by_itself() -> None:
         ({"controllers": {"best_schedule": {"seeds": 1}}}, r"controllers=\['best_schedule'\].*no other policy"),
         ({"controllers": {"a": {"seeds": 1}, "a_replay": {"seeds": 1}}}, r"controllers=\['a_replay'\].*no other"),
         ({"controllers": {"a": {"seeds": 1}, "a_rates": {"seeds": 1}}}, r"\['a_rates_replay'\].*NAME_rates_replay"),
-        ({"controllers": {"a": {"seeds": 1, "beside": "b"}}}, r"controllers\.a\.beside='b'"),
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
         ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*best_schedule"),
-        ({"controllers": {"a": {"seeds": 1, "settings": ["far"]}}, "settings": {"far": {}}}, "held_out among them"),
-        (
-            {
-                "controllers": {"a": {"seeds": 1}, "b": {"seeds": 1, "varies": "a"}},
-                "settings": {"far": {"policies": ["a", "b"]}, "near": {}},
-            },
-            r"controllers\.b\.settings=\('held_out',\).*held_out, far among them",
-        ),
         ({"workers": 0}, "at least 1"),
         ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
         ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
         ({"controllers": {"ppo": {"seeds": 1, "script": "dreamer"}}}, "recurrent_ppo"),
         ({"controllers": {"a": {"seeds": 1}, "b": {"seeds": 1, "varies": "c"}}}, r"controllers\.b\.varies"),
-        ({"controllers": {"a": {"seeds": 1, "settings": ("far",)}}}, "held_out"),
     ],
 )
 def test_bad_options_are_refused_with_help(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         study_options(**fields)
-
-
-def study(**changes: Any) -> StudyOptions:
-    base = {"instances": 4, "controllers": {"ppo": {"seeds": 1}}, "settings": {"far": {"env": {"datasets": ["ring"]}}}}
-    return study_options(**{**base, **changes})
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"policies": ("fixed", "cosine")},
-        {"controllers": {"ppo": {"script": "ppo", "seeds": 5}, "sac": {"script": "sac", "seeds": 1}}},
-        {"controllers": {"ppo": {"seeds": 1, "settings": ["held_out"], "agent": {}}}},
-        {"settings": {"far": {"env": {"datasets": ["ring"]}, "policies": ["ppo_replay", "fixed"]}, "near": {}}},
-        {"settings": {}},
-        {"folder": "elsewhere", "workers": 2, "tuned": {"schedule": 3, "ada": 1}},
-        {"oracle_runs": 0},
-        {"env": {"preset": "points", "device": "cpu", "data_root": "/elsewhere", "compile": False}},
-        {"settings": {"far": {"env": {"datasets": ["ring"], "data_root": "/elsewhere"}}}},
-    ],
-)
-def test_a_study_may_be_added_to_and_continue_elsewhere(changes: dict[str, Any]) -> None:
-    require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"instances": 5}, "instances=4, not 5"),
-        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=None, not 3"),
-        ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"agents\.ppo"),
-        ({"controllers": {"ppo": {"seeds": 1, "agent": {"epochs": 3}}}}, r"agents\.ppo\.epochs=10, not 3"),
-        ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
-        ({"settings": {"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}}, r"settings\.far\.gan_seeds=None"),
-        ({"settings": {"far": {}}}, r"settings\.far\.env\.datasets"),
-    ],
-)
-def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
-        require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
-
-
-def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:
-    folder, first = Path("x"), study(policies=("fixed", "cosine"))
-    between = require_continuable(require_continuable({}, first, folder), study(settings={}), folder)
-    assert require_continuable(between, first, folder) == between
-    with pytest.raises(ConfigError, match=r"settings\.far\.gan_seeds=None, not 2"):
-        require_continuable(between, study(settings={"far": {"env": {"datasets": ["ring"]}, "gan_seeds": 2}}), folder)
-
-
-def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In configs/agent/: else trainings of two kinds would be summed up as one controller."""
-    there = require_continuable({}, study(), Path("x"))
-    options_of = module.training_options
-
-    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
-        return options_of(script, {**agent, "epochs": 3}, env, seed)
-
-    monkeypatch.setattr(module, "training_options", changed)
-    with pytest.raises(ConfigError, match=r"agents\.ppo\.epochs=10, not 3"):
-        require_continuable(there, study(), Path("x"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({}, "rising"),
-        ({"tuned": {"schedule": 1, "rates": 1}}, "falling_rates"),
-        ({"tuned": {"schedule": 1, "ada": 1}}, "ada"),
-    ],
-)
-def test_what_a_search_begins_with_may_not_change_either(
-    changes: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Later tunings of an opponent would be by another search."""
-    there, loads = require_continuable({}, study(**changes), Path("x")), module.load_policy
-    monkeypatch.setattr(module, "load_policy", lambda n: PolicyOptions() if n == name else loads(n))
-    with pytest.raises(ConfigError, match=rf"policies\.{name}\."):
-        require_continuable(there, study(**changes), Path("x"))
-
-
-def test_a_policy_that_was_changed_since_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    there, loads = require_continuable({}, study(), Path("x")), module.load_policy
-    monkeypatch.setattr(module, "load_policy", lambda n: PolicyOptions(until=0.5) if n == "fixed" else loads(n))
-    with pytest.raises(ConfigError, match=r"policies\.fixed\.until=1\.0, not 0\.5"):
-        require_continuable(there, study(), Path("x"))
 
 
 def test_what_differs_from_the_preset_is_said_without_how_a_machine_runs_it() -> None:

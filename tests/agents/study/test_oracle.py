@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.learning.run_folder import RunFolder
 from agents.study import oracle
-from agents.study.options import HELD_OUT, StudyOptions
+from agents.study.options import HELD_OUT, StudyOptions, opponent_kind
 from agents.study.oracle import oracle_pool, play_oracle, play_part
 from agents.study.study import Study
 from baselines.search.tuner import Tuned
@@ -24,7 +24,8 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
     """Of each kind's first tuning all finalists. Rules that react, tuned or not, are none."""
     finalists = {"schedule": 3, "rates": 2, "ada": 5}
 
-    def tuned(study: Study, kind: str, seed: int = 0) -> Tuned:
+    def tuned(study: Study, name: str, seed: int = 0) -> Tuned:
+        kind = opponent_kind(name)
         fields = {"kind": "fixed" if kind == "ada" else "rates"}
         found = [fields | {"until": 1 / (10 * seed + i + 1)} for i in range(finalists[kind])]
         return Tuned(policy=found[0], score=0.0, finalists=found, trials=9, gan_updates=1)

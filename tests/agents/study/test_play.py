@@ -6,7 +6,7 @@ import pytest
 
 import agents.study.play
 from agents.study.options import study_options
-from agents.study.play import Entry, entries, play_share
+from agents.study.play import entries, file_name, play_share
 from agents.study.study import Study
 from baselines.search.tuner import Tuned
 
@@ -22,8 +22,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     tuned = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
     monkeypatch.setattr(Study, "tune", lambda self, kind, seed: tuned)
 
-    def play(study: Study, setting: str, entry: Entry) -> None:
-        found.append((setting, entry.file))
+    def play(study: Study, setting: str, name: str, seed: int | None) -> None:
+        found.append((setting, file_name(name, seed)))
 
     monkeypatch.setattr(agents.study.play, "play", play)
     monkeypatch.setattr(agents.study.play, "play_part", lambda study, part: found.append(("oracle", str(part.start))))
@@ -55,7 +55,7 @@ def test_every_cell_is_played_by_one_worker(tmp_path: Path, workers: int, played
     made = study(tmp_path, workers)
     for share in range(workers):
         play_share(made, share)
-    due = [(setting, entry.file) for setting in SETTINGS for entry in entries(made, setting)]
+    due = [(setting, file_name(*entry)) for setting in SETTINGS for entry in entries(made, setting)]
     due += [("training", f"{name}-{seed}") for name in ("best_schedule",) for seed in range(2)]
     due += [("oracle", str(part)) for part in range(4)]
     assert sorted(played) == sorted(due)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from agents.study.readout import controller_of, mean_values
+from agents.study.readout import RATES_REPLAY, REPLAY, controller_of, read_out
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 
@@ -29,7 +29,10 @@ def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) 
     coordinates[..., 0] = 0.5
     coordinates[..., 1] = (np.log10(factor)[:, None] + 2) / 3
     blank = np.zeros((2, 2), np.float32)
-    table = mean_values(env, Episodes(blank, blank, coordinates, blank, np.zeros(2, bool), {}, 0), rates)
+    suffix = RATES_REPLAY if rates else REPLAY
+    found = read_out(env, Episodes(blank, blank, coordinates, blank, np.zeros(2, bool), {}, 0), suffix)
+    assert found["kind"] == ("rates" if rates else "table")
+    table = found["table"]
     expected = 1e-3 if rates else np.sqrt(factor[0] * factor[1])
     assert table["lr_g"] == pytest.approx([expected] * 2, rel=2e-3)
     half = 0.003 * np.expm1(0.5 * np.log1p(30 / 0.003))

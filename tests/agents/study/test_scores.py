@@ -19,7 +19,7 @@ def test_episodes_are_arranged_by_training_seed_instance_and_gan_seed() -> None:
 def test_updates_to_the_target_by_hand() -> None:
     """Run 0 reaches -1 after 50 of 100 updates, run 1 never, run 2 at the end. The log metric doesn't matter."""
     e = episodes([[0, -1, -2], [0, 0, 0], [0, -0.5, -1]], metric=[[-9, -9, -9]] * 3)
-    assert updates_needed([e], np.full(3, -1.0), budget=100)[0].tolist() == [50, np.inf, 100]
+    assert updates_needed([e], np.full(3, -1.0), budget=100).tolist() == [50, np.inf, 100]
 
 
 def test_gain_pairs_every_training_seed_with_the_opponent() -> None:

@@ -45,7 +45,7 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: p
     for seed in range(2):
         TRAIN(made, "ppo", seed)
     for number, (script, options, folder) in enumerate(jobs):
-        assert (script, options.seed, folder) == ("ppo", 5 + number, tmp_path / f"training/ppo-{number}")
+        assert (script, options.seed, folder.path) == ("ppo", 5 + number, tmp_path / f"training/ppo-{number}")
         assert options.agent.epochs == 3
         assert options.env == {"preset": "points", "num_decisions": 6, "datasets": ["ring"]}
 
@@ -57,7 +57,7 @@ def test_opponents_are_tuned_with_what_the_dearest_controller_took(tmp_path: Pat
 
 def test_a_dearer_controller_cannot_join_opponents_that_were_tuned_with_less(tmp_path: Path) -> None:
     assert study(tmp_path, "ppo").budget == 1000
-    with pytest.raises(ConfigError, match=r"controllers\.dear=1500.*at most 1,000"):
+    with pytest.raises(ConfigError, match=r"budget=1500.*at most 1000.*a study of its own"):
         _ = study(tmp_path, "ppo", "dear").budget
 
 
@@ -85,11 +85,13 @@ def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(
         write_json(folder / f"{options.kind}.json", asdict(found))
 
     monkeypatch.setattr(Study, "run", run)
-    monkeypatch.setattr(Study, "frozen", lambda self, name, seed, suffix: PolicyOptions())
     for tuned in ({"schedule": 3, "rates": 2}, {"ada": 1, "rates": 2, "r3gan": 1, "schedule": 3}):
         seeds.clear()
         made = study(tmp_path / str(len(tuned)), "ppo", tuned=tuned)
-        names = [(e.name, e.seed) for e in entries(made, "held_out") if e.name in made.tunings]
+        for name, times in made.tunings.items():
+            for number in range(times):
+                made.tune(name, number)
+        names = [entry for entry in entries(made, "held_out") if entry[0] in made.tunings]
         assert names == [(name, seed) for name, times in made.tunings.items() for seed in range(times)]
         every = [seed for found in seeds.values() for seed in found]
         assert len(every) == sum(tuned.values())
@@ -104,7 +106,7 @@ def test_committed_opponents_are_not_tuned(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delattr(Study, "tune")
     both = [PolicyOptions(until=0.5), PolicyOptions(until=0.25)]
     options = study_options(folder=str(tmp_path), tuned={"schedule": 2})
-    made = Study(options, trained={("ppo", 0): tmp_path / "elsewhere"}, committed={"schedule": both})
+    made = Study(options, trained={("ppo", 0): tmp_path / "elsewhere"}, committed={"best_schedule": both})
     assert [made.opponent("best_schedule", seed).until for seed in range(2)] == [0.5, 0.25]
     assert made.trained("ppo", 0) == tmp_path / "elsewhere"
 

@@ -5,18 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studies import Stub, episodes, row
+from studies import Stub, episodes
 
 from agents.study.options import StudyOptions, study_options
 from agents.study.records import Cost
 from agents.study.study import Study
 from agents.study.summary import (
-    ablations,
     best_on_training,
-    best_tuning,
     cost_of_finding,
     cost_of_playing,
-    paid_back_by,
+    failures,
     strongest_schedule,
     summarize_setting,
 )
@@ -34,33 +32,34 @@ def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
     finals = {"best_schedule": [-1.0, -4.8], "tuned_rates": [-3.0, -3.0], "tuned_ada": [-9.0]}
     study: Any = Stub(finals, list(finals)[:2])
     assert strongest_schedule(study) == "tuned_rates"
-    assert best_tuning(study, "best_schedule") == 1
 
 
-@pytest.mark.parametrize(
-    ("script", "opponents"), [("ppo", ["fixed", "best_schedule"]), ("meta", ["fixed", "best_schedule"]), ("maml", [])]
-)
-def test_nothing_pays_back_the_training_of_what_trains_gans_ahead_as_it_plays(
-    script: str, opponents: list[str]
+def test_a_controller_is_compared_with_what_it_varies_or_the_learned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the others those that play are said, the strongest once."""
-    study: Any = Stub({})
-    study.options = study_options(controllers={"learned": {"script": script, "seeds": 1}})
-    assert paid_back_by(study, "learned", "best_schedule", ["learned", "best_schedule", "ada", "fixed"]) == opponents
-
-
-def test_a_controller_is_compared_with_what_it_varies_or_stands_beside() -> None:
     """Over all trainings of both: here PPO's two, which end at -5 in the mean."""
-    study: Any = Stub({})
-    pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1, "beside": "ppo"}, "blind": {"seeds": 1, "varies": "ppo"}}
-    study.options = study_options(controllers=pair, instances=3, gan_seeds=1)
+    monkeypatch.setattr("agents.study.summary.cost_of_finding", lambda *_: Cost())
+    pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1}, "blind": {"seeds": 1, "varies": "ppo"}}
+    env = {"preset": "points", "compile": False, "metric_samples": 32}
+    study = Study(study_options(env=env, controllers=pair, instances=3, gan_seeds=1, rows=3, folder=str(tmp_path)))
     played = {"ppo": [episodes([[0.0, -1.0]] * 3), episodes([[0.0, -9.0]] * 3)]}
     played |= {name: [episodes([[0.0, end]] * 3)] for name, end in (("lstm", -2.0), ("blind", 0.0))}
-    found = ablations(study, {name: row() for name in played}, played)
-    assert [(one.name, one.of, one.seeds, one.comparison.gain.value) for one in found] == [
-        ("lstm", "ppo", (1, 2), -3.0),
-        ("blind", "ppo", (1, 2), -5.0),
-    ]
+    played |= {"best_schedule": [episodes([[0.0, 0.0]] * 3)]}
+    rows = summarize_setting(study, "held_out", played, "ppo").rows
+    assert [rows[name].against["ppo"].gain.value for name in ("lstm", "blind")] == [-3.0, -5.0]
+    assert set(rows["ppo"].against) == {"best_schedule"}
+
+
+def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> None:
+    """Three instances, two GAN seeds; the gains by instance are 1, -2 and 0."""
+    study: Any = Stub({})
+    against = [episodes([[0.0, end] for end in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)])]
+    learned = [episodes([[0.0, end] for end in (-1.0, 1.0, 1.0, -1.0, 3.0, -1.0)], crashed=[False] * 5 + [True])]
+    found = failures(study, learned, against)
+    assert [(one.index, one.gain) for one in found] == [(1, -2.0), (2, 0.0), (0, 1.0)]
+    assert [one.crashes for one in found] == [0, 1, 0]
+    assert found[1].standard_error == pytest.approx(1.0)
+    assert found[0].instance["dataset"]
 
 
 @pytest.fixture
@@ -82,27 +81,23 @@ def test_rows_by_hand(setting: Study) -> None:
         crashed=[False, False, False, True],
         metric=[[0, 0, 7]] * 4,
     )
-    e.extras["loss_d"] = np.array([[1.0, 0, 1, 0], [1, 2, 3, 4], *[[1, np.nan, np.nan, np.nan]] * 2], np.float32)
-    e.extras["loss_g"] = np.ones((4, 4), np.float32)
     ends = episodes([[0.0, -1.0, -1.0]] * 4)
-    found = summarize_setting(setting, "held_out", {"ppo": [e], "best_schedule": [ends]}, ("ppo", "best_schedule"))
+    found = summarize_setting(setting, "held_out", {"ppo": [e], "best_schedule": [ends]}, "ppo")
     mine = found.rows["ppo"]
-    assert (mine.trained, mine.ablation, mine.seeds, mine.runs, mine.validation) == (True, False, 1, 4, 7.0)
+    assert (mine.seeds, mine.runs) == (1, 4)
     assert (mine.crashes, mine.collapsed, mine.reached_target) == (1, 0.25, 0.5)  # the crashed run is counted once
     assert mine.updates_to_target == pytest.approx((50 + 100 + 100 + 100) / 4)
     assert mine.against["best_schedule"].gain.value == pytest.approx(-1.0 - 0.25)
-    assert mine.roughness_loss_d == pytest.approx((2 / 0.5 + 0) / 2)  # of a run that crashed too soon none is known
-    assert mine.roughness_loss_g == 0
 
 
 def test_spreads_are_those_of_trainings_and_of_runs_within_an_instance(setting: Study) -> None:
     """Two instances, two GAN seeds: runs differ by 2 and by 4 within them; the second training ends 1 higher."""
     parts = [episodes([[9.0, end + more, end + more] for end in (0, 10, 2, 14)]) for more in (0, 1)]
-    found = summarize_setting(setting, "held_out", {"best_schedule": parts}, ("best_schedule", "best_schedule"))
+    found = summarize_setting(setting, "held_out", {"best_schedule": parts}, "ppo")
     both = found.rows["best_schedule"]
     assert both.spread_over_gan_seeds == pytest.approx(np.sqrt((2 + 8) / 2))
     assert both.spread_over_seeds == pytest.approx(np.sqrt(1 / 2))
-    alone = summarize_setting(setting, "held_out", {"best_schedule": parts[:1]}, ("best_schedule", "best_schedule"))
+    alone = summarize_setting(setting, "held_out", {"best_schedule": parts[:1]}, "ppo")
     assert alone.rows["best_schedule"].spread_over_seeds is None
 
 
@@ -121,5 +116,5 @@ def test_costs_are_means_over_trainings_and_nothing_is_no_number(
 
 
 def test_committed_opponents_were_found_elsewhere(tmp_path: Path) -> None:
-    study = Study(StudyOptions(folder=str(tmp_path)), committed={"schedule": [PolicyOptions()]})
+    study = Study(StudyOptions(folder=str(tmp_path)), committed={"best_schedule": [PolicyOptions()]})
     assert cost_of_finding(study, "best_schedule", 1) == Cost()

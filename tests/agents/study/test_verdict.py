@@ -44,8 +44,8 @@ def test_a_gain_is_also_said_in_the_metric_itself(value: float, expected: str) -
 
 
 def test_the_verdict_has_five_lines_at_most() -> None:
-    everything = {"against": RIVALS, "against_read_out": {"_replay": comparison(), "_rates_replay": comparison(0.25)}}
-    found = summary(row(-1.0, seeds=5, **everything))
+    read_outs = {"ppo_replay": comparison(), "ppo_rates_replay": comparison(0.25)}
+    found = summary(row(-1.0, seeds=5, against=RIVALS | read_outs))
     found.settings["held_out"].rows["oracle"] = row(-2.0, against=RIVALS)
     lines = verdict(found)
     assert len(lines) == 5
