@@ -2,7 +2,7 @@
 
 logs/SCRIPT/<env>_<n>/
     <env>.zip: the trained model; <env>/vecnormalize.pkl: its normalisation
-    <env>/config.yml: script and all options
+    <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
     trained.json: what training cost; spent.txt: seconds that it has taken so far, while it is not done

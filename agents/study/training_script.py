@@ -1,5 +1,7 @@
 """The command line of a training script: it trains, or continues a training, then compares."""
 
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ from agents.learning.training import Train, train_once
 from agents.study.check import check_tunings
 from agents.study.closing import compare_training, study_of_one
 from baselines.options import script
+from gan_env.files import write_atomically
 
 
 def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[], None]:
@@ -21,6 +24,9 @@ def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[]
         if not comparison.committed:
             check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")
         folder.begin(name, options)
+        if not (command := folder.settings / "command.txt").exists():
+            words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
+            write_atomically(command, lambda part: part.write_text(f"{words}\n"))
         print(f"run folder: {folder.path}")
         compare_training(comparison, train_once(train, options, folder))
 
