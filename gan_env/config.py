@@ -27,6 +27,15 @@ FEWEST_SAMPLES = 16
 """Samples a row that the metric sees, at least."""
 LARGEST_PENALTY, LARGEST_WEIGHT = 20.0, 1e6
 """Of a crash and of a reward term, so that rewards are finite: e^20 is 500 million."""
+INSTANCE_LIMITS: dict[str, tuple[float, float]] = {
+    "num_samples": (2, 10**9),
+    "lr_g": (1e-9, 1.0),
+    "lr_d": (1e-9, 1.0),
+    "beta_1": (0.0, 0.9999),
+    "batch_size": (2, 10**9),
+    "width": (2, 10**9),
+}
+"""Lowest and highest value of each number of an instance."""
 RUN_OPTIONS = ("data_root", "device", "compile")
 """Options of the environment that change where and how a run is made, not what comes out."""
 
@@ -58,14 +67,10 @@ class InstanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_samples", "batch_size", "width"):
+        for name, (lowest, highest) in INSTANCE_LIMITS.items():
             low, high = getattr(self, name)
-            require(2 <= low <= high <= 10**9, f"instances.{name}", [low, high], "2 <= low <= high <= 10**9")
-        for name in ("lr_g", "lr_d"):
-            low, high = getattr(self, name)
-            require(0 < low <= high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
-        low, high = self.beta_1
-        require(0 <= low <= high < 1, "instances.beta_1", [low, high], "0 <= low <= high < 1")
+            fits = lowest <= low <= high <= highest
+            require(fits, f"instances.{name}", [low, high], f"{lowest:g} <= low <= high <= {highest:g}")
         for name, lowest in (("train_size", 1), ("test_size", 1), ("seed", 0)):
             require(getattr(self, name) >= lowest, f"instances.{name}", getattr(self, name), f"at least {lowest}")
 

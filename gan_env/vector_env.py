@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import RUN_OPTIONS, env_config, find_device, to_dict
+from gan_env.config import env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
 from gan_env.data.dataset import decode
 from gan_env.errors import ConfigError, require
@@ -105,8 +105,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
         self.device = find_device(config.device)
 
-        moves = (config.action_mode, config.max_change, config.first_change)
-        self.knobs = KnobSet(config.knobs, config.initial_knobs, *moves, self.device)
+        self.knobs = KnobSet(config, self.device)
         self.observer = Observer(config.observation, list(config.knobs))
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
@@ -196,9 +195,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
 
-    def close_extras(self, **kwargs: Any) -> None:
-        """Nothing to close: all memory is freed with the object."""
-
     # --- beyond Gymnasium ---
 
     def samples(self, count: int) -> NDArray[np.float32]:
@@ -213,7 +209,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     def get_state(self) -> dict[str, Any]:
         """Everything that a run is made of: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
         return {
-            "origin": {"num_envs": self.num_envs, **to_dict(self.config)},
+            "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
             "population": self.population.get_state(),
             "progress": self._progress.get_state(),
             "generators": [generator.bit_generator.state for generator in self._generators],
@@ -230,7 +226,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """
         own, again = self.get_state(), "Make the same environment, or start the run anew"
         if isinstance(state.get("origin"), dict):
-            require_same("the run of the snapshot", state["origin"], own["origin"], again, may_differ=RUN_OPTIONS)
+            require_same("the run of the snapshot", state["origin"], own["origin"], again)
         require_same_form("snapshot", state, own)
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
