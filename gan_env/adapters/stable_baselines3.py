@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.errors import needs, require
-from gan_env.policies.steering import Floats, State
+from gan_env.policies.steering import EpisodeStart, Floats, State
 
 with needs("sb3"):
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -102,11 +102,7 @@ class LearnedPolicy:
         self.model, self.normalize = model, normalize
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """The model's action for raw observations [N, F].
 

@@ -34,17 +34,15 @@ def mean(values: Floats) -> Floats:
     return np.asarray(values.mean(axis=-1))
 
 
-def bootstrap_interval(
-    values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of `statistic` (which works along the last axis) over resampled `values` [n]."""
+def bootstrap_interval(values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `statistic` (along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    return _interval(statistic(values[picks]), level)
+    return _interval(statistic(values[picks]))
 
 
-def _interval(samples: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Where the middle of the samples [B] is."""
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+def _interval(samples: Floats) -> tuple[float, float]:
+    """The ends of the middle 95 % of the samples [B]."""
+    low, high = np.quantile(samples, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -21,8 +21,8 @@ class Episodes:
     """What E episodes of T decisions did. After a crash the crash's values are repeated.
 
     Attributes:
-        log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that
-            observations, rewards and all choices are made by.
+        log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that makes
+            observations, rewards and all choices.
         score: [E, T + 1], the same on the other half, which nothing else sees: this is what is reported.
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
@@ -97,7 +97,7 @@ def run_episodes(
 
 
 class Rollout:
-    """A batch of episodes under way, one a row of `env`, that can be saved between two decisions.
+    """A batch of episodes, one in each row of `env`, that can be saved between two decisions.
 
     Args:
         policy: what acts.
@@ -106,7 +106,6 @@ class Rollout:
         instances: pinned instances, [N].
 
     Attributes:
-        decision: decisions taken so far.
         alive: rows that have not ended, [N].
     """
 
@@ -128,7 +127,7 @@ class Rollout:
 
     @property
     def decision(self) -> int:
-        """Decisions taken so far."""
+        """The number of decisions taken."""
         return len(self._rewards)
 
     def step(self) -> None:
@@ -160,20 +159,15 @@ class Rollout:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
         return np.stack(self._observations, axis=1)
 
-    _STATE = (
-        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_scores", "_moves", "_rewards", "_extras",
-        "_observations", "alive", "crashed",
-    )  # fmt: skip
-
     def get_state(self) -> dict[str, Any]:
-        """All of it: the record, the environment, and the random generator of a policy that has one (`rng`)."""
-        record = {name: copy(getattr(self, name)) for name in self._STATE}
+        """The whole rollout: the record, the environment, and the random generator of a policy that has one (`rng`)."""
+        record = {name: copy(value) for name, value in vars(self).items() if name not in ("policy", "env")}
         return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continues from what `get_state` gave, which stays as it is and may be used again."""
         self.env.set_state(state["env"])  # first, since it may refuse
-        for name in self._STATE:
-            setattr(self, name, copy(state["record"][name]))
+        for name, value in state["record"].items():
+            setattr(self, name, copy(value))
         if state["rng"] is not None:
             self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.steering import Floats, State, Steering
+from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -132,11 +132,7 @@ class AdaptivePolicy:
         self.scaled_step = min(1 / (rule.speed_share * config.num_decisions), config.max_change)
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """The action that takes p one step up, down or nowhere."""
         wanted = self.steering.coordinates(observation).astype(np.float64)  # [N, K]

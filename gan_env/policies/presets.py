@@ -11,15 +11,7 @@ from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.steering import Policy
-from gan_env.policies.tables import (
-    Anneal,
-    RatesPolicy,
-    annealed,
-    published_policy,
-    schedule_policy,
-    tabulated,
-    tabulated_policy,
-)
+from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_values
 from gan_env.vector_env import GANVectorEnv
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -57,7 +49,8 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
-        require(self.kind != "table" or bool(self.table), "policy.table", self.table, "the values of a knob or more")
+        given = all(self.table.values()) and bool(self.table or self.kind != "table")
+        require(given, "policy.table", self.table, "at least one value of each knob, and a knob for the kind 'table'")
         used = KINDS[self.kind]
         for name in (option.name for option in fields(self)):
             given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # without a number: a mapping
@@ -69,18 +62,31 @@ class PolicyOptions:
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
-        """The policy, ready to act in `env`."""
-        if self.kind == "table":
-            return tabulated_policy(env, self.table)
+        """The policy, ready to act in `env`.
+
+        Raises:
+            ConfigError: it does not fit the environment: a knob or a statistic is missing, or a value is out of range.
+        """
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
         if self.kind in RULES:
             return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
-        if self.kind == "rates":
-            return RatesPolicy(env, annealed(env, anneals) | tabulated(env, self.table))
-        return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
+        if self.kind == "published":
+            anneals = _controlled(env, anneals)
+        values = schedule_values(env, anneals, self.table)
+        return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
+
+
+def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+    """The part of a published schedule whose knobs the environment controls; the others don't move."""
+    for name in anneals:
+        require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
+    controlled = {name: anneal for name, anneal in anneals.items() if name in env.config.knobs}
+    needed = f"at least one of the schedule's knobs {sorted(anneals)}"
+    require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needed)
+    return controlled
 
 
 POLICIES = CONFIGS / "policy"

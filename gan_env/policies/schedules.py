@@ -1,7 +1,7 @@
-"""Annealing schedules: pure functions of progress, and `AnnealedScheduler` that gives them their usual interface."""
+"""Annealing schedules: pure functions of progress, and `AnnealedScheduler`, which checks what they are called with."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,40 +94,3 @@ class AnnealedScheduler:
             require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
         t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
         return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
-
-    def __repr__(self) -> str:
-        held = "" if self.until == 1 else f", until={self.until}"
-        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate}{held})"
-
-
-class TableScheduler:
-    """A schedule given by its values, such as a learned controller's mean trajectory: needs no formula and no learning.
-
-    Args:
-        table: values from the start of the run to its end, evenly spaced; between two of them it goes linearly.
-
-    Raises:
-        ConfigError: an empty table, or a value that is not finite.
-
-    Example:
-        >>> TableScheduler([1.0, 3.0, 2.0]).get_value(epoch=5, total_epochs=20)
-        2.0
-    """
-
-    def __init__(self, table: Sequence[float]) -> None:
-        require(len(table) > 0, "table", table, "at least one value")
-        self.table = np.asarray(table, np.float64)
-        require(bool(np.isfinite(self.table).all()), "table", list(table), "finite values")
-
-    def get_value(self, epoch: float, total_epochs: float) -> float:
-        """The value after `epoch` of `total_epochs`: the first at 0, the last at the end.
-
-        Raises:
-            ConfigError: no epochs.
-        """
-        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
-        return float(self.values(epoch / total_epochs))
-
-    def values(self, progress: ArrayLike) -> Floats:
-        """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
-        return np.asarray(np.interp(np.asarray(progress, np.float64), np.linspace(0, 1, len(self.table)), self.table))

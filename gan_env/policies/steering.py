@@ -15,17 +15,16 @@ from gan_env.vector_env import GANVectorEnv
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
+"""What a policy keeps between two calls."""
+EpisodeStart = NDArray[np.bool_] | None
+"""The rows in which an episode starts, [N]."""
 
 
 class Policy(Protocol):
     """Whatever can be compared: a schedule, a heuristic, a stable-baselines3 model."""
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
 
