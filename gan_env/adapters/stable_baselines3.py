@@ -27,7 +27,6 @@ class SB3VecEnv(VecEnv):
 
     def __init__(self, env: GANVectorEnv, seed: int | Sequence[int]) -> None:
         self.env = env
-        self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
 
