@@ -14,13 +14,7 @@ MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
-    """The options in which a job that was begun differs from what it is asked to continue with.
-
-    Args:
-        before: the options that the job began with, as JSON or YAML has them.
-        now: the options that it is asked to continue with, likewise.
-        growing: names of mappings in which only the keys that both sides have are compared.
-        name: dotted name of what is compared; empty for all options.
+    """The options in which a job that was begun differs from what it is asked to continue with; see `require_same`.
 
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gan_env.config import INSTANCE_LIMITS, EnvConfig, replace
 from gan_env.errors import require
@@ -20,16 +19,7 @@ _SPLITS = {"train": 0, "test": 1}
 
 @dataclass(frozen=True)
 class Instance:
-    """One kind of GAN run.
-
-    Attributes:
-        dataset: name of the data set.
-        num_samples: number of training samples; more than there are means all.
-        lr_g, lr_d: learning rates of generator and discriminator.
-        beta_1: momentum of both players' Adam.
-        batch_size: samples a batch.
-        width: hidden units (points) or channels (images).
-    """
+    """One kind of GAN run: the name of its data set, and a value in each range of `gan_env.config.InstanceConfig`."""
 
     dataset: str
     num_samples: int
@@ -97,11 +87,11 @@ class InstanceSet:
         return instance
 
     def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
-        """The instances that `reset(options={"instance": choice})` asks for, one a row; None: the row draws its own.
+        """The instance of each row; None: the row draws its own.
 
         Args:
-            choice: for all rows what `pin` takes, or None; or a list, tuple or array of such, one a row.
-            rows: how many there are.
+            choice: what `pin` takes, or None, for all rows; or a list, tuple or array of such, one a row.
+            rows: the number of rows.
 
         Raises:
             ConfigError: there are too few or too many, or one can't be pinned.
@@ -115,28 +105,22 @@ class InstanceSet:
     def settings(
         self, drawn: Sequence[tuple[int, Instance]], sizes: Sequence[int], device: torch.device
     ) -> RowSettings:
-        """What is constant over the episodes of R rows, [R] each.
+        """The record of what is constant over an episode, for R rows.
 
         Args:
             drawn: GAN seed and instance of each row.
             sizes: training samples of each data set, in this set's order.
             device: where the tensors are made.
         """
-
-        def column(values: Sequence[float], kind: torch.dtype) -> Tensor:
-            return torch.tensor(values, dtype=kind, device=device)
-
-        seeds, instances = [seed for seed, _ in drawn], [instance for _, instance in drawn]
-        datasets = [self.datasets.index(i.dataset) for i in instances]
-        whole = [sizes[d] for d in datasets]
+        datasets = [self.datasets.index(instance.dataset) for _, instance in drawn]
+        whole = [sizes[dataset] for dataset in datasets]
+        columns: dict[str, list[Any]] = {name: [getattr(i, name) for _, i in drawn] for name in INSTANCE_LIMITS}
+        columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
+        columns["width"] = [width / self.limits["width"][1] for width in columns["width"]]
+        seeds = [seed for seed, _ in drawn]
+        columns |= {"key": seeds, "dataset": datasets}
+        columns["window"] = [seed % size for seed, size in zip(seeds, whole, strict=True)]
+        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width"), torch.float32)
         return RowSettings(
-            key=column(seeds, torch.int64),
-            dataset=column(datasets, torch.int64),
-            window=column([seed % size for seed, size in zip(seeds, whole, strict=True)], torch.int64),
-            num_samples=column([min(i.num_samples, n) for i, n in zip(instances, whole, strict=True)], torch.int64),
-            batch_size=column([i.batch_size for i in instances], torch.int64),
-            width=column([i.width / self.limits["width"][1] for i in instances], torch.float32),
-            lr_g=column([i.lr_g for i in instances], torch.float32),
-            lr_d=column([i.lr_d for i in instances], torch.float32),
-            beta_1=column([i.beta_1 for i in instances], torch.float32),
+            **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )

@@ -11,41 +11,21 @@ from gan_env.errors import require
 Floats = NDArray[np.float64]
 
 
-def fixed(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """The initial value throughout."""
-    return np.full_like(t, initial)
-
-
-def linear(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """A + (b - a) t."""
-    return initial + (final - initial) * t
-
-
-def exponential(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """A (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
-    return initial * (final / initial) ** t
-
-
-def cosine(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """B + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
-    return final + (initial - final) * (1 + np.cos(np.pi * t)) / 2
-
-
-def power(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """B + (a - b) (1 - t)^k with k = decay_rate."""
-    return final + (initial - final) * (1 - t) ** decay_rate
-
-
-def step(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """decay_rate equal plateaus from a to b, each the same factor from the last."""
-    plateaus = round(decay_rate)
-    index = np.minimum(np.floor(t * plateaus + 1e-9), plateaus - 1)
-    return initial * (final / initial) ** (index / (plateaus - 1))
+def _step(t: Floats, a: float, b: float, k: float) -> Floats:
+    """`k` equal plateaus from `a` to `b`, each the same factor from the last."""
+    index = np.minimum(np.floor(t * round(k) + 1e-9), round(k) - 1)
+    return a * (b / a) ** (index / (round(k) - 1))
 
 
 SCHEDULES: dict[str, Callable[[Floats, float, float, float], Floats]] = {
-    f.__name__: f for f in (fixed, linear, exponential, cosine, power, step)
+    "fixed": lambda t, a, b, k: np.full_like(t, a),
+    "linear": lambda t, a, b, k: a + (b - a) * t,
+    "exponential": lambda t, a, b, k: a * (b / a) ** t,  # Roth et al. 2017 (arXiv:1705.09367), with b / a = 0.01
+    "cosine": lambda t, a, b, k: b + (a - b) * (1 + np.cos(np.pi * t)) / 2,  # Loshchilov, Hutter (arXiv:1608.03983)
+    "power": lambda t, a, b, k: b + (a - b) * (1 - t) ** k,
+    "step": _step,
 }
+"""Value at the share t of the run in [0, 1], between the initial value a and the final value b; k is the decay rate."""
 DECAY_RATES = {"power": 2.0, "step": 4.0}
 _POSITIVE = ("exponential", "step")
 
