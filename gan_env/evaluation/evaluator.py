@@ -2,11 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +34,6 @@ from gan_env.metrics.published import (
 )
 from gan_env.metrics.weights import ALEXNET, INCEPTION, VGG16, find_all
 
-T = TypeVar("T")
 ALL, AS_MANY, NONE = "all", "as many", "none"
 """Which real images a number is measured against: all, the first ones, as many as there are samples, or none."""
 NUMBERS: dict[str, dict[str, str]] = {
@@ -149,21 +148,22 @@ class Evaluator:
         require(alike, f"data sets of {folder}", saved.datasets, f"one for all {count} generators of a file")
         root = self.options.data_root or saved.data_root
         reference, measures = self._against(saved.datasets[0], root, tuple(saved.sample_shape))
-        rows: list[dict[str, float]] = []
-        for row in range(count):
+        rows: list[dict[str, float]] = [{} for _ in range(count)]  # empty: crashed
+        for row, found in enumerate(rows):
             samples = saved.sample(row, self.options.samples)
-            crashed = saved.crashed[row] or not bool(samples.isfinite().all())
-            rows.append({} if crashed else _merged(measure.compute(to_bytes(samples)) for measure in measures))
+            if not saved.crashed[row] and bool(samples.isfinite().all()):
+                for measure in measures:
+                    found |= measure.compute(to_bytes(samples))
         numbers: dict[str, dict[str, Any]] = {}
         for measure in measures:
             about = {"samples": self.options.samples, "extractor": measure.label, "extractor_hash": measure.fingerprint}
-            for name, reals in _merged(NUMBERS[metric] for metric in measure.metrics).items():
-                values = [row.get(name) for row in rows]
+            for name, reals in ((n, r) for metric in measure.metrics for n, r in NUMBERS[metric].items()):
+                values = [found.get(name) for found in rows]
                 there = [value for value in values if value is not None]
+                mean = sum(there) / len(there) if there else None
                 against = None
                 if reference is not None and reals != NONE:
                     against = reference.described(self.options.samples if reals == AS_MANY else None)
-                mean = sum(there) / len(there) if there else None
                 numbers[name] = {"value": mean, "values": values, **about, "reference": against}
         write_json(path, known | numbers)
         return numbers
@@ -192,10 +192,6 @@ class Evaluator:
         if reference is not None and in_loop:
             measures.append(in_loop_measure(reference, in_loop, options.samples, self.device))
         return reference, measures
-
-
-def _merged(parts: Iterable[dict[str, T]]) -> dict[str, T]:
-    return {name: value for part in parts for name, value in part.items()}
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -150,7 +150,18 @@ class Observer:
         low = np.array([s.low for s in self.statistics], np.float32)
         high = np.array([s.high for s in self.statistics], np.float32)
         self.space = Box(low, high, dtype=np.float32)
+        self._groups = {s.name: s.group for s in table}
         self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+
+    def place(self, name: str) -> int:
+        """The index of a statistic in the observation.
+
+        Raises:
+            ConfigError: it is not observed.
+        """
+        lacking = f"the statistic {name!r}, which the policy acts on: add the group {self._groups[name]!r}"
+        require(name in self.names, "observation", self.names, lacking)
+        return self.names.index(name)
 
     def __call__(self, moment: Moment) -> Tensor:
         """The observation of every row, [N, F] float32; a diverged row may hold NaN."""

@@ -149,6 +149,6 @@ class AdaptivePolicy:
         if self.rule.speed_images is None:
             return np.full(len(observation), self.scaled_step)
         batch = np.full(len(observation), float(self.largest_batch))
-        if "batch_size" in self.steering.names:
+        if "batch_size" in self.steering.observer.names:
             batch = np.rint(self.steering.value(observation, "batch_size"))
         return batch * self.updates / self.rule.speed_images

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gan_env.errors import require
-from gan_env.policies.steering import EpisodeStart, Floats, State, place_of
+from gan_env.policies.steering import EpisodeStart, Floats, State
 from gan_env.vector_env import GANVectorEnv
 
 
@@ -23,7 +23,7 @@ class RandomPolicy:
         require(hold >= 1, "hold", hold, "at least 1")
         self.rng = np.random.default_rng(seed)
         self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)
-        self.column = place_of(env, "progress")
+        self.column = env.observer.place("progress")
 
     def predict(
         self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
