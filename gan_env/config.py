@@ -156,8 +156,10 @@ class EnvConfig:
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
     """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
-    rates, sizes = (1e-3, 5e-3), {"batch_size": (32, 32), "width": (width, width)}
-    ranges = InstanceConfig(num_samples=(300, num_samples), lr_g=rates, lr_d=rates, beta_1=(0.5, 0.5), **sizes)
+    rates = (1e-3, 5e-3)
+    ranges = InstanceConfig(
+        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
+    )
     budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100}
     return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
 
