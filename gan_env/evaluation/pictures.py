@@ -48,8 +48,7 @@ def read_decisions(folder: Path) -> dict[str, Floats]:
             rows = list(csv.DictReader(file))
         runs = len({row["episode"] for row in rows})
         numbers = [name for name in rows[0] if name != "instance"]
-        found = {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
-        return {"score": found["log_metric"], **found}
+        return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
     except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error

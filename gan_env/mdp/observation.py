@@ -60,6 +60,11 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         describe, inverse = "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
         return Statistic(f"knob_{name}", "knobs", lambda m: 2 * m.coordinates[:, index] - 1, describe, inverse, -1, 1)
 
+    def logarithm(name: str, base: int, shift: int, what: str) -> Statistic:
+        describe, log = f"log{base} {what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
+        inverse = lambda x: float(base) ** (x - shift)  # noqa: E731
+        return Statistic(name, "context", lambda m: log(getattr(m.settings, name)) + shift, describe, inverse)
+
     return [
         Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", lambda x: x, 0, 1),
         *(knob(index, name) for index, name in enumerate(knob_names)),
@@ -103,23 +108,11 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
             "collapse", "quality", lambda m: m.quality.collapse,
             "log of the samples' spread over the data's: negative when modes collapse",
         ),
-        Statistic(
-            "lr_g", "context", lambda m: torch.log10(m.settings.lr_g) + 3,
-            "log10 learning rate of G, + 3", lambda x: 10.0 ** (x - 3),
-        ),
-        Statistic(
-            "lr_d", "context", lambda m: torch.log10(m.settings.lr_d) + 3,
-            "log10 learning rate of D, + 3", lambda x: 10.0 ** (x - 3),
-        ),
+        logarithm("lr_g", 10, 3, "learning rate of G"),
+        logarithm("lr_d", 10, 3, "learning rate of D"),
         Statistic("beta_1", "context", lambda m: m.settings.beta_1, "momentum of both Adams", lambda x: x, 0, 1),
-        Statistic(
-            "num_samples", "context", lambda m: torch.log10(m.settings.num_samples) - 3,
-            "log10 number of training samples, - 3", lambda x: 10.0 ** (x + 3),
-        ),
-        Statistic(
-            "batch_size", "context", lambda m: torch.log2(m.settings.batch_size) - 5,
-            "log2 batch size, - 5", lambda x: 2.0 ** (x + 5),
-        ),
+        logarithm("num_samples", 10, -3, "number of training samples"),
+        logarithm("batch_size", 2, -5, "batch size"),
         Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
     ]  # fmt: skip
 
