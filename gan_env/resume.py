@@ -1,4 +1,4 @@
-"""May a job that was begun continue? The one check for checkpoints, snapshots, searches, studies and runs."""
+"""May a job continue? The one check for checkpoints, snapshots, searches, studies and runs."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
-    """The options in which a job that was begun differs from what it is asked to continue with; see `require_same`.
+    """The options in which a job differs from those that it is asked to continue with; see `require_same`.
 
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
@@ -49,12 +49,7 @@ def require_same(
 
 
 def require_same_form(name: str, given: Any, own: Any) -> None:
-    """Refuses a saved state that can't take the place of one's own, before anything is replaced.
-
-    Args:
-        name: of what is compared, for the message: "snapshot".
-        given: the saved state: nested dictionaries, lists, tensors, arrays and plain values.
-        own: the same of what is to continue from it.
+    """Refuses a saved state (nested dictionaries, lists, tensors, arrays and plain values) that doesn't fit one's own.
 
     Raises:
         ConfigError: keys are missing or unknown, or something is of another length, shape or type.

@@ -18,11 +18,11 @@ with needs("sb3"):
 
 
 class SB3VecEnv(VecEnv):
-    """Adapter: same-step reset, one `done`, `terminal_observation` and the final infos in a list of dicts.
+    """Our vector environment with stable-baselines3's interface: one `done`, and infos as a list of dicts.
 
     Args:
-        env: with SAME_STEP autoreset, if it is to be acted in.
-        seed: seed of the first reset, or one a row.
+        env: with SAME_STEP autoreset, or `reset` refuses it.
+        seed: seed of the first reset, or one for each row.
     """
 
     def __init__(self, env: GANVectorEnv, seed: int | Sequence[int]) -> None:

@@ -195,22 +195,19 @@ class Evaluator:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """What was measured before, which new numbers join; nothing where there is no such file.
+    """The numbers that were measured before; none where there is no such file.
 
     Raises:
         DataError: the file is damaged.
     """
     try:
-        found = json.loads(path.read_text()) if path.exists() else {}
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}, not names and numbers")
-    except ValueError as error:
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+    except (ValueError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): delete it, and measure again what it held") from error
-    return found
 
 
 def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: EvaluateOptions) -> Reference:
-    """The real images of a data set in `root` that samples are measured against; warns where they are few for FID.
+    """The real images of a data set in `root` that samples are measured against; warns if they are few for FID.
 
     Raises:
         DataError: the data can't be read.
@@ -218,10 +215,8 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     """
     pools = load_dataset(dataset, root, shape[-1])
     images: Tensor = getattr(pools, options.reference)
-    expected = f"{shape} as the samples have it: images like those that the run was trained on (--data-root)"
-    require(
-        tuple(images.shape[1:]) == shape, f"shape of {dataset}'s images in {root}", tuple(images.shape[1:]), expected
-    )
+    found, expected = tuple(images.shape[1:]), f"{shape} like the samples: images of the training's kind (--data-root)"
+    require(found == shape, f"shape of {dataset}'s images in {root}", found, expected)
     for metric, fewest in FEWEST.items():
         expected = f"at least {fewest} images, which {metric} takes: use --metrics without {metric}"
         if len(pools.train) >= fewest:
@@ -231,17 +226,14 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
     reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
-        print(
-            f"warning: FID of {options.samples} samples against {reference.described()}: fewer than "
-            f"{FID_DIMENSION} make its covariance singular; use more (--samples, --reference train), or compare it "
-            "only with FIDs of as many",
-            file=sys.stderr,
-        )
+        warning = f"warning: FID of {options.samples} samples against {reference.described()}: fewer than"
+        mend = "use more (--samples, --reference train), or compare it only with FIDs of as many"
+        print(f"{warning} {FID_DIMENSION} make its covariance singular; {mend}", file=sys.stderr)
     return reference
 
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
-    """What the extractor measures that also judges in the loop."""
+    """The measure by the extractor that also judges during training."""
     extract = ClassifierFeatures(device, channels=reference.images.shape[1])
     features_of_all = extract.of_stored(reference.images.to(device), decode)  # [M, F]
     distance = FrechetDistance([features_of_all])

@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Episodes:
-    """What E episodes of T decisions did. After a crash the crash's values are repeated.
+    """The course of E episodes of T decisions. After a crash the crash's values are repeated.
 
     Attributes:
         log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that makes
@@ -28,7 +28,7 @@ class Episodes:
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
         extras: other infos, the losses among them, [E, T] each (NaN after the end).
-        gan_updates: GAN updates that were run.
+        gan_updates: number of GAN updates that all of them took.
     """
 
     log_metric: Floats
@@ -72,8 +72,8 @@ def run_episodes(
     """Runs one episode a seed, `env.num_envs` at a time, deterministically.
 
     Args:
-        policy: what acts; its attribute `start`, if there is one, says where the knobs start.
-        env: with `AutoresetMode.DISABLED`; the split that it was made with decides where instances come from.
+        policy: the policy; its attribute `start`, if there is one, says where the knobs start.
+        env: with `AutoresetMode.DISABLED`; instances come from its split.
         seeds: GAN seeds, [E]. The same seed gives every policy the same initial weights, data and noise.
         instances: pinned instances, [E]; None: instance e of the set for seed e, so all policies meet the same.
         on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
@@ -97,13 +97,7 @@ def run_episodes(
 
 
 class Rollout:
-    """A batch of episodes, one in each row of `env`, that can be saved between two decisions.
-
-    Args:
-        policy: what acts.
-        env: with `AutoresetMode.DISABLED`.
-        seeds: GAN seeds, [N].
-        instances: pinned instances, [N].
+    """A batch of episodes, one in each row of `env`, that can be saved between two decisions; see `run_episodes`.
 
     Attributes:
         decision: the number of decisions taken.
@@ -147,7 +141,7 @@ class Rollout:
             append(name, column, np.nan)
 
     def episodes(self, used: int) -> Episodes:
-        """What the first `used` rows did so far."""
+        """The episodes of the first `used` rows, as far as they have come."""
         columns = {name: np.stack(parts, axis=1)[:used] for name, parts in self._columns.items()}
         del columns["observations"]
         main = {name: columns.pop(name) for name in ("log_metric", "score", "coordinates", "rewards")}

@@ -1,4 +1,4 @@
-"""How a training run went: how good it became, how fast it converged, how smooth its losses were."""
+"""Summary of a training run: how good it became, how fast it converged, how smooth its losses were."""
 
 from typing import Any
 
@@ -11,15 +11,12 @@ Floats = NDArray[np.float64]
 
 
 def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
-    """GAN updates until the metric was at the target or below; infinite where it never was.
+    """GAN updates until the metric was at the target or below, [N]; infinite where it never was.
 
     Args:
         log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
-        target: log metric that is aimed at, [N] or a number.
+        target: log metric, [N] or a number.
         updates_per_decision: GAN updates between two entries.
-
-    Returns:
-        [N].
     """
     curve = np.asarray(log_metric, np.float64)
     there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
@@ -28,18 +25,10 @@ def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_deci
 
 
 def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share: float = 0.1) -> Floats:
-    """GAN updates until the metric came within `share` of its best, in log distance.
+    """GAN updates until the metric came within `share` of its best, in log distance, [N]; see `updates_to_target`.
 
     With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
     log m_t - log m_best <= share * (log m_0 - log m_best): 0 where the metric never fell below its start.
-
-    Args:
-        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
-        updates_per_decision: GAN updates between two entries.
-        share: share of the log distance that may be left.
-
-    Returns:
-        [N].
     """
     curve = np.asarray(log_metric, np.float64)
     best = curve.min(axis=1)
@@ -50,13 +39,8 @@ def roughness(curve: ArrayLike) -> Floats:
     """Mean absolute second difference over the standard deviation: 0 is smooth.
 
     A straight line has 0, half a sine wave over 20 points about 0.055, white noise sqrt(12 / pi), about 1.95. Neither
-    shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out.
-
-    Args:
-        curve: [N, T].
-
-    Returns:
-        [N]; 0 for a constant curve, NaN for fewer than three finite entries.
+    shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out. [N, T] -> [N];
+    0 for a constant curve, NaN for fewer than three finite entries.
     """
 
     def rough(row: Floats) -> float:

@@ -31,12 +31,7 @@ class Instance:
 
 
 class InstanceSet:
-    """The training or the test instances of a configuration: a list made once from its seed.
-
-    Args:
-        config: ranges, data sets, sizes and seed.
-        split: "train" or "test".
-    """
+    """The training or the test instances of a configuration: a list that follows from its seed."""
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
         ranges, self.datasets = config.instances, config.datasets

@@ -1,4 +1,4 @@
-"""The knobs: dynamic parameters of GAN training, and actions that move them.
+"""The knobs: hyperparameters that change during training, and actions that move them.
 
 Every knob has a coordinate u in [0, 1] that runs through its range, linearly or logarithmically. Policies act on
 coordinates, GANs train with values.
@@ -69,7 +69,7 @@ class DynamicParameter:
         low, high = self.bounds
         if self.scale == "linear":
             value = low + (high - low) * coordinate
-        elif low > 0:  # counted from where the knob does nothing, which is met exactly
+        elif low > 0:  # measured from the neutral value, so that it is met exactly
             middle = min(max(self.neutral, low), high)
             offset = coordinate - math.log(middle / low) / math.log(high / low)
             offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
@@ -141,13 +141,7 @@ class KnobSet:
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
     def move(self, coordinates: Tensor, action: Tensor, first: Tensor) -> Tensor:
-        """New coordinates [N, K] in [0, 1].
-
-        Args:
-            coordinates: [N, K] in [0, 1].
-            action: [N, K] in [-1, 1].
-            first: whether it is the row's first decision, bool [N].
-        """
+        """The coordinates [N, K] in [0, 1] after an action [N, K]; `first` [N]: it is the row's first decision."""
         action = action.clamp(-1, 1)
         if self.config.action_mode == "absolute":
             return (action + 1) / 2
@@ -164,8 +158,8 @@ class KnobSet:
         """Initial coordinates [N, K] in which the named knobs have the given values, each a number or [N].
 
         Raises:
-            ConfigError: no mapping, a knob that is not controlled, no number, a value outside the knob's bounds, or a
-                wrong number of values.
+            ConfigError: it is no mapping, a knob is not controlled, or its values are no numbers, out of bounds, or
+                too many or too few.
         """
         names = [knob.name for knob in self.controlled]
         require(isinstance(values, Mapping), "options['knobs']", values, f"a mapping of values by name, out of {names}")

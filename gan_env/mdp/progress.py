@@ -13,12 +13,6 @@ from gan_env.records import Moment, Quality, RowSettings, TrainStats
 class Progress:
     """Follows the runs of N rows from the untrained generator to the end.
 
-    Args:
-        observer: makes the observations.
-        reward: makes the rewards.
-        num_decisions: decisions a run.
-        coordinates: the knobs at the start, [N, K] in [0, 1].
-
     Attributes:
         decision: decisions taken, int64 [N].
         coordinates: the knobs, [N, K] in [0, 1].

@@ -28,7 +28,7 @@ class RewardTerm:
     Attributes:
         compute: its values `[N]` after a decision.
         rest: bounds on its sum from this decision to the run's end, for runs that do not crash: lowest and highest,
-            `[N]` each. What the last interval itself brought is not to be looked at: it may hold any number.
+            `[N]` each. They must not depend on the statistics of the last interval, which may be any number.
     """
 
     compute: Callable[[Moment], Tensor]
@@ -66,7 +66,7 @@ class Reward:
 
     Args:
         weights: term -> weight.
-        crash_penalty: what a crash costs at least, beside all that was gained.
+        crash_penalty: the least that a crash costs, in addition to everything that was gained.
 
     Raises:
         ConfigError: an unknown term.
@@ -90,8 +90,8 @@ class Reward:
         a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
 
         Args:
-            moment: of the interval in which the rows crashed; only what was known before it counts.
-            gained: the rewards of the run so far, summed, [N].
+            moment: of the interval in which the rows crashed; only values from before it count.
+            gained: sum of the run's rewards so far, [N].
         """
         rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]
         worst = torch.stack([torch.minimum(*ends) for ends in rest]).sum(dim=0)

@@ -19,7 +19,7 @@ EpisodeStart = NDArray[np.bool_] | None
 
 
 class Policy(Protocol):
-    """Whatever can be compared: a schedule, a heuristic, a stable-baselines3 model."""
+    """A schedule, an adaptive rule, a stable-baselines3 model: whatever has `predict`."""
 
     def predict(
         self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

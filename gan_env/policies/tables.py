@@ -1,7 +1,7 @@
 """Schedules as policies: they play a table of knob values, whatever happens.
 
-They keep no counters: what they need (progress and the knobs' coordinates) is in the observation. So any row may be at
-any moment of its run.
+They have no memory: progress and the knobs' coordinates are in the observation. So any row may be at any moment of its
+run.
 """
 
 from collections.abc import Mapping, Sequence
