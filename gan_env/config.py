@@ -2,11 +2,12 @@
 
 import dataclasses
 import difflib
+import json
 import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -209,14 +210,8 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested dicts and lists, ready for YAML or JSON; `replace` reads it back."""
-
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value):
-            return to_dict(value)
-        return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
-
-    return {f.name: plain(getattr(config, f.name)) for f in fields(config)}
+    """A dataclass as nested dicts and lists, as JSON has it; `replace` reads it back."""
+    return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
 def find_device(name: str) -> torch.device:

@@ -62,8 +62,8 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
 
     def logarithm(name: str, base: int, shift: int, what: str) -> Statistic:
         describe, log = f"log{base} {what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
-        inverse = lambda x: float(base) ** (x - shift)  # noqa: E731
-        return Statistic(name, "context", lambda m: log(getattr(m.settings, name)) + shift, describe, inverse)
+        compute, inverse = lambda m: log(getattr(m.settings, name)) + shift, lambda x: float(base) ** (x - shift)
+        return Statistic(name, "context", compute, describe, inverse)
 
     return [
         Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", lambda x: x, 0, 1),
@@ -72,45 +72,32 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         Statistic("logit_fake", "logits", lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"),
         Statistic("sign_real", "logits", lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t", low=-1, high=1),
         Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]", low=-1, high=1),
-        Statistic(
-            "clean_train", "logits", lambda m: symlog(m.stats.clean_train),
-            "symlog mean logit on undisturbed training samples",
-        ),
-        Statistic(
-            "overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
-            "symlog of the mean logit on training samples minus that on validation samples",
-        ),
+        Statistic("clean_train", "logits", lambda m: symlog(m.stats.clean_train),
+                  "symlog mean logit on undisturbed training samples"),
+        Statistic("overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
+                  "symlog of the mean logit on training samples minus that on validation samples"),
         Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
         Statistic("loss_g", "losses", lambda m: symlog(m.stats.loss_g), "symlog loss of G"),
         Statistic("spread_d", "losses", lambda m: _log(m.stats.spread_d), "log10 spread of D's loss"),
         Statistic("spread_g", "losses", lambda m: _log(m.stats.spread_g), "log10 spread of G's loss"),
         Statistic("grad_d", "gradients", lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient"),
         Statistic("grad_g", "gradients", lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient"),
-        Statistic(
-            "grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
-            "log10 ratio of G's gradient norm to D's",
-        ),
+        Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
+                  "log10 ratio of G's gradient norm to D's"),
         Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
         Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric"),
-        Statistic(
-            "improvement", "quality", lambda m: m.quality.log_metric - m.first,
-            "log metric minus that of the untrained generator",
-        ),
-        Statistic(
-            "change", "quality", lambda m: 5 * (m.quality.log_metric - m.previous),
-            "five times the log metric's last change",
-        ),
-        Statistic(
-            "above_best", "quality", lambda m: 5 * (m.quality.log_metric - m.best),
-            "five times the log metric's distance from the best before",
-        ),
-        Statistic(
-            "collapse", "quality", lambda m: m.quality.collapse,
-            "log of the samples' spread over the data's: negative when modes collapse",
-        ),
+        Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
+                  "log metric minus that of the untrained generator"),
+        Statistic("change", "quality", lambda m: 5 * (m.quality.log_metric - m.previous),
+                  "five times the log metric's last change"),
+        Statistic("above_best", "quality", lambda m: 5 * (m.quality.log_metric - m.best),
+                  "five times the log metric's distance from the best before"),
+        Statistic("collapse", "quality", lambda m: m.quality.collapse,
+                  "log of the samples' spread over the data's: negative when modes collapse"),
         logarithm("lr_g", 10, 3, "learning rate of G"),
         logarithm("lr_d", 10, 3, "learning rate of D"),
-        Statistic("beta_1", "context", lambda m: m.settings.beta_1, "momentum of both Adams", lambda x: x, 0, 1),
+        Statistic("beta_1", "context", lambda m: m.settings.beta_1,
+                  "momentum of both players' Adam", lambda x: x, 0, 1),
         logarithm("num_samples", 10, -3, "number of training samples"),
         logarithm("batch_size", 2, -5, "batch size"),
         Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
