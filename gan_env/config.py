@@ -1,16 +1,13 @@
-"""Every option of the environment as frozen dataclasses, loaded strictly, and the choice of the device.
-
-An unknown key, a wrong type or a value out of range is refused with a message that names the key, the value and what
-is allowed.
-"""
+"""Every option of the environment, in frozen dataclasses that are loaded strictly, and the choice of the device."""
 
 import dataclasses
 import difflib
+import json
 import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -20,13 +17,21 @@ import torch
 from gan_env.errors import ConfigError, require
 
 T = TypeVar("T")
-PACKAGE = Path(__file__).resolve().parent
-CONFIGS = next(path for path in (PACKAGE / "configs", PACKAGE.parent / "configs") if path.is_dir())
+CONFIGS = next(path for path in (folder / "configs" for folder in Path(__file__).resolve().parents) if path.is_dir())
 """The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
 FEWEST_SAMPLES = 16
-"""Samples a row that the metric sees, at least."""
+"""The metric sees at least as many samples of a row."""
 LARGEST_PENALTY, LARGEST_WEIGHT = 20.0, 1e6
-"""Of a crash and of a reward term, so that rewards are finite: e^20 is 500 million."""
+"""Limits of the crash penalty and of a reward term's weight, so that rewards are finite: e^20 is 500 million."""
+INSTANCE_LIMITS: dict[str, tuple[float, float]] = {
+    "num_samples": (2, 10**9),
+    "lr_g": (1e-9, 1.0),
+    "lr_d": (1e-9, 1.0),
+    "beta_1": (0.0, 0.9999),
+    "batch_size": (2, 10**9),
+    "width": (2, 10**9),
+}
+"""Lowest and highest value of each number of an instance."""
 RUN_OPTIONS = ("data_root", "device", "compile")
 """Options of the environment that change where and how a run is made, not what comes out."""
 
@@ -36,7 +41,7 @@ class InstanceConfig:
     """Ranges that training and test instances are drawn from, uniformly in the logarithm (`beta_1`: uniformly).
 
     Attributes:
-        num_samples: number of training samples; what exceeds the data set means all of it.
+        num_samples: number of training samples; a number above the data set's size means all of it.
         lr_g: learning rate of the generator.
         lr_d: learning rate of the discriminator.
         beta_1: momentum of both players' Adam; 0, 0.5 and 0.9 are customary.
@@ -58,14 +63,10 @@ class InstanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_samples", "batch_size", "width"):
+        for name, (lowest, highest) in INSTANCE_LIMITS.items():
             low, high = getattr(self, name)
-            require(2 <= low <= high <= 10**9, f"instances.{name}", [low, high], "2 <= low <= high <= 10**9")
-        for name in ("lr_g", "lr_d"):
-            low, high = getattr(self, name)
-            require(0 < low <= high <= 1, f"instances.{name}", [low, high], "0 < low <= high <= 1")
-        low, high = self.beta_1
-        require(0 <= low <= high < 1, "instances.beta_1", [low, high], "0 <= low <= high < 1")
+            fits = lowest <= low <= high <= highest
+            require(fits, f"instances.{name}", [low, high], f"{lowest:g} <= low <= high <= {highest:g}")
         for name, lowest in (("train_size", 1), ("test_size", 1), ("seed", 0)):
             require(getattr(self, name) >= lowest, f"instances.{name}", getattr(self, name), f"at least {lowest}")
 
@@ -83,20 +84,20 @@ class EnvConfig:
         loss: "non_saturating", "hinge", "wasserstein", "least_squares" or "relativistic".
         latent_dim: length of z.
         depth: hidden layers of the mlp.
-        ema_decay: decay an update of the averaged generator, which the metric judges.
-        num_decisions: decisions an episode.
+        ema_decay: decay per update of the averaged generator, which the metric judges.
+        num_decisions: decisions of an episode.
         updates_per_decision: GAN updates between two decisions.
-        metric_samples: samples a row that the metric sees; each half of the held-out data has to have as many.
+        metric_samples: samples of a row that the metric sees; each half of the held-out data has to have as many.
         action_mode: "delta" (move a knob) or "absolute" (set it).
-        max_change: largest move of a knob a decision, as a share of its range (delta mode).
-        max_first_change: that of the first decision, before anything is trained; null: the same. With 1, a policy
-            chooses where the knobs start.
+        max_change: largest move of a knob at a decision, as a share of its range (delta mode).
+        max_first_change: the same for the first decision, before anything is trained; null: `max_change`. With 1, a
+            policy chooses where the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         observation: groups of statistics that are observed.
         reward: weight of each reward term.
-        crash_penalty: what a crash costs at least, beside all that was gained: the return of a crashed run is at most
-            minus this. A run whose log metric rises by as much has crashed.
+        crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
+            crashed.
         instances: ranges of the instances.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.
@@ -134,10 +135,9 @@ class EnvConfig:
         require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
         sides = "an even number, at least 8"
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
-        for name in ("latent_dim", "depth", "num_decisions", "updates_per_decision"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        enough = self.metric_samples >= FEWEST_SAMPLES
-        require(enough, "metric_samples", self.metric_samples, f"at least {FEWEST_SAMPLES}")
+        whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision"), 1)
+        for name, lowest in (whole | {"metric_samples": FEWEST_SAMPLES}).items():
+            require(getattr(self, name) >= lowest, name, getattr(self, name), f"at least {lowest}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         for name, largest in (("max_change", self.max_change), ("max_first_change", self.first_change)):
             require(0 < largest <= 1, name, largest, f"0 < {name} <= 1")
@@ -151,29 +151,18 @@ class EnvConfig:
 
     @property
     def first_change(self) -> float:
-        """`max_first_change`, or what stands in for it."""
+        """`max_first_change`, or `max_change` where it is None."""
         return self.max_change if self.max_first_change is None else self.max_first_change
 
 
-def image_preset(dataset: str, num_samples: int, image_size: int, width: int, metric_samples: int = 512) -> EnvConfig:
+def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
     """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
-    instances = InstanceConfig(
-        num_samples=(300, num_samples),
-        lr_g=(1e-3, 5e-3),
-        lr_d=(1e-3, 5e-3),
-        beta_1=(0.5, 0.5),
-        batch_size=(32, 32),
-        width=(width, width),
+    rates = (1e-3, 5e-3)
+    ranges = InstanceConfig(
+        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
     )
-    return EnvConfig(
-        datasets=(dataset,),
-        image_size=image_size,
-        latent_dim=32,
-        num_decisions=8,
-        updates_per_decision=100,
-        metric_samples=metric_samples,
-        instances=instances,
-    )
+    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100}
+    return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
 
 
 PRESETS: dict[str, EnvConfig] = {
@@ -186,8 +175,7 @@ PRESETS: dict[str, EnvConfig] = {
     # Three hundred images a category are held out, half of which make the score.
     "lsun": image_preset("lsun_church_outdoor", 126_227, image_size=64, width=32, metric_samples=128),
 }
-"""Named configurations: `gan_env/Points-v0`, `FashionMNIST-v0`, `MNIST-v0`, `CIFAR10-v0`, `PhotoTiles-v0`,
-`CelebA-v0` and `LSUN-v0`."""
+"""Named configurations; `gan_env.ENV_IDS` has the id of each."""
 
 
 def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
@@ -196,13 +184,16 @@ def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
     Raises:
         ConfigError: unknown preset or key, wrong type, or value out of range.
     """
-    known = isinstance(preset, str) and preset in PRESETS
-    require(known, "preset", preset, f"one of {sorted(PRESETS)}")
+    require(preset in list(PRESETS), "preset", preset, f"one of {sorted(PRESETS)}")
     return replace(PRESETS[preset], overrides)
 
 
 def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
-    """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied."""
+    """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or value out of range; the message names key, value and what is allowed.
+    """
     hints = typing.get_type_hints(type(base))
     changes: dict[str, Any] = {}
     for key, value in overrides.items():
@@ -219,14 +210,8 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested dicts and lists, ready for YAML or JSON; `replace` reads it back."""
-
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value):
-            return to_dict(value)
-        return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
-
-    return {f.name: plain(getattr(config, f.name)) for f in fields(config)}
+    """A dataclass as nested dicts and lists, as JSON has it; `replace` reads it back."""
+    return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
 def find_device(name: str) -> torch.device:
@@ -260,10 +245,8 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _convert(value, next(a for a in arguments if a is not type(None)), key)
     if origin is tuple and isinstance(value, list | tuple):
-        repeated = arguments[-1] is Ellipsis
-        if not repeated and len(value) != len(arguments):
-            raise ConfigError(f"{key}={value!r}: expected {len(arguments)} values, got {len(value)}")
-        kinds = [arguments[0]] * len(value) if repeated else arguments
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        require(len(value) == len(kinds), key, value, f"{len(kinds)} values, got {len(value)}")
         return tuple(_convert(v, kind, f"{key}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds, strict=True)))
     if origin is dict and isinstance(value, Mapping):
         return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}

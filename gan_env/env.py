@@ -21,8 +21,8 @@ class GANEnv(gym.Env[Array, Array]):
     that may change during training. What kind of run it is (data set, number of training samples, learning rates,
     momentum, batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
 
-    G is judged by the running average of its weights. Held-out data are cut in two: one half (*validation*) makes
-    observation, reward and end, and is what choices should rest on; the other makes the `score`, which is reported.
+    G is judged with the running average of its weights. Held-out data are cut in two: one half (*validation*) makes
+    observation, reward and end, and choices should rest on it; the other makes the `score`, which is reported.
 
     ## Action space
     `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.
@@ -40,9 +40,9 @@ class GANEnv(gym.Env[Array, Array]):
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
     | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
     | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
-    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | that of one kind, beside `augment` |
-    | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of what these do: shift, colour, hole, angle |
-    | `pseudo` | 0 to 1 | linear | 0 | probability with which D is shown a fake as if it were real (APA) |
+    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | the same of one kind, besides `augment` |
+    | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of augmentations: shift, colour, hole, angle |
+    | `pseudo` | 0 to 1 | linear | 0 | probability of showing D a fake as if it were real (APA) |
     | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake |
     | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake |
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
@@ -72,9 +72,9 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
-    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are
-    zeros: 0, or -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and
-    `overfitting`, which need no training, are those of the untrained D.
+    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are 0, or
+    -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which
+    need no training, are those of the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
@@ -97,7 +97,7 @@ class GANEnv(gym.Env[Array, Array]):
     | `crashed` | whether the run has crashed, bool |
     | `knob_NAME` | value of each controlled knob |
 
-    After `reset` only the first two. Of a crashed run these are the untrained generator's and `crash_penalty` more,
+    After `reset` there are only the first two. After a crash they are the untrained generator's plus `crash_penalty`,
     `collapse` is -inf, shares are 0 and losses NaN.
 
     Args:

@@ -1,4 +1,4 @@
-"""May a job that was begun continue? The one check for checkpoints, snapshots, searches, studies and runs."""
+"""May a job continue? The one check for checkpoints, snapshots, searches, studies and runs."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,64 +10,46 @@ from gan_env.config import RUN_OPTIONS
 from gan_env.errors import ConfigError
 
 MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
-"""Options that may differ where a job continues: where and how a run is made, not what comes out."""
+"""How the names of options end that change where and how a run is made, not what comes out: they may differ."""
 
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
-    """The options in which a job that was begun differs from what it is asked to continue with.
-
-    Args:
-        before: the options that the job began with, as JSON or YAML has them.
-        now: those that it is asked to continue with, likewise.
-        growing: names of mappings in which only the keys that both sides have are compared.
-        name: dotted name of what is compared; empty for all options.
+    """The options in which a job differs from those that it is asked to continue with; see `require_same`.
 
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
     """
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return {} if before == now else {name: f"{name}={before!r}, not {now!r}"}
-    keys = before.keys() & now.keys() if name in growing else before.keys() | now.keys()
     found: dict[str, str] = {}
-    for key in sorted(keys):
+    for key in sorted(before.keys() & now.keys() if name in growing else before.keys() | now.keys()):
         found |= differences(before.get(key), now.get(key), growing, f"{name}.{key}" if name else key)
     return found
 
 
 def require_same(
-    what: str,
-    before: Mapping[str, Any],
-    now: Mapping[str, Any],
-    mend: str,
-    growing: Collection[str] = (),
-    may_differ: Collection[str] = MAY_DIFFER,
+    what: str, before: Mapping[str, Any], now: Mapping[str, Any], mend: str, growing: Collection[str] = ()
 ) -> None:
-    """Refuses to continue a job with other options than it began with.
+    """Refuses to continue a job with other options than it began with; those in `MAY_DIFFER` may differ.
 
     Args:
         what: the job and where it is, for the message: "the search in logs/tune".
         before: its options, as JSON or YAML has them.
-        now: those that are given, likewise.
+        now: the options that are given, likewise.
         mend: what the user can do about it.
         growing: names of mappings in which only the keys that both sides have are compared.
-        may_differ: dotted names (or their ends) of options that may differ.
 
     Raises:
         ConfigError: they differ; the message names the first three differences.
     """
     found = differences(dict(before), dict(now), growing)
-    other = [text for name, text in found.items() if not name.endswith(tuple(may_differ))]
+    other = [text for name, text in found.items() if not name.endswith(MAY_DIFFER)]
     if other:
         raise ConfigError(f"{what} was begun with other options: {'; '.join(other[:3])}. {mend}")
 
 
 def require_same_form(name: str, given: Any, own: Any) -> None:
-    """Refuses a saved state that can't take the place of one's own, before anything is replaced.
-
-    Args:
-        name: of what is compared, for the message: "snapshot".
-        given: the saved state: nested dictionaries, lists, tensors, arrays and plain values.
-        own: the same of what is to continue from it.
+    """Refuses a saved state (nested dictionaries, lists, tensors, arrays and plain values) that doesn't fit one's own.
 
     Raises:
         ConfigError: keys are missing or unknown, or something is of another length, shape or type.

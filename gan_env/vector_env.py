@@ -1,4 +1,4 @@
-"""The environment: N GAN training runs as N episodes, natively batched. It orders the wings and knows no details."""
+"""The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import RUN_OPTIONS, env_config, find_device, to_dict
+from gan_env.config import env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
 from gan_env.data.dataset import decode
 from gan_env.errors import ConfigError, require
@@ -35,7 +35,7 @@ Array = NDArray[np.float32]
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends on its own seed, instance and actions alone: not on the other rows nor, but for rounding, on N.
+    A row depends only on its own seed, instance and actions: not on the other rows nor, except for rounding, on N.
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
@@ -52,11 +52,11 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     ## Autoreset
     SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
     observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
-    and `infos["final_info"]`; beside them `log_metric` and `score` of such a row are those of its new run. A value is 0
-    and its mask False where a row has none; a key that no row has is left out.
+    and `infos["final_info"]`, while `log_metric` and `score` of such a row are those of its new run. A value is 0 and
+    its mask False where a row has none; a key that no row has is left out.
 
-    DISABLED: a row that has ended stays so until it is reset. While others continue it still trains, without a meaning:
-    its reward is 0, its termination stays True. When all rows have ended, as before the first reset, a step is refused.
+    DISABLED: a row that has ended stays so until it is reset. While others continue it still trains, but that means
+    nothing: its reward is 0, its termination stays True. A step is refused when no row has a run.
 
     Args:
         num_envs: N.
@@ -105,8 +105,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
         self.device = find_device(config.device)
 
-        moves = (config.action_mode, config.max_change, config.first_change)
-        self.knobs = KnobSet(config.knobs, config.initial_knobs, *moves, self.device)
+        self.knobs = KnobSet(config, self.device)
         self.observer = Observer(config.observation, list(config.knobs))
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
@@ -115,17 +114,10 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
         self.judge = make_judge(self.bank.datasets, config.metric_samples, decode)
-        sizes = PopulationConfig(
-            config.latent_dim,
-            config.instances.width[1],
-            config.depth,
-            config.instances.batch_size[1],
-            config.ema_decay,
-            self.knobs.active,
-            config.loss,
-            config.architecture,
-        )
-        self.population = Population(self.bank, sizes, num_envs, config.compile)
+        shared = ("latent_dim", "depth", "ema_decay", "loss", "architecture")
+        sizes: dict[str, Any] = {name: getattr(config.instances, name)[1] for name in ("width", "batch_size")}
+        sizes |= {"knobs": self.knobs.active} | {name: getattr(config, name) for name in shared}
+        self.population = Population(self.bank, PopulationConfig(**sizes), num_envs, config.compile)
 
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
@@ -196,9 +188,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
 
-    def close_extras(self, **kwargs: Any) -> None:
-        """Nothing to close: all memory is freed with the object."""
-
     # --- beyond Gymnasium ---
 
     def samples(self, count: int) -> NDArray[np.float32]:
@@ -211,9 +200,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
     def get_state(self) -> dict[str, Any]:
-        """Everything that a run is made of: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
+        """The complete state: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
         return {
-            "origin": {"num_envs": self.num_envs, **to_dict(self.config)},
+            "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
             "population": self.population.get_state(),
             "progress": self._progress.get_state(),
             "generators": [generator.bit_generator.state for generator in self._generators],
@@ -226,11 +215,11 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """Continues from what `get_state` gave, as if nothing had happened since.
 
         Raises:
-            ConfigError: an environment of other rows, options or version made it; nothing is changed then.
+            ConfigError: the state is from an environment with other rows, options or version; nothing is changed.
         """
         own, again = self.get_state(), "Make the same environment, or start the run anew"
         if isinstance(state.get("origin"), dict):
-            require_same("the run of the snapshot", state["origin"], own["origin"], again, may_differ=RUN_OPTIONS)
+            require_same("the run of the snapshot", state["origin"], own["origin"], again)
         require_same_form("snapshot", state, own)
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
@@ -245,15 +234,15 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     def _start(
         self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
     ) -> tuple[Array, dict[str, Array]]:
-        """Draws instance (unless one is pinned) and GAN seed of the rows, starts them, and observes them.
+        """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
-            mask: which rows, bool [N].
-            pinned: the instance of each row, [N].
-            start: where its knobs start, [N, K] in [0, 1].
+            mask: the rows to start, bool [N].
+            pinned: the pinned instance of each row, [N].
+            start: where the knobs start, [N, K] in [0, 1].
 
         Returns:
-            Observations of all rows [N, F], and the infos [N] of those that were started, on the host.
+            On the host: observations of all rows [N, F], and infos [N] that hold for the rows that were started.
         """
         drawn = []
         for row in np.flatnonzero(mask).tolist():
@@ -274,7 +263,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
 
 def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gymnasium's vector infos: an array a key, 0 where the mask is False, and the mask; empty if no row has any."""
+    """Gymnasium's vector infos: each column, 0 where the mask is False, and the mask; empty if the mask is False."""
     infos: dict[str, Any] = {}
     for name, column in columns.items() if mask.any() else ():
         infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}

@@ -37,7 +37,7 @@ def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
     """The controlled knobs, with the range of a learning rate where a knob is a factor on one."""
-    rate = DynamicParameter("rate", 1e-3, (1e-5, 3e-2), "log", description="a learning rate")
+    rate = DynamicParameter("rate", 1e-3, (1e-5, 3e-2), "log")
     return [replace(rate, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
 
 

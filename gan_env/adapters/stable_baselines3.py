@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.errors import needs, require
-from gan_env.policies.steering import Floats, State
+from gan_env.policies.steering import EpisodeStart, Floats, State
 
 with needs("sb3"):
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -18,16 +18,15 @@ with needs("sb3"):
 
 
 class SB3VecEnv(VecEnv):
-    """Adapter: same-step reset, one `done`, `terminal_observation` and the final infos in a list of dicts.
+    """Our vector environment with stable-baselines3's interface: one `done`, and infos as a list of dicts.
 
     Args:
-        env: with SAME_STEP autoreset, if it is to be acted in.
-        seed: seed of the first reset, or one a row.
+        env: with SAME_STEP autoreset, or `reset` refuses it.
+        seed: seed of the first reset, or one for each row.
     """
 
     def __init__(self, env: GANVectorEnv, seed: int | Sequence[int]) -> None:
         self.env = env
-        self._actions: NDArray[np.float32] = np.zeros(env.action_space.shape or (), np.float32)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
 
@@ -102,11 +101,7 @@ class LearnedPolicy:
         self.model, self.normalize = model, normalize
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """The model's action for raw observations [N, F].
 

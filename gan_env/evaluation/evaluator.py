@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,18 @@ from gan_env.metrics.published import (
 )
 from gan_env.metrics.weights import ALEXNET, INCEPTION, VGG16, find_all
 
-NUMBERS = {
-    "fid": ("fid",),
-    "isc": ("isc", "isc_std"),
-    "kid": ("kid", "kid_std"),
-    "prc": ("precision", "recall"),
-    "lpips": ("lpips", "lpips_real"),
-    "frechet": ("frechet",),
-    "coverage": ("coverage", "density"),
+ALL, AS_MANY, NONE = "all", "as many", "none"
+"""Which real images a number is measured against: all, the first ones, as many as there are samples, or none."""
+NUMBERS: dict[str, dict[str, str]] = {
+    "fid": {"fid": ALL},
+    "isc": {"isc": NONE, "isc_std": NONE},
+    "kid": {"kid": ALL, "kid_std": ALL},
+    "prc": {"precision": AS_MANY, "recall": AS_MANY},
+    "lpips": {"lpips": NONE, "lpips_real": AS_MANY},
+    "frechet": {"frechet": ALL},
+    "coverage": {"coverage": AS_MANY, "density": AS_MANY},
 }
-"""Metric -> the numbers that it gives."""
-ALONE = ("isc", "isc_std", "lpips")
-"""Numbers of the samples without any reference."""
-AS_MANY = ("precision", "recall", "lpips_real", "coverage", "density")
-"""Numbers for which only as many real images are used as there are samples, the first ones; for the others all are."""
+"""Metric -> the numbers that it gives, and the real images of each."""
 PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
@@ -66,8 +64,8 @@ class EvaluateOptions:
         metrics: keys of `NUMBERS`.
         samples: generated images a run.
         paths: network (a key of `WEIGHTS`) -> path of its weights; the others are looked for in torch's folder.
-        reference: what real images samples are measured against, a key of `PARTS`.
-        device: as `find_device` has it.
+        reference: the real images that samples are measured against, a key of `PARTS`.
+        device: a name that `find_device` takes.
         data_root: folder of the data sets, and of the cache of reference features; None: the one of the training.
     """
 
@@ -79,10 +77,10 @@ class EvaluateOptions:
     data_root: str | None = None
 
     def __post_init__(self) -> None:
-        known = list(NUMBERS)
+        known = ",".join(NUMBERS)
+        require(len(self.metrics) > 0, "--metrics", self.metrics, f"at least one of {known}")
         for name in self.metrics:
-            require(name in known, "--metrics", name, f"some of {','.join(known)}")
-        require(len(self.metrics) > 0, "--metrics", self.metrics, f"at least one of {','.join(known)}")
+            require(name in NUMBERS, "--metrics", name, f"some of {known}")
         require(self.samples >= 10, "--samples", self.samples, "at least 10")
         require(self.reference in PARTS, "--reference", self.reference, f"one of {','.join(PARTS)}")
         enough = self.samples >= KID_SUBSET or "kid" not in self.metrics
@@ -121,15 +119,14 @@ class Evaluator:
             if metric in PUBLISHED:
                 networks.setdefault(EXTRACTORS.get(metric, metric), []).append(metric)
         found = find_all({WEIGHTS[name]: options.paths.get(name) for name in networks})
-        self._lpips = lpips_network(found[ALEXNET], self.device) if "lpips" in networks else None
+        self._weights = {name: found[WEIGHTS[name]] for name in networks}
+        self._lpips = lpips_network(self._weights["lpips"], self.device) if "lpips" in networks else None
         self._extractors = [
-            Extractor(name, metrics, found[WEIGHTS[name]], self.device)
+            Extractor(name, metrics, self._weights[name], self.device)
             for name, metrics in networks.items()
             if name != "lpips"
         ]
-        self._sha256 = {name: found[WEIGHTS[name]].sha256 for name in networks}
-        self._alone = all(number in ALONE for metric in options.metrics for number in NUMBERS[metric])
-        self._measures: dict[tuple[str, str, tuple[int, ...]], tuple[Reference | None, list[Measure]]] = {}
+        self._against = cache(self._measures_against)
 
     def evaluate(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Measures all rows of a run and merges the numbers into its `metrics.json`.
@@ -146,75 +143,71 @@ class Evaluator:
         saved = load_generators(folder / NAME, self.device)
         images = len(saved.sample_shape) == 3
         require(images, "RUN", str(folder), "a run on images; for 2-D points see the metrics in its summary.json")
-        rows = len(saved.weights)
+        count = len(saved.weights)
         alike = len(set(saved.datasets)) == 1
-        require(alike, f"data sets of {folder}", saved.datasets, f"one for all {rows} generators of a file")
-        numbers: dict[str, dict[str, Any]] = {}
+        require(alike, f"data sets of {folder}", saved.datasets, f"one for all {count} generators of a file")
         root = self.options.data_root or saved.data_root
         reference, measures = self._against(saved.datasets[0], root, tuple(saved.sample_shape))
-        for row in range(rows):
+        rows: list[dict[str, float]] = [{} for _ in range(count)]  # empty: crashed
+        for row, found in enumerate(rows):
             samples = saved.sample(row, self.options.samples)
-            crashed = saved.crashed[row] or not bool(samples.isfinite().all())
-            for measure in measures:
-                names = [name for metric in measure.metrics for name in NUMBERS[metric]]
-                values = {} if crashed else measure.compute(to_bytes(samples))
-                about = {"samples": self.options.samples, "extractor": measure.label}
-                about["extractor_hash"] = measure.fingerprint
-                for name in names:
-                    against = reference_of(name, reference, self.options.samples)
-                    entry = numbers.setdefault(name, {"values": [], **about, "reference": against})
-                    entry["values"].append(values.get(name))
-        for entry in numbers.values():
-            there = [value for value in entry["values"] if value is not None]
-            entry["value"] = sum(there) / len(there) if there else None
+            if not saved.crashed[row] and bool(samples.isfinite().all()):
+                for measure in measures:
+                    found |= measure.compute(to_bytes(samples))
+        numbers: dict[str, dict[str, Any]] = {}
+        for measure in measures:
+            about = {"samples": self.options.samples, "extractor": measure.label, "extractor_hash": measure.fingerprint}
+            for name, reals in ((n, r) for metric in measure.metrics for n, r in NUMBERS[metric].items()):
+                values = [found.get(name) for found in rows]
+                there = [value for value in values if value is not None]
+                mean = sum(there) / len(there) if there else None
+                against = None
+                if reference is not None and reals != NONE:
+                    against = reference.described(self.options.samples if reals == AS_MANY else None)
+                numbers[name] = {"value": mean, "values": values, **about, "reference": against}
         write_json(path, known | numbers)
         return numbers
 
-    def _against(self, dataset: str, root: str, shape: tuple[int, ...]) -> tuple[Reference | None, list[Measure]]:
-        """The reference images of a data set, loaded once if any are needed, and all that is measured against them."""
-        if (dataset, root, shape) not in self._measures:
-            reference = None if self._alone else load_reference(dataset, root, shape, self.options)
-            self._measures[dataset, root, shape] = reference, self._measures_against(reference)
-        return self._measures[dataset, root, shape]
-
-    def _measures_against(self, reference: Reference | None) -> list[Measure]:
+    def _measures_against(
+        self, dataset: str, root: str, shape: tuple[int, ...]
+    ) -> tuple[Reference | None, list[Measure]]:
+        """The real images of a data set, if any are needed, and everything that is measured against them."""
+        options = self.options
+        needed = any(reals != NONE for metric in options.metrics for reals in NUMBERS[metric].values())
+        reference = load_reference(dataset, root, shape, options) if needed else None
         measures = []
         for extractor in self._extractors:
-            features = reference.features(extractor, self.options.samples) if reference else {}
+            features = reference.features(extractor, options.samples) if reference else {}
             compute = partial(published_metrics, real=features, extractor=extractor)
-            measures.append(Measure(list(extractor.layers), extractor.name, self._sha256[extractor.name], compute))
-        if reference is None:
-            return measures
-        if self._lpips is not None:
+            sha256 = self._weights[extractor.name].sha256
+            measures.append(Measure(list(extractor.layers), extractor.name, sha256, compute))
+        if reference is not None and self._lpips is not None:
             distance = partial(lpips_diversity, network=self._lpips, device=self.device)
-            sha256 = self._sha256["lpips"]
-            real = reference.diversity(self._lpips, sha256, self.options.samples, self.device)
+            sha256 = self._weights["lpips"].sha256
+            real = reference.diversity(self._lpips, sha256, options.samples, self.device)
             small = reference.images.shape[-1] < LPIPS_SIDE
             label = "LPIPS v0.1, AlexNet" + (f", images enlarged to {LPIPS_SIDE} x {LPIPS_SIDE}" if small else "")
             measures.append(Measure(["lpips"], label, sha256, lambda x: {"lpips": distance(x), "lpips_real": real}))
-        in_loop = [metric for metric in self.options.metrics if metric not in PUBLISHED]
-        if in_loop:
-            measures.append(in_loop_measure(reference, in_loop, self.options.samples, self.device))
-        return measures
+        in_loop = [metric for metric in options.metrics if metric not in PUBLISHED]
+        if reference is not None and in_loop:
+            measures.append(in_loop_measure(reference, in_loop, options.samples, self.device))
+        return reference, measures
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """What was measured before, which new numbers join; nothing where there is no such file.
+    """The numbers that were measured before; none where there is no such file.
 
     Raises:
         DataError: the file is damaged.
     """
     try:
-        found = json.loads(path.read_text()) if path.exists() else {}
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}, not names and numbers")
-    except ValueError as error:
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+    except (ValueError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}): delete it, and measure again what it held") from error
-    return found
 
 
 def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: EvaluateOptions) -> Reference:
-    """The real images of a data set in `root` that samples are measured against; warns where they are few for FID.
+    """The real images of a data set in `root` that samples are measured against; warns if they are few for FID.
 
     Raises:
         DataError: the data can't be read.
@@ -222,10 +215,8 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     """
     pools = load_dataset(dataset, root, shape[-1])
     images: Tensor = getattr(pools, options.reference)
-    expected = f"{shape} as the samples have it: images like those that the run was trained on (--data-root)"
-    require(
-        tuple(images.shape[1:]) == shape, f"shape of {dataset}'s images in {root}", tuple(images.shape[1:]), expected
-    )
+    found, expected = tuple(images.shape[1:]), f"{shape} like the samples: images of the training's kind (--data-root)"
+    require(found == shape, f"shape of {dataset}'s images in {root}", found, expected)
     for metric, fewest in FEWEST.items():
         expected = f"at least {fewest} images, which {metric} takes: use --metrics without {metric}"
         if len(pools.train) >= fewest:
@@ -235,24 +226,14 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
     name = f"{dataset} {root}" if dataset == "image_folder" else dataset
     reference = Reference(images, f"{name}, {PARTS[options.reference]}", Path(root) / "gan_env_cache")
     if "fid" in options.metrics and min(len(images), options.samples) < FID_DIMENSION:
-        print(
-            f"warning: FID of {options.samples} samples against {reference.described()}: fewer than "
-            f"{FID_DIMENSION} make its covariance singular; use more (--samples, --reference train), or compare it "
-            "only with FIDs of as many",
-            file=sys.stderr,
-        )
+        warning = f"warning: FID of {options.samples} samples against {reference.described()}: fewer than"
+        mend = "use more (--samples, --reference train), or compare it only with FIDs of as many"
+        print(f"{warning} {FID_DIMENSION} make its covariance singular; {mend}", file=sys.stderr)
     return reference
 
 
-def reference_of(number: str, reference: Reference | None, samples: int) -> str | None:
-    """Which real images a number is measured against, for people; None: it is of the samples alone."""
-    if reference is None or number in ALONE:
-        return None
-    return reference.described(samples if number in AS_MANY else None)
-
-
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
-    """What the extractor measures that also judges in the loop."""
+    """The measure by the extractor that also judges during training."""
     extract = ClassifierFeatures(device, channels=reference.images.shape[1])
     features_of_all = extract.of_stored(reference.images.to(device), decode)  # [M, F]
     distance = FrechetDistance([features_of_all])

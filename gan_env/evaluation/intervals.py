@@ -1,4 +1,4 @@
-"""How results are summed up: interquartile mean, bootstrap intervals, gain and probability of improvement.
+"""Statistics of results: interquartile mean, bootstrap intervals, gain and probability of improvement.
 
 After Agarwal et al. 2021, "Deep RL at the edge of the statistical precipice" (arXiv:2108.13264).
 """
@@ -34,17 +34,15 @@ def mean(values: Floats) -> Floats:
     return np.asarray(values.mean(axis=-1))
 
 
-def bootstrap_interval(
-    values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of `statistic` (which works along the last axis) over resampled `values` [n]."""
+def bootstrap_interval(values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `statistic` (along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    return _interval(statistic(values[picks]), level)
+    return _interval(statistic(values[picks]))
 
 
-def _interval(samples: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Where the middle of the samples [B] is."""
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+def _interval(samples: Floats) -> tuple[float, float]:
+    """The ends of the middle 95 % of the samples [B]."""
+    low, high = np.quantile(samples, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -113,15 +111,10 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
 
 
 def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
-    """A 95 % interval of the gain by Welch's t-test of the means of trainings and tunings, or a paired one.
+    """A 95 % interval of `stratified_gain` by Welch's t-test of the means of trainings and tunings, or a paired one.
 
     A bootstrap of two or three trainings is too narrow; this counts how few they are, and nothing else: a policy of
     which there is one has no spread. None where there is one of each.
-
-    Args:
-        scores: of the policy, [S, I, G].
-        opponent: of the opponent, [S', I, G].
-        paired: whether training s of the one belongs to training s of the other.
     """
     means = [opponent.mean(axis=(1, 2)), scores.mean(axis=(1, 2))]
     value = float(means[0].mean() - means[1].mean())
@@ -140,16 +133,8 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     """How probably a run of the policy is better (lower) than one of the opponent on the same instance.
 
     As rliable has it: all pairs of runs of an instance (Mann and Whitney's U, ties count half), then the mean over the
-    instances. Both are resampled.
-
-    Args:
-        scores: of the policy, [S, I, G].
-        opponent: of the opponent, [S', I, G'], instances in the same order; G' may be another number than G where
-            both are more than one.
-        seed: of the bootstrap.
-
-    Returns:
-        `value`, and two 95 % intervals: `ci95` over GAN seeds and trainings, `over_instances` over instances as well.
+    instances. Both are resampled. Arguments and result are those of `stratified_gain`; the opponent's number of GAN
+    seeds may be another one where both are more than one.
     """
     other = seed + 1 if opponent.shape[2] > 1 else seed  # where there is one run, instances are drawn for both alike
     samples = resampled(scores, seed), resampled(opponent, other, trainings=seed + 2)
@@ -177,15 +162,9 @@ def _drawn_anew(better: Floats, seed: int) -> Floats:
 
 
 def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> dict[str, Any]:
-    """The share of runs whose score is at most each threshold (lower is better), and a 95 % band.
+    """The `share` of runs [S, I, G] whose score is at most each threshold (lower is better): [P], ascending.
 
-    Args:
-        scores: [S, I, G].
-        thresholds: [P], ascending.
-        seed: of the bootstrap.
-
-    Returns:
-        `share` [P], and `low` and `high` [P], from pointwise intervals.
+    `low` and `high` [P] are the ends of pointwise 95 % intervals.
     """
 
     def shares(samples: Floats) -> Floats:

@@ -31,14 +31,14 @@ PANELS: dict[str, tuple[str, ...]] = {
     "E[sign D]": ("obs_sign_real", "obs_sign_fake"),
     "gradient norm, log10": ("obs_grad_d", "obs_grad_g"),
 }
-"""Panels of the curves, and the columns of `decisions.csv` that each of them shows where they are there."""
+"""Panel of the curves -> the columns of `decisions.csv` that it shows, if the file has them."""
 _PAIRS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
 RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
 """One a run of a contact sheet: the ten strong ones first."""
 
 
 def read_decisions(folder: Path) -> dict[str, Floats]:
-    """The numbers of a run folder's `decisions.csv`: column name -> [N, T]. Where there is no score, it is the metric.
+    """The numbers of a run folder's `decisions.csv`: column name -> [N, T].
 
     Raises:
         ConfigError: the file is damaged.
@@ -48,8 +48,7 @@ def read_decisions(folder: Path) -> dict[str, Floats]:
             rows = list(csv.DictReader(file))
         runs = len({row["episode"] for row in rows})
         numbers = [name for name in rows[0] if name != "instance"]
-        found = {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
-        return {"score": found["log_metric"], **found}
+        return {name: np.array([float(row[name]) for row in rows], np.float32).reshape(runs, -1) for name in numbers}
     except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error
@@ -72,9 +71,8 @@ def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
 
 def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> Figure:
     """One square of samples a title: [N, S, *shape]."""
-    figure, axes = plt.subplots(
-        1, len(titles), figsize=(4.5 * len(titles), 4.7), layout="constrained", squeeze=False, dpi=130
-    )
+    size = (4.5 * len(titles), 4.7)
+    figure, axes = plt.subplots(1, len(titles), figsize=size, layout="constrained", squeeze=False, dpi=130)
     for axis, title, some in zip(axes[0], titles, samples, strict=True):
         draw_samples(axis, some, data)
         axis.set_title(title, fontsize=9)
@@ -102,23 +100,13 @@ def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -
     knobs = [name for name in decisions if name.startswith("knob_")]
     panels = {title: [n for n in names if n in decisions] for title, names in PANELS.items()}
     panels = {title: names for title, names in panels.items() if names} | {name: [name] for name in knobs}
-    columns = 3
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4.6 * columns, 3.1 * rows), layout="constrained", squeeze=False, dpi=110
-    )
+    rows = -(-len(panels) // 3)
+    figure, axes = plt.subplots(rows, 3, figsize=(13.8, 3.1 * rows), layout="constrained", squeeze=False, dpi=110)
     for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
         for color, name in zip(("C0", "C1", "C2", "C3"), names, strict=False):
             lines = axis.plot(decisions["updates"].T, decisions[name].T, color=color, lw=1.4, marker=".", ms=3)
             lines[0].set_label(name.removeprefix("obs_"))
-        if title == "log metric":
-            _mark_real(axis, summary)
-        if title in knobs:
-            scale_knob_axis(axis, knob_table()[title.removeprefix("knob_")])
-        axis.set(title=title.removeprefix("knob_"), xlabel="GAN updates")
-        axis.grid(alpha=0.3)
-        if title not in knobs:
-            axis.legend(fontsize=7)
+        _finish(axis, title, summary["real"] if title == "log metric" else None)
     for axis in list(axes.flat)[len(panels) :]:
         axis.remove()
     figure.suptitle(summary["metric"], fontsize=9)
@@ -150,16 +138,18 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
             if column in d:
                 line = np.median(d["updates"], axis=0), np.nanmedian(d[column], axis=0)
                 axis.plot(*line, color=RUN_COLOURS[place % len(RUN_COLOURS)], label=name, lw=1.6)
-        axis.set(title=column.removeprefix("knob_"), xlabel="GAN updates")
-        axis.grid(alpha=0.3)
-        if column in knobs:
-            scale_knob_axis(axis, knob_table()[column.removeprefix("knob_")])
-        else:
-            _mark_real(axis, first)
-            axis.legend(fontsize=7)
+        _finish(axis, column, first["real"])
     figure.suptitle(first["metric"], fontsize=9)
     return figure
 
 
-def _mark_real(axis: Axes, summary: Mapping[str, Any]) -> None:
-    axis.axhline(np.log(summary["real"]), color="black", ls=":", lw=1, label="real against real")
+def _finish(axis: Axes, title: str, real: float | None) -> None:
+    """Title and grid of a panel; the scale of a knob, else a legend, and a line at the metric of real data (`real`)."""
+    axis.set(title=title.removeprefix("knob_"), xlabel="GAN updates")
+    axis.grid(alpha=0.3)
+    if title.startswith("knob_"):
+        scale_knob_axis(axis, knob_table()[title.removeprefix("knob_")])
+        return
+    if real is not None:
+        axis.axhline(np.log(real), color="black", ls=":", lw=1, label="real against real")
+    axis.legend(fontsize=7)

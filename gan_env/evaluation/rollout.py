@@ -1,7 +1,7 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds."""
 
 from collections.abc import Callable, Sequence
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,17 +18,17 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Episodes:
-    """What E episodes of T decisions did. After a crash the crash's values are repeated.
+    """The course of E episodes of T decisions. After a crash the crash's values are repeated.
 
     Attributes:
-        log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that
-            observations, rewards and all choices are made by.
+        log_metric: [E, T + 1], from the untrained generator to the end, on the half of the held-out data that makes
+            observations, rewards and all choices.
         score: [E, T + 1], the same on the other half, which nothing else sees: this is what is reported.
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
         extras: other infos, the losses among them, [E, T] each (NaN after the end).
-        gan_updates: GAN updates that were run.
+        gan_updates: number of GAN updates that all of them took.
     """
 
     log_metric: Floats
@@ -72,8 +72,8 @@ def run_episodes(
     """Runs one episode a seed, `env.num_envs` at a time, deterministically.
 
     Args:
-        policy: what acts; its attribute `start`, if there is one, says where the knobs start.
-        env: with `AutoresetMode.DISABLED`; the split that it was made with decides where instances come from.
+        policy: the policy; its attribute `start`, if there is one, says where the knobs start.
+        env: with `AutoresetMode.DISABLED`; instances come from its split.
         seeds: GAN seeds, [E]. The same seed gives every policy the same initial weights, data and noise.
         instances: pinned instances, [E]; None: instance e of the set for seed e, so all policies meet the same.
         on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
@@ -97,17 +97,11 @@ def run_episodes(
 
 
 class Rollout:
-    """A batch of episodes under way, one a row of `env`, that can be saved between two decisions.
-
-    Args:
-        policy: what acts.
-        env: with `AutoresetMode.DISABLED`.
-        seeds: GAN seeds, [N].
-        instances: pinned instances, [N].
+    """A batch of episodes, one in each row of `env`, that can be saved between two decisions; see `run_episodes`.
 
     Attributes:
-        decision: decisions taken so far.
-        alive: rows that have not ended, [N].
+        decision: the number of decisions taken.
+        alive, crashed: rows that have not ended, rows that have crashed, [N].
     """
 
     def __init__(
@@ -118,21 +112,13 @@ class Rollout:
         self._obs, self._infos = env.reset(seed=list(seeds), options=options)
         self._reward = np.zeros(env.num_envs, np.float32)
         self._policy_state: State = None
-        self._metrics: list[Floats] = [self._infos["log_metric"]]
-        self._scores: list[Floats] = [self._infos["score"]]
-        self._moves: list[Floats] = []
-        self._rewards: list[Floats] = []
-        self._extras: list[dict[str, Floats]] = []
-        self._observations: list[Floats] = [self._obs]
+        first = {"observations": self._obs, **{name: self._infos[name] for name in ("log_metric", "score")}}
+        self._columns: dict[str, list[Floats]] = {name: [column] for name, column in first.items()}
+        self.decision = 0
         self.alive, self.crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
 
-    @property
-    def decision(self) -> int:
-        """Decisions taken so far."""
-        return len(self._rewards)
-
     def step(self) -> None:
-        """One decision of every row; rows that have ended repeat their last values."""
+        """One decision of every row."""
         alive = self.alive
         if alive.any():
             start = np.full(self.env.num_envs, self.decision == 0)
@@ -140,40 +126,41 @@ class Rollout:
             self._obs, self._reward, ended, _, self._infos = self.env.step(action)
             self.crashed = self.crashed | (alive & self._infos["crashed"])
             self.alive = alive & ~ended
-        coordinates = self.env.coordinates()
-        self._metrics.append(np.where(alive, self._infos["log_metric"], self._metrics[-1]))
-        self._scores.append(np.where(alive, self._infos["score"], self._scores[-1]))
-        self._moves.append(np.where(alive[:, None], coordinates, self._moves[-1]) if self._moves else coordinates)
-        self._rewards.append(np.where(alive, self._reward, 0))
-        shown = {k: v for k, v in self._infos.items() if k[0] != "_" and k not in ("log_metric", "score", "crashed")}
-        self._extras.append({k: np.where(alive, v, np.nan) for k, v in shown.items()})
-        self._observations.append(np.where(alive[:, None], self._obs, np.nan))
+        self.decision += 1
+
+        def append(name: str, column: Floats, after_end: Any) -> None:
+            acting = alive if column.ndim == 1 else alive[:, None]
+            self._columns.setdefault(name, []).append(np.where(acting, column, after_end))
+
+        infos = {name: column for name, column in self._infos.items() if name[0] != "_" and name != "crashed"}
+        held = {name: infos.pop(name) for name in ("log_metric", "score")} | {"coordinates": self.env.coordinates()}
+        for name, column in held.items():  # rows that have ended repeat their last values
+            append(name, column, self._columns.get(name, [column])[-1])
+        append("rewards", self._reward, 0)
+        for name, column in {"observations": self._obs, **infos}.items():
+            append(name, column, np.nan)
 
     def episodes(self, used: int) -> Episodes:
-        """What the first `used` rows did so far."""
-        stacked = {k: np.stack([e[k] for e in self._extras], axis=1)[:used].astype(np.float32) for k in self._extras[0]}
-        parts = (self._metrics, self._scores, self._moves, self._rewards)
-        metrics, scores, moves, rewards = (np.stack(part, axis=1)[:used] for part in parts)
-        return Episodes(metrics, scores, moves, rewards, self.crashed[:used], stacked, 0)
+        """The episodes of the first `used` rows, as far as they have come."""
+        columns = {name: np.stack(parts, axis=1)[:used] for name, parts in self._columns.items()}
+        del columns["observations"]
+        main = {name: columns.pop(name) for name in ("log_metric", "score", "coordinates", "rewards")}
+        extras = {name: column.astype(np.float32) for name, column in columns.items()}
+        return Episodes(**main, crashed=self.crashed[:used], extras=extras, gan_updates=0)
 
     def observations(self) -> Floats:
         """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
-        return np.stack(self._observations, axis=1)
-
-    _STATE = (
-        "_obs", "_infos", "_reward", "_policy_state", "_metrics", "_scores", "_moves", "_rewards", "_extras",
-        "_observations", "alive", "crashed",
-    )  # fmt: skip
+        return np.stack(self._columns["observations"], axis=1)
 
     def get_state(self) -> dict[str, Any]:
-        """All of it: the record, the environment, and the random generator of a policy that has one (`rng`)."""
-        record = {name: copy(getattr(self, name)) for name in self._STATE}
+        """The whole rollout: the record, the environment, and the random generator of a policy that has one (`rng`)."""
+        record = {name: deepcopy(value) for name, value in vars(self).items() if name not in ("policy", "env")}
         return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continues from what `get_state` gave, which stays as it is and may be used again."""
         self.env.set_state(state["env"])  # first, since it may refuse
-        for name in self._STATE:
-            setattr(self, name, copy(state["record"][name]))
+        for name, value in state["record"].items():
+            setattr(self, name, deepcopy(value))
         if state["rng"] is not None:
             self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How a training run went: how good it became, how fast it converged, how smooth its losses were."""
+"""Summary of a training run: how good it became, how fast it converged, how smooth its losses were."""
 
 from typing import Any
 
@@ -10,37 +10,13 @@ from gan_env.evaluation.rollout import Episodes
 Floats = NDArray[np.float64]
 
 
-def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share: float = 0.1) -> Floats:
-    """GAN updates until the metric came within `share` of its best, in log distance.
-
-    With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
-    log m_t - log m_best <= share * (log m_0 - log m_best). Its resolution is that of the decisions.
-
-    Args:
-        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
-        updates_per_decision: GAN updates between two entries.
-        share: share of the log distance that may be left.
-
-    Returns:
-        [N]; 0 where the metric never fell below its start.
-    """
-    curve = np.asarray(log_metric, np.float64)
-    best = curve.min(axis=1, keepdims=True)
-    near = curve - best <= share * (curve[:, :1] - best)
-    first: Floats = near.argmax(axis=1) * float(updates_per_decision)
-    return first
-
-
 def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
-    """GAN updates until the metric was at the target or below; infinite where it never was.
+    """GAN updates until the metric was at the target or below, [N]; infinite where it never was.
 
     Args:
         log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
-        target: log metric that is aimed at, [N] or a number.
+        target: log metric, [N] or a number.
         updates_per_decision: GAN updates between two entries.
-
-    Returns:
-        [N].
     """
     curve = np.asarray(log_metric, np.float64)
     there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
@@ -48,40 +24,45 @@ def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_deci
     return first
 
 
+def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share: float = 0.1) -> Floats:
+    """GAN updates until the metric came within `share` of its best, in log distance, [N]; see `updates_to_target`.
+
+    With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
+    log m_t - log m_best <= share * (log m_0 - log m_best): 0 where the metric never fell below its start.
+    """
+    curve = np.asarray(log_metric, np.float64)
+    best = curve.min(axis=1)
+    return updates_to_target(curve, best + share * (curve[:, 0] - best), updates_per_decision)
+
+
 def roughness(curve: ArrayLike) -> Floats:
     """Mean absolute second difference over the standard deviation: 0 is smooth.
 
     A straight line has 0, half a sine wave over 20 points about 0.055, white noise sqrt(12 / pi), about 1.95. Neither
-    shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out.
-
-    Args:
-        curve: [N, T].
-
-    Returns:
-        [N]; 0 for a constant curve, NaN for fewer than three finite entries.
+    shifting nor scaling the curve changes it. Entries that are not finite (after a crash) are left out. [N, T] -> [N];
+    0 for a constant curve, NaN for fewer than three finite entries.
     """
-    return np.array([_roughness(row[np.isfinite(row)]) for row in np.asarray(curve, np.float64)])
 
+    def rough(row: Floats) -> float:
+        row = row[np.isfinite(row)]
+        if len(row) < 3:
+            return float("nan")
+        spread = float(row.std())
+        return float(np.abs(np.diff(row, n=2)).mean()) / spread if spread > 0 else 0.0
 
-def _roughness(curve: Floats) -> float:
-    if len(curve) < 3:
-        return float("nan")
-    spread = float(curve.std())
-    return float(np.abs(np.diff(curve, n=2)).mean()) / spread if spread > 0 else 0.0
+    return np.array([rough(row) for row in np.asarray(curve, np.float64)])
 
 
 def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, Any]:
-    """How each row went by its score, ready for JSON: a list with an entry a row by name; None where it isn't known."""
+    """How each row went by its score, ready for JSON: name -> a number a row; None where it isn't known."""
     extras, curve = episodes.extras, episodes.score
-    shown = [name for name in ("coverage", "modes", "high_quality") if name in extras]
-    rough = {f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")}
     columns: dict[str, NDArray[Any]] = {
         "start": np.exp(curve[:, 0]),
         "final": np.exp(curve[:, -1]),
         "best": np.exp(curve.min(axis=1)),
         "updates_to_converge": updates_to_converge(curve, updates_per_decision),
-        **rough,
-        **{name: extras[name][:, -1] for name in shown},
+        **{f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")},
+        **{name: extras[name][:, -1] for name in ("coverage", "modes", "high_quality") if name in extras},
         "spread_ratio": np.exp(extras["collapse"][:, -1]),
     }
     plain = {n: [float(v) if np.isfinite(v) else None for v in column] for n, column in columns.items()}

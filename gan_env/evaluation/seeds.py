@@ -1,4 +1,4 @@
-"""The one table of seed ranges: what learns, what searches and what is tested never share a run.
+"""The one table of seed ranges: training, searching and testing never share a run.
 
 A run is an instance and a GAN seed, and both follow from the seed of a row. Every purpose has a range of its own. The
 tunings of an opponent have theirs by its name, so a new kind of opponent moves no other.

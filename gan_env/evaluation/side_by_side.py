@@ -1,7 +1,7 @@
 """Many policies in one environment at once: every row is steered by a policy of its own.
 
-What searches among policies plays its candidates with this: all rows are used, and candidates that meet the same
-instances and GAN seeds are paired.
+Searches play their candidates with this: all rows are used, and candidates that meet the same instances and GAN seeds
+are paired.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes, run_episodes
-from gan_env.policies.steering import Floats, Policy, State, start_of
+from gan_env.policies.steering import EpisodeStart, Floats, Policy, State, start_of
 
 Job = tuple[int, int, int]
 """A run: index of the policy, GAN seed, index of the instance."""
 
 
 class SideBySide:
-    """Steers each row by a policy of its own, which sees and keeps what concerns its rows alone.
+    """A policy that lets another policy steer each row; each of them sees its own rows alone.
 
     Args:
         env: the environment that all of them will act in.
@@ -27,7 +27,7 @@ class SideBySide:
         owners: index of the policy that steers each row, [N].
 
     Attributes:
-        start: where the knobs start, [N] a knob; rows whose policy doesn't say have the initial value.
+        start: where the knobs start, [N] for each; where a row's policy doesn't say, it is the initial value.
     """
 
     def __init__(self, env: GANVectorEnv, policies: Sequence[Policy], owners: NDArray[np.int64]) -> None:
@@ -40,11 +40,7 @@ class SideBySide:
                 self.start.setdefault(name, initial)[rows] = value
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, Any]:
         """Every row's action [N, K] by its policy; the state is a tuple of the policies' states."""
         action = np.empty((len(observation), self.knobs), np.float32)
@@ -74,10 +70,8 @@ def run_jobs(
     """
     before, parts = env.gan_updates, []
     for first in range(0, len(jobs), env.num_envs):
-        part = list(jobs[first : first + env.num_envs])
-        rows = part + part[:1] * (env.num_envs - len(part))  # the last batch is filled up
-        policy = SideBySide(env, policies, np.array([owner for owner, _, _ in rows]))
-        episodes = run_episodes(policy, env, [seed for _, seed, _ in rows], [instance for _, _, instance in rows])
-        parts.append(episodes.take(slice(len(part))))
-        report(first + len(part), len(jobs))
+        owners, seeds, instances = zip(*jobs[first : first + env.num_envs], strict=True)
+        policy = SideBySide(env, policies, np.resize(owners, env.num_envs))  # as `run_episodes` fills up the last batch
+        parts.append(run_episodes(policy, env, seeds, instances))
+        report(first + len(seeds), len(jobs))
     return Episodes.join(parts, env.gan_updates - before)

@@ -1,6 +1,6 @@
 """Instances: what kind of GAN run an episode is.
 
-Training and test sets are drawn apart: they have none in common where a range is continuous.
+Training and test instances are drawn apart: they have none in common where a range is continuous.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from gan_env.config import EnvConfig, replace
+from gan_env.config import INSTANCE_LIMITS, EnvConfig, replace
 from gan_env.errors import require
 from gan_env.records import RowSettings
 
@@ -20,16 +19,7 @@ _SPLITS = {"train": 0, "test": 1}
 
 @dataclass(frozen=True)
 class Instance:
-    """One kind of GAN run.
-
-    Attributes:
-        dataset: name of the data set.
-        num_samples: number of training samples; more than there are means all.
-        lr_g, lr_d: learning rates of generator and discriminator.
-        beta_1: momentum of both players' Adam.
-        batch_size: samples a batch.
-        width: hidden units (points) or channels (images).
-    """
+    """One kind of GAN run: the name of its data set, and a value in each range of `gan_env.config.InstanceConfig`."""
 
     dataset: str
     num_samples: int
@@ -41,36 +31,26 @@ class Instance:
 
 
 class InstanceSet:
-    """The training or the test instances of a configuration: a list made once from its seed.
-
-    Args:
-        config: ranges, data sets, sizes and seed.
-        split: "train" or "test".
-    """
+    """The training or the test instances of a configuration: a list that follows from its seed."""
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
         ranges, self.datasets = config.instances, config.datasets
-        self.max_batch, self.max_width = ranges.batch_size[1], ranges.width[1]
+        sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width")}  # of the tensors
+        self.limits = INSTANCE_LIMITS | sizes
         count = ranges.train_size if split == "train" else ranges.test_size
         rng = np.random.default_rng([ranges.seed, _SPLITS[split]])
-
-        def log_uniform(low: float, high: float) -> list[float]:
-            return np.exp(rng.uniform(np.log(low), np.log(high), count)).tolist()  # type: ignore[no-any-return]
-
         names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
-        columns = {name: log_uniform(*getattr(ranges, name)) for name in ("lr_g", "lr_d")}
-        momenta = rng.uniform(*ranges.beta_1, count).tolist()
-        whole = {name: log_uniform(*getattr(ranges, name)) for name in ("num_samples", "batch_size", "width")}
-        self.instances = [
-            Instance(
-                dataset=config.datasets[names[i]],
-                lr_g=columns["lr_g"][i],
-                lr_d=columns["lr_d"][i],
-                beta_1=momenta[i],
-                **{name: round(values[i]) for name, values in whole.items()},
-            )
-            for i in range(count)
-        ]
+        columns: dict[str, list[Any]] = {"dataset": [config.datasets[index] for index in names]}
+        for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"):
+            low, high = getattr(ranges, name)
+            if name == "beta_1":
+                drawn = rng.uniform(low, high, count)
+            else:
+                drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
+            whole = name in ("num_samples", "batch_size", "width")
+            columns[name] = [round(value) if whole else value for value in drawn.tolist()]
+        rows = zip(*columns.values(), strict=True)
+        self.instances = [Instance(**dict(zip(columns, row, strict=True))) for row in rows]
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -95,22 +75,18 @@ class InstanceSet:
         given = vars(choice) if isinstance(choice, Instance) else choice
         instance = replace(self.instances[0], given, "options.instance.")  # checks types as well
         require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
-        require(instance.num_samples >= 2, "instance.num_samples", instance.num_samples, "at least 2")
-        sizes = f"2 to {self.max_batch} (the upper end of instances.batch_size)"
-        require(2 <= instance.batch_size <= self.max_batch, "instance.batch_size", instance.batch_size, sizes)
-        widths = f"2 to {self.max_width} (the upper end of instances.width)"
-        require(2 <= instance.width <= self.max_width, "instance.width", instance.width, widths)
-        for name in ("lr_g", "lr_d"):
-            require(0 < getattr(instance, name) <= 1, f"instance.{name}", getattr(instance, name), "0 < rate <= 1")
-        require(0 <= instance.beta_1 < 1, "instance.beta_1", instance.beta_1, "0 <= beta_1 < 1")
+        for name, (lowest, highest) in self.limits.items():
+            value = getattr(instance, name)
+            fits = lowest <= value <= highest
+            require(fits, f"instance.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
         return instance
 
     def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
-        """The instances that `reset(options={"instance": choice})` asks for, one a row; None: the row draws its own.
+        """The instance of each row; None: the row draws its own.
 
         Args:
-            choice: for all rows what `pin` takes, or None; or a list, tuple or array of such, one a row.
-            rows: how many there are.
+            choice: what `pin` takes, or None, for all rows; or a list, tuple or array of such, one a row.
+            rows: the number of rows.
 
         Raises:
             ConfigError: there are too few or too many, or one can't be pinned.
@@ -124,28 +100,22 @@ class InstanceSet:
     def settings(
         self, drawn: Sequence[tuple[int, Instance]], sizes: Sequence[int], device: torch.device
     ) -> RowSettings:
-        """What is constant over the episodes of R rows, [R] each.
+        """The record of what is constant over an episode, for R rows.
 
         Args:
             drawn: GAN seed and instance of each row.
             sizes: training samples of each data set, in this set's order.
             device: where the tensors are made.
         """
-
-        def column(values: Sequence[float], kind: torch.dtype) -> Tensor:
-            return torch.tensor(values, dtype=kind, device=device)
-
-        seeds, instances = [seed for seed, _ in drawn], [instance for _, instance in drawn]
-        datasets = [self.datasets.index(i.dataset) for i in instances]
-        whole = [sizes[d] for d in datasets]
+        datasets = [self.datasets.index(instance.dataset) for _, instance in drawn]
+        whole = [sizes[dataset] for dataset in datasets]
+        columns: dict[str, list[Any]] = {name: [getattr(i, name) for _, i in drawn] for name in INSTANCE_LIMITS}
+        columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
+        columns["width"] = [width / self.limits["width"][1] for width in columns["width"]]
+        seeds = [seed for seed, _ in drawn]
+        columns |= {"key": seeds, "dataset": datasets}
+        columns["window"] = [seed % size for seed, size in zip(seeds, whole, strict=True)]
+        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width"), torch.float32)
         return RowSettings(
-            key=column(seeds, torch.int64),
-            dataset=column(datasets, torch.int64),
-            window=column([seed % size for seed, size in zip(seeds, whole, strict=True)], torch.int64),
-            num_samples=column([min(i.num_samples, n) for i, n in zip(instances, whole, strict=True)], torch.int64),
-            batch_size=column([i.batch_size for i in instances], torch.int64),
-            width=column([i.width / self.max_width for i in instances], torch.float32),
-            lr_g=column([i.lr_g for i in instances], torch.float32),
-            lr_d=column([i.lr_d for i in instances], torch.float32),
-            beta_1=column([i.beta_1 for i in instances], torch.float32),
+            **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )

@@ -1,4 +1,4 @@
-"""The knobs: dynamic parameters of GAN training, and actions that move them.
+"""The knobs: hyperparameters that change during training, and actions that move them.
 
 Every knob has a coordinate u in [0, 1] that runs through its range, linearly or logarithmically. Policies act on
 coordinates, GANs train with values.
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
 
 ROUNDING = 1e-6
@@ -31,7 +32,6 @@ class DynamicParameter:
         floor: for a logarithmic scale that begins at zero, the value around which the scale turns from linear to
             logarithmic: value = floor * ((1 + high / floor) ** u - 1).
         neutral: the value at which it does nothing.
-        description: what it does.
 
     Raises:
         ConfigError: bounds, initial value or scale do not fit together.
@@ -43,7 +43,6 @@ class DynamicParameter:
     scale: str = "linear"
     floor: float = 0.0
     neutral: float = 0.0
-    description: str = ""
     value: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +69,7 @@ class DynamicParameter:
         low, high = self.bounds
         if self.scale == "linear":
             value = low + (high - low) * coordinate
-        elif low > 0:  # counted from where the knob does nothing, which is met exactly
+        elif low > 0:  # measured from the neutral value, so that it is met exactly
             middle = min(max(self.neutral, low), high)
             offset = coordinate - math.log(middle / low) / math.log(high / low)
             offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
@@ -93,57 +92,24 @@ class DynamicParameter:
 
 
 def knob_table() -> dict[str, DynamicParameter]:
-    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
+    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value.
 
-    def part(name: str, what: str) -> DynamicParameter:
-        return DynamicParameter(name, 0.0, (0.0, 1.0), description=f"probability of {what}, beside that of augment")
-
+    `gan_env.GANEnv` says what each does.
+    """
     knobs = [
-        DynamicParameter(
-            "instance_noise", 0.03, (0.0, 1.0), "log", 0.03,
-            description="standard deviation of Gaussian noise on the discriminator's inputs, in units of data",
-        ),
-        DynamicParameter(
-            "latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0,
-            description="standard deviation of z in training; samples that are judged have one",
-        ),
-        DynamicParameter(
-            "augment", 0.25, (0.0, 1.0),
-            description="probability of each differentiable augmentation of the discriminator's inputs",
-        ),
-        part("rotate", "rotation (images: by quarter turns, which augment leaves out)"),
-        part("flip", "a mirror image, in half of the cases (images)"),
-        part("translate", "a shift by up to 1/8 of the side (images)"),
-        part("color", "other brightness, and of colour images other saturation and contrast"),
-        part("cutout", "a hole of half the side (images)"),
-        DynamicParameter(
-            "augment_strength", 1.0, (0.0, 1.0), neutral=1.0,
-            description="factor on the sizes of what augment and its parts do: angle, scaling, shift, colour, hole",
-        ),
-        DynamicParameter(
-            "pseudo", 0.0, (0.0, 1.0), description="probability with which D is shown a fake as if it were real (APA)"
-        ),
-        DynamicParameter(
-            "r1", 1.0, (0.0, 30.0), "log", 0.003, description="gamma in gamma/2 * E||grad D(x)||^2 on real inputs"
-        ),
-        DynamicParameter(
-            "r2", 0.0, (0.0, 30.0), "log", 0.003, description="gamma in gamma/2 * E||grad D(x)||^2 on fake inputs"
-        ),
-        DynamicParameter(
-            "gp", 0.0, (0.0, 100.0), "log", 0.1,
-            description="lambda of WGAN-GP's lambda * E(||grad D(x)|| - 1)^2 between real and fake inputs",
-        ),
-        DynamicParameter(
-            "spectral", 0.0, (0.0, 1.0),
-            description="spectral normalisation of D: weights are divided by sigma^s, s = 1 is the published one",
-        ),
-        DynamicParameter(
-            "lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on the instance's learning rate of G"
-        ),
-        DynamicParameter(
-            "lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on the instance's learning rate of D"
-        ),
-    ]  # fmt: skip
+        DynamicParameter("instance_noise", 0.03, (0.0, 1.0), "log", floor=0.03),
+        DynamicParameter("latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0),
+        DynamicParameter("augment", 0.25, (0.0, 1.0)),
+        *(DynamicParameter(part, 0.0, (0.0, 1.0)) for part in ("rotate", "flip", "translate", "color", "cutout")),
+        DynamicParameter("augment_strength", 1.0, (0.0, 1.0), neutral=1.0),
+        DynamicParameter("pseudo", 0.0, (0.0, 1.0)),
+        DynamicParameter("r1", 1.0, (0.0, 30.0), "log", floor=0.003),
+        DynamicParameter("r2", 0.0, (0.0, 30.0), "log", floor=0.003),
+        DynamicParameter("gp", 0.0, (0.0, 100.0), "log", floor=0.1),
+        DynamicParameter("spectral", 0.0, (0.0, 1.0)),
+        DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0),
+        DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0),
+    ]
     return {knob.name: knob for knob in knobs}
 
 
@@ -151,52 +117,35 @@ class KnobSet:
     """The controlled knobs of N rows, and the constants.
 
     Args:
-        controlled: names of the knobs that actions move, in the order of the action's entries.
-        initial_values: initial values that differ from the table's.
-        mode: "delta" or "absolute".
-        max_change: largest move a decision in delta mode.
-        max_first_change: largest first move.
+        config: the controlled knobs in the order of the action's entries, the initial values, and how actions move.
         device: of all tensors.
 
     Attributes:
+        table: all knobs by name, at their initial values.
+        controlled: those that actions move.
         active: names of the knobs that are controlled or constant at a value that does something.
+        initial: where the controlled knobs start, [K] in [0, 1].
 
     Raises:
         ConfigError: an unknown name, or an initial value outside the knob's bounds.
     """
 
-    def __init__(
-        self,
-        controlled: tuple[str, ...],
-        initial_values: dict[str, float],
-        mode: str,
-        max_change: float,
-        max_first_change: float,
-        device: torch.device,
-    ) -> None:
-        self.table = knob_table()
-        for name in (*controlled, *initial_values):
+    def __init__(self, config: EnvConfig, device: torch.device) -> None:
+        self.config, self.table = config, knob_table()
+        for name in (*config.knobs, *config.initial_knobs):
             require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
-        for name, value in initial_values.items():
+        for name, value in config.initial_knobs.items():
             self.table[name].update(value)
-        self.controlled = [self.table[name] for name in controlled]
-        acting = [name for name, knob in self.table.items() if name in controlled or knob.value != knob.neutral]
-        self.active = tuple(acting)
-        self.mode, self.max_change, self.max_first_change = mode, max_change, max_first_change
-        self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)  # [K]
+        self.controlled = [self.table[name] for name in config.knobs]
+        self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
+        self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
     def move(self, coordinates: Tensor, action: Tensor, first: Tensor) -> Tensor:
-        """New coordinates [N, K] in [0, 1].
-
-        Args:
-            coordinates: [N, K] in [0, 1].
-            action: [N, K] in [-1, 1].
-            first: whether it is the row's first decision, bool [N].
-        """
+        """The coordinates [N, K] in [0, 1] after an action [N, K]; `first` [N]: it is the row's first decision."""
         action = action.clamp(-1, 1)
-        if self.mode == "absolute":
+        if self.config.action_mode == "absolute":
             return (action + 1) / 2
-        largest = torch.where(first, self.max_first_change, self.max_change)
+        largest = torch.where(first, self.config.first_change, self.config.max_change)
         return (coordinates + largest[:, None] * action).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:
@@ -209,8 +158,8 @@ class KnobSet:
         """Initial coordinates [N, K] in which the named knobs have the given values, each a number or [N].
 
         Raises:
-            ConfigError: no mapping, a knob that is not controlled, no number, a value outside the knob's bounds, or a
-                wrong number of values.
+            ConfigError: it is no mapping, a knob is not controlled, or its values are no numbers, out of bounds, or
+                too many or too few.
         """
         names = [knob.name for knob in self.controlled]
         require(isinstance(values, Mapping), "options['knobs']", values, f"a mapping of values by name, out of {names}")

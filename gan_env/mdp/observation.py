@@ -27,20 +27,20 @@ class Statistic:
     Attributes:
         name: unique name.
         group: what `EnvConfig.observation` switches it by.
-        low, high: bounds; values are clipped to them.
         compute: the values `[N]`.
         description: what it is.
         inverse: takes observed values back to what they stand for (a learning rate, not its logarithm), so that no
-            policy has to undo a scaling by hand; None: no policy needs it.
+            policy undoes a scaling by hand; None: no policy needs it.
+        low, high: bounds; values are clipped to them.
     """
 
     name: str
     group: str
-    low: float
-    high: float
     compute: Callable[[Moment], Tensor]
     description: str
     inverse: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    low: float = -BOUND
+    high: float = BOUND
 
 
 def symlog(x: Tensor) -> Tensor:
@@ -53,89 +53,54 @@ def _log(x: Tensor) -> Tensor:
     return torch.log10(x + 1e-6)
 
 
-def _same(x: NDArray[Any]) -> NDArray[Any]:
-    """The inverse of a statistic that is observed as it is."""
-    return x
-
-
 def statistics(knob_names: list[str]) -> list[Statistic]:
     """The whole table for the given controlled knobs, in the order of the observation's entries."""
 
-    def coordinate(index: int) -> Callable[[Moment], Tensor]:
-        return lambda m: 2 * m.coordinates[:, index] - 1
+    def knob(index: int, name: str) -> Statistic:
+        describe, inverse = "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
+        return Statistic(f"knob_{name}", "knobs", lambda m: 2 * m.coordinates[:, index] - 1, describe, inverse, -1, 1)
 
-    knobs = [
-        Statistic(
-            f"knob_{name}", "knobs", -1, 1, coordinate(i), "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
-        )
-        for i, name in enumerate(knob_names)
-    ]
+    def logarithm(name: str, base: int, shift: int, what: str) -> Statistic:
+        describe, log = f"log{base} {what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
+        compute, inverse = lambda m: log(getattr(m.settings, name)) + shift, lambda x: float(base) ** (x - shift)
+        return Statistic(name, "context", compute, describe, inverse)
+
     return [
-        Statistic("progress", "progress", 0, 1, lambda m: m.progress, "share of the budget used", _same),
-        *knobs,
-        Statistic(
-            "logit_real", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"
-        ),
-        Statistic(
-            "logit_fake", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"
-        ),
-        Statistic("sign_real", "logits", -1, 1, lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t"),
-        Statistic("sign_fake", "logits", -1, 1, lambda m: m.stats.sign_fake, "E[sign D(fake)]"),
-        Statistic(
-            "clean_train", "logits", -BOUND, BOUND, lambda m: symlog(m.stats.clean_train),
-            "symlog mean logit on undisturbed training samples",
-        ),
-        Statistic(
-            "overfitting", "logits", -BOUND, BOUND,
-            lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
-            "symlog of the mean logit on training samples minus that on validation samples",
-        ),
-        Statistic("loss_d", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
-        Statistic("loss_g", "losses", -BOUND, BOUND, lambda m: symlog(m.stats.loss_g), "symlog loss of G"),
-        Statistic("spread_d", "losses", -BOUND, BOUND, lambda m: _log(m.stats.spread_d), "log10 spread of D's loss"),
-        Statistic("spread_g", "losses", -BOUND, BOUND, lambda m: _log(m.stats.spread_g), "log10 spread of G's loss"),
-        Statistic("grad_d", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient"),
-        Statistic("grad_g", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient"),
-        Statistic(
-            "grad_ratio", "gradients", -BOUND, BOUND,
-            lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d), "log10 ratio of G's gradient norm to D's",
-        ),
-        Statistic("penalty", "gradients", -BOUND, BOUND, lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
-        Statistic("log_metric", "quality", -BOUND, BOUND, lambda m: m.quality.log_metric, "log quality metric"),
-        Statistic(
-            "improvement", "quality", -BOUND, BOUND, lambda m: m.quality.log_metric - m.first,
-            "log metric minus that of the untrained generator",
-        ),
-        Statistic(
-            "change", "quality", -BOUND, BOUND, lambda m: 5 * (m.quality.log_metric - m.previous),
-            "five times the log metric's last change",
-        ),
-        Statistic(
-            "above_best", "quality", -BOUND, BOUND, lambda m: 5 * (m.quality.log_metric - m.best),
-            "five times the log metric's distance from the best before",
-        ),
-        Statistic(
-            "collapse", "quality", -BOUND, BOUND, lambda m: m.quality.collapse,
-            "log of the samples' spread over the data's: negative when modes collapse",
-        ),
-        Statistic(
-            "lr_g", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_g) + 3,
-            "log10 learning rate of G, + 3", lambda x: 10.0 ** (x - 3),
-        ),
-        Statistic(
-            "lr_d", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.lr_d) + 3,
-            "log10 learning rate of D, + 3", lambda x: 10.0 ** (x - 3),
-        ),
-        Statistic("beta_1", "context", 0, 1, lambda m: m.settings.beta_1, "momentum of both players' Adam", _same),
-        Statistic(
-            "num_samples", "context", -BOUND, BOUND, lambda m: torch.log10(m.settings.num_samples) - 3,
-            "log10 number of training samples, - 3", lambda x: 10.0 ** (x + 3),
-        ),
-        Statistic(
-            "batch_size", "context", -BOUND, BOUND, lambda m: torch.log2(m.settings.batch_size) - 5,
-            "log2 batch size, - 5", lambda x: 2.0 ** (x + 5),
-        ),
-        Statistic("width", "context", 0, 1, lambda m: m.settings.width, "share of the full network width", _same),
+        Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", lambda x: x, 0, 1),
+        *(knob(index, name) for index, name in enumerate(knob_names)),
+        Statistic("logit_real", "logits", lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"),
+        Statistic("logit_fake", "logits", lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"),
+        Statistic("sign_real", "logits", lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t", low=-1, high=1),
+        Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]", low=-1, high=1),
+        Statistic("clean_train", "logits", lambda m: symlog(m.stats.clean_train),
+                  "symlog mean logit on undisturbed training samples"),
+        Statistic("overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
+                  "symlog of the mean logit on training samples minus that on validation samples"),
+        Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
+        Statistic("loss_g", "losses", lambda m: symlog(m.stats.loss_g), "symlog loss of G"),
+        Statistic("spread_d", "losses", lambda m: _log(m.stats.spread_d), "log10 spread of D's loss"),
+        Statistic("spread_g", "losses", lambda m: _log(m.stats.spread_g), "log10 spread of G's loss"),
+        Statistic("grad_d", "gradients", lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient"),
+        Statistic("grad_g", "gradients", lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient"),
+        Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
+                  "log10 ratio of G's gradient norm to D's"),
+        Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
+        Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric"),
+        Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
+                  "log metric minus that of the untrained generator"),
+        Statistic("change", "quality", lambda m: 5 * (m.quality.log_metric - m.previous),
+                  "five times the log metric's last change"),
+        Statistic("above_best", "quality", lambda m: 5 * (m.quality.log_metric - m.best),
+                  "five times the log metric's distance from the best before"),
+        Statistic("collapse", "quality", lambda m: m.quality.collapse,
+                  "log of the samples' spread over the data's: negative when modes collapse"),
+        logarithm("lr_g", 10, 3, "learning rate of G"),
+        logarithm("lr_d", 10, 3, "learning rate of D"),
+        Statistic("beta_1", "context", lambda m: m.settings.beta_1,
+                  "momentum of both players' Adam", lambda x: x, 0, 1),
+        logarithm("num_samples", 10, -3, "number of training samples"),
+        logarithm("batch_size", 2, -5, "batch size"),
+        Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
     ]  # fmt: skip
 
 
@@ -165,7 +130,18 @@ class Observer:
         low = np.array([s.low for s in self.statistics], np.float32)
         high = np.array([s.high for s in self.statistics], np.float32)
         self.space = Box(low, high, dtype=np.float32)
+        self._groups = {s.name: s.group for s in table}
         self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+
+    def place(self, name: str) -> int:
+        """The index of a statistic in the observation.
+
+        Raises:
+            ConfigError: it is not observed.
+        """
+        lacking = f"the statistic {name!r}, which the policy acts on: add the group {self._groups[name]!r}"
+        require(name in self.names, "observation", self.names, lacking)
+        return self.names.index(name)
 
     def __call__(self, moment: Moment) -> Tensor:
         """The observation of every row, [N, F] float32; a diverged row may hold NaN."""

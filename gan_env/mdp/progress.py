@@ -1,4 +1,4 @@
-"""How the run in each row stands: what its observation, its reward and its end rest on."""
+"""How far the run in each row has come: what its observation, its reward and its end are made from."""
 
 import math
 
@@ -12,12 +12,6 @@ from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 class Progress:
     """Follows the runs of N rows from the untrained generator to the end.
-
-    Args:
-        observer: makes the observations.
-        reward: makes the rewards.
-        num_decisions: decisions a run.
-        coordinates: the knobs at the start, [N, K] in [0, 1].
 
     Attributes:
         decision: decisions taken, int64 [N].
@@ -37,11 +31,11 @@ class Progress:
         self.observation = zeros[:, None].repeat(1, len(observer.names))
 
     def start(self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
-        """New runs in some rows, whose knobs are in place already.
+        """Starts runs in some rows, whose knobs have been set.
 
         Args:
-            rows: which, bool [N].
-            stats: of all rows; the untrained ones' in these.
+            rows: which rows, bool [N].
+            stats: of all rows; in the rows that start, those of the untrained networks.
             quality: likewise.
             settings: instances and seeds of all rows.
 
@@ -59,7 +53,7 @@ class Progress:
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
-        """One interval more in all rows, whose knobs were moved before it.
+        """Takes in one more interval of all rows.
 
         Args:
             stats: of the interval.
@@ -90,13 +84,13 @@ class Progress:
         }
 
     def get_state(self) -> dict[str, Tensor]:
-        """A copy of what runs change."""
-        return {name: getattr(self, name).clone() for name in _STATE}
+        """A copy of everything that a run changes."""
+        return {name: value.clone() for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Continues from what `get_state` gave."""
-        for name in _STATE:
-            setattr(self, name, state[name].to(self.coordinates.device).clone())
+        for name, value in state.items():
+            setattr(self, name, value.to(self.coordinates.device).clone())
 
     def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> Moment:
         return Moment(
@@ -111,6 +105,3 @@ class Progress:
             settings=settings,
             left=self.num_decisions - self.decision,
         )
-
-
-_STATE = ("decision", "coordinates", "first", "first_score", "previous", "best", "gained", "observation")

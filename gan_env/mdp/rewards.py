@@ -1,4 +1,7 @@
-"""The table of reward terms; a reward is their weighted sum. A crash costs more than a run can lose without one."""
+"""The table of reward terms, which `gan_env.GANEnv` explains; a reward is their weighted sum.
+
+A crash costs more than a run can lose without one.
+"""
 
 import math
 from collections.abc import Callable
@@ -25,13 +28,11 @@ class RewardTerm:
     Attributes:
         compute: its values `[N]` after a decision.
         rest: bounds on its sum from this decision to the run's end, for runs that do not crash: lowest and highest,
-            `[N]` each. What the last interval itself brought is not to be looked at: it may hold any number.
-        description: what it is.
+            `[N]` each. They must not depend on the statistics of the last interval, which may be any number.
     """
 
     compute: Callable[[Moment], Tensor]
     rest: Bounds
-    description: str
 
 
 def each_decision(low: float, high: float) -> Bounds:
@@ -43,28 +44,20 @@ REWARDS = {
     "log_improvement": RewardTerm(
         lambda m: m.previous - m.quality.log_metric,
         lambda m: (m.previous - m.limit, m.previous - LOWEST),
-        "fall of the log metric in this interval: scale-free, and without discount its sum is the run's whole gain",
     ),
     "improvement": RewardTerm(
         lambda m: torch.exp(m.previous - m.first) - torch.exp(m.quality.log_metric - m.first),
         lambda m: (torch.exp(m.previous - m.first) - torch.exp(m.limit - m.first), torch.exp(m.previous - m.first)),
-        "fall of the metric itself, as a share of the untrained generator's",
     ),
     "final_log": RewardTerm(
         lambda m: torch.where(m.last, m.first - m.quality.log_metric, 0.0),
         lambda m: (m.first - m.limit, m.first - LOWEST),
-        "the whole fall of the log metric, paid at the end alone",
     ),
     "loss_spread": RewardTerm(
         lambda m: -(m.stats.spread_d + m.stats.spread_g).clamp(max=LARGEST_SPREAD),
         each_decision(-LARGEST_SPREAD - 1, 0),  # beyond what is reached: a crash costs more, not as much
-        "minus the spread of both losses within the interval, at least -10: stability",
     ),
-    "collapse": RewardTerm(
-        lambda m: m.quality.collapse.clamp(max=0),
-        each_decision(LOWEST, 0),
-        "minus the missing diversity: 0 where samples are as varied as the data",
-    ),
+    "collapse": RewardTerm(lambda m: m.quality.collapse.clamp(max=0), each_decision(LOWEST, 0)),
 }
 
 
@@ -73,7 +66,7 @@ class Reward:
 
     Args:
         weights: term -> weight.
-        crash_penalty: what a crash costs at least, beside all that was gained.
+        crash_penalty: the least that a crash costs, in addition to everything that was gained.
 
     Raises:
         ConfigError: an unknown term.
@@ -97,8 +90,8 @@ class Reward:
         a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
 
         Args:
-            moment: of the interval in which the rows crashed; only what was known before it counts.
-            gained: the rewards of the run so far, summed, [N].
+            moment: of the interval in which the rows crashed; only values from before it count.
+            gained: sum of the run's rewards so far, [N].
         """
         rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]
         worst = torch.stack([torch.minimum(*ends) for ends in rest]).sum(dim=0)

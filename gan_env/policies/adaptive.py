@@ -1,9 +1,8 @@
-"""Adaptive heuristics: a knob follows the discriminator's overfitting by the rule of StyleGAN2-ADA and its kin.
+"""Adaptive rules: a knob follows the discriminator's overfitting, as in StyleGAN2-ADA and its relatives.
 
-All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample,
-if it separates real from fake at zero: with the losses in `PARTED_AT_ZERO`.
-While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. What differs is the
-knob, how p sets its value, and how fast p moves.
+All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample (with
+losses that separate real from fake at zero). While r_t is above a target, a strength p in [0, 1] rises; below, it
+falls; at the target it stays. The rules differ in the knob, how p sets its value, and how fast p moves.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.steering import Floats, State, Steering
+from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -23,15 +22,15 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Rule:
     """The rule of ADA (Karras et al. 2020, arXiv:2006.06676): p <- clip(p + sign(r_t - target) images / speed, 0, 1).
 
-    The defaults are ADA's, with p as the knob's value. StyleGAN2-ADA's code has no upper clip, StudioGAN's has.
+    The defaults are ADA's, and p is the knob's value. StudioGAN's code has the upper clip, StyleGAN2-ADA's has not.
 
     Attributes:
         knob: the knob that p sets.
         target: r_t at which p stays, in [-1, 1]. ADA's 0.6 is for the non-saturating loss; with hinge, StudioGAN's
             author advises 0.2 (its issue 13).
-        speed_images: real images shown while p goes from 0 to 1; ADA's own is 500,000. None: scaled to the run, as the
-            share `speed_share` of its images, but no faster than the environment's `max_change` an interval. Runs here
-            are short: by its published share alone, p would jump from end to end at every decision.
+        speed_images: real images shown while p goes from 0 to 1; ADA has 500,000. None: the share `speed_share` of the
+            run's images, but p moves by at most the environment's `max_change` in an interval: runs here are so short
+            that it would jump from end to end at every decision.
         speed_share: the published speed as a share of the published run: 500 thousand of 25 million images.
     """
 
@@ -58,13 +57,13 @@ class DiffusionRule(Rule):
 
     p sets the number of steps T = T_min + p (T_max - T_min) of a diffusion
         y = sqrt(abar) x + sqrt(1 - abar) s e,    abar = (1 - beta_1) ... (1 - beta_T),    e ~ N(0, 1),
-    with beta going linearly from its first to its last value in T steps, whatever T is (as their code has it).
-    Dividing y by sqrt(abar), which the discriminator could do as well, gives x + s sqrt((1 - abar) / abar) e: noise on
-    undamped data with the standard deviation s sqrt((1 - abar) / abar), and that is what the knob is set to.
+    with beta going linearly from its first to its last value in T steps, whatever T is (as in their code).
+    Dividing y by sqrt(abar), which the discriminator could do as well, gives x + s sqrt((1 - abar) / abar) e. So the
+    knob is set to s sqrt((1 - abar) / abar), the standard deviation of noise on undamped data.
 
-    Three things differ from the paper. The knob has the noise of step T for all samples, where theirs are spread over
-    the steps 0 to T and the discriminator sees which. T is not rounded, since p is read back from the knob. And p
-    stops where the knob's range ends: with the defaults and noise up to 1 at p = 0.589 (T = 593).
+    Three things differ from the paper. All samples have the noise of step T, where theirs are spread over the steps 0
+    to T and the discriminator sees which. T is not rounded, since p is read back from the knob. And p stops where the
+    knob's range ends: with the defaults and noise up to 1 at p = 0.589 (T = 593).
 
     Attributes:
         steps: T at p = 0 and at p = 1.
@@ -92,10 +91,8 @@ class DiffusionRule(Rule):
 
 
 RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion": DiffusionRule()}
-"""By name. "apa" (Jiang et al. 2021, arXiv:2111.06849) is ADA's rule, with the same target and speed, for the
+"""The rules by name. "apa" (Jiang et al. 2021, arXiv:2111.06849) is ADA's rule, with the same target and speed, for the
 probability with which the discriminator is shown a fake as if it were real."""
-
-
 PARTED_AT_ZERO = ("non_saturating", "hinge")
 """Losses with which a logit's sign says what it is taken for. Others separate real from fake elsewhere, if at all."""
 
@@ -103,13 +100,13 @@ PARTED_AT_ZERO = ("non_saturating", "hinge")
 class AdaptivePolicy:
     """Sets one knob by a rule; other controlled knobs stay where they are.
 
-    It keeps nothing: p is read back from the knob's coordinate in the observation, so any row may be at any moment of
+    It has no memory: p is read back from the knob's coordinate in the observation, so any row may be at any moment of
     its run. Runs start at p = 0, and the first decision, before which nothing was shown, leaves it there. In delta
-    mode a knob moves by at most `max_change` of its range a decision; what is beyond that is not made up for.
+    mode a knob moves by at most `max_change` of its range at a decision; the rest of a larger step is lost.
 
     Args:
         env: the environment that it will act in.
-        rule: the rule, one of `RULES` or changed from one.
+        rule: one of `RULES`, or one with other constants.
 
     Raises:
         ConfigError: the rule's knob is not controlled, a statistic is not observed, or the loss has no such sign.
@@ -132,11 +129,7 @@ class AdaptivePolicy:
         self.scaled_step = min(1 / (rule.speed_share * config.num_decisions), config.max_change)
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """The action that takes p one step up, down or nowhere."""
         wanted = self.steering.coordinates(observation).astype(np.float64)  # [N, K]
@@ -153,6 +146,6 @@ class AdaptivePolicy:
         if self.rule.speed_images is None:
             return np.full(len(observation), self.scaled_step)
         batch = np.full(len(observation), float(self.largest_batch))
-        if "batch_size" in self.steering.names:
+        if "batch_size" in self.steering.observer.names:
             batch = np.rint(self.steering.value(observation, "batch_size"))
         return batch * self.updates / self.rule.speed_images

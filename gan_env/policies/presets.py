@@ -11,15 +11,7 @@ from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.steering import Policy
-from gan_env.policies.tables import (
-    Anneal,
-    RatesPolicy,
-    annealed,
-    published_policy,
-    schedule_policy,
-    tabulated,
-    tabulated_policy,
-)
+from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_values
 from gan_env.vector_env import GANVectorEnv
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -38,14 +30,14 @@ class PolicyOptions:
     """A policy by name; see configs/policy/. A field that its kind does not use is refused; see `KINDS`.
 
     Attributes:
-        kind: "schedule", "rates" (a schedule of which `lr_g` and `lr_d` are learning rates, not factors), "published"
-            (a schedule of which those knobs count that are controlled), "table" (a schedule by its values), "random",
+        kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "published" (a
+            schedule that leaves out the knobs that are not controlled); "table" (a schedule by its values); "random";
             or the name of an adaptive rule ("ada", "apa", "diffusion").
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
-        until: share of the run within which schedules run that don't say it themselves.
+        until: share of the run within which a schedule runs, unless its knob says another.
         hold: decisions for which a random action is held.
-        rule: what differs from the published constants of an adaptive rule; see `gan_env.policies.adaptive.Rule`.
+        rule: constants of an adaptive rule that differ from the published ones; see `gan_env.policies.adaptive.Rule`.
     """
 
     kind: str = "schedule"
@@ -57,30 +49,44 @@ class PolicyOptions:
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
-        require(self.kind != "table" or bool(self.table), "policy.table", self.table, "the values of a knob or more")
+        given = all(self.table.values()) and bool(self.table or self.kind != "table")
+        require(given, "policy.table", self.table, "the values of a knob or more, none of them empty")
         used = KINDS[self.kind]
-        for name in (option.name for option in fields(self)):
-            given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # without a number: a mapping
+        for name in [option.name for option in fields(self) if option.name not in ("kind", *used)]:
+            given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # mappings have no class attribute
             unused = f"{default!r}: the kind {self.kind!r} takes no field but {', '.join(used)}"
-            require(given == default or name in ("kind", *used), f"policy.{name}", given, unused)
+            require(given == default, f"policy.{name}", given, unused)
         for name, anneal in self.knobs.items():
             needed = ("kind", "initial") if anneal.get("kind") == "fixed" else ("kind", "initial", "final")
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
     def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
-        """The policy, ready to act in `env`."""
-        if self.kind == "table":
-            return tabulated_policy(env, self.table)
+        """The policy, ready to act in `env`.
+
+        Raises:
+            ConfigError: it does not fit the environment: a knob or a statistic is missing, or a value is out of range.
+        """
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
         if self.kind in RULES:
             return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
-        if self.kind == "rates":
-            return RatesPolicy(env, annealed(env, anneals) | tabulated(env, self.table))
-        return published_policy(env, anneals) if self.kind == "published" else schedule_policy(env, anneals)
+        if self.kind == "published":
+            anneals = _controlled(env, anneals)
+        values = schedule_values(env, anneals, self.table)
+        return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
+
+
+def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+    """The part of a published schedule whose knobs the environment controls; the others don't move."""
+    for name in anneals:
+        require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
+    controlled = {name: anneal for name, anneal in anneals.items() if name in env.config.knobs}
+    needed = f"at least one of the schedule's knobs {sorted(anneals)}"
+    require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needed)
+    return controlled
 
 
 POLICIES = CONFIGS / "policy"
@@ -103,16 +109,13 @@ def load_policy(name: str) -> PolicyOptions:
 
 
 def committed(preset: str, kind: str) -> list[str]:
-    """Names of the policies that studies have tuned for a preset: the opponents that need no search of their own.
+    """Names of the policies that studies have tuned for a preset, in the order of the tunings; there may be none.
 
-    They move five knobs and choose where these start: env.knobs=[instance_noise,augment,r1,lr_g,lr_d]
-    env.max_first_change=1.
+    They are opponents that need no search. They move five knobs and choose where these start:
+    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1.
 
     Args:
         preset: of the environment.
         kind: of the search, "schedule" or "rates".
-
-    Returns:
-        What `load_policy` takes, in the order of the tunings; empty where none has been committed.
     """
     return [name for name in policy_names() if re.fullmatch(rf"tuned/{re.escape(preset)}/{re.escape(kind)}_\d+", name)]

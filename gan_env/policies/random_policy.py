@@ -1,10 +1,9 @@
-"""Random actions, a baseline: what luck alone does."""
+"""Random actions: the baseline that shows what luck alone does."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.steering import Floats, State, place_of
+from gan_env.policies.steering import EpisodeStart, Floats, State
 from gan_env.vector_env import GANVectorEnv
 
 
@@ -24,15 +23,10 @@ class RandomPolicy:
         require(hold >= 1, "hold", hold, "at least 1")
         self.rng = np.random.default_rng(seed)
         self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)
-        self.start: dict[str, float] = {}
-        self.column = place_of(env, "progress")
+        self.column = env.observer.place("progress")
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """A new action where a hold ends or an episode starts, else the held one."""
         action = self.rng.uniform(-1, 1, (len(observation), self.knobs)).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Annealing schedules: pure functions of progress, and `AnnealedScheduler` that gives them their usual interface."""
+"""Annealing schedules: pure functions of progress, and `AnnealedScheduler`, which checks what they are called with."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,41 +11,21 @@ from gan_env.errors import require
 Floats = NDArray[np.float64]
 
 
-def fixed(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """The initial value throughout."""
-    return np.full_like(t, initial)
-
-
-def linear(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """A + (b - a) t."""
-    return initial + (final - initial) * t
-
-
-def exponential(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """A (b / a)^t, as Roth et al. 2017 (arXiv:1705.09367) anneal their regulariser with b / a = 0.01."""
-    return initial * (final / initial) ** t
-
-
-def cosine(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """B + (a - b) (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
-    return final + (initial - final) * (1 + np.cos(np.pi * t)) / 2
-
-
-def power(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """B + (a - b) (1 - t)^k with k = decay_rate."""
-    return final + (initial - final) * (1 - t) ** decay_rate
-
-
-def step(t: Floats, initial: float, final: float, decay_rate: float) -> Floats:
-    """decay_rate equal plateaus from a to b, each the same factor from the last."""
-    plateaus = round(decay_rate)
-    index = np.minimum(np.floor(t * plateaus + 1e-9), plateaus - 1)
-    return initial * (final / initial) ** (index / (plateaus - 1))
+def _step(t: Floats, a: float, b: float, k: float) -> Floats:
+    """`k` equal plateaus from `a` to `b`, each the same factor from the last."""
+    index = np.minimum(np.floor(t * round(k) + 1e-9), round(k) - 1)
+    return a * (b / a) ** (index / (round(k) - 1))
 
 
 SCHEDULES: dict[str, Callable[[Floats, float, float, float], Floats]] = {
-    f.__name__: f for f in (fixed, linear, exponential, cosine, power, step)
+    "fixed": lambda t, a, b, k: np.full_like(t, a),
+    "linear": lambda t, a, b, k: a + (b - a) * t,
+    "exponential": lambda t, a, b, k: a * (b / a) ** t,  # Roth et al. 2017 (arXiv:1705.09367), with b / a = 0.01
+    "cosine": lambda t, a, b, k: b + (a - b) * (1 + np.cos(np.pi * t)) / 2,  # Loshchilov, Hutter (arXiv:1608.03983)
+    "power": lambda t, a, b, k: b + (a - b) * (1 - t) ** k,
+    "step": _step,
 }
+"""Value at the share t of the run in [0, 1], between the initial value a and the final value b; k is the decay rate."""
 DECAY_RATES = {"power": 2.0, "step": 4.0}
 _POSITIVE = ("exponential", "step")
 
@@ -94,40 +74,3 @@ class AnnealedScheduler:
             require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
         t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
         return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
-
-    def __repr__(self) -> str:
-        held = "" if self.until == 1 else f", until={self.until}"
-        return f"AnnealedScheduler({self.schedule_type!r}, decay_rate={self.decay_rate}{held})"
-
-
-class TableScheduler:
-    """A schedule given by its values, such as a learned controller's mean trajectory: needs no formula and no learning.
-
-    Args:
-        table: values from the start of the run to its end, evenly spaced; between two of them it goes linearly.
-
-    Raises:
-        ConfigError: an empty table, or a value that is not finite.
-
-    Example:
-        >>> TableScheduler([1.0, 3.0, 2.0]).get_value(epoch=5, total_epochs=20)
-        2.0
-    """
-
-    def __init__(self, table: Sequence[float]) -> None:
-        require(len(table) > 0, "table", table, "at least one value")
-        self.table = np.asarray(table, np.float64)
-        require(bool(np.isfinite(self.table).all()), "table", list(table), "finite values")
-
-    def get_value(self, epoch: float, total_epochs: float) -> float:
-        """The value after `epoch` of `total_epochs`: the first at 0, the last at the end.
-
-        Raises:
-            ConfigError: no epochs.
-        """
-        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
-        return float(self.values(epoch / total_epochs))
-
-    def values(self, progress: ArrayLike) -> Floats:
-        """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
-        return np.asarray(np.interp(np.asarray(progress, np.float64), np.linspace(0, 1, len(self.table)), self.table))

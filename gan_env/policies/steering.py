@@ -1,4 +1,4 @@
-"""How policies act: what all of them have in common, and a helper that reads observations and writes actions by name.
+"""What all policies have in common, and a helper that reads observations and writes actions by name.
 
 A policy has the same `predict` as a stable-baselines3 model, for many rows at once.
 """
@@ -9,42 +9,27 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_env.errors import require
-from gan_env.mdp.observation import statistics
 from gan_env.vector_env import GANVectorEnv
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
+"""What a policy keeps between two calls."""
+EpisodeStart = NDArray[np.bool_] | None
+"""The rows in which an episode starts, [N]."""
 
 
 class Policy(Protocol):
-    """Whatever can be compared: a schedule, a heuristic, a stable-baselines3 model."""
+    """A schedule, an adaptive rule, a stable-baselines3 model: whatever has `predict`."""
 
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
 
 
 def start_of(policy: Policy | None) -> dict[str, Any]:
-    """Where a policy has the knobs start, a number or [N] a name; knobs that are not named have their initial value."""
+    """Knob -> where the policy lets it start, a number or [N]; the others start at their initial values."""
     return dict(getattr(policy, "start", {}))
-
-
-def place_of(env: GANVectorEnv, name: str) -> int:
-    """Where a statistic is in the observations of an environment.
-
-    Raises:
-        ConfigError: it is not observed.
-    """
-    groups, names = {s.name: s.group for s in statistics(list(env.config.knobs))}, env.observer.names
-    lacking = f"the statistic {name!r}, which the policy acts on: add the group {groups[name]!r}"
-    require(name in names, "observation", names, lacking)
-    return names.index(name)
 
 
 class Steering:
@@ -52,11 +37,8 @@ class Steering:
 
     Args:
         env: the environment that is acted in.
-        needed: statistics that the policy reads, beside the knobs' coordinates (and progress, where a run's first move
+        needed: statistics that the policy reads, besides the knobs' coordinates (and progress, where a run's first move
             is larger than the others).
-
-    Attributes:
-        names: the statistics that are observed, in their order.
 
     Raises:
         ConfigError: the environment does not observe one of them.
@@ -64,15 +46,14 @@ class Steering:
 
     def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
-        self.names = env.observer.names
+        self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
-        for name in (*needed, *(["progress"] if self.first != self.largest else [])):
-            place_of(env, name)
-        self.columns = {name: place_of(env, name) for name in (f"knob_{knob}" for knob in env.config.knobs)}
+        for name in (*needed, *self.knobs, *(["progress"] if self.first != self.largest else [])):
+            self.observer.place(name)
 
     def read(self, observation: Floats, name: str) -> Floats:
         """One statistic of every row as it is observed: [N, F] -> [N]."""
-        column: Floats = observation[:, self.names.index(name)]
+        column: Floats = observation[:, self.observer.place(name)]
         return column
 
     def value(self, observation: Floats, name: str) -> NDArray[np.float64]:
@@ -81,7 +62,7 @@ class Steering:
 
     def coordinates(self, observation: Floats) -> NDArray[Any]:
         """The controlled knobs of every row: [N, F] -> [N, K] in [0, 1]."""
-        return np.stack([self.inverses[name](observation[:, c]) for name, c in self.columns.items()], axis=1)
+        return np.stack([self.inverses[name](self.read(observation, name)) for name in self.knobs], axis=1)
 
     def first_move(self, observation: Floats) -> NDArray[np.bool_]:
         """The rows that are at their first decision, bool [N]; none where all moves are equally large."""

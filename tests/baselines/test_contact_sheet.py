@@ -91,7 +91,7 @@ def test_a_damaged_run_is_named(tmp_path: Path, name: str, content: str) -> None
         draw(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "episode,updates,log_metric\n", "episode,updates,log_metric\n0,10,1.0\n0,2"])
+@pytest.mark.parametrize("content", ["", "episode,updates,score\n", "episode,updates,score\n0,10,1.0\n0,2"])
 def test_damaged_decisions_are_named(tmp_path: Path, content: str) -> None:
     (write_finished(tmp_path / "bad") / "decisions.csv").write_text(content)
     with pytest.raises(ConfigError, match=r"bad has a damaged decisions\.csv .*train that run again"):
@@ -116,7 +116,7 @@ def test_runs_are_compared_by_how_soon_they_came_to_the_same_metric(tmp_path: Pa
             for episode, row in enumerate(metrics)
             for t, metric in enumerate(row)
         ]
-        (tmp_path / name / "decisions.csv").write_text("\n".join(["episode,updates,log_metric", *lines]))
+        (tmp_path / name / "decisions.csv").write_text("\n".join(["episode,updates,score", *lines]))
     runs = {name: tmp_path / name for name in ("a", "b")}
     lines = [line.split() for line in contact_sheet.speeds(runs).splitlines()]
     assert lines[0][-3:] == ["updates", "to", "2"]

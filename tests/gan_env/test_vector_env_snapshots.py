@@ -26,7 +26,7 @@ def test_the_snapshot_of_another_environment_is_refused_by_what_differs(name: st
     theirs.reset(seed=0)
     mine.reset(seed=1)
     with pytest.raises(
-        ConfigError, match=rf"^the run of the snapshot was begun with other options: {name}\S*=.*, not "
+        ConfigError, match=rf"^the run of the snapshot was begun with other options: (env\.)?{name}\S*=.*, not "
     ):
         mine.set_state(theirs.get_state())
 

@@ -12,6 +12,7 @@ import yaml
 SUMMARY = {"metric": "a distance", "extractor_hash": "a", "real": 0.5, "final": [1.5, 2.5]}
 COLUMNS = {
     "log_metric": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
+    "score": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
     "updates": [[50, 100, 150], [50, 100, 150]],
     "knob_r1": [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]],
     "loss_d": [[1.0, 1.1, 1.2], [0.5, 0.4, float("nan")]],

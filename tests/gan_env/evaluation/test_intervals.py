@@ -84,12 +84,6 @@ def test_the_interval_of_equal_values_is_a_point() -> None:
     assert bootstrap_interval(np.full(10, 3.0), mean) == (3.0, 3.0)
 
 
-def test_a_lower_level_gives_a_narrower_interval() -> None:
-    low, high = bootstrap_interval(scores(50), mean)
-    inner_low, inner_high = bootstrap_interval(scores(50), mean, level=0.5)
-    assert low < inner_low < inner_high < high
-
-
 def test_the_interval_depends_on_the_seed_alone() -> None:
     first, again, other = (bootstrap_interval(scores(50), mean, seed) for seed in (0, 0, 1))
     assert first == again

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
 from gan_env.mdp.knobs import KnobSet, knob_table
 
@@ -23,7 +24,8 @@ def knob_set(
     change: float = 0.2,
     first: float = 0.2,
 ) -> KnobSet:
-    return KnobSet(controlled, initial or {}, mode, change, first, CPU)
+    moves: dict[str, Any] = {"action_mode": mode, "max_change": change, "max_first_change": first}
+    return KnobSet(EnvConfig(knobs=controlled, initial_knobs=initial or {}, **moves), CPU)
 
 
 ROWS = st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=3, max_size=3)

@@ -22,11 +22,6 @@ def test_every_term_is_finite_and_one_a_row(name: str, make_moment: MakeMoment) 
     assert reward.isfinite().all()
 
 
-@pytest.mark.parametrize("name", REWARDS)
-def test_every_term_is_described(name: str) -> None:
-    assert REWARDS[name].description
-
-
 # The moment of conftest.py: log metric -1.5, -2, 0.5; before -1, -2.5, 0.5; at first 0, -0.5, 0.6; the last row ends.
 BY_HAND = {
     "log_improvement": [0.5, -0.5, 0.0],
@@ -81,7 +76,7 @@ def test_a_reward_is_linear_in_its_weights(weights: dict[str, float]) -> None:
     values = {name: torch.tensor([float(i), -1.0]) for i, name in enumerate(REWARDS)}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
-            patch.setitem(REWARDS, name, RewardTerm(lambda moment, value=value: value, each_decision(-1, 1), ""))
+            patch.setitem(REWARDS, name, RewardTerm(lambda moment, value=value: value, each_decision(-1, 1)))
         found = Reward(weights, 4.0)(None)  # type: ignore[arg-type]
     expected = sum(weight * values[name] for name, weight in weights.items())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_env.errors import ConfigError
-from gan_env.policies.schedules import DECAY_RATES, SCHEDULES, AnnealedScheduler, TableScheduler
+from gan_env.policies.schedules import DECAY_RATES, SCHEDULES, AnnealedScheduler
 
 QUARTERS = (0, 25, 50, 75, 100)
 MOVING = sorted(set(SCHEDULES) - {"fixed"})
@@ -217,32 +217,3 @@ def test_a_run_without_epochs_is_refused(epochs: int) -> None:
 @pytest.mark.parametrize(("name", "rate"), DECAY_RATES.items())
 def test_the_default_decay_rate_is_the_tables(name: str, rate: float) -> None:
     assert AnnealedScheduler(name).decay_rate == rate
-    assert repr(AnnealedScheduler(name)) == f"AnnealedScheduler({name!r}, decay_rate={rate})"
-
-
-def test_a_share_of_the_run_is_shown() -> None:
-    assert repr(AnnealedScheduler("cosine", until=0.2)) == "AnnealedScheduler('cosine', decay_rate=1.0, until=0.2)"
-
-
-def test_a_table_goes_linearly_between_its_values() -> None:
-    table = TableScheduler([1.0, 3.0, 2.0])
-    assert table.values([0, 0.25, 0.5, 0.75, 1]).tolist() == [1, 2, 3, 2.5, 2]
-    assert table.get_value(epoch=15, total_epochs=20) == 2.5
-    assert table.values([-1, 2]).tolist() == [1, 2]
-
-
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=20))
-def test_a_table_gives_back_its_values(values: list[float]) -> None:
-    moments = np.arange(len(values)) / max(len(values) - 1, 1)
-    np.testing.assert_allclose(TableScheduler(values).values(moments), values, atol=1e-9)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_table_with_a_value_that_is_not_finite_is_refused(bad: float) -> None:
-    with pytest.raises(ConfigError, match=rf"table=\[1.0, {bad}\].*finite values"):
-        TableScheduler([1.0, bad])
-
-
-def test_an_empty_table_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least one value"):
-        TableScheduler([])

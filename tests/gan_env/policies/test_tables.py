@@ -13,14 +13,7 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import (
-    Anneal,
-    RatesPolicy,
-    TablePolicy,
-    annealed,
-    published_policy,
-    schedule_policy,
-)
+from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_policy, schedule_values
 
 T = 8
 
@@ -83,9 +76,7 @@ def test_the_action_mode_handicaps_no_schedule_at_the_start() -> None:
 
 def test_a_jump_beyond_the_largest_move_is_made_up_for() -> None:
     env = make()
-    table = np.zeros((T, 3), np.float32)
-    table[4:, 1] = 0.5
-    played_augment = played(env, TablePolicy(env, table), "augment")
+    played_augment = played(env, TablePolicy(env, {"augment": np.repeat([0, 0.5], T // 2)}), "augment")
     np.testing.assert_allclose(played_augment, [0, 0, 0, 0, 0.2, 0.4, 0.5, 0.5], atol=1e-6)
 
 
@@ -104,20 +95,6 @@ def test_policies_are_memoryless() -> None:
     together, _ = policy.predict(obs)
     apart = np.concatenate([policy.predict(obs[i : i + 1])[0] for i in range(3)])
     np.testing.assert_array_equal(together, apart)
-
-
-def test_a_table_a_row_plays_each_row_its_own() -> None:
-    env = make()
-    tables = np.stack([np.full((T, 3), 0.2), np.full((T, 3), 0.7)]).astype(np.float32)
-    coordinates = run_episodes(TablePolicy(env, tables), env, range(2)).coordinates
-    np.testing.assert_allclose(coordinates, tables, atol=1e-5)
-
-
-def test_a_replay_starts_where_the_environment_does() -> None:
-    env = make()
-    table = np.full((T, 3), 0.9, np.float32)
-    first = run_episodes(TablePolicy(env, table, start={}), env, range(2)).coordinates[0, 0]
-    np.testing.assert_allclose(first, np.minimum(env.knobs.initial.numpy() + 0.2, 0.9), atol=1e-5)
 
 
 # --- published schedules ---
@@ -177,7 +154,8 @@ def test_the_share_of_a_schedule_is_an_option() -> None:
 
 def test_a_published_schedule_moves_those_of_its_knobs_that_are_controlled() -> None:
     env = make(num_decisions=3, knobs=("instance_noise", "r1"))
-    policy = published_policy(env, {"r1": Anneal("linear", 2, 1), "augment": Anneal("linear", 0, 1)})
+    knobs = {"r1": {"kind": "linear", "initial": 2, "final": 1}, "augment": {"kind": "fixed", "initial": 1}}
+    policy: Any = PolicyOptions("published", knobs).make(env)
     noise = float(env.knobs.initial[0])
     assert policy.table[:, 0] == pytest.approx([noise] * 3)
     assert env.knobs.table["r1"].decode(torch.from_numpy(policy.table[:, 1])).numpy() == pytest.approx([2, 1.5, 1])
@@ -229,6 +207,12 @@ def test_a_table_fits_a_run_of_any_number_of_decisions() -> None:
     np.testing.assert_allclose(played(env, policy, "augment"), 0.7 * t, atol=1e-6)
 
 
+@pytest.mark.parametrize("table", [{}, {"r1": ()}])
+def test_an_empty_table_is_refused(table: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(ConfigError, match=r"policy\.table=.*none of them empty"):
+        PolicyOptions(kind="table", table=table)
+
+
 def test_a_table_of_values_outside_the_bounds_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"0\.0 to 30"):
         PolicyOptions(kind="table", table={"r1": (1.0, 31.0)}).make(make())
@@ -240,7 +224,7 @@ def test_a_schedule_of_rates_undoes_what_a_run_was_started_with(mode: str) -> No
     slow_and_fast = {"lr_g": (1e-3, 4e-3), "lr_d": (1e-3, 1e-3), "train_size": 2}
     env = make(mode, knobs=("r1", "lr_g", "lr_d"), instances=slow_and_fast)
     rates = {"lr_g": Anneal("exponential", 2e-3, 2e-4), "lr_d": Anneal("fixed", 3e-3), "r1": Anneal("fixed", 0.5)}
-    episodes = run_episodes(RatesPolicy(env, annealed(env, rates)), env, range(2), [0, 1])
+    episodes = run_episodes(RatesPolicy(env, schedule_values(env, rates)), env, range(2), [0, 1])
     for name, wanted in (("lr_g", 2e-3 * 10**-t), ("lr_d", 0 * t + 3e-3)):
         given = np.array([getattr(env.instances[i], name) for i in range(2)])[:, None]
         np.testing.assert_allclose(
