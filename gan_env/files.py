@@ -6,9 +6,8 @@ import json
 import os
 import pickle
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -20,7 +19,6 @@ from gan_env.errors import ConfigError
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
 _DIGEST = hashlib.sha256().digest_size
-_LEFT_S = 24 * 3600.0  # without a byte, after which nobody writes to a file any more
 
 
 @contextmanager
@@ -73,21 +71,6 @@ def require_writable(folder: Path, key: str) -> None:
     except OSError as error:
         why = "may not be written to" if there.is_dir() else "is a file"
         raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder") from error
-
-
-def remove_left_parts(folder: Path, names: str) -> None:
-    """Removes the parts of files that killed processes left behind: those not written to for a day.
-
-    Whether the process is still running can't be asked: folders are shared by machines and by containers.
-
-    Args:
-        folder: of the files; it may be missing.
-        names: pattern of their names.
-    """
-    for part in folder.glob(f".part-*-{names}"):
-        with suppress(OSError):  # another process may have been quicker, and some folders are only to be read
-            if time.time() - part.stat().st_mtime > _LEFT_S:
-                part.unlink()
 
 
 def save_checkpoint(path: Path, state: Any) -> Path:

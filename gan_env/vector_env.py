@@ -14,7 +14,6 @@ from torch import Tensor
 
 from gan_env.config import RUN_OPTIONS, env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
-from gan_env.data.dataset import decode
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
@@ -26,7 +25,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
-from gan_env.records import Quality, to_host
+from gan_env.records import Quality, decode, to_host
 from gan_env.resume import require_same, require_same_form
 
 Array = NDArray[np.float32]

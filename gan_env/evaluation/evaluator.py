@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gan_env.config import find_device
 from gan_env.data.bank import load_dataset
-from gan_env.data.dataset import decode
 from gan_env.errors import DataError, require
 from gan_env.files import write_json
 from gan_env.gan.saved import NAME, load_generators
@@ -33,6 +32,7 @@ from gan_env.metrics.published import (
     to_bytes,
 )
 from gan_env.metrics.weights import ALEXNET, INCEPTION, VGG16, find_all
+from gan_env.records import decode
 
 NUMBERS = {
     "fid": ("fid",),

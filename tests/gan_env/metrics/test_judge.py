@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.data.dataset import Dataset, decode
 from gan_env.data.points import load_points
 from gan_env.metrics.judge import ImageJudge, Judge, PointsJudge, make_judge
-from gan_env.records import FLOOR, Quality
+from gan_env.records import FLOOR, Dataset, Quality, decode
 
 SAMPLES = 300
 DATASETS = torch.tensor([0, 1, 0])
@@ -35,7 +34,7 @@ def images() -> ImageJudge:
 
 def held_out(samples: Tensor) -> Dataset:
     """A data set both halves of whose held-out samples are the given ones."""
-    return Dataset(samples[:0], samples.repeat_interleave(2, dim=0), torch.zeros(0, 2))
+    return Dataset(samples[:0], samples.repeat_interleave(2, dim=0))
 
 
 def real(sets: list[Dataset]) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from gan_env import ConfigError
-from gan_env.data.bank import decode
 from gan_env.errors import WeightsError
 from gan_env.metrics.published import (
     KID_SUBSET,
@@ -23,6 +22,7 @@ from gan_env.metrics.published import (
     to_bytes,
 )
 from gan_env.metrics.weights import FoundWeights
+from gan_env.records import decode
 
 CPU = torch.device("cpu")
 STAND_IN = "random-stand-in"  # conftest registers it
