@@ -112,8 +112,10 @@ class Quality:
     def join(parts: Sequence["Quality"]) -> "Quality":
         """The rows of all parts, in their order."""
         extras = {name: torch.cat([part.extras[name] for part in parts]) for name in parts[0].extras}
-        names = ("log_metric", "score", "collapse")
-        return Quality(*(torch.cat([getattr(part, name) for part in parts]) for name in names), extras)
+        log_metric, score, collapse = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("log_metric", "score", "collapse")
+        )
+        return Quality(log_metric, score, collapse, extras)
 
 
 @dataclass(frozen=True)

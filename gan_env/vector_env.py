@@ -25,7 +25,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
-from gan_env.records import Quality, decode, to_host
+from gan_env.records import Quality, to_host
 from gan_env.resume import require_same, require_same_form
 
 Array = NDArray[np.float32]
@@ -113,7 +113,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
-        self.judge = make_judge(self.bank.datasets, config.metric_samples, decode)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples)
         sizes = PopulationConfig(
             config.latent_dim,
             config.instances.width[1],

@@ -254,7 +254,7 @@ def reference_of(number: str, reference: Reference | None, samples: int) -> str 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """What the extractor measures that also judges in the loop."""
     extract = ClassifierFeatures(device, channels=reference.images.shape[1])
-    features_of_all = extract.of_stored(reference.images.to(device), decode)  # [M, F]
+    features_of_all = extract.of_stored(reference.images.to(device))  # [M, F]
     distance = FrechetDistance([features_of_all])
     reals = features_of_all[None, :samples]
     radii = neighbour_radii(reals)

@@ -158,7 +158,7 @@ class Update:
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
-        loss_d = self.loss.discriminator(logit_real, logit_fake, weights)
+        loss_d = mean(self.loss.discriminator(logit_real, logit_fake), weights)
         regularised = loss_d
         if "r1" in knobs:
             regularised = regularised + knobs["r1"] / 2 * penalty
@@ -177,7 +177,7 @@ class Update:
         used, vectors = self._normalised(new_d, vectors, knobs)
         new_real = self._judge(used, real) if self.loss.paired else logit_real
         shown = self._variable(fake)
-        loss_g = self.loss.generator(new_real, self._judge(used, shown), weights)
+        loss_g = mean(self.loss.generator(new_real, self._judge(used, shown)), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
