@@ -24,7 +24,7 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
     Returns:
         Statistics over the interval. A diverged row has `finite` False and may hold any number elsewhere.
     """
-    population.clear_totals()
+    population.state.totals.zero_()
     population.update(knobs, updates)
     averages = dict(zip(STATISTICS, (population.state.totals / updates).unbind(dim=1), strict=True))
     clean_train, clean_held_out = population.clean_logits(knobs)
