@@ -111,7 +111,7 @@ class DataBank:
         ]
 
     def require_held_out(self, count: int) -> None:
-        """Checks that each half of every data set's held-out samples is as large as what the metric sees of a row.
+        """Checks that each half of every data set's held-out samples has as many samples as the metric sees of a row.
 
         Raises:
             DataError: one has fewer.

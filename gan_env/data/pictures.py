@@ -27,7 +27,7 @@ from gan_env.files import write_atomically
 from gan_env.records import Dataset
 
 VERSION = 1
-"""Of the preprocessing: another number makes caches anew."""
+"""Of the preprocessing: with another number caches are made again."""
 CELEBA_CROP = 148
 LSUN_CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room", "dining_room", "kitchen", "living_room",
@@ -57,7 +57,7 @@ def celeba(data_root: str, image_size: int) -> Dataset:
     """CelebA's aligned faces (Liu et al. 2015, arXiv:1411.7766): its training part, and its test part held out.
 
     The central 148 x 148 of 178 x 218 pixels are used, as is customary (AntixK/PyTorch-VAE, dataset.py). The cache
-    is made anew when a face is added or removed; after overwriting one, delete `gan_env_cache/celeba-*.npy`.
+    is made again when a face is added or removed; after overwriting one, delete `gan_env_cache/celeba-*.npy`.
 
     Raises:
         DataError: a file is missing and can't be downloaded, or is damaged.

@@ -11,12 +11,10 @@ Parts of points:
 
 Parts of images, in the order in which they are applied:
 
-- rotate: by 0, 90, 180 or 270 degrees, each as likely, as ADA's first transforms. Free angles would blur small images
-  and empty their corners, and their gradient needs a scatter or one matrix a line of pixels; quarter turns are exact.
+- rotate: by 0, 90, 180 or 270 degrees, as ADA's first transforms: other angles would blur and empty small images.
 - flip: left and right, in half of the cases.
 - translate: by whole pixels, up to `SHIFT` of the side; what is empty is 0.
-- color: brightness, and for three channels also saturation and contrast, as in DiffAugment (Zhao et al. 2020,
-  arXiv:2006.10738).
+- color: brightness; for three channels also saturation and contrast (DiffAugment, Zhao et al. 2020, arXiv:2006.10738).
 - cutout: a square of half the side becomes 0.
 
 A strength in [0, 1] per row is a factor on the sizes: angle and scaling of points, shift, colour and the cutout's side.

@@ -111,10 +111,7 @@ class Population:
     def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
         """What the next `count` updates will make of some rows, on the same random numbers; the rows stay as they are.
 
-        Args:
-            rows: int64 indices, [n].
-            knobs: the value [n] of each of `config.knobs`.
-            count: number of updates.
+        `rows` are int64 indices [n]; `knobs` holds the value [n] of each of `config.knobs`.
         """
         settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
         state = self.state.take(rows)

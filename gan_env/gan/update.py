@@ -19,7 +19,7 @@ from gan_env.gan.spectral import normalise
 from gan_env.records import Rows, RowSettings
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
-TINY = 1e-32  # its root vanishes beside EPSILON
+TINY = 1e-32  # its root is negligible against EPSILON
 STATISTICS = (
     "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
     "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
@@ -109,18 +109,10 @@ class Update:
         uniforms: Tensor,
         normals: Tensor,
     ) -> list[Tensor]:
-        """One update of n rows.
+        """One update of n rows: the new state's tensors.
 
-        Args:
-            state: the state before.
-            rows: instances.
-            knobs: the value [n] of each.
-            samples: of the training sets, [n, B, *shape].
-            uniforms: random numbers, [n, U].
-            normals: random numbers, [n, V].
-
-        Returns:
-            The new state's tensors.
+        `knobs` holds the value [n] of each; `samples` of the training sets are [n, B, *shape], `uniforms` [n, U] and
+        `normals` [n, V] are random numbers.
         """
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]

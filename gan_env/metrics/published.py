@@ -46,11 +46,6 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).byte()
 
 
-def as_rgb(images: Tensor) -> Tensor:
-    """Images [M, C, H, W] with C = 1 (grey, repeated) or 3 -> [M, 3, H, W]."""
-    return images.expand(-1, 3, -1, -1)
-
-
 class Extractor:
     """One of torch-fidelity's registered extractors with the layers that some metrics need.
 
@@ -85,10 +80,10 @@ class Extractor:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Features of bytes [M, 1 or 3, H, W]: layer -> [M, F] on the host."""
+        """Features of bytes [M, C, H, W], where C = 1 (grey) is repeated: layer -> [M, F] on the host."""
         parts = [
             self.network.convert_features_tuple_to_dict(self.network(batch.to(self.device)))
-            for batch in tqdm(as_rgb(images).split(_BATCH), desc=self.name, unit="batch", leave=False)
+            for batch in tqdm(images.expand(-1, 3, -1, -1).split(_BATCH), desc=self.name, unit="batch", leave=False)
         ]
         return {layer: torch.cat([part[layer].cpu() for part in parts]) for layer in parts[0]}
 
@@ -213,7 +208,7 @@ def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) ->
         network: from `lpips_network`.
         device: where the network is.
     """
-    pairs = as_rgb(images[: len(images) // 2 * 2]).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
+    pairs = images[: len(images) // 2 * 2].expand(-1, 3, -1, -1).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
     distances = []
     for batch in pairs.split(_BATCH):
         x = batch.to(device).float() / 127.5 - 1

@@ -14,7 +14,6 @@ from gan_env.metrics.published import (
     KID_SUBSET,
     Extractor,
     Reference,
-    as_rgb,
     lpips_diversity,
     lpips_network,
     published_metrics,
@@ -55,10 +54,22 @@ def test_bytes_are_the_inverse_of_decoding() -> None:
     assert to_bytes(torch.tensor([-3.0, 3.0])).tolist() == [0, 255]
 
 
-def test_grey_images_become_three_equal_channels() -> None:
-    grey = pictures(2, channels=1)
-    assert torch.equal(as_rgb(grey), torch.cat([grey] * 3, dim=1))
-    assert torch.equal(as_rgb(pictures(2)), pictures(2))
+@pytest.mark.parametrize("name", ["extractor", "lpips"])
+def test_grey_images_become_three_equal_channels(name: str, extractor: Extractor) -> None:
+    grey = pictures(4, channels=1)
+    rgb = torch.cat([grey] * 3, dim=1)
+    if name == "extractor":
+        assert all(torch.equal(features, extractor(rgb)[layer]) for layer, features in extractor(grey).items())
+    else:
+        seen: list[Tensor] = []
+
+        class Pixels(torch.nn.Module):
+            def forward(self, a: Tensor, b: Tensor) -> Tensor:
+                seen.append(a)
+                return (a - b).abs().mean(dim=(1, 2, 3))
+
+        assert lpips_diversity(grey, Pixels(), CPU) == lpips_diversity(rgb, Pixels(), CPU)
+        assert torch.equal(seen[0], seen[1])
 
 
 # --- torch-fidelity's metrics ---
