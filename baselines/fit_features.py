@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gan_env.config import find_device
-from gan_env.data.dataset import decode
 from gan_env.data.labelled import LABELLED_SETS, LabelledImages
 from gan_env.errors import errors_in_one_line
 from gan_env.files import write_atomically
 from gan_env.metrics.features import KINDS, Classifier, ClassifierKind
+from gan_env.records import decode
 
 BATCH, RATE = 128, 3e-3
 EPOCHS = {"fashion_mnist": 12, "photo_tiles": 6}

@@ -34,7 +34,6 @@ from baselines.run import write_decisions
 from baselines.trained import make_policy, trained_env
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace, to_dict
-from gan_env.data.dataset import decode
 from gan_env.errors import require
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
@@ -42,6 +41,7 @@ from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import load_checkpoint, require_writable, save_checkpoint, write_atomically, write_json
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 from gan_env.policies import PolicyOptions
+from gan_env.records import decode
 from gan_env.resume import require_same
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run

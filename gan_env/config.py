@@ -77,7 +77,7 @@ class EnvConfig:
 
     Attributes:
         datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/data/points.py) or `IMAGE_SETS`
-            (gan_env/data/images.py); samples of one shape.
+            (gan_env/data/bank.py); samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.

@@ -6,9 +6,8 @@ import json
 import os
 import pickle
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -20,15 +19,11 @@ from gan_env.errors import ConfigError
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
 _DIGEST = hashlib.sha256().digest_size
-_LEFT_S = 24 * 3600.0  # without a byte, after which nobody writes to a file any more
 
 
 @contextmanager
 def silence_ends_downloads() -> Iterator[None]:
-    """Lets connections that are opened inside fail once nothing has come for `SILENCE_S`: they would wait for ever.
-
-    Those of gdown (CelebA) do so still: it sets no limit, and leaves no place to set one.
-    """
+    """Makes connections that are opened inside fail when nothing comes for `SILENCE_S`, except gdown's (CelebA)."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_S)
     try:
@@ -38,14 +33,9 @@ def silence_ends_downloads() -> Iterator[None]:
 
 
 def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
-    """Writes a file by `save(part)` beside its place and moves it there, so a kill leaves the old one.
+    """Writes a file beside `path` by `save`, which gets its name, and moves it there: a kill leaves the old one.
 
-    Args:
-        path: where the file goes; missing folders are made.
-        save: writes the file that it is given the name of.
-
-    Returns:
-        `path`.
+    Missing folders are made. Returns `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
@@ -61,7 +51,7 @@ def require_writable(folder: Path, key: str) -> None:
     """Refuses a folder that files can't be written to, before any work; makes nothing.
 
     Args:
-        folder: it needn't be there yet.
+        folder: the folder, which need not exist yet.
         key: the option that names it.
 
     Raises:
@@ -75,23 +65,8 @@ def require_writable(folder: Path, key: str) -> None:
         raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder") from error
 
 
-def remove_left_parts(folder: Path, names: str) -> None:
-    """Removes the parts of files that killed processes left behind: those not written to for a day.
-
-    Whether the process is still running can't be asked: folders are shared by machines and by containers.
-
-    Args:
-        folder: of the files; it may be missing.
-        names: pattern of their names.
-    """
-    for part in folder.glob(f".part-*-{names}"):
-        with suppress(OSError):  # another process may have been quicker, and some folders are only to be read
-            if time.time() - part.stat().st_mtime > _LEFT_S:
-                part.unlink()
-
-
 def save_checkpoint(path: Path, state: Any) -> Path:
-    """Writes what a job of ours continues from, with a checksum at its end: a flipped bit must not be trained on."""
+    """Writes what a job continues from, with a checksum at the end, so that a flipped bit is noticed."""
     buffer = io.BytesIO()
     # The highest protocol keeps the arrays of a replay buffer as they are; torch's own choice makes text of them.
     torch.save(state, buffer, pickle_protocol=pickle.HIGHEST_PROTOCOL)
@@ -100,7 +75,7 @@ def save_checkpoint(path: Path, state: Any) -> Path:
 
 
 def load_checkpoint(path: Path) -> Any:
-    """Reads what `save_checkpoint` wrote. It may hold numpy's random states, so only files of our own are read.
+    """Reads what `save_checkpoint` wrote. Unpickling can run code: read only files of your own.
 
     Raises:
         ConfigError: the file is missing, damaged, or of another version.

@@ -1,7 +1,8 @@
-"""What flows between the wings: small typed records of tensors with one entry a row (`[N]`)."""
+"""What flows between the wings: small typed records of tensors. Tensors are `[N]`, one entry a row, unless noted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
 import torch
@@ -10,72 +11,85 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class RowSettings:
-    """What is constant over one row's episode: its instance and its seed.
+class Dataset:
+    """Samples of one data set, [P, *shape]: float32 points, or images as bytes (`decode` makes floats of them).
 
-    Attributes:
-        key: the row's random key, int64.
-        dataset: index into the environment's data sets, int64.
-        window: where the row's training set begins in the (shuffled) training pool, int64.
-        num_samples: number of training samples, int64.
-        batch_size: at most the width of the batch tensor, int64.
-        width: share of the full network width in (0, 1], float32.
-        lr_g: learning rate of the generator, float32.
-        lr_d: learning rate of the discriminator, float32.
-        beta_1: momentum of both players' Adam, float32.
+    Policies see the judgement of the validation half of the held-out samples, and choices rest on it; the one of the
+    scored half is reported. The halves alternate, since some sets are in the order of their classes.
     """
 
-    key: Tensor
-    dataset: Tensor
-    window: Tensor
-    num_samples: Tensor
-    batch_size: Tensor
-    width: Tensor
-    lr_g: Tensor
-    lr_d: Tensor
-    beta_1: Tensor
+    train: Tensor
+    held_out: Tensor
+    centers: Tensor = field(default_factory=lambda: torch.zeros(0, 2))  # the modes, [M, 2]; M = 0: not known
+    std: float = 0.0  # standard deviation of each mode; 0: not known
+
+    @property
+    def validation(self) -> Tensor:
+        """The half at even places."""
+        return self.held_out[::2]
+
+    @property
+    def scored(self) -> Tensor:
+        """The half at odd places."""
+        return self.held_out[1::2]
+
+
+def decode(samples: Tensor) -> Tensor:
+    """Samples as float32: bytes become [-1, 1], floats pass."""
+    return samples.float() / 127.5 - 1 if samples.dtype == torch.uint8 else samples
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Base of records whose tensors all have one entry a row."""
+
+    def tensors(self) -> list[Tensor]:
+        """The tensors in the order of the fields."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def take(self, rows: Tensor | slice) -> Self:
+        """The given rows alone."""
+        return type(self)(*(tensor[rows] for tensor in self.tensors()))
+
+
+@dataclass(frozen=True)
+class RowSettings(Rows):
+    """What is constant over one row's episode: its instance and its seed."""
+
+    key: Tensor  # the row's random key, int64
+    dataset: Tensor  # index into the environment's data sets, int64
+    window: Tensor  # where the row's training set begins in the (shuffled) training pool, int64
+    num_samples: Tensor  # number of training samples, int64
+    batch_size: Tensor  # at most the width of the batch tensor, int64
+    width: Tensor  # share of the full network width in (0, 1], float32
+    lr_g: Tensor  # learning rate of the generator, float32
+    lr_d: Tensor  # learning rate of the discriminator, float32
+    beta_1: Tensor  # momentum of both players' Adam, float32
 
     def with_rows(self, rows: Tensor, other: "RowSettings") -> "RowSettings":
         """A copy in which the rows `rows` (int64 indices) come from `other`, in its order."""
-        return RowSettings(
-            **{f.name: getattr(self, f.name).index_copy(0, rows, getattr(other, f.name)) for f in fields(self)}
-        )
-
-    def take(self, rows: Tensor | slice) -> "RowSettings":
-        """The given rows alone."""
-        return RowSettings(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        pairs = zip(self.tensors(), other.tensors(), strict=True)
+        return RowSettings(*(mine.index_copy(0, rows, theirs) for mine, theirs in pairs))
 
 
 @dataclass(frozen=True)
 class TrainStats:
-    """Training statistics over one decision interval, each `[N]`; means over the interval unless said otherwise.
+    """Training statistics over one decision interval; means over the interval unless noted."""
 
-    Attributes:
-        loss_d, loss_g: adversarial losses, without the penalty.
-        spread_d, spread_g: standard deviation of the losses within the interval.
-        penalty: E||grad D(x)||^2 on the discriminator's real inputs (R1 without gamma/2).
-        logit_real, logit_fake: mean logits on the (augmented, noisy) inputs of training.
-        sign_real, sign_fake: E[sign D]; on real it is ADA's r_t.
-        grad_d, grad_g: root mean square over the interval of the gradient's norm.
-        clean_train, clean_held_out: mean logits at the interval's end on undisturbed training samples and on
-            undisturbed validation samples: their difference shows the discriminator's overfitting.
-        finite: whether losses and weights are finite and below the explosion bound, bool.
-    """
-
-    loss_d: Tensor
+    loss_d: Tensor  # adversarial losses, without the penalty
     loss_g: Tensor
-    spread_d: Tensor
+    spread_d: Tensor  # standard deviation of the losses within the interval
     spread_g: Tensor
-    penalty: Tensor
-    logit_real: Tensor
+    penalty: Tensor  # E||grad D(x)||^2 on the discriminator's real inputs (R1 without gamma/2)
+    logit_real: Tensor  # mean logits on the (augmented, noisy) inputs of training
     logit_fake: Tensor
-    sign_real: Tensor
+    sign_real: Tensor  # E[sign D]; on real samples it is ADA's r_t
     sign_fake: Tensor
-    grad_d: Tensor
+    grad_d: Tensor  # root mean square over the interval of the gradient's norm
     grad_g: Tensor
-    clean_train: Tensor
-    clean_held_out: Tensor
-    finite: Tensor
+    clean_train: Tensor  # mean logit at the interval's end on undisturbed training samples
+    clean_held_out: Tensor  # the same on validation samples; the difference shows the discriminator's overfitting
+    finite: Tensor  # whether losses and weights are finite and below the explosion bound, bool
 
 
 FLOOR = 1e-6
@@ -84,27 +98,45 @@ FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class Quality:
-    """How good the generators are at one moment, each `[N]`.
+    """How good the generators are at one moment.
 
-    Attributes:
-        log_metric: logarithm of the quality metric on the validation half of the held-out data (lower is better).
-            Observations, rewards and all choices rest on it.
-        score: the same on the other half, which nothing else sees: what is reported.
-        collapse: log of the samples' spread over the data's: 0 = as diverse as the data, negative = collapsed.
-        extras: what else is known about the samples, for infos alone; 0 is the worst value.
+    Observations, rewards and all choices rest on `log_metric`; nothing but the report sees `score`.
     """
 
-    log_metric: Tensor
-    score: Tensor
-    collapse: Tensor
-    extras: dict[str, Tensor]
+    log_metric: Tensor  # log of the quality metric on the validation half of the held-out data (lower is better)
+    score: Tensor  # the same on the scored half
+    collapse: Tensor  # log of the samples' spread over the data's: 0 = as diverse as the data, negative = collapsed
+    extras: dict[str, Tensor]  # what else is known about the samples, for infos alone; 0 is the worst value
 
     @staticmethod
     def join(parts: Sequence["Quality"]) -> "Quality":
         """The rows of all parts, in their order."""
         extras = {name: torch.cat([part.extras[name] for part in parts]) for name in parts[0].extras}
-        names = ("log_metric", "score", "collapse")
-        return Quality(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names}, extras=extras)
+        log_metric, score, collapse = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("log_metric", "score", "collapse")
+        )
+        return Quality(log_metric, score, collapse, extras)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that an observation or a reward may look at after one decision."""
+
+    stats: TrainStats  # of the interval
+    quality: Quality  # of the samples at its end
+    coordinates: Tensor  # the knobs, [N, K] in [0, 1]
+    progress: Tensor  # share of the budget used, 0 to 1
+    previous: Tensor  # log metric at the end of the interval before
+    best: Tensor  # lowest log metric of the run before this interval
+    first: Tensor  # log metric of the untrained generator
+    limit: Tensor  # log metric at which a run counts as crashed
+    settings: RowSettings  # the rows' instances
+    left: Tensor  # decisions left after this one, int64
+
+    @property
+    def last(self) -> Tensor:
+        """Whether the budget is used up, bool [N]."""
+        return self.left == 0
 
 
 def to_host(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
@@ -116,37 +148,3 @@ def to_host(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
         name: (part.squeeze(1) if column.dim() == 1 else part).numpy()
         for (name, column), part in zip(columns.items(), parts, strict=True)
     }
-
-
-@dataclass(frozen=True)
-class Moment:
-    """All that an observation or a reward may look at after one decision, each `[N]` unless said otherwise.
-
-    Attributes:
-        stats: training statistics of the interval.
-        quality: judgement of the samples at its end.
-        coordinates: the knobs, [N, K] in [0, 1].
-        progress: share of the budget used, 0 to 1.
-        previous: log metric at the end of the interval before.
-        best: lowest log metric of the run before this interval.
-        first: log metric of the untrained generator.
-        limit: log metric at which a run counts as crashed.
-        settings: the rows' instances.
-        left: decisions left after this one, int64.
-    """
-
-    stats: TrainStats
-    quality: Quality
-    coordinates: Tensor
-    progress: Tensor
-    previous: Tensor
-    best: Tensor
-    first: Tensor
-    limit: Tensor
-    settings: RowSettings
-    left: Tensor
-
-    @property
-    def last(self) -> Tensor:
-        """Whether the budget is used up, bool [N]."""
-        return self.left == 0

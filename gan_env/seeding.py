@@ -1,12 +1,11 @@
-"""Randomness per row: stateless, counter-based, the same whatever the number of rows.
+"""Randomness per row: stateless and counter-based.
 
 Every GAN of the batch owns one 64-bit key. A draw is a pure function of a key and of the position in the draw, so row
-i never depends on how many rows run beside it, and nothing has to be saved but the key.
+i never depends on how many rows there are, and nothing has to be saved but the key. Keys may have any shape `[*K]`:
+usually `[N]`, one a row, or `[k, N]`, one for each update and row.
 
 The generator is SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014),
 read at arbitrary positions: `mix(key + position * golden_gamma)`.
-
-Keys may have any shape `[*K]`: usually `[N]`, one a row, or `[k, N]`, one an update and row.
 """
 
 import math
@@ -59,11 +58,7 @@ def random_bits(key: Tensor, *shape: int) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _positions(count: int, device: torch.device) -> Tensor:
-    """The counter's values, as data.
-
-    From an `arange` torch's compiler would compute them with signed overflow, which C++ leaves undefined: the numbers
-    were wrong.
-    """
+    """The counter's values, as data: computed in a compiled program their overflow would be undefined, and is wrong."""
     return torch.from_numpy(np.arange(1, count + 1) * np.int64(_GAMMA)).to(device)
 
 
@@ -85,8 +80,8 @@ def even_normal(key: Tensor, count: int, dims: int) -> Tensor:
 
     A scrambled Sobol sequence, in which each key shifts the digits of all points by random ones of its own ("random
     digital shift"; Matousek, "On the L2-discrepancy for anchored boxes", J. Complexity 1998), through the inverse of
-    the normal distribution. Means over the points vary less from key to key than those over independent ones and are as
-    right on average. Fewer points are the first of more; all are finite (|x| < 5.4).
+    the normal distribution. Means over the points are unbiased and vary less from key to key than those over
+    independent points. Fewer points are the first of more; all are finite (|x| < 5.4).
     """
     shift = _shift_right(random_bits(key, dims), 64 - _DIGITS)[..., None, :]  # [*K, 1, dims]
     cells = _sobol(count, dims, key.device) ^ shift

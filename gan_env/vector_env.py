@@ -14,7 +14,6 @@ from torch import Tensor
 
 from gan_env.config import env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
-from gan_env.data.dataset import decode
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
@@ -113,11 +112,18 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
-        self.judge = make_judge(self.bank.datasets, config.metric_samples, decode)
-        shared = ("latent_dim", "depth", "ema_decay", "loss", "architecture")
-        sizes: dict[str, Any] = {name: getattr(config.instances, name)[1] for name in ("width", "batch_size")}
-        sizes |= {"knobs": self.knobs.active} | {name: getattr(config, name) for name in shared}
-        self.population = Population(self.bank, PopulationConfig(**sizes), num_envs, config.compile)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples)
+        sizes = PopulationConfig(
+            latent_dim=config.latent_dim,
+            width=config.instances.width[1],
+            depth=config.depth,
+            batch_size=config.instances.batch_size[1],
+            ema_decay=config.ema_decay,
+            knobs=self.knobs.active,
+            loss=config.loss,
+            architecture=config.architecture,
+        )
+        self.population = Population(self.bank, sizes, num_envs, config.compile)
 
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)

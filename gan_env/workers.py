@@ -11,18 +11,17 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-# Threads don't survive a fork, and torch would wait for ever for those of the parent. A child that starts with one
-# thread needs none of them; torch's own loaders of data do the same.
+# Threads don't survive a fork, and torch would wait for ever for the parent's. A child with one thread needs none.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Workers:
-    """On a CPU a block keeps to one thread and all cores have blocks of their own; on a GPU blocks follow each other.
+    """Runs blocks of rows: on a CPU each in one thread, as many at a time as there are cores; on a GPU in turn.
 
-    So no operation waits for the other core at its end, as it does when its own loop is spread over two. A block that
-    is alone has all threads, unless other blocks ever ran side by side in this process: OpenMP then has more threads
-    than cores, lets them sleep at every barrier, and two threads take more than twice as long as one.
+    So no operation waits for another core, as it would if it were spread over several. A block that is alone has all
+    threads, unless blocks ever ran side by side in this process: OpenMP then has more threads than cores, which sleep
+    at every barrier, and two threads take more than twice as long as one.
 
     Args:
         device: where the tensors are.
@@ -47,7 +46,7 @@ class Workers:
                 return work(*parts)
 
         starts = range(0, len(tensors[0]), block)
-        # `data` has a version counter of its own: autograd must not see what other threads do to other rows.
+        # `data` hides from autograd what other threads do to other rows.
         blocks = [tuple(tensor.data[start : start + block] for tensor in tensors) for start in starts]
         threads = self.threads
         if threads == 1 or (len(blocks) == 1 and not Workers.side_by_side):
@@ -62,5 +61,5 @@ class Workers:
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """The threads of a process, which a forked child has to make anew."""
+    """The threads of a process; a forked child makes its own."""
     return ThreadPoolExecutor(threads)

@@ -11,13 +11,11 @@ import torch
 from hypothesis import settings
 
 from gan_env import GANVectorEnv
-from gan_env.data.bank import DataBank
-from gan_env.data.dataset import Dataset
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.bank import IMAGE_SETS, DataBank
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
 from gan_env.gan.saved import save_generators
 from gan_env.metrics.weights import PretrainedWeights
-from gan_env.records import Moment, Quality, RowSettings, TrainStats
+from gan_env.records import Dataset, Moment, Quality, RowSettings, TrainStats
 
 # No deadline (the machine may be busy), few and always the same examples, nothing written to disk.
 settings.register_profile("gan_env", deadline=None, max_examples=30, derandomize=True, database=None)
@@ -243,7 +241,7 @@ def banks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataBank]:
 
     def noise(data_root: str, image_size: int) -> Dataset:
         images = torch.randint(256, (40, 3, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
-        return Dataset(images[:30], images[30:], torch.zeros(0, 2))
+        return Dataset(images[:30], images[30:])
 
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)
     return lambda kind: DataBank(("ring",) if kind == "points" else ("noise",), "nowhere", 8, torch.device("cpu"))

@@ -8,22 +8,30 @@ import dataclasses
 import difflib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from gan_env.config import FEWEST_SAMPLES
-from gan_env.data.dataset import Dataset, decode
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.labelled import LABELLED_SETS, unlabelled
+from gan_env.data.pictures import LSUN_CATEGORIES, celeba, image_folder, lsun
 from gan_env.data.points import POINT_SETS, load_points
 from gan_env.errors import DataError
-from gan_env.records import RowSettings
+from gan_env.records import Dataset, RowSettings, decode
 
+IMAGE_SETS: dict[str, Callable[[str, int], Dataset]] = {
+    **{name: partial(unlabelled, load) for name, load in LABELLED_SETS.items()},
+    "celeba": celeba,
+    **{f"lsun_{category}": partial(lsun, category) for category in LSUN_CATEGORIES},
+    "image_folder": image_folder,
+}
+"""Name -> function of `data_root` and `image_size`."""
 SHARE_OF_MEMORY = 0.5
-"""Of the free memory, what the pools may take."""
+"""What the pools may take of the free memory."""
 MEMORY = Path("/proc/meminfo")
-HOST = torch.device("cpu")
 
 
 def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
@@ -43,22 +51,22 @@ def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
 
 
 def free_memory(device: torch.device) -> int:
-    """Free bytes of a GPU; for any other device those of the host, where pages that only cache files count as free."""
+    """Free bytes of a GPU, or of the host, where pages that only cache files count as free."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if MEMORY.is_file():
         numbers = dict(line.split(":") for line in MEMORY.read_text().splitlines())
         return int(numbers["MemAvailable"].removesuffix("kB")) * 1024
-    # Other systems say how much there is, or (Windows) nothing; then the copy itself fails where it doesn't fit.
+    # Other systems tell how much there is in all, or (Windows) nothing: then the copy itself fails if it is too large.
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else sys.maxsize
 
 
 class DataBank:
     """All data sets of an environment in one pool, from which batches are drawn to the device.
 
-    Training samples are on the device where they take at most half of its free memory. Else they stay on the host, and
-    every batch is copied. A single set on the host is used where it is, in memory or in a memory-mapped file, and never
-    copied: mapped, it may be larger than memory. Several sets become one pool in memory, memory-mapped or not.
+    Training samples are on the device if they take at most half of its free memory. Else they stay on the host, and
+    every batch is copied. A single set on the host is never copied, so a memory-mapped one may be larger than memory;
+    several sets become one pool in memory.
 
     Attributes:
         names: data set names; `RowSettings.dataset` indexes them.
@@ -84,7 +92,7 @@ class DataBank:
         self.names = names
         self.sample_shape: tuple[int, ...] = shapes.pop()
         train, held_out = [d.train for d in loaded], [d.held_out for d in loaded]
-        home = device if _fits(train + held_out, device) else HOST
+        home = device if _fits(train + held_out, device) else torch.device("cpu")
         if len(loaded) > 1:  # joined, which copies them
             _require_memory(names, train + held_out, home)
         if home.type != device.type:
@@ -103,7 +111,7 @@ class DataBank:
         ]
 
     def require_held_out(self, count: int) -> None:
-        """Checks that each half of every data set's held-out samples is as large as what the metric sees of a row.
+        """Checks that each half of every data set's held-out samples has as many samples as the metric sees of a row.
 
         Raises:
             DataError: one has fewer.
@@ -119,7 +127,7 @@ class DataBank:
                 )
 
     def places(self, draws: Tensor, rows: RowSettings) -> Tensor:
-        """Which training samples draws mean: with replacement, from each row's own set.
+        """Draws training samples with replacement from each row's own set.
 
         Args:
             draws: uniform in [0, 1), [*K, N, B].
@@ -153,7 +161,7 @@ def _fits(parts: list[Tensor], device: torch.device) -> bool:
 
 
 def _require_memory(names: tuple[str, ...], parts: list[Tensor], device: torch.device) -> None:
-    """Refuses pools that would take more than their share of the free memory."""
+    """Raises a `DataError` where pools would take more than their share of the free memory."""
     if not _fits(parts, device):
         needed, free = sum(part.nbytes for part in parts) / 2**20, free_memory(device) / 2**20
         raise DataError(

@@ -1,22 +1,26 @@
 """Image sets that fit in memory, with their labels: Fashion-MNIST, MNIST, CIFAR-10 and tiles of photographs.
 
 The first three come from torchvision's files, which are downloaded where they are missing; Fashion-MNIST also from
-Debian's package. The photographs come inside scikit-image.
+Debian's package. The photographs come with scikit-image. A GAN trains on the images alone: `unlabelled`.
 """
 
 import gzip
 import hashlib
+import itertools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from gan_env.data.dataset import open_or_download
+from gan_env.data.downloads import open_or_download
 from gan_env.errors import DataError, needs
+from gan_env.records import Dataset
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -30,15 +34,15 @@ IDX_SUMS = {
         "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637",
     ),
 }  # fmt: skip
-"""MD5 sums of the unpacked `IDX_FILES`. Torchvision knows those of its .gz files, which it unpacks, and Debian packed
-the same contents anew."""
+"""MD5 sums of the unpacked `IDX_FILES`: torchvision and Debian pack the same contents in different .gz files."""
 
 PHOTOGRAPHS = (
     "astronaut", "chelsea", "coffee", "hubble_deep_field", "immunohistochemistry", "retina", "rocket",
     "stereo_motorcycle",
 )  # fmt: skip
-"""Functions of `skimage.data`: the colour photographs inside its wheel. A tile's label is the index of its picture."""
+"""The colour photographs inside scikit-image's wheel: functions of `skimage.data`. A tile's label is an index here."""
 TILE, STRIDE, CELL, LARGEST = 32, 4, 48, 512  # pixels
+_PART = 1024  # images that are in memory as floats at the same time: all of them would take four times their bytes
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ def read_idx(path: Path, remedy: str, md5: str | None = None) -> NDArray[np.uint
         md5: MD5 sum of the unpacked contents; None: not known.
 
     Returns:
-        [n] labels or [n, H, W] images.
+        Labels [n] or images [n, H, W].
 
     Raises:
-        DataError: the file is missing or truncated, is not IDX, or has another sum.
+        DataError: the file is missing, truncated or not IDX, or has another sum.
     """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -80,7 +84,7 @@ def read_idx(path: Path, remedy: str, md5: str | None = None) -> NDArray[np.uint
 
 
 def read_idx_files(kind: str, paths: list[Path], remedy: str) -> LabelledImages:
-    """The four files of `IDX_FILES` as one set of grey images; `kind` is a key of `IDX_SUMS`."""
+    """Reads the four `IDX_FILES` of a set of grey images; `kind` is a key of `IDX_SUMS`."""
     train, train_labels, test, test_labels = (
         read_idx(path, remedy, md5) for path, md5 in zip(paths, IDX_SUMS[kind], strict=True)
     )
@@ -90,12 +94,10 @@ def read_idx_files(kind: str, paths: list[Path], remedy: str) -> LabelledImages:
 def fashion_mnist(data_root: str, debian: Path = DEBIAN_FASHION_MNIST) -> LabelledImages:
     """Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747): 60,000 and 10,000 images, [1, 28, 28].
 
-    Args:
-        data_root: folder of torchvision's copy, which is downloaded to it if it isn't there.
-        debian: folder of the Debian package, preferred.
+    The folder of the Debian package is preferred to torchvision's copy in `data_root`.
 
     Raises:
-        DataError: none of the three sources works.
+        DataError: a file is missing and can't be downloaded, or is damaged.
     """
     install = "apt-get install --reinstall dataset-fashion-mnist"
     if debian.is_dir():
@@ -114,16 +116,16 @@ def mnist(data_root: str) -> LabelledImages:
 
 
 def _torchvision_idx(kind: str, data_root: str, otherwise: str = "") -> LabelledImages:
+    """Reads torchvision's copy, which is downloaded if it isn't there; `otherwise`: another source, for the error."""
     folder = Path(data_root).resolve() / kind / "raw"
     paths = [folder / name for name in IDX_FILES]
-    remedy = "Delete it; then it is downloaded anew."
 
     def make(download: bool) -> LabelledImages:
         if download:
             with needs("data"):
                 from torchvision import datasets  # slow to import
             getattr(datasets, kind)(data_root, download=True)
-        return read_idx_files(kind, paths, remedy)
+        return read_idx_files(kind, paths, "Delete it and start again: it is downloaded anew.")
 
     how = f"Copy torchvision's files {', '.join(IDX_FILES)} to {folder}, or set data_root to where they are.{otherwise}"
     return open_or_download(make, dict.fromkeys(paths), how)
@@ -160,8 +162,12 @@ def photo_tiles(data_root: str) -> LabelledImages:
     tiles: list[list[NDArray[np.uint8]]] = [[], []]  # training, held out
     labels: list[list[int]] = [[], []]
     for label, name in enumerate(PHOTOGRAPHS):
-        for held_out, cell in _cells(_photograph(name)):
+        picture = _photograph(name)
+        rows, columns = (side // CELL for side in picture.shape[:2])
+        for row, column in itertools.product(range(rows), range(columns)):
+            cell = picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
             windows = np.lib.stride_tricks.sliding_window_view(cell, (TILE, TILE), axis=(0, 1))[::STRIDE, ::STRIDE]
+            held_out = (row + column) % 4 == 3
             tiles[held_out].append(windows.reshape(-1, 3, TILE, TILE))
             labels[held_out] += [label] * len(tiles[held_out][-1])
     found = []
@@ -178,23 +184,13 @@ def _photograph(name: str) -> NDArray[np.uint8]:
 
     try:
         found = getattr(skimage.data, name)()
-    except Exception as error:  # its own download of what it lacks fails in many ways
+    except Exception as error:  # it tries to download what it lacks, which fails in many ways
         raise DataError(
             f"scikit-image lacks its picture {name!r} ({error}): `pip install --force-reinstall scikit-image` brings it"
         ) from error
     picture = Image.fromarray(found[0] if isinstance(found, tuple) else found)  # a stereo pair: its left picture
     picture.thumbnail((LARGEST, LARGEST))
     return np.asarray(picture)
-
-
-def _cells(picture: NDArray[np.uint8]) -> list[tuple[bool, NDArray[np.uint8]]]:
-    """The whole cells of a picture, and whether each is held out."""
-    rows, columns = (side // CELL for side in picture.shape[:2])
-    return [
-        ((row + column) % 4 == 3, picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL])
-        for row in range(rows)
-        for column in range(columns)
-    ]
 
 
 LABELLED_SETS: dict[str, Callable[[str], LabelledImages]] = {
@@ -204,3 +200,22 @@ LABELLED_SETS: dict[str, Callable[[str], LabelledImages]] = {
     "photo_tiles": photo_tiles,
 }
 """Name -> function of `data_root`."""
+
+
+def resize_images(images: Tensor, size: int) -> Tensor:
+    """Resizes uint8 images [P, C, H, W] to [P, C, size, size], antialiased."""
+    if images.shape[-1] == size and images.shape[-2] == size:
+        return images
+    resized = torch.empty(*images.shape[:2], size, size, dtype=torch.uint8, device=images.device)
+    for part, place in zip(images.split(_PART), resized.split(_PART), strict=True):
+        floats = torch.nn.functional.interpolate(part.float(), size=(size, size), mode="bilinear", antialias=True)
+        place.copy_(floats.round_().clamp_(0, 255))
+    return resized
+
+
+def unlabelled(load: Callable[[str], LabelledImages], data_root: str, image_size: int) -> Dataset:
+    """Images without their labels, resized: the training part shuffled once, the test part held out."""
+    images = load(data_root)
+    order = np.random.default_rng(0).permutation(len(images.train_images))
+    train, held_out = torch.from_numpy(images.train_images[order]), torch.tensor(images.test_images)
+    return Dataset(resize_images(train, image_size), resize_images(held_out, image_size))

@@ -1,7 +1,7 @@
 """Image sets that are decoded picture by picture: CelebA, LSUN and a folder of one's own.
 
 Decoding is done once: the resized bytes are kept beside the data in `gan_env_cache/` and memory-mapped from there, so a
-later start is immediate, and on a CPU a set that is used alone may be larger than memory (`DataBank` has the limits).
+later start is immediate, and a set that is used alone on a CPU may be larger than memory.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from gan_env.data.dataset import Dataset, open_or_download
+from gan_env.data.downloads import open_or_download
 from gan_env.errors import DataError, needs
-from gan_env.files import remove_left_parts, write_atomically
+from gan_env.files import write_atomically
+from gan_env.records import Dataset
 
 VERSION = 1
-"""Of the preprocessing: another number makes caches anew."""
+"""Of the preprocessing: with another number caches are made again."""
 CELEBA_CROP = 148
 LSUN_CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room", "dining_room", "kitchen", "living_room",
@@ -44,27 +45,19 @@ GREY, COLOUR = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX"
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of any sizes, decoded when they are read.
+    """Pictures of any sizes, decoded when they are read."""
 
-    Attributes:
-        names: what messages call them.
-        read: opens the picture with an index.
-        channels: 1 (grey) or 3 (colour, where a grey picture gets three equal channels).
-        remedy: what to do about a picture that can't be read, for the error.
-    """
-
-    names: Sequence[str]
-    read: Callable[[int], Image.Image]
-    channels: int
-    remedy: str
+    names: Sequence[str]  # for messages
+    read: Callable[[int], Image.Image]  # opens the picture with an index
+    channels: int  # 1 (grey) or 3 (colour, where a grey picture gets three equal channels)
+    remedy: str  # what to do about a picture that can't be read, for the error
 
 
 def celeba(data_root: str, image_size: int) -> Dataset:
     """CelebA's aligned faces (Liu et al. 2015, arXiv:1411.7766): its training part, and its test part held out.
 
     The central 148 x 148 of 178 x 218 pixels are used, as is customary (AntixK/PyTorch-VAE, dataset.py). The cache
-    is made anew when the folder of the faces changes. That doesn't show a face that was overwritten in place: then
-    delete `gan_env_cache/celeba-*.npy` in `data_root`.
+    is made again when a face is added or removed; after overwriting one, delete `gan_env_cache/celeba-*.npy`.
 
     Raises:
         DataError: a file is missing and can't be downloaded, or is damaged.
@@ -79,7 +72,7 @@ def celeba(data_root: str, image_size: int) -> Dataset:
     home = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
     how = (
         f"Get img_align_celeba.zip and the text files from {home}, put them in {folder} and unpack the zip there; "
-        f"torchvision's own download needs `pip install gdown`."
+        "torchvision's own download needs `pip install gdown`."
     )
     remedy = f"Unpack img_align_celeba.zip in {folder} again; it is at {home}."
 
@@ -97,19 +90,16 @@ def celeba(data_root: str, image_size: int) -> Dataset:
 def lsun(category: str, data_root: str, image_size: int) -> Dataset:
     """A category of LSUN (Yu et al. 2015, arXiv:1506.03365): its training part, and its validation part held out.
 
-    The databases are read with lmdb: torchvision's `LSUN` leaves a list of keys in the working directory under a name
-    that another database may share, and would then read that one's keys.
+    The databases are read with lmdb: torchvision's `LSUN` caches a list of keys in the working directory, under a name
+    that databases may share.
 
     Raises:
         DataError: a database is missing or damaged.
     """
-    folders = {part: Path(data_root).resolve() / f"{category}_{part}_lmdb" for part in ("train", "val")}
-
-    def open_part(part: str) -> Pictures:
-        return _open_lmdb(folders["val" if part == "held_out" else part])
-
+    parts = {"train": "train", "held_out": "val"}
+    folders = {part: Path(data_root).resolve() / f"{category}_{name}_lmdb" for part, name in parts.items()}
     sources = [folder / "data.mdb" for folder in folders.values()]
-    return load_pictures(f"lsun_{category}", data_root, image_size, sources, open_part)
+    return load_pictures(f"lsun_{category}", data_root, image_size, sources, lambda part: _open_lmdb(folders[part]))
 
 
 def _open_lmdb(folder: Path) -> Pictures:
@@ -144,8 +134,7 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     """One's own images: all below `data_root`, in folders or not; a fifth of them, drawn by a fixed seed, is held out.
 
     Linked folders are read too, hidden files and folders are not. Pictures may differ in size (the central square is
-    used, and a line says so when they are decoded) but must be all grey or all in colour. Transparency is dropped, as
-    by torchvision: what is hidden by it is seen.
+    used, and a line says so when they are decoded) but must be all grey or all in colour. Transparency is ignored.
 
     Raises:
         DataError: no image, an image that can't be read or is too small, or grey images among colour ones.
@@ -161,7 +150,7 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     held_out = max(1, round(HELD_OUT_SHARE * len(found)))
     parts = {"held_out": shuffled[:held_out], "train": shuffled[held_out:]}
 
-    @cache  # asked for once, by whichever part is decoded
+    @cache  # looks at all pictures, and notes once what is cropped
     def channels() -> int:
         common, sizes = _read_headers(found)
         _note_sizes(root, sizes, image_size)
@@ -187,7 +176,7 @@ def _files_below(root: Path) -> Iterator[Path]:
 
 
 def _read_headers(paths: list[Path]) -> tuple[int, list[tuple[int, int]]]:
-    """1 where all images are grey, 3 where all have colours, and the size of each."""
+    """The number of channels that all pictures have, 1 (grey) or 3 (colour), and the size of each."""
     seen: dict[int, Path] = {}
     sizes = []
     for path in paths:
@@ -205,7 +194,7 @@ def _read_headers(paths: list[Path]) -> tuple[int, list[tuple[int, int]]]:
 
 
 def _note_sizes(root: Path, sizes: list[tuple[int, int]], image_size: int) -> None:
-    """Says so where pictures lose their ends, or are reduced by different factors."""
+    """Prints how many pictures are cropped, or resized by another factor than most."""
     ((most, _),) = Counter(sizes).most_common(1)
     odd = sum(width != height or (width, height) != most for width, height in sizes)
     if odd:
@@ -219,20 +208,19 @@ def _note_sizes(root: Path, sizes: list[tuple[int, int]], image_size: int) -> No
 def load_pictures(
     name: str, data_root: str, image_size: int, sources: Sequence[Path], open_part: Callable[[str], Pictures]
 ) -> Dataset:
-    """A data set of resized pictures, from the cache where it is there.
+    """A data set of resized pictures, from the cache if it is there.
 
     Args:
         name: of the data set.
-        data_root: the cache is made in this folder.
+        data_root: folder in which the cache is.
         image_size: side of the images.
         sources: files and folders; a cache made from others, or from these before they changed, is not used.
-        open_part: opens "train" or "held_out" where it has to be decoded.
+        open_part: opens "train" or "held_out" for decoding.
 
     Raises:
         DataError: a picture can't be read, or the cache can't be written or read.
     """
     pools, folder = {}, Path(data_root).resolve() / "gan_env_cache"
-    remove_left_parts(folder, f"{name}-*.npy")  # as large as the pool, and never written to again
     for part in ("train", "held_out"):
         key = repr((VERSION, part, image_size, [_fingerprint(path) for path in sources]))
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -245,19 +233,17 @@ def load_pictures(
             pools[part] = torch.from_numpy(np.load(path, mmap_mode="c"))
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path} is damaged ({error}): delete it; then it is made anew") from error
-    return Dataset(pools["train"], pools["held_out"], torch.zeros(0, 2))
+    return Dataset(pools["train"], pools["held_out"])
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int]:
-    """Name, size and time of change; what is missing has none, and is asked for when it is opened."""
-    if not path.exists():
-        return str(path), 0, 0
-    status = path.stat()
-    return str(path), status.st_size, status.st_mtime_ns
+    """Name, size and time of change; zeros for what is missing, which opening it will report."""
+    status = path.stat() if path.exists() else None
+    return (str(path), status.st_size, status.st_mtime_ns) if status else (str(path), 0, 0)
 
 
 def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool, title: str) -> None:
-    """Decodes all pictures into a .npy file of bytes [P, C, H, W]."""
+    """Decodes all pictures into a .npy file of bytes [P, C, image_size, image_size]."""
     with needs("data"):
         from tqdm import tqdm
     count = len(pictures.names)
@@ -275,7 +261,7 @@ def _write_pool(path: Path, pictures: Pictures, image_size: int, shuffled: bool,
     except OSError as error:
         raise DataError(
             f"{path} can't be written ({error}): it takes {math.prod(shape) / 2**20:.1f} MiB in a folder that you may "
-            f"write to; make room, or copy the data to another data_root"
+            "write to; make room, or copy the data to another data_root"
         ) from error
 
 

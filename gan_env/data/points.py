@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_env.data.dataset import Dataset
+from gan_env.records import Dataset
 
 POINTS_TRAIN, POINTS_HELD_OUT = 65_536, 8_192
 POINTS_STD = 0.03

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gan_env.config import find_device
 from gan_env.data.bank import load_dataset
-from gan_env.data.dataset import decode
 from gan_env.errors import DataError, require
 from gan_env.files import write_json
 from gan_env.gan.saved import NAME, load_generators
@@ -33,6 +32,7 @@ from gan_env.metrics.published import (
     to_bytes,
 )
 from gan_env.metrics.weights import ALEXNET, INCEPTION, VGG16, find_all
+from gan_env.records import decode
 
 ALL, AS_MANY, NONE = "all", "as many", "none"
 """Which real images a number is measured against: all, the first ones, as many as there are samples, or none."""
@@ -235,7 +235,7 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """The measure by the extractor that also judges during training."""
     extract = ClassifierFeatures(device, channels=reference.images.shape[1])
-    features_of_all = extract.of_stored(reference.images.to(device), decode)  # [M, F]
+    features_of_all = extract.of_stored(reference.images.to(device))  # [M, F]
     distance = FrechetDistance([features_of_all])
     reals = features_of_all[None, :samples]
     radii = neighbour_radii(reals)

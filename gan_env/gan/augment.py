@@ -11,62 +11,40 @@ Parts of points:
 
 Parts of images, in the order in which they are applied:
 
-- rotate: by 0, 90, 180 or 270 degrees, each as likely, as ADA's first transforms. Free angles would blur small images
-  and empty their corners, and their gradient needs a scatter or one matrix a line of pixels; quarter turns are exact.
+- rotate: by 0, 90, 180 or 270 degrees, as ADA's first transforms: other angles would blur and empty small images.
 - flip: left and right, in half of the cases.
 - translate: by whole pixels, up to `SHIFT` of the side; what is empty is 0.
-- color: brightness, and for three channels also saturation and contrast, as in DiffAugment (Zhao et al. 2020,
-  arXiv:2006.10738).
+- color: brightness; for three channels also saturation and contrast (DiffAugment, Zhao et al. 2020, arXiv:2006.10738).
 - cutout: a square of half the side becomes 0.
 
-A strength per row, 1 where none is given, is a factor on the sizes: angle and scaling of points, shift, colour and the
-cutout's side.
+A strength in [0, 1] per row is a factor on the sizes: angle and scaling of points, shift, colour and the cutout's side.
+A flip and a quarter turn have no size.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gan_env.errors import require
-
 POINT_SCALE = 0.35
 SHIFT, CUTOUT, BRIGHTNESS = 0.125, 0.5, 0.5  # DiffAugment's strengths
 
 POINT_PARTS = ("rotate", "scale")
-AMOUNTS = {"rotate": 1, "flip": 1, "translate": 2, "color": 3, "cutout": 2}  # uniform numbers beside a part's coin
+AMOUNTS = {"rotate": 1, "flip": 1, "translate": 2, "color": 3, "cutout": 2}  # uniform numbers besides a part's coin
 PARTS = tuple(AMOUNTS)
 UMBRELLA = {1: POINT_PARTS, 3: PARTS[1:]}
-"""What the knob `augment` stands for, by the number of dimensions of a sample: all parts but the rotation of images,
-which turns most data into something else and is for those who ask for it."""
+"""The parts that the knob `augment` applies, by the number of dimensions of a sample: all but the rotation of images,
+which turns most data into something else."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The parts that a program applies; those that are left out cost nothing.
+    """The parts that a program applies; those that are left out cost nothing."""
 
-    Args:
-        sample_shape: (2,) or (C, H, W).
-        parts: names from `POINT_PARTS` or `PARTS`, in their order.
-
-    Raises:
-        ConfigError: a part is unknown, out of order or cannot be applied to such samples.
-    """
-
-    sample_shape: tuple[int, ...]
-    parts: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        known = PARTS if self.is_image else POINT_PARTS
-        in_order = self.parts == tuple(part for part in known if part in self.parts)
-        require(in_order, "parts", self.parts, f"some of {known}, in this order")
-        if self.is_image:
-            square = self.sample_shape[1] == self.sample_shape[2]
-            require(square or "rotate" not in self.parts, "sample_shape", self.sample_shape, "square images to rotate")
-        else:
-            require(self.sample_shape == (2,), "sample_shape", self.sample_shape, "(2,) or (C, H, W)")
+    sample_shape: tuple[int, ...]  # (2,) or (C, H, W)
+    parts: tuple[str, ...]  # some of `POINT_PARTS` or `PARTS`
 
     @property
     def is_image(self) -> bool:
@@ -75,105 +53,71 @@ class Augmentation:
 
     @property
     def draws(self) -> int:
-        """Uniform numbers that each sample takes: of every part its own, whatever other parts there are."""
+        """Uniform numbers that each sample takes: places for all parts that there are, whichever are applied."""
         if not self.parts:
             return 0
-        if not self.is_image:
-            return 1 + len(POINT_PARTS)
-        return len(PARTS) + sum(AMOUNTS.values())
+        return len(PARTS) + sum(AMOUNTS.values()) if self.is_image else 1 + len(POINT_PARTS)
 
-    def probabilities(self, umbrella: Tensor, own: Mapping[str, Tensor]) -> Tensor:
-        """The parts' probabilities: umbrella + own (1 - umbrella), as if each of the two knobs threw a coin.
+    def probabilities(self, umbrella: Tensor, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The parts' probabilities [N]: umbrella + own (1 - umbrella), as if each of the two knobs threw a coin.
 
         Args:
             umbrella: the knob `augment`, [N]; counts for the parts in `UMBRELLA`.
             own: the knobs of single parts, [N] each; those not given are zero.
-
-        Returns:
-            [N, parts].
         """
-        columns = []
+        found = {}
         for part in self.parts:
             shared = umbrella if part in UMBRELLA[len(self.sample_shape)] else torch.zeros_like(umbrella)
-            columns.append(shared + own[part] * (1 - shared) if part in own else shared)  # exact where one is 0
-        return torch.stack(columns, dim=1) if columns else umbrella.new_zeros(len(umbrella), 0)
+            found[part] = shared + own[part] * (1 - shared) if part in own else shared  # exact where one is 0
+        return found
 
-    def apply(self, x: Tensor, draws: Tensor, probabilities: Tensor, strength: Tensor | None = None) -> Tensor:
+    def apply(self, x: Tensor, draws: Tensor, probabilities: Mapping[str, Tensor], strength: Tensor) -> Tensor:
         """Transforms samples.
 
         Args:
             x: [N, B, *sample_shape].
             draws: uniform in [0, 1), [N, draws, B].
-            probabilities: [N, parts].
-            strength: factor on the sizes of all transforms, in [0, 1], [N]; None: 1. A flip and a quarter turn have
-                no size.
+            probabilities: part -> [N], of all parts.
+            strength: factor on the sizes of all transforms, in [0, 1], [N].
         """
         if not self.parts:
             return x
-        function = augment_images if self.is_image else augment_points
-        return function(x, draws, probabilities, self.parts, strength)
+        return (augment_images if self.is_image else augment_points)(x, draws, probabilities, strength)
 
 
-def augment_points(
-    x: Tensor,
-    draws: Tensor,
-    probabilities: Tensor,
-    parts: Sequence[str] = POINT_PARTS,
-    strength: Tensor | None = None,
-) -> Tensor:
-    """Random rotation about the origin and random scaling.
+def augment_points(x: Tensor, draws: Tensor, probabilities: Mapping[str, Tensor], strength: Tensor) -> Tensor:
+    """Random rotation about the origin and random scaling of points [N, B, 2].
 
-    Args:
-        x: [N, B, 2].
-        draws: uniform in [0, 1), [N, 3, B]: one coin for both parts, angle, scale.
-        probabilities: [N, parts].
-        parts: some of `POINT_PARTS`.
-        strength: factor on angle and scaling, [N]; None: 1.
+    The draws [N, 3, B] are one coin for both parts, angle and scale; for the others see `Augmentation.apply`.
     """
     coin, turn, size = draws.unbind(dim=1)  # [N, B]
-    active = dict(zip(parts, (coin[..., None] < probabilities[:, None]).to(x.dtype).unbind(dim=2), strict=True))
+    active = {part: (coin < chance[:, None]).to(x.dtype) for part, chance in probabilities.items()}
     idle = torch.zeros_like(coin)
-    angle = active.get("rotate", idle) * (turn - 0.5) * (2 * math.pi)
-    stretch = active.get("scale", idle) * (2 * size - 1) * POINT_SCALE
-    if strength is not None:
-        angle, stretch = angle * strength[:, None], stretch * strength[:, None]
-    scale = torch.exp(stretch)
+    angle = active.get("rotate", idle) * (turn - 0.5) * (2 * math.pi) * strength[:, None]
+    scale = torch.exp(active.get("scale", idle) * (2 * size - 1) * POINT_SCALE * strength[:, None])
     cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
     return torch.stack([cos * x[..., 0] - sin * x[..., 1], sin * x[..., 0] + cos * x[..., 1]], dim=-1)
 
 
-def augment_images(
-    x: Tensor,
-    draws: Tensor,
-    probabilities: Tensor,
-    parts: Sequence[str] = PARTS,
-    strength: Tensor | None = None,
-) -> Tensor:
-    """Random quarter turns, flip, integer shift, colour and cutout.
+def augment_images(x: Tensor, draws: Tensor, probabilities: Mapping[str, Tensor], strength: Tensor) -> Tensor:
+    """Random quarter turns, flip, integer shift, colour and cutout of images [N, B, C, H, W].
 
     Turns, flip and shift are a transposition and products with one-hot matrices, so that gradients need no scatter.
-
-    Args:
-        x: [N, B, C, H, W].
-        draws: uniform in [0, 1), [N, 14, B]: a coin for each of `PARTS`, then the amounts of each.
-        probabilities: [N, parts].
-        parts: some of `PARTS`, in this order.
-        strength: factor on shift, colour and the cutout's side, [N]; None: 1.
+    The draws [N, 14, B] are a coin for each of `PARTS`, then the amounts of each; for the others see
+    `Augmentation.apply`.
     """
     coins, amounts = draws[:, : len(PARTS)], draws[:, len(PARTS) :]
     coin = dict(zip(PARTS, coins.unbind(dim=1), strict=True))  # [N, B]
     amount = dict(zip(PARTS, amounts.split([*AMOUNTS.values()], dim=1), strict=True))  # [N, k, B]
-    chances = dict(zip(parts, probabilities[..., None].unbind(dim=1), strict=True))  # [N, 1]
-    active = {part: (coin[part] < chance).to(x.dtype) for part, chance in chances.items()}
-    # What a sample's coin leaves of each transform's size: the coin itself where no strength is given.
-    size = active if strength is None else {part: on * strength[:, None] for part, on in active.items()}  # [N, B]
+    active = {part: (coin[part] < chance[:, None]).to(x.dtype) for part, chance in probabilities.items()}  # [N, B]
+    size = {part: on * strength[:, None] for part, on in active.items()}  # [N, B]
     if not active.keys().isdisjoint(("rotate", "flip", "translate")):
         x = _move(x, active, size, amount)
     if "color" in active:
         x = _colour(x, size["color"], amount["color"])
     if "cutout" in active:
         y, z = amount["cutout"].unbind(dim=1)
-        side = CUTOUT if strength is None else CUTOUT * strength[:, None, None]
+        side = CUTOUT * strength[:, None, None]
         hole = _near(x.shape[-2], y, side)[..., :, None] & _near(x.shape[-1], z, side)[..., None, :]  # [N, B, H, W]
         x = x * (1 - hole * active["cutout"][..., None, None])[:, :, None]
     return x
@@ -218,7 +162,7 @@ def _colour(x: Tensor, size: Tensor, amounts: Tensor) -> Tensor:
     return x
 
 
-def _near(size: int, center: Tensor, side: float | Tensor) -> Tensor:
-    """Whether a pixel is inside the cutout, of a side as a share of the image's, along one axis: [N, B, size]."""
+def _near(size: int, center: Tensor, side: Tensor) -> Tensor:
+    """Whether a pixel is inside a cutout of `side`, a share of the image's, along one axis: [N, B, size]."""
     pixel = (torch.arange(size, device=center.device) + 0.5) / size
     return (pixel - center[..., None]).abs() < side / 2

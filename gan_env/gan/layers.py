@@ -3,9 +3,8 @@
 A network is a list of layers and a pure function `(parameters [N, P], inputs [N, B, ...]) -> outputs [N, B, ...]`.
 All parameters of a row lie in one flat row, so an optimiser step, a snapshot or a reset is one tensor operation.
 
-Narrower networks live in the same tensors: units beyond a row's width start with zero weights on both sides and get
-zero gradients for ever, so they are not there as far as mathematics is concerned. A body therefore maps a channel of
-zeros to a channel of zeros, whatever it does between the layers.
+Narrower networks live in the same tensors: units beyond a row's width start with zero weights on both sides and always
+get zero gradients, so they have no effect. A body therefore maps a channel of zeros to a channel of zeros.
 """
 
 import math
@@ -32,30 +31,23 @@ Map = Callable[[Tensor], Tensor]
 class Layer:
     """One linear map with bias.
 
-    Attributes:
-        kind: "linear"; "down" (4x4 convolution, stride 2); "up" (4x4 transposed convolution, stride 2); "conv"
-            (convolution that keeps the side); "basis" (each input number is spread over an image that is learnt).
-        inputs, outputs: features or channels at full width; a basis has one input for each output and counts as 1.
-        narrow_inputs, narrow_outputs: whether that side shrinks with the row's width.
-        positions: features that belong to one unit (a channel's pixels, where a linear layer meets images).
-        side: pixels along the kernel of "conv" (odd) or the image of "basis".
-        groups: of "conv": each group of outputs sees only its own group of inputs.
-        gain: size of an initial output, for inputs of mean square one.
+    Its kind is "linear"; "down" (4x4 convolution, stride 2); "up" (4x4 transposed convolution, stride 2); "conv"
+    (convolution that keeps the side); or "basis" (each input number is the coefficient of a learnt image).
     """
 
     kind: str
-    inputs: int
+    inputs: int  # features or channels at full width; 1 for a basis, which has one input for each output
     outputs: int
-    narrow_inputs: bool = True
+    narrow_inputs: bool = True  # whether this side shrinks with the row's width
     narrow_outputs: bool = True
-    positions: int = 1
-    side: int = 1
-    groups: int = 1
-    gain: float = LEAKY_GAIN
+    positions: int = 1  # features that belong to one unit: a channel's pixels, where a linear layer meets images
+    side: int = 1  # pixels along the kernel of "conv" (odd) or the image of "basis"
+    groups: int = 1  # of "conv": each group of outputs sees only its own group of inputs
+    gain: float = LEAKY_GAIN  # root mean square of an initial output, for inputs of mean square one
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of one row's weight; `outputs_first` tells the order of its first two sides."""
+        """Shape of one row's weight."""
         return {
             "linear": (self.inputs, self.outputs),
             "down": (self.outputs, self.inputs, KERNEL, KERNEL),
@@ -66,7 +58,7 @@ class Layer:
 
     @property
     def outputs_first(self) -> bool:
-        """Whether the weight's first side is the outputs', as torch's functions want it."""
+        """Whether the weight's first dimension is the outputs', as torch's functions want it."""
         return self.kind in ("down", "conv", "basis")
 
     @property
@@ -112,7 +104,7 @@ class Layer:
 
 
 def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
-    """1.0 for the features in use at the row's width: [N, units]."""
+    """1.0 for the features that are in use at the row's width, else 0.0: [N, units]."""
     if not narrow:
         return torch.ones(len(width), units, device=width.device)
     active = (width * (units // positions)).round().clamp(min=1)
@@ -120,7 +112,7 @@ def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
 
 
 def chain(maps: Sequence[Map], x: Tensor) -> Tensor:
-    """One map after the other, with leaky ReLU between them."""
+    """Applies one map after the other, with leaky ReLU between them."""
     for apply in maps[:-1]:
         x = leaky_relu(apply(x), SLOPE)
     return maps[-1](x)
@@ -128,15 +120,10 @@ def chain(maps: Sequence[Map], x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Network:
-    """Layers and what is done with them.
+    """Layers and what connects them."""
 
-    Attributes:
-        layers: the linear maps, in the order of their parameters.
-        body: from the layers with their weights, and inputs [N, B, ...], to outputs [N, B, ...].
-    """
-
-    layers: tuple[Layer, ...]
-    body: Callable[[Sequence[Map], Tensor], Tensor] = chain
+    layers: tuple[Layer, ...]  # in the order of their parameters
+    body: Callable[[Sequence[Map], Tensor], Tensor] = chain  # layers with weights, inputs [N, B, ...] -> [N, B, ...]
 
     @property
     def sizes(self) -> list[int]:
@@ -154,15 +141,7 @@ class Network:
         return sum(self.sizes)
 
     def init(self, key: Tensor, width: Tensor) -> Tensor:
-        """Random weights, biases zero.
-
-        Args:
-            key: int64 [N].
-            width: share of units used, float [N] in (0, 1].
-
-        Returns:
-            [N, P].
-        """
+        """Random weights and zero biases [N, P], from keys (int64 [N]) and shares of units used (float [N])."""
         parts = []
         for index, layer in enumerate(self.layers):
             parts.append(layer.init(fold_in(key, index), width).flatten(1))

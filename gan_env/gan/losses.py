@@ -1,6 +1,6 @@
-"""Adversarial losses and regularisers: pure functions of logits, `[N, B] -> [N]`.
+"""Adversarial losses and gradient penalties: pure functions of logits.
 
-Every mean is a weighted sum over the batch, since rows have batch sizes of their own (weights are 1/size or 0).
+Every mean over a batch is a weighted sum, since rows have batch sizes of their own (weights are 1/size or 0).
 """
 
 from collections.abc import Callable
@@ -22,77 +22,34 @@ def mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum(dim=1)
 
 
-def _non_saturating_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(softplus(-real) + softplus(fake), weights)
-
-
-def _non_saturating_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(softplus(-fake), weights)
-
-
-def _hinge_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(relu(1 - real) + relu(1 + fake), weights)
-
-
-def _wasserstein_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(fake - real, weights)
-
-
-def _raise_fake(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    """The generator's part of the hinge and of the Wasserstein loss: -E D(fake)."""
-    return mean(-fake, weights)
-
-
-def _least_squares_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean((real - 1).square() + fake.square(), weights) / 2
-
-
-def _least_squares_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean((fake - 1).square(), weights) / 2
-
-
-def _relativistic_d(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(softplus(fake - real), weights)
-
-
-def _relativistic_g(real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
-    return mean(softplus(real - fake), weights)
-
-
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """What the two players minimise: functions of logits (real [N, B], fake [N, B], weights [N, B]) -> [N].
+    """What the two players minimise: functions of the logits of real and of fake samples, [N, B] each -> [N, B]."""
 
-    Attributes:
-        discriminator, generator: the two losses.
-        paired: whether the generator's makes use of the logits of real samples.
-    """
-
-    discriminator: Callable[[Tensor, Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor, Tensor, Tensor], Tensor]
-    paired: bool = False
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+    paired: bool = False  # whether the generator's uses the logits of real samples
 
 
 LOSSES = {
-    "non_saturating": AdversarialLoss(_non_saturating_d, _non_saturating_g),
-    "hinge": AdversarialLoss(_hinge_d, _raise_fake),
-    "wasserstein": AdversarialLoss(_wasserstein_d, _raise_fake),
-    "least_squares": AdversarialLoss(_least_squares_d, _least_squares_g),
-    "relativistic": AdversarialLoss(_relativistic_d, _relativistic_g, paired=True),
+    # Goodfellow et al. 2014, arXiv:1406.2661: -log D(real) - log(1 - D(fake)) for D, -log D(fake) for G.
+    "non_saturating": AdversarialLoss(
+        lambda real, fake: softplus(-real) + softplus(fake), lambda real, fake: softplus(-fake)
+    ),
+    # Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957.
+    "hinge": AdversarialLoss(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake),
+    # Arjovsky et al. 2017, arXiv:1701.07875; D must be kept Lipschitz, by the knob `gp` or by `spectral`.
+    "wasserstein": AdversarialLoss(lambda real, fake: fake - real, lambda real, fake: -fake),
+    # Mao et al. 2017, arXiv:1611.04076, equation 9: targets 1 for real, 0 for fake, 1 for the generator.
+    "least_squares": AdversarialLoss(
+        lambda real, fake: ((real - 1).square() + fake.square()) / 2, lambda real, fake: (fake - 1).square() / 2
+    ),
+    # Of pairs, sample i of the real batch with sample i of the fake one (Jolicoeur-Martineau 2018, arXiv:1807.00734;
+    # Huang et al. 2025, arXiv:2501.05441, with R1 and R2).
+    "relativistic": AdversarialLoss(
+        lambda real, fake: softplus(fake - real), lambda real, fake: softplus(real - fake), paired=True
+    ),
 }
-"""By name.
-
-- non_saturating: -log D(real) - log(1 - D(fake)) for D, -log D(fake) for G (Goodfellow et al. 2014,
-  arXiv:1406.2661).
-- hinge: max(0, 1 - D(real)) + max(0, 1 + D(fake)) (Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018,
-  arXiv:1802.05957).
-- wasserstein: D(fake) - D(real) (Arjovsky et al. 2017, arXiv:1701.07875); D must be kept Lipschitz, by
-  `interpolation_penalty` or by spectral normalisation.
-- least_squares: targets 1 for real, 0 for fake and 1 for the generator, with the paper's factor of one half on every
-  term (Mao et al. 2017, arXiv:1611.04076, equation 9).
-- relativistic: softplus(D(fake) - D(real)) of pairs, sample i of the real batch with sample i of the fake one
-  (Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2025, arXiv:2501.05441, with R1 and R2).
-"""
 
 
 def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -102,9 +59,8 @@ def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
     sum holds each sample's own.
 
     In an update the inputs are what the discriminator sees, after noise and augmentation; StyleGAN2-ADA and R3GAN take
-    the gradient by the images before their augmentation. For noise, flips and turns that is the same;
-    colours, holes and scaling change how steep it is, and a shift moves pixels out, whose gradient does not count here,
-    and blank ones in, whose gradient does.
+    the gradient by the images before augmentation. For noise, flips and turns that is the same; colours, holes, shifts
+    and scaling change it.
 
     Args:
         logits: [N, B], computed from `inputs` with gradients enabled.

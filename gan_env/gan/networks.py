@@ -1,4 +1,4 @@
-"""Generators and discriminators: each architecture is a function of the sizes, `ARCHITECTURES` is their table.
+"""Generators and discriminators: each architecture is a function of the sizes in the table `ARCHITECTURES`.
 
 No network mixes the samples of a batch (no batch normalisation), so that a sample's gradient is its own: R1 and the
 padding of smaller batches depend on it. Generators of images end in tanh.
@@ -25,19 +25,12 @@ SMALLEST = 4  # pixels: the others halve and double down to this, or to what com
 
 @dataclass(frozen=True)
 class Sizes:
-    """What all architectures are made from.
+    """What all architectures are made from."""
 
-    Attributes:
-        latent_dim: length of z.
-        width: hidden units (mlp) or channels (the others) at full width.
-        depth: hidden layers of the mlp; how deep the other architectures are follows from the image's side.
-        sample_shape: (features,) or (C, H, W), H = W.
-    """
-
-    latent_dim: int
-    width: int
-    depth: int
-    sample_shape: tuple[int, ...]
+    latent_dim: int  # length of z
+    width: int  # hidden units (mlp) or channels (the others) at full width
+    depth: int  # hidden layers of the mlp; the depth of the others follows from the image's side
+    sample_shape: tuple[int, ...]  # (features,) or (C, H, W)
 
 
 def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
@@ -59,11 +52,9 @@ def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
 def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
     """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
 
-    `width` channels at half of the side, twice as many at each half of that. Images are halved twice, and on until
-    their side is at most 8; once where half of their side is odd.
-
-    Other than published, beside that: the generator has leaky ReLU as the discriminator has, and weights start at the
-    scale of He et al. 2015 (arXiv:1502.01852), not at 0.02.
+    `width` channels at half of the side, twice as many at each half of that. Images are halved at least twice, until
+    their side is at most 8; once where half of their side is odd. Unlike in the paper, the generator too has leaky
+    ReLU, and weights start at the scale of He et al. 2015 (arXiv:1502.01852), not at 0.02.
     """
     channels, side = _image("dcgan", sizes)
     halvings = 2 if side % 4 == 0 else 1
@@ -97,11 +88,8 @@ def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
     discriminator has two blocks that halve by averaging, two that do not, and a global sum. Where a block resamples,
     its shortcut is a 1x1 convolution.
 
-    One width serves both players, where the paper has 256 channels in the generator and 128 in the discriminator. The
-    published generator has batch normalisation, which mixes samples. It is left out: with an instance normalisation
-    in its place, Fashion-MNIST was learnt no faster (log FID 5.06 after 800 updates, 4.86 without) at nearly twice the
-    time. Residual branches that start at zero were no better either (5.02; mean of three seeds after 600 updates 5.14,
-    with He's initialisation 5.05). Spectral normalisation is not part of the network: see `spectral.py`.
+    Unlike in the paper, both players have the same width, and the generator has no batch normalisation, which mixes
+    samples (instance normalisation in its place was slower and no better). Spectral normalisation is a knob.
     """
     channels, side = _image("resnet", sizes, multiple=2**POOLED_BLOCKS)
     smallest, doublings = _smallest(side)
@@ -145,9 +133,7 @@ def build_r3gan(sizes: Sizes) -> tuple[Network, Network]:
     normalisation: the last convolution of a block starts at zero and the others are scaled by the number of blocks to
     the power -1/4 (Zhang et al. 2019, arXiv:1901.09321). Between the blocks images are resampled bilinearly. The
     generator starts from a learnt image for each channel, the discriminator ends in a linear map of the smallest image.
-
-    Other than published: one block a resolution, not two; every map has a bias; the generator ends in tanh; the
-    discriminator's head is one linear map where the published one is a product of two.
+    Unlike in the paper, every map has a bias, the generator ends in tanh, and the discriminator's head is one map.
     """
     channels, side = _image("r3gan", sizes)
     smallest, doublings = _smallest(side)

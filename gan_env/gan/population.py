@@ -2,10 +2,8 @@
 
 All parameters of a network are one `[N, P]` matrix, so Adam is a handful of element-wise operations and a snapshot is a
 dictionary of tensors. One update is a pure function (`update.py`) that is traced once, gradients included, and
-compiled; without a compiler it runs as it is.
-
-Rows run together in blocks, and on a CPU every core takes blocks of its own. `choose_block` holds the only rule about
-that; nothing outside this file knows it.
+compiled; without a compiler it runs as it is. Rows run together in blocks, and on a CPU every core takes blocks of its
+own.
 """
 
 import math
@@ -16,7 +14,6 @@ import torch
 from torch import Tensor
 
 from gan_env.data.bank import DataBank
-from gan_env.errors import require
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
@@ -38,26 +35,19 @@ _SMOOTH = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
 
 @dataclass(frozen=True)
 class LookAhead:
-    """Updates of n rows that are not kept.
+    """Updates of n rows whose outcome the population does not take over."""
 
-    Attributes:
-        state: what they lead to.
-        path: the state before each of them.
-        settings, values: instances, and the value [n] of each knob.
-        sources: what each update's samples and random numbers come from.
-    """
-
-    state: PopulationState
-    path: list[PopulationState]
+    state: PopulationState  # after all updates
+    path: list[PopulationState]  # before each update
     settings: RowSettings
-    values: list[Tensor]
-    sources: list[tuple[Tensor, ...]]
+    values: list[Tensor]  # of each knob, [n]
+    sources: list[tuple[Tensor, ...]]  # where each update's samples and random numbers come from
 
 
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
-    """How many rows run through a program at once: all on a GPU; on a CPU so many that every core has work.
+    """How many rows run through a program at once: all on a GPU, on a CPU so few that every core has work.
 
-    Blocks are of one size where that is possible: every size is a program to compile.
+    Blocks have one size where that is possible: every size is a program to compile.
     """
     if device.type != "cpu":
         return num_rows
@@ -115,36 +105,33 @@ class Population:
             for source in self._sources(settings, state.step, count):
                 self._programs.run(self._update_in_place, *part, *self._draws(*source))
 
-        self._workers.each_block(train, [*self.state.tensors(), *_tensors(self.settings), *values], self.block)
+        self._workers.each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values], self.block)
 
     @torch.no_grad()
     def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
         """What the next `count` updates will make of some rows, on the same random numbers; the rows stay as they are.
 
-        Args:
-            rows: int64 indices, [n].
-            knobs: the value [n] of each of `config.knobs`.
-            count: number of updates. A copy of the rows before each of them is kept, for `pull_back`.
+        `rows` are int64 indices [n]; `knobs` holds the value [n] of each of `config.knobs`.
         """
         settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
-        state = PopulationState(*(tensor[rows] for tensor in self.state.tensors()))
+        state = self.state.take(rows)
         path, sources = [], self._sources(settings, state.step, count)
         for source in sources:
             path.append(PopulationState(*(tensor.clone() for tensor in state.tensors())))
-            inputs = [*state.tensors(), *_tensors(settings), *values, *self._draws(*source)]
+            inputs = [*state.tensors(), *settings.tensors(), *values, *self._draws(*source)]
             self._programs.run(self._update_in_place, *inputs)
         return LookAhead(state, path, settings, values, sources)
 
     @torch.no_grad()
     def pull_back(self, ahead: LookAhead, by_ema: Tensor) -> dict[str, Tensor]:
-        """The slope by the knobs of whatever depends on the averaged generators that looking ahead led to.
+        """The slope by the knobs of a function of the averaged generators that `look_ahead` led to.
 
-        The chain rule, from the last update to the first; each is computed once more, from the copy before it, so
+        The chain rule, from the last update to the first; each is computed once more, from the state before it, so
         that memory holds the graph of one update alone (Maclaurin et al. 2015, arXiv:1502.03492, without reversing).
 
         Args:
             ahead: from `look_ahead`.
-            by_ema: the slope by the generators' averaged weights at its end, [n, P_G].
+            by_ema: the function's slope by the averaged weights, [n, P_G].
 
         Returns:
             The slope [n] by the value of each of `config.knobs`. `Update` says which of them have one.
@@ -152,15 +139,11 @@ class Population:
         slopes = [torch.zeros_like(value) for value in ahead.values]
         slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
         for state, source in zip(reversed(ahead.path), reversed(ahead.sources), strict=True):
-            inputs = [*state.tensors(), *_tensors(ahead.settings), *ahead.values, *self._draws(*source), *slope]
+            inputs = [*state.tensors(), *ahead.settings.tensors(), *ahead.values, *self._draws(*source), *slope]
             found = self._programs.run(self._pull_back_one, *inputs)
             slope, by_values = found[: len(_SMOOTH)], found[len(_SMOOTH) :]
             slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
         return dict(zip(self.config.knobs, slopes, strict=True))
-
-    def clear_totals(self) -> None:
-        """Starts a new interval of statistics."""
-        self.state.totals.zero_()
 
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
@@ -168,10 +151,10 @@ class Population:
         return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
 
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
-        """Judges samples of every row's averaged generator, which are made and forgotten block by block.
+        """Judges samples of every row's averaged generator; no more samples than those of a block are in memory.
 
         Args:
-            judge: given samples [n, count, *shape] and the indices [n] of the rows' data sets.
+            judge: takes samples [n, count, *shape] and the indices [n] of the rows' data sets.
             count: samples a row, from its fixed latents.
         """
 
@@ -184,7 +167,7 @@ class Population:
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
     def latents(self, count: int) -> Tensor:
-        """Each row's fixed latents, [N, count, latent_dim], so that the metric's noise is small: see `even_normal`.
+        """Each row's fixed latents, evenly spread so that the metric's noise is small: [N, count, latent_dim].
 
         Fewer are the first of more. They are kept until a row is reset.
         """
@@ -214,27 +197,13 @@ class Population:
         return {name: tensor.clone() for name, tensor in self._kept().items()}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
-        """Continues from what `get_state` gave.
-
-        Raises:
-            ConfigError: a tensor is missing or is of another type or shape, as with other options or another version;
-                nothing is changed then.
-        """
+        """Continues from what `get_state` of a population of the same form gave."""
         for name, tensor in self._kept().items():
-            found = (given.dtype, tuple(given.shape)) if isinstance(given := state.get(name), Tensor) else given
-            wanted = tensor.dtype, tuple(tensor.shape)
-            remedy = "as the same options and version make it: else start the run anew"
-            require(found == wanted, f"state[{name!r}]", found, f"{wanted}, {remedy}")
-        for field in fields(self.state):
-            getattr(self.state, field.name).copy_(state[field.name])
-        self.settings = RowSettings(
-            **{f.name: state[f"settings.{f.name}"].to(self.device).clone() for f in fields(RowSettings)}
-        )
+            tensor.copy_(state[name])
         self._latents = _NO_LATENTS
 
     def _kept(self) -> dict[str, Tensor]:
-        tensors = {f.name: getattr(self.state, f.name) for f in fields(self.state)}
-        return tensors | {f"settings.{f.name}": getattr(self.settings, f.name) for f in fields(self.settings)}
+        return vars(self.state) | {f"settings.{name}": tensor for name, tensor in vars(self.settings).items()}
 
     def _blank_state(self) -> PopulationState:
         def zeros(columns: int) -> Tensor:
@@ -298,13 +267,9 @@ def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Seq
     return PopulationState(*inputs[:_STATE]), settings, inputs[_STATE + _SETTINGS :]
 
 
-def _tensors(settings: RowSettings) -> list[Tensor]:
-    return [getattr(settings, field.name) for field in fields(settings)]
-
-
 def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
-    """Settings of rows that were not reset yet."""
-    ones = torch.ones(num_rows, device=device)
-    whole = torch.ones(num_rows, dtype=torch.int64, device=device)
+    """Settings of rows that were not reset yet; no two share a tensor."""
     keys = torch.arange(num_rows, device=device)
-    return RowSettings(keys, whole * 0, whole * 0, whole, whole, ones, ones * 0, ones * 0, ones * 0)
+    ones = torch.ones(num_rows, device=device)
+    whole = torch.ones_like(keys)
+    return RowSettings(keys, whole * 0, whole * 0, whole, whole.clone(), ones, ones * 0, ones * 0, ones * 0)

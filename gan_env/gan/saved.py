@@ -19,41 +19,33 @@ from gan_env.errors import DataError, require
 from gan_env.files import write_atomically
 from gan_env.gan.population import Population
 from gan_env.gan.update import PopulationConfig, build_networks
+from gan_env.resume import require_same_form
 from gan_env.seeding import fold_in, normal
 
 NAME, CHECKPOINT = "generator.safetensors", "checkpoint.pt"
-"""Files of a run's folder: what its training ends with, and what it continues from after a kill."""
+"""Files in a run's folder: the generators at its end, and what it continues from after a kill."""
+_HEADER = ("sizes", "sample_shape", "datasets", "data_root", "crashed")
 _FRESH = 2**20  # a stream of a row's key that training does not use
 _PART = 500  # samples that are drawn at once
 
 
 @dataclass(frozen=True)
 class SavedGenerators:
-    """The generators of N rows.
+    """The generators of N rows."""
 
-    Attributes:
-        sizes: of the networks.
-        sample_shape: (2,) or (C, H, W).
-        datasets: the data set of each row.
-        data_root: the folder that their files were in.
-        weights: averaged weights, [N, P].
-        keys: the rows' random keys, int64 [N].
-        crashed: which rows crashed; their weights are those of the last decision, finite or not.
-    """
-
-    sizes: PopulationConfig
-    sample_shape: tuple[int, ...]
-    datasets: tuple[str, ...]
-    data_root: str
-    weights: Tensor
-    keys: Tensor
-    crashed: tuple[bool, ...]
+    sizes: PopulationConfig  # of the networks
+    sample_shape: tuple[int, ...]  # (2,) or (C, H, W)
+    datasets: tuple[str, ...]  # name of each row's data set
+    data_root: str  # the folder of their files
+    crashed: tuple[bool, ...]  # which rows crashed: their weights are those of the last decision, finite or not
+    weights: Tensor  # averaged weights, [N, P]
+    keys: Tensor  # the rows' random keys, int64 [N]
 
     @torch.no_grad()
     def sample(self, row: int, count: int) -> Tensor:
         """Samples of one row from latents that training never used: [count, *sample_shape], images in [-1, 1].
 
-        They are the same at each call, and fewer are the first of more.
+        They are the same in each call, and fewer are the first of more.
         """
         network, _ = build_networks(self.sample_shape, self.sizes)
         weights, key = self.weights[row : row + 1], fold_in(self.keys[row : row + 1], _FRESH)
@@ -67,21 +59,13 @@ class SavedGenerators:
 def save_generators(
     path: Path, population: Population, datasets: Sequence[str], data_root: str = "data", crashed: Sequence[bool] = ()
 ) -> None:
-    """Writes the averaged generators of all rows, the name of each row's data set, and where its files are.
-
-    Args:
-        path: of the file.
-        population: whose generators.
-        datasets: names, [N].
-        data_root: the folder of their files.
-        crashed: which rows crashed, [N]; empty: none.
-    """
+    """Writes the averaged generators of all rows to a file; see `SavedGenerators`. An empty `crashed`: no row did."""
     header = {
         "sizes": asdict(population.config),
         "sample_shape": list(population.bank.sample_shape),
         "datasets": list(datasets),
         "data_root": str(Path(data_root).resolve()),
-        "crashed": [bool(row) for row in crashed] or [False] * len(datasets),
+        "crashed": list(crashed) or [False] * len(datasets),
     }
     tensors = {"weights": population.state.ema.cpu().contiguous(), "keys": population.settings.key.cpu().contiguous()}
     metadata = {"generators": json.dumps(header)}  # one entry: safetensors writes several in any order
@@ -106,24 +90,19 @@ def load_generators(path: Path, device: torch.device) -> SavedGenerators:
 
 
 def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
-    """What a file holds, where its parts are of their types and fit each other.
+    """What a file holds, if its parts have their types and fit each other.
 
     Raises:
         KeyError: something is missing.
         ConfigError: something is not as `save_generators` writes it.
     """
     require(isinstance(header, dict), "header", header, "names and values")
-    sizes = PopulationConfig(latent_dim=1, width=1, depth=1, batch_size=1, ema_decay=0.0)
-    none = (False,) * keys.numel()  # older files don't say which rows crashed
-    blank = SavedGenerators(sizes, (), (), "", weights, keys, none)
-    given = {name: header[name] for name in ("sizes", "sample_shape", "datasets", "data_root")}
-    saved = replace(blank, given | {"crashed": header.get("crashed", none)})
+    blank = SavedGenerators(PopulationConfig(1, 1, 1, 1, 0.0), (), (), "", (), weights, keys)
+    saved = replace(blank, {name: header[name] for name in _HEADER})
     shape, rows = saved.sample_shape, len(saved.datasets)
     require(min(shape, default=0) > 0, "sample_shape", shape, "positive sides")
     network, _ = build_networks(shape, saved.sizes)
-    expected = {"weights": (torch.float32, (rows, network.size)), "keys": (torch.int64, (rows,))}
-    for name, tensor in (("weights", weights), ("keys", keys)):
-        found = tensor.dtype, tuple(tensor.shape)
-        require(found == expected[name], name, found, f"{expected[name]}, as its header has it")
-    require(len(saved.crashed) == rows, "crashed", saved.crashed, f"{rows} entries, as there are rows")
+    expected = {"weights": torch.empty(rows, network.size), "keys": torch.empty(rows, dtype=torch.int64)}
+    found = {"weights": weights, "keys": keys, "crashed": list(saved.crashed)}
+    require_same_form("its content", found, expected | {"crashed": [False] * rows})
     return saved

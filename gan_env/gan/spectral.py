@@ -1,9 +1,9 @@
 """Spectral normalisation as a knob between none and full (Miyato et al. 2018, arXiv:1802.05957).
 
 Each weight, as a matrix of outputs by everything else, is divided by `sigma ** strength`, where sigma is its largest
-singular value: at strength 1 that matrix has a gain of at most one (a convolution's own gain, over pixels that overlap,
-may be larger, as in the paper), at strength 0 nothing changes. Sigma comes from one step of power iteration a call,
-from left singular vectors that the caller keeps between calls.
+singular value: at strength 1 that matrix has a gain of at most one (a convolution's own gain may be larger, as in the
+paper), at strength 0 nothing changes. Sigma comes from one step of power iteration a call, from left singular vectors
+that the caller keeps between calls.
 """
 
 import torch
@@ -23,8 +23,7 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
     """Divides each weight by its largest singular value to the power `strength`; biases stay as they are.
 
     As in the paper the gradient runs through sigma = u^T W v, but not through the vectors u and v. A weight of zeros
-    stays zero; one that merely starts there (the last convolution of a residual block) is of gain one as soon as it
-    moves, at strength 1.
+    stays zero.
 
     Args:
         network: whose parameters they are.
@@ -33,8 +32,8 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
         strength: in [0, 1], [N].
 
     Returns:
-        The parameters to use, [N, P], and the vectors for the next call, [N, V], of length one a layer unless
-        its weight is zero.
+        The parameters to use, [N, P], and the vectors for the next call, [N, V]: of length one for each layer whose
+        weight isn't zero.
     """
     parts, kept = [], []
     lefts = vectors.detach().split(network.outputs, dim=1)

@@ -14,17 +14,12 @@ EXPLODED = 1e4
 
 
 def train_interval(population: Population, knobs: dict[str, Tensor], updates: int) -> TrainStats:
-    """Runs `updates` updates of every row with fixed knobs.
-
-    Args:
-        population: N GANs, changed in place.
-        knobs: value of each knob, [N].
-        updates: k.
+    """Runs `updates` updates of every row with fixed knobs (name -> value [N]).
 
     Returns:
         Statistics over the interval. A diverged row has `finite` False and may hold any number elsewhere.
     """
-    population.clear_totals()
+    population.state.totals.zero_()
     population.update(knobs, updates)
     averages = dict(zip(STATISTICS, (population.state.totals / updates).unbind(dim=1), strict=True))
     clean_train, clean_held_out = population.clean_logits(knobs)
@@ -46,7 +41,7 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
 
 
 def untrained(population: Population, knobs: dict[str, Tensor]) -> TrainStats:
-    """The statistics before the first interval: zero, save for the clean logits."""
+    """The statistics before the first interval: zeros, but for the clean logits."""
     clean_train, clean_held_out = population.clean_logits(knobs)
     zero = torch.zeros_like(clean_train)
     blank = {field.name: zero for field in fields(TrainStats)}

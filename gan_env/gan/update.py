@@ -1,11 +1,11 @@
 """One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
 
 Which loss, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
-Only the gradient of D(real) by its inputs is always there: it is observed whether R1 is on or not.
+Only the gradient of D(real) by its inputs is always there: it is observed even where R1 is off.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
 from gan_env.gan.networks import ARCHITECTURES, Sizes
 from gan_env.gan.spectral import normalise
-from gan_env.records import RowSettings
+from gan_env.records import Rows, RowSettings
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
-TINY = 1e-32  # its root vanishes beside EPSILON
+TINY = 1e-32  # its root is negligible against EPSILON
 STATISTICS = (
     "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
     "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
@@ -28,50 +28,35 @@ STATISTICS = (
 
 
 @dataclass(frozen=True)
-class PopulationState:
-    """Everything that training changes, row by row. Moments are Adam's; `ema` averages the generator's weights."""
+class PopulationState(Rows):
+    """Everything that training changes, row by row."""
 
     g: Tensor  # [N, P_G]
     d: Tensor  # [N, P_D]
-    mean_g: Tensor
+    mean_g: Tensor  # Adam's moments
     square_g: Tensor
     mean_d: Tensor
     square_d: Tensor
-    ema: Tensor
+    ema: Tensor  # [N, P_G], average of the generator's weights
     correction_1: Tensor  # [N], Adam's bias corrections 1 - beta^t
     correction_2: Tensor  # [N]
     vectors: Tensor  # [N, V], the discriminator's left singular vectors, for `spectral`
     step: Tensor  # [N] int64, updates since the row's reset
     totals: Tensor  # [N, len(STATISTICS)]
 
-    def tensors(self) -> list[Tensor]:
-        """The tensors in the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
-
 
 @dataclass(frozen=True)
 class PopulationConfig:
-    """What all rows share.
+    """What all rows share."""
 
-    Attributes:
-        latent_dim: length of z.
-        width: hidden units or channels at full width.
-        depth: hidden layers of the mlp.
-        batch_size: samples in the batch tensor; a row uses at most so many.
-        ema_decay: decay an update of the averaged generator.
-        knobs: the knobs that act, by name; others are at the value at which they do nothing.
-        loss: one of `LOSSES`.
-        architecture: one of `ARCHITECTURES`, or "auto": mlp for points, dcgan for images.
-    """
-
-    latent_dim: int
-    width: int
-    depth: int
-    batch_size: int
-    ema_decay: float
-    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
-    loss: str = "non_saturating"
-    architecture: str = "auto"
+    latent_dim: int  # length of z
+    width: int  # hidden units or channels at full width
+    depth: int  # hidden layers of the mlp
+    batch_size: int  # samples in the batch tensor; a row uses at most so many
+    ema_decay: float  # decay of the averaged generator in one update
+    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
+    loss: str = "non_saturating"  # one of `LOSSES`
+    architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
 
 
 class Update:
@@ -80,14 +65,14 @@ class Update:
     Args:
         shape: of a sample, (2,) or (C, H, W).
         config: sizes, networks, loss and knobs.
-        differentiable: whether the new state is a differentiable function of the old one and of the knobs. A knob that
-            is the probability of a coin (`augment` and its parts, `pseudo`) has no slope then; `spectral` has that of
-            constant singular vectors, `augment_strength` of images that of their colours; of all others it is exact.
+        differentiable: whether the new state is a differentiable function of the old one and of the knobs. Then the
+            probability of a coin (`augment` and its parts, `pseudo`) has no slope, `spectral` has the slope at constant
+            singular vectors, `augment_strength` on images that of their colours; all other slopes are exact.
 
     Attributes:
         generator, discriminator: the networks.
-        uniforms, normals: random numbers that one update of a row takes. Each has its place whatever knobs there are,
-            so a knob that does nothing leaves a run as it is without that knob.
+        uniforms, normals: how many random numbers one update of a row takes. Each has its place whatever knobs there
+            are, so a run with a knob that does nothing is the run without that knob.
 
     Raises:
         ConfigError: an unknown name, or a knob or architecture that is not for such samples.
@@ -103,6 +88,8 @@ class Update:
         for part in PARTS:
             fits = part in known or part not in config.knobs
             require(fits, "knobs", part, f"images: of points' augmentations only {known[0]!r} has a knob of its own")
+        square = not is_image or shape[1] == shape[2]
+        require(square or "rotate" not in config.knobs, "sample_shape", shape, "square images, to rotate them")
         umbrella = UMBRELLA[len(shape)] if "augment" in config.knobs else ()
         parts = tuple(part for part in known if part in config.knobs or part in umbrella)
         self.augmentation = Augmentation(shape, parts)
@@ -122,18 +109,10 @@ class Update:
         uniforms: Tensor,
         normals: Tensor,
     ) -> list[Tensor]:
-        """One update of n rows.
+        """One update of n rows: the new state's tensors.
 
-        Args:
-            state: what it changes.
-            rows: instances.
-            knobs: the value [n] of each.
-            samples: of the training sets, [n, B, *shape].
-            uniforms: random numbers, [n, U].
-            normals: random numbers, [n, V].
-
-        Returns:
-            The new state's tensors.
+        `knobs` holds the value [n] of each; `samples` of the training sets are [n, B, *shape], `uniforms` [n, U] and
+        `normals` [n, V] are random numbers.
         """
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]
@@ -158,7 +137,7 @@ class Update:
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
-        loss_d = self.loss.discriminator(logit_real, logit_fake, weights)
+        loss_d = mean(self.loss.discriminator(logit_real, logit_fake), weights)
         regularised = loss_d
         if "r1" in knobs:
             regularised = regularised + knobs["r1"] / 2 * penalty
@@ -177,7 +156,7 @@ class Update:
         used, vectors = self._normalised(new_d, vectors, knobs)
         new_real = self._judge(used, real) if self.loss.paired else logit_real
         shown = self._variable(fake)
-        loss_g = self.loss.generator(new_real, self._judge(used, shown), weights)
+        loss_g = mean(self.loss.generator(new_real, self._judge(used, shown)), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
@@ -202,9 +181,9 @@ class Update:
 
     def _disturb(self, x: Tensor, turns: Tensor, noise: Tensor, knobs: dict[str, Tensor]) -> Tensor:
         """Augmented, with Gaussian instance noise (Soenderby et al. 2017, arXiv:1610.04490)."""
-        none = torch.zeros(len(x), device=x.device)
+        none, full = torch.zeros(len(x), device=x.device), torch.ones(len(x), device=x.device)
         probabilities = self.augmentation.probabilities(knobs.get("augment", none), knobs)
-        x = self.augmentation.apply(x, turns, probabilities, knobs.get("augment_strength"))
+        x = self.augmentation.apply(x, turns, probabilities, knobs.get("augment_strength", full))
         if "instance_noise" in knobs:
             sigma = knobs["instance_noise"].view(-1, *[1] * (x.dim() - 1))
             x = x + noise.view(x.shape) * sigma
@@ -222,16 +201,8 @@ class Update:
 def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
     """Shows the discriminator fakes as if they were real: APA's pseudo augmentation (arXiv:2111.06849).
 
-    The fake is that of the place before in the batch, so that a paired loss does not compare a sample with itself. So
-    it is shown as a fake in the same step, too; APA's own are of the generator's step before.
-
-    Args:
-        real: [N, B, *shape].
-        fake: [N, B, *shape].
-        chosen: which real samples are replaced, bool [N, B].
-
-    Returns:
-        [N, B, *shape].
+    The fake is the batch's previous one, so that a paired loss does not compare a sample with itself. Unlike in APA it
+    is shown as a fake in the same step, too. Samples are [N, B, *shape]; chosen ones (bool [N, B]) are replaced.
     """
     return torch.where(chosen.view(*chosen.shape, *[1] * (real.dim() - 2)), fake.roll(1, dims=1), real)
 
@@ -251,8 +222,7 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:
     """What Adam divides its two moments by: 1 - beta^t, [N] each, from those of the update before (zeros at first).
 
-    They are the moments of a gradient that is always 1. Powers would be computed anew for each weight, once they are
-    fused with what is done to it.
+    They are the moments of a gradient that is always 1. Powers would be fused, and computed anew for each weight.
     """
     ones = torch.ones_like(beta_1)
     return torch.lerp(before[0], ones, 1 - beta_1), torch.lerp(before[1], ones, 1 - BETA_2)

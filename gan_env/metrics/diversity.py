@@ -1,9 +1,7 @@
-"""How varied samples are: mode coverage with and without known modes, and a collapse signal that needs no labels."""
+"""How varied samples are: coverage with and without known modes, and a spread that shows collapse without labels."""
 
 import torch
 from torch import Tensor
-
-from gan_env.errors import require
 
 NEIGHBOURS = 128
 """Samples of which all pairs are compared for the collapse signal."""
@@ -24,10 +22,8 @@ def mean_distance(features: Tensor) -> Tensor:
 def neighbour_radii(reals: Tensor) -> Tensor:
     """Distance of every real sample to its `NEAREST`-th neighbour among the others: [..., M, F] -> [..., M].
 
-    Raises:
-        ConfigError: too few samples.
+    M has to be larger than `NEAREST`.
     """
-    require(reals.shape[-2] > NEAREST, "reals", reals.shape[-2], f"more than {NEAREST} samples, better hundreds")
     parts = [torch.cdist(part, reals) for part in reals.split(_PART, dim=-2)]  # [..., part, M]
     radii = [part.kthvalue(NEAREST + 1, dim=-1).values for part in parts]  # the nearest of all is itself
     return torch.cat(radii, dim=-1)
@@ -37,9 +33,9 @@ def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple
     """Coverage and density of samples in a feature space (Naeem et al. 2020, arXiv:2002.09797).
 
     Every real sample has a ball that reaches to its `NEAREST`-th real neighbour. Coverage is the share of balls that
-    hold a generated sample: a generator that has collapsed leaves most of them empty. Density is the number of balls
-    that a generated sample lies in over `NEAREST`; on average 1 for real samples, and not bounded by it.
-    Real samples against M others reach a coverage of about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
+    hold a generated sample: a collapsed generator leaves most of them empty. Density is the number of balls that a
+    generated sample lies in over `NEAREST`: about 1 for real samples, and not bounded. S real samples against M others
+    reach a coverage of about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
 
     Args:
         samples: [N, S, F].

@@ -7,15 +7,8 @@ from torch import Tensor
 def energy_distance(samples: Tensor, references: Tensor) -> Tensor:
     """2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo, "Energy statistics", JSPI 2013), all pairs counted.
 
-    With all pairs, those of a sample with itself too, it is the distance between the two samples as distributions:
-    never negative, and zero for equal ones alone. For samples of one distribution it is of the order of 1 / S + 1 / M.
-
-    Args:
-        samples: [N, S, F].
-        references: [N, M, F].
-
-    Returns:
-        Distances, [N].
+    Pairs of a sample with itself count too, so it is never negative, and zero only for equal sets. For two sets from
+    one distribution it is of the order of 1 / S + 1 / M. [N, S, F] and [N, M, F] -> [N].
     """
     between, within, fixed = (
         torch.cdist(x, y).mean(dim=(1, 2))

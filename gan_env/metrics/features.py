@@ -1,10 +1,9 @@
 """Feature extractors for images: small classifiers whose weights the package ships.
 
-Distances in these features are *not* Inception FID; `ClassifierFeatures.name` goes wherever such a number stands.
+Distances in these features are *not* Inception FID: `ClassifierFeatures.name` stands beside such numbers.
 The weights are made by `python baselines/fit_features.py`, which prints the test accuracy.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,27 +14,20 @@ from torch import Tensor, nn
 
 from gan_env.errors import WeightsError
 from gan_env.metrics.reference import fingerprint
+from gan_env.records import decode
 
 FEATURES = 64
 
 
 @dataclass(frozen=True)
 class ClassifierKind:
-    """What a classifier was trained on, and its size.
+    """What a classifier was trained on, and its size."""
 
-    Attributes:
-        dataset: name of the data set.
-        task: what it tells apart, for people.
-        channels, side: of the images that it takes.
-        widths: channels after each convolution, which halves the side.
-        classes: number of classes.
-    """
-
-    dataset: str
-    task: str
-    channels: int
+    dataset: str  # name of the data set
+    task: str  # what it tells apart, for people
+    channels: int  # of the images that it takes
     side: int
-    widths: tuple[int, ...]
+    widths: tuple[int, ...]  # channels after each convolution, which halves the side
     classes: int
 
     @property
@@ -78,7 +70,7 @@ class ClassifierFeatures:
     Args:
         device: where the images will be.
         channels: of the images, a key of `KINDS`.
-        weights: safetensors file; None: what the package ships.
+        weights: safetensors file; None: the one that the package ships.
 
     Attributes:
         name: what the features are, for people.
@@ -109,6 +101,6 @@ class ClassifierFeatures:
         shaped: Tensor = features.unflatten(0, images.shape[:-3])
         return shaped
 
-    def of_stored(self, images: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
-        """Features [M, 64] of stored images [M, C, H, W]; `decode` makes floats of 1,024 of them at a time."""
+    def of_stored(self, images: Tensor) -> Tensor:
+        """Features [M, 64] of stored images [M, C, H, W], of which 1,024 at a time are decoded."""
         return torch.cat([self(decode(part)) for part in images.split(1024)])

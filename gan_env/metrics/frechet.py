@@ -1,10 +1,8 @@
 """Frechet distance between Gaussians fitted to features, for all rows at once.
 
 With `S` the samples' covariance and `R` the reference's, `tr sqrt(S R)` is the sum of the roots of the eigenvalues of
-the symmetric `sqrt(R) S sqrt(R)`, so one `eigvalsh` a row is enough: no matrix root and no scipy in the loop.
+the symmetric `sqrt(R) S sqrt(R)`: one `eigvalsh` a row, and no matrix root in the loop.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,23 +12,15 @@ from gan_env.workers import Workers
 BLOCK = 8  # rows that one core measures at a time: their features stay in its cache
 
 
-@dataclass(frozen=True)
-class FeatureStatistics:
-    """Mean [..., F] and covariance [..., F, F] (unbiased) of features, float64."""
+def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Fits a Gaussian: features [..., S, F] -> mean [..., F], covariance [..., F, F] (unbiased), float64.
 
-    mean: Tensor
-    covariance: Tensor
-
-
-def feature_statistics(features: Tensor) -> FeatureStatistics:
-    """Fits a Gaussian: features [..., S, F] -> mean [..., F], covariance [..., F, F].
-
-    The product is made in float64: samples that are few or alike have a singular covariance, and the roots of what
-    float32 makes of its zeros would add up to a distance that is too small.
+    The product is made in float64: samples that are few or alike have a singular covariance, and in float32 the roots
+    of its rounded zeros would add up to a distance that is too small.
     """
     mean = features.mean(dim=-2)
     centered = (features - mean[..., None, :]).double()
-    return FeatureStatistics(mean.double(), centered.mT @ centered / (features.shape[-2] - 1))
+    return mean.double(), centered.mT @ centered / (features.shape[-2] - 1)
 
 
 class FrechetDistance:
@@ -41,10 +31,10 @@ class FrechetDistance:
     """
 
     def __init__(self, references: list[Tensor]) -> None:
-        statistics = [feature_statistics(features.double()) for features in references]
-        self.means = torch.stack([s.mean for s in statistics])  # [D, F]
-        self.traces = torch.stack([s.covariance.trace() for s in statistics])  # [D]
-        self.roots = torch.stack([_symmetric_root(s.covariance) for s in statistics])  # [D, F, F]
+        means, covariances = zip(*(feature_statistics(features.double()) for features in references), strict=True)
+        self.means = torch.stack(means)  # [D, F]
+        self.traces = torch.stack([covariance.trace() for covariance in covariances])  # [D]
+        self.roots = torch.stack([_symmetric_root(covariance) for covariance in covariances])  # [D, F, F]
         self._workers = Workers(self.means.device)
 
     def __call__(self, features: Tensor, reference: Tensor) -> Tensor:
@@ -57,14 +47,14 @@ class FrechetDistance:
         return torch.cat(self._workers.each_block(self._distances, [features, columns], block)).view_as(reference)
 
     def _distances(self, features: Tensor, columns: Tensor) -> Tensor:
-        samples = feature_statistics(features)
-        trace = samples.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1)  # [N]
+        mean, covariance = feature_statistics(features)
+        trace = covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1)  # [N]
         # eigvalsh refuses a whole batch for one NaN: such rows are measured as zeros and marked afterwards.
         finite = trace.isfinite()[:, None]
-        covariance = torch.where(finite[:, None], samples.covariance, 0)[:, None]  # [N, 1, F, F]
+        covariance = torch.where(finite[:, None], covariance, 0)[:, None]  # [N, 1, F, F]
         root = self.roots[columns]  # [N, K, F, F]
         trace_root = torch.linalg.eigvalsh(root @ covariance @ root).clamp(min=0).sqrt().sum(dim=-1)  # [N, K]
-        distance = (samples.mean[:, None] - self.means[columns]).square().sum(dim=-1)
+        distance = (mean[:, None] - self.means[columns]).square().sum(dim=-1)
         distance = distance + trace[:, None] + self.traces[columns] - 2 * trace_root
         return torch.where(finite, distance.clamp(min=0), torch.nan).float()
 

@@ -1,11 +1,10 @@
 """Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row.
 
-Samples are compared with both halves of their data set's held-out samples: `log_metric` and all that is seen beside it
-come from the validation half, `score` from the other. What is computed from the samples alone is computed once.
+Samples are compared with both halves of their data set's held-out samples: the scored half gives `score`, the
+validation half everything else. What is computed from the samples alone is computed once.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,70 +13,19 @@ from gan_env.metrics.diversity import coverage_and_density, mean_distance, mode_
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
-from gan_env.records import FLOOR, Quality
+from gan_env.records import FLOOR, Dataset, Quality
 
-Decode = Callable[[Tensor], Tensor]
-"""Stored samples -> float, images in [-1, 1]."""
-
-
-class HeldOut(Protocol):
-    """What a judge needs of a data set; `data.dataset.Dataset` has it.
-
-    Attributes:
-        validation, scored: the two halves of the held-out samples as they are stored, [M, *shape].
-        centers: the modes, [M, 2] (M = 0 where modes are not known).
-        std: standard deviation of each mode.
-    """
-
-    @property
-    def validation(self) -> Tensor: ...  # noqa: D102
-    @property
-    def scored(self) -> Tensor: ...  # noqa: D102
-    @property
-    def centers(self) -> Tensor: ...  # noqa: D102
-    @property
-    def std(self) -> float: ...  # noqa: D102
-
-
-class Judge(Protocol):
-    """Judges samples [N, S, *shape] of the data sets with indices [N].
-
-    Attributes:
-        metric_name: what the metric is, for people.
-        extractor_hash: hash of the weights that it sees samples through; None: it sees them as they are.
-    """
-
-    metric_name: str
-    extractor_hash: str | None
-
-    def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
-        """One entry a row."""
-
-
-def make_judge(datasets: Sequence[HeldOut], samples: int, decode: Decode) -> Judge:
-    """The judge that fits the data: sliced Wasserstein distance for points, Frechet distance for images.
-
-    Args:
-        datasets: of one kind, on one device.
-        samples: S, the number of samples a row.
-        decode: for images.
-    """
-    points = datasets[0].validation.dim() == 2
-    return PointsJudge(datasets, samples) if points else ImageJudge(datasets, decode)
+COVERED = 512
+"""Real images whose coverage is measured at every decision: they cost a tenth of the judge's time."""
 
 
 class PointsJudge:
-    """Sliced Wasserstein distance, modes covered and high-quality samples for 2-D points.
-
-    Args:
-        datasets: the data sets.
-        samples: S.
-    """
+    """Sliced Wasserstein distance, modes covered and high-quality samples for 2-D points."""
 
     metric_name = "sliced Wasserstein distance to held-out points"
     extractor_hash: str | None = None
 
-    def __init__(self, datasets: Sequence[HeldOut], samples: int) -> None:
+    def __init__(self, datasets: Sequence[Dataset], samples: int) -> None:
         validation = [data.validation for data in datasets]
         self.distance = SlicedWasserstein(validation + [data.scored for data in datasets], samples)
         self.centers = pad_centers([data.centers for data in datasets])  # [D, M, 2]
@@ -92,25 +40,16 @@ class PointsJudge:
         return quality(metrics, spread, {"modes": modes, "high_quality": high_quality})
 
 
-COVERED = 512
-"""Real images whose coverage is measured at every decision: they cost a tenth of the judge's time."""
-
-
 class ImageJudge:
-    """Frechet distance, spread and coverage in the features of a small classifier, one for grey and one for colour.
+    """Frechet distance, spread and coverage in the features of a small classifier, one for grey and one for colour."""
 
-    Args:
-        datasets: the data sets.
-        decode: called with 1,024 images at a time, since all may not fit as floats.
-    """
-
-    def __init__(self, datasets: Sequence[HeldOut], decode: Decode) -> None:
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
         first = datasets[0].validation
         self.extract = ClassifierFeatures(first.device, channels=first.shape[1])
         self.metric_name = f"Frechet distance ({self.extract.name})"
         self.extractor_hash: str | None = self.extract.fingerprint
-        validation = [self.extract.of_stored(data.validation, decode) for data in datasets]
-        self.distance = FrechetDistance(validation + [self.extract.of_stored(data.scored, decode) for data in datasets])
+        validation = [self.extract.of_stored(data.validation) for data in datasets]
+        self.distance = FrechetDistance(validation + [self.extract.of_stored(data.scored) for data in datasets])
         self.real_spread = torch.cat([mean_distance(features[None]) for features in validation])
         count = min(COVERED, *map(len, validation))
         self.reals = torch.stack([features[:count] for features in validation])  # [D, M, F]
@@ -125,12 +64,26 @@ class ImageJudge:
         return quality(metrics, spread, {"coverage": coverage})
 
 
+Judge = PointsJudge | ImageJudge
+"""Both have `metric_name`, for people, and `extractor_hash`, of the weights that see the samples (None: no weights)."""
+
+
+def make_judge(datasets: Sequence[Dataset], samples: int) -> Judge:
+    """The judge that fits the data.
+
+    Args:
+        datasets: of one kind, on one device.
+        samples: S, the number of samples a row.
+    """
+    return PointsJudge(datasets, samples) if datasets[0].validation.dim() == 2 else ImageJudge(datasets)
+
+
 def both_halves(dataset: Tensor, count: int) -> Tensor:
-    """Places of the references of data sets [N] out of `count`, where all scored halves follow all others: [N, 2]."""
+    """Indices of the validation and scored references of data sets [N]; the scored ones come `count` later: [N, 2]."""
     return torch.stack([dataset, dataset + count], dim=1)
 
 
 def quality(metrics: Tensor, spread: Tensor, extras: dict[str, Tensor]) -> Quality:
-    """The record of metrics [N, 2] (validation half, scored half) and of the spread [N] over the data's."""
+    """The record of metrics [N, 2] (validation half, scored half) and of the samples' spread over the data's [N]."""
     log_metric, score = torch.log(metrics + FLOOR).unbind(dim=1)
     return Quality(log_metric, score, torch.log(spread + FLOOR), extras)

@@ -1,8 +1,7 @@
 """The metrics that papers report, from bytes: FID, Inception score, KID, precision and recall, LPIPS diversity.
 
-The formulas and the extractors are torch-fidelity's (Obukhov et al. 2020, github.com/toshas/torch-fidelity) and lpips'
-(Zhang et al. 2018, arXiv:1801.03924). One pass of an extractor serves all metrics that use it, and what a metric needs
-of the reference comes from a cache.
+Formulas and extractors are torch-fidelity's (Obukhov et al. 2020, github.com/toshas/torch-fidelity) and lpips'
+(Zhang et al. 2018, arXiv:1801.03924). One pass of an extractor serves all its metrics; that of real images is cached.
 """
 
 import warnings
@@ -15,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gan_env.errors import WeightsError, needs, require
+from gan_env.errors import WeightsError, needs
 from gan_env.metrics.reference import cached, fingerprint
 from gan_env.metrics.weights import FoundWeights
 
@@ -47,29 +46,16 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).byte()
 
 
-def as_rgb(images: Tensor) -> Tensor:
-    """Bytes [M, C, H, W] with C = 1 (grey, repeated) or 3 -> [M, 3, H, W].
-
-    Raises:
-        ConfigError: another type or shape.
-    """
-    require(images.dtype == torch.uint8, "images.dtype", images.dtype, "torch.uint8")
-    shaped = images.dim() == 4 and images.shape[1] in (1, 3)
-    require(shaped, "images.shape", tuple(images.shape), "[M, 1 or 3, H, W]: these metrics are for images")
-    return images.expand(-1, 3, -1, -1)
-
-
 class Extractor:
     """One of torch-fidelity's registered extractors with the layers that some metrics need.
 
     Args:
         name: in torch-fidelity's registry.
-        metrics: names out of `EXTRACTORS`.
+        metrics: keys of `EXTRACTORS`.
         weights: its weights.
         device: where it runs.
 
     Attributes:
-        name: as above.
         layers: metric -> layer.
         fingerprint: hash of the extractor, its version and its weights.
 
@@ -94,27 +80,21 @@ class Extractor:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Features of bytes [M, 1 or 3, H, W]: layer -> [M, F] on the host."""
+        """Features of bytes [M, C, H, W], where C = 1 (grey) is repeated: layer -> [M, F] on the host."""
         parts = [
             self.network.convert_features_tuple_to_dict(self.network(batch.to(self.device)))
-            for batch in tqdm(as_rgb(images).split(_BATCH), desc=self.name, unit="batch", leave=False)
+            for batch in tqdm(images.expand(-1, 3, -1, -1).split(_BATCH), desc=self.name, unit="batch", leave=False)
         ]
         return {layer: torch.cat([part[layer].cpu() for part in parts]) for layer in parts[0]}
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Real images that generated ones are compared with.
+    """Real images that generated ones are compared with."""
 
-    Attributes:
-        images: bytes, [M, C, H, W].
-        label: data set and split, for people.
-        cache: folder of cached features.
-    """
-
-    images: Tensor
-    label: str
-    cache: Path
+    images: Tensor  # bytes, [M, C, H, W]
+    label: str  # data set and split, for people
+    cache: Path  # folder of cached features
 
     def described(self, used: int | None = None) -> str:
         """The label with the number of images, and how many of them count: the first `used`, or by default all."""
@@ -125,31 +105,29 @@ class Reference:
         """What each metric of the extractor needs of the reference, from the cache where it is there.
 
         Returns:
-            Metric -> `mu` and `sigma` for FID; `features` for KID, and for precision and recall, these of the first
-            images only, as many as there are `samples`. The Inception score needs nothing.
+            Metric -> `mu` and `sigma` for FID; `features` of all images for KID, and of the first `samples` images for
+            precision and recall. The Inception score needs nothing.
         """
-        seen = self.images[:samples] if set(extractor.layers) <= {"isc", "prc"} else self.images
+        counts = {m: samples if m == "prc" else len(self.images) for m in extractor.layers if m != "isc"}
 
         @cache
         def extracted() -> dict[str, Tensor]:
-            return extractor(seen)
+            return extractor(self.images[: max(counts.values())])
 
-        def compute(metric: str, count: int) -> dict[str, Tensor]:
-            features = extracted()[extractor.layers[metric]][:count]
+        def compute(metric: str) -> dict[str, Tensor]:
+            features = extracted()[extractor.layers[metric]][: counts[metric]]
             if metric != "fid":
                 return {"features": features}
             return {name: torch.from_numpy(x) for name, x in fid_features_to_statistics(features).items()}
 
         found = {}
-        for metric, layer in extractor.layers.items():
-            if metric != "isc":
-                count = samples if metric == "prc" else len(self.images)
-                made_by = (extractor.name, metric, extractor.fingerprint, layer)
-                found[metric] = self._cached(count, made_by, partial(compute, metric, count))
+        for metric, count in counts.items():
+            made_by = (extractor.name, metric, extractor.fingerprint, extractor.layers[metric])
+            found[metric] = self._cached(count, made_by, partial(compute, metric))
         return found
 
     def diversity(self, network: nn.Module, weights: str, samples: int, device: torch.device) -> float:
-        """`lpips_diversity` of the first images, as many as there are samples; `weights`: SHA-256 of the network's."""
+        """`lpips_diversity` of the first `samples` images; `weights`: SHA-256 of the network's weights."""
 
         def compute() -> dict[str, Tensor]:
             value = lpips_diversity(self.images[:samples], network, device)
@@ -161,14 +139,14 @@ class Reference:
     def _cached(
         self, count: int, made_by: Sequence[str], compute: Callable[[], dict[str, Tensor]]
     ) -> dict[str, Tensor]:
-        """What is computed from the first images, kept under the hash of these and of what it is made by."""
+        """What is computed from the first `count` images, cached by their hash and by what computes it."""
         images = self.images[:count]
         key = fingerprint(images, self.described(len(images)), *made_by)
         return cached(self.cache, f"reference-{made_by[0]}-{made_by[1]}", key, compute)
 
 
 def published_metrics(samples: Tensor, real: dict[str, dict[str, Tensor]], extractor: Extractor) -> dict[str, float]:
-    """All metrics of an extractor.
+    """The metrics of an extractor.
 
     Args:
         samples: bytes, [S, C, H, W].
@@ -176,8 +154,8 @@ def published_metrics(samples: Tensor, real: dict[str, dict[str, Tensor]], extra
         extractor: decides which metrics.
 
     Returns:
-        `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (of Kynkaanniemi et al. 2019,
-        arXiv:1904.06991): those of the extractor's metrics.
+        Some of `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (Kynkaanniemi et al. 2019,
+        arXiv:1904.06991).
     """
     fake, layers = extractor(samples), extractor.layers
     found: dict[str, float] = {}
@@ -200,12 +178,12 @@ def published_metrics(samples: Tensor, real: dict[str, dict[str, Tensor]], extra
 
 
 def lpips_network(weights: FoundWeights, device: torch.device) -> nn.Module:
-    """LPIPS v0.1 with AlexNet's trunk: the learnt heads that lpips ships on the given weights.
+    """LPIPS v0.1: the learnt heads that lpips ships, on AlexNet's convolutions with the given weights.
 
     Raises:
         WeightsError: the file is not a state dictionary of AlexNet.
     """
-    # The flag keeps lpips from downloading: every random weight of the trunk is replaced in the next lines, strictly.
+    # `pnet_rand` keeps lpips from downloading; every random weight of the trunk is replaced below.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # lpips calls torchvision in a way that is deprecated
         network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
@@ -228,10 +206,9 @@ def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) ->
     Args:
         images: bytes, [S, C, H, W], S at least 2. Sides below `LPIPS_SIDE` are enlarged to it, bilinearly.
         network: from `lpips_network`.
-        device: where it is.
+        device: where the network is.
     """
-    require(len(images) >= 2, "images", len(images), "at least 2, which make a pair")
-    pairs = as_rgb(images[: len(images) // 2 * 2]).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
+    pairs = images[: len(images) // 2 * 2].expand(-1, 3, -1, -1).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
     distances = []
     for batch in pairs.split(_BATCH):
         x = batch.to(device).float() / 127.5 - 1

@@ -1,8 +1,4 @@
-"""Features of reference images and their statistics, computed once and kept in a cache.
-
-A cache file is named by a hash of all that its contents depend on: the images' bytes and shape, their split, and the
-extractor with its weights. How images are made ready for the extractor is a matter of `VERSION`.
-"""
+"""A cache of what is computed from reference images: a file is named by a hash of all that its contents depend on."""
 
 import hashlib
 import warnings
@@ -17,7 +13,7 @@ from torch import Tensor
 from gan_env.files import write_atomically
 
 VERSION = 2
-"""To be raised when what is written changes, or how it is computed."""
+"""Raise it when what is written changes, or how it is computed: also how images are prepared for an extractor."""
 
 
 def fingerprint(*parts: str | Tensor) -> str:
@@ -32,15 +28,15 @@ def fingerprint(*parts: str | Tensor) -> str:
 
 
 def cached(folder: Path, name: str, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors of a cache file, or what `compute` gives, which is then written.
+    """The tensors of a cache file; where it is missing or damaged, those that `compute` makes, which are then written.
+
+    It warns of a file that is damaged or can't be written.
 
     Args:
         folder: the cache.
         name: beginning of the file's name, for people.
         key: a `fingerprint` of all that the tensors depend on.
         compute: makes the tensors.
-
-    A damaged file is computed anew, and what can't be written is not kept, each with a warning.
     """
     path = folder / f"{name}-v{VERSION}-{key[:32]}.safetensors"
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Where the pretrained weights of published metrics are: given by path, in torch's folder, or downloaded to it."""
+"""Finds the pretrained weights of published metrics: given by path, in torch's folder, or downloaded to it."""
 
 import hashlib
 import re
@@ -17,17 +17,11 @@ _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # torch.hub's convention: the file's n
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """One file of weights.
+    """A published file of weights."""
 
-    Attributes:
-        network: what they belong to.
-        url: where they are published; its last part is the file's name.
-        option: the command-line option that takes a path.
-    """
-
-    network: str
-    url: str
-    option: str
+    network: str  # what they belong to, for people
+    url: str  # its last part is the file's name
+    option: str  # the command-line option that takes a path
 
     @property
     def standard_path(self) -> Path:
@@ -46,23 +40,14 @@ ALEXNET = PretrainedWeights("AlexNet", "https://download.pytorch.org/models/alex
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """Weights that are there.
-
-    Attributes:
-        path: the file.
-        sha256: its hash, hexadecimal.
-    """
+    """A file of weights on this machine."""
 
     path: Path
-    sha256: str
+    sha256: str  # hexadecimal
 
 
 def find_weights(weights: PretrainedWeights, given: str | None = None) -> FoundWeights:
-    """Finds weights, or downloads them, and checks the hash that their published name promises.
-
-    Args:
-        weights: which.
-        given: path from the command line; None: torch's folder.
+    """Finds weights at the given path or in torch's folder, or downloads them; checks the hash in their published name.
 
     Raises:
         WeightsError: they are not there and can't be downloaded, or the file is damaged.
@@ -84,7 +69,7 @@ def find_all(wanted: Mapping[PretrainedWeights, str | None]) -> dict[PretrainedW
     """Finds several files of weights (with their given paths, or None); see `find_weights`.
 
     Raises:
-        WeightsError: names all that are missing or damaged, so that one journey to a machine that is online is enough.
+        WeightsError: names all that are missing or damaged, so that they can be fetched in one go.
     """
     found, errors = {}, []
     for weights, given in wanted.items():

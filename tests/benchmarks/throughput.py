@@ -32,17 +32,17 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from gan_env import GANVectorEnv
 from gan_env.config import find_device
-from gan_env.data.dataset import Dataset
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.bank import IMAGE_SETS
 from gan_env.gan.population import Population
 from gan_env.metrics.frechet import FrechetDistance
+from gan_env.records import Dataset
 
 
 def noise(count: int, channels: int, data_root: str, image_size: int) -> Dataset:
     """Images of noise: for speed it doesn't matter what they show, and nothing has to be downloaded."""
     shape = (count, channels, image_size, image_size)
     images = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return Dataset(images, images[:1024], torch.zeros(0, 2))
+    return Dataset(images, images[:1024])
 
 
 IMAGE_SETS |= {"grey_noise": partial(noise, 60_000, 1), "colour_noise": partial(noise, 2048, 3)}

@@ -15,15 +15,15 @@ from torch import Tensor
 
 from gan_env import GANVectorEnv, vector_env
 from gan_env.config import PRESETS
-from gan_env.data.dataset import Dataset
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.bank import IMAGE_SETS
+from gan_env.records import Dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")
 
 
 def blank(channels: int, data_root: str, image_size: int) -> Dataset:
     images = torch.zeros(1040, channels, image_size, image_size, dtype=torch.uint8)
-    return Dataset(images, images, torch.zeros(0, 2))
+    return Dataset(images, images)
 
 
 def no_values(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:

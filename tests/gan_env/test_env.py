@@ -14,11 +14,11 @@ from sources import WRITERS
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import gan_env
-from gan_env.data.dataset import Dataset
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.mdp.rewards import REWARDS
+from gan_env.records import Dataset
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
 AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
@@ -91,7 +91,7 @@ def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
 
 def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
-    monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise, torch.zeros(0, 2)))
+    monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise))
     with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples, 20 in the smaller half"):
         gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
 

@@ -1,9 +1,7 @@
 """Files are written whole or not at all."""
 
 import json
-import os
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +11,6 @@ import torch
 from gan_env import ConfigError
 from gan_env.files import (
     load_checkpoint,
-    remove_left_parts,
     require_writable,
     save_checkpoint,
     write_atomically,
@@ -38,17 +35,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         write_atomically(path, half)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
-
-
-def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    """By then no live one writes to it; files that are whole stay, however old they are."""
-    ages_h = {".part-7-a-1.npy": 25, ".part-7-a-2.npy": 23, ".part-8-b-1.npy": 25, "a-1.npy": 25}
-    for name, age in ages_h.items():
-        (tmp_path / name).write_bytes(b"half")
-        os.utime(tmp_path / name, (time.time() - 3600 * age,) * 2)
-    remove_left_parts(tmp_path, "a-*.npy")
-    assert {path.name for path in tmp_path.iterdir()} == set(ages_h) - {".part-7-a-1.npy"}
-    remove_left_parts(tmp_path / "absent", "a-*.npy")
 
 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from dataclasses import fields
 
 import torch
 
-from gan_env.records import RowSettings, to_host
+from gan_env.records import RowSettings, decode, to_host
 
 Settings = Callable[..., RowSettings]
 
@@ -47,3 +47,13 @@ def test_columns_come_to_the_host_as_they_were() -> None:
     assert list(host) == list(columns)
     for name, column in columns.items():
         assert torch.equal(torch.from_numpy(host[name]), column.float())
+
+
+def test_bytes_are_decoded_to_the_unit_range() -> None:
+    decoded = decode(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    torch.testing.assert_close(decoded, torch.tensor([-1.0, -0.6, 1.0]))
+
+
+def test_floats_are_decoded_as_they_are() -> None:
+    points = torch.tensor([[0.3, -0.7]])
+    assert torch.equal(decode(points), points)

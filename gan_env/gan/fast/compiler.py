@@ -1,15 +1,14 @@
 """From a function of tensors to a compiled program: the one file that knows torch's private interfaces.
 
-They are `standalone_compile`, for which the public `torch.compile` stands in where torch has changed it (programs start
-later then), and `CacheBase`, without which only a forked process starts later. The tracer, `make_fx`, is public but
-marked as experimental. `tests/gan_env/gan/fast/test_compiler.py` fails when one of them has changed, and says which.
+They are `standalone_compile`, which the public `torch.compile` replaces if torch has changed it (programs start later
+then), and `CacheBase`, without which only a forked process starts later. The tracer, `make_fx`, is public but
+experimental. `tests/gan_env/gan/fast/test_compiler.py` says which of them has changed.
 """
 
 import logging
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 Program = Callable[..., Any]
 
-# It warns of operators that it calls through the dispatcher; ours take far longer than the call.
+# It warns of operators that it can't fuse; ours take far longer than the call.
 logging.getLogger("torch._inductor.ir").setLevel(logging.ERROR)
 
 
@@ -29,13 +28,12 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
     Raises:
         Exception: of any kind, where there is no compiler or it fails.
     """
-    _use_autograd()
     example = [tensor.clone() for tensor in inputs]
     graph = trace(function, example)
     try:
         program: Program = compile_alone(graph, example)
     except (ImportError, AttributeError, TypeError) as changed:
-        _warn(f"torch's compiler has changed ({changed}): programs take longer to start, and a little longer to run")
+        warnings.warn(f"torch's compiler has changed ({changed}): programs start later", stacklevel=2)
         program = torch.compile(graph, dynamic=False)
     program(*example)
     return program
@@ -43,6 +41,7 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
 
 def trace(function: Program, example: Sequence[Tensor]) -> GraphModule:
     """The operations of `function` and of its gradients, one after the other."""
+    _use_autograd()
     graph = make_fx(lambda *tensors: function(*tensors))(*example)
     for node in graph.graph.nodes:
         node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
@@ -50,8 +49,8 @@ def trace(function: Program, example: Sequence[Tensor]) -> GraphModule:
 
 
 def compile_alone(graph: GraphModule, example: Sequence[Tensor]) -> Program:
-    """Not by `torch.compile`, which traces the graph again and looks at every call whether its inputs are as before."""
-    from torch._inductor import standalone_compile  # takes seconds, which only those wait who compile
+    """Compiles without `torch.compile`, which would trace the graph again and check the inputs of every call."""
+    from torch._inductor import standalone_compile  # takes seconds
 
     patches: dict[str, Any] = {}
     if example[0].device.type == "cpu":  # C++ that doesn't hold Python's lock
@@ -61,21 +60,15 @@ def compile_alone(graph: GraphModule, example: Sequence[Tensor]) -> Program:
     return program
 
 
-@cache
-def _warn(message: str) -> None:
-    """Once, whatever thread compiles."""
-    warnings.warn(message, stacklevel=2)
-
-
 def load_compiler() -> None:
-    """Loads the compiler, which takes seconds, for processes that are forked from this one."""
+    """Loads the compiler, which takes seconds, for processes that will be forked from this one."""
     _use_autograd()
-    with suppress(ImportError, AttributeError):  # then each process does it for itself
+    with suppress(ImportError, AttributeError):  # then each process loads it for itself
         load_inductor()
 
 
 def load_inductor() -> None:
-    """The modules, and what they remember of this machine."""
+    """Imports the compiler's modules and fills its cache of what it knows about this machine."""
     from torch._inductor import compile_fx, standalone_compile  # noqa: F401
     from torch._inductor.codecache import CacheBase
 
@@ -83,9 +76,9 @@ def load_inductor() -> None:
 
 
 def _use_autograd() -> None:
-    """Makes sure that autograd was used before it is traced.
+    """Uses autograd once before it is traced.
 
-    At its first use it starts a thread for each kind of accelerator. While it is traced it takes the CPU for one, and a
+    At its first use it starts a thread for each kind of accelerator, and while it is traced it takes the CPU for one: a
     process with such threads can't be forked.
     """
     with torch.enable_grad():

@@ -1,39 +1,22 @@
 """Convolutions with a kernel a row, and resampling, differentiable any number of times.
 
 `down` is `conv2d` with a 4 x 4 kernel, stride 2 and padding 1, `up` is `conv_transpose2d` with the same (Radford et al.
-2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivative of each is
-the other two: so the double backward of R1 is three convolutions, not autograd's general one.
+2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivatives of each
+are the other two: so the double backward of R1 is three convolutions, not autograd's general one. One row is a
+convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods.
 
-One row is a convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods.
-
-`conv` keeps the side. It is left to autograd: at stride one its general double backward costs no more than adjoints
-written out.
+`conv` keeps the side. It is left to autograd, whose double backward costs no more at stride one.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
+from gan_env.gan.fast.products import Map, bilinear
+
 KERNEL = 4
 FEW_CHANNELS = 8  # to fewer channels oneDNN's transposed convolution is slower than a plain product
 _GEOMETRY = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, transposed, output padding, groups
-
-
-def down(x: Tensor, kernel: Tensor) -> Tensor:
-    """Halves the side: x [N, B, C, 2h, 2w], kernel [N, O, C, 4, 4] -> [N, B, O, h, w]."""
-    return _Down.apply(x, kernel)  # type: ignore[no-any-return, no-untyped-call]
-
-
-def up(y: Tensor, kernel: Tensor) -> Tensor:
-    """Doubles the side: y [N, B, O, h, w], kernel [N, O, C, 4, 4] -> [N, B, C, 2h, 2w]."""
-    return _Up.apply(y, kernel)  # type: ignore[no-any-return, no-untyped-call]
-
-
-def _kernel_gradient(x: Tensor, y: Tensor) -> Tensor:
-    """Of the sum of `down(x, kernel) * y` by the kernel: [N, O, C, 4, 4]."""
-    return _KernelGradient.apply(x, y)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def conv(x: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
@@ -75,60 +58,43 @@ def _interpolation(x: Tensor, size: int) -> Tensor:
     return (1 - (place[:, None] - pixel).abs()).clamp(min=0)
 
 
-class _Down(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(x, kernel)
-        if len(x) == 1:
-            return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
-        y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
-        return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, kernel = ctx.saved_tensors
-        by_x, by_kernel = ctx.needs_input_grad
-        return up(grad, kernel) if by_x else None, _kernel_gradient(x, grad) if by_kernel else None
+def _down(x: Tensor, kernel: Tensor) -> Tensor:
+    if len(x) == 1:
+        return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
+    y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
+    return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
 
 
-class _Up(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, kernel: Tensor) -> Tensor:
-        ctx.save_for_backward(y, kernel)
-        if len(y) > 1:
-            return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
-        if y.device.type != "cpu" or kernel.shape[2] >= FEW_CHANNELS:
-            return conv_transpose2d(y[0], kernel[0], stride=2, padding=1)[None]
-        return _product_and_sum(y[0], kernel[0])[None]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        y, kernel = ctx.saved_tensors
-        by_y, by_kernel = ctx.needs_input_grad
-        return down(grad, kernel) if by_y else None, _kernel_gradient(grad, y) if by_kernel else None
+def _up(y: Tensor, kernel: Tensor) -> Tensor:
+    if len(y) > 1:
+        return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
+    if y.device.type != "cpu" or kernel.shape[2] >= FEW_CHANNELS:
+        return conv_transpose2d(y[0], kernel[0], stride=2, padding=1)[None]
+    return _product_and_sum(y[0], kernel[0])[None]
 
 
-class _KernelGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        ctx.save_for_backward(x, y)
-        if len(x) == 1:
-            blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
-            only_kernel = [False, True, False]
-            gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
-            return gradient[None]
-        product = y.movedim(2, -1).flatten(1, 3).mT @ _neighbourhoods(x)  # [N, O, C*16]
-        return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
+def _by_kernel(x: Tensor, y: Tensor) -> Tensor:
+    if len(x) == 1:
+        blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
+        only_kernel = [False, True, False]
+        gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]
+        return gradient[None]
+    product = y.movedim(2, -1).flatten(1, 3).mT @ _neighbourhoods(x)  # [N, O, C*16]
+    return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        x, y = ctx.saved_tensors
-        by_x, by_y = ctx.needs_input_grad
-        return up(y, grad) if by_x else None, down(x, grad) if by_y else None
+
+down: Map = bilinear(_down, lambda x, kernel, g: up(g, kernel), lambda x, kernel, g: _kernel_gradient(x, g))
+"""Halves the side: x [N, B, C, 2h, 2w], kernel [N, O, C, 4, 4] -> [N, B, O, h, w]."""
+
+up: Map = bilinear(_up, lambda y, kernel, g: down(g, kernel), lambda y, kernel, g: _kernel_gradient(g, y))
+"""Doubles the side: y [N, B, O, h, w], kernel [N, O, C, 4, 4] -> [N, B, C, 2h, 2w]."""
+
+_kernel_gradient: Map = bilinear(_by_kernel, lambda x, y, g: up(y, g), lambda x, y, g: down(x, g))
+"""Gradient of the sum of `down(x, kernel) * y` by the kernel: [N, O, C, 4, 4]."""
 
 
 def _product_and_sum(y: Tensor, kernel: Tensor) -> Tensor:
-    """`conv_transpose2d` of one row by the library's own product, which then adds up neighbourhoods (not oneDNN's)."""
+    """`conv_transpose2d` of one row by torch's own product and sum of neighbourhoods, not oneDNN's."""
     result: Tensor = torch.ops.aten.slow_conv_transpose2d(y, kernel, [KERNEL] * 2, None, [2, 2], [1, 1], [0, 0], [1, 1])
     return result
 

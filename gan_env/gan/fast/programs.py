@@ -1,8 +1,4 @@
-"""Runs functions of tensors as compiled programs.
-
-A function is compiled once for each shape of its inputs, gradients included (on a CPU to C++ that holds no lock of
-Python's). Without a compiler it runs as it is.
-"""
+"""Runs functions of tensors as programs that are compiled once for each shape of the inputs, gradients included."""
 
 import warnings
 from collections.abc import Callable
@@ -21,7 +17,7 @@ class Programs:
     """Compiled functions, by name, shapes of the inputs and number of threads.
 
     Args:
-        compiled: whether to compile at all.
+        compiled: whether to compile at all; functions also run as they are where there is no compiler.
     """
 
     def __init__(self, compiled: bool) -> None:
@@ -33,8 +29,8 @@ class Programs:
         """`function(*inputs)`, compiled at its first use with these shapes.
 
         Args:
-            function: gives a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
-            inputs: what it takes.
+            function: returns a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
+            inputs: its arguments.
         """
         if not self._compiled:
             return function(*inputs)
@@ -47,7 +43,7 @@ class Programs:
         return self._programs[key](*inputs)  # type: ignore[no-any-return]
 
     def _compile(self, function: Program, inputs: tuple[Tensor, ...]) -> Program:
-        """The program of `function`; the function itself, for good, where compiling fails."""
+        """The program of `function`; if compiling fails, the function itself, and nothing is compiled any more."""
         if self._compiled:
             try:
                 return compile_program(function, inputs)

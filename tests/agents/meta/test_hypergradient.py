@@ -99,12 +99,12 @@ def test_probabilities_of_coins_have_no_slope_and_others_have() -> None:
 
 
 def test_images_are_compared_by_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gan_env.data.dataset import Dataset
-    from gan_env.data.images import IMAGE_SETS
+    from gan_env.data.bank import IMAGE_SETS
+    from gan_env.records import Dataset
 
     def noise(data_root: str, image_size: int) -> Dataset:
         images = torch.randint(256, (62, 1, image_size, image_size), generator=torch.Generator().manual_seed(0)).byte()
-        return Dataset(images[:30], images[30:], torch.zeros(0, 2))
+        return Dataset(images[:30], images[30:])
 
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)
     small = {"width": (4, 4), "batch_size": (4, 4), "num_samples": (20, 30)}

@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from gan_env.data import bank as data
-from gan_env.data.bank import DataBank, free_memory, load_dataset
-from gan_env.data.dataset import Dataset
-from gan_env.data.images import IMAGE_SETS
+from gan_env.data.bank import IMAGE_SETS, DataBank, free_memory, load_dataset
+from gan_env.data.labelled import LABELLED_SETS
 from gan_env.data.points import POINT_SETS, POINTS_HELD_OUT, POINTS_TRAIN, load_points
 from gan_env.errors import DataError
-from gan_env.records import RowSettings
+from gan_env.records import Dataset, RowSettings
 
 CPU = torch.device("cpu")
 Settings = Callable[..., RowSettings]
@@ -138,7 +137,7 @@ def test_the_scored_half_is_never_picked(monkeypatch: pytest.MonkeyPatch, make_s
 
 def test_images_are_decoded_in_batches(monkeypatch: pytest.MonkeyPatch, make_settings: Settings) -> None:
     white = torch.full((4, 1, 8, 8), 255, dtype=torch.uint8)
-    monkeypatch.setitem(IMAGE_SETS, "fake", lambda root, size: Dataset(white, white, torch.zeros(0, 2)))
+    monkeypatch.setitem(IMAGE_SETS, "fake", lambda root, size: Dataset(white, white))
     bank = DataBank(("fake",), "nowhere", 8, CPU)
     assert bank.train.dtype == torch.uint8  # resident as bytes
     rows = make_settings(1, num_samples=[4])
@@ -148,7 +147,7 @@ def test_images_are_decoded_in_batches(monkeypatch: pytest.MonkeyPatch, make_set
 
 def test_data_sets_of_different_shapes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     black = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
-    monkeypatch.setitem(IMAGE_SETS, "fake", lambda root, size: Dataset(black, black, torch.zeros(0, 2)))
+    monkeypatch.setitem(IMAGE_SETS, "fake", lambda root, size: Dataset(black, black))
     with pytest.raises(DataError, match=r"\['ring', 'fake'\] have samples of shapes .*\(2,\).*: choose .*one kind"):
         DataBank(("ring", "fake"), "nowhere", 8, CPU)
 
@@ -159,7 +158,7 @@ def pool(count: int, channels: int = 1) -> torch.Tensor:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, name: str, train: torch.Tensor, held_out: torch.Tensor) -> None:
-    monkeypatch.setitem(IMAGE_SETS, name, lambda root, size: Dataset(train, held_out, torch.zeros(0, 2)))
+    monkeypatch.setitem(IMAGE_SETS, name, lambda root, size: Dataset(train, held_out))
 
 
 def test_training_and_held_out_samples_of_different_shapes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,3 +314,8 @@ def test_a_remedy_is_one_that_the_options_take(monkeypatch: pytest.MonkeyPatch) 
     register(monkeypatch, "fake", pool(60), pool(8))
     with pytest.raises(DataError, match=r"as many in each half: add images until .* at least 16\)"):
         DataBank(("fake",), "nowhere", 8, CPU).require_held_out(16)
+
+
+def test_every_labelled_set_and_every_category_of_lsun_has_a_name() -> None:
+    assert set(LABELLED_SETS) < set(IMAGE_SETS)
+    assert {"celeba", "lsun_bedroom", "lsun_church_outdoor", "lsun_tower", "image_folder"} < set(IMAGE_SETS)

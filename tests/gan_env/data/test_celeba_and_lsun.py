@@ -10,9 +10,9 @@ import torch
 from sources import flat, forbid_decoding, shades, write_celeba, write_lsun
 from torchvision.datasets import CelebA
 
-from gan_env.data.dataset import Dataset
 from gan_env.data.pictures import celeba, lsun
 from gan_env.errors import DataError
+from gan_env.records import Dataset
 
 # --- CelebA ---
 

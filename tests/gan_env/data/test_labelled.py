@@ -136,7 +136,7 @@ def test_a_damaged_file_is_refused_by_name(
     write_idx(tmp_path / kind / "raw", monkeypatch)
     path = tmp_path / kind / "raw/t10k-images-idx3-ubyte"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=rf"{path} is damaged \({reason}.*Delete it; then it is downloaded anew"):
+    with pytest.raises(DataError, match=rf"{path} is damaged \({reason}.*Delete it and start again"):
         LOADERS[kind](str(tmp_path))
 
 

@@ -317,17 +317,6 @@ def test_what_is_cut_off_while_it_decodes_leaves_no_cache(ten: Path, monkeypatch
     assert len(image_folder(str(ten), 8).train) == 8
 
 
-def test_what_a_killed_start_left_is_removed_by_a_later_one(ten: Path) -> None:
-    """Also where the cache has long been made."""
-    image_folder(str(ten), 8)
-    whole = cached(ten)
-    left = whole[0].with_name(f".part-7-{whole[0].name}")
-    left.write_bytes(b"half")
-    os.utime(left, (0, 0))
-    image_folder(str(ten), 8)
-    assert cached(ten) == whole
-
-
 def test_a_damaged_cache_is_refused_by_name(ten: Path) -> None:
     image_folder(str(ten), 8)
     path = max(cached(ten), key=lambda p: p.stat().st_size)

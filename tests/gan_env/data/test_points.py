@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan_env.data.dataset import Dataset
 from gan_env.data.points import POINT_SETS, POINTS_HELD_OUT, POINTS_STD, POINTS_TRAIN, load_points
+from gan_env.records import Dataset
 
 
 @pytest.fixture(scope="module", params=sorted(POINT_SETS))

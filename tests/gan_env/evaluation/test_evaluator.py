@@ -10,8 +10,6 @@ from PIL import Image
 
 from baselines.evaluate import main, tables
 from gan_env import ConfigError, DataError, GANVectorEnv
-from gan_env.data.bank import Dataset
-from gan_env.data.dataset import decode
 from gan_env.errors import WeightsError
 from gan_env.evaluation import evaluator
 from gan_env.evaluation.evaluator import EvaluateOptions, Evaluator, in_loop_measure, load_reference
@@ -20,6 +18,7 @@ from gan_env.metrics.diversity import coverage_and_density, neighbour_radii
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.published import FID_DIMENSION, KID_SUBSET, Reference
+from gan_env.records import Dataset, decode
 
 CPU = torch.device("cpu")
 STAND_IN = "random-stand-in"  # conftest registers it
@@ -59,7 +58,7 @@ def use_images(monkeypatch: pytest.MonkeyPatch, train: int, held_out: int) -> No
     """A data set of noise with so many images in the place of Fashion-MNIST."""
     generator = torch.Generator().manual_seed(0)
     pools = (torch.randint(256, (count, 1, 28, 28), generator=generator).byte() for count in (train, held_out))
-    found = Dataset(*pools, centers=torch.zeros(0, 2))
+    found = Dataset(*pools)
     monkeypatch.setattr(evaluator, "load_dataset", lambda *_: found)
 
 
@@ -186,7 +185,7 @@ def test_statistics_of_one_part_are_never_taken_for_those_of_the_other(
 ) -> None:
     """Not even where both hold the same images."""
     same = torch.zeros(20, 1, 28, 28).byte()
-    monkeypatch.setattr(evaluator, "load_dataset", lambda *_: Dataset(same, same, torch.zeros(0, 2)))
+    monkeypatch.setattr(evaluator, "load_dataset", lambda *_: Dataset(same, same))
     for part in ("held_out", "train", "train"):
         options = ["--stand-in", str(stood_in), "--samples", "20", "--reference", part]
         main(arguments(image_run, "--metrics", "fid", *options))

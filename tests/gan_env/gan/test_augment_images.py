@@ -28,8 +28,8 @@ def chosen(*names: str, picture: Tensor = PICTURE, strength: float = 1.0, **amou
     order = [0.0 if part in names else 0.9 for part in PARTS]
     for part in PARTS:
         order += [amounts.get(name, 0.5) for name in AMOUNTS[part]]
-    draws, even = torch.tensor(order).view(1, -1, 1), torch.full((1, 5), 0.5)
-    return augment_images(picture, draws, even, strength=torch.tensor([strength]))
+    draws, even = torch.tensor(order).view(1, -1, 1), dict.fromkeys(PARTS, torch.tensor([0.5]))
+    return augment_images(picture, draws, even, torch.tensor([strength]))
 
 
 def test_images_that_no_part_is_chosen_for_pass_bit_by_bit() -> None:

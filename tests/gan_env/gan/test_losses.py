@@ -17,11 +17,23 @@ def logits(seed: int) -> Tensor:
 
 SIZES = torch.tensor([6, 3, 1, 5])
 WEIGHTS = batch_weights(SIZES, 6)
-discriminator_loss = LOSSES["non_saturating"].discriminator
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def players(name: str) -> tuple[Loss, Loss]:
+    """What discriminator and generator minimise, as means over each row's own samples."""
+    loss = LOSSES[name]
+    return (
+        lambda real, fake, weights: mean(loss.discriminator(real, fake), weights),
+        lambda real, fake, weights: mean(loss.generator(real, fake), weights),
+    )
+
+
+discriminator_loss, _ = players("non_saturating")
 
 
 def generator_loss(fake: Tensor, weights: Tensor) -> Tensor:
-    return LOSSES["non_saturating"].generator(torch.full_like(fake, torch.nan), fake, weights)
+    return players("non_saturating")[1](torch.full_like(fake, torch.nan), fake, weights)
 
 
 def test_weights_are_the_share_of_each_used_sample() -> None:
@@ -156,7 +168,7 @@ def test_every_loss_has_its_paper() -> None:
 @given(seed=st.integers(0, 1000))
 def test_losses_are_their_papers_formulas(name: str, seed: int) -> None:
     real, fake = logits(seed), logits(seed + 1)
-    for function, formula in zip((LOSSES[name].discriminator, LOSSES[name].generator), PAPERS[name], strict=True):
+    for function, formula in zip(players(name), PAPERS[name], strict=True):
         torch.testing.assert_close(
             function(real, fake, WEIGHTS), written_out(formula, real, fake), rtol=1e-5, atol=1e-6
         )
@@ -167,7 +179,7 @@ def test_padding_changes_no_loss_and_gets_no_gradient(name: str) -> None:
     real, fake, padding = logits(0), logits(1), WEIGHTS == 0
     other_real, other_fake = torch.where(padding, 1e3, real).requires_grad_(), torch.where(padding, -1e3, fake)
     other_fake.requires_grad_()
-    for function in (LOSSES[name].discriminator, LOSSES[name].generator):
+    for function in players(name):
         loss = function(other_real, other_fake, WEIGHTS)
         assert torch.equal(function(real, fake, WEIGHTS), loss)
         gradients = torch.autograd.grad(loss.sum(), (other_real, other_fake), allow_unused=True)
@@ -178,16 +190,17 @@ def test_padding_changes_no_loss_and_gets_no_gradient(name: str) -> None:
 def test_the_players_pull_the_fake_logits_apart(name: str) -> None:
     """Near an undecided discriminator: it lowers them, the generator raises them."""
     real, fake = 0.1 * logits(0), (0.1 * logits(1)).requires_grad_()
-    down = torch.autograd.grad(LOSSES[name].discriminator(real, fake + 0.5, WEIGHTS).sum(), fake)[0]
-    up = torch.autograd.grad(LOSSES[name].generator(real, fake, WEIGHTS).sum(), fake)[0]
+    discriminator, generator = players(name)
+    down = torch.autograd.grad(discriminator(real, fake + 0.5, WEIGHTS).sum(), fake)[0]
+    up = torch.autograd.grad(generator(real, fake, WEIGHTS).sum(), fake)[0]
     assert (down[WEIGHTS > 0] > 0).all()
     assert (up[WEIGHTS > 0] < 0).all()
 
 
 @given(shift=st.floats(-5, 5))
 def test_a_relativistic_loss_knows_only_differences(shift: float) -> None:
-    real, fake, loss = logits(0), logits(1), LOSSES["relativistic"]
-    for function in (loss.discriminator, loss.generator):
+    real, fake = logits(0), logits(1)
+    for function in players("relativistic"):
         torch.testing.assert_close(function(real + shift, fake + shift, WEIGHTS), function(real, fake, WEIGHTS))
 
 
@@ -195,7 +208,7 @@ def test_a_relativistic_loss_knows_only_differences(shift: float) -> None:
 def test_rows_of_every_loss_are_independent(name: str) -> None:
     """To the bit, whatever other rows hold; a row alone has another shape, which may round otherwise."""
     real, fake = logits(0), logits(1)
-    for function in (LOSSES[name].discriminator, LOSSES[name].generator):
+    for function in players(name):
         together = function(real, fake, WEIGHTS)
         for i in range(4):
             others = torch.arange(4)[:, None] != i
@@ -273,7 +286,7 @@ def test_a_loss_with_penalty_can_be_traced_into_one_graph(name: str) -> None:
         parameters = parameters.detach().requires_grad_()
         penalty = interpolation_penalty(lambda x: small_critic(parameters, x), real, fake, MIX, WEIGHTS.double())
         logits = small_critic(parameters, real), small_critic(parameters, fake)
-        total = penalty + LOSSES[name].discriminator(*logits, WEIGHTS) + LOSSES[name].generator(*logits, WEIGHTS)
+        total = penalty + sum(loss(*logits, WEIGHTS) for loss in players(name))
         return torch.autograd.grad(total.sum(), parameters)[0]
 
     graph = make_fx(gradient)(CRITIC, REAL, FAKE)

@@ -21,6 +21,7 @@ from gan_env.gan.update import (
     BETA_2,
     EPSILON,
     STATISTICS,
+    PopulationConfig,
     PopulationState,
     Update,
     adam,
@@ -63,6 +64,13 @@ def test_what_does_not_exist_or_fit_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=named):
         population(banks("points"), **given)
+
+
+def test_images_that_are_not_square_are_not_rotated() -> None:
+    config = PopulationConfig(2, 8, 2, 4, 0.9, knobs=("rotate",), architecture="mlp")
+    Update((1, 8, 8), config)
+    with pytest.raises(ConfigError, match=r"sample_shape=\(1, 8, 12\).*square"):
+        Update((1, 8, 12), config)
 
 
 def test_points_take_the_mlp_and_images_the_dcgan(banks: Callable[[str], DataBank]) -> None:

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env import ConfigError
 from gan_env.metrics.diversity import (
     FAR,
     NEAREST,
@@ -193,8 +192,3 @@ def test_broken_rows_cover_nothing_and_leave_the_others() -> None:
     after, density = coverage_and_density(samples, reals, radii)
     assert after.tolist() == [before[0].item(), 0.0]
     assert density[1].item() == 0
-
-
-def test_too_few_reals_are_refused() -> None:
-    with pytest.raises(ConfigError, match="more than 5 samples"):
-        neighbour_radii(cloud(NEAREST, 2))

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.data.dataset import decode
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST, LABELLED_SETS
 from gan_env.errors import WeightsError
 from gan_env.metrics.features import FEATURES, KINDS, ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
+from gan_env.records import decode
 
 CPU = torch.device("cpu")
 

@@ -40,11 +40,11 @@ def test_exact_samples_are_exact() -> None:
 
 def test_statistics_are_mean_and_unbiased_covariance() -> None:
     x = random(3, 40, FEATURES).float()
-    statistics = feature_statistics(x)
-    assert statistics.mean.dtype == statistics.covariance.dtype == torch.float64
+    mean, covariance = feature_statistics(x)
+    assert mean.dtype == covariance.dtype == torch.float64
     for i in range(3):
-        np.testing.assert_allclose(statistics.mean[i], x[i].double().mean(dim=0), atol=1e-6)
-        np.testing.assert_allclose(statistics.covariance[i], np.cov(x[i].double().numpy(), rowvar=False), atol=1e-6)
+        np.testing.assert_allclose(mean[i], x[i].double().mean(dim=0), atol=1e-6)
+        np.testing.assert_allclose(covariance[i], np.cov(x[i].double().numpy(), rowvar=False), atol=1e-6)
 
 
 def test_features_are_at_no_distance_from_themselves() -> None:

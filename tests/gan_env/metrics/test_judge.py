@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.data.dataset import Dataset, decode
 from gan_env.data.points import load_points
+from gan_env.metrics import features
 from gan_env.metrics.judge import ImageJudge, Judge, PointsJudge, make_judge
-from gan_env.records import FLOOR, Quality
+from gan_env.records import FLOOR, Dataset, Quality, decode
 
 SAMPLES = 300
 DATASETS = torch.tensor([0, 1, 0])
@@ -30,12 +30,12 @@ def pictures(count: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(scope="module")
 def images() -> ImageJudge:
-    return ImageJudge([held_out(pictures(400)), held_out(0.2 * pictures(400, seed=1))], decode)
+    return ImageJudge([held_out(pictures(400)), held_out(0.2 * pictures(400, seed=1))])
 
 
 def held_out(samples: Tensor) -> Dataset:
     """A data set both halves of whose held-out samples are the given ones."""
-    return Dataset(samples[:0], samples.repeat_interleave(2, dim=0), torch.zeros(0, 2))
+    return Dataset(samples[:0], samples.repeat_interleave(2, dim=0))
 
 
 def real(sets: list[Dataset]) -> Tensor:
@@ -137,7 +137,7 @@ def test_a_metric_names_its_features(images: ImageJudge, points: PointsJudge) ->
 
 
 def test_colour_images_are_judged_by_a_classifier_of_colour_images() -> None:
-    judge = ImageJudge([held_out(pictures(200).expand(-1, 3, -1, -1))], decode)
+    judge = ImageJudge([held_out(pictures(200).expand(-1, 3, -1, -1))])
     assert "tiles of photographs" in judge.metric_name
     red = pictures(200, seed=1) * torch.tensor([1.0, -1.0, -1.0]).view(3, 1, 1)
     grey = pictures(200, seed=1).expand(-1, 3, -1, -1)
@@ -145,25 +145,25 @@ def test_colour_images_are_judged_by_a_classifier_of_colour_images() -> None:
     assert near < far - 1
 
 
-def test_images_are_judged_as_they_are_decoded() -> None:
+def test_images_are_judged_as_they_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Held-out images stay bytes until they are needed, a thousand at a time."""
     stored = ((pictures(1500) + 1) * 127.5).byte()
     sizes = []
 
     def note(images: Tensor) -> Tensor:
         sizes.append(len(images))
-        return images.float() / 127.5 - 1
+        return decode(images)
 
-    found = ImageJudge([held_out(stored)], note)(pictures(200)[None], torch.tensor([0]))
-    decoded = held_out(stored.float() / 127.5 - 1)
-    expected = ImageJudge([decoded], Tensor.float)(pictures(200)[None], torch.tensor([0]))
+    expected = ImageJudge([held_out(decode(stored))])(pictures(200)[None], torch.tensor([0]))
+    monkeypatch.setattr(features, "decode", note)
+    found = ImageJudge([held_out(stored)])(pictures(200)[None], torch.tensor([0]))
     assert sizes == [1024, 476] * 2
     torch.testing.assert_close(found.log_metric, expected.log_metric)
 
 
 def test_the_judge_fits_the_data(sets: list[Dataset]) -> None:
-    assert isinstance(make_judge(sets, SAMPLES, decode), PointsJudge)
-    assert isinstance(make_judge([held_out(pictures(200))], SAMPLES, decode), ImageJudge)
+    assert isinstance(make_judge(sets, SAMPLES), PointsJudge)
+    assert isinstance(make_judge([held_out(pictures(200))], SAMPLES), ImageJudge)
 
 
 @pytest.mark.parametrize("kind", ["points", "images"])
@@ -175,7 +175,7 @@ def test_only_the_score_looks_at_the_scored_half(kind: str, sets: list[Dataset])
     def judged(half: slice) -> Quality:
         changed = data.held_out.clone()
         changed[half] *= 0.5
-        return make_judge([dataclasses.replace(data, held_out=changed)], SAMPLES, decode)(samples, torch.tensor([0]))
+        return make_judge([dataclasses.replace(data, held_out=changed)], SAMPLES)(samples, torch.tensor([0]))
 
     plain, other_score, other_validation = judged(slice(0, 0)), judged(slice(1, None, 2)), judged(slice(0, None, 2))
     assert other_score.score > plain.score + 0.5
