@@ -65,9 +65,9 @@ def test_the_note_on_images_has_the_number_of_candidates_that_are_tried(
     """With 32 rows, whatever GANs are trained on: all costs are whole runs."""
     monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
     note = " ".join((ROOT / "configs/experiment/fashion_mnist.yaml").read_text().split())
-    said = re.search(r"takes (\d+) GANs; as many, on (\d+) runs a candidate, are (\d+) candidates", note)
+    said = re.search(r"takes (\d+) GANs; for an opponent, as many are (\d+) candidates of (\d+) runs", note)
     assert said is not None
-    gans, runs, candidates = map(int, said.groups())
+    gans, candidates, runs = map(int, said.groups())
     found = tune(make(32), TuneOptions(budget=3 * gans, runs=runs, rows=32, folder=str(tmp_path)))
     assert (found.trials, found.gan_updates) == (candidates, 3 * gans)
 

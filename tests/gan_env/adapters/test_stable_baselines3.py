@@ -26,7 +26,8 @@ def policy() -> LearnedPolicy:
     assert isinstance(agent, RecurrentPPOOptions)
     vec_env.reset()
     network = {**agent.network(), "ortho_init": False}  # else the first actions are too small to differ
-    model = RecurrentPPO("MlpLstmPolicy", policy_kwargs=network, seed=0, **agent.arguments(vec_env))
+    arguments = agent.arguments(ENV["num_decisions"])
+    model = RecurrentPPO("MlpLstmPolicy", vec_env, policy_kwargs=network, seed=0, **arguments)
     return LearnedPolicy(model, vec_env)
 
 
