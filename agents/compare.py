@@ -5,8 +5,8 @@
     python agents/report.py logs/study/points                               # the page that shows it
 
 Trains every controller with every seed, tunes the opponents with as many GAN updates, and plays all of them on the same
-held-out instances and GAN seeds. Each training, tuning and evaluation is a cell, which is saved when it is done. The
-same command continues a study that was killed.
+held-out instances and GAN seeds. Each training, tuning and evaluation is saved when it is done: after a kill, the same
+command continues.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Quality against stability: trains PPO with a stability term of several weights, and shows where each ends.
 
-    python agents/pareto.py                                 # the losses' spread, 2-D points
+    python agents/pareto.py                                 # the spread of the losses, 2-D points
     python agents/pareto.py term=collapse weights=[0,0.1,1]
     python agents/pareto.py resume=logs/pareto/gan_env-Points-v0_1
 

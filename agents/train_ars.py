@@ -1,10 +1,10 @@
-"""Trains a policy by augmented random search, an evolution strategy, then compares it with annealing schedules.
+"""Trains a policy by augmented random search, an evolution strategy, then compares it with tuned and usual schedules.
 
     python agents/train_ars.py                          # linear policy
     python agents/train_ars.py agent.hidden=[16]        # with a hidden layer
     python agents/train_ars.py resume=logs/ars/gan_env-Points-v0_1
 
-It is the floor for the methods that learn by gradients. Any field of configs/ can be set on the command line.
+It is a simple rival of the methods that learn by gradients. Any field of configs/ can be set on the command line.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Trains PPO to turn the knobs, then compares it with annealing schedules.
+"""Trains PPO to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_ppo.py                          # 2-D points
     python agents/train_ppo.py env=fashion_mnist        # real images

@@ -1,4 +1,4 @@
-"""Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with annealing schedules.
+"""Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_recurrent_ppo.py
     python agents/train_recurrent_ppo.py resume=logs/recurrent_ppo/gan_env-Points-v0_1

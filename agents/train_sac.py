@@ -1,4 +1,4 @@
-"""Trains SAC to turn the knobs, then compares it with annealing schedules.
+"""Trains SAC to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_sac.py
     python agents/train_sac.py resume=logs/sac/gan_env-Points-v0_1

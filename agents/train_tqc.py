@@ -1,4 +1,4 @@
-"""Trains TQC to turn the knobs, then compares it with annealing schedules.
+"""Trains TQC to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_tqc.py
     python agents/train_tqc.py resume=logs/tqc/gan_env-Points-v0_1

@@ -1,4 +1,4 @@
-"""Trained controllers of agents/ in the programs for single policies: `policy=FOLDER_OF_A_TRAINING`."""
+"""Plays trained controllers of agents/ in `run.py` and `train_gan.py`: `policy=FOLDER_OF_A_TRAINING`."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Tunes an opponent by Optuna: `python baselines/tune.py kind=schedule env=points budget=5000000`.
 
-See `baselines.search.tuner`. After a kill, the same command continues.
+`kind` is schedule, rates (learning rates themselves), r3gan, ada or diffusion; see `baselines.search.tuner`. The best
+one is written as a policy into `folder`. After a kill, the same command continues.
 """
 
 from pathlib import Path
