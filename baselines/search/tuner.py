@@ -27,7 +27,7 @@ from gan_env.config import EnvConfig, replace, to_dict
 from gan_env.errors import require
 from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.files import load_checkpoint, save_checkpoint, write_atomically, write_json
+from gan_env.files import write_atomically, write_json
 from gan_env.policies import PolicyOptions
 from gan_env.resume import require_same
 
@@ -114,26 +114,33 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_budget(env.config, options)
     costs, folder = Costs(env.config, options), Path(options.folder)
-    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.checkpoint"
+    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
     asked = {**to_dict(options), "env": to_dict(env.config)}
     del asked["folder"]
-    new = {"options": asked, "study": optuna.create_study()}
-    saved: dict[str, Any] = load_checkpoint(path) if path.exists() else new
+    new = {"options": asked, "gan_updates": 0, "trials": []}
+    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else new
     require_same(f"the search in {folder}", saved["options"], asked, "Choose another folder")
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
-    study: optuna.Study = saved["study"]
-    spent = sum(trial.user_attrs["gan_updates"] for trial in study.trials)
+    spent, trials = saved["gan_updates"], saved["trials"]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # draws nothing: the parameters are there
+    for tried in trials:
+        study.enqueue_trial(tried["params"])
+        trial = study.ask()
+        SPACES[options.kind](trial, env)
+        study.tell(trial, tried["value"])
     while spent + costs.batch + costs.rescoring <= options.budget:
-        spent += _try_batch(study, env, options, costs.candidates)
-        save_checkpoint(path, {"options": asked, "study": study})
+        before = env.gan_updates
+        trials += _try_batch(study, env, options, costs.candidates)
+        spent += env.gan_updates - before
+        write_json(path, {"options": asked, "gan_updates": spent, "trials": trials})
         report(spent, study.best_value)
-    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
-    distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
+    best = sorted(trials, key=lambda tried: tried["value"])
+    distinct = {json.dumps(tried["policy"]): tried["policy"] for tried in best}
     pool = list(distinct.values())[: costs.finalists]
     ranked, score, used = _rescore(env, pool, options.runs, options.seed + options.runs)
     report(spent + used, score)
-    found = Tuned(ranked[0], score, ranked, len(best), spent + used)
+    found = Tuned(ranked[0], score, ranked, len(trials), spent + used)
     write_json(finished, asdict(found))
     return found
 
@@ -170,14 +177,13 @@ def check_budget(config: EnvConfig, options: TuneOptions, key: str = "budget") -
     require(options.budget >= least, key, options.budget, expected)
 
 
-def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> int:
-    """Draws and plays `count` candidates; returns the GAN updates that it took."""
+def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> list[dict[str, Any]]:
+    """Draws and plays `count` candidates; returns the parameters, policy and value of each."""
     done = len(study.trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.sampler = optuna.samplers.TPESampler(
-            seed=(options.seed + done)
-            % 2**31,  # by what is done: a resumed search draws what an uninterrupted one does
+            seed=(options.seed + done) % 2**31,  # a resumed search draws what an uninterrupted one does
             n_startup_trials=32,
             multivariate=True,
             group=True,
@@ -187,13 +193,14 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
         study.enqueue_trial(guess)
     trials = [study.ask() for _ in range(count)]
     policies = [SPACES[options.kind](trial, env) for trial in trials]
-    before, blank = env.gan_updates, asdict(PolicyOptions())
-    values, _ = _score(env, policies, options.seed, options.runs)
-    for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
-        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if k == "kind" or v != blank[k]})
-        trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)
+    blank = asdict(PolicyOptions())
+    chosen_by, _ = _score(env, policies, options.seed, options.runs)
+    tried = []
+    for trial, policy, value in zip(trials, policies, chosen_by.tolist(), strict=True):
         study.tell(trial, value)
-    return env.gan_updates - before
+        fields = {name: x for name, x in asdict(policy).items() if name == "kind" or x != blank[name]}
+        tried.append({"params": trial.params, "policy": fields, "value": value})
+    return tried
 
 
 def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:
