@@ -20,7 +20,7 @@ from baselines.options import errors_about_env, given_options, script
 from baselines.trained import make_policy, trained_env
 from gan_env import GANVectorEnv
 from gan_env.config import replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import require_at_least
 from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.seeds import EXAMPLES
@@ -30,30 +30,18 @@ from gan_env.policies import PolicyOptions
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of this script.
-
-    Attributes:
-        policy: the policy.
-        controller: folder of a training, whose controller plays instead of the policy.
-        env: preset and fields of `EnvConfig`; the split is "test" unless it is given.
-        episodes: how many.
-        seed: seed of the first episode.
-        rows: GANs that run side by side.
-        folder: where the results go.
-    """
+    """Options of this script."""
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
-    controller: str | None = None
-    env: dict[str, Any] = field(default_factory=dict)
+    controller: str | None = None  # folder of a training, whose controller plays instead of the policy
+    env: dict[str, Any] = field(default_factory=dict)  # fields of `EnvConfig`; the split is "test" unless it is given
     episodes: int = 64
-    seed: int = EXAMPLES
-    rows: int = 64
-    folder: str = "logs/run"
+    seed: int = EXAMPLES  # of the first episode
+    rows: int = 64  # GANs that run side by side
+    folder: str = "logs/run"  # where the results go
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "rows"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require_at_least(self, episodes=1, rows=1, seed=0)
 
 
 def run(options: RunOptions) -> Episodes:

@@ -24,7 +24,7 @@ from baselines.options import errors_about_env
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
 from gan_env.config import EnvConfig, replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.files import write_atomically, write_json
@@ -40,50 +40,30 @@ FINALISTS, RESCORED = 16, 0.25
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """Options of a search.
+    """Options of a search."""
 
-    Attributes:
-        kind: what is tuned, a key of `SPACES`.
-        env: preset and fields of `EnvConfig`.
-        budget: GAN updates in all.
-        runs: runs of a candidate, each on another training instance.
-        rows: GANs that run side by side.
-        seed: of the sampler and the first run.
-        folder: where the search and its result are written.
-    """
-
-    kind: str = "schedule"
-    env: dict[str, Any] = field(default_factory=dict)
-    budget: int = 5_000_000
-    runs: int = 16
-    rows: int = 96
-    seed: int = TUNE
-    folder: str = "logs/tune"
+    kind: str = "schedule"  # what is tuned, a key of `SPACES`
+    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
+    budget: int = 5_000_000  # GAN updates in all
+    runs: int = 16  # of a candidate, each on another training instance
+    rows: int = 96  # GANs that run side by side
+    seed: int = TUNE  # of the sampler and the first run
+    folder: str = "logs/tune"  # where the search and its result are written
 
     def __post_init__(self) -> None:
         require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
-        for name in ("budget", "runs", "rows"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require_at_least(self, budget=1, runs=1, rows=1, seed=0)
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found.
+    """What a search found."""
 
-    Attributes:
-        policy: the fields of the winner's `PolicyOptions`.
-        score: its mean final score in the last round of re-scoring, on fresh runs.
-        finalists: the candidates that were scored again, best first.
-        trials: candidates that were tried.
-        gan_updates: GAN updates that the search took.
-    """
-
-    policy: dict[str, Any]
-    score: float
-    finalists: list[dict[str, Any]]
-    trials: int
-    gan_updates: int
+    policy: dict[str, Any]  # the fields of the winner's `PolicyOptions`
+    score: float  # its mean final score in the last round of re-scoring, on fresh runs
+    finalists: list[dict[str, Any]]  # the candidates that were scored again, best first
+    trials: int  # candidates that were tried
+    gan_updates: int  # that the search took
 
 
 def search(options: TuneOptions) -> Tuned:
@@ -146,14 +126,7 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
 
 
 class Costs:
-    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count.
-
-    Attributes:
-        candidates: how many play side by side.
-        finalists: how many are scored again.
-        batch: of trying `candidates`.
-        rescoring: of scoring the finalists again.
-    """
+    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count."""
 
     def __init__(self, config: EnvConfig, options: TuneOptions) -> None:
         run = config.num_decisions * config.updates_per_decision
@@ -161,10 +134,10 @@ class Costs:
         def cost(runs: int) -> int:
             return -(-runs // options.rows) * options.rows * run
 
-        self.candidates = max(1, options.rows // options.runs)
+        self.candidates = max(1, options.rows // options.runs)  # that play side by side
         each = (SECOND + LAST / 4) * options.runs * run
         self.finalists = min(FINALISTS, max(1, int(RESCORED * options.budget / each)))
-        self.batch = cost(self.candidates * options.runs)
+        self.batch = cost(self.candidates * options.runs)  # to try them
         last = -(-self.finalists // 4)
         self.rescoring = cost(self.finalists * SECOND * options.runs) + cost(last * LAST * options.runs)
 
@@ -182,12 +155,9 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
     done = len(study.trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        seed = (options.seed + done) % 2**31  # so a resumed search draws what an uninterrupted one does
         study.sampler = optuna.samplers.TPESampler(
-            seed=(options.seed + done) % 2**31,  # a resumed search draws what an uninterrupted one does
-            n_startup_trials=32,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
+            seed=seed, n_startup_trials=32, multivariate=True, group=True, constant_liar=True
         )
     for guess in first_guesses(options.kind, env)[done : done + count]:
         study.enqueue_trial(guess)
