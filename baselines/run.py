@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
-from baselines.options import errors_about_env, script
+from baselines.options import errors_about_env, given_options, script
 from baselines.trained import PlayOptions, play_options
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
@@ -96,7 +96,7 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
 @script("run")
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    run(play_options(RunOptions(), fields))
+    run(play_options(RunOptions(), fields, given_options()))
 
 
 if __name__ == "__main__":

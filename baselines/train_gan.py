@@ -224,7 +224,8 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 @script("train_gan")
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    run = GANRun(own_options(play_options(TrainGANOptions(), fields), given_options()))
+    given = given_options()
+    run = GANRun(own_options(play_options(TrainGANOptions(), fields, given), given))
     print(f"run folder: {run.folder}")
     print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 

@@ -1,11 +1,11 @@
 """What the programs that play one policy share: `policy=NAME`, or `policy=FOLDER` for a controller of agents/."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baselines.options import given_options
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.policies import Policy, PolicyOptions
@@ -37,10 +37,10 @@ class PlayOptions:
 Options = TypeVar("Options", bound=PlayOptions)
 
 
-def play_options(defaults: Options, fields: dict[str, Any]) -> Options:
+def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
     """The options of a program; for a controller with the knobs, moves and observation of its training.
 
-    Fields of the environment that the command line sets stay as they are.
+    Fields of the environment that `given`, the options on the command line, sets stay as they are.
     """
     options = replace(defaults, fields)
     if options.controller is None:
@@ -49,6 +49,6 @@ def play_options(defaults: Options, fields: dict[str, Any]) -> Options:
     from agents.learning.run_folder import RunFolder
 
     there = RunFolder.open(Path(options.controller)).config["env"]
-    set_here = {text.lstrip("+").partition("=")[0] for text in given_options()}
+    set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     return changed(options, env=options.env | own)

@@ -55,10 +55,6 @@ class Extractor:
         weights: its weights.
         device: where it runs.
 
-    Attributes:
-        layers: metric -> layer.
-        fingerprint: hash of the extractor, its version and its weights.
-
     Raises:
         WeightsError: the file is not a state dictionary of this network.
     """
