@@ -7,7 +7,6 @@ classifier, and one data set and image size.
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +42,6 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return summary, setting
 
 
-def require_comparable(settings: Mapping[Path, Mapping[str, Any]]) -> None:
-    """Raises a `ConfigError` where runs differ in what `read_run` says of them: a sheet has one axis for all."""
-    (first, wanted), *others = settings.items()
-    for folder, setting in others:
-        for what, value in setting.items():
-            expected = f"{wanted[what]!r} as in {first}: only runs of one {what} can be compared, so draw two sheets"
-            require(value == wanted[what], f"{what} of {folder}", value, expected)
-
-
 def speeds(runs: dict[str, Path], target: float | None = None) -> str:
     """GAN updates that each run took to a common metric, as a table; a run with several seeds by its median.
 
@@ -83,7 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
     require(out.suffix.lower() in endings, "--out", options.out, f"a name that ends with one of {', '.join(endings)}")
     folders = list(dict.fromkeys(run for folder in options.folders for run in find_runs(folder, "FOLDER")))
     found = {folder: read_run(folder) for folder in folders}
-    require_comparable({folder: setting for folder, (_, setting) in found.items()})
+    wanted = found[folders[0]][1]  # a sheet has one axis for all
+    for folder, (_, setting) in found.items():
+        for what, value in setting.items():
+            expected = f"{wanted[what]!r} as in {folders[0]}: only runs of one {what} can be compared"
+            require(value == wanted[what], f"{what} of {folder}", value, expected)
     unique = len({path.name for path in folders}) == len(folders)
     runs = {path.name if unique else str(path): path for path in folders}
     figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})

@@ -56,7 +56,7 @@ def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOpt
 
 
 def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: HeadroomOptions) -> Episodes:
-    """Plays every schedule on every instance: episodes in the order [schedules, instances, runs].
+    """Every schedule on every instance: episodes in the order [schedules, instances, runs].
 
     Raises:
         ConfigError: there are fewer instances.
