@@ -7,7 +7,6 @@ classifier, and one data set and image size.
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,7 @@ from gan_env.errors import ConfigError, errors_in_one_line, require
 from gan_env.evaluation.pictures import contact_sheet, read_decisions
 from gan_env.evaluation.run_summary import updates_to_target
 from gan_env.files import write_atomically
-
-
-def find_runs(folders: list[str]) -> tuple[list[Path], list[Path]]:
-    """The run folders among and below the given ones, each once, in order of name: the finished and the unfinished.
-
-    Raises:
-        ConfigError: a folder has no finished one.
-    """
-    found: dict[Path, bool] = {}
-    for folder in folders:
-        runs = sorted(path.parent for path in Path(folder).rglob("config.yaml") if (path.parent / "samples").is_dir())
-        done = {run: (run / "summary.json").is_file() for run in runs}
-        expected = "a folder that baselines/train_gan.py has finished, or one above such"
-        require(any(done.values()), "FOLDER", folder, expected)
-        found |= done
-    return [run for run, done in found.items() if done], [run for run, done in found.items() if not done]
+from gan_env.gan.saved import find_runs
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -56,15 +40,6 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         how = "train that run again, or leave it out"
         raise ConfigError(f"{folder} has a damaged summary.json or config.yaml ({error!r}): {how}") from error
     return summary, setting
-
-
-def require_comparable(settings: Mapping[Path, Mapping[str, Any]]) -> None:
-    """Raises a `ConfigError` where runs differ in what `read_run` says of them: a sheet has one axis for all."""
-    (first, wanted), *others = settings.items()
-    for folder, setting in others:
-        for what, value in setting.items():
-            expected = f"{wanted[what]!r} as in {first}: only runs of one {what} can be compared, so draw two sheets"
-            require(value == wanted[what], f"{what} of {folder}", value, expected)
 
 
 def speeds(runs: dict[str, Path], target: float | None = None) -> str:
@@ -88,7 +63,7 @@ def speeds(runs: dict[str, Path], target: float | None = None) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", metavar="FOLDER")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", type=Path)
     parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending says of which kind")
     parser.add_argument("--target", type=float, help="a metric; default: the best one that all runs reached")
     options = parser.parse_args(arguments)
@@ -96,11 +71,13 @@ def main(arguments: list[str] | None = None) -> None:
     require(aimed, "--target", options.target, "a metric above 0; it is not logarithmic")
     out, endings = Path(options.out), [f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes()]
     require(out.suffix.lower() in endings, "--out", options.out, f"a name that ends with one of {', '.join(endings)}")
-    folders, unfinished = find_runs(options.folders)
-    if unfinished:
-        print(f"left out, killed or still running (no summary.json): {', '.join(map(str, unfinished))}")
+    folders = list(dict.fromkeys(run for folder in options.folders for run in find_runs(folder, "FOLDER")))
     found = {folder: read_run(folder) for folder in folders}
-    require_comparable({folder: setting for folder, (_, setting) in found.items()})
+    wanted = found[folders[0]][1]  # a sheet has one axis for all
+    for folder, (_, setting) in found.items():
+        for what, value in setting.items():
+            expected = f"{wanted[what]!r} as in {folders[0]}: only runs of one {what} can be compared"
+            require(value == wanted[what], f"{what} of {folder}", value, expected)
     unique = len({path.name for path in folders}) == len(folders)
     runs = {path.name if unique else str(path): path for path in folders}
     figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})

@@ -17,29 +17,14 @@ judged, and writes RUN/metrics.json, where a new number replaces an old one of i
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from gan_env.errors import ConfigError, DataError, errors_in_one_line, require
+from gan_env.errors import ConfigError, DataError, errors_in_one_line
 from gan_env.evaluation.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
-from gan_env.gan.saved import CHECKPOINT, NAME
-
-
-def find_runs(folder: Path) -> list[Path]:
-    """The run folder itself, or all run folders below it, in order of name; says which runs are not finished.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    runs = sorted(path.parent for path in folder.rglob(NAME))
-    for path in sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs)):
-        resumed = f"python baselines/train_gan.py folder={path}"
-        print(f"left out: {path} is not finished (`{resumed}` continues it)", file=sys.stderr)
-    require(bool(runs), "RUN", str(folder), f"a folder with {NAME}, which baselines/train_gan.py writes, or one above")
-    return runs
+from gan_env.gan.saved import find_runs
 
 
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -87,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         DataError: runs could not be judged; the others were.
     """
     run, options = parse(arguments)
-    runs = find_runs(run)
+    runs = find_runs(run, "RUN")
     evaluator = Evaluator(options)
     results, failures, written = {}, [], []
     for folder in tqdm(runs, desc="runs", unit="run", disable=len(runs) == 1):

@@ -20,7 +20,7 @@ from baselines.options import errors_about_env, script
 from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import replace
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.intervals import bootstrap_interval, mean
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import HEADROOM
@@ -29,33 +29,22 @@ from gan_env.policies import PolicyOptions
 from gan_env.policies.tables import Anneal
 
 Floats = NDArray[np.float64]
-Kinds = NDArray[np.int64]
-"""A label for the kind of each instance, [instances]."""
+Kinds = NDArray[np.int64]  # a label for the kind of each instance, [instances]
 
 
 @dataclass(frozen=True)
 class HeadroomOptions:
-    """Options of this script.
+    """Options of this script."""
 
-    Attributes:
-        env: preset and fields of `EnvConfig`.
-        schedules: random schedules that are tried.
-        instances: training instances that are measured.
-        runs: runs of each schedule on each instance, an even number.
-        rows: GANs that run side by side.
-        seed: seed of the first run, and of the schedules.
-    """
-
-    env: dict[str, Any] = field(default_factory=dict)
-    schedules: int = 200
-    instances: int = 48
-    runs: int = 4
-    rows: int = 96
-    seed: int = HEADROOM
+    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
+    schedules: int = 200  # random ones that are tried
+    instances: int = 48  # training instances that are measured
+    runs: int = 4  # of each schedule on each instance, an even number
+    rows: int = 96  # GANs that run side by side
+    seed: int = HEADROOM  # of the first run, and of the schedules
 
     def __post_init__(self) -> None:
-        for name, least in (("schedules", 2), ("instances", 2), ("rows", 1), ("seed", 0)):
-            require(getattr(self, name) >= least, name, getattr(self, name), f"at least {least}")
+        require_at_least(self, schedules=2, instances=2, rows=1, seed=0)
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
 
 
@@ -67,7 +56,7 @@ def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOpt
 
 
 def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: HeadroomOptions) -> Episodes:
-    """Plays every schedule on every instance: episodes in the order [schedules, instances, runs].
+    """Every schedule on every instance: episodes in the order [schedules, instances, runs].
 
     Raises:
         ConfigError: there are fewer instances.

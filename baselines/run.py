@@ -7,8 +7,7 @@ Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) a
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from dataclasses import replace as changed
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,27 @@ from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, script
-from baselines.trained import make_policy, trained_env
+from baselines.trained import PlayOptions, play_options
 from gan_env import GANVectorEnv
-from gan_env.config import replace, to_dict
-from gan_env.errors import require
+from gan_env.config import to_dict
+from gan_env.errors import require_at_least
 from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.files import require_writable, write_atomically, write_json
-from gan_env.policies import PolicyOptions
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Options of this script.
+class RunOptions(PlayOptions):
+    """Options of this script; the split is "test" unless `env` says otherwise."""
 
-    Attributes:
-        policy: the policy.
-        controller: folder of a training, whose controller plays instead of the policy.
-        env: preset and fields of `EnvConfig`; the split is "test" unless it is given.
-        episodes: how many.
-        seed: seed of the first episode.
-        rows: GANs that run side by side.
-        folder: where the results go.
-    """
-
-    policy: PolicyOptions = field(default_factory=PolicyOptions)
-    controller: str | None = None
-    env: dict[str, Any] = field(default_factory=dict)
     episodes: int = 64
     seed: int = EXAMPLES
     rows: int = 64
-    folder: str = "logs/run"
+    folder: str = "logs/run"  # where the results go
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "rows"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require_at_least(self, episodes=1, rows=1, seed=0)
 
 
 def run(options: RunOptions) -> Episodes:
@@ -63,7 +46,7 @@ def run(options: RunOptions) -> Episodes:
     rows = min(options.rows, options.episodes)
     with errors_about_env():
         env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
-    policy = make_policy(options.policy, options.controller, env, options.seed)
+    policy = options.make_policy(env)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
         seeds = range(options.seed, options.seed + options.episodes)
@@ -113,8 +96,7 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
 @script("run")
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = replace(RunOptions(), fields)
-    run(changed(options, env=trained_env(options.env, options.controller, given_options())))
+    run(play_options(RunOptions(), fields, given_options()))
 
 
 if __name__ == "__main__":

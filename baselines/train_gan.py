@@ -31,16 +31,15 @@ from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, script
 from baselines.run import write_decisions
-from baselines.trained import make_policy, trained_env
+from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import load_checkpoint, require_writable, save_checkpoint, write_atomically, write_json
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
-from gan_env.policies import PolicyOptions
 from gan_env.records import decode
 from gan_env.resume import require_same
 
@@ -50,66 +49,36 @@ _GROUPS = {"obs_": "observation", "knob_": "knobs", "": "run"}  # prefix of a co
 
 
 @dataclass(frozen=True)
-class TrainGANOptions:
-    """Options of this script.
+class TrainGANOptions(PlayOptions):
+    """Options of this script; all rows train the same instance."""
 
-    Attributes:
-        policy: the policy.
-        controller: folder of a training, whose controller plays instead of the policy.
-        env: preset and fields of `EnvConfig`.
-        instance: fields of `Instance` that are pinned; a field that is missing or None is `typical_instance`'s.
-        seed: seed of the first GAN; row i has seed + i.
-        rows: GANs of the same instance that run side by side.
-        logs, name: where the folder goes if none is given: `logs`/`name`-`seed`, numbered if it is there already.
-        folder: a folder to write to, or to continue the run in it; see `own_options`.
-    """
-
-    policy: PolicyOptions = field(default_factory=PolicyOptions)
-    controller: str | None = None
-    env: dict[str, Any] = field(default_factory=dict)
-    instance: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    rows: int = 1
-    logs: str = "logs/gan"
+    instance: dict[str, Any] = field(default_factory=dict)  # fields of `Instance`; None: see `typical_instance`
+    logs: str = "logs/gan"  # with `name`, where the folder goes if none is given: LOGS/NAME-SEED, or the next free one
     name: str = "run"
-    folder: str | None = None
+    folder: str | None = None  # a folder to write to, or to continue the run in it; see `own_options`
 
     def __post_init__(self) -> None:
-        require(self.rows >= 1, "rows", self.rows, "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require_at_least(self, rows=1, seed=0)
 
 
 class GANRun:
-    """One run and its folder.
-
-    Args:
-        options: what to run.
-
-    Attributes:
-        folder: the run folder.
-        env, rollout: the training itself.
-        instance: what all rows train.
-        seeds: GAN seeds of the rows.
-        real: training samples, as many as the metric sees, [S, *shape].
-        behind: held-out points that pictures show behind the samples; None: images.
-    """
+    """One run and its folder."""
 
     def __init__(self, options: TrainGANOptions) -> None:
         require_writable(Path(options.folder or options.logs), "folder" if options.folder else "logs")
         with errors_about_env():
             self.env = env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
         given = {name: value for name, value in options.instance.items() if value is not None}
-        self.instance = env.instances.pin(typical_instance(env) | given)
+        self.instance = env.instances.pin(typical_instance(env) | given)  # that all rows train
         self.seeds = range(options.seed, options.seed + options.rows)
-        policy = make_policy(options.policy, options.controller, env, options.seed)
-        self.rollout = Rollout(policy, env, self.seeds, [self.instance] * options.rows)
+        self.rollout = Rollout(options.make_policy(env), env, self.seeds, [self.instance] * options.rows)
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
         config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
         config |= {name: getattr(options, name) for name in ("controller", "seed", "rows")}
         self.folder = open_folder(options, config)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
-        self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))
-        points = len(env.bank.sample_shape) == 1
+        self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))  # [S, *shape]
+        points = len(env.bank.sample_shape) == 1  # shown over held-out ones
         self.behind = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy() if points else None
 
     @property
@@ -181,7 +150,6 @@ class GANRun:
         episodes, env = self.record(), self.env
         names = [self.instance.dataset] * len(self.seeds)
         dataset = torch.tensor([env.bank.names.index(self.instance.dataset)], device=env.device)
-        save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
         write_atomically(self.folder / "decisions.csv", lambda path: write_decisions(path, episodes, self.seeds, names))
         summary = summarize_run(episodes, env.config.updates_per_decision) | {
             "metric": f"{env.judge.metric_name}, {env.config.metric_samples} samples",
@@ -192,6 +160,8 @@ class GANRun:
         }
         write_json(self.folder / "summary.json", summary)
         self._save("curves.png", curves_figure(read_decisions(self.folder), summary))
+        # Last: a folder with this file is finished, see `find_runs`.
+        save_generators(self.folder / NAME, env.population, names, env.config.data_root, episodes.crashed.tolist())
         return summary
 
 
@@ -255,9 +225,7 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     given = given_options()
-    options = replace(TrainGANOptions(), fields)
-    options = changed(options, env=trained_env(options.env, options.controller, given))
-    run = GANRun(own_options(options, given))
+    run = GANRun(own_options(play_options(TrainGANOptions(), fields, given), given))
     print(f"run folder: {run.folder}")
     print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 

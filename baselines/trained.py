@@ -1,36 +1,54 @@
-"""Plays trained controllers of agents/ in `run.py` and `train_gan.py`: `policy=FOLDER_OF_A_TRAINING`."""
+"""What the programs that play one policy share: `policy=NAME`, or `policy=FOLDER` for a controller of agents/."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gan_env import GANVectorEnv
+from gan_env.config import replace
 from gan_env.policies import Policy, PolicyOptions
 
 
-def make_policy(options: PolicyOptions, controller: str | None, env: GANVectorEnv, seed: int) -> Policy:
-    """The controller in the folder of a training, or where none is given the policy of the options, ready to act.
+@dataclass(frozen=True)
+class PlayOptions:
+    """Options that these programs share."""
 
-    Raises:
-        ConfigError: there is no such training, or it was made with other knobs, moves or observations.
+    policy: PolicyOptions = field(default_factory=PolicyOptions)
+    controller: str | None = None  # folder of a training, whose controller plays instead of the policy
+    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
+    seed: int = 0  # of the first GAN; the next one has seed + 1
+    rows: int = 1  # GANs that run side by side
+
+    def make_policy(self, env: GANVectorEnv) -> Policy:
+        """The controller, or the policy where none is given, ready to act.
+
+        Raises:
+            ConfigError: there is no such training, or it was made with other knobs, moves or observations.
+        """
+        if self.controller is None:
+            return self.policy.make(env, self.seed)
+        from agents.learning.controllers import load_controller  # takes seconds, and only controllers need it
+
+        return load_controller(Path(self.controller), env)
+
+
+Options = TypeVar("Options", bound=PlayOptions)
+
+
+def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
+    """The options of a program; for a controller with the knobs, moves and observation of its training.
+
+    Fields of the environment that `given`, the options on the command line, sets stay as they are.
     """
-    if controller is None:
-        return options.make(env, seed)
-    from agents.learning.controllers import load_controller  # takes seconds, and only controllers need it
-
-    return load_controller(Path(controller), env)
-
-
-def trained_env(env: dict[str, Any], controller: str | None, given: Sequence[str]) -> dict[str, Any]:
-    """The options of an environment; for a controller with the knobs, moves and observation of its training.
-
-    Fields that `given`, the options on the command line, sets stay as they are.
-    """
-    if controller is None:
-        return env
+    options = replace(defaults, fields)
+    if options.controller is None:
+        return options
     from agents.learning.controllers import INTERFACE
     from agents.learning.run_folder import RunFolder
 
-    there = RunFolder.open(Path(controller)).config["env"]
+    there = RunFolder.open(Path(options.controller)).config["env"]
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
-    return env | {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
+    own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
+    return changed(options, env=options.env | own)

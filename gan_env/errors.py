@@ -42,6 +42,12 @@ def require(condition: bool, key: str, value: object, expected: str) -> None:
         raise ConfigError(f"{key}={value!r} is out of range: expected {expected}")
 
 
+def require_at_least(options: object, **least: int) -> None:
+    """Raises a `ConfigError` unless each named field of the options has at least that value."""
+    for name, bound in least.items():
+        require(getattr(options, name) >= bound, name, getattr(options, name), f"at least {bound}")
+
+
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Ends the process with `error: ...` where its input is refused. Any other error is a bug and passes."""

@@ -27,7 +27,7 @@ def best_of_each(
     runs: int,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> NDArray[np.int64]:
-    """The candidate with the lowest mean final log metric on each of some instances of `env`.
+    """Index of the candidate with the lowest mean final log metric on each of some instances of `env`.
 
     Args:
         env: with `AutoresetMode.DISABLED`.
@@ -36,9 +36,6 @@ def best_of_each(
         seed: of the first run; each round has runs of its own, and the final scoring should have other ones.
         runs: runs of a candidate on an instance in the first round.
         report: called with (done, total) after each batch of a round.
-
-    Returns:
-        Index of the best candidate for each of them.
     """
     alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, candidates that are left]
     for repeats, keep in ((runs, -(-len(candidates) // KEPT)), (AGAIN * runs, 1)):

@@ -17,8 +17,7 @@ from gan_env.policies.tables import RATES
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
 GEOMETRIC = ("exponential", "step")
-SMALL = 1e-3
-"""Stands for zero in geometric schedules."""
+SMALL = 1e-3  # stands for zero in geometric schedules
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
 USUAL_RATES = ("falling_rates",)

@@ -24,10 +24,10 @@ from baselines.options import errors_about_env
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
 from gan_env.config import EnvConfig, replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.files import load_checkpoint, save_checkpoint, write_atomically, write_json
+from gan_env.files import write_atomically, write_json
 from gan_env.policies import PolicyOptions
 from gan_env.resume import require_same
 
@@ -40,50 +40,30 @@ FINALISTS, RESCORED = 16, 0.25
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """Options of a search.
+    """Options of a search."""
 
-    Attributes:
-        kind: what is tuned, a key of `SPACES`.
-        env: preset and fields of `EnvConfig`.
-        budget: GAN updates in all.
-        runs: runs of a candidate, each on another training instance.
-        rows: GANs that run side by side.
-        seed: of the sampler and the first run.
-        folder: where the search and its result are written.
-    """
-
-    kind: str = "schedule"
-    env: dict[str, Any] = field(default_factory=dict)
-    budget: int = 5_000_000
-    runs: int = 16
-    rows: int = 96
-    seed: int = TUNE
-    folder: str = "logs/tune"
+    kind: str = "schedule"  # what is tuned, a key of `SPACES`
+    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
+    budget: int = 5_000_000  # GAN updates in all
+    runs: int = 16  # of a candidate, each on another training instance
+    rows: int = 96  # GANs that run side by side
+    seed: int = TUNE  # of the sampler and the first run
+    folder: str = "logs/tune"  # where the search and its result are written
 
     def __post_init__(self) -> None:
         require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
-        for name in ("budget", "runs", "rows"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require_at_least(self, budget=1, runs=1, rows=1, seed=0)
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found.
+    """What a search found."""
 
-    Attributes:
-        policy: the fields of the winner's `PolicyOptions`.
-        score: its mean final score in the last round of re-scoring, on fresh runs.
-        finalists: the candidates that were scored again, best first.
-        trials: candidates that were tried.
-        gan_updates: GAN updates that the search took.
-    """
-
-    policy: dict[str, Any]
-    score: float
-    finalists: list[dict[str, Any]]
-    trials: int
-    gan_updates: int
+    policy: dict[str, Any]  # the fields of the winner's `PolicyOptions`
+    score: float  # its mean final score in the last round of re-scoring, on fresh runs
+    finalists: list[dict[str, Any]]  # the candidates that were scored again, best first
+    trials: int  # candidates that were tried
+    gan_updates: int  # that the search took
 
 
 def search(options: TuneOptions) -> Tuned:
@@ -114,39 +94,39 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_budget(env.config, options)
     costs, folder = Costs(env.config, options), Path(options.folder)
-    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.checkpoint"
+    finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
     asked = {**to_dict(options), "env": to_dict(env.config)}
     del asked["folder"]
-    new = {"options": asked, "study": optuna.create_study()}
-    saved: dict[str, Any] = load_checkpoint(path) if path.exists() else new
+    new = {"options": asked, "gan_updates": 0, "trials": []}
+    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else new
     require_same(f"the search in {folder}", saved["options"], asked, "Choose another folder")
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
-    study: optuna.Study = saved["study"]
-    spent = sum(trial.user_attrs["gan_updates"] for trial in study.trials)
+    spent, trials = saved["gan_updates"], saved["trials"]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # draws nothing: the parameters are there
+    for tried in trials:
+        study.enqueue_trial(tried["params"])
+        trial = study.ask()
+        SPACES[options.kind](trial, env)
+        study.tell(trial, tried["value"])
     while spent + costs.batch + costs.rescoring <= options.budget:
-        spent += _try_batch(study, env, options, costs.candidates)
-        save_checkpoint(path, {"options": asked, "study": study})
+        before = env.gan_updates
+        trials += _try_batch(study, env, options, costs.candidates)
+        spent += env.gan_updates - before
+        write_json(path, {"options": asked, "gan_updates": spent, "trials": trials})
         report(spent, study.best_value)
-    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)
-    distinct = {json.dumps(trial.user_attrs["policy"]): trial.user_attrs["policy"] for trial in best}
+    best = sorted(trials, key=lambda tried: tried["value"])
+    distinct = {json.dumps(tried["policy"]): tried["policy"] for tried in best}
     pool = list(distinct.values())[: costs.finalists]
     ranked, score, used = _rescore(env, pool, options.runs, options.seed + options.runs)
     report(spent + used, score)
-    found = Tuned(ranked[0], score, ranked, len(best), spent + used)
+    found = Tuned(ranked[0], score, ranked, len(trials), spent + used)
     write_json(finished, asdict(found))
     return found
 
 
 class Costs:
-    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count.
-
-    Attributes:
-        candidates: how many play side by side.
-        finalists: how many are scored again.
-        batch: of trying `candidates`.
-        rescoring: of scoring the finalists again.
-    """
+    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count."""
 
     def __init__(self, config: EnvConfig, options: TuneOptions) -> None:
         run = config.num_decisions * config.updates_per_decision
@@ -154,10 +134,10 @@ class Costs:
         def cost(runs: int) -> int:
             return -(-runs // options.rows) * options.rows * run
 
-        self.candidates = max(1, options.rows // options.runs)
+        self.candidates = max(1, options.rows // options.runs)  # that play side by side
         each = (SECOND + LAST / 4) * options.runs * run
         self.finalists = min(FINALISTS, max(1, int(RESCORED * options.budget / each)))
-        self.batch = cost(self.candidates * options.runs)
+        self.batch = cost(self.candidates * options.runs)  # to try them
         last = -(-self.finalists // 4)
         self.rescoring = cost(self.finalists * SECOND * options.runs) + cost(last * LAST * options.runs)
 
@@ -170,30 +150,27 @@ def check_budget(config: EnvConfig, options: TuneOptions, key: str = "budget") -
     require(options.budget >= least, key, options.budget, expected)
 
 
-def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> int:
-    """Draws and plays `count` candidates; returns the GAN updates that it took."""
+def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> list[dict[str, Any]]:
+    """Draws and plays `count` candidates; returns the parameters, policy and value of each."""
     done = len(study.trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        seed = (options.seed + done) % 2**31  # so a resumed search draws what an uninterrupted one does
         study.sampler = optuna.samplers.TPESampler(
-            seed=(options.seed + done)
-            % 2**31,  # by what is done: a resumed search draws what an uninterrupted one does
-            n_startup_trials=32,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
+            seed=seed, n_startup_trials=32, multivariate=True, group=True, constant_liar=True
         )
     for guess in first_guesses(options.kind, env)[done : done + count]:
         study.enqueue_trial(guess)
     trials = [study.ask() for _ in range(count)]
     policies = [SPACES[options.kind](trial, env) for trial in trials]
-    before, blank = env.gan_updates, asdict(PolicyOptions())
-    values, _ = _score(env, policies, options.seed, options.runs)
-    for trial, policy, value in zip(trials, policies, values.tolist(), strict=True):
-        trial.set_user_attr("policy", {k: v for k, v in asdict(policy).items() if k == "kind" or v != blank[k]})
-        trial.set_user_attr("gan_updates", (env.gan_updates - before) / count)
+    blank = asdict(PolicyOptions())
+    chosen_by, _ = _score(env, policies, options.seed, options.runs)
+    tried = []
+    for trial, policy, value in zip(trials, policies, chosen_by.tolist(), strict=True):
         study.tell(trial, value)
-    return env.gan_updates - before
+        fields = {name: x for name, x in asdict(policy).items() if name == "kind" or x != blank[name]}
+        tried.append({"params": trial.params, "policy": fields, "value": value})
+    return tried
 
 
 def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:

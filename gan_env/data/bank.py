@@ -68,15 +68,6 @@ class DataBank:
     every batch is copied. A single set on the host is never copied, so a memory-mapped one may be larger than memory;
     several sets become one pool in memory.
 
-    Attributes:
-        names: data set names; `RowSettings.dataset` indexes them.
-        datasets: the data sets, views of the pool.
-        sample_shape: shape of one sample, (2,) or (C, H, W).
-        device: where batches go.
-        on_device: whether training samples are there.
-        train, held_out: the pools of all data sets, one after the other; held-out samples are on the device.
-        sizes, sizes_host: training samples in each data set, [D] int64 and a list.
-
     Raises:
         DataError: a data set can't be loaded, the samples' shapes differ, or memory is too small.
     """
@@ -89,8 +80,8 @@ class DataBank:
                 f"data sets {list(names)} have samples of shapes {sorted(shapes)}: choose sets of one kind, points, "
                 "grey images or colour images"
             )
-        self.names = names
-        self.sample_shape: tuple[int, ...] = shapes.pop()
+        self.names = names  # `RowSettings.dataset` indexes them
+        self.sample_shape: tuple[int, ...] = shapes.pop()  # (2,) or (C, H, W)
         train, held_out = [d.train for d in loaded], [d.held_out for d in loaded]
         home = device if _fits(train + held_out, device) else torch.device("cpu")
         if len(loaded) > 1:  # joined, which copies them
@@ -100,10 +91,9 @@ class DataBank:
         self.train, self.held_out = _join(train, home), _join(held_out, device)
         self.device = self.held_out.device  # with its number: `cuda:0` is not equal to `cuda`
         self.on_device = self.train.device == self.device
-        self.sizes_host = [len(d.train) for d in loaded]
+        self.sizes_host = [len(d.train) for d in loaded]  # training samples in each data set
         held_out_sizes = [len(d.held_out) for d in loaded]
-        self.sizes = torch.tensor(self.sizes_host, device=device)
-        self.held_out_sizes = torch.tensor(held_out_sizes, device=device)
+        self.sizes, self.held_out_sizes = (torch.tensor(x, device=device) for x in (self.sizes_host, held_out_sizes))
         views = zip(loaded, self.train.split(self.sizes_host), self.held_out.split(held_out_sizes), strict=True)
         self.datasets = [
             dataclasses.replace(d, train=train, held_out=held_out, centers=d.centers.to(device))
@@ -111,11 +101,7 @@ class DataBank:
         ]
 
     def require_held_out(self, count: int) -> None:
-        """Checks that each half of every data set's held-out samples has as many samples as the metric sees of a row.
-
-        Raises:
-            DataError: one has fewer.
-        """
+        """Raises a `DataError` unless the metric finds as many samples in each half of every held-out part."""
         for name, dataset in zip(self.names, self.datasets, strict=True):
             there = len(dataset.scored)  # the smaller half
             if there < count:
@@ -127,15 +113,7 @@ class DataBank:
                 )
 
     def places(self, draws: Tensor, rows: RowSettings) -> Tensor:
-        """Draws training samples with replacement from each row's own set.
-
-        Args:
-            draws: uniform in [0, 1), [*K, N, B].
-            rows: the rows' settings.
-
-        Returns:
-            Places in the pool, int64 [*K, N, B], where the pool is.
-        """
+        """Training samples of each row, with replacement: draws [*K, N, B] in [0, 1) -> places in the pool, int64."""
         size = self.sizes[rows.dataset][:, None]
         start = self.sizes.cumsum(0)[rows.dataset][:, None] - size
         index = (rows.window[:, None] + (draws * rows.num_samples[:, None]).long()) % size

@@ -56,18 +56,11 @@ class LabelledImages:
 
 
 def read_idx(path: Path, remedy: str, md5: str | None = None) -> NDArray[np.uint8]:
-    """Reads an IDX file of bytes (http://yann.lecun.com/exdb/mnist), gzipped if its name ends in .gz.
-
-    Args:
-        path: the file.
-        remedy: what to do about a damaged file, for the error.
-        md5: MD5 sum of the unpacked contents; None: not known.
-
-    Returns:
-        Labels [n] or images [n, H, W].
+    """Labels [n] or images [n, H, W] from an IDX file (http://yann.lecun.com/exdb/mnist), gzipped if it ends in .gz.
 
     Raises:
-        DataError: the file is missing, truncated or not IDX, or has another sum.
+        DataError: the file is missing, truncated or not IDX, or its contents have another MD5 sum (None: not known).
+            `remedy` says what to do about it.
     """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -198,8 +191,7 @@ LABELLED_SETS: dict[str, Callable[[str], LabelledImages]] = {
     "mnist": mnist,
     "cifar10": cifar10,
     "photo_tiles": photo_tiles,
-}
-"""Name -> function of `data_root`."""
+}  # name -> function of `data_root`
 
 
 def resize_images(images: Tensor, size: int) -> Tensor:

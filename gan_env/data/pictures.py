@@ -26,20 +26,17 @@ from gan_env.errors import DataError, needs
 from gan_env.files import write_atomically
 from gan_env.records import Dataset
 
-VERSION = 1
-"""Of the preprocessing: with another number caches are made again."""
+VERSION = 1  # of the preprocessing: with another number caches are made again
 CELEBA_CROP = 148
 LSUN_CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room", "dining_room", "kitchen", "living_room",
     "restaurant", "tower",
 )  # fmt: skip
-HELD_OUT_SHARE = 0.2
-"""Of a folder's images, since a folder has no split of its own."""
+HELD_OUT_SHARE = 0.2  # of a folder's images, since a folder has no split of its own
 SMALLEST_SIDE = 4
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Of the files in a folder of one's own that are read."""
-REPLACE = "Replace or remove it."
-"""What to do about a picture of one's own that can't be read."""
+REPLACE = "Replace or remove it."  # what to do about a picture of one's own that can't be read
 GREY, COLOUR = ("1", "L", "LA", "La"), ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -208,14 +205,10 @@ def _note_sizes(root: Path, sizes: list[tuple[int, int]], image_size: int) -> No
 def load_pictures(
     name: str, data_root: str, image_size: int, sources: Sequence[Path], open_part: Callable[[str], Pictures]
 ) -> Dataset:
-    """A data set of resized pictures, from the cache if it is there.
+    """A data set of resized pictures, from the cache in `data_root` if it is there.
 
-    Args:
-        name: of the data set.
-        data_root: folder in which the cache is.
-        image_size: side of the images.
-        sources: files and folders; a cache made from others, or from these before they changed, is not used.
-        open_part: opens "train" or "held_out" for decoding.
+    A cache made from other sources (files and folders), or from these before they changed, is not used; then
+    `open_part` opens "train" and "held_out" for decoding.
 
     Raises:
         DataError: a picture can't be read, or the cache can't be written or read.

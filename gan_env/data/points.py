@@ -13,8 +13,6 @@ from gan_env.records import Dataset
 POINTS_TRAIN, POINTS_HELD_OUT = 65_536, 8_192
 POINTS_STD = 0.03
 
-# --- 2-D mixtures: name -> centres of the modes in [-1, 1]^2, each mode an isotropic Gaussian ---
-
 
 def ring_centers() -> NDArray[np.float64]:
     """Eight modes on a circle (the ring of Unrolled GANs, Metz et al. 2017, arXiv:1611.02163)."""
@@ -55,6 +53,7 @@ POINT_SETS: dict[str, Callable[[], NDArray[np.float64]]] = {
     "moons": moons_centers,
     "pinwheel": pinwheel_centers,
 }
+"""Name -> centres of the modes in [-1, 1]^2; each mode is an isotropic Gaussian."""
 
 
 def load_points(name: str) -> Dataset:

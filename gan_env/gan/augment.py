@@ -72,13 +72,9 @@ class Augmentation:
         return found
 
     def apply(self, x: Tensor, draws: Tensor, probabilities: Mapping[str, Tensor], strength: Tensor) -> Tensor:
-        """Transforms samples.
+        """Transforms samples [N, B, *sample_shape] by uniform draws [N, draws, B] in [0, 1).
 
-        Args:
-            x: [N, B, *sample_shape].
-            draws: uniform in [0, 1), [N, draws, B].
-            probabilities: part -> [N], of all parts.
-            strength: factor on the sizes of all transforms, in [0, 1], [N].
+        `probabilities` are [N] for each part; `strength` [N] in [0, 1] is a factor on the sizes of all transforms.
         """
         if not self.parts:
             return x

@@ -82,9 +82,8 @@ class Layer:
         scale = scale[..., None]  # [N, O, 1]
         if not self.outputs_first:
             mask, scale = mask.mT, scale.mT
-        ones = [1] * (len(self.weight_shape) - 2)
-        mask, scale = mask.reshape(*mask.shape, *ones), scale.reshape(*scale.shape, *ones)
-        return normal(key, *self.weight_shape) * mask * scale
+        taps = (..., *[None] * (len(self.weight_shape) - 2))
+        return normal(key, *self.weight_shape) * mask[taps] * scale[taps]
 
     def matrix(self, weight: Tensor) -> Tensor:
         """Weights as matrices, outputs by everything else: [N, *weight_shape] -> [N, O, M]."""

@@ -53,22 +53,14 @@ LOSSES = {
 
 
 def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
-    """E||grad_x D(x)||^2 (Mescheder et al. 2018, arXiv:1801.04406), without the factor gamma/2.
+    """E||grad_x D(x)||^2 (Mescheder et al. 2018, arXiv:1801.04406), without the factor gamma/2: [N].
 
-    Of real samples it is R1, of fake ones R2. Rows and samples do not mix in the discriminator, so one gradient of the
-    sum holds each sample's own.
+    Of real samples it is R1, of fake ones R2. The logits [N, B] come from the inputs [N, B, *shape]. Rows and samples
+    do not mix in the discriminator, so one gradient of the sum holds each sample's own. Differentiable a second time.
 
     In an update the inputs are what the discriminator sees, after noise and augmentation; StyleGAN2-ADA and R3GAN take
     the gradient by the images before augmentation. For noise, flips and turns that is the same; colours, holes, shifts
     and scaling change it.
-
-    Args:
-        logits: [N, B], computed from `inputs` with gradients enabled.
-        inputs: [N, B, *shape], requiring gradients.
-        weights: [N, B].
-
-    Returns:
-        [N], differentiable a second time.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
     return mean(gradient.flatten(2).square().sum(dim=2), weights)
@@ -77,7 +69,7 @@ def gradient_penalty(logits: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
 def interpolation_penalty(
     critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, weights: Tensor
 ) -> Tensor:
-    """E(||grad D(x)|| - 1)^2 between real and fake samples (Gulrajani et al. 2017, arXiv:1704.00028), without lambda.
+    """E(||grad D(x)|| - 1)^2 between samples (Gulrajani et al. 2017, arXiv:1704.00028), without lambda: [N].
 
     In an update both are what the discriminator sees, after noise and augmentation; the paper has neither. Where the
     gradient vanishes the norm has no derivative; zero is taken for it.
@@ -85,12 +77,9 @@ def interpolation_penalty(
     Args:
         critic: inputs [N, B, *shape] -> logits [N, B]; rows and samples do not mix.
         real: [N, B, *shape].
-        fake: [N, B, *shape].
+        fake: likewise.
         mix: share of the real sample, uniform in [0, 1), [N, B].
-        weights: [N, B].
-
-    Returns:
-        [N], differentiable by what the critic holds.
+        weights: of a mean over the batch, [N, B].
     """
     inputs = torch.lerp(fake, real, mix.view(*mix.shape, *[1] * (real.dim() - 2))).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(inputs).sum(), inputs, create_graph=True)

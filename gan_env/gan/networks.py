@@ -197,12 +197,9 @@ def _image(architecture: str, sizes: Sizes, multiple: int = 2) -> tuple[int, int
     return shape[0], shape[2]
 
 
-def _smallest(side: int) -> tuple[int, int]:
+def _smallest(side: int, doublings: int = 0) -> tuple[int, int]:
     """The smallest image and the number of doublings from it to `side`: 4 for a power of two, 7 for 28."""
-    doublings = 0
-    while side > SMALLEST and side % 2 == 0:
-        side, doublings = side // 2, doublings + 1
-    return side, doublings
+    return (side, doublings) if side <= SMALLEST or side % 2 else _smallest(side // 2, doublings + 1)
 
 
 def _triples(maps: Sequence[Map]) -> list[Sequence[Map]]:

@@ -58,23 +58,10 @@ def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
 
 
 class Population:
-    """N GANs that train side by side.
-
-    Args:
-        bank: the data sets.
-        config: networks, loss and knobs.
-        num_rows: N.
-        compiled: whether to compile the update program.
-
-    Raises:
-        ConfigError: as `Update`.
-    """
+    """N GANs that train side by side, their update compiled or not; raises what `Update` does."""
 
     def __init__(self, bank: DataBank, config: PopulationConfig, num_rows: int, compiled: bool) -> None:
-        self.bank = bank
-        self.config = config
-        self.num_rows = num_rows
-        self.device = bank.device
+        self.bank, self.config, self.num_rows, self.device = bank, config, num_rows, bank.device
         self._update = Update(bank.sample_shape, config)
         self._differentiable_update = Update(bank.sample_shape, config, differentiable=True)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
@@ -151,11 +138,9 @@ class Population:
         return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
 
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
-        """Judges samples of every row's averaged generator; no more samples than those of a block are in memory.
+        """Judges `count` samples of every row's averaged generator from its fixed latents.
 
-        Args:
-            judge: takes samples [n, count, *shape] and the indices [n] of the rows' data sets.
-            count: samples a row, from its fixed latents.
+        `judge` takes samples [n, count, *shape] and the indices [n] of the rows' data sets; no more are in memory.
         """
 
         def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:

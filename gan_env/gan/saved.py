@@ -4,6 +4,7 @@ The file is safetensors: no code is run by opening it. Its header holds the netw
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,6 +55,20 @@ class SavedGenerators:
             z = normal(fold_in(key, part), _PART, self.sizes.latent_dim)  # [1, part, latent_dim]
             parts.append(network(weights, z).reshape(_PART, *self.sample_shape))
         return torch.cat(parts)[:count]
+
+
+def find_runs(folder: Path, key: str) -> list[Path]:
+    """The run folder itself, or all run folders below it, in order of name; says which runs are not finished.
+
+    Raises:
+        ConfigError: there are none; `key` is the option that names the folder.
+    """
+    runs = sorted(path.parent for path in folder.rglob(NAME))
+    for path in sorted({path.parent for path in folder.rglob(CHECKPOINT)} - set(runs)):
+        resumed = f"python baselines/train_gan.py folder={path}"
+        print(f"left out: {path} is not finished (`{resumed}` continues it)", file=sys.stderr)
+    require(bool(runs), key, str(folder), f"a folder with {NAME}, which baselines/train_gan.py writes, or one above")
+    return runs
 
 
 def save_generators(

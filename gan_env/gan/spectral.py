@@ -20,20 +20,14 @@ def initial_vectors(network: Network, key: Tensor) -> Tensor:
 
 
 def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
-    """Divides each weight by its largest singular value to the power `strength`; biases stay as they are.
+    """Divides each weight by its largest singular value to the power `strength` [N]; biases stay as they are.
 
     As in the paper the gradient runs through sigma = u^T W v, but not through the vectors u and v. A weight of zeros
     stays zero.
 
-    Args:
-        network: whose parameters they are.
-        parameters: [N, P].
-        vectors: left vectors of any length other than zero, from `initial_vectors` or from the last call, [N, V].
-        strength: in [0, 1], [N].
-
     Returns:
-        The parameters to use, [N, P], and the vectors for the next call, [N, V]: of length one for each layer whose
-        weight isn't zero.
+        The parameters to use, [N, P], and the left vectors for the next call, [N, V]: of length one for each layer
+        whose weight isn't zero. The first call takes those of `initial_vectors`.
     """
     parts, kept = [], []
     lefts = vectors.detach().split(network.outputs, dim=1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_env.gan.population import Population
-from gan_env.gan.update import STATISTICS
+from gan_env.gan.update import MEANS, STATISTICS
 from gan_env.records import TrainStats
 
 EXPLODED = 1e4
@@ -27,9 +27,8 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
         [population.state.g.abs().amax(dim=1), population.state.d.abs().amax(dim=1)]
         + [averages[name].abs() for name in ("loss_d", "loss_g")]
     ).amax(dim=0)  # [N]; NaN wins
-    names = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake")
     return TrainStats(
-        **{name: averages[name] for name in names},
+        **{name: averages[name] for name in MEANS},
         spread_d=_spread(averages["square_loss_d"], averages["loss_d"]),
         spread_g=_spread(averages["square_loss_g"], averages["loss_g"]),
         grad_d=averages["square_grad_d"].sqrt(),

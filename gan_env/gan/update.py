@@ -20,10 +20,8 @@ from gan_env.records import Rows, RowSettings
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
 TINY = 1e-32  # its root is negligible against EPSILON
-STATISTICS = (
-    "loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake",
-    "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g",
-)  # fmt: skip
+MEANS = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake")
+STATISTICS = (*MEANS, "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g")
 """Columns of `PopulationState.totals`: sums over the updates since they were cleared."""
 
 

@@ -37,13 +37,7 @@ def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple
     generated sample lies in over `NEAREST`: about 1 for real samples, and not bounded. S real samples against M others
     reach a coverage of about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
 
-    Args:
-        samples: [N, S, F].
-        reals: [N, M, F].
-        radii: from `neighbour_radii`, [N, M].
-
-    Returns:
-        Coverage in [0, 1] and density, [N] each; NaN features are in no ball.
+    Samples [N, S, F], reals [N, M, F] and their `neighbour_radii` [N, M] -> [N] each; NaN features are in no ball.
     """
     inside = [
         torch.cdist(part, samples) <= part_radii[..., None]  # [N, part, S]

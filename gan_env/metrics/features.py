@@ -72,17 +72,13 @@ class ClassifierFeatures:
         channels: of the images, a key of `KINDS`.
         weights: safetensors file; None: the one that the package ships.
 
-    Attributes:
-        name: what the features are, for people.
-        fingerprint: hash of the weights.
-
     Raises:
         WeightsError: the weights are not there.
     """
 
     def __init__(self, device: torch.device, channels: int = 1, weights: Path | None = None) -> None:
         self.kind = KINDS[channels]
-        self.name = f"{self.kind.task}, {FEATURES} features"
+        self.name = f"{self.kind.task}, {FEATURES} features"  # for people
         weights = weights or self.kind.weights
         if not weights.is_file():
             command = f"python baselines/fit_features.py {self.kind.dataset}"

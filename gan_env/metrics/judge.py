@@ -69,12 +69,7 @@ Judge = PointsJudge | ImageJudge
 
 
 def make_judge(datasets: Sequence[Dataset], samples: int) -> Judge:
-    """The judge that fits the data.
-
-    Args:
-        datasets: of one kind, on one device.
-        samples: S, the number of samples a row.
-    """
+    """The judge of S = `samples` samples a row that fits the data sets, which are of one kind and on one device."""
     return PointsJudge(datasets, samples) if datasets[0].validation.dim() == 2 else ImageJudge(datasets)
 
 

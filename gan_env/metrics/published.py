@@ -47,17 +47,7 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 class Extractor:
-    """One of torch-fidelity's registered extractors with the layers that some metrics need.
-
-    Args:
-        name: in torch-fidelity's registry.
-        metrics: keys of `EXTRACTORS`.
-        weights: its weights.
-        device: where it runs.
-
-    Attributes:
-        layers: metric -> layer.
-        fingerprint: hash of the extractor, its version and its weights.
+    """One of torch-fidelity's registered extractors with the layers that some metrics (of `EXTRACTORS`) need.
 
     Raises:
         WeightsError: the file is not a state dictionary of this network.
@@ -146,16 +136,10 @@ class Reference:
 
 
 def published_metrics(samples: Tensor, real: dict[str, dict[str, Tensor]], extractor: Extractor) -> dict[str, float]:
-    """The metrics of an extractor.
+    """The metrics of an extractor: bytes [S, C, H, W] and what `Reference.features` gives for S samples -> numbers.
 
-    Args:
-        samples: bytes, [S, C, H, W].
-        real: what `Reference.features` gives for S samples.
-        extractor: decides which metrics.
-
-    Returns:
-        Some of `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (Kynkaanniemi et al. 2019,
-        arXiv:1904.06991).
+    They are some of `fid`; `isc`, `isc_std`; `kid`, `kid_std`; `precision`, `recall` (Kynkaanniemi et al. 2019,
+    arXiv:1904.06991).
     """
     fake, layers = extractor(samples), extractor.layers
     found: dict[str, float] = {}
@@ -203,10 +187,7 @@ def lpips_network(weights: FoundWeights, device: torch.device) -> nn.Module:
 def lpips_diversity(images: Tensor, network: nn.Module, device: torch.device) -> float:
     """Mean LPIPS distance of the pairs (0, 1), (2, 3), ...: a diversity, 0 if all images are the same.
 
-    Args:
-        images: bytes, [S, C, H, W], S at least 2. Sides below `LPIPS_SIDE` are enlarged to it, bilinearly.
-        network: from `lpips_network`.
-        device: where the network is.
+    Images are bytes, [S, C, H, W], S at least 2. Sides below `LPIPS_SIDE` are enlarged to it, bilinearly.
     """
     pairs = images[: len(images) // 2 * 2].expand(-1, 3, -1, -1).unflatten(0, (-1, 2))  # [S / 2, 2, 3, H, W]
     distances = []

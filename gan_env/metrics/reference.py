@@ -30,13 +30,8 @@ def fingerprint(*parts: str | Tensor) -> str:
 def cached(folder: Path, name: str, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors of a cache file; where it is missing or damaged, those that `compute` makes, which are then written.
 
-    It warns of a file that is damaged or can't be written.
-
-    Args:
-        folder: the cache.
-        name: beginning of the file's name, for people.
-        key: a `fingerprint` of all that the tensors depend on.
-        compute: makes the tensors.
+    The file's name begins with `name`, for people; `key` is a `fingerprint` of all that the tensors depend on. It warns
+    of a file that is damaged or can't be written.
     """
     path = folder / f"{name}-v{VERSION}-{key[:32]}.safetensors"
     if path.is_file():

@@ -11,6 +11,7 @@ from runs import COLUMNS, write_finished, write_run
 
 from baselines import contact_sheet
 from gan_env import ConfigError
+from gan_env.gan.saved import CHECKPOINT, NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,30 +20,32 @@ def draw(folder: Path) -> None:
     contact_sheet.main([str(folder), "--out", str(folder / "sheet.png")])
 
 
-def test_runs_among_and_below_the_folders_are_found_once(tmp_path: Path) -> None:
+def test_runs_among_and_below_the_folders_are_found_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     below, among = write_finished(tmp_path / "a/b"), write_finished(tmp_path / "c")
-    assert contact_sheet.find_runs([str(among), str(tmp_path)]) == ([among, below], [])
+    contact_sheet.main([str(among), str(tmp_path), "--out", str(tmp_path / "sheet.png")])
+    table = capsys.readouterr().out.splitlines()[1:-1]
+    assert [line.split()[0] for line in table] == [among.name, below.name]
 
 
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"train_gan\.py has finished"):
-        contact_sheet.find_runs([str(tmp_path)])
+    with pytest.raises(ConfigError, match=r"FOLDER=.*generator\.safetensors, which baselines/train_gan\.py writes"):
+        draw(tmp_path)
 
 
 def test_runs_that_are_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_finished(tmp_path / "done")
-    (write_finished(tmp_path / "killed") / "summary.json").unlink()
+    (write_finished(tmp_path / "killed") / NAME).rename(tmp_path / "killed" / CHECKPOINT)
     draw(tmp_path)
-    first, *table = capsys.readouterr().out.splitlines()
-    assert first == f"left out, killed or still running (no summary.json): {tmp_path / 'killed'}"
-    assert not any("killed" in line for line in table)
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"left out: {tmp_path / 'killed'} is not finished")
+    assert "killed" not in shown.out
 
 
 def test_where_all_runs_are_finished_nothing_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_finished(tmp_path / "one")
     write_finished(tmp_path / "two")
     draw(tmp_path)
-    assert "left out" not in capsys.readouterr().out
+    assert "left out" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8"), ("a.svg", b"<?xml")])

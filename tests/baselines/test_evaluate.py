@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from baselines.evaluate import find_runs, main, parse, table
+from baselines.evaluate import main, parse, table
 from gan_env import ConfigError, DataError, GANVectorEnv
-from gan_env.gan.saved import CHECKPOINT, save_generators
+from gan_env.gan.saved import CHECKPOINT, find_runs, save_generators
 from gan_env.metrics.published import KID_SUBSET
 
 STAND_IN = "random-stand-in"  # conftest registers it
@@ -171,7 +171,7 @@ def test_options_reach_their_places() -> None:
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a folder with generator\.safetensors"):
-        find_runs(tmp_path)
+        find_runs(tmp_path, "RUN")
 
 
 def test_a_run_that_is_not_finished_is_left_out_and_told(image_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,4 +184,4 @@ def test_a_run_that_is_not_finished_is_left_out_and_told(image_run: Path, capsys
     assert shown.err.splitlines()[0].startswith(f"left out: {begun} is not finished")
     assert shown.out.splitlines()[-1] == f"wrote {image_run / 'metrics.json'}"
     with pytest.raises(ConfigError, match=r"a folder with generator\.safetensors"):
-        find_runs(begun)
+        find_runs(begun, "RUN")

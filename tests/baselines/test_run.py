@@ -15,7 +15,7 @@ from programs import composed
 
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
-from baselines.trained import trained_env
+from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config, replace
 from gan_env.evaluation.rollout import run_episodes
@@ -180,10 +180,11 @@ def test_a_trained_controller_plays_by_its_folder(tmp_path: Path) -> None:
 
 def test_what_the_command_line_gives_is_not_taken_from_the_training() -> None:
     env = {"preset": "points", "knobs": ["r1"], "max_change": 0.5, "num_decisions": 3}
-    found = trained_env(env, str(CONTROLLER), ["env.max_change=0.5", "env.num_decisions=3"])
+    given = ["env.max_change=0.5", "env.num_decisions=3"]
+    found = play_options(PlayOptions(), {"env": env, "controller": str(CONTROLLER)}, given).env
     assert (found["max_change"], found["num_decisions"], found["preset"]) == (0.5, 3, "points")
     assert found["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"]
-    assert trained_env(env, None, []) == env
+    assert play_options(PlayOptions(), {"env": env}, []).env == env
 
 
 def test_a_folder_without_a_training_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from baselines import contact_sheet
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
-from baselines.trained import trained_env
+from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError
 from gan_env.config import replace
 from gan_env.evaluation.rollout import Rollout
@@ -270,7 +270,7 @@ CONTROLLER = ROOT / "docs/results/points/training/recurrent_ppo-0"
 
 def test_a_trained_controller_steers_a_run_and_is_known_where_it_continues(tmp_path: Path) -> None:
     """One with a memory of its own, which the checkpoint has to hold."""
-    env = trained_env(ENV, str(CONTROLLER), [])
+    env = play_options(PlayOptions(), {"env": ENV, "controller": str(CONTROLLER)}, []).env
     whole = make(tmp_path / "whole", controller=str(CONTROLLER), env=env)
     whole.train()
     cut = make(tmp_path / "cut", controller=str(CONTROLLER), env=env)

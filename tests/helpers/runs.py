@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
+from gan_env.gan.saved import NAME
+
 SUMMARY = {"metric": "a distance", "extractor_hash": "a", "real": 0.5, "final": [1.5, 2.5]}
 COLUMNS = {
     "log_metric": [[2.0, 1.0, 0.5], [2.0, 1.5, 1.0]],
@@ -40,4 +42,5 @@ def write_finished(folder: Path, summary: dict[str, Any] | None = None, **env: A
     instance = {"dataset": env.pop("dataset", "fashion_mnist")}
     config = {"instance": instance, "env": {"image_size": 28, "data_root": "data", **env}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / NAME).touch()
     return folder

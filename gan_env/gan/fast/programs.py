@@ -28,9 +28,7 @@ class Programs:
     def run(self, function: Callable[..., T], *inputs: Tensor) -> T:
         """`function(*inputs)`, compiled at its first use with these shapes.
 
-        Args:
-            function: returns a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
-            inputs: its arguments.
+        It returns a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
         """
         if not self._compiled:
             return function(*inputs)
