@@ -26,7 +26,7 @@ from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import HEADROOM
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
-from gan_env.policies.tables import Anneal
+from gan_env.policies.schedules import Anneal
 
 Floats = NDArray[np.float64]
 Kinds = NDArray[np.int64]

@@ -10,8 +10,9 @@ from gan_env.config import CONFIGS, replace
 from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
+from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import Policy
-from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_values
+from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 from gan_env.vector_env import GANVectorEnv
 
 KINDS: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,6 @@ run.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.schedules import AnnealedScheduler
+from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
 
@@ -21,23 +20,6 @@ Values = dict[str, NDArray[np.float64]]
 """Name of a knob -> its value during each interval, [T]."""
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-
-
-@dataclass(frozen=True)
-class Anneal:
-    """One knob's schedule: a kind, two values, and the share of the run within which it goes from one to the other."""
-
-    kind: str
-    initial: float
-    final: float = 0.0
-    decay_rate: float | None = None
-    until: float = 1.0
-
-    def __str__(self) -> str:
-        if self.kind == "fixed":
-            return f"{self.initial:g}"
-        held = "" if self.until == 1 else f" until {self.until:g}"
-        return f"{self.kind} {self.initial:g}->{self.final:g}{held}"
 
 
 def schedule_values(
@@ -54,16 +36,13 @@ def schedule_values(
         tables: knobs given by values from the start of the run to its end, evenly spaced and joined by lines.
 
     Raises:
-        ConfigError: a knob is not controlled, or a schedule is out of range.
+        ConfigError: a knob is not controlled.
     """
     tables, controlled, decisions = tables or {}, env.config.knobs, env.config.num_decisions
     for name in (*anneals, *tables):
         require(name in controlled, "policy", name, f"one of the controlled knobs {list(controlled)}")
     progress = np.arange(decisions) / max(decisions - 1, 1)  # [T]
-    values = {
-        name: AnnealedScheduler(a.kind, a.decay_rate, a.until).values(progress, a.initial, a.final)
-        for name, a in anneals.items()
-    }
+    values = {name: anneal.values(progress) for name, anneal in anneals.items()}
     return values | {name: np.interp(progress, np.linspace(0, 1, len(t)), t) for name, t in tables.items()}
 
 

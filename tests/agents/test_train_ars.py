@@ -74,7 +74,7 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
 
 def test_ars_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
-    term = RewardTerm(lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
+    term = RewardTerm("a test's term", lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
     monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": term})
     agent = {"rows": 16, "rollouts": 12, "directions": 8, "top": 4, "step": 0.3, "hidden": []}
     policy = train_in(tmp_path, "ars", tiny("ars", agent, seed=0))

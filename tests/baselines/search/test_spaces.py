@@ -22,8 +22,8 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.presets import load_policy
-from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.tables import Anneal, TablePolicy, schedule_policy
+from gan_env.policies.schedules import SCHEDULES, Anneal
+from gan_env.policies.tables import TablePolicy, schedule_policy
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 KNOBS = tuple(name for name in knob_table() if name not in ("flip", "translate", "color", "cutout"))  # all of points

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Rollout, run_episodes
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, schedule_policy
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import schedule_policy
 
 
 def make(rows: int, **options: Any) -> GANVectorEnv:

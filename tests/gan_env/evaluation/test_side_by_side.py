@@ -11,7 +11,8 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.side_by_side import SideBySide, run_jobs
 from gan_env.policies.presets import load_policy
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, schedule_policy
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import schedule_policy
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 

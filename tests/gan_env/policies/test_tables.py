@@ -13,7 +13,8 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_policy, schedule_values
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_policy, schedule_values
 
 T = 8
 
@@ -173,18 +174,18 @@ def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_
 
 
 @pytest.mark.parametrize(
-    ("anneals", "message"),
+    ("knobs", "message"),
     [
-        ({"r2": Anneal("fixed", 1.0)}, "controlled knobs"),
-        ({"r1": Anneal("fixed", 1000.0)}, "0.0 to 30"),
-        ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
-        ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
-        ({"r1": Anneal("linear", 1.0, 2.0, until=1.5)}, "at most 1"),
+        ({"r2": {"kind": "fixed", "initial": 1.0}}, "controlled knobs"),
+        ({"r1": {"kind": "fixed", "initial": 1000.0}}, "0.0 to 30"),
+        ({"r1": {"kind": "sawtooth", "initial": 1.0, "final": 2.0}}, "cosine"),
+        ({"instance_noise": {"kind": "exponential", "initial": 0.1, "final": 0.0}}, "positive"),
+        ({"r1": {"kind": "linear", "initial": 1.0, "final": 2.0, "until": 1.5}}, "at most 1"),
     ],
 )
-def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message: str) -> None:
+def test_bad_schedules_are_refused_with_help(knobs: dict[str, dict[str, Any]], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        schedule_policy(make(), anneals)
+        PolicyOptions(knobs=knobs).make(make())
 
 
 @pytest.mark.parametrize("make_policy", [lambda env: schedule_policy(env, {}), RandomPolicy])
