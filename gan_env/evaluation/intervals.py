@@ -29,11 +29,6 @@ def iqm(values: Floats) -> Floats:
     return np.asarray(total / (2 * cut))
 
 
-def mean(values: Floats) -> Floats:
-    """Mean along the last axis."""
-    return np.asarray(values.mean(axis=-1))
-
-
 def bootstrap_interval(values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> tuple[float, float]:
     """95 % percentile bootstrap interval of `statistic` (along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))

@@ -125,13 +125,9 @@ def knob_table() -> dict[str, DynamicParameter]:
 class KnobSet:
     """The controlled knobs of N rows, and the constants.
 
-    Args:
-        config: the controlled knobs in the order of the action's entries, the initial values, and how actions move.
-        device: of all tensors.
-
     Attributes:
         table: all knobs by name, at their initial values.
-        controlled: those that actions move.
+        controlled: those that actions move, in the order of the action's entries.
         active: names of the knobs that are controlled or constant at a value that does something.
         initial: where the controlled knobs start, [K] in [0, 1].
 

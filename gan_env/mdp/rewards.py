@@ -69,11 +69,7 @@ REWARDS = {
 
 
 class Reward:
-    """A weighted sum of reward terms.
-
-    Args:
-        weights: term -> weight.
-        crash_penalty: the least that a crash costs, in addition to everything that was gained.
+    """A weighted sum of reward terms, by their `weights`.
 
     Raises:
         ConfigError: an unknown term.
@@ -95,10 +91,7 @@ class Reward:
         The crash law: it is less than what the rest of the run, from this decision on, could bring without a crash,
         whatever the weights. It also takes back what was gained and costs the penalty. What was lost stays lost: else
         a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
-
-        Args:
-            moment: of the interval in which the rows crashed; only values from before it count.
-            gained: sum of the run's rewards so far, [N].
+        Of the `moment`, only values from before the interval count; `gained` [N] is the sum of the rewards so far.
         """
         rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]
         worst = torch.stack([torch.minimum(*ends) for ends in rest]).sum(dim=0)

@@ -113,10 +113,6 @@ def committed(preset: str, kind: str) -> list[str]:
     """Names of the policies that studies have tuned for a preset, in the order of the tunings; there may be none.
 
     They are opponents that need no search. They move five knobs and choose where these start:
-    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1.
-
-    Args:
-        preset: of the environment.
-        kind: of the search, "schedule" or "rates".
+    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1. `kind`: "schedule" or "rates".
     """
     return [name for name in policy_names() if re.fullmatch(rf"tuned/{re.escape(preset)}/{re.escape(kind)}_\d+", name)]

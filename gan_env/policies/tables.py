@@ -31,7 +31,7 @@ def schedule_values(
     of T is at the share i / (T - 1) of the run. (Of a single interval, the first value.)
 
     Args:
-        env: the environment that will be acted in.
+        env: the environment, which says what is controlled and how many intervals there are.
         anneals: annealed knobs; from the share `until` on they have their final value.
         tables: knobs given by values from the start of the run to its end, evenly spaced and joined by lines.
 
@@ -49,9 +49,7 @@ def schedule_values(
 class TablePolicy:
     """Plays given values of the knobs, whatever happens: open loop.
 
-    Args:
-        env: the environment that it will act in.
-        values: of each knob during each interval; knobs that are not named keep their initial values.
+    Knobs without values keep their initial values.
 
     Attributes:
         table: the coordinate of each controlled knob during each interval, [T, K] in [0, 1].
@@ -88,21 +86,12 @@ class TablePolicy:
         return coordinates
 
 
-def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
-    """A policy that anneals each named knob, starting at the schedule's first value; the others stay."""
-    return TablePolicy(env, schedule_values(env, anneals))
-
-
 class RatesPolicy(TablePolicy):
     """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
 
     It reads the instance's rates off the observation, so it undoes whatever imbalance a run was started with as far as
     the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can, with
     `max_first_change` 1 by the first.
-
-    Args:
-        env: the environment that it will act in.
-        values: of each knob during each interval; knobs that are not named keep their initial values.
 
     Raises:
         ConfigError: neither rate is among the values, one is not above 0, or the environment doesn't observe what it

@@ -16,7 +16,7 @@ from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
-from gan_env.policies.tables import schedule_policy
+from gan_env.policies.tables import TablePolicy
 
 
 class Seen(BaseCallback):
@@ -80,5 +80,5 @@ def test_ars_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     policy = train_in(tmp_path, "ars", tiny("ars", agent, seed=0))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)
     learned = run_episodes(policy, env, range(8))
-    still = run_episodes(schedule_policy(env, {}), env, range(8))
+    still = run_episodes(TablePolicy(env, {}), env, range(8))
     assert learned.rewards.sum(axis=1).mean() > still.rewards.sum(axis=1).mean() + 0.5

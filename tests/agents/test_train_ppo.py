@@ -18,7 +18,7 @@ from agents.train_ppo import PPOOptions
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
-from gan_env.policies.tables import schedule_policy
+from gan_env.policies.tables import TablePolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +70,7 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
     policy = train_in(tmp_path, "ppo", tiny("ppo", agent, seed=0))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)
     learned = run_episodes(policy, env, range(8))
-    still = run_episodes(schedule_policy(env, {}), env, range(8))
+    still = run_episodes(TablePolicy(env, {}), env, range(8))
     assert learned.rewards.sum(axis=1).mean() > still.rewards.sum(axis=1).mean() + 0.5
     assert learned.coordinates[:, -1, 2].mean() > 0.9
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,13 +10,14 @@ from scipy.stats import trim_mean
 from gan_env.evaluation.intervals import (
     bootstrap_interval,
     iqm,
-    mean,
     probability_of_improvement,
     resampled,
     stratified,
     stratified_gain,
     summarize,
 )
+
+mean = partial(np.mean, axis=-1)
 
 
 def scores(count: int, seed: int = 0) -> NDArray[np.float64]:
