@@ -21,12 +21,12 @@ from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import replace
 from gan_env.errors import require, require_at_least
-from gan_env.evaluation.intervals import bootstrap_interval, mean
+from gan_env.evaluation.intervals import bootstrap_interval
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import HEADROOM
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
-from gan_env.policies.tables import Anneal
+from gan_env.policies.schedules import Anneal
 
 Floats = NDArray[np.float64]
 Kinds = NDArray[np.int64]  # a label for the kind of each instance, [instances]
@@ -122,7 +122,7 @@ def main(fields: dict[str, Any]) -> None:
     print("headroom: gain over the best single schedule, chosen and scored on different runs")
     for name, labels in groups(env.instances.instances[: options.instances]).items():
         gain = headroom(choosing, reported, labels)
-        low, high = bootstrap_interval(gain, mean)
+        low, high = bootstrap_interval(gain, lambda x: np.asarray(x.mean(axis=-1)))
         print(f"  schedule chosen by {name:<42} {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class ConfigError(ValueError):
-    """An option is unknown, of the wrong type or out of range."""
+    """An option, an argument or a file that can't be used; the message says what was expected."""
 
 
 class DataError(RuntimeError):
@@ -39,7 +39,7 @@ def needs(extra: str) -> Iterator[None]:
 def require(condition: bool, key: str, value: object, expected: str) -> None:
     """Raises a `ConfigError` that names key, value and what was expected, unless `condition` holds."""
     if not condition:
-        raise ConfigError(f"{key}={value!r} is out of range: expected {expected}")
+        raise ConfigError(f"{key}={value!r} can't be used: expected {expected}")
 
 
 def require_at_least(options: object, **least: int) -> None:

@@ -25,7 +25,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
-from gan_env.records import Quality, to_host
+from gan_env.records import to_host
 from gan_env.resume import require_same, require_same_form
 
 Array = NDArray[np.float32]
@@ -176,7 +176,8 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         values = self.knobs.values(progress.coordinates)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
-        columns = progress.advance(stats, self._quality(), self.population.settings)
+        quality = self.population.judge(self.judge, self.config.metric_samples)
+        columns = progress.advance(stats, quality, self.population.settings)
         columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
         host = to_host(columns)
 
@@ -261,11 +262,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._progress.coordinates = torch.where(fresh[:, None], start, self._progress.coordinates)
         self._ended[mask] = False
         stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
-        infos = to_host(self._progress.start(fresh, stats, self._quality(), self.population.settings))
+        quality = self.population.judge(self.judge, self.config.metric_samples)
+        infos = to_host(self._progress.start(fresh, stats, quality, self.population.settings))
         return infos.pop("obs"), infos
-
-    def _quality(self) -> Quality:
-        return self.population.judge(self.judge, self.config.metric_samples)
 
 
 def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:

@@ -90,12 +90,7 @@ class SB3VecEnv(VecEnv):
 
 
 class LearnedPolicy:
-    """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw.
-
-    Args:
-        model: the trained model.
-        normalize: the statistics that it was trained with.
-    """
+    """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw."""
 
     def __init__(self, model: BaseAlgorithm, normalize: VecNormalize) -> None:
         self.model, self.normalize = model, normalize

@@ -29,11 +29,6 @@ def iqm(values: Floats) -> Floats:
     return np.asarray(total / (2 * cut))
 
 
-def mean(values: Floats) -> Floats:
-    """Mean along the last axis."""
-    return np.asarray(values.mean(axis=-1))
-
-
 def bootstrap_interval(values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> tuple[float, float]:
     """95 % percentile bootstrap interval of `statistic` (along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
@@ -159,18 +154,3 @@ def _drawn_anew(better: Floats, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     s, t, i = (rng.integers(n, size=(RESAMPLES, max(n - 1, 1))) for n in better.shape)
     return np.asarray(better[s[:, :, None, None], t[:, None, :, None], i[:, None, None, :]].mean(axis=(1, 2, 3)))
-
-
-def performance_profile(scores: Floats, thresholds: Floats, seed: int = 0) -> dict[str, Any]:
-    """The `share` of runs [S, I, G] whose score is at most each threshold (lower is better): [P], ascending.
-
-    `low` and `high` [P] are the ends of pointwise 95 % intervals.
-    """
-
-    def shares(samples: Floats) -> Floats:
-        ordered = np.sort(samples.reshape(len(samples), -1), axis=1)
-        counts = np.stack([np.searchsorted(row, thresholds, side="right") for row in ordered])
-        return np.asarray(counts / ordered.shape[1])
-
-    low, high = np.quantile(shares(resampled(scores, seed)), [0.025, 0.975], axis=0)
-    return {"share": shares(scores[None])[0].tolist(), "low": low.tolist(), "high": high.tolist()}

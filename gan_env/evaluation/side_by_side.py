@@ -19,12 +19,7 @@ Job = tuple[int, int, int]
 
 
 class SideBySide:
-    """A policy that lets another policy steer each row; each of them sees its own rows alone.
-
-    Args:
-        env: the environment that all of them will act in.
-        policies: the policies.
-        owners: index of the policy that steers each row, [N].
+    """A policy that lets another policy steer each row, by its index in `owners` [N]; each sees its own rows alone.
 
     Attributes:
         start: where the knobs start, [N] for each; where a row's policy doesn't say, it is the initial value.
@@ -59,14 +54,7 @@ def run_jobs(
 ) -> Episodes:
     """Runs every job, as many at a time as `env` has rows, whichever policies they belong to.
 
-    Args:
-        env: with `AutoresetMode.DISABLED`.
-        policies: what the jobs' first entries point to.
-        jobs: the runs, [J].
-        report: called with (done, total) after each batch.
-
-    Returns:
-        The episodes in the order of the jobs.
+    The environment has `AutoresetMode.DISABLED`. `report` is called with (done, total) after each batch.
     """
     before, parts = env.gan_updates, []
     for first in range(0, len(jobs), env.num_envs):

@@ -100,12 +100,9 @@ class InstanceSet:
     def settings(
         self, drawn: Sequence[tuple[int, Instance]], sizes: Sequence[int], device: torch.device
     ) -> RowSettings:
-        """The record of what is constant over an episode, for R rows.
+        """What is constant over an episode, for R rows that have `drawn` a GAN seed and an instance each.
 
-        Args:
-            drawn: GAN seed and instance of each row.
-            sizes: training samples of each data set, in this set's order.
-            device: where the tensors are made.
+        `sizes` are the numbers of training samples of the data sets.
         """
         datasets = [self.datasets.index(instance.dataset) for _, instance in drawn]
         whole = [sizes[dataset] for dataset in datasets]

@@ -32,6 +32,7 @@ class DynamicParameter:
         floor: for a logarithmic scale that begins at zero, the value around which the scale turns from linear to
             logarithmic: value = floor * ((1 + high / floor) ** u - 1).
         neutral: the value at which it does nothing.
+        description: what it does.
 
     Raises:
         ConfigError: bounds, initial value or scale do not fit together.
@@ -43,6 +44,7 @@ class DynamicParameter:
     scale: str = "linear"
     floor: float = 0.0
     neutral: float = 0.0
+    description: str = ""
     value: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,37 +94,40 @@ class DynamicParameter:
 
 
 def knob_table() -> dict[str, DynamicParameter]:
-    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value.
+    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
 
-    `gan_env.GANEnv` says what each does.
-    """
+    def part(name: str) -> DynamicParameter:
+        return DynamicParameter(name, 0.0, (0.0, 1.0), description=f"probability of {name}, on top of that of augment")
+
+    squared = "gamma in gamma/2 E[norm(grad D(x))^2]"
     knobs = [
-        DynamicParameter("instance_noise", 0.03, (0.0, 1.0), "log", floor=0.03),
-        DynamicParameter("latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0),
-        DynamicParameter("augment", 0.25, (0.0, 1.0)),
-        *(DynamicParameter(part, 0.0, (0.0, 1.0)) for part in ("rotate", "flip", "translate", "color", "cutout")),
-        DynamicParameter("augment_strength", 1.0, (0.0, 1.0), neutral=1.0),
-        DynamicParameter("pseudo", 0.0, (0.0, 1.0)),
-        DynamicParameter("r1", 1.0, (0.0, 30.0), "log", floor=0.003),
-        DynamicParameter("r2", 0.0, (0.0, 30.0), "log", floor=0.003),
-        DynamicParameter("gp", 0.0, (0.0, 100.0), "log", floor=0.1),
-        DynamicParameter("spectral", 0.0, (0.0, 1.0)),
-        DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0),
-        DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0),
-    ]
+        DynamicParameter("instance_noise", 0.03, (0.0, 1.0), "log", floor=0.03,
+                         description="std of Gaussian noise on D's inputs, in units of data"),
+        DynamicParameter("latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0, description="std of z in training"),
+        DynamicParameter("augment", 0.25, (0.0, 1.0),
+                         description="probability of each differentiable augmentation of D's inputs"),
+        *map(part, ("rotate", "flip", "translate", "color", "cutout")),
+        DynamicParameter("augment_strength", 1.0, (0.0, 1.0), neutral=1.0,
+                         description="factor on the sizes of augmentations: shift, colour, hole, angle"),
+        DynamicParameter("pseudo", 0.0, (0.0, 1.0), description="probability of showing D a fake as if real (APA)"),
+        DynamicParameter("r1", 1.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on real samples"),
+        DynamicParameter("r2", 0.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on fake samples"),
+        DynamicParameter("gp", 0.0, (0.0, 100.0), "log", floor=0.1,
+                         description="lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake samples"),
+        DynamicParameter("spectral", 0.0, (0.0, 1.0),
+                         description="D's weights are divided by sigma to this power; 1 is spectral normalisation"),
+        DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on G's learning rate"),
+        DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on D's learning rate"),
+    ]  # fmt: skip
     return {knob.name: knob for knob in knobs}
 
 
 class KnobSet:
     """The controlled knobs of N rows, and the constants.
 
-    Args:
-        config: the controlled knobs in the order of the action's entries, the initial values, and how actions move.
-        device: of all tensors.
-
     Attributes:
         table: all knobs by name, at their initial values.
-        controlled: those that actions move.
+        controlled: those that actions move, in the order of the action's entries.
         active: names of the knobs that are controlled or constant at a value that does something.
         initial: where the controlled knobs start, [K] in [0, 1].
 

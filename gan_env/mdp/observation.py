@@ -105,11 +105,7 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
 
 
 class Observer:
-    """Turns moments into observations.
-
-    Args:
-        groups: groups of statistics that are observed.
-        knob_names: the controlled knobs.
+    """Turns moments into observations, by the groups of statistics that are observed.
 
     Attributes:
         names: name of each entry of the observation.

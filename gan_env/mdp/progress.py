@@ -31,16 +31,9 @@ class Progress:
         self.observation = zeros[:, None].repeat(1, len(observer.names))
 
     def start(self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
-        """Starts runs in some rows, whose knobs have been set.
+        """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
-        Args:
-            rows: which rows, bool [N].
-            stats: of all rows; in the rows that start, those of the untrained networks.
-            quality: likewise.
-            settings: instances and seeds of all rows.
-
-        Returns:
-            `obs` [N, F], and the infos `log_metric` and `score` [N].
+        Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
         """
         self.decision = torch.where(rows, 0, self.decision)
         self.gained = torch.where(rows, 0, self.gained)
@@ -53,16 +46,7 @@ class Progress:
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
-        """Takes in one more interval of all rows.
-
-        Args:
-            stats: of the interval.
-            quality: at its end.
-            settings: instances and seeds.
-
-        Returns:
-            `obs` [N, F], `reward`, `ended` and the infos, [N] each.
-        """
+        """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each."""
         self.decision = self.decision + 1
         moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN

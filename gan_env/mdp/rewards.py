@@ -1,7 +1,4 @@
-"""The table of reward terms, which `gan_env.GANEnv` explains; a reward is their weighted sum.
-
-A crash costs more than a run can lose without one.
-"""
+"""The table of reward terms; a reward is their weighted sum. A crash costs more than a run can lose without one."""
 
 import math
 from collections.abc import Callable
@@ -26,11 +23,13 @@ class RewardTerm:
     """One term of the reward.
 
     Attributes:
+        description: what it is; m(t) is the quality metric after decision t.
         compute: its values `[N]` after a decision.
         rest: bounds on its sum from this decision to the run's end, for runs that do not crash: lowest and highest,
             `[N]` each. They must not depend on the statistics of the last interval, which may be any number.
     """
 
+    description: str
     compute: Callable[[Moment], Tensor]
     rest: Bounds
 
@@ -42,31 +41,35 @@ def each_decision(low: float, high: float) -> Bounds:
 
 REWARDS = {
     "log_improvement": RewardTerm(
+        "log m(t-1) - log m(t): scale-free; undiscounted it sums to the run's whole gain",
         lambda m: m.previous - m.quality.log_metric,
         lambda m: (m.previous - m.limit, m.previous - LOWEST),
     ),
     "improvement": RewardTerm(
+        "(m(t-1) - m(t)) / m(0)",
         lambda m: torch.exp(m.previous - m.first) - torch.exp(m.quality.log_metric - m.first),
         lambda m: (torch.exp(m.previous - m.first) - torch.exp(m.limit - m.first), torch.exp(m.previous - m.first)),
     ),
     "final_log": RewardTerm(
+        "log m(0) - log m(T), at the last decision T; else 0",
         lambda m: torch.where(m.last, m.first - m.quality.log_metric, 0.0),
         lambda m: (m.first - m.limit, m.first - LOWEST),
     ),
     "loss_spread": RewardTerm(
+        "minus the standard deviation of both losses within the interval, at least -10",
         lambda m: -(m.stats.spread_d + m.stats.spread_g).clamp(max=LARGEST_SPREAD),
         each_decision(-LARGEST_SPREAD - 1, 0),  # beyond what is reached: a crash costs more, not as much
     ),
-    "collapse": RewardTerm(lambda m: m.quality.collapse.clamp(max=0), each_decision(LOWEST, 0)),
+    "collapse": RewardTerm(
+        "minus the missing diversity: log spread of the samples over that of the data, at most 0",
+        lambda m: m.quality.collapse.clamp(max=0),
+        each_decision(LOWEST, 0),
+    ),
 }
 
 
 class Reward:
-    """A weighted sum of reward terms.
-
-    Args:
-        weights: term -> weight.
-        crash_penalty: the least that a crash costs, in addition to everything that was gained.
+    """A weighted sum of reward terms, by their `weights`.
 
     Raises:
         ConfigError: an unknown term.
@@ -88,10 +91,7 @@ class Reward:
         The crash law: it is less than what the rest of the run, from this decision on, could bring without a crash,
         whatever the weights. It also takes back what was gained and costs the penalty. What was lost stays lost: else
         a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
-
-        Args:
-            moment: of the interval in which the rows crashed; only values from before it count.
-            gained: sum of the run's rewards so far, [N].
+        Of the `moment`, only values from before the interval count; `gained` [N] is the sum of the rewards so far.
         """
         rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]
         worst = torch.stack([torch.minimum(*ends) for ends in rest]).sum(dim=0)

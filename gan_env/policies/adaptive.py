@@ -104,10 +104,6 @@ class AdaptivePolicy:
     its run. Runs start at p = 0, and the first decision, before which nothing was shown, leaves it there. In delta
     mode a knob moves by at most `max_change` of its range at a decision; the rest of a larger step is lost.
 
-    Args:
-        env: the environment that it will act in.
-        rule: one of `RULES`, or one with other constants.
-
     Raises:
         ConfigError: the rule's knob is not controlled, a statistic is not observed, or the loss has no such sign.
     """

@@ -10,8 +10,9 @@ from gan_env.config import CONFIGS, replace
 from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
+from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import Policy
-from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_values
+from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 from gan_env.vector_env import GANVectorEnv
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -112,10 +113,6 @@ def committed(preset: str, kind: str) -> list[str]:
     """Names of the policies that studies have tuned for a preset, in the order of the tunings; there may be none.
 
     They are opponents that need no search. They move five knobs and choose where these start:
-    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1.
-
-    Args:
-        preset: of the environment.
-        kind: of the search, "schedule" or "rates".
+    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1. `kind`: "schedule" or "rates".
     """
     return [name for name in policy_names() if re.fullmatch(rf"tuned/{re.escape(preset)}/{re.escape(kind)}_\d+", name)]

@@ -10,11 +10,6 @@ from gan_env.vector_env import GANVectorEnv
 class RandomPolicy:
     """Uniform random actions, each held for `hold` decisions (the held action is the policy's state).
 
-    Args:
-        env: the environment that it will act in.
-        seed: seed of its actions.
-        hold: decisions that an action is held for.
-
     Raises:
         ConfigError: nothing is held, or the environment does not observe the progress of a run.
     """

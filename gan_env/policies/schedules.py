@@ -1,7 +1,8 @@
-"""Annealing schedules: pure functions of progress, and `AnnealedScheduler`, which checks what they are called with."""
+"""Annealing schedules: functions of the share of the run that has passed."""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,47 +31,54 @@ DECAY_RATES = {"power": 2.0, "step": 4.0}
 _POSITIVE = ("exponential", "step")
 
 
-class AnnealedScheduler:
-    """An annealing schedule between two values, falling or rising.
+@dataclass(frozen=True)
+class Anneal:
+    """The schedule of one number, from one value to another, falling or rising.
 
-    Args:
-        schedule_type: "fixed", "linear", "exponential", "cosine", "power" or "step".
+    Attributes:
+        kind: "fixed", "linear", "exponential", "cosine", "power" or "step".
+        initial, final: the two values; "fixed" stays at the first.
         decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
         until: share of the run in (0, 1] within which the schedule runs; from then on the final value is held.
 
     Raises:
-        ConfigError: an unknown type, or a decay rate or share out of range.
+        ConfigError: an unknown kind, a value that is not finite (or in a geometric schedule not positive), or a decay
+            rate or share out of range.
 
     Example:
-        >>> AnnealedScheduler("linear").get_value(epoch=5, total_epochs=10, initial=1.0, final=0.0)
-        0.5
+        >>> Anneal("linear", 1.0, 0.0).values([0.0, 0.5, 1.0])
+        array([1. , 0.5, 0. ])
     """
 
-    def __init__(self, schedule_type: str, decay_rate: float | None = None, until: float = 1.0) -> None:
-        require(schedule_type in SCHEDULES, "schedule_type", schedule_type, f"one of {sorted(SCHEDULES)}")
-        self.schedule_type = schedule_type
-        self.decay_rate = DECAY_RATES.get(schedule_type, 1.0) if decay_rate is None else decay_rate
-        require(0 < self.decay_rate < math.inf, "decay_rate", decay_rate, "more than 0, finite")
-        plateaus = schedule_type != "step" or round(self.decay_rate) >= 2
-        require(plateaus, "decay_rate", decay_rate, "at least 2 plateaus")
-        require(0 < until <= 1, "until", until, "a share of the run, more than 0 and at most 1")
-        self.until = until
+    kind: str
+    initial: float
+    final: float = 0.0
+    decay_rate: float | None = None
+    until: float = 1.0
 
-    def get_value(self, epoch: float, total_epochs: float, initial: float, final: float) -> float:
-        """The value after `epoch` of `total_epochs`: `initial` at 0, `final` at the share `until` of them and after.
+    def __post_init__(self) -> None:
+        require(self.kind in SCHEDULES, "kind", self.kind, f"one of {sorted(SCHEDULES)}")
+        require(0 < self.rate < math.inf, "decay_rate", self.decay_rate, "more than 0, finite")
+        plateaus = self.kind != "step" or round(self.rate) >= 2
+        require(plateaus, "decay_rate", self.decay_rate, "at least 2 plateaus")
+        require(0 < self.until <= 1, "until", self.until, "a share of the run, more than 0 and at most 1")
+        ends = (self.initial, self.final)
+        require(all(map(math.isfinite, ends)), "initial, final", ends, "two finite ends")
+        positive = f"two positive ends for a {self.kind} schedule (linear, cosine and power take zero)"
+        require(self.kind not in _POSITIVE or min(ends) > 0, "initial, final", ends, positive)
 
-        Raises:
-            ConfigError: an end that is not finite, or in a geometric schedule not positive; no epochs.
-        """
-        require(total_epochs > 0, "total_epochs", total_epochs, "more than 0")
-        return float(self.values(epoch / total_epochs, initial, final))
+    @property
+    def rate(self) -> float:
+        """`decay_rate`, or the kind's default."""
+        return DECAY_RATES.get(self.kind, 1.0) if self.decay_rate is None else self.decay_rate
 
-    def values(self, progress: ArrayLike, initial: float, final: float) -> Floats:
+    def values(self, progress: ArrayLike) -> Floats:
         """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
-        finite = math.isfinite(initial) and math.isfinite(final)
-        require(finite, "initial, final", (initial, final), "two finite ends")
-        if self.schedule_type in _POSITIVE:
-            ends = f"two positive ends for a {self.schedule_type} schedule (linear, cosine and power take zero)"
-            require(initial > 0 and final > 0, "initial, final", (initial, final), ends)
         t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
-        return SCHEDULES[self.schedule_type](t, initial, final, self.decay_rate)
+        return SCHEDULES[self.kind](t, self.initial, self.final, self.rate)
+
+    def __str__(self) -> str:
+        if self.kind == "fixed":
+            return f"{self.initial:g}"
+        held = "" if self.until == 1 else f" until {self.until:g}"
+        return f"{self.kind} {self.initial:g}->{self.final:g}{held}"

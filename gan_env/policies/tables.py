@@ -5,7 +5,6 @@ run.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.schedules import AnnealedScheduler
+from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
 
@@ -21,23 +20,6 @@ Values = dict[str, NDArray[np.float64]]
 """Name of a knob -> its value during each interval, [T]."""
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-
-
-@dataclass(frozen=True)
-class Anneal:
-    """One knob's schedule: a kind, two values, and the share of the run within which it goes from one to the other."""
-
-    kind: str
-    initial: float
-    final: float = 0.0
-    decay_rate: float | None = None
-    until: float = 1.0
-
-    def __str__(self) -> str:
-        if self.kind == "fixed":
-            return f"{self.initial:g}"
-        held = "" if self.until == 1 else f" until {self.until:g}"
-        return f"{self.kind} {self.initial:g}->{self.final:g}{held}"
 
 
 def schedule_values(
@@ -49,30 +31,25 @@ def schedule_values(
     of T is at the share i / (T - 1) of the run. (Of a single interval, the first value.)
 
     Args:
-        env: the environment that will be acted in.
+        env: the environment, which says what is controlled and how many intervals there are.
         anneals: annealed knobs; from the share `until` on they have their final value.
         tables: knobs given by values from the start of the run to its end, evenly spaced and joined by lines.
 
     Raises:
-        ConfigError: a knob is not controlled, or a schedule is out of range.
+        ConfigError: a knob is not controlled.
     """
     tables, controlled, decisions = tables or {}, env.config.knobs, env.config.num_decisions
     for name in (*anneals, *tables):
         require(name in controlled, "policy", name, f"one of the controlled knobs {list(controlled)}")
     progress = np.arange(decisions) / max(decisions - 1, 1)  # [T]
-    values = {
-        name: AnnealedScheduler(a.kind, a.decay_rate, a.until).values(progress, a.initial, a.final)
-        for name, a in anneals.items()
-    }
+    values = {name: anneal.values(progress) for name, anneal in anneals.items()}
     return values | {name: np.interp(progress, np.linspace(0, 1, len(t)), t) for name, t in tables.items()}
 
 
 class TablePolicy:
     """Plays given values of the knobs, whatever happens: open loop.
 
-    Args:
-        env: the environment that it will act in.
-        values: of each knob during each interval; knobs that are not named keep their initial values.
+    Knobs without values keep their initial values.
 
     Attributes:
         table: the coordinate of each controlled knob during each interval, [T, K] in [0, 1].
@@ -109,21 +86,12 @@ class TablePolicy:
         return coordinates
 
 
-def schedule_policy(env: GANVectorEnv, anneals: Mapping[str, Anneal]) -> TablePolicy:
-    """A policy that anneals each named knob, starting at the schedule's first value; the others stay."""
-    return TablePolicy(env, schedule_values(env, anneals))
-
-
 class RatesPolicy(TablePolicy):
     """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
 
     It reads the instance's rates off the observation, so it undoes whatever imbalance a run was started with as far as
     the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can, with
     `max_first_change` 1 by the first.
-
-    Args:
-        env: the environment that it will act in.
-        values: of each knob during each interval; knobs that are not named keep their initial values.
 
     Raises:
         ConfigError: neither rate is among the values, one is not above 0, or the environment doesn't observe what it

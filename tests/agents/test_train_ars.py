@@ -16,7 +16,7 @@ from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
-from gan_env.policies.tables import schedule_policy
+from gan_env.policies.tables import TablePolicy
 
 
 class Seen(BaseCallback):
@@ -74,11 +74,11 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
 
 def test_ars_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
-    term = RewardTerm(lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
+    term = RewardTerm("a test's term", lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
     monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": term})
     agent = {"rows": 16, "rollouts": 12, "directions": 8, "top": 4, "step": 0.3, "hidden": []}
     policy = train_in(tmp_path, "ars", tiny("ars", agent, seed=0))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)
     learned = run_episodes(policy, env, range(8))
-    still = run_episodes(schedule_policy(env, {}), env, range(8))
+    still = run_episodes(TablePolicy(env, {}), env, range(8))
     assert learned.rewards.sum(axis=1).mean() > still.rewards.sum(axis=1).mean() + 0.5

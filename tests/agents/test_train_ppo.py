@@ -18,7 +18,7 @@ from agents.train_ppo import PPOOptions
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
-from gan_env.policies.tables import schedule_policy
+from gan_env.policies.tables import TablePolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,13 +64,13 @@ def test_a_rollout_is_cut_into_no_more_parts_than_asked_for(minibatches: int, pa
 
 def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
-    term = RewardTerm(lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
+    term = RewardTerm("a test's term", lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))
     monkeypatch.setattr("gan_env.mdp.rewards.REWARDS", {"log_improvement": term})
     agent = {"rows": 16, "rollouts": 32, "epochs": 10, "learning_rate": 3e-3, "hidden": [64, 64]}
     policy = train_in(tmp_path, "ppo", tiny("ppo", agent, seed=0))
     env = GANVectorEnv(8, autoreset_mode=AutoresetMode.DISABLED, split="test", **ENV)
     learned = run_episodes(policy, env, range(8))
-    still = run_episodes(schedule_policy(env, {}), env, range(8))
+    still = run_episodes(TablePolicy(env, {}), env, range(8))
     assert learned.rewards.sum(axis=1).mean() > still.rewards.sum(axis=1).mean() + 0.5
     assert learned.coordinates[:, -1, 2].mean() > 0.9
 

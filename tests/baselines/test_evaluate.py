@@ -148,10 +148,10 @@ def test_a_number_of_samples_alone_is_shown_against_nothing() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--metrics", "fdi"], "'fdi' is out of range: expected some of fid,isc,kid"),
+        (["--metrics", "fdi"], "'fdi' can't be used: expected some of fid,isc,kid"),
         (["--samples", "999"], "--samples=999 .*KID's subset size 1000"),
         (["--samples", "2", "--metrics", "fid"], "at least 10"),
-        (["--reference", "test"], "--reference='test' is out of range: expected one of held_out,train"),
+        (["--reference", "test"], "--reference='test' can't be used: expected one of held_out,train"),
     ],
 )
 def test_bad_options_are_refused(given: list[str], message: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from baselines.search.spaces import (
     GEOMETRIC,
@@ -21,9 +22,9 @@ from baselines.search.spaces import (
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 from gan_env.policies.adaptive import RULES
-from gan_env.policies.presets import load_policy
+from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.tables import Anneal, TablePolicy, schedule_policy
+from gan_env.policies.tables import TablePolicy
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 KNOBS = tuple(name for name in knob_table() if name not in ("flip", "translate", "color", "cutout"))  # all of points
@@ -43,13 +44,17 @@ def ask(seed: int) -> optuna.Trial:
     return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
 
 
+def table_of(policy: PolicyOptions) -> NDArray[np.float32]:
+    made = policy.make(ENV)
+    assert isinstance(made, TablePolicy)
+    return made.table
+
+
 @given(st.integers(0, 10_000))
 def test_a_drawn_schedule_stays_within_all_bounds(seed: int) -> None:
     policy = SPACES["schedule"](ask(seed), ENV)
     assert set(policy.knobs) == set(KNOBS)
-    table = schedule_policy(
-        ENV, {name: Anneal(**fields) for name, fields in policy.knobs.items()}
-    ).table  # raises outside
+    table = table_of(policy)  # raises outside
     assert table.shape == (6, len(KNOBS))
     assert ((table >= 0) & (table <= 1)).all()
 
@@ -109,9 +114,7 @@ def test_a_search_of_schedules_begins_with_the_usual_ones(name: str) -> None:
     study = optuna.create_study()
     study.enqueue_trial(first_guesses("schedule", ENV)[1 + USUAL.index(name)])
     drawn = SPACES["schedule"](study.ask(), ENV)
-    tables = [
-        schedule_policy(ENV, {k: Anneal(**f) for k, f in policy.knobs.items()}).table for policy in (drawn, usual)
-    ]
+    tables = [table_of(policy) for policy in (drawn, usual)]
     ends = [table[[0, -1]] for table in tables]
     np.testing.assert_allclose(ends[0], ends[1], atol=0.026)
 
@@ -151,7 +154,7 @@ def test_the_first_schedule_is_the_initial_constants() -> None:
     study = optuna.create_study()
     study.enqueue_trial(first_guesses("schedule", ENV)[0])
     policy = SPACES["schedule"](study.ask(), ENV)
-    table = schedule_policy(ENV, {name: Anneal(**fields) for name, fields in policy.knobs.items()}).table
+    table = table_of(policy)
     np.testing.assert_allclose(table, np.tile(ENV.knobs.initial.numpy(), (6, 1)), atol=0.026)  # the grid's resolution
 
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,14 +10,14 @@ from scipy.stats import trim_mean
 from gan_env.evaluation.intervals import (
     bootstrap_interval,
     iqm,
-    mean,
-    performance_profile,
     probability_of_improvement,
     resampled,
     stratified,
     stratified_gain,
     summarize,
 )
+
+mean = partial(np.mean, axis=-1)
 
 
 def scores(count: int, seed: int = 0) -> NDArray[np.float64]:
@@ -262,22 +264,3 @@ def test_probability_of_improvement_takes_other_numbers_of_seeds() -> None:
     low, high = result["ci95"]
     assert 0.5 < low < result["value"] < high < 1
     assert result["value"] == pytest.approx(0.76, abs=0.1)  # of two normals one standard deviation apart
-
-
-def test_a_performance_profile_by_hand() -> None:
-    scores = np.array([[[1.0, 2.0], [3.0, 4.0]]])
-    profile = performance_profile(scores, np.array([0.0, 1.0, 2.5, 4.0]))
-    assert profile["share"] == [0.0, 0.25, 0.5, 1.0]
-    assert profile["low"][0] == profile["high"][0] == 0
-    assert profile["low"][3] == profile["high"][3] == 1
-    assert profile["low"][2] == profile["high"][2] == 0.5  # whichever run is drawn: instance 0 below, instance 1 above
-
-
-@given(st.integers(0, 100))
-def test_a_profile_never_falls_and_its_band_holds_it(seed: int) -> None:
-    profile = performance_profile(study_scores((2, 4, 3), seed), np.linspace(-2, 2, 9))
-    for name in ("share", "low", "high"):
-        assert (np.diff(profile[name]) >= 0).all()
-    low, share, high = (np.array(profile[name]) for name in ("low", "share", "high"))
-    assert (low <= share + 1e-9).all() and (share <= high + 1e-9).all()
-    assert (low < high)[(share > 0.2) & (share < 0.8)].all()

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Rollout, run_episodes
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, schedule_policy
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import TablePolicy, schedule_values
 
 
 def make(rows: int, **options: Any) -> GANVectorEnv:
@@ -22,8 +23,8 @@ def make(rows: int, **options: Any) -> GANVectorEnv:
 def test_results_do_not_depend_on_the_number_of_rows() -> None:
     """Seven episodes in batches of three: the last batch is filled up, and the filling is dropped."""
     three, seven = make(3), make(7)
-    a = run_episodes(schedule_policy(three, {}), three, range(50, 57))
-    b = run_episodes(schedule_policy(seven, {}), seven, range(50, 57))
+    a = run_episodes(TablePolicy(three, {}), three, range(50, 57))
+    b = run_episodes(TablePolicy(seven, {}), seven, range(50, 57))
     assert a.log_metric.shape == (7, 5)
     np.testing.assert_allclose(a.log_metric, b.log_metric, atol=1e-3)
 
@@ -31,24 +32,24 @@ def test_results_do_not_depend_on_the_number_of_rows() -> None:
 def test_policies_are_paired() -> None:
     """Different policies start from the same generators on the same instances."""
     env = make(4)
-    a = run_episodes(schedule_policy(env, {"r1": Anneal("fixed", 30.0)}), env, range(4))
-    b = run_episodes(schedule_policy(env, {"r1": Anneal("fixed", 0.01)}), env, range(4))
+    a = run_episodes(TablePolicy(env, schedule_values(env, {"r1": Anneal("fixed", 30.0)})), env, range(4))
+    b = run_episodes(TablePolicy(env, schedule_values(env, {"r1": Anneal("fixed", 0.01)})), env, range(4))
     np.testing.assert_array_equal(a.log_metric[:, 0], b.log_metric[:, 0])
     assert not np.array_equal(a.final, b.final)
 
 
 def test_rewards_sum_to_the_improvement() -> None:
     env = make(3)
-    e = run_episodes(schedule_policy(env, {}), env, range(3))
+    e = run_episodes(TablePolicy(env, {}), env, range(3))
     np.testing.assert_allclose(e.rewards.sum(axis=1), e.log_metric[:, 0] - e.validation, atol=1e-5)
 
 
 def test_losses_are_kept_whatever_is_observed() -> None:
     seeing, blind = make(3), make(3, observation=("progress", "knobs"))
-    seen, unseen = (run_episodes(schedule_policy(env, {}), env, range(3)) for env in (seeing, blind))
+    seen, unseen = (run_episodes(TablePolicy(env, {}), env, range(3)) for env in (seeing, blind))
     for name in ("loss_d", "loss_g"):
         np.testing.assert_array_equal(seen.extras[name], unseen.extras[name])
-    rollout = Rollout(schedule_policy(seeing, {}), seeing, range(3), [0, 1, 2])
+    rollout = Rollout(TablePolicy(seeing, {}), seeing, range(3), [0, 1, 2])
     rollout.step()
     observed = rollout.observations()[:, 1, seeing.observer.names.index("loss_d")]  # as symlog
     told = rollout.episodes(3).extras["loss_d"][:, 0]
@@ -62,7 +63,7 @@ def test_crashes_are_kept() -> None:
         if decision == 1:
             env.population.state.g[1] = torch.nan
 
-    e = run_episodes(schedule_policy(env, {}), env, range(2), on_decision=poison)
+    e = run_episodes(TablePolicy(env, {}), env, range(2), on_decision=poison)
     assert e.crashed.tolist() == [False, True]
     assert e.log_metric[1, 3] == pytest.approx(e.log_metric[1, 0] + 3.0, abs=1e-5)
     assert e.log_metric[1, 4] == e.log_metric[1, 3]
@@ -79,20 +80,20 @@ def test_an_environment_that_all_crash_ends_early_with_whole_arrays() -> None:
         if batch == 0:
             env.population.state.g.fill_(torch.nan)
 
-    e = run_episodes(schedule_policy(env, {}), env, range(4), on_decision=poison)
+    e = run_episodes(TablePolicy(env, {}), env, range(4), on_decision=poison)
     assert e.log_metric.shape == (4, 5)
     assert e.crashed.tolist() == [True, True, False, False]
 
 
 def test_updates_are_counted() -> None:
     env = make(3)
-    assert run_episodes(schedule_policy(env, {}), env, range(4)).gan_updates == 2 * 3 * 4 * 2  # the filling too
+    assert run_episodes(TablePolicy(env, {}), env, range(4)).gan_updates == 2 * 3 * 4 * 2  # the filling too
 
 
 def test_an_environment_with_autoreset_is_refused() -> None:
     env = GANVectorEnv(1, compile=False)
     with pytest.raises(ConfigError, match="DISABLED"):
-        run_episodes(schedule_policy(env, {}), env, range(1))
+        run_episodes(TablePolicy(env, {}), env, range(1))
 
 
 def test_a_saved_batch_goes_on_as_if_nothing_had_happened() -> None:

@@ -11,7 +11,8 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.side_by_side import SideBySide, run_jobs
 from gan_env.policies.presets import load_policy
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, schedule_policy
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import TablePolicy, schedule_values
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 
@@ -23,7 +24,10 @@ def make(rows: int) -> GANVectorEnv:
 def test_every_job_is_what_its_policy_does_alone() -> None:
     """Schedules, an adaptive rule and one that says nothing of its start, mixed, in batches that don't fit evenly."""
     env = make(4)
-    policies = [schedule_policy(env, {"r1": Anneal("exponential", 0.3, 10.0)}), load_policy("ada").make(env)]
+    policies = [
+        TablePolicy(env, schedule_values(env, {"r1": Anneal("exponential", 0.3, 10.0)})),
+        load_policy("ada").make(env),
+    ]
     policies.append(load_policy("fixed").make(env))
     jobs = [(p, seed, seed % 5) for p in (2, 0, 1) for seed in (7, 8, 9)]
     together = run_jobs(env, policies, jobs)

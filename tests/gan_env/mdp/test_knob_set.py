@@ -178,8 +178,8 @@ def test_starting_at_the_bounds_stays_in_the_unit_interval(name: str) -> None:
         ({"r1": [1.0, 2.0, 3.0]}, "[1.0, 2.0, 3.0]"),
         ({"r1": "a"}, "'a' can't be read as numbers: expected a number, or 2 of them"),
         ({"r1": [1.0, {}]}, "[1.0, {}] can't be read as numbers"),
-        (None, "None is out of range: expected a mapping of values by name, out of ['r1', 'instance_noise']"),
-        (["r1"], "['r1'] is out of range: expected a mapping"),
+        (None, "None can't be used: expected a mapping of values by name, out of ['r1', 'instance_noise']"),
+        (["r1"], "['r1'] can't be used: expected a mapping"),
     ],
     ids=[
         "unknown",

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_env import GANEnv
 from gan_env.errors import ConfigError
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 
@@ -112,11 +111,6 @@ def test_the_bounds_of_every_knob_are_its_ends(name: str) -> None:
     torch.testing.assert_close(knob.decode(torch.tensor([0.0, 1.0])), torch.tensor([low, high]))
 
 
-def test_the_environments_specification_has_all_knobs() -> None:
-    assert GANEnv.__doc__ is not None
-    assert [name for name in ALL if f"`{name}`" not in GANEnv.__doc__] == []
-
-
 def test_the_knob_table_is_keyed_by_name() -> None:
     table = knob_table()
     parts = {"rotate", "flip", "color", "translate", "cutout"}
@@ -138,7 +132,7 @@ def test_a_knob_starts_at_its_initial_value_and_is_updated() -> None:
 @pytest.mark.parametrize("value", [0.5, 4.1, math.nan, math.inf, -math.inf])
 def test_an_update_out_of_bounds_is_refused_with_knob_value_and_bounds(value: float) -> None:
     knob = DynamicParameter("speed", 2.0, (1.0, 4.0))
-    with pytest.raises(ConfigError, match=f"speed={value} is out of range.*from 1.0 to 4.0"):
+    with pytest.raises(ConfigError, match=f"speed={value} can't be used.*from 1.0 to 4.0"):
         knob.update(value)
     assert knob.value == 2.0
 

@@ -209,7 +209,7 @@ def test_a_broken_row_leaves_the_others(make_moment: MakeMoment) -> None:
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"observation='logit' is out of range.*'logits'"):
+    with pytest.raises(ConfigError, match=r"observation='logit' can't be used.*'logits'"):
         Observer(("progress", "logit"), KNOBS)
 
 

@@ -60,9 +60,7 @@ def test_rows_without_a_seed_have_none() -> None:
     ids=repr,
 )
 def test_a_seed_that_is_no_whole_number_is_refused_by_its_value(seed: Any, named: str) -> None:
-    with pytest.raises(
-        ConfigError, match=re.escape(f"seed={named} is out of range: expected a whole number, 0 or more")
-    ):
+    with pytest.raises(ConfigError, match=re.escape(f"seed={named} can't be used: expected a whole number, 0 or more")):
         seeds_of_rows(seed, 2)
 
 

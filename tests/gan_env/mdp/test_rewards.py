@@ -76,7 +76,8 @@ def test_a_reward_is_linear_in_its_weights(weights: dict[str, float]) -> None:
     values = {name: torch.tensor([float(i), -1.0]) for i, name in enumerate(REWARDS)}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
-            patch.setitem(REWARDS, name, RewardTerm(lambda moment, value=value: value, each_decision(-1, 1)))
+            term = RewardTerm("", lambda moment, value=value: value, each_decision(-1, 1))
+            patch.setitem(REWARDS, name, term)
         found = Reward(weights, 4.0)(None)  # type: ignore[arg-type]
     expected = sum(weight * values[name] for name, weight in weights.items())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -97,7 +98,7 @@ def test_a_broken_row_leaves_the_others(make_moment: MakeMoment) -> None:
 
 
 def test_an_unknown_term_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"reward='fid' is out of range.*'log_improvement'"):
+    with pytest.raises(ConfigError, match=r"reward='fid' can't be used.*'log_improvement'"):
         Reward({"log_improvement": 1.0, "fid": 1.0}, 4.0)
 
 

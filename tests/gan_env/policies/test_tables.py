@@ -13,7 +13,8 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.random_policy import RandomPolicy
-from gan_env.policies.tables import Anneal, RatesPolicy, TablePolicy, schedule_policy, schedule_values
+from gan_env.policies.schedules import Anneal
+from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 
 T = 8
 
@@ -21,6 +22,10 @@ T = 8
 def make(mode: str = "delta", rows: int = 2, **overrides: Any) -> GANVectorEnv:
     small = {"num_decisions": T, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     return GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, **{**small, **overrides})
+
+
+def annealed(env: GANVectorEnv, **knobs: Anneal) -> TablePolicy:
+    return TablePolicy(env, schedule_values(env, knobs))
 
 
 def played(env: GANVectorEnv, policy: Any, knob: str) -> Any:
@@ -43,14 +48,14 @@ CLOSED_FORMS = {
 @pytest.mark.parametrize("kind", CLOSED_FORMS)
 def test_a_schedule_plays_its_closed_form_in_the_environment(kind: str, mode: str) -> None:
     env = make(mode)
-    policy = schedule_policy(env, {"r1": Anneal(kind, 0.3, 3.0)})
+    policy = annealed(env, r1=Anneal(kind, 0.3, 3.0))
     np.testing.assert_allclose(played(env, policy, "r1"), CLOSED_FORMS[kind], rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine", "power"])
 def test_a_falling_schedule_reaches_zero(kind: str) -> None:
     env = make()
-    values = played(env, schedule_policy(env, {"instance_noise": Anneal(kind, 0.1, 0.0)}), "instance_noise")
+    values = played(env, annealed(env, instance_noise=Anneal(kind, 0.1, 0.0)), "instance_noise")
     assert values[0] == pytest.approx(0.1, rel=1e-4)
     assert values[-1] == pytest.approx(0.0, abs=1e-6)
     assert (np.diff(values) <= 1e-7).all()
@@ -59,7 +64,7 @@ def test_a_falling_schedule_reaches_zero(kind: str) -> None:
 def test_a_schedule_that_ends_early_holds_its_final_value() -> None:
     """Until three of the seven sevenths between the first interval and the last."""
     env = make()
-    values = played(env, schedule_policy(env, {"r1": Anneal("linear", 1.0, 4.0, until=3 / 7)}), "r1")
+    values = played(env, annealed(env, r1=Anneal("linear", 1.0, 4.0, until=3 / 7)), "r1")
     np.testing.assert_allclose(values, [1, 2, 3, 4, 4, 4, 4, 4], rtol=1e-3)
 
 
@@ -71,7 +76,7 @@ def test_schedules_are_told_apart_by_their_text() -> None:
 def test_the_action_mode_handicaps_no_schedule_at_the_start() -> None:
     """In delta mode the knobs start at the schedule's first value, however far from the initial one."""
     env = make()
-    assert played(env, schedule_policy(env, {"r1": Anneal("fixed", 30.0)}), "r1")[0] == pytest.approx(30.0)
+    assert played(env, annealed(env, r1=Anneal("fixed", 30.0)), "r1")[0] == pytest.approx(30.0)
 
 
 def test_a_jump_beyond_the_largest_move_is_made_up_for() -> None:
@@ -82,14 +87,14 @@ def test_a_jump_beyond_the_largest_move_is_made_up_for() -> None:
 
 def test_knobs_that_are_not_named_stay_at_their_initial_values() -> None:
     env = make()
-    values = played(env, schedule_policy(env, {"r1": Anneal("linear", 3.0, 1.0)}), "augment")
+    values = played(env, annealed(env, r1=Anneal("linear", 3.0, 1.0)), "augment")
     np.testing.assert_allclose(values, env.knobs.table["augment"].value, rtol=1e-5)
 
 
 def test_policies_are_memoryless() -> None:
     """The action depends on the observation alone, so rows at different moments can be mixed."""
     env = make(rows=3)
-    policy = schedule_policy(env, {"r1": Anneal("exponential", 0.3, 10.0)})
+    policy = annealed(env, r1=Anneal("exponential", 0.3, 10.0))
     obs = np.random.default_rng(0).uniform(-1, 1, (3, len(env.observer.names))).astype(np.float32)
     obs[:, env.observer.names.index("progress")] = [0, 0.5, 0.875]
     together, _ = policy.predict(obs)
@@ -173,21 +178,21 @@ def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_
 
 
 @pytest.mark.parametrize(
-    ("anneals", "message"),
+    ("knobs", "message"),
     [
-        ({"r2": Anneal("fixed", 1.0)}, "controlled knobs"),
-        ({"r1": Anneal("fixed", 1000.0)}, "0.0 to 30"),
-        ({"r1": Anneal("sawtooth", 1.0, 2.0)}, "cosine"),
-        ({"instance_noise": Anneal("exponential", 0.1, 0.0)}, "positive"),
-        ({"r1": Anneal("linear", 1.0, 2.0, until=1.5)}, "at most 1"),
+        ({"r2": {"kind": "fixed", "initial": 1.0}}, "controlled knobs"),
+        ({"r1": {"kind": "fixed", "initial": 1000.0}}, "0.0 to 30"),
+        ({"r1": {"kind": "sawtooth", "initial": 1.0, "final": 2.0}}, "cosine"),
+        ({"instance_noise": {"kind": "exponential", "initial": 0.1, "final": 0.0}}, "positive"),
+        ({"r1": {"kind": "linear", "initial": 1.0, "final": 2.0, "until": 1.5}}, "at most 1"),
     ],
 )
-def test_bad_schedules_are_refused_with_help(anneals: dict[str, Anneal], message: str) -> None:
+def test_bad_schedules_are_refused_with_help(knobs: dict[str, dict[str, Any]], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        schedule_policy(make(), anneals)
+        PolicyOptions(knobs=knobs).make(make())
 
 
-@pytest.mark.parametrize("make_policy", [lambda env: schedule_policy(env, {}), RandomPolicy])
+@pytest.mark.parametrize("make_policy", [lambda env: TablePolicy(env, {}), RandomPolicy])
 def test_policies_say_which_statistics_they_need(make_policy: Callable[[GANVectorEnv], object]) -> None:
     env = GANVectorEnv(1, observation=("losses",), compile=False)
     with pytest.raises(ConfigError, match=r"'progress'.*add the group 'progress'"):
