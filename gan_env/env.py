@@ -35,9 +35,19 @@ class GANEnv(gym.Env[Array, Array]):
     With `max_first_change=1` a policy chooses where the knobs start: the first delta, before anything is trained, moves
     u by up to its whole range.
 
-    The table `gan_env.mdp.knobs.knob_table` has the range, scale, start and meaning of each knob: `instance_noise`,
-    `latent_noise`, `augment`, its parts `rotate`, `flip`, `translate`, `color` and `cutout`, `augment_strength`,
-    `pseudo`, the penalties `r1`, `r2` and `gp`, `spectral`, and the factors `lr_g` and `lr_d` on learning rates.
+    | knob | range | scale | start | meaning |
+    |---|---|---|---|---|
+    | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
+    | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
+    | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
+    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | the same of one kind, besides `augment` |
+    | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of augmentations: shift, colour, hole, angle |
+    | `pseudo` | 0 to 1 | linear | 0 | probability of showing D a fake as if it were real (APA) |
+    | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake |
+    | `gp` | 0 to 100 | logarithmic from 0.1 | 0 | lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake |
+    | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
+    | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
+
     Controlled are `knobs=(...)`, by default `instance_noise`, `augment` and `r1`; the others keep their start or the
     value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob does nothing.
     The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
@@ -52,8 +62,13 @@ class GANEnv(gym.Env[Array, Array]):
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
     Wasserstein distance. Images: Frechet distance in the features of a small classifier (not Inception FID).
 
-    The table `gan_env.mdp.rewards.REWARDS` describes the terms: `log_improvement` (the default), `improvement`,
-    `final_log`, `loss_spread` and `collapse`.
+    | term | value of a decision |
+    |---|---|
+    | `log_improvement` (default) | log m(t-1) - log m(t): scale-free; undiscounted it sums to the run's whole gain |
+    | `improvement` | (m(t-1) - m(t)) / m(0) |
+    | `final_log` | log m(0) - log m(T), at the last decision; else 0 |
+    | `loss_spread` | minus the standard deviation of both losses within the interval, at least -10 |
+    | `collapse` | minus the missing diversity: log spread of the samples over that of the data, at most 0 |
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
