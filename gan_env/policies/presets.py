@@ -1,12 +1,11 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
-import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import yaml
 
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
@@ -109,10 +108,31 @@ def load_policy(name: str) -> PolicyOptions:
     return replace(PolicyOptions(), yaml.safe_load((POLICIES / f"{name}.yaml").read_text()), "policy.")
 
 
-def committed(preset: str, kind: str) -> list[str]:
-    """Names of the policies that studies have tuned for a preset, in the order of the tunings; there may be none.
+def committed(config: EnvConfig, kind: str) -> list[str]:
+    """Names of the policies that studies have tuned for runs like those of an environment; there may be none.
 
-    They are opponents that need no search. They move five knobs and choose where these start:
-    env.knobs=[instance_noise,augment,r1,lr_g,lr_d] env.max_first_change=1. `kind`: "schedule" or "rates".
+    They are opponents that need no search. Each folder of configs/policy/tuned/ has the options of its environment in
+    env.yml; which instances are drawn, what is observed and what is rewarded may differ.
+
+    Args:
+        config: of the environment.
+        kind: of the search, "schedule" or "rates".
+
+    Returns:
+        What `load_policy` takes, in the order of the tunings.
     """
-    return [name for name in policy_names() if re.fullmatch(rf"tuned/{re.escape(preset)}/{re.escape(kind)}_\d+", name)]
+    for path in sorted(POLICIES.glob("tuned/*/env.yml")):
+        if _runs(env_config(**yaml.safe_load(path.read_text()))) == _runs(config):
+            names = (f"tuned/{path.parent.name}/{file.stem}" for file in path.parent.glob(f"{kind}_*.yaml"))
+            return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
+    return []
+
+
+def _runs(config: EnvConfig) -> dict[str, Any]:
+    """What kinds of runs an environment has, for whatever policy."""
+    fields = to_dict(config)
+    for name in (*RUN_OPTIONS, "split", "observation", "reward", "crash_penalty", "metric_samples"):
+        del fields[name]
+    for name in ("seed", "train_size", "test_size"):
+        del fields["instances"][name]
+    return fields

@@ -7,6 +7,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
+from gan_env.config import env_config
 from gan_env.evaluation import run_episodes
 from gan_env.policies import committed, load_policy, policy_names
 
@@ -19,10 +20,24 @@ def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> No
         load_policy("cosinus")
 
 
-@pytest.mark.parametrize(("preset", "count"), [("points", 5), ("fashion_mnist", 3), ("cifar10", 0)])
-def test_tuned_policies_are_found_by_preset_and_kind(preset: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("preset", "options", "count"),
+    [
+        ("points", FIVE, 5),
+        ("points", {**FIVE, "instances": {"seed": 9}, "observation": ["progress"], "compile": False}, 5),
+        ("fashion_mnist", {**FIVE, "image_size": 16, "updates_per_decision": 60}, 3),
+        ("points", {}, 0),
+        ("points", {**FIVE, "loss": "hinge"}, 0),
+        ("points", {**FIVE, "num_decisions": 6}, 0),
+        ("fashion_mnist", FIVE, 0),
+        ("cifar10", FIVE, 0),
+    ],
+)
+def test_tuned_policies_are_opponents_in_runs_like_those_they_were_tuned_in(
+    preset: str, options: dict[str, Any], count: int
+) -> None:
     for kind in ("schedule", "rates"):
-        names = committed(preset, kind)
+        names = committed(env_config(preset, **options), kind)
         assert names == [f"tuned/{preset}/{kind}_{number}" for number in range(count)]
         assert [load_policy(name).kind for name in names] == [kind] * count
 
