@@ -16,18 +16,18 @@ from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
 from agents.learning.costs import metered
-from agents.learning.options import RunOptions, SB3Options
+from agents.learning.options import SB3Options, TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
 from gan_env.files import write_json
 
-Train = Callable[[RunOptions, RunFolder], dict[str, Any]]
+Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
 """Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
 
 
-def train_once(train: Train, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains, or continues a training that was killed; one that is done is not done again.
 
     Returns:
@@ -42,7 +42,7 @@ def train_once(train: Train, options: RunOptions, folder: RunFolder) -> dict[str
     return dict(json.loads(path.read_text()))
 
 
-def training_env(options: RunOptions) -> VecNormalize:
+def training_env(options: TrainOptions) -> VecNormalize:
     """The training instances, with normalised observations; seeds all random generators."""
     set_random_seed(options.seed)
     env = GANVectorEnv(options.agent.rows, **options.env)
@@ -57,7 +57,7 @@ def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
 
 
 def train_sb3(
-    algorithm: Callable[..., BaseAlgorithm], options: RunOptions, folder: RunFolder, policy: str = "MlpPolicy"
+    algorithm: Callable[..., BaseAlgorithm], options: TrainOptions, folder: RunFolder, policy: str = "MlpPolicy"
 ) -> dict[str, Any]:
     """Trains by an algorithm of stable-baselines3 or sb3-contrib, or continues from the folder's checkpoint.
 
@@ -80,7 +80,7 @@ def train_sb3(
 
 
 def fit(
-    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback]
+    model: BaseAlgorithm, options: TrainOptions, folder: RunFolder, callbacks: Sequence[BaseCallback]
 ) -> dict[str, Any]:
     """Trains a fresh model, or continues from the folder's checkpoint; see `train_sb3`."""
     normalize = model.get_vec_normalize_env()

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT
-from agents.learning.options import AgentOptions, RunOptions
+from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import knob_curves
 from agents.meta.controller import MetaController, MetaPolicy, forget
@@ -77,7 +77,7 @@ class Learner:
     Args:
         env: training instances, with SAME_STEP autoreset.
         options: hyperparameters.
-        seed: of the controller's weights; see `RunOptions` for the episodes.
+        seed: of the controller's weights; see `TrainOptions` for the episodes.
 
     Attributes:
         controller: what learns.
@@ -191,7 +191,7 @@ def make_policy(controller: MetaController, env: GANVectorEnv, options: MetaOpti
     return MetaPolicy(controller, look, options.inner_steps, options.inner_rate)
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains a controller, or continues from the folder's checkpoint.
 
     Returns:

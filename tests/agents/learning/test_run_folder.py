@@ -8,7 +8,7 @@ import pytest
 import yaml
 from trainings import ON_COMMAND_LINE, SB3, command, fields, tiny
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError
 
@@ -43,8 +43,8 @@ def test_a_script_trains_then_asks_for_a_comparison(
 
 def test_run_folders_are_numbered(tmp_path: Path) -> None:
     for number in (1, 2):
-        folder = RunFolder.new("ppo", RunOptions(logs=str(tmp_path)))
-        folder.begin("ppo", RunOptions())
+        folder = RunFolder.new("ppo", TrainOptions(logs=str(tmp_path)))
+        folder.begin("ppo", TrainOptions())
         assert folder.path.name == f"{NAME}_{number}"
 
 
