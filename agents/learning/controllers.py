@@ -17,7 +17,7 @@ from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import train_once
 from agents.meta.controller import MetaController
-from agents.meta.training import MetaOptions, controller_path, make_policy
+from agents.meta.training import MetaOptions, make_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
@@ -41,7 +41,7 @@ def _load_sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv)
 
 
 def _load_meta(run: RunFolder, env: GANVectorEnv) -> Policy:
-    controller = MetaController.load(controller_path(run))
+    controller = MetaController.load(run.meta_controller)
     return make_policy(controller, env, replace(MetaOptions(), run.config["agent"], "agent."))
 
 

@@ -1,11 +1,11 @@
 """The folder of a training, in the layout that users of rl-baselines3-zoo know.
 
 logs/SCRIPT/<env>_<n>/
-    <env>.zip: the trained model; <env>/vecnormalize.pkl: its normalisation
+    <env>.zip (of the meta-network <env>.safetensors): the trained model; <env>/vecnormalize.pkl: its normalisation
     <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
-    trained.json: what training cost; spent.txt: seconds that it has taken so far, while it is not done
+    trained.json: what training cost; trained.spent: seconds that it has taken so far, while it is not done
     evaluations/: one .npz a policy; summary.json, table.txt, *.png: the comparison
 """
 
@@ -40,11 +40,15 @@ class RunFolder:
         path: the folder.
         name: name of the environment with "-" for "/".
         settings: the subfolder of configuration and normalisation.
+        model: the trained model of stable-baselines3.
+        meta_controller: the trained meta-network.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self.settings = path / name
+        self.settings, self.model, self.meta_controller = (
+            path / f"{name}{end}" for end in ("", ".zip", ".safetensors")
+        )
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
@@ -86,11 +90,6 @@ class RunFolder:
             before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
-
-    @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.path / f"{self.name}.zip"
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file whole or not at all; see `write_atomically`."""

@@ -6,7 +6,6 @@ policy adapts itself, the loss is the one after adaptation, and the outer proble
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -217,10 +216,5 @@ def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
             save_checkpoint(checkpoint, learner.get_state())
-    learner.controller.save(controller_path(folder))
+    learner.controller.save(folder.meta_controller)
     return {"gan_updates": learner.gan_updates, "adaptation_updates_a_decision": agent.inner_steps * agent.window}
-
-
-def controller_path(folder: RunFolder) -> Path:
-    """Where the trained controller is."""
-    return folder.path / f"{folder.name}.safetensors"

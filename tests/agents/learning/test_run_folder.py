@@ -29,7 +29,7 @@ def test_a_script_trains_then_asks_for_a_comparison(
     trained = "safetensors" if script in ("meta", "maml") else "zip"
     for path in (f"{NAME}.{trained}", "checkpoint/state.pt"):
         assert (folder.path / path).stat().st_size > 0, path
-    assert not list(folder.path.rglob(".part-*")) and not (folder.path / "spent.txt").exists()
+    assert not list(folder.path.rglob(".part-*")) and not (folder.path / "trained.spent").exists()
     assert options["script"] == script
     assert costs == json.loads((folder.path / "trained.json").read_text())
     assert costs["gan_updates"] >= 3 * 4 * 4 and costs["wall_s"] > 0 and costs["peak_mb"] > 0

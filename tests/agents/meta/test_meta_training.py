@@ -15,7 +15,7 @@ from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.meta.controller import MetaController
 from agents.meta.hypergradient import Hypergradient
-from agents.meta.training import Learner, MetaOptions, controller_path, make_policy, train
+from agents.meta.training import Learner, MetaOptions, make_policy, train
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 
@@ -126,7 +126,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     monkeypatch.setattr(Learner, "learn", original)
     resumed_costs = train(options, RunFolder(tmp_path / "cut", "env"))
     assert resumed_costs["gan_updates"] == costs["gan_updates"]
-    whole, resumed = (MetaController.load(controller_path(RunFolder(tmp_path / f, "env"))) for f in ("whole", "cut"))
+    whole, resumed = (MetaController.load(RunFolder(tmp_path / f, "env").meta_controller) for f in ("whole", "cut"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
