@@ -46,9 +46,8 @@ class RunFolder:
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self.settings, self.model, self.meta_controller = (
-            path / f"{name}{end}" for end in ("", ".zip", ".safetensors")
-        )
+        self.settings = path / name
+        self.model, self.meta_controller = path / f"{name}.zip", path / f"{name}.safetensors"
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
