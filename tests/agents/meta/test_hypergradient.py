@@ -28,7 +28,7 @@ def knobs(env: GANVectorEnv, value: float = 0.5) -> torch.Tensor:
 
 
 def test_the_slope_is_that_of_finite_differences() -> None:
-    """Log distances of windows on either side, by the coordinates and in float32; tests/test_update.py is exact.
+    """Log distances of windows on either side, in float32; tests/gan_env/gan/test_update.py is exact.
 
     In the middle of a run: Adam's first steps are signs, which jump. The loss also jumps where noise takes a unit past
     its kink, so of several differences the nearest counts. Slopes that are a tenth too long or turned round fail.
