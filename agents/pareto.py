@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 
 from agents.learning.controllers import load_controller, train
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder, open_folder
 from agents.train_ppo import PPOOptions
 from baselines.options import script
@@ -34,7 +34,7 @@ from gan_env.policies.steering import Policy
 
 
 @dataclass(frozen=True)
-class ParetoOptions(RunOptions):
+class ParetoOptions(TrainOptions):
     """Options of the sweep, besides the options of `agents/train_ppo.py`, which hold for each training.
 
     Attributes:
@@ -74,7 +74,7 @@ def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
     for weight in options.weights:
         name = f"weight_{weight:g}"
         env_options, own = {**options.env, "reward": {**usual, options.term: weight}}, folder.path / name
-        train("ppo", RunOptions(options.agent, env_options, size, options.seed), RunFolder(own, folder.name))
+        train("ppo", TrainOptions(options.agent, env_options, size, options.seed), RunFolder(own, folder.name))
         found[f"weight {weight:g}"] = judge(name, load_controller(own, env))
     return {"term": options.term, "metric": env.judge.metric_name, "controllers": found}
 
@@ -115,7 +115,7 @@ def main(fields: dict[str, Any]) -> None:
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     drawn = figure(summary)
-    folder.write("pareto.png", partial(drawn.savefig, dpi=130, format="png"))
+    folder.write("pareto.png", partial(drawn.savefig, dpi=130))
     plt.close(drawn)
     print(f"\n{text}\n\n{folder.path}")
 

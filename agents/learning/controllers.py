@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import SafetensorError
 from sb3_contrib import ARS, TQC, RecurrentPPO
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import train_once
 from agents.meta.controller import MetaController
-from agents.meta.training import MetaOptions, controller_path, make_policy
+from agents.meta.training import MetaOptions, make_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
@@ -40,7 +41,7 @@ def _load_sb3(algorithm: type[BaseAlgorithm], run: RunFolder, env: GANVectorEnv)
 
 
 def _load_meta(run: RunFolder, env: GANVectorEnv) -> Policy:
-    controller = MetaController.load(controller_path(run))
+    controller = MetaController.load(run.meta_controller)
     return make_policy(controller, env, replace(MetaOptions(), run.config["agent"], "agent."))
 
 
@@ -66,7 +67,7 @@ def check_script(script: object, key: str) -> None:
     require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")
 
 
-def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> TrainOptions:
     """The options that the command line of agents/train_SCRIPT.py gives.
 
     Args:
@@ -87,7 +88,7 @@ def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, An
         "seed": seed,
     }
     agent_options = getattr(_module(script), SCRIPTS[script][0])
-    return replace(RunOptions(agent_options()), fields)
+    return replace(TrainOptions(agent_options()), fields)
 
 
 def _configuration(group: str, name: str) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _configuration(group: str, name: str) -> dict[str, Any]:
     return found
 
 
-def train(script: str, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+def train(script: str, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains as agents/train_SCRIPT.py does, or continues the training in the folder; without the comparison.
 
     Returns:
@@ -135,6 +136,6 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
         raise ConfigError(f"{folder} holds no finished training: {mend}") from error
     except ConfigError:
         raise  # it says itself what is wrong
-    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         what = f"a training by train_{script}.py ({type(error).__name__}: {error})"
         raise ConfigError(f"{folder} can't be read as {what}: its files are damaged: train again") from error

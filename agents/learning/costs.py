@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gan_env.files import write_atomically
+from gan_env.files import write_atomically, write_json
 
 NOTE_S = 10.0
 """Seconds between notes of the time that was spent."""
@@ -44,6 +44,15 @@ def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
     finally:
         done.set()
         keeper.join()  # or it might write the note after the caller has removed it
+
+
+def save_costs(path: Path, work: Callable[[], dict[str, Any]]) -> None:
+    """Writes what work cost as JSON: `wall_s`, with the time of killed starts, `peak_mb`, and what it returns."""
+    note = path.with_suffix(".spent")
+    with metered(note) as costs:
+        costs |= work()
+    write_json(path, costs)
+    note.unlink(missing_ok=True)
 
 
 def _forget_peak() -> None:

@@ -78,7 +78,7 @@ class ComparisonOptions:
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class TrainOptions:
     """Options of a training script.
 
     Attributes:

@@ -1,11 +1,11 @@
 """The folder of a training, in the layout that users of rl-baselines3-zoo know.
 
 logs/SCRIPT/<env>_<n>/
-    <env>.zip: the trained model; <env>/vecnormalize.pkl: its normalisation
+    <env>.zip (of the meta-network <env>.safetensors): the trained model; <env>/vecnormalize.pkl: its normalisation
     <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
-    trained.json: what training cost; spent.txt: seconds that it has taken so far, while it is not done
+    trained.json: what training cost; trained.spent: seconds that it has taken so far, while it is not done
     evaluations/: one .npz a policy; summary.json, table.txt, *.png: the comparison
 """
 
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import yaml
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from baselines.options import errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, replace, to_dict
@@ -26,7 +26,7 @@ from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically
 from gan_env.resume import require_same
 
-Options = TypeVar("Options", bound=RunOptions)
+Options = TypeVar("Options", bound=TrainOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Columns of `Episodes` that are saved under their names."""
 DECISIVE = ("script", "agent", "env", "seed")
@@ -40,14 +40,17 @@ class RunFolder:
         path: the folder.
         name: name of the environment with "-" for "/".
         settings: the subfolder of configuration and normalisation.
+        model: the trained model of stable-baselines3.
+        meta_controller: the trained meta-network.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self.settings = path / name
+        self.model, self.meta_controller = path / f"{name}.zip", path / f"{name}.safetensors"
 
     @classmethod
-    def new(cls, script: str, options: RunOptions) -> "RunFolder":
+    def new(cls, script: str, options: TrainOptions) -> "RunFolder":
         """The next numbered folder in `options.logs`, which is not made yet."""
         preset = options.env.get("preset", "points")
         name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
@@ -73,7 +76,7 @@ class RunFolder:
         """The options that the run began with, with all fields of its environment, and its `script`."""
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
-    def begin(self, script: str, options: RunOptions) -> None:
+    def begin(self, script: str, options: TrainOptions) -> None:
         """Makes the folder and writes the options into it; where there are some, they must be the same.
 
         Raises:
@@ -86,11 +89,6 @@ class RunFolder:
             before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
-
-    @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.path / f"{self.name}.zip"
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file whole or not at all; see `write_atomically`."""
@@ -106,7 +104,7 @@ class RunFolder:
         episodes = run()
         columns = {k: v for k, v in vars(episodes).items() if k != "extras"}
         columns |= {f"extra.{k}": v for k, v in episodes.extras.items()}
-        self.write(f"evaluations/{policy}.npz", lambda part: _save_arrays(part, columns))
+        self.write(f"evaluations/{policy}.npz", lambda part: np.savez_compressed(part, **columns))
         return episodes
 
 
@@ -137,8 +135,3 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
     with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
     return options, RunFolder.new(script, options)
-
-
-def _save_arrays(path: Path, columns: dict[str, Any]) -> None:
-    with path.open("wb") as file:  # an open file: numpy appends .npz to a bare name
-        np.savez_compressed(file, **columns)

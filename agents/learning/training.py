@@ -1,7 +1,7 @@
 """What the scripts that train by stable-baselines3 share: the environment, and training that can be continued."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +15,30 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
-from agents.learning.costs import metered
-from agents.learning.options import RunOptions, SB3Options
+from agents.learning.costs import save_costs
+from agents.learning.options import SB3Options, TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
-from gan_env.files import write_json
 
-Train = Callable[[RunOptions, RunFolder], dict[str, Any]]
+Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
 """Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
 
 
-def train_once(train: Train, options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains, or continues a training that was killed; one that is done is not done again.
 
     Returns:
         What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
     """
-    path, note = folder.path / "trained.json", folder.path / "spent.txt"
+    path = folder.path / "trained.json"
     if not path.exists():
-        with metered(note) as costs:
-            costs |= train(options, folder)
-        write_json(path, costs)
-        note.unlink(missing_ok=True)
+        save_costs(path, lambda: train(options, folder))
     return dict(json.loads(path.read_text()))
 
 
-def training_env(options: RunOptions) -> VecNormalize:
+def training_env(options: TrainOptions) -> VecNormalize:
     """The training instances, with normalised observations; seeds all random generators."""
     set_random_seed(options.seed)
     env = GANVectorEnv(options.agent.rows, **options.env)
@@ -57,7 +53,7 @@ def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
 
 
 def train_sb3(
-    algorithm: Callable[..., BaseAlgorithm], options: RunOptions, folder: RunFolder, policy: str = "MlpPolicy"
+    algorithm: Callable[..., BaseAlgorithm], options: TrainOptions, folder: RunFolder, policy: str = "MlpPolicy"
 ) -> dict[str, Any]:
     """Trains by an algorithm of stable-baselines3 or sb3-contrib, or continues from the folder's checkpoint.
 
@@ -70,32 +66,23 @@ def train_sb3(
     Returns:
         `gan_updates`: how many the training took.
     """
-    agent = options.agent
+    agent, normalize = options.agent, training_env(options)
     assert isinstance(agent, SB3Options)
-    vec_env = training_env(options)
-    arguments = agent.arguments(inner_env(vec_env).config.num_decisions)
+    env = inner_env(normalize)
+    arguments = agent.arguments(env.config.num_decisions)
     # A policy of a few thousand weights is faster on the CPU.
     common = {"policy_kwargs": agent.network(), "seed": options.seed, "device": "cpu"}
-    return fit(algorithm(policy, vec_env, **common, **arguments), options, folder, agent.callbacks())
-
-
-def fit(
-    model: BaseAlgorithm, options: RunOptions, folder: RunFolder, callbacks: Sequence[BaseCallback]
-) -> dict[str, Any]:
-    """Trains a fresh model, or continues from the folder's checkpoint; see `train_sb3`."""
-    normalize = model.get_vec_normalize_env()
-    assert normalize is not None
-    env = inner_env(normalize)
+    model = algorithm(policy, normalize, **common, **arguments)
     normalize.venv.seed(row_seeds(options.seed, env.num_envs))  # type: ignore[arg-type]  # a model gave it its own
     if (folder.path / CHECKPOINT).exists():
         restore_checkpoint(folder.path / CHECKPOINT, model, env)
     model.set_logger(learning_curves(folder, model.num_timesteps))
-    total = options.agent.rollouts * options.agent.rows * env.config.num_decisions
+    total = agent.rollouts * agent.rows * env.config.num_decisions
     remaining = total - model.num_timesteps
     if remaining > 0:
         model.learn(
             remaining,
-            callback=[*callbacks, Progress(folder, total)],
+            callback=[*agent.callbacks(), Progress(folder, total)],
             log_interval=None,  # type: ignore[arg-type]  # Progress writes the logs
             reset_num_timesteps=model.num_timesteps == 0,
         )

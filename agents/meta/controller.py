@@ -9,17 +9,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.meta.hypergradient import Hypergradient
-from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically
-from gan_env.policies.steering import Floats, State, Steering
+from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 
 VARIES = 0.05
 """A statistic with a smaller standard deviation counts as constant and is only centred."""
@@ -88,11 +85,6 @@ class MetaController(nn.Module):
             logits = logits + (weight @ features[..., None]).squeeze(-1) + bias
         return torch.sigmoid(logits)
 
-    def forward(self, observation: Tensor, memory: Tensors = ()) -> tuple[Tensor, Tensors]:
-        """Observations [N, F] and memory (nothing: an episode's start) -> coordinates [N, K] and the next memory."""
-        features, memory = self.features(observation, memory or self.blank(len(observation)))
-        return self.coordinates(features), memory
-
     def save(self, path: Path) -> None:
         """Writes sizes and weights, as safetensors."""
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
@@ -101,23 +93,10 @@ class MetaController(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "MetaController":
-        """Reads what `save` wrote.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ConfigError: it is damaged, or not of this kind.
-        """
-        try:
-            with safe_open(path, "pt") as file:
-                controller = cls(**json.loads((file.metadata() or {})["controller"]))
-                controller.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except FileNotFoundError:
-            raise
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            mend = "expected a file that agents/train_meta.py or train_maml.py wrote; train again"
-            raise ConfigError(
-                f"{path} can't be read as a controller ({type(error).__name__}: {error}): {mend}"
-            ) from error
+        """Reads what `save` wrote."""
+        with safe_open(path, "pt") as file:
+            controller = cls(**json.loads((file.metadata() or {})["controller"]))
+            controller.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         return controller
 
 
@@ -136,16 +115,12 @@ class MetaPolicy:
         rate: their size.
 
     Raises:
-        ConfigError: the environment does not observe its knobs, or the controller's sizes don't fit it.
+        ConfigError: the environment does not observe its knobs.
     """
 
     def __init__(self, controller: MetaController, look: Hypergradient, steps: int = 0, rate: float = 0.0) -> None:
-        env = look.env
-        shape = (controller.arguments["state_dim"], controller.arguments["num_params"])
-        mine = (len(env.observer.names), len(env.config.knobs))
-        require(shape == mine, "controller", shape, f"(state_dim, num_params) = {mine}, as the environment has them")
-        self.controller, self.env, self.look, self.steps, self.rate = controller, env, look, steps, rate
-        self.steering = Steering(env, [])
+        self.controller, self.env, self.look, self.steps, self.rate = controller, look.env, look, steps, rate
+        self.steering = Steering(look.env, [])
 
     def blank(self, rows: int) -> Tensors:
         """The state at the start of an episode."""
@@ -166,11 +141,7 @@ class MetaPolicy:
 
     @torch.no_grad()
     def predict(
-        self,
-        observation: Floats,
-        state: State = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
     ) -> tuple[Floats, State]:
         """Observations [N, F] -> the action that takes the knobs where the controller wants them, [N, K] in [-1, 1]."""
         tensors = self.blank(len(observation)) if state is None else tuple(torch.from_numpy(part) for part in state)

@@ -22,8 +22,6 @@ from gan_env.seeding import fold_in, normal, uniform
 from gan_env.workers import Workers
 
 _VALIDATION = 2**21  # a stream of a row's key that neither training nor saved generators use
-_STEEPEST = 1.0
-"""Longest slope of one row: the dynamics of some runs are chaotic, and one row must not outweigh all others."""
 
 
 class Hypergradient:
@@ -80,7 +78,8 @@ class Hypergradient:
         loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
         usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]
         length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
-        return loss, torch.where(usable, slope / (length / _STEEPEST).clamp(min=1), 0)
+        # Some runs are chaotic: one row must not outweigh all others.
+        return loss, torch.where(usable, slope / length.clamp(min=1), 0)
 
     def _loss(self, rows: Tensor, weights: Tensor, draw: int) -> Tensor:
         """Log energy distance between held-out data and fresh samples of averaged generators [n, P_G]: [n]."""

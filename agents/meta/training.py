@@ -6,7 +6,6 @@ policy adapts itself, the loss is the one after adaptation, and the outer proble
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT
-from agents.learning.options import AgentOptions, RunOptions
+from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import knob_curves
 from agents.meta.controller import MetaController, MetaPolicy, forget
@@ -77,7 +76,7 @@ class Learner:
     Args:
         env: training instances, with SAME_STEP autoreset.
         options: hyperparameters.
-        seed: of the controller's weights; see `RunOptions` for the episodes.
+        seed: of the controller's weights; see `TrainOptions` for the episodes.
 
     Attributes:
         controller: what learns.
@@ -191,7 +190,7 @@ def make_policy(controller: MetaController, env: GANVectorEnv, options: MetaOpti
     return MetaPolicy(controller, look, options.inner_steps, options.inner_rate)
 
 
-def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
+def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     """Trains a controller, or continues from the folder's checkpoint.
 
     Returns:
@@ -217,10 +216,5 @@ def train(options: RunOptions, folder: RunFolder) -> dict[str, Any]:
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
             save_checkpoint(checkpoint, learner.get_state())
-    learner.controller.save(controller_path(folder))
+    learner.controller.save(folder.meta_controller)
     return {"gan_updates": learner.gan_updates, "adaptation_updates_a_decision": agent.inner_steps * agent.window}
-
-
-def controller_path(folder: RunFolder) -> Path:
-    """Where the trained controller is."""
-    return folder.path / f"{folder.name}.safetensors"

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
 from agents.study.pictures import DPI, study_pictures
@@ -45,12 +45,12 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     write_summary(folder.path / "summary.json", summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
-        folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI, format="png"))
+        folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI))
         plt.close(figure)
     print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
 
 
-def study_of_one(script: str, options: RunOptions, folder: RunFolder) -> Study:
+def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study:
     """The study of one training, which need not be done yet; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}

@@ -16,21 +16,21 @@ from typing import Any
 
 import torch
 
-from agents.learning.costs import metered
+from agents.learning.costs import save_costs
 from baselines.search.tuner import TuneOptions, search
 from gan_env.errors import ConfigError
-from gan_env.files import write_json
 
 _TAIL = 2000  # characters of a failed job's output that are shown
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
     """Tunes on training instances, or continues a search; its folder gets what was found, and `costs` what it cost."""
-    note = Path(f"{costs}.spent")
-    with metered(note) as measured:
+
+    def tune() -> dict[str, Any]:
         search(options)
-    write_json(costs, measured)
-    note.unlink(missing_ok=True)
+        return {}
+
+    save_costs(costs, tune)
 
 
 def run_job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from agents.learning.controllers import check_script, training_options
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.study.readout import SUFFIXES
 from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
@@ -194,7 +194,7 @@ class StudyOptions:
         preset = to_dict(PRESETS[self.env.get("preset", "points")])
         return _changes({key: value for key, value in self.env.items() if key not in ("preset", *RUN_OPTIONS)}, preset)
 
-    def training(self, name: str, seed: int) -> RunOptions:
+    def training(self, name: str, seed: int) -> TrainOptions:
         """The options of a controller's training, its hyperparameters included.
 
         Raises:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +41,12 @@ def play_study(study: Study) -> None:
         if workers == 1:
             play_share(study, 0)
         else:
-            list(pool.map(partial(_play_apart, study), range(workers)))
-
-
-def _play_apart(study: Study, share: int) -> None:
-    """Plays a share in a process of its own, with its share of the cores."""
-    study.run(play_alone, (study.options, share), study.path / "playing" / str(share))
+            apart = [(play_alone, (study.options, share), study.path / f"playing/{share}") for share in range(workers)]
+            list(pool.map(lambda job: study.run(*job), apart))
 
 
 def play_alone(options: StudyOptions, share: int) -> None:
-    """Plays a share of a study whose trainings and tunings are all done."""
+    """Plays a share, in a process of its own, of a study whose trainings and tunings are all done."""
     play_share(Study(options), share)
 
 
@@ -128,12 +123,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
 
         episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
-
-    def save(path: Path) -> None:
-        with path.open("wb") as opened:  # an open file: numpy appends .npy to a bare name
-            np.save(opened, samples)
-
-    study.folder.write(f"samples/{setting}/{file}.npy", save)
+    study.folder.write(f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
     return episodes
 
 

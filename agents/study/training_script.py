@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from agents.learning.options import AgentOptions, RunOptions
+from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import open_folder
 from agents.learning.training import Train, train_once
 from agents.study.check import check_tunings
@@ -19,7 +19,7 @@ def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[]
 
     @script(f"train_{name}")
     def main(fields: dict[str, Any]) -> None:
-        options, folder = open_folder(name, RunOptions(agent), fields)
+        options, folder = open_folder(name, TrainOptions(agent), fields)
         comparison = study_of_one(name, options, folder)
         if not comparison.committed:
             check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")

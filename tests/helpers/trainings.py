@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents.learning.controllers import load_controller, train, training_options
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
@@ -35,7 +35,7 @@ def module(script: str) -> Any:
     return importlib.import_module(f"agents.train_{script}")
 
 
-def tiny(script: str, agent: dict[str, Any] | None = None, seed: int = 3, **env: Any) -> RunOptions:
+def tiny(script: str, agent: dict[str, Any] | None = None, seed: int = 3, **env: Any) -> TrainOptions:
     """Four rows, three rollouts."""
     own = {**SB3.get(script, META), "rows": 4, "rollouts": 3, "hidden": [4], **(agent or {})}
     return training_options(script, own, {**ENV, **env}, seed)
@@ -47,7 +47,7 @@ def fields(script: str) -> list[str]:
     return [*ON_COMMAND_LINE, *(f"agent.{key}={value}" for key, value in agent.items())]
 
 
-def train_in(folder: Path, script: str, options: RunOptions) -> LearnedPolicy:
+def train_in(folder: Path, script: str, options: TrainOptions) -> LearnedPolicy:
     """What a training by stable-baselines3 saved."""
     train(script, options, RunFolder(folder, "env"))
     env = GANVectorEnv(1, **{**options.env})
@@ -85,7 +85,7 @@ def killing_at(step: int) -> Callable[[SB3VecEnv], Any]:
     return step_wait
 
 
-def kill_training(folder: Path, script: str, options: RunOptions, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def kill_training(folder: Path, script: str, options: TrainOptions, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that is killed at its `step`-th decision."""
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(SB3VecEnv, "step_wait", killing_at(step))

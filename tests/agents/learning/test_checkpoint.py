@@ -1,9 +1,11 @@
 """What checkpoints rely on in stable-baselines3. test_training.py continues trainings of each algorithm from them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from trainings import SB3, module, tiny
+from stable_baselines3.common.base_class import BaseAlgorithm
+from trainings import SB3, Killed, module, tiny
 
 from agents.learning.checkpoint import ATTRIBUTES
 from agents.learning.run_folder import RunFolder
@@ -23,9 +25,15 @@ def test_stable_baselines3_keeps_its_state_under_the_names_that_checkpoints_save
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a new version has renamed private attributes: change `ATTRIBUTES` in checkpoint.py."""
-    made = []
-    monkeypatch.setattr("agents.learning.training.fit", lambda model, *_: made.append(model))
-    module(script).train(tiny(script), RunFolder(tmp_path, "env"))
+    made: list[BaseAlgorithm] = []
+
+    def stop(model: BaseAlgorithm, _: Any) -> None:
+        made.append(model)
+        raise Killed
+
+    monkeypatch.setattr(BaseAlgorithm, "set_logger", stop)
+    with pytest.raises(Killed):
+        module(script).train(tiny(script), RunFolder(tmp_path, "env"))
     lacking = {name for name in EVERY | OWN[script] if not hasattr(made[0], name)}
     assert not lacking
     assert EVERY | OWN[script] <= set(ATTRIBUTES)

@@ -137,6 +137,9 @@ def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tm
     (folder / "controller.zip").write_bytes(b"nothing")
     with pytest.raises(ConfigError, match="its files are damaged: train again"):
         load_controller(folder, small_env())
+    with pytest.raises(ConfigError, match=r"as a training by train_meta.py .*its files are damaged: train again"):
+        (folder / "controller.safetensors").write_text("nothing")
+        load_controller(changed(folder, tmp_path / "meta", script="meta", agent={}), small_env())
     (folder / "controller.zip").unlink()
     with pytest.raises(ConfigError, match=f"no finished training.*train_ppo.py resume={folder}"):
         load_controller(folder, small_env())

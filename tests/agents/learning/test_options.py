@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from trainings import tiny
 
-from agents.learning.options import ComparisonOptions, RunOptions
+from agents.learning.options import ComparisonOptions, TrainOptions
 from gan_env import ConfigError
 from gan_env.config import replace
 
@@ -64,7 +64,7 @@ def test_a_minibatch_of_one_decision_is_refused_where_it_would_give_nan(
 @pytest.mark.parametrize("seed", [-1, 1000, 3000])
 def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int) -> None:
     with pytest.raises(ConfigError, match=rf"seed={seed} .*0 to 999"):
-        RunOptions(seed=seed)
+        TrainOptions(seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int)
 )
 def test_an_environment_to_train_on_is_checked(env: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        RunOptions(env=env)
+        TrainOptions(env=env)
 
 
 @pytest.mark.parametrize(

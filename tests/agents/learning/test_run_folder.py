@@ -8,7 +8,7 @@ import pytest
 import yaml
 from trainings import ON_COMMAND_LINE, SB3, command, fields, tiny
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError
 
@@ -29,7 +29,7 @@ def test_a_script_trains_then_asks_for_a_comparison(
     trained = "safetensors" if script in ("meta", "maml") else "zip"
     for path in (f"{NAME}.{trained}", "checkpoint/state.pt"):
         assert (folder.path / path).stat().st_size > 0, path
-    assert not list(folder.path.rglob(".part-*")) and not (folder.path / "spent.txt").exists()
+    assert not list(folder.path.rglob(".part-*")) and not (folder.path / "trained.spent").exists()
     assert options["script"] == script
     assert costs == json.loads((folder.path / "trained.json").read_text())
     assert costs["gan_updates"] >= 3 * 4 * 4 and costs["wall_s"] > 0 and costs["peak_mb"] > 0
@@ -43,8 +43,8 @@ def test_a_script_trains_then_asks_for_a_comparison(
 
 def test_run_folders_are_numbered(tmp_path: Path) -> None:
     for number in (1, 2):
-        folder = RunFolder.new("ppo", RunOptions(logs=str(tmp_path)))
-        folder.begin("ppo", RunOptions())
+        folder = RunFolder.new("ppo", TrainOptions(logs=str(tmp_path)))
+        folder.begin("ppo", TrainOptions())
         assert folder.path.name == f"{NAME}_{number}"
 
 

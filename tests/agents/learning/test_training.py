@@ -62,7 +62,7 @@ def test_training_changes_the_policy(tmp_path: Path) -> None:
 
 def test_wall_time_is_that_of_all_processes_and_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     folder, calls = RunFolder(tmp_path, "env"), []
-    (tmp_path / "spent.txt").write_text("1000.0")  # by a process that was killed
+    (tmp_path / "trained.spent").write_text("1000.0")  # by a process that was killed
 
     def trains(*_: Any) -> dict[str, Any]:
         calls.append(1)
@@ -71,7 +71,7 @@ def test_wall_time_is_that_of_all_processes_and_what_is_done_is_not_done_again(t
     first, second = (train_once(trains, tiny("ppo"), folder) for _ in range(2))
     assert len(calls) == 1 and first == second
     assert first["gan_updates"] == 7 and 1000 <= first["wall_s"] < 1010
-    assert not (tmp_path / "spent.txt").exists()
+    assert not (tmp_path / "trained.spent").exists()
 
 
 @pytest.mark.parametrize("script", [*SB3, "meta"])

@@ -11,11 +11,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents.learning.controllers import load_controller
 from agents.learning.controllers import train as train_by_name
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.meta.controller import MetaController
 from agents.meta.hypergradient import Hypergradient
-from agents.meta.training import Learner, MetaOptions, controller_path, make_policy, train
+from agents.meta.training import Learner, MetaOptions, make_policy, train
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 
@@ -77,7 +77,7 @@ def test_a_knob_without_a_slope_stays_where_it_starts() -> None:
     learner.fit_normalisation()
     learner.learn()
     coordinates = learner.env.knobs.initial
-    wanted, _ = learner.controller(torch.randn(5, learner.controller.arguments["state_dim"]))
+    wanted, _ = learner.policy.act(torch.randn(5, learner.controller.arguments["state_dim"]), learner.policy.blank(5))
     torch.testing.assert_close(wanted[:, 1], coordinates[1].expand(5))  # augment
     assert not torch.allclose(wanted[:, 2], coordinates[2].expand(5))
 
@@ -108,7 +108,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Controller, optimiser, GANs and memory all come back: the weights are the same bit by bit."""
-    options = RunOptions(MetaOptions(**{**TINY, "rollouts": 3, **changes}), SMALL, seed=3)
+    options = TrainOptions(MetaOptions(**{**TINY, "rollouts": 3, **changes}), SMALL, seed=3)
     costs = train(options, RunFolder(tmp_path / "whole", "env"))
 
     class Killed(Exception):
@@ -126,13 +126,13 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     monkeypatch.setattr(Learner, "learn", original)
     resumed_costs = train(options, RunFolder(tmp_path / "cut", "env"))
     assert resumed_costs["gan_updates"] == costs["gan_updates"]
-    whole, resumed = (MetaController.load(controller_path(RunFolder(tmp_path / f, "env"))) for f in ("whole", "cut"))
+    whole, resumed = (MetaController.load(RunFolder(tmp_path / f, "env").meta_controller) for f in ("whole", "cut"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
 def test_tensorboard_has_loss_metric_and_knobs(tmp_path: Path) -> None:
-    train(RunOptions(MetaOptions(**TINY), SMALL), RunFolder(tmp_path, "env"))
+    train(TrainOptions(MetaOptions(**TINY), SMALL), RunFolder(tmp_path, "env"))
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     wanted = {"meta/validation_loss", "meta/gradient_norm", "gan/final_log_metric", "knobs/r1_at_1"}
     assert wanted <= set(events.Tags()["scalars"])
@@ -142,7 +142,7 @@ def test_tensorboard_has_loss_metric_and_knobs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inner_steps", [0, 1])
 def test_what_training_and_acting_cost_is_counted(inner_steps: int, tmp_path: Path) -> None:
     """A warm-up and two rollouts, those that only look ahead included."""
-    costs = train(RunOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), RunFolder(tmp_path, "env"))
+    costs = train(TrainOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), RunFolder(tmp_path, "env"))
     updates = 4 * 4 * 2 * (3 + 2 * (1 + inner_steps))
     assert costs == {"gan_updates": updates, "adaptation_updates_a_decision": inner_steps * 2}
 
@@ -152,7 +152,7 @@ def test_a_saved_controller_acts_as_the_one_that_learned(
     inner_steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its file and the options of its folder give the same runs, adaptation included."""
-    options, learned = RunOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), []
+    options, learned = TrainOptions(MetaOptions(**TINY, inner_steps=inner_steps), SMALL), []
     original = MetaController.save
     monkeypatch.setattr(MetaController, "save", lambda self, path: [learned.append(self), original(self, path)])
     train_by_name("maml", options, RunFolder(tmp_path, "env"))

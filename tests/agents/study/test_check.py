@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.study import check as check_module
 from agents.study import options as module_of_options
 from agents.study.check import check_study, require_continuable
@@ -196,7 +196,7 @@ def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest
     there = require_continuable({}, study(), Path("x"))
     options_of = module_of_options.training_options
 
-    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> RunOptions:
+    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> TrainOptions:
         return options_of(script, {**agent, "epochs": 3}, env, seed)
 
     monkeypatch.setattr(module_of_options, "training_options", changed)

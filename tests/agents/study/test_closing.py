@@ -9,7 +9,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import NAME, train, training_options
-from agents.learning.options import RunOptions
+from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
 from agents.study.closing import compare_training, study_of_one
@@ -28,20 +28,20 @@ SIZES: dict[str, Any] = {"instances": 3, "gan_seeds": 2, "rows": 6, "tune_update
 
 
 @pytest.fixture(scope="module")
-def options() -> RunOptions:
+def options() -> TrainOptions:
     made = training_options("ppo", {"rows": 4, "rollouts": 1, "minibatches": 2, "epochs": 1}, ENV, 0)
     return replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "apa")))
 
 
 @pytest.fixture(scope="module")
-def trained(options: RunOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
+def trained(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
     folder = RunFolder(tmp_path_factory.mktemp("ppo"), NAME)
     return folder, train("ppo", options, folder)
 
 
 @pytest.fixture(scope="module")
 def printed(
-    options: RunOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     """What a comparison with committed opponents printed."""
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +53,7 @@ def printed(
 
 
 @pytest.fixture
-def summary(printed: str, options: RunOptions, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
+def summary(printed: str, options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
     return summarize_study(closing.study_of_one("ppo", options, trained[0]))
 
 
@@ -87,7 +87,7 @@ def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFo
 
 
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
-    options: RunOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closing, "committed", lambda preset, kind: [])
     study = closing.study_of_one("ppo", options, RunFolder(tmp_path, NAME))
