@@ -30,9 +30,9 @@ TUNE_RUNS = 8
 def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
-    Opponents are the tuned schedules that are committed for the preset, or, where none of them can act in this
-    environment, a short tuning; the policies of `options.comparison`; and the controller's own mean trajectory. Cells
-    that are done are not done again.
+    Opponents are the tuned schedules that are committed for runs like these, or, where there are none, a short tuning;
+    the policies of `options.comparison`; and the controller's own mean trajectory. Cells that are done are not done
+    again.
 
     Args:
         study: from `study_of_one`.
@@ -55,7 +55,7 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
-    found = {kind: _fitting(committed(env.get("preset", "points"), kind), made) for kind in TUNED}
+    found = {kind: _fitting(committed(made.config, kind), made) for kind in TUNED}
     if not found["schedule"]:
         found = {}
     own = StudyOptions(

@@ -28,7 +28,7 @@ def script(*arguments: str) -> list[str]:
 
 
 def test_a_killed_job_is_resumed_and_compared(tmp_path: Path) -> None:
-    small = ["instances=2", "gan_seeds=1", "rows=2", "policies=[fixed]", "tune_updates=64"]
+    small = ["instances=2", "gan_seeds=1", "rows=2", "policies=[fixed]", "tune_updates=700"]
     arguments = [*fields("ppo"), "agent.rollouts=60", *(f"comparison.{each}" for each in small)]
     job = subprocess.Popen(script(f"logs={tmp_path}", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     run = tmp_path / "ppo" / "gan_env-Points-v0_1"

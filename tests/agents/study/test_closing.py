@@ -1,5 +1,6 @@
 """What a training script ends with: one comparison, made by the code of studies, in the run folder."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,23 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
-from gan_env.policies.presets import committed, load_policy
+from gan_env.policies.presets import load_policy
 
 ENV: dict[str, Any] = {
     "preset": "points", "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False,
     "knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"], "max_first_change": 1.0,
 }  # fmt: skip
+SCHEDULES = [f"tuned/points/schedule_{number}" for number in range(5)]
 SIZES: dict[str, Any] = {"instances": 3, "gan_seeds": 2, "rows": 6, "tune_updates": 700}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opponents() -> Iterator[None]:
+    """The schedules for points stand in for those that would be committed for these small runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        names = {"schedule": SCHEDULES, "rates": [name.replace("schedule", "rates") for name in SCHEDULES]}
+        patch.setattr(closing, "committed", lambda config, kind: names[kind])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +90,7 @@ def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
 
 
 def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFolder, dict[str, Any]]) -> None:
-    for number, name in enumerate(committed("points", "schedule")):
+    for number, name in enumerate(SCHEDULES):
         played = np.load(trained[0].path / f"evaluations/held_out/best_schedule-{number}.npz")["coordinates"]
         env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **ENV)
         expected = run_episodes(load_policy(name).make(env), env, [0]).coordinates
@@ -89,7 +100,7 @@ def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFo
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "committed", lambda preset, kind: [])
+    monkeypatch.setattr(closing, "committed", lambda config, kind: [])
     study = closing.study_of_one("ppo", options, RunFolder(tmp_path, NAME))
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
