@@ -32,7 +32,7 @@ class ARSOptions(SB3Options):
 
     Attributes:
         hidden: units of the policy's hidden layers; none: it is linear.
-        directions: directions an update; each is tried forth and back, by `rows / (2 * directions)` episodes a side.
+        directions: directions per update; each is tried with both signs, `rows / (2 * directions)` episodes per sign.
         top: best directions that an update uses.
         step: size of an update, in units of the spread of the returns.
         noise: standard deviation of the weights' noise.
@@ -65,7 +65,7 @@ class ARSOptions(SB3Options):
 
 
 class BatchedARS(ARS):
-    """ARS whose candidates play side by side, all of them the same runs.
+    """ARS whose candidates all play the same runs, in parallel.
 
     sb3-contrib plays candidate after candidate, each on instances of its own draw. Here row i belongs to candidate
     i // E, E episodes each, and the e-th episode of every candidate has the same instance and GAN seed: differences

@@ -8,7 +8,7 @@ It is the first-order variant of MAML (Finn et al. 2017, arXiv:1703.03400) in wh
 Raghu et al. 2020, arXiv:1909.09157). The task is one run. At each decision inner steps descend that run's own
 hypergradient, the gradient of a validation loss through unrolled GAN updates; what they change is kept until the run
 ends. The outer loss is the validation loss after them, on other samples. The trained policy adapts in the same way when
-it acts, which costs inner_steps x window GAN updates a decision on top of the run's own.
+it acts, which costs inner_steps x window GAN updates per decision on top of the run's own.
 """
 
 from agents.meta.training import MetaOptions, train

@@ -23,7 +23,7 @@ class SACOptions(GradientOptions):
     """Hyperparameters of SAC (Haarnoja et al. 2018, arXiv:1812.05905) in stable-baselines3; the discount is 1.
 
     Attributes:
-        warmup: episodes a row of random actions before learning starts, fewer than the rollouts.
+        warmup: episodes per row of random actions before learning starts, fewer than the rollouts.
         updates: gradient steps after each decision of the rows.
         batch_size: transitions a gradient step.
         capacity: transitions that the replay buffer keeps at most.

@@ -28,9 +28,9 @@ from gan_env.gan.saved import find_runs
 
 
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """A line for each number of each run: its mean over the run's GANs, and what it was measured with.
+    """One line per number and run: its mean over the run's GANs, and what it was measured with.
 
-    Lines of one number stand together, to be compared; only numbers that were measured alike can be.
+    Lines of one number stand together, to be compared; only numbers that were measured in the same way can be.
 
     Args:
         results: run -> number -> its entry in `metrics.json`.
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=Path)
     parser.add_argument("--metrics", default=",".join(PUBLISHED), help=f"some of {','.join(NUMBERS)}")
-    parser.add_argument("--samples", type=int, default=10_000, help="generated images a run; default: 10000")
+    parser.add_argument("--samples", type=int, default=10_000, help="generated images per run; default: 10000")
     parser.add_argument("--reference", default="held_out", help="real images: held_out (default) or train")
     for network, weights in WEIGHTS.items():
         parser.add_argument(weights.option, dest=network, metavar="PATH", help=f"weights of {weights.network}")

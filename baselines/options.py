@@ -17,14 +17,14 @@ with errors_in_one_line(), needs("study"):
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
 
-WHOLE = ("env.reward", "env.initial_knobs")
+REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs")
 """Mappings that the command line replaces where it gives them whole; Hydra would merge them with what is there."""
 
 
 def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[], None]]:
     """Makes a function of options the entry point of a program: they come from configs/NAME.yaml and the command line.
 
-    What the program refuses is printed in one line, inside of Hydra, which would print a traceback.
+    Wrong input is reported in one line, before Hydra, which would print a traceback, sees the error.
     """
 
     def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
@@ -53,18 +53,18 @@ def given_options() -> list[str]:
 def checked_arguments(arguments: list[str]) -> list[str]:
     """A command line as Hydra needs it.
 
-    Choices GROUP=NAME are all there: Hydra would refuse one by a page of text. `policy=FOLDER` becomes
-    `controller=FOLDER`, as groups hold files alone. Mappings in `WHOLE` replace what is there.
+    Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
+    `controller=FOLDER`, as groups hold files alone. Mappings in `REPLACED_NOT_MERGED` replace what is there.
 
     Raises:
-        ConfigError: a group has no such file, and a policy is no folder either.
+        ConfigError: a group has no such file, and, for a policy, there is no such folder either.
     """
     words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
     places = [CONFIGS, *(Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd"))]
     found: list[str] = []
     for text in arguments:
         key, _, value = text.partition("=")
-        if key.lstrip("+") in WHOLE and value.startswith("{"):
+        if key.lstrip("+") in REPLACED_NOT_MERGED and value.startswith("{"):
             found += [f"++{key.lstrip('+')}={each}" for each in ("null", value)]
         else:
             found.append(text if text.startswith("-") else _checked_choice(text, places))

@@ -2,7 +2,7 @@
 
 A policy is a file of configs/policy/, or the folder of a training: `policy=logs/ppo/gan_env-Points-v0_1`.
 `env.split=train` plays on training instances instead.
-Prints a table and writes, to `folder`, a CSV row a decision (`decisions.csv`) and a JSON summary (`summary.json`).
+Prints a table, and writes to `folder` a CSV file with one row per decision (`decisions.csv`) and `summary.json`.
 """
 
 import csv
@@ -72,7 +72,7 @@ def run(options: RunOptions) -> Episodes:
 
 
 def write_decisions(path: Path, episodes: Episodes, seeds: Sequence[int], instances: Sequence[int | str]) -> None:
-    """A CSV row a decision: what is played, log metric (for choices), score (to be reported), reward, other infos."""
+    """One CSV row per decision: the run, log metric (for choices), score (to be reported), reward, other infos."""
     columns = {"log_metric": episodes.log_metric[:, 1:], "score": episodes.score[:, 1:], "reward": episodes.rewards}
     crashed = np.broadcast_to(episodes.crashed[:, None], episodes.rewards.shape)
     columns |= {"crashed": crashed.astype(np.float32), **episodes.extras}

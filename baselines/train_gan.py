@@ -6,7 +6,7 @@
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
 
-    config.yaml: all options        decisions.csv: a row a decision
+    config.yaml: all options        decisions.csv: one row per decision
     generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
     samples/: grids from the same latents at nine moments, and real.png
     tensorboard/: all that the policy saw, by name, and the grids

@@ -1,4 +1,8 @@
-"""GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on."""
+"""GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
+
+The ground: `config`, `errors`, `resume`, `files`, `records`, `seeding`, `workers`.
+The environment: `vector_env` (many GANs), `env` (one).
+"""
 
 from gymnasium.envs.registration import register, registry
 

@@ -45,7 +45,7 @@ class InstanceConfig:
         lr_g: learning rate of the generator.
         lr_d: learning rate of the discriminator.
         beta_1: momentum of both players' Adam; 0, 0.5 and 0.9 are customary.
-        batch_size: samples a batch. The upper end sets the size of the batch tensor.
+        batch_size: samples per batch. The upper end sets the size of the batch tensor.
         width: hidden units (points) or channels (images). The upper end sets the size of the networks.
         train_size: number of training instances.
         test_size: number of test instances.

@@ -25,7 +25,7 @@ class GANEnv(gym.Env[Array, Array]):
     observation, reward and end, and choices should rest on it; the other makes the `score`, which is reported.
 
     ## Action space
-    `Box(-1, 1, (K,), float32)`, an entry a knob. Every knob has a coordinate u in [0, 1] that runs through its range.
+    `Box(-1, 1, (K,), float32)`, one entry per knob. Every knob has a coordinate u in [0, 1], which spans its range.
 
     | mode | effect |
     |---|---|
@@ -40,7 +40,7 @@ class GANEnv(gym.Env[Array, Array]):
     | `instance_noise` | 0 to 1 | logarithmic from 0.03 | 0.03 | std of Gaussian noise on D's inputs, in units of data |
     | `latent_noise` | 0.1 to 2 | logarithmic | 1 | std of z in training |
     | `augment` | 0 to 1 | linear | 0.25 | probability of each differentiable augmentation of D's inputs |
-    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | the same of one kind, besides `augment` |
+    | `rotate`, `flip`, `translate`, `color`, `cutout` | 0 to 1 | linear | 0 | its probability, on top of `augment` |
     | `augment_strength` | 0 to 1 | linear | 1 | factor on the sizes of augmentations: shift, colour, hole, angle |
     | `pseudo` | 0 to 1 | linear | 0 | probability of showing D a fake as if it were real (APA) |
     | `r1`, `r2` | 0 to 30 | logarithmic from 0.003 | 1, 0 | gamma in gamma/2 E[norm(grad D(x))^2] on real, on fake |
@@ -53,7 +53,7 @@ class GANEnv(gym.Env[Array, Array]):
     The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
-    `Box((F,), float32)` within [-10, 10], one entry a statistic of `gan_env.mdp.observation.statistics`; the names are
+    `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
     in `env.unwrapped.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D
     on training and validation data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
     (log metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).

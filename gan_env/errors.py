@@ -1,4 +1,4 @@
-"""What a user's input is refused with, and how the command lines show it: in one line, not as a traceback."""
+"""Errors that users see, in one line."""
 
 import sys
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class PackageError(ImportError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """For the import of optional packages: where one is missing, the error says which extra of gan_env brings it.
+    """Wraps the import of optional packages: where one is missing, the error says which extra of gan_env brings it.
 
     Raises:
         PackageError: a package that is imported in the block is not installed.

@@ -33,7 +33,9 @@ def silence_ends_downloads() -> Iterator[None]:
 
 
 def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
-    """Writes a file beside `path` by `save`, which gets its name, and moves it there: a kill leaves the old one.
+    """Writes a file beside `path` by `save`, which gets its name, and moves it there.
+
+    If the process is killed, the old file remains.
 
     Missing folders are made. Returns `path`.
     """

@@ -1,4 +1,4 @@
-"""What flows between the wings: small typed records of tensors. Tensors are `[N]`, one entry a row, unless noted."""
+"""What flows between the wings: small typed records of tensors. Tensors are `[N]`, one entry per row, unless noted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -41,7 +41,7 @@ def decode(samples: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """Base of records whose tensors all have one entry a row."""
+    """Base of records whose tensors all have one entry per row."""
 
     def tensors(self) -> list[Tensor]:
         """The tensors in the order of the fields."""

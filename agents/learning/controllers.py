@@ -25,9 +25,14 @@ from gan_env.config import CONFIGS, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.policies.steering import Policy
 
-NAME = "controller"
+RUN_NAME = "controller"
 """Stands for the environment's name in the run folders of a study's trainings."""
-LOADED = (f"{NAME}.zip", f"{NAME}.safetensors", f"{NAME}/vecnormalize.pkl", f"{NAME}/config.yml")
+CONTROLLER_FILES = (
+    f"{RUN_NAME}.zip",
+    f"{RUN_NAME}.safetensors",
+    f"{RUN_NAME}/vecnormalize.pkl",
+    f"{RUN_NAME}/config.yml",
+)
 """Files that `load_controller` reads; which of the first three are there depends on the script."""
 INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
 """Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
@@ -135,7 +140,7 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
         mend = f"give another folder, or continue a training that was killed by {resumed}"
         raise ConfigError(f"{folder} holds no finished training: {mend}") from error
     except ConfigError:
-        raise  # it says itself what is wrong
+        raise  # its message already says what is wrong
     except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         what = f"a training by train_{script}.py ({type(error).__name__}: {error})"
         raise ConfigError(f"{folder} can't be read as {what}: its files are damaged: train again") from error

@@ -63,7 +63,7 @@ def _forget_peak() -> None:
     try:
         _CLEAR.write_text("5")
     except OSError:
-        return  # then the peak is that since the start
+        return  # the peak then counts from the start of the process
 
 
 def _peak() -> float:

@@ -31,7 +31,7 @@ class AgentOptions:
         require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
 
     def require_fit(self, decisions: int) -> None:
-        """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions an episode."""
+        """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions per episode."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SB3Options(AgentOptions):
     """What the algorithms of stable-baselines3 and sb3-contrib have."""
 
     def arguments(self, decisions: int) -> dict[str, Any]:
-        """Arguments of the algorithm, given the number of decisions an episode."""
+        """Arguments of the algorithm, given the number of decisions per episode."""
         raise NotImplementedError
 
     def network(self) -> dict[str, Any]:
@@ -102,6 +102,6 @@ class TrainOptions:
         require(0 <= self.seed < APART, "seed", self.seed, others)
         with errors_about_env():
             env = env_config(**self.env)
-        apart = "train: a controller is tested on other instances than it saw"
+        apart = "train: a controller is tested on instances that it didn't see"
         require(env.split == "train", "env.split", env.split, apart)
         self.agent.require_fit(env.num_decisions)

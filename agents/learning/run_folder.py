@@ -6,7 +6,7 @@ logs/SCRIPT/<env>_<n>/
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
     trained.json: what training cost; trained.spent: seconds that it has taken so far, while it is not done
-    evaluations/: one .npz a policy; summary.json, table.txt, *.png: the comparison
+    evaluations/: one .npz per policy; summary.json, table.txt, *.png: the comparison
 """
 
 import json
@@ -29,7 +29,7 @@ from gan_env.resume import require_same
 Options = TypeVar("Options", bound=TrainOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Columns of `Episodes` that are saved under their names."""
-DECISIVE = ("script", "agent", "env", "seed")
+DECIDES_RESULT = ("script", "agent", "env", "seed")
 """Options that a training's result depends on."""
 
 
@@ -86,7 +86,7 @@ class RunFolder:
         now = json.loads(json.dumps({"script": script, **to_dict(options), "env": env}))
         path = self.settings / "config.yml"
         if path.exists():
-            before, after = ({k: config.get(k) for k in DECISIVE} for config in (self.config, now))
+            before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 
@@ -133,5 +133,5 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
         return replace(default, {k: v for k, v in folder.config.items() if k != "script"}), folder
     require_writable(Path(options.logs), "logs")
     with errors_about_env():
-        GANVectorEnv(1, **options.env)  # refuses an environment that can't be, or whose data are missing
+        GANVectorEnv(1, **options.env)  # refuses a wrong environment, or one whose data are missing
     return options, RunFolder.new(script, options)

@@ -27,7 +27,7 @@ Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
 
 
 def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains, or continues a training that was killed; one that is done is not done again.
+    """Trains, or continues a training that was killed; a finished one is only read.
 
     Returns:
         What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
@@ -93,11 +93,11 @@ def train_sb3(
 
 
 def learning_curves(folder: RunFolder, decisions: int) -> Logger:
-    """A logger to TensorBoard, which drops what a killed training logged after its checkpoint: it would be there twice.
+    """A logger to TensorBoard, which drops what a killed training logged after its checkpoint, as it is logged again.
 
     Args:
         folder: of the training.
-        decisions: of all rows, up to the checkpoint.
+        decisions: of all rows up to the checkpoint.
     """
     place = str(folder.path / "tensorboard")
     logged = any(Path(place).glob("events.*"))

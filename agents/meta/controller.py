@@ -49,7 +49,7 @@ class MetaController(nn.Module):
         self.register_buffer("std", torch.ones(state_dim))
 
     def start_at(self, coordinates: Tensor) -> None:
-        """Makes these coordinates [K] the output for every observation; learning starts there."""
+        """Makes these coordinates [K] the output for every observation, from which learning starts."""
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(coordinates, eps=0.01))
@@ -111,7 +111,7 @@ class MetaPolicy:
     Args:
         controller: the network.
         look: finds the slope of the validation loss in the environment that the policy acts in.
-        steps: gradient steps a decision; 0: none.
+        steps: gradient steps per decision; 0: none.
         rate: their size.
 
     Raises:

@@ -4,7 +4,7 @@ The GANs of an environment train ahead for a window of updates. At its end fresh
 data, and the chain rule leads back to the knobs (Maclaurin et al. 2015, arXiv:1502.03492). The samples come from the
 averaged generator, which the metric judges too; slopes of the current one are noisier. The window is truncated (Shaban
 et al. 2019, arXiv:1810.10667): effects after it are not seen, which favours what pays soon (Wu et al. 2018,
-arXiv:1803.02021). Nor does the slope see jumps: Adam's first steps without momentum are mere signs.
+arXiv:1803.02021). The slope ignores jumps: Adam's first steps without momentum are mere signs.
 
 Random choices have no slope by their probability: a controller learns nothing here about `augment` and its parts, which
 stay where they start. `gan_env.gan.update.Update` says what holds for the other knobs.
@@ -29,8 +29,8 @@ class Hypergradient:
 
     Args:
         env: the environment.
-        window: updates that are unrolled with the knobs held; with the length of the interval, those that will be made.
-        samples: generated and held-out samples a row that are compared.
+        window: updates that are unrolled with the knobs held; the length of the interval: exactly the updates to come.
+        samples: generated and held-out samples per row that are compared.
 
     Attributes:
         gan_updates: updates of all rows that were unrolled so far.

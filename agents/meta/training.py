@@ -34,11 +34,11 @@ class MetaOptions(AgentOptions):
     """Hyperparameters of bilevel training.
 
     Attributes:
-        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes point elsewhere early
-            in an episode than late, so one update an episode is best.
+        every: decisions between two updates of the controller; an LSTM is unrolled as far. Slopes differ between
+            the start and the end of an episode, so one update per episode is best.
         kind: "mlp" or "lstm".
         window: GAN updates that are unrolled at each decision.
-        samples: generated and held-out samples a row that the validation loss compares.
+        samples: generated and held-out samples per row that the validation loss compares.
         learning_rate: of the controller's AdamW at the start; it falls linearly to a tenth.
         weight_decay: of the controller's weights, not of its biases.
         max_grad_norm: longest gradient of the controller.

@@ -13,7 +13,7 @@ COLUMNS = ("setting", "policy", "training_seed", "instance", "gan_seed", "final"
 
 
 def runs_csv_gz(study: Study, settings: Iterable[str]) -> bytes:
-    """A row for each run: which it is; score at the end, at its best and at the start; crashed (1) or not (0).
+    """One row per run: which it is; score at the end, at its best and at the start; crashed (1) or not (0).
 
     The seed is that of the training or tuning, empty where there was none. Equal runs make equal bytes.
     """

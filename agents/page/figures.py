@@ -28,7 +28,7 @@ def png(figure: Figure) -> bytes:
 def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> Episodes:
     """The episodes of a policy that moves its `own` knobs, with the coordinates of the `shown` knobs.
 
-    Those that it doesn't move are NaN, which is not drawn.
+    Knobs that it doesn't move are NaN, which is not drawn.
     """
     still = np.full_like(episodes.rewards, np.nan)
     columns = [episodes.coordinates[..., own.index(name)] if name in own else still for name in shown]
@@ -36,7 +36,7 @@ def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> 
 
 
 def gains_figure(gains: Mapping[str, Gain], learned: str, title: str, whole: Collection[str]) -> Figure:
-    """Gains one above the other: thick with their 95 % intervals, thin with instances drawn anew. Right of 0 is better.
+    """One gain per line; thick: 95 % interval, thin: for new instances. Right of 0 is better.
 
     The axis holds the intervals of the policies in `whole` and everything better. A gain farther left is written as a
     number at the edge, as the others would be pressed together.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from agents.learning.controllers import LOADED
+from agents.learning.controllers import CONTROLLER_FILES
 from agents.study.study import Study
 from gan_env.errors import ConfigError
 
@@ -90,6 +90,6 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
         )
         for seed in range(fields.seeds if controller == learned else int(elsewhere)):
             run = study.trained(controller, seed)
-            for name in LOADED:
+            for name in CONTROLLER_FILES:
                 if (run / name).exists():
                     yield run / name, f"training/{run.name}/{name}"

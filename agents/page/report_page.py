@@ -90,7 +90,7 @@ class ReportPage:
             f"Final log of the {metric} (lower is better) after {updates} GAN updates, {options.instances} held-out "
             f"instances x {options.gan_seeds} GAN seeds, the same for every policy. Intervals of 95 % are bootstraps "
             "stratified by instance, over GAN seeds and trainings or tunings (arXiv:2108.13264); in round brackets "
-            "with instances drawn anew as well. A policy is called better or worse only where both, and a t-test of "
+            "those for new instances. A policy is called better or worse only where both, and a t-test of "
             f"trainings and tunings, agree. The page is about {self.learned}: of the controllers with the most "
             "trainings the best on training instances.",
             f"The environment is the preset {options.env.get('preset', 'points')}, changed:",
@@ -132,7 +132,7 @@ class ReportPage:
         if not originals:
             return []
         gains = {name: self.rows[name].against[other].gain for name, other in originals.items()}
-        title = "gain over what it varies (with a single training, intervals leave out its luck)"
+        title = "gain over what it varies (with a single training, intervals leave out its chance)"
         figure = self._gains("ablations", gains, title, tuple(gains))
         return ["## Ablations and other controllers", controller_table(self.rows, originals), figure]
 

@@ -12,7 +12,7 @@ RESULT_NOTES = (
     "that of each run's lowest.",
     "gain over X: how much lower the final log metric is than that of X in the mean; above 0 is better. P over X: the "
     "probability that a run ends better than one of X on the same instance. over its replay, or rates_replay: gains, "
-    "training by training. Round brackets: the interval with instances drawn anew as well.",
+    "training by training. Round brackets: the interval for new instances.",
     "spread over seeds: standard deviation of the IQMs of trainings, or of tunings; spread over GAN seeds: of the runs "
     "of one of them on one instance.",
 )
@@ -20,7 +20,7 @@ COST_NOTES = (
     "Collapsed: the samples' spread ends below half of the data's. Crashed runs are counted apart.",
     "Target: the mean final metric of the tuned schedule on the instance; a run that never reaches it counts with all "
     "of its updates.",
-    "To find: one training, or the tuning. Those that run side by side share the cores. Empty: nothing was trained or "
+    "To find: one training, or the tuning. Those that run in parallel share the cores. Empty: nothing was trained or "
     "tuned, or it was not measured.",
     "To play: all runs of the setting; peak memory is that of the whole process, with the environments of other "
     "policies.",

@@ -15,22 +15,22 @@ from gan_env.errors import require
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.resume import require_same
 
-COUNTED = ("ppo", "recurrent_ppo", "sac", "tqc")
+KNOWN_COST = ("ppo", "recurrent_ppo", "sac", "tqc")
 """Scripts whose trainings take `agent.rows` x `agent.rollouts` episodes and no other GAN updates."""
-OWN = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
-"""Fields of an environment that a controller may have for itself as it plays. The others are the same for all policies:
+OWN_ENV_FIELDS = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
+"""Fields of the environment that a controller may set for itself. The others are the same for all policies:
 which GANs are trained, for how long, and what judges them."""
-GROWING = ("controllers", "settings", "policies", "agents")
+MAY_GAIN_ENTRIES = ("controllers", "settings", "policies", "agents")
 """Parts of a study to which entries may be added, and from which they may be removed."""
-_FREE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "settings", "target", "notes")
+MAY_CHANGE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "settings", "target", "notes")
 """Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
 
 
 def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder: Path) -> dict[str, Any]:
     """Refuses to continue a study with options that would mix different results.
 
-    Controllers, settings, policies, seeds and an oracle may be added or removed. What a study has had stays as it was,
-    also where it was removed and comes back, and so do the files in configs/ of its policies and hyperparameters.
+    Controllers, settings, policies, seeds and an oracle may be added or removed. What a study has had may not change,
+    even where it was removed and comes back, nor may the files in configs/ of its policies and hyperparameters.
 
     Args:
         before: what this function returned when the study was last started; empty: it is new.
@@ -46,8 +46,8 @@ def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder
     now = _rests_on(options)
     if before:
         mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
-        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, GROWING)
-    return now | {part: before.get(part, {}) | now[part] for part in GROWING}
+        require_same(f"folder={str(folder)!r}: the study there", before, now, mend, MAY_GAIN_ENTRIES)
+    return now | {part: before.get(part, {}) | now[part] for part in MAY_GAIN_ENTRIES}
 
 
 def _rests_on(options: StudyOptions) -> dict[str, Any]:
@@ -65,11 +65,11 @@ def _rests_on(options: StudyOptions) -> dict[str, Any]:
 
 def _bound(options: Any) -> dict[str, Any]:
     """The fields of a dataclass that may not change."""
-    return {key: value for key, value in to_dict(options).items() if key not in _FREE}
+    return {key: value for key, value in to_dict(options).items() if key not in MAY_CHANGE}
 
 
 def check_study(study: Study) -> None:
-    """Refuses policies, tunings, settings and trainings that can't be, and controllers that don't fit a setting.
+    """Refuses impossible policies, tunings, settings and trainings, and controllers that don't fit a setting.
 
     Raises:
         ConfigError: the message names the option that has to change.
@@ -97,8 +97,8 @@ def check_study(study: Study) -> None:
     main = [taken[name] for name, controller in options.active.items() if controller.varies is None]
     known = [updates for updates in main if updates is not None]
     budget = study.settled_budget(known) if options.budget or known else None
-    if budget and (options.budget or len(known) == len(main)):  # else it is settled by what only training can tell
-        check_tunings(study, budget, "budget" if options.budget else "budget (null: what the dearest training takes)")
+    if budget and (options.budget or len(known) == len(main)):  # else only training can tell
+        check_tunings(study, budget, "budget" if options.budget else "budget (null: what the costliest training takes)")
 
 
 def check_tunings(study: Study, budget: int, key: str) -> None:
@@ -111,8 +111,8 @@ def _check_controller(study: Study, name: str, controller: Controller) -> int | 
     """GAN updates that training the controller takes; None where only the training can tell.
 
     Raises:
-        ConfigError: it can't be trained, or it would act otherwise than in its training, or in other GAN runs than all
-            policies, or it moves knobs that schedules are not tuned in (which only an ablation may).
+        ConfigError: it can't be trained, or it would act differently than in its training, or in GAN runs that differ
+            from those of all policies, or it moves knobs that schedules don't tune (which only an ablation may).
     """
     options, training = study.options, study.options.training(name, controller.seeds - 1)
     agent, trained, tuned = training.agent, env_config(**training.env), env_config(**options.env).knobs
@@ -123,21 +123,21 @@ def _check_controller(study: Study, name: str, controller: Controller) -> int | 
         changes = options.setting(place).env
         with about(f"settings.{place}, where {name} plays"):
             _check_alike(env_config(**study.env_options(name, changes)), trained, options.changed_env(changes))
-    if controller.script not in COUNTED:
+    if controller.script not in KNOWN_COST:
         return None
     return agent.rollouts * agent.rows * trained.num_decisions * trained.updates_per_decision
 
 
 def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, Any]) -> None:
-    """Refuses an environment in which a controller would not act as in its training, or play other runs than all."""
+    """Refuses an environment where a controller would not act as in its training, or would play runs of its own."""
     for field in INTERFACE:
         expected = f"{getattr(trained, field)!r}, which it is trained with"
         require(getattr(mine, field) == getattr(trained, field), f"env.{field}", getattr(mine, field), expected)
     others = env_config(**changed_env)
     updates, due = (c.num_decisions * c.updates_per_decision for c in (mine, others))
-    expected = f"{due} GAN updates a run, as all policies have"
+    expected = f"{due} GAN updates per run, as all policies have"
     require(updates == due, "env.num_decisions x env.updates_per_decision", updates, expected)
     here, there = to_dict(mine), to_dict(others)
-    for field in (field for field in here if field not in OWN):
+    for field in (field for field in here if field not in OWN_ENV_FIELDS):
         expected = f"{there[field]!r}, as all policies have; what only training needs belongs in its `training`"
         require(here[field] == there[field], f"env.{field}", here[field], expected)

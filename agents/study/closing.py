@@ -31,8 +31,7 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
     Opponents are the tuned schedules that are committed for runs like these, or, where there are none, a short tuning;
-    the policies of `options.comparison`; and the controller's own mean trajectory. Cells that are done are not done
-    again.
+    the policies of `options.comparison`; and the controller's own mean trajectory. Finished cells are kept.
 
     Args:
         study: from `study_of_one`.
@@ -51,7 +50,7 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
 
 
 def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study:
-    """The study of one training, which need not be done yet; prints which policies can't act in its environment."""
+    """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
     made = GANVectorEnv(1, **env)
@@ -102,7 +101,7 @@ def closing_table(summary: Summary) -> str:
     first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
-        "gain and P(better) are against the tuned schedule, with instances drawn anew (as in round brackets below);",
+        "gain and P(better): against the tuned schedule, intervals for new instances (those in round brackets below);",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning.",
         "",
         *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
@@ -114,5 +113,5 @@ def closing_table(summary: Summary) -> str:
 
 
 def _with_new_instances(estimate: Estimate) -> str:
-    """An estimate with the interval over instances, where it is known, and no other."""
+    """The estimate with one interval: over new instances if known."""
     return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

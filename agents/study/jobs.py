@@ -36,8 +36,8 @@ def tune_opponent(options: TuneOptions, costs: Path) -> None:
 def run_job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
     """Calls `work(*arguments)` in a process of its own; what it prints is added to `log`.
 
-    The process ends when this one does, even if this one is killed: otherwise a study that is started again would do a
-    job that is still running. As with all of `multiprocessing`, a script that calls this needs an
+    The process ends when this one does, even if this one is killed: otherwise a restarted study would run the job
+    twice. As with all of `multiprocessing`, a script that calls this needs an
     `if __name__ == "__main__"`.
 
     Args:

@@ -89,7 +89,7 @@ class StudyOptions:
         controllers: by name.
         tuned: how often each kind of opponent is tuned, with another seed each time; 0: not at all. Kinds are keys of
             `baselines.search.spaces.SPACES`; "schedule" is tuned at least once.
-        budget: GAN updates of each tuning; null: as many as the dearest training of a controller took.
+        budget: GAN updates of each tuning; null: as many as the costliest training of a controller took.
         tune_runs: runs of a candidate in tuning.
         policies: names of files in configs/policy/ that play as well.
         settings: other test settings, by name.

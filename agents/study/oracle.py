@@ -17,7 +17,7 @@ from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies.presets import PolicyOptions, load_policy
 
 PARTS = 4
-"""Into so many parts the instances are divided, for workers to share."""
+"""The number of parts that the instances are divided into, for workers to share."""
 
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:

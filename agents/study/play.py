@@ -27,7 +27,7 @@ def file_name(name: str, seed: int | None) -> str:
 
 
 def play_study(study: Study) -> None:
-    """Trains, tunes, and plays every policy in every setting; `workers` of these side by side."""
+    """Trains, tunes, and plays every policy in every setting; `workers` of these in parallel."""
     workers = study.options.workers
     study.write_env()
     trainings = [(name, seed) for name, c in study.options.active.items() for seed in range(c.seeds)]
@@ -36,7 +36,7 @@ def play_study(study: Study) -> None:
     with ThreadPoolExecutor(workers) as pool:  # each thread waits for a process
         list(pool.map(lambda training: study.train(*training), trainings))
         if tunings:
-            _ = study.budget  # settled before the tunings ask for it side by side
+            _ = study.budget  # computed once, before parallel tunings read it
             list(pool.map(lambda tuning: study.tune(*tuning), tunings))
         if workers == 1:
             play_share(study, 0)
@@ -100,7 +100,7 @@ def play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
         with metered() as measured:
             episodes = _play(study, setting, name, seed)
         costs = study.costs_file(f"{setting}-{file}")
-        if not costs.exists():  # those of the first time count
+        if not costs.exists():  # the first measurement is kept
             write_json(costs, measured)
         return episodes
 

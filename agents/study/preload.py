@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-import agents.study.play  # noqa: F401, with tunings and policies
+import agents.study.play  # noqa: F401, also imports tunings and policies
 from agents.learning.controllers import SCRIPTS
 from gan_env.gan.fast.compiler import load_compiler
 

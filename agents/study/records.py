@@ -18,8 +18,8 @@ class Estimate:
 
     Attributes:
         value: the number.
-        ci95: over GAN seeds and trainings or tunings, on the instances that were drawn.
-        over_instances: with instances drawn anew as well, so that it holds for others too; None: not known.
+        ci95: over GAN seeds and trainings or tunings, on these instances.
+        over_instances: also resamples instances, so it holds for new ones; None: not known.
     """
 
     value: float

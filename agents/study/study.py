@@ -2,9 +2,9 @@
 
 FOLDER/
     study/config.yml, command.txt, known.json: its options; commits.txt: the code that each start of it ran
-    training/NAME-SEED/: a run folder each; trained.json: what it cost
+    training/NAME-SEED/: one run folder per training; trained.json: what it cost
     tuning/NAME-SEED/: what was tried for an opponent; KIND.json: what was found; tuning/budget.json
-    playing/SHARE/log.txt: where workers play side by side
+    playing/SHARE/log.txt: what each of several workers prints as it plays
     configs/: env/study.yaml, and in policy/ tuned opponents and frozen read-outs, for
         `baselines/run.py --config-dir=FOLDER/configs env=study policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
@@ -22,18 +22,17 @@ import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
-from agents.learning.controllers import NAME, load_controller, train
+from agents.learning.controllers import RUN_NAME, load_controller, train
 from agents.learning.run_folder import RunFolder
 from agents.study.jobs import run_job, tune_opponent
 from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
-from agents.study.readout import REPLAY, controller_of, read_out
+from agents.study.readout import REPLAY_SUFFIX, controller_of, read_out
 from baselines.search.tuner import Tuned, TuneOptions, save_policy
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
-from gan_env.evaluation.seeds import REPLAY as REPLAY_SEED
-from gan_env.evaluation.seeds import TEST, tuning_seed
+from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_atomically, write_json
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.steering import Policy
@@ -44,8 +43,8 @@ class Study:
 
     Args:
         options: what belongs to it.
-        trained: folders of trainings that are done elsewhere, by controller and seed.
-        committed: by opponent, its tunings that are at hand; it is not tuned again.
+        trained: folders of trainings that live elsewhere, by controller and seed.
+        committed: by opponent, its committed tunings; it is not tuned again.
 
     Attributes:
         path: the folder.
@@ -116,7 +115,7 @@ class Study:
         folder, script = self.trained(name, seed), self.options.active[name].script
         path = folder / "trained.json"
         if not path.exists():
-            self.run(train, (script, self.options.training(name, seed), RunFolder(folder, NAME)), folder)
+            self.run(train, (script, self.options.training(name, seed), RunFolder(folder, RUN_NAME)), folder)
         return dict(json.loads(path.read_text()))
 
     def trained(self, name: str, seed: int) -> Path:
@@ -125,7 +124,7 @@ class Study:
 
     @cached_property
     def budget(self) -> int:
-        """GAN updates that tuning an opponent takes: those of the dearest training of a controller, ablations left out.
+        """GAN updates that tuning an opponent takes: as many as the costliest training that is no ablation.
 
         Raises:
             ConfigError: see `settled_budget`.
@@ -143,8 +142,8 @@ class Study:
         """
         path, due = self.path / "tuning/budget.json", self.options.budget or max(trainings)
         settled = int(json.loads(path.read_text())) if path.exists() else due
-        mend = "train the dearer controller in a study of its own, whose opponents are tuned with as many"
-        require(due <= settled, "budget", due, f"at most {settled}, with which the opponents here were tuned: {mend}")
+        mend = "put the costlier controller in a new study, whose opponents get the same number of GAN updates"
+        require(due <= settled, "budget", due, f"at most {settled}, the budget of this study's opponents: {mend}")
         return settled
 
     def tune(self, name: str, seed: int) -> Tuned:
@@ -172,9 +171,9 @@ class Study:
         print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
         run_job(job, arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
 
-    def frozen(self, controller: str, seed: int, suffix: str = REPLAY) -> PolicyOptions:
+    def frozen(self, controller: str, seed: int, suffix: str = REPLAY_SUFFIX) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.study.readout`."""
-        path = self.path / "configs/policy" / f"frozen_{controller}{suffix.removesuffix(REPLAY)}_{seed}.yaml"
+        path = self.path / "configs/policy" / f"frozen_{controller}{suffix.removesuffix(REPLAY_SUFFIX)}_{seed}.yaml"
         if not path.exists():
             fields = read_out(self.training_env(controller), self.on_training(controller, seed), suffix)
             text = f"# The mean trajectory of {controller} on training instances.\n"
@@ -187,7 +186,7 @@ class Study:
 
         def run() -> Episodes:
             env = self.training_env(name)
-            seeds = range(REPLAY_SEED, REPLAY_SEED + max(self.options.rows, self.options.instances))
+            seeds = range(REPLAY, REPLAY + max(self.options.rows, self.options.instances))
             return run_episodes(self.policy(name, seed, env), env, seeds)
 
         return self.folder.cached_episodes(f"{TRAINING}/{name}-{seed}", run)

@@ -15,7 +15,7 @@ def verdict(summary: Summary) -> list[str]:
     """The learned policy against the tuned schedule, the strongest one, its read-out, and the oracle; crashes."""
     rows, learned = summary.settings[HELD_OUT].rows, summary.learned
     mine = rows[learned]
-    trainings = "one training: another may end otherwise" if mine.seeds == 1 else f"{mine.seeds} trainings"
+    trainings = "a single training; another could differ" if mine.seeds == 1 else f"{mine.seeds} trainings"
     lines = [sentence(f"{learned} ({trainings})", "the tuned schedule", mine.against[BEST].gain)]
     lines.append(_against_strongest(summary, mine))
     if read_outs := [learned + suffix for suffix in SUFFIXES if learned + suffix in mine.against]:
@@ -29,7 +29,7 @@ def verdict(summary: Summary) -> list[str]:
 
 
 def sentence(who: str, whom: str, gain: Gain) -> str:
-    """Who is better, by how much, and what that is in the metric itself."""
+    """Who is better, by how much, and the change in percent."""
     percent = ""
     if gain.verdict:
         how = "lower" if gain.verdict > 0 else "higher"

@@ -1,4 +1,4 @@
-"""The oracle: for each instance by itself, the best of many schedules, chosen by a few runs of each of them there.
+"""The oracle: for each instance, the best of many schedules, chosen by a few runs of each on that instance.
 
 It knows its instance, which no schedule for unknown instances does. There may be better schedules than its candidates,
 few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
@@ -13,8 +13,8 @@ from gan_env import GANVectorEnv
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies.steering import Policy
 
-KEPT, AGAIN = 4, 4
-"""One candidate in `KEPT` goes to the second round, which has `AGAIN` times as many runs."""
+KEEP_ONE_IN, MORE_RUNS = 4, 4
+"""One candidate in `KEEP_ONE_IN` goes to the second round, which has `MORE_RUNS` times as many runs."""
 ROUNDS_APART = 1_000_000
 """How far the seeds of both rounds are apart."""
 
@@ -38,7 +38,7 @@ def best_of_each(
         report: called with (done, total) after each batch of a round.
     """
     alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, candidates that are left]
-    for repeats, keep in ((runs, -(-len(candidates) // KEPT)), (AGAIN * runs, 1)):
+    for repeats, keep in ((runs, -(-len(candidates) // KEEP_ONE_IN)), (MORE_RUNS * runs, 1)):
         jobs = [
             (int(candidate), seed + instance * repeats + run, instance)
             for instance, left in zip(instances, alive, strict=True)

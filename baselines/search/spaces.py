@@ -17,7 +17,7 @@ from gan_env.policies.tables import RATES
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
 GEOMETRIC = ("exponential", "step")
-SMALL = 1e-3  # stands for zero in geometric schedules
+INSTEAD_OF_ZERO = 1e-3  # stands for zero in geometric schedules
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
 USUAL_RATES = ("falling_rates",)
@@ -55,10 +55,10 @@ def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
 
 
 def end(trial: BaseTrial, knob: DynamicParameter, which: str, kind: str) -> float:
-    """A value of the knob; geometric schedules, which can't have zero, get `SMALL` for it."""
+    """A value of the knob; geometric schedules, which can't have zero, get `INSTEAD_OF_ZERO` for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
     value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
-    return value or SMALL if kind in GEOMETRIC else value
+    return value or INSTEAD_OF_ZERO if kind in GEOMETRIC else value
 
 
 def share(trial: BaseTrial, name: str) -> float:

@@ -1,6 +1,6 @@
 """Tunes a kind of policy by Optuna, within a budget of GAN updates.
 
-Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011) and play side by side in batches.
+Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011) and play in batches.
 All of them meet the same training instances and GAN seeds, so none is judged by harder runs than another. The best few
 are scored again on fresh runs, since the search may have fitted itself to the first ones. What was tried is saved after
 every batch: after a kill, the same call continues.
@@ -32,7 +32,7 @@ from gan_env.policies import PolicyOptions
 from gan_env.resume import require_same
 
 Floats = NDArray[np.float64]
-SECOND, LAST = 3, 12
+SECOND_ROUND, LAST_ROUND = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
 FINALISTS, RESCORED = 16, 0.25
 """Candidates that are scored again, at most, and the largest share of the budget that this takes."""
@@ -126,7 +126,7 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
 
 
 class Costs:
-    """What a search takes, in GAN updates. Rows that no run is left for are filled up and count."""
+    """What a search takes, in GAN updates. Rows without a run left are filled up and count."""
 
     def __init__(self, config: EnvConfig, options: TuneOptions) -> None:
         run = config.num_decisions * config.updates_per_decision
@@ -135,11 +135,11 @@ class Costs:
             return -(-runs // options.rows) * options.rows * run
 
         self.candidates = max(1, options.rows // options.runs)  # that play side by side
-        each = (SECOND + LAST / 4) * options.runs * run
+        each = (SECOND_ROUND + LAST_ROUND / 4) * options.runs * run
         self.finalists = min(FINALISTS, max(1, int(RESCORED * options.budget / each)))
         self.batch = cost(self.candidates * options.runs)  # to try them
         last = -(-self.finalists // 4)
-        self.rescoring = cost(self.finalists * SECOND * options.runs) + cost(last * LAST * options.runs)
+        self.rescoring = cost(self.finalists * SECOND_ROUND * options.runs) + cost(last * LAST_ROUND * options.runs)
 
 
 def check_budget(config: EnvConfig, options: TuneOptions, key: str = "budget") -> None:
@@ -187,7 +187,7 @@ def _rescore(
 ) -> tuple[list[dict[str, Any]], float, int]:
     """Two rounds, from run `seed` on: the pool, then its best quarter. All in order, the winner's score, the cost."""
     before, order, score = env.gan_updates, pool, 0.0
-    for count, each in ((len(pool), SECOND * runs), (-(-len(pool) // 4), LAST * runs)):
+    for count, each in ((len(pool), SECOND_ROUND * runs), (-(-len(pool) // 4), LAST_ROUND * runs)):
         policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]
         values, scores = _score(env, policies, seed, each)
         ranking = np.argsort(values, kind="stable")

@@ -147,7 +147,7 @@ def cifar10(data_root: str) -> LabelledImages:
 def photo_tiles(data_root: str) -> LabelledImages:
     """Tiles [3, 32, 32] of the colour photographs that scikit-image ships; nothing is read from `data_root`.
 
-    Each picture is shrunk to at most 512 pixels a side, so that none outweighs the others, and cut into cells of 48.
+    Each picture is shrunk to at most 512 pixels per side, so that none outweighs the others, and cut into cells of 48.
     The tiles of a cell begin at every fourth pixel and stay inside it; every fourth cell, on diagonals, is held out
     with all its tiles. So training and test tiles never overlap, though they show parts of the same pictures. Both
     parts are shuffled.
@@ -171,7 +171,7 @@ def photo_tiles(data_root: str) -> LabelledImages:
 
 
 def _photograph(name: str) -> NDArray[np.uint8]:
-    """A picture of scikit-image, [H, W, 3], at most `LARGEST` pixels a side."""
+    """A picture of scikit-image, [H, W, 3], at most `LARGEST` pixels per side."""
     with needs("data"):
         import skimage.data  # slow to import
 

@@ -62,7 +62,7 @@ class EvaluateOptions:
 
     Attributes:
         metrics: keys of `NUMBERS`.
-        samples: generated images a run.
+        samples: generated images per run.
         paths: network (a key of `WEIGHTS`) -> path of its weights; the others are looked for in torch's folder.
         reference: the real images that samples are measured against, a key of `PARTS`.
         device: a name that `find_device` takes.

@@ -49,10 +49,10 @@ def summarize(values: Floats) -> dict[str, Any]:
 # --- studies: training seeds x instances x GAN seeds ---
 #
 # Scores come as [S, I, G]: S trainings or tunings of a policy (1 where there was none), I instances, G GAN seeds an
-# instance. Instances are the strata, as tasks are in rliable: `ci95` draws GAN seeds again within each of them, and
-# speaks of these instances alone. `over_instances` draws the instances anew as well, with all of their runs, and speaks
-# of any that are drawn alike: verdicts rest on it. All trainings meet the same GAN seeds, as those of an opponent do,
-# so what is drawn is drawn for all of them. A training shows on all instances, so trainings are drawn as wholes.
+# instance. Instances are the strata, as tasks are in rliable: `ci95` resamples GAN seeds within each of them, and
+# holds for these instances alone. `over_instances` also resamples the instances, with all of their runs, and holds for
+# new ones of the same distribution: verdicts rest on it. All trainings, of a policy and of its opponent, meet the
+# same GAN seeds, so one resample serves all trainings; whole trainings are resampled.
 
 
 def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainings: int | None = None) -> Floats:
@@ -89,7 +89,7 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
     Args:
         scores: of the policy, [S, I, G].
         opponent: of the opponent, [S', I, G]: the same instances and GAN seeds.
-        paired: whether training s of the one belongs to training s of the other; else they are drawn apart.
+        paired: whether training s of one belongs to training s of the other; else each is resampled by itself.
         seed: of the bootstrap.
 
     Returns:
@@ -100,7 +100,7 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
         drawn = resampled(mine, seed), resampled(theirs, seed, trainings=None if paired else seed + 1)
         return _interval(drawn[1].mean(axis=(1, 2, 3)) - drawn[0].mean(axis=(1, 2, 3)))
 
-    by_instance = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))  # one number each: instances are drawn
+    by_instance = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))  # one run each: instances are resampled
     value = float(opponent.mean() - scores.mean())
     return {"value": value, "ci95": interval(scores, opponent), "over_instances": interval(*by_instance)}
 
@@ -108,8 +108,8 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
 def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
     """A 95 % interval of `stratified_gain` by Welch's t-test of the means of trainings and tunings, or a paired one.
 
-    A bootstrap of two or three trainings is too narrow; this counts how few they are, and nothing else: a policy of
-    which there is one has no spread. None where there is one of each.
+    A bootstrap of two or three trainings is too narrow; this takes account of how few they are, and of nothing else: a
+    single training has no spread. None where there is one of each.
     """
     means = [opponent.mean(axis=(1, 2)), scores.mean(axis=(1, 2))]
     value = float(means[0].mean() - means[1].mean())
@@ -127,17 +127,17 @@ def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[
 def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, Any]:
     """How probably a run of the policy is better (lower) than one of the opponent on the same instance.
 
-    As rliable has it: all pairs of runs of an instance (Mann and Whitney's U, ties count half), then the mean over the
+    As in rliable: all pairs of runs of an instance (Mann and Whitney's U, ties count half), then the mean over the
     instances. Both are resampled. Arguments and result are those of `stratified_gain`; the opponent's number of GAN
     seeds may be another one where both are more than one.
     """
-    other = seed + 1 if opponent.shape[2] > 1 else seed  # where there is one run, instances are drawn for both alike
+    other = seed + 1 if opponent.shape[2] > 1 else seed  # with one run, both resample the same instances
     samples = resampled(scores, seed), resampled(opponent, other, trainings=seed + 2)
     better = _better(scores[None], opponent[None])[0]
     return {
         "value": float(better.mean()),
         "ci95": _interval(_better(*samples).mean(axis=(1, 2, 3))),
-        "over_instances": _interval(_drawn_anew(better, seed)),
+        "over_instances": _interval(_resampled_means(better, seed)),
     }
 
 
@@ -149,8 +149,8 @@ def _better(scores: Floats, opponent: Floats) -> Floats:
     return np.asarray(np.mean(wins / runs, axis=-1))
 
 
-def _drawn_anew(better: Floats, seed: int) -> Floats:
-    """Means of [S, S', I] over trainings, tunings and instances that are drawn again, n - 1 of n: [B]."""
+def _resampled_means(better: Floats, seed: int) -> Floats:
+    """Means of [S, S', I] over resampled trainings, tunings and instances, n - 1 of n: [B]."""
     rng = np.random.default_rng(seed)
     s, t, i = (rng.integers(n, size=(RESAMPLES, max(n - 1, 1))) for n in better.shape)
     return np.asarray(better[s[:, :, None, None], t[:, None, :, None], i[:, None, None, :]].mean(axis=(1, 2, 3)))

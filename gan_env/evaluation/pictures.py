@@ -34,7 +34,7 @@ PANELS: dict[str, tuple[str, ...]] = {
 """Panel of the curves -> the columns of `decisions.csv` that it shows, if the file has them."""
 _PAIRS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
 RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
-"""One a run of a contact sheet: the ten strong ones first."""
+"""One per run of a contact sheet: the ten strong ones first."""
 
 
 def read_decisions(folder: Path) -> dict[str, Floats]:
@@ -70,7 +70,7 @@ def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
 
 
 def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> Figure:
-    """One square of samples a title: [N, S, *shape]."""
+    """One square of samples per title: [N, S, *shape]."""
     size = (4.5 * len(titles), 4.7)
     figure, axes = plt.subplots(1, len(titles), figsize=size, layout="constrained", squeeze=False, dpi=130)
     for axis, title, some in zip(axes[0], titles, samples, strict=True):
@@ -96,7 +96,7 @@ def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
 
 
 def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -> Figure:
-    """Knobs, losses, gradients and metric of one run folder over its GAN updates; a line a seed."""
+    """Knobs, losses, gradients and metric of one run folder over its GAN updates; one line per seed."""
     knobs = [name for name in decisions if name.startswith("knob_")]
     panels = {title: [n for n in names if n in decisions] for title, names in PANELS.items()}
     panels = {title: names for title, names in panels.items() if names} | {name: [name] for name in knobs}

@@ -50,7 +50,7 @@ class Episodes:
         return self.log_metric[:, -1]
 
     def take(self, which: slice | Sequence[int] | NDArray[np.int64]) -> "Episodes":
-        """Some of the episodes, in that order; `gan_updates` stays that of all."""
+        """Some of the episodes, in that order; `gan_updates` remains the number for all of them."""
         columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:5]}
         return Episodes(**columns, extras={k: v[which] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
 
@@ -69,7 +69,7 @@ def run_episodes(
     instances: Sequence[int | Instance] | None = None,
     on_decision: Callable[[int, int], None] | None = None,
 ) -> Episodes:
-    """Runs one episode a seed, `env.num_envs` at a time, deterministically.
+    """Runs one episode per seed, `env.num_envs` at a time, deterministically.
 
     Args:
         policy: the policy; its attribute `start`, if there is one, says where the knobs start.
@@ -82,7 +82,7 @@ def run_episodes(
     require(disabled, "env", env.metadata["autoreset_mode"], "an environment made with AutoresetMode.DISABLED")
     if instances is None:
         instances = [i % len(env.instances) for i in range(len(seeds))]
-    require(len(instances) == len(seeds) > 0, "instances", len(instances), f"one a seed ({len(seeds)})")
+    require(len(instances) == len(seeds) > 0, "instances", len(instances), f"one per seed ({len(seeds)})")
     before, parts = env.gan_updates, []
     for batch, first in enumerate(range(0, len(seeds), env.num_envs)):
         rows = [(first + i) % len(seeds) for i in range(env.num_envs)]  # the last batch is filled up

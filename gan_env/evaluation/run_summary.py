@@ -54,7 +54,7 @@ def roughness(curve: ArrayLike) -> Floats:
 
 
 def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, Any]:
-    """How each row went by its score, ready for JSON: name -> a number a row; None where it isn't known."""
+    """How each row went by its score, ready for JSON: name -> one number per row; None where it isn't known."""
     extras, curve = episodes.extras, episodes.score
     columns: dict[str, NDArray[Any]] = {
         "start": np.exp(curve[:, 0]),
@@ -85,7 +85,7 @@ _WORDS = {
 
 
 def describe_run(summary: dict[str, Any]) -> str:
-    """The closing lines: a line a number, with a value a row."""
+    """The closing lines: one line per number, one value per row."""
 
     def shown(value: float | bool | None) -> str:
         return str(value) if value is None or isinstance(value, bool) else f"{value:.4g}"

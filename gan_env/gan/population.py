@@ -29,7 +29,7 @@ JUDGED_TOGETHER = 24
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
 _STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
-_SMOOTH = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
+_DIFFERENTIABLE = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
 """Fields of `PopulationState` through which the knobs act on later updates."""
 
 
@@ -124,11 +124,11 @@ class Population:
             The slope [n] by the value of each of `config.knobs`. `Update` says which of them have one.
         """
         slopes = [torch.zeros_like(value) for value in ahead.values]
-        slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _SMOOTH[1:])]
+        slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _DIFFERENTIABLE[1:])]
         for state, source in zip(reversed(ahead.path), reversed(ahead.sources), strict=True):
             inputs = [*state.tensors(), *ahead.settings.tensors(), *ahead.values, *self._draws(*source), *slope]
             found = self._programs.run(self._pull_back_one, *inputs)
-            slope, by_values = found[: len(_SMOOTH)], found[len(_SMOOTH) :]
+            slope, by_values = found[: len(_DIFFERENTIABLE)], found[len(_DIFFERENTIABLE) :]
             slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
         return dict(zip(self.config.knobs, slopes, strict=True))
 
@@ -238,10 +238,10 @@ class Population:
         count = len(self.config.knobs)
         values = [value.detach().requires_grad_() for value in others[:count]]
         samples, uniforms, normals, *slope = others[count:]
-        before = {name: getattr(state, name).detach().requires_grad_() for name in _SMOOTH}
+        before = {name: getattr(state, name).detach().requires_grad_() for name in _DIFFERENTIABLE}
         knobs = dict(zip(self.config.knobs, values, strict=True))
         new = self._differentiable_update(replace(state, **before), settings, knobs, samples, uniforms, normals)
-        after = [getattr(PopulationState(*new), name) for name in _SMOOTH]
+        after = [getattr(PopulationState(*new), name) for name in _DIFFERENTIABLE]
         variables = [*before.values(), *values]
         return list(torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True))
 

@@ -89,8 +89,8 @@ class Reward:
         """The reward of rows that have crashed in the interval, [N].
 
         The crash law: it is less than what the rest of the run, from this decision on, could bring without a crash,
-        whatever the weights. It also takes back what was gained and costs the penalty. What was lost stays lost: else
-        a run that has lost more than the penalty would be paid for crashing. With the default reward the two agree.
+        whatever the weights. It also takes back what was gained and costs the penalty. Losses are not refunded, or
+        crashing could pay. With the default reward the two agree.
         Of the `moment`, only values from before the interval count; `gained` [N] is the sum of the rewards so far.
         """
         rest = [(weight * low, weight * high) for weight, term in self.terms for low, high in (term.rest(moment),)]

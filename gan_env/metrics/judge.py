@@ -1,4 +1,4 @@
-"""Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry a row.
+"""Judges of samples: samples [N, S, *shape] -> a `Quality` record with one entry per row.
 
 Samples are compared with both halves of their data set's held-out samples: the scored half gives `score`, the
 validation half everything else. What is computed from the samples alone is computed once.
@@ -69,7 +69,7 @@ Judge = PointsJudge | ImageJudge
 
 
 def make_judge(datasets: Sequence[Dataset], samples: int) -> Judge:
-    """The judge of S = `samples` samples a row that fits the data sets, which are of one kind and on one device."""
+    """The judge of S = `samples` samples per row that fits the data sets, which are of one kind and on one device."""
     return PointsJudge(datasets, samples) if datasets[0].validation.dim() == 2 else ImageJudge(datasets)
 
 

@@ -15,7 +15,7 @@ class SlicedWasserstein:
 
     Args:
         references: sets of points that samples are compared with, [M, 2] each.
-        samples: S, the number of samples a row that will be compared.
+        samples: S, the number of samples per row that will be compared.
         directions: number of projections.
     """
 

@@ -89,7 +89,7 @@ class TablePolicy:
 class RatesPolicy(TablePolicy):
     """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
 
-    It reads the instance's rates off the observation, so it undoes whatever imbalance a run was started with as far as
+    It reads the instance's rates from the observation, so it undoes whatever imbalance a run was started with as far as
     the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can, with
     `max_first_change` 1 by the first.
 

@@ -221,7 +221,7 @@ def frechet(timer: Timer, rows: int = 64, dims: int = 64, samples: int = 512) ->
 
 
 def show(title: str, numbers: dict[str, float]) -> None:
-    """Prints a heading and a number a line."""
+    """Prints a heading, and one number per line."""
     print(f"\n{title}")
     for name, value in numbers.items():
         print(f"  {name:<38} {value:>16,.2f}" if value >= 0.01 else f"  {name:<38} {value:>16.1e}", flush=True)

@@ -1,4 +1,4 @@
-"""Convolutions with a kernel a row, and resampling, differentiable any number of times.
+"""Convolutions with one kernel per row, and resampling, differentiable any number of times.
 
 `down` is `conv2d` with a 4 x 4 kernel, stride 2 and padding 1, `up` is `conv_transpose2d` with the same (Radford et al.
 2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivatives of each

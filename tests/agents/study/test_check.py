@@ -74,7 +74,7 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
         ({"budget": 3}, "budget=3 .*at least .*re-scoring"),
         (
             {"controllers": {"ppo": {"seeds": 1, "agent": {"rollouts": 1, "rows": 8}}}},
-            r"budget \(null: what the dearest training takes\)=4800 .*at least .*re-scoring",
+            r"budget \(null: what the costliest training takes\)=4800 .*at least .*re-scoring",
         ),
         ({"tuned": {"schedule": 1, "rates": 1}}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
         ({"tuned": {"schedule": 1, "r3gan": 1}, "env": {"knobs": ["instance_noise"]}}, "tuned: r3gan: .*R3GAN's knobs"),
@@ -90,7 +90,7 @@ def test_what_can_t_be_is_refused_before_anything_is_trained(
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"updates_per_decision": 100}, "env.num_decisions x env.updates_per_decision=1200 .*600 GAN updates a run"),
+        ({"updates_per_decision": 100}, "env.num_decisions x env.updates_per_decision=1200 .*600 GAN updates per run"),
         ({"instances": {"seed": 5}}, "env.instances=.*as all policies have.*`training`"),
         ({"datasets": ["ring"]}, r"env.datasets=\['ring'\] .*as all policies have"),
         ({"metric_samples": 64}, "env.metric_samples=64 .*expected 32, as all policies have"),
@@ -113,13 +113,13 @@ def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_pa
 
 def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
     env = {"num_decisions": 2, "updates_per_decision": 5}
-    dear = {"ppo": {"seeds": 1, "agent": {"rollouts": 300, "rows": 4}}}
-    check(tmp_path, env=env, controllers=dear)
+    costly = {"ppo": {"seeds": 1, "agent": {"rollouts": 300, "rows": 4}}}
+    check(tmp_path, env=env, controllers=costly)
     write_json(tmp_path / "tuning/budget.json", 12_000)
-    check(tmp_path, env=env, controllers=dear)
+    check(tmp_path, env=env, controllers=costly)
     write_json(tmp_path / "tuning/budget.json", 11_999)
     with pytest.raises(ConfigError, match=r"budget=12000 .*at most 11999.*a study of its own"):
-        check(tmp_path, env=env, controllers=dear)
+        check(tmp_path, env=env, controllers=costly)
 
 
 def test_a_budget_that_is_not_known_before_is_not_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from agents.learning.controllers import NAME, train, training_options
+from agents.learning.controllers import RUN_NAME, train, training_options
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
@@ -46,7 +46,7 @@ def options() -> TrainOptions:
 
 @pytest.fixture(scope="module")
 def trained(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[str, Any]]:
-    folder = RunFolder(tmp_path_factory.mktemp("ppo"), NAME)
+    folder = RunFolder(tmp_path_factory.mktemp("ppo"), RUN_NAME)
     return folder, train("ppo", options, folder)
 
 
@@ -101,7 +101,7 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closing, "committed", lambda config, kind: [])
-    study = closing.study_of_one("ppo", options, RunFolder(tmp_path, NAME))
+    study = closing.study_of_one("ppo", options, RunFolder(tmp_path, RUN_NAME))
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
     jobs: list[Any] = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from agents.study.readout import RATES_REPLAY, REPLAY, controller_of, read_out
+from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 
@@ -29,7 +29,7 @@ def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) 
     coordinates[..., 0] = 0.5
     coordinates[..., 1] = (np.log10(factor)[:, None] + 2) / 3
     blank = np.zeros((2, 2), np.float32)
-    suffix = RATES_REPLAY if rates else REPLAY
+    suffix = RATES_REPLAY_SUFFIX if rates else REPLAY_SUFFIX
     found = read_out(env, Episodes(blank, blank, coordinates, blank, np.zeros(2, bool), {}, 0), suffix)
     assert found["kind"] == ("rates" if rates else "table")
     table = found["table"]

@@ -29,7 +29,7 @@ def test_gain_pairs_every_training_seed_with_the_opponent() -> None:
     assert found.gain.value == 2
     assert found.gain.by_training == (1.0, 3.0)
     assert found.gain.ci95 == (1.0, 3.0)  # both trainings the worse one, or both the better one
-    assert found.probability.value == pytest.approx(0.75)  # of four pairs an instance three are better
+    assert found.probability.value == pytest.approx(0.75)  # of four pairs per instance three are better
 
 
 def test_a_gain_on_few_instances_is_surer_on_these_than_on_others() -> None:

@@ -18,7 +18,7 @@ from gan_env.files import write_json
 from gan_env.policies.presets import PolicyOptions
 
 TRAIN = Study.train
-TAKEN = {"ppo": 1000, "sac": 900, "dear": 1500}
+TAKEN = {"ppo": 1000, "sac": 900, "costly": 1500}
 
 
 def study(folder: Path, *names: str, **more: Any) -> Study:
@@ -58,11 +58,11 @@ def test_opponents_are_tuned_with_what_the_dearest_controller_took(tmp_path: Pat
 def test_a_dearer_controller_cannot_join_opponents_that_were_tuned_with_less(tmp_path: Path) -> None:
     assert study(tmp_path, "ppo").budget == 1000
     with pytest.raises(ConfigError, match=r"budget=1500.*at most 1000.*a study of its own"):
-        _ = study(tmp_path, "ppo", "dear").budget
+        _ = study(tmp_path, "ppo", "costly").budget
 
 
 def test_a_budget_that_was_asked_for_holds_whatever_controllers_took(tmp_path: Path) -> None:
-    assert study(tmp_path, "ppo", "dear", budget=700).budget == 700
+    assert study(tmp_path, "ppo", "costly", budget=700).budget == 700
 
 
 def test_schedules_are_tuned_opponents_that_don_t_react(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_verdict_has_five_lines_at_most() -> None:
 
 
 def test_of_one_training_it_is_said_that_another_may_end_otherwise() -> None:
-    assert "one training: another may end otherwise" in verdict(summary())[0]
+    assert "a single training; another could differ" in verdict(summary())[0]
 
 
 @pytest.mark.parametrize(("target", "met"), [(0.75, "is met"), (0.85, "is not met"), (None, None)])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from baselines.search.spaces import (
     GEOMETRIC,
-    SMALL,
+    INSTEAD_OF_ZERO,
     SPACES,
     USUAL,
     USUAL_RATES,
@@ -87,7 +87,7 @@ def test_a_schedule_of_any_kind_reaches_both_ends_of_a_knob_s_range(kind: str) -
             drawn = {f"{knob.name}.{part}": coordinate for part in ("start", "end")}
             fields = {f"{knob.name}.kind": kind, f"{knob.name}.until": 1.0} | drawn
             trial = optuna.trial.FixedTrial(fields | {f"{knob.name}.exponent": 2.0, f"{knob.name}.plateaus": 2})
-            wanted = value or (SMALL if kind in GEOMETRIC else 0.0)
+            wanted = value or (INSTEAD_OF_ZERO if kind in GEOMETRIC else 0.0)
             assert anneal(trial, knob)["initial"] == pytest.approx(wanted, rel=1e-3)
 
 

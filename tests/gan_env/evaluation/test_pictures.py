@@ -61,7 +61,7 @@ def test_every_row_has_a_square_of_its_own() -> None:
 
 
 def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
-    """Metric, loss and the knob: a panel each, a line a seed; what was not observed has none."""
+    """Metric, loss and the knob: a panel each, one line per seed; what was not observed has none."""
     figure = curves_figure(read_decisions(write_run(tmp_path / "run", COLUMNS)), SUMMARY)
     panels = {axis.get_title(): axis for axis in figure.axes}
     assert set(panels) == {"log metric", "loss", "r1"}

@@ -102,7 +102,7 @@ def test_a_crash_never_costs_as_little_as_the_worst_run(term: str, sign: float) 
 
 @pytest.mark.parametrize("gained", [1.5, -1.5])
 def test_with_the_default_reward_a_crash_takes_back_what_was_gained_and_costs_the_penalty(gained: float) -> None:
-    """What was lost stays lost."""
+    """Losses are not refunded."""
     progress = follow({"log_improvement": 1.0}, decisions=5)
     started(progress)
     advanced(progress, log_metric=[-gained] * 2)
