@@ -50,7 +50,7 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     known = folder / "study" / "known.json"
     rests_on = require_continuable(json.loads(known.read_text()) if known.exists() else {}, options, folder)
     study = Study(options)
-    check_study(study)  # before any file of a study that is there changes
+    check_study(study)  # before any file of an existing study changes
     write_json(known, rests_on)
     texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
     for name, text in texts.items():

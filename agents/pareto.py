@@ -53,7 +53,7 @@ class ParetoOptions(TrainOptions):
 
 
 def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains one controller a weight and judges all of them, and constant knobs, on the same test runs.
+    """Trains one controller per weight and judges all of them, and constant knobs, on the same test runs.
 
     Returns:
         Per controller `quality` (final score, lower is better) and `stability` (the term's sum over the run, higher is

@@ -67,7 +67,7 @@ class ARSOptions(SB3Options):
 class BatchedARS(ARS):
     """ARS whose candidates all play the same runs, in parallel.
 
-    sb3-contrib plays candidate after candidate, each on instances of its own draw. Here row i belongs to candidate
+    sb3-contrib plays candidate after candidate, each on other instances. Here row i belongs to candidate
     i // E, E episodes each, and the e-th episode of every candidate has the same instance and GAN seed: differences
     between returns are then due to the candidates, and an update takes one episode of the rows.
     """

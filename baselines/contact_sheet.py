@@ -1,7 +1,7 @@
-"""All policies side by side: `python baselines/contact_sheet.py FOLDER... [--out contact_sheet.png] [--target METRIC]`.
+"""All runs side by side: `python baselines/contact_sheet.py FOLDER... [--out contact_sheet.png] [--target METRIC]`.
 
 FOLDER is a run folder of `baselines/train_gan.py`, or a folder with run folders below it. Draws one picture of all
-runs, and prints how soon each of them came to the same metric. They must have one metric, by the same weights of its
+runs, and prints how soon each of them reached the same metric. They must have one metric, by the same weights of its
 classifier, and one data set and image size.
 """
 
@@ -32,7 +32,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         summary = json.loads((folder / "summary.json").read_text())
         config = yaml.safe_load((folder / "config.yaml").read_text())
         dataset, env = config["instance"]["dataset"], config["env"]
-        if dataset == "image_folder":  # one's own images are known by their place alone
+        if dataset == "image_folder":  # one's own images are identified by their folder
             dataset = f"{dataset} {env['data_root']}"
         setting = {"metric": summary["metric"], "data set": dataset, "image size": env["image_size"]}
         setting["classifier"] = summary["extractor_hash"]
@@ -47,7 +47,7 @@ def speeds(runs: dict[str, Path], target: float | None = None) -> str:
 
     Args:
         runs: name -> run folder.
-        target: metric that is aimed at; None: the best one that all runs reached.
+        target: the common metric; None: the best one that all runs reached.
     """
     decisions = {name: read_decisions(folder) for name, folder in runs.items()}
     curves = {name: np.median(d["score"], axis=0) for name, d in decisions.items()}  # [T]
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", type=Path)
-    parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending says of which kind")
+    parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending sets the format")
     parser.add_argument("--target", type=float, help="a metric; default: the best one that all runs reached")
     options = parser.parse_args(arguments)
     aimed = options.target is None or options.target > 0

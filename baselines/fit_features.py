@@ -24,8 +24,8 @@ from gan_env.records import decode
 BATCH, RATE = 128, 3e-3
 EPOCHS = {"fashion_mnist": 12, "photo_tiles": 6}
 JITTER = {"fashion_mnist": 0.0, "photo_tiles": 0.2}
-"""Spread of random contrast and colour in training. Without it the network reads a tile's mean colour and learns the
-tiles by heart; then real training tiles are as far from held-out ones as blurred tiles are."""
+"""Spread of random contrast and colour in training. Without it the network memorises tiles
+by their mean colour; then real training tiles are as far from held-out ones as blurred tiles are."""
 
 
 def fit(kind: ClassifierKind, data: LabelledImages, device: torch.device) -> Classifier:
@@ -52,7 +52,7 @@ def fit(kind: ClassifierKind, data: LabelledImages, device: torch.device) -> Cla
 
 
 def varied(batch: Tensor, jitter: float) -> Tensor:
-    """Half of the images mirrored, and with random contrast and colour of that spread: [B, C, H, W]."""
+    """Half of the images mirrored; random contrast and colour with a spread of `jitter`: [B, C, H, W]."""
     shape, device = (len(batch), 1, 1, 1), batch.device
     batch = torch.where(torch.rand(shape, device=device) < 0.5, batch.flip(-1), batch)
     if not jitter:

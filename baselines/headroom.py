@@ -2,9 +2,9 @@
 
     python baselines/headroom.py [env=points] [schedules=200] [instances=48] [runs=4]
 
-A schedule for each run can only pay where no single one is near best everywhere. Random schedules of every controlled
+A schedule for each run pays only where no single one is near the best everywhere. Random schedules of every controlled
 knob play the same training instances, `runs` times with different GAN seeds. The best schedules are chosen on one half
-of the runs and scored on the other half, so that luck is no headroom.
+of the runs and scored on the other half, so that chance is not counted.
 """
 
 from dataclasses import dataclass, field

@@ -18,7 +18,7 @@ with errors_in_one_line(), needs("study"):
     from omegaconf import DictConfig, OmegaConf
 
 REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs")
-"""Mappings that the command line replaces where it gives them whole; Hydra would merge them with what is there."""
+"""Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 
 
 def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[], None]]:
@@ -54,7 +54,7 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     """A command line as Hydra needs it.
 
     Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
-    `controller=FOLDER`, as groups hold files alone. Mappings in `REPLACED_NOT_MERGED` replace what is there.
+    `controller=FOLDER`, as groups hold files alone. Mappings in `REPLACED_NOT_MERGED` replace the default.
 
     Raises:
         ConfigError: a group has no such file, and, for a policy, there is no such folder either.
@@ -87,7 +87,7 @@ def _checked_choice(text: str, places: list[Path]) -> str:
 
 
 def register_presets() -> None:
-    """Offers the environment's presets with every field to configs/env/, and what `${kind:...}` and the like mean."""
+    """Registers the environment's presets for configs/env/, and the resolvers `${kind:...}` and `${player:...}`."""
     for name, preset in PRESETS.items():
         ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
     OmegaConf.register_new_resolver("kind", data_kind, replace=True)

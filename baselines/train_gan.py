@@ -9,7 +9,7 @@ The run folder, by default logs/gan/<env>/<policy>-<seed>:
     config.yaml: all options        decisions.csv: one row per decision
     generator.safetensors: see gan_env.gan.saved; `python baselines/evaluate.py FOLDER` judges it
     samples/: grids from the same latents at nine moments, and real.png
-    tensorboard/: all that the policy saw, by name, and the grids
+    tensorboard/: all that the policy saw, and the grids
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
 """
 
@@ -55,7 +55,7 @@ class TrainGANOptions(PlayOptions):
     instance: dict[str, Any] = field(default_factory=dict)  # fields of `Instance`; None: see `typical_instance`
     logs: str = "logs/gan"  # with `name`, where the folder goes if none is given: LOGS/NAME-SEED, or the next free one
     name: str = "run"
-    folder: str | None = None  # a folder to write to, or to continue the run in it; see `own_options`
+    folder: str | None = None  # a folder to write to, or with a run to continue; see `own_options`
 
     def __post_init__(self) -> None:
         require_at_least(self, rows=1, seed=0)
@@ -146,7 +146,7 @@ class GANRun:
         plt.close(figure)
 
     def _finish(self) -> dict[str, Any]:
-        """Writes what there is at the end of a run."""
+        """Writes the results at the end of a run."""
         episodes, env = self.record(), self.env
         names = [self.instance.dataset] * len(self.seeds)
         dataset = torch.tensor([env.bank.names.index(self.instance.dataset)], device=env.device)
@@ -180,7 +180,7 @@ def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
 
 
 def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptions:
-    """The options that the run in the folder began with, where there is one and only `folder=` is given.
+    """The options of the run in the folder, where there is one and only `folder=` is given; else `options`.
 
     Args:
         options: all options of the command line.

@@ -128,7 +128,7 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
     script = run.config.get("script")
     check_script(script, f"script in {run.settings / 'config.yml'}")
     base = run.config.get("base")
-    require(not base, "base", base, "none: controllers that correct another policy can't be played any more")
+    require(not base, "base", base, "none: controllers that correct another policy are no longer supported")
     here, there = to_dict(env.config), run.config["env"]
     for name in INTERFACE:
         same = f"{there.get(name)!r}, with which the controller in {folder} was trained"

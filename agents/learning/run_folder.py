@@ -5,7 +5,7 @@ logs/SCRIPT/<env>_<n>/
     <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
-    trained.json: what training cost; trained.spent: seconds that it has taken so far, while it is not done
+    trained.json: what training cost; trained.spent: seconds that it has taken so far, until it is done
     evaluations/: one .npz per policy; summary.json, table.txt, *.png: the comparison
 """
 
@@ -77,7 +77,7 @@ class RunFolder:
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: TrainOptions) -> None:
-        """Makes the folder and writes the options into it; where there are some, they must be the same.
+        """Makes the folder and writes the options into it; options that it already holds must be the same.
 
         Raises:
             ConfigError: another training was begun here.
@@ -95,7 +95,7 @@ class RunFolder:
         return write_atomically(self.path / name, save)
 
     def cached_episodes(self, policy: str, run: Callable[[], Episodes]) -> Episodes:
-        """The episodes of a policy: read where they were saved before, else run and saved."""
+        """The episodes of a policy: read if saved before, otherwise run and saved."""
         path = self.path / "evaluations" / f"{policy}.npz"
         if path.exists():
             with np.load(path) as data:

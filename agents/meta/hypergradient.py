@@ -6,7 +6,7 @@ averaged generator, which the metric judges too; slopes of the current one are n
 et al. 2019, arXiv:1810.10667): effects after it are not seen, which favours what pays soon (Wu et al. 2018,
 arXiv:1803.02021). The slope ignores jumps: Adam's first steps without momentum are mere signs.
 
-Random choices have no slope by their probability: a controller learns nothing here about `augment` and its parts, which
+Random choices have no slope by their probability, so a controller can't learn to move `augment` and its parts, which
 stay where they start. `gan_env.gan.update.Update` says what holds for the other knobs.
 """
 
@@ -78,7 +78,7 @@ class Hypergradient:
         loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
         usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]
         length = torch.where(usable, slope, 1).norm(dim=1, keepdim=True)
-        # Some runs are chaotic: one row must not outweigh all others.
+        # Some runs are chaotic; no row may outweigh all others.
         return loss, torch.where(usable, slope / length.clamp(min=1), 0)
 
     def _loss(self, rows: Tensor, weights: Tensor, draw: int) -> Tensor:

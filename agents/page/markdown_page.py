@@ -41,7 +41,7 @@ def code(text: str) -> str:
 
 
 def to_html(text: str, pictures: Mapping[str, bytes]) -> str:
-    """A page in Markdown as one HTML file that needs no other and no network.
+    """A page in Markdown as one self-contained HTML file, which needs no network.
 
     Args:
         text: the page, which begins with its title.

@@ -4,7 +4,7 @@ FOLDER/
     report.html, report.md, figures/*.png, runs.csv.gz, summary.json: the report
     config.yml, command.txt, commits.txt: the study's options, command, and code
     configs/: its environment, tuned opponents and frozen read-outs
-    training/NAME-SEED/: what trained controllers are loaded from
+    training/NAME-SEED/: the files of trained controllers
 """
 
 import shlex
@@ -25,7 +25,7 @@ FOLDERS = ("figures", "configs", "training")
 
 
 def check_target(folder: Path) -> None:
-    """Raises a `ConfigError` where publishing would overwrite files that are no publication."""
+    """Raises a `ConfigError` where publishing would overwrite other files."""
     expected = "expected a new folder, or that of an earlier publication"
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--to={str(folder)!r} is a file: {expected}")
@@ -36,15 +36,15 @@ def check_target(folder: Path) -> None:
 
 
 def publish(study: Study, learned: str, folder: Path) -> str:
-    """Copies what belongs to a study whose report is written, in place of an earlier publication.
+    """Copies the files of a study whose report is written, and replaces an earlier publication.
 
     Args:
         study: it is done.
-        learned: the controller that the report is about; all of its trainings are published.
+        learned: the controller of the report; all of its trainings are published.
         folder: where it goes.
 
     Returns:
-        A line that says how much it is.
+        A line with the number of files and their size.
     """
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -70,7 +70,7 @@ def commands(study: Study, learned: str) -> str:
 
 
 def _commits(study: Study) -> list[str]:
-    """The commit of the code at each start of the study; none where it was no git checkout."""
+    """The commit of the code at each start of the study; empty outside a git checkout."""
     path = study.path / "study" / "commits.txt"
     return path.read_text().split() if path.exists() else []
 

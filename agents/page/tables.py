@@ -10,7 +10,7 @@ from agents.study.records import Failure, Row
 RESULT_NOTES = (
     "final IQM: interquartile mean (the mean of the middle half of all runs) of the log metric at the end; best IQM: "
     "that of each run's lowest.",
-    "gain over X: how much lower the final log metric is than that of X in the mean; above 0 is better. P over X: the "
+    "gain over X: how much lower the final log metric is than that of X on average; above 0 is better. P over X: the "
     "probability that a run ends better than one of X on the same instance. over its replay, or rates_replay: gains, "
     "training by training. Round brackets: the interval for new instances.",
     "spread over seeds: standard deviation of the IQMs of trainings, or of tunings; spread over GAN seeds: of the runs "
@@ -31,10 +31,10 @@ def name_notes(options: StudyOptions) -> list[str]:
     """What the names in the tables stand for."""
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
-        f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned likewise. tuned_rates knows the "
+        f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned alike. tuned_rates knows the "
         "learning rates that a run starts with, and is a schedule of the rates themselves, not of factors on them.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
-        "NAME_rates_replay: the same with learning rates themselves averaged. Anybody can use them without learning.",
+        "NAME_rates_replay: the same with learning rates themselves averaged. They can be played without learning.",
         *(
             ["oracle: the best of many schedules for each instance, picked by a few runs there. It is no upper bound: "
              "there may be better ones, a few runs may pick a wrong one, and it doesn't react to a run."]

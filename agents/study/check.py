@@ -102,7 +102,7 @@ def check_study(study: Study) -> None:
 
 
 def check_tunings(study: Study, budget: int, key: str) -> None:
-    """Raises a `ConfigError` about the option `key` where opponents can't be tuned with so many GAN updates."""
+    """Raises a `ConfigError` about the option `key` where this many GAN updates are too few to tune an opponent."""
     options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
     check_budget(env_config(**study.options.env), options, key)
 

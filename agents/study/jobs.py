@@ -1,4 +1,4 @@
-"""The jobs of a study: trainings and tunings in processes of their own, whose output goes to a log.
+"""The jobs of a study: trainings and tunings in separate processes, whose output goes to a log.
 
 On Linux without a GPU they are forked from a server that has imported what they need once, `agents.study.preload`.
 Elsewhere each job imports it again: the compiler uses the GPU when it loads, and no process may be forked after that.
@@ -34,7 +34,7 @@ def tune_opponent(options: TuneOptions, costs: Path) -> None:
 
 
 def run_job(work: Callable[..., Any], arguments: Sequence[Any], log: Path, threads: int) -> None:
-    """Calls `work(*arguments)` in a process of its own; what it prints is added to `log`.
+    """Calls `work(*arguments)` in a separate process; what it prints is added to `log`.
 
     The process ends when this one does, even if this one is killed: otherwise a restarted study would run the job
     twice. As with all of `multiprocessing`, a script that calls this needs an

@@ -101,7 +101,7 @@ class StudyOptions:
         seed: of the first training.
         target: the probability of improvement over the strongest tuned schedule that is the aim; null: none.
         notes: sentences for the report: why figures are as they are, and what was tried.
-        folder: of the study; a study that is there continues.
+        folder: of the study; a study that it holds continues.
     """
 
     env: dict[str, Any] = field(default_factory=lambda: {"preset": "points"})
@@ -156,7 +156,7 @@ class StudyOptions:
         require(not clash, "controllers", clash, expected)
 
     def _check_controllers(self) -> None:
-        """Controllers refer to others that are there."""
+        """Controllers refer to others that exist."""
         main = [name for name, controller in self.active.items() if controller.varies is None]
         require(bool(main), "controllers", list(self.controllers), "one with seeds > 0 that varies no other")
         for name, controller in self.active.items():

@@ -1,4 +1,4 @@
-"""Plays a study: does all cells that are not done yet."""
+"""Plays a study: computes all cells that are missing."""
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def play_study(study: Study) -> None:
 
 
 def play_alone(options: StudyOptions, share: int) -> None:
-    """Plays a share, in a process of its own, of a study whose trainings and tunings are all done."""
+    """Plays a share in a separate process; all trainings and tunings of the study must be done."""
     play_share(Study(options), share)
 
 
@@ -93,7 +93,7 @@ def gather(study: Study, setting: str) -> dict[str, list[Episodes]]:
 
 
 def play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
-    """Plays a policy in a setting, on the same instances and GAN seeds as all others; or reads what it did there."""
+    """Plays a policy in a setting, on the same instances and GAN seeds as all others, or reads the saved episodes."""
     file = file_name(name, seed)
 
     def run() -> Episodes:
@@ -119,7 +119,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
             bar.update()
             if batch == 0 and decision in moments:
                 shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
-                pictures.extend([shown] * moments.count(decision))  # with few decisions one is several moments
+                pictures.extend([shown] * moments.count(decision))  # with few decisions, moments coincide
 
         episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]

@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Gain(Estimate):
-    """How much lower (better) a policy's scores are than another's in the mean.
+    """How much lower (better) a policy's scores are than another's on average.
 
     Attributes:
         t95: interval by a t-test of trainings and tunings, where there are several: a bootstrap of few is too narrow.
@@ -83,7 +83,7 @@ class Row:
     Attributes:
         seeds: trainings or tunings, 1 where there was neither.
         runs: number of runs, over all seeds.
-        iqm: interquartile mean of the final scores, which are reported.
+        iqm: interquartile mean of the final scores.
         best: the same of each run's best score.
         by_seed: interquartile mean of each training or tuning.
         spread_over_seeds: standard deviation of `by_seed`; None where there is one.
@@ -116,7 +116,7 @@ class Row:
 
 @dataclass(frozen=True)
 class SettingSummary:
-    """The name of a setting's metric, and a row for each policy."""
+    """The name of a setting's metric, and one row per policy."""
 
     metric: str
     rows: dict[str, Row]

@@ -135,7 +135,7 @@ class Study:
         return found
 
     def settled_budget(self, trainings: Iterable[int]) -> int:
-        """The budget of tunings where trainings of controllers take so many GAN updates.
+        """The budget of tunings, given the GAN updates that each training of a controller takes.
 
         Raises:
             ConfigError: the opponents of this study were tuned with fewer.

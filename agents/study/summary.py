@@ -19,7 +19,7 @@ from gan_env.mdp.instances import InstanceSet
 COLLAPSED = np.log(0.5)
 """A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
 WORST = 5
-"""Failure cases that are described."""
+"""The number of failure cases that are described."""
 Played = Mapping[str, Sequence[Episodes]]
 
 
@@ -46,7 +46,7 @@ def summarize_study(study: Study) -> Summary:
 def best_on_training(study: Study) -> str:
     """The controller with the lowest mean final log metric on training instances, ablations left out.
 
-    Only controllers with the most training seeds count: what fewer trainings say is less sure.
+    Only controllers with the most training seeds count: fewer trainings are less certain.
     """
     seeds = {name: c.seeds for name, c in study.options.active.items() if c.varies is None}
     most = max(seeds.values())
@@ -120,7 +120,7 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
 
 
 def cost_of_finding(study: Study, name: str, seeds: int) -> Cost:
-    """What one training or tuning took, in the mean; a read-out took its controller's training."""
+    """What one training or tuning took on average; a read-out took its controller's training."""
     if controller_of(name) in study.options.active:
         return _mean_cost(study.train(controller_of(name), seed) for seed in range(seeds))
     if name not in study.tunings or name in study.committed:
@@ -130,7 +130,7 @@ def cost_of_finding(study: Study, name: str, seeds: int) -> Cost:
 
 
 def cost_of_playing(study: Study, setting: str, name: str, seeds: int) -> Cost:
-    """What all runs of a policy in a setting took, in the mean over its trainings or tunings."""
+    """What all runs of a policy in a setting took, averaged over its trainings or tunings."""
     return _mean_cost(study.costs(f"{setting}-{name}{suffix}") for suffix in ("", *(f"-{s}" for s in range(seeds))))
 
 

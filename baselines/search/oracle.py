@@ -1,7 +1,7 @@
 """The oracle: for each instance, the best of many schedules, chosen by a few runs of each on that instance.
 
 It knows its instance, which no schedule for unknown instances does. There may be better schedules than its candidates,
-few runs may pick a wrong one, and it doesn't react to a run: so it is no upper bound on anything.
+a few runs may pick a wrong one, and it doesn't react to a run. So it is no upper bound.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,11 +33,11 @@ def best_of_each(
         env: with `AutoresetMode.DISABLED`.
         candidates: the schedules.
         instances: indices of the instances; the pick for one doesn't depend on the others.
-        seed: of the first run; each round has runs of its own, and the final scoring should have other ones.
+        seed: of the first run; the two rounds share no runs, and the final scoring should use others.
         runs: runs of a candidate on an instance in the first round.
         report: called with (done, total) after each batch of a round.
     """
-    alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, candidates that are left]
+    alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, remaining candidates]
     for repeats, keep in ((runs, -(-len(candidates) // KEEP_ONE_IN)), (MORE_RUNS * runs, 1)):
         jobs = [
             (int(candidate), seed + instance * repeats + run, instance)

@@ -25,7 +25,7 @@ USUAL_RATES = ("falling_rates",)
 
 
 def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
-    """Every controlled knob by a schedule of its own: any kind, falling or rising, ending early or not."""
+    """One schedule per controlled knob: any kind, falling or rising, ending early or not."""
     return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
 
 

@@ -67,7 +67,7 @@ class Tuned:
 
 
 def search(options: TuneOptions) -> Tuned:
-    """Tunes in an environment of its own, and shows how far it is."""
+    """Makes the environment, tunes in it, and shows progress."""
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
@@ -103,7 +103,7 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
     spent, trials = saved["gan_updates"], saved["trials"]
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # draws nothing: the parameters are there
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # draws nothing: the parameters are known
     for tried in trials:
         study.enqueue_trial(tried["params"])
         trial = study.ask()
@@ -174,7 +174,7 @@ def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, cou
 
 
 def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:
-    """Mean final log metric, by which is chosen, and mean final score of each candidate on the same runs, [C] both."""
+    """Mean final log metric (for choices) and mean final score of each candidate, all on the same runs: [C] both."""
     policies = [candidate.make(env) for candidate in candidates]
     jobs = [(c, run, run % len(env.instances)) for c in range(len(policies)) for run in range(seed, seed + runs)]
     played = run_jobs(env, policies, jobs)
@@ -185,7 +185,7 @@ def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, ru
 def _rescore(
     env: GANVectorEnv, pool: list[dict[str, Any]], runs: int, seed: int
 ) -> tuple[list[dict[str, Any]], float, int]:
-    """Two rounds, from run `seed` on: the pool, then its best quarter. All in order, the winner's score, the cost."""
+    """Two rounds, from run `seed` on: the pool, then its best quarter. All ranked, the winner's score, the cost."""
     before, order, score = env.gan_updates, pool, 0.0
     for count, each in ((len(pool), SECOND_ROUND * runs), (-(-len(pool) // 4), LAST_ROUND * runs)):
         policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]

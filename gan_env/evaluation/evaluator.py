@@ -187,7 +187,7 @@ class Evaluator:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """The numbers that were measured before; none where there is no such file.
+    """The numbers that were measured before; empty where there is no such file.
 
     Raises:
         DataError: the file is damaged.

@@ -18,7 +18,7 @@ RESAMPLES = 2000
 def iqm(values: Floats) -> Floats:
     """Mean of the middle half along the last axis: [..., n] -> [...].
 
-    It is the mean of the quantile function between 1/4 and 3/4: where n is no multiple of 4, the values at the
+    It is the mean of the quantile function between 1/4 and 3/4: where n is not a multiple of 4, the values at the
     quartiles count in part. So it is the same for any n; intervals need that, as samples are smaller than the scores.
     """
     cut = values.shape[-1] / 4
@@ -84,7 +84,7 @@ def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int 
 
 
 def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed: int = 0) -> dict[str, Any]:
-    """How much lower (better) scores are than an opponent's in the mean.
+    """How much lower (better) scores are than an opponent's on average.
 
     Args:
         scores: of the policy, [S, I, G].

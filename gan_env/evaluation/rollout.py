@@ -141,7 +141,7 @@ class Rollout:
             append(name, column, np.nan)
 
     def episodes(self, used: int) -> Episodes:
-        """The episodes of the first `used` rows, as far as they have come."""
+        """The episodes of the first `used` rows, up to the last decision taken."""
         columns = {name: np.stack(parts, axis=1)[:used] for name, parts in self._columns.items()}
         del columns["observations"]
         main = {name: columns.pop(name) for name in ("log_metric", "score", "coordinates", "rewards")}
@@ -149,7 +149,7 @@ class Rollout:
         return Episodes(**main, crashed=self.crashed[:used], extras=extras, gan_updates=0)
 
     def observations(self) -> Floats:
-        """What the policy saw and the last observation: [N, decisions + 1, F], NaN after a row's end."""
+        """What the policy saw, and the last observation: [N, decisions + 1, F], NaN after a row's end."""
         return np.stack(self._columns["observations"], axis=1)
 
     def get_state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Many policies in one environment at once: every row is steered by a policy of its own.
+"""Many policies in one environment at once: each row has its own policy.
 
 Searches play their candidates with this: all rows are used, and candidates that meet the same instances and GAN seeds
 are paired.

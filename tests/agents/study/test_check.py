@@ -111,14 +111,14 @@ def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_pa
     check(tmp_path, controllers={"ppo": ppo, "more": more}, budget=10_000_000)
 
 
-def test_a_training_that_is_too_dear_for_opponents_that_were_tuned_is_refused(tmp_path: Path) -> None:
+def test_a_training_that_takes_more_updates_than_the_opponents_did_is_refused(tmp_path: Path) -> None:
     env = {"num_decisions": 2, "updates_per_decision": 5}
     costly = {"ppo": {"seeds": 1, "agent": {"rollouts": 300, "rows": 4}}}
     check(tmp_path, env=env, controllers=costly)
     write_json(tmp_path / "tuning/budget.json", 12_000)
     check(tmp_path, env=env, controllers=costly)
     write_json(tmp_path / "tuning/budget.json", 11_999)
-    with pytest.raises(ConfigError, match=r"budget=12000 .*at most 11999.*a study of its own"):
+    with pytest.raises(ConfigError, match=r"budget=12000 .*at most 11999.*a new study"):
         check(tmp_path, env=env, controllers=costly)
 
 

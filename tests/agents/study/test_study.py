@@ -50,12 +50,12 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path, monkeypatch: p
         assert options.env == {"preset": "points", "num_decisions": 6, "datasets": ["ring"]}
 
 
-def test_opponents_are_tuned_with_what_the_dearest_controller_took(tmp_path: Path) -> None:
+def test_opponents_are_tuned_with_what_the_costliest_controller_took(tmp_path: Path) -> None:
     assert study(tmp_path, "sac", "ppo").budget == 1000
     assert study(tmp_path, "sac").budget == 1000  # they stay as they are
 
 
-def test_a_dearer_controller_cannot_join_opponents_that_were_tuned_with_less(tmp_path: Path) -> None:
+def test_a_costlier_controller_cannot_join_opponents_that_were_tuned_with_less(tmp_path: Path) -> None:
     assert study(tmp_path, "ppo").budget == 1000
     with pytest.raises(ConfigError, match=r"budget=1500.*at most 1000.*a study of its own"):
         _ = study(tmp_path, "ppo", "costly").budget
