@@ -36,7 +36,7 @@ def open_study(folder: str) -> Study:
         raise ConfigError(f"RUN={folder!r}: there is no study/config.yml; expected a folder of agents/compare.py")
     if not (Path(folder) / "summary.json").exists():
         begun = (Path(folder) / "study" / "command.txt").read_text().strip()
-        raise ConfigError(f"RUN={folder!r}: it is not finished; continue it with `{begun}`")
+        raise ConfigError(f"RUN={folder!r}: the study is not finished; continue it with `{begun}`")
     return Study(study_options(**yaml.safe_load(path.read_text()) | {"folder": folder}))
 
 

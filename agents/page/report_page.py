@@ -132,7 +132,7 @@ class ReportPage:
         if not originals:
             return []
         gains = {name: self.rows[name].against[other].gain for name, other in originals.items()}
-        title = "gain over what it varies (with a single training, intervals leave out its chance)"
+        title = "gain over what it varies (with a single training, intervals leave out its luck)"
         figure = self._gains("ablations", gains, title, tuple(gains))
         return ["## Ablations and other controllers", controller_table(self.rows, originals), figure]
 

@@ -98,7 +98,9 @@ def test_the_summary_follows_from_the_rows(published: Path, summary: Summary) ->
 def test_a_study_that_is_not_done_is_refused_with_help(finished: Path, tmp_path: Path) -> None:
     """A report on it would begin to tune what is missing."""
     shutil.copytree(finished / "study", tmp_path / "study")
-    with pytest.raises(ConfigError, match=r"is not done.*continue it by `python agents/compare\.py experiment=points"):
+    with pytest.raises(
+        ConfigError, match=r"is not finished; continue it with `python agents/compare\.py experiment=points"
+    ):
         open_study(str(tmp_path))
 
 

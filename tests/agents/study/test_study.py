@@ -57,7 +57,7 @@ def test_opponents_are_tuned_with_what_the_costliest_controller_took(tmp_path: P
 
 def test_a_costlier_controller_cannot_join_opponents_that_were_tuned_with_less(tmp_path: Path) -> None:
     assert study(tmp_path, "ppo").budget == 1000
-    with pytest.raises(ConfigError, match=r"budget=1500.*at most 1000.*a study of its own"):
+    with pytest.raises(ConfigError, match=r"budget=1500.*at most 1000.*a new study"):
         _ = study(tmp_path, "ppo", "costly").budget
 
 
