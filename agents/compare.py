@@ -29,7 +29,7 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from baselines.options import script
 from gan_env.config import CONFIGS
-from gan_env.files import write_atomically, write_json
+from gan_env.files import require_writable, write_atomically, write_json
 
 
 @script("compare")
@@ -47,6 +47,7 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     """
     options = study_options(**fields)
     folder = Path(options.folder)
+    require_writable(folder, "folder")
     known = folder / "study" / "known.json"
     rests_on = require_continuable(json.loads(known.read_text()) if known.exists() else {}, options, folder)
     study = Study(options)

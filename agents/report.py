@@ -22,7 +22,7 @@ from agents.study.records import Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
 from gan_env.errors import ConfigError, errors_in_one_line
-from gan_env.files import write_atomically
+from gan_env.files import require_writable, write_atomically
 
 
 def open_study(folder: str) -> Study:
@@ -63,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", metavar="FOLDER", type=Path, help="publishes it there: what readers need, nothing big")
     options = parser.parse_args(arguments)
     study = open_study(options.run)
+    require_writable(study.path, "RUN")
     if options.to:
         check_target(options.to)
+        require_writable(options.to, "--to")
     summary = write_report(study)
     print(f"wrote {study.path / 'report.html'}")
     if options.to:

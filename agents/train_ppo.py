@@ -46,6 +46,7 @@ class PPOOptions(GradientOptions):
             require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
         require(0 <= self.gae_lambda <= 1, "agent.gae_lambda", self.gae_lambda, "0 to 1")
         require(0 < self.clip_range < 1, "agent.clip_range", self.clip_range, "between 0 and 1")
+        require(-20 <= self.log_std_init <= 2, "agent.log_std_init", self.log_std_init, "-20 to 2")
         require(self.desired_kl > 0, "agent.desired_kl", self.desired_kl, "more than 0")
 
     def batch_size(self, decisions: int) -> int:

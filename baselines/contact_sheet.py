@@ -18,7 +18,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from gan_env.errors import ConfigError, errors_in_one_line, require
 from gan_env.evaluation.pictures import contact_sheet, read_decisions
 from gan_env.evaluation.run_summary import updates_to_target
-from gan_env.files import write_atomically
+from gan_env.files import require_writable, write_atomically
 from gan_env.gan.saved import find_runs
 
 
@@ -70,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     aimed = options.target is None or options.target > 0
     require(aimed, "--target", options.target, "a metric above 0; it is not logarithmic")
     out, endings = Path(options.out), [f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes()]
+    require_writable(out.parent, "folder of --out")
     require(out.suffix.lower() in endings, "--out", options.out, f"a name that ends with one of {', '.join(endings)}")
     folders = list(dict.fromkeys(run for folder in options.folders for run in find_runs(folder, "FOLDER")))
     found = {folder: read_run(folder) for folder in folders}

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from gan_env.errors import ConfigError, DataError, errors_in_one_line
 from gan_env.evaluation.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
+from gan_env.files import require_writable
 from gan_env.gan.saved import find_runs
 
 
@@ -72,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         DataError: runs could not be judged; the others were.
     """
     run, options = parse(arguments)
+    require_writable(run, "RUN")
     runs = find_runs(run, "RUN")
     evaluator = Evaluator(options)
     results, failures, written = {}, [], []

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from gan_env.config import find_device
 from gan_env.data.labelled import LABELLED_SETS, LabelledImages
 from gan_env.errors import errors_in_one_line
-from gan_env.files import write_atomically
+from gan_env.files import require_writable, write_atomically
 from gan_env.metrics.features import KINDS, Classifier, ClassifierKind
 from gan_env.records import decode
 
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file of the weights; default: that of the package, which it replaces")
     arguments = parser.parse_args()
     kind = kinds[arguments.dataset]
+    require_writable((arguments.out or kind.weights).parent, "folder of --out")
     network = fit(kind, LABELLED_SETS[kind.dataset](arguments.data_root), find_device("auto"))
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     path = write_atomically(arguments.out or kind.weights, partial(save_file, weights))

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from baselines.options import errors_about_env, script
 from baselines.search.spaces import SPACES
 from gan_env import GANVectorEnv, Instance
-from gan_env.config import replace
+from gan_env.config import replace, require_training
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.intervals import bootstrap_interval
 from gan_env.evaluation.rollout import Episodes
@@ -44,6 +44,7 @@ class HeadroomOptions:
     seed: int = HEADROOM  # of the first run, and of the schedules
 
     def __post_init__(self) -> None:
+        require_training(self.env)
         require_at_least(self, schedules=2, instances=2, rows=1, seed=0)
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
 
@@ -109,7 +110,7 @@ def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = replace(HeadroomOptions(), fields)
     with errors_about_env():
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
     schedules = random_schedules(env, options.schedules, options.seed)
     played = measure(env, schedules, options)
     shape = (len(schedules), options.instances, options.runs)

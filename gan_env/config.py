@@ -188,6 +188,12 @@ def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
     return replace(PRESETS[preset], overrides)
 
 
+def require_training(env: Mapping[str, Any]) -> None:
+    """Refuses test instances in the options of an environment in which something is learned or chosen."""
+    split = env.get("split", "train")
+    require(split == "train", "env.split", split, "train: what is learned or chosen is tested on other instances")
+
+
 def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied.
 

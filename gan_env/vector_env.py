@@ -225,14 +225,21 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             ConfigError: the state is from an environment with other rows, options or version; nothing is changed.
         """
         own, again = self.get_state(), "Make the same environment, or start the run anew"
+        require(isinstance(state, dict), "state", type(state).__name__, "what `get_state` gave")
         if isinstance(state.get("origin"), dict):
             require_same("the run of the snapshot", state["origin"], own["origin"], again)
         require_same_form("snapshot", state, own)
+        instances = [self.instances.pin(fields) for fields in state["instances"]]
+        generators = [np_random(0)[0] for _ in range(self.num_envs)]
+        try:
+            for generator, saved in zip(generators, state["generators"], strict=True):
+                generator.bit_generator.state = saved
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ConfigError(f"snapshot.generators can't be used ({error}): it is damaged. {again}") from error
+        # Nothing is refused from here on.
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
-        for generator, saved in zip(self._generators, state["generators"], strict=True):
-            generator.bit_generator.state = saved
-        self.current_instances = [Instance(**fields) for fields in state["instances"]]
+        self._generators, self.current_instances = generators, instances
         self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
 

@@ -7,24 +7,42 @@ import random
 from pathlib import Path
 
 import numpy as np
+import stable_baselines3
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
+from gan_env.errors import require
 from gan_env.files import load_checkpoint
 from gan_env.files import save_checkpoint as save_state
 
 CHECKPOINT = "checkpoint/state.pt"
-ATTRIBUTES = (
+EVERY = (
     "num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_original_obs", "_last_episode_starts",
     "action_space",  # with its random generator, which SAC and TQC warm up by
-    "_last_lstm_states",  # RecurrentPPO
-    "replay_buffer", "log_ent_coef",  # SAC, TQC
-    "weights",  # ARS
 )  # fmt: skip
-"""What a model consists of besides its parameters and optimisers; each algorithm has some of these."""
+OWN = {
+    "RecurrentPPO": ("_last_lstm_states",),
+    "SAC": ("replay_buffer", "log_ent_coef"),
+    "TQC": ("replay_buffer", "log_ent_coef"),
+    "BatchedARS": ("weights",),
+}
+"""What a model consists of besides its parameters and optimisers: attributes of every model, and of single classes."""
+
+
+def attributes(model: BaseAlgorithm) -> tuple[str, ...]:
+    """The attributes that a checkpoint of this model needs.
+
+    Raises:
+        ConfigError: this version of stable-baselines3 has renamed one: a training could not be continued.
+    """
+    names = (*EVERY, *OWN.get(type(model).__name__, ()))
+    missing = [name for name in names if not hasattr(model, name)]
+    known = f"a version whose {type(model).__name__} has {', '.join(missing)}, such as 2.9"
+    require(not missing, "stable-baselines3", stable_baselines3.__version__, known)
+    return names
 
 
 def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) -> None:
@@ -33,7 +51,7 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
     assert normalize is not None
     state = {
         "parameters": model.get_parameters(),
-        "attributes": {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)},
+        "attributes": {name: getattr(model, name) for name in attributes(model)},
         "normalize": (normalize.obs_rms, normalize.old_obs),
         "env": env.get_state(),
         "random": (random.getstate(), np.random.get_state(), torch.get_rng_state()),

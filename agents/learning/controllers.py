@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import yaml
@@ -27,13 +28,12 @@ from gan_env.policies.steering import Policy
 
 RUN_NAME = "controller"
 """Stands for the environment's name in the run folders of a study's trainings."""
-CONTROLLER_FILES = (
-    f"{RUN_NAME}.zip",
-    f"{RUN_NAME}.safetensors",
-    f"{RUN_NAME}/vecnormalize.pkl",
-    f"{RUN_NAME}/config.yml",
-)
+CONTROLLER_FILES = tuple(f"{RUN_NAME}{end}" for end in (".zip", ".safetensors", "/vecnormalize.pkl", "/config.yml"))
 """Files that `load_controller` reads; which of the first three are there depends on the script."""
+_DAMAGED = (
+    AttributeError, EOFError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, UnpicklingError, ValueError,
+)  # fmt: skip
+"""What reading a damaged file may raise."""
 INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
 """Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
 
@@ -141,6 +141,6 @@ def load_controller(folder: Path, env: GANVectorEnv) -> Policy:
         raise ConfigError(f"{folder} holds no finished training: {mend}") from error
     except ConfigError:
         raise  # its message already says what is wrong
-    except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+    except _DAMAGED as error:
         what = f"a training by train_{script}.py ({type(error).__name__}: {error})"
         raise ConfigError(f"{folder} can't be read as {what}: its files are damaged: train again") from error

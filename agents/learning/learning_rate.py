@@ -31,7 +31,7 @@ class GradientOptions(SB3Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.learning_rate > 0, "agent.learning_rate", self.learning_rate, "more than 0")
+        require(0 < self.learning_rate <= 1, "agent.learning_rate", self.learning_rate, "more than 0 and at most 1")
         kept = f"{LOWEST} to {HIGHEST}, within which an adaptive one is kept"
         fits = self.schedule != "adaptive" or LOWEST <= self.learning_rate <= HIGHEST
         require(fits, "agent.learning_rate", self.learning_rate, kept)

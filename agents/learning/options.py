@@ -6,7 +6,7 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 
 from baselines.options import errors_about_env
-from gan_env.config import CONFIGS, env_config
+from gan_env.config import CONFIGS, env_config, require_training
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
 
@@ -102,6 +102,5 @@ class TrainOptions:
         require(0 <= self.seed < APART, "seed", self.seed, others)
         with errors_about_env():
             env = env_config(**self.env)
-        apart = "train: a controller is tested on instances that it didn't see"
-        require(env.split == "train", "env.split", env.split, apart)
+        require_training(self.env)
         self.agent.require_fit(env.num_decisions)

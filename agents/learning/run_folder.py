@@ -10,9 +10,12 @@ logs/SCRIPT/<env>_<n>/
 """
 
 import json
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import yaml
@@ -31,6 +34,15 @@ EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Columns of `Episodes` that are saved under their names."""
 DECIDES_RESULT = ("script", "agent", "env", "seed")
 """Options that a training's result depends on."""
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says what to do about a damaged file."""
+    try:
+        yield
+    except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
+        raise ConfigError(f"{path} is damaged ({error}): delete it, and the same command makes it anew") from error
 
 
 class RunFolder:
@@ -98,7 +110,7 @@ class RunFolder:
         """The episodes of a policy: read if saved before, otherwise run and saved."""
         path = self.path / "evaluations" / f"{policy}.npz"
         if path.exists():
-            with np.load(path) as data:
+            with _readable(path), np.load(path) as data:
                 extras = {k.removeprefix("extra."): data[k] for k in data.files if k.startswith("extra.")}
                 return Episodes(**{k: data[k] for k in EPISODES}, extras=extras, gan_updates=int(data["gan_updates"]))
         episodes = run()

@@ -28,7 +28,7 @@ def _rows(study: Study, setting: str) -> Iterator[list[Any]]:
     trained = {name for name, seed in entries(study, setting) if seed is not None}
     for name, parts in gather(study, setting).items():
         for seed, e in enumerate(parts):
-            scores = zip(e.final, e.score.min(axis=1), e.score[:, 0], strict=True)
+            scores = zip(e.final, e.best, e.score[:, 0], strict=True)
             for run, (values, instance) in enumerate(zip(scores, met, strict=True)):
                 which = [setting, name, seed if name in trained else "", instance, run // instances]
                 yield [*which, *(f"{value:.5g}" for value in values), int(e.crashed[run])]

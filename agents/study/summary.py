@@ -104,7 +104,7 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
         seeds=len(scores),
         runs=scores.size,
         iqm=Estimate(**stratified(scores, iqm)),
-        best=Estimate(**stratified(arranged([e.score.min(axis=1) for e in parts], instances), iqm)),
+        best=Estimate(**stratified(arranged([e.best for e in parts], instances), iqm)),
         by_seed=by_seed,
         spread_over_seeds=float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
         spread_over_gan_seeds=float(np.sqrt(scores.var(axis=2, ddof=1).mean())) if scores.shape[2] > 1 else None,

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from baselines.options import errors_about_env
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
-from gan_env.config import EnvConfig, replace, to_dict
+from gan_env.config import EnvConfig, replace, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
@@ -51,6 +51,7 @@ class TuneOptions:
     folder: str = "logs/tune"  # where the search and its result are written
 
     def __post_init__(self) -> None:
+        require_training(self.env)
         require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
         require_at_least(self, budget=1, runs=1, rows=1, seed=0)
 
@@ -69,7 +70,7 @@ class Tuned:
 def search(options: TuneOptions) -> Tuned:
     """Makes the environment, tunes in it, and shows progress."""
     with errors_about_env():
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **{**options.env, "split": "train"})
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 
         def show(spent: int, score: float) -> None:

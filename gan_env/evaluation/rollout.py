@@ -45,6 +45,11 @@ class Episodes:
         return self.score[:, -1]
 
     @property
+    def best(self) -> Floats:
+        """The score at each episode's best moment, which is chosen by the log metric: [E]."""
+        return np.take_along_axis(self.score, self.log_metric.argmin(axis=1, keepdims=True), axis=1)[:, 0]
+
+    @property
     def validation(self) -> Floats:
         """The final log metric, by which everything is chosen (candidates, the best of several, the strongest): [E]."""
         return self.log_metric[:, -1]

@@ -59,7 +59,7 @@ def summarize_run(episodes: Episodes, updates_per_decision: int) -> dict[str, An
     columns: dict[str, NDArray[Any]] = {
         "start": np.exp(curve[:, 0]),
         "final": np.exp(curve[:, -1]),
-        "best": np.exp(curve.min(axis=1)),
+        "best": np.exp(episodes.best),
         "updates_to_converge": updates_to_converge(curve, updates_per_decision),
         **{f"roughness_{name}": roughness(extras[name]) for name in ("loss_d", "loss_g")},
         **{name: extras[name][:, -1] for name in ("coverage", "modes", "high_quality") if name in extras},

@@ -6,10 +6,10 @@ tunings of an opponent have theirs by its name, so a new kind of opponent moves 
 
 from zlib import crc32
 
-APART, FAR = 1_000, 2**40
+APART, FAR = 1_000, 2**44
 """Distance between the runs of two trainings, and between rows `APART` apart in one training; see `row_seeds`."""
-SEARCH, REPLAY, TEST = 1_000_000, 2_000_000, 3_000_000
-"""First run of searches on training instances, of episodes that read-outs and choices come from, and of tests."""
+REPLAY, TEST = 2_000_000, 3_000_000
+"""First run of the episodes that read-outs and choices come from, and of tests."""
 EXAMPLES, HEADROOM, TUNE, ORACLE = 4_000_000, 5_000_000, 6_000_000, 7_000_000
 """First run of `baselines/run.py` and of other examples, of `headroom.py`, of `tune.py`, and of a study's oracle."""
 STUDY_TUNINGS, TUNINGS_APART, TUNINGS = 100_000_000, 100_000, 1_000

@@ -20,6 +20,11 @@ def test_headroom_is_what_the_best_schedule_of_each_kind_gains() -> None:
     assert gain.tolist() == [1.0, 1.0, 0.0, 0.0]
 
 
+def test_test_instances_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^env\.split='test'"):
+        HeadroomOptions(env={"split": "test"})
+
+
 def test_one_kind_has_no_headroom() -> None:
     finals = np.random.default_rng(0).normal(size=(5, 6, 4))
     assert (headroom(finals, finals, np.zeros(6, int)) == 0).all()

@@ -42,6 +42,9 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "more": (lambda s: s.update(over=1), "snapshot.over is int: expected missing"),
     "instance": (lambda s: s["instances"][1].pop("width"), r"snapshot.instances\[1\].width is missing: expected int"),
+    "no data set": (lambda s: s["instances"][0].update(dataset="nope"), "instance.dataset='nope'"),
+    "generator": (lambda s: s["generators"][1]["state"].update(state=2**200), "snapshot.generators can't be used"),
+    "other generator": (lambda s: s["generators"][0].update(bit_generator="nope"), "snapshot.generators can't be used"),
     "no weights": (lambda s: s["population"].pop("g"), "snapshot.population.g is missing"),
 }
 

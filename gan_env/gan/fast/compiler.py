@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 
 Program = Callable[..., Any]
 
@@ -41,6 +40,8 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
 
 def trace(function: Program, example: Sequence[Tensor]) -> GraphModule:
     """The operations of `function` and of its gradients, one after the other."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # here: a torch without it runs uncompiled
+
     _use_autograd()
     graph = make_fx(lambda *tensors: function(*tensors))(*example)
     for node in graph.graph.nodes:

@@ -71,7 +71,7 @@ def test_a_seed_whose_runs_are_those_of_searches_and_tests_is_refused(seed: int)
     ("env", "message"),
     [
         ({"preset": "nope"}, r"env\.preset='nope' .*expected one of \['celeba'.*'points'\]"),
-        ({"split": "test"}, r"env\.split='test' .*train: a controller is tested on instances that"),
+        ({"split": "test"}, r"env\.split='test' .*train: what is learned or chosen is tested"),
         ({"knob": ["r1"]}, "did you mean knobs"),
     ],
 )

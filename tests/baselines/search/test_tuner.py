@@ -72,12 +72,13 @@ def test_the_note_on_images_has_the_number_of_candidates_that_are_tried(
     assert (found.trials, found.gan_updates) == (candidates, 3 * gans)
 
 
-def test_it_searches_on_training_instances(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever split was asked for."""
+def test_it_searches_on_training_instances_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     monkeypatch.setattr("baselines.search.tuner.tune", lambda env, options, report: seen.append(env.config.split))
-    search(TuneOptions(env={"compile": False, "split": "test"}, rows=1))
+    search(TuneOptions(env={"compile": False}, rows=1))
     assert seen == ["train"]
+    with pytest.raises(ConfigError, match=r"^env\.split='test'"):
+        TuneOptions(env={"split": "test"})
 
 
 def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None:
