@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.policies import Policy, PolicyOptions
+from gan_env.policies.learned import INTERFACE
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,9 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     options = replace(defaults, fields)
     if options.controller is None:
         return options
-    from agents.learning.controllers import INTERFACE
-    from agents.learning.run_folder import RunFolder
+    from agents.learning.controllers import read_controller
 
-    there = RunFolder.open(Path(options.controller)).config["env"]
+    there = read_controller(Path(options.controller)).env
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     return changed(options, env=options.env | own)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gan_env", "baselines", "agents")
-GROUND = ("config", "errors", "files", "records", "resume", "seeding", "workers")
+GROUND = ("config", "errors", "files", "records", "resume", "saved_controller", "seeding", "workers")
 WINGS = ("data", "gan", "metrics", "mdp")
 UPPER = ("policies", "evaluation", "adapters")
 ROOF = ("ground", *WINGS, "roof")

@@ -1,7 +1,7 @@
 """The folder of a training, in the layout that users of rl-baselines3-zoo know.
 
 logs/SCRIPT/<env>_<n>/
-    <env>.zip (of the meta-network <env>.safetensors): the trained model; <env>/vecnormalize.pkl: its normalisation
+    controller.json, weights.safetensors: the trained controller, see gan_env/saved_controller.py
     <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
@@ -27,7 +27,9 @@ from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically
+from gan_env.policies.learned import interface_of
 from gan_env.resume import require_same
+from gan_env.saved_controller import Adaptation, Network, Output, SavedController
 
 Options = TypeVar("Options", bound=TrainOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
@@ -51,15 +53,12 @@ class RunFolder:
     Attributes:
         path: the folder.
         name: name of the environment with "-" for "/".
-        settings: the subfolder of configuration and normalisation.
-        model: the trained model of stable-baselines3.
-        meta_controller: the trained meta-network.
+        settings: the subfolder of the configuration.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self.settings = path / name
-        self.model, self.meta_controller = path / f"{name}.zip", path / f"{name}.safetensors"
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
@@ -101,6 +100,21 @@ class RunFolder:
             before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
+
+    def save_controller(
+        self, network: Network, env: GANVectorEnv, output: Output, adaptation: Adaptation | None = None
+    ) -> None:
+        """Writes what was trained.
+
+        Args:
+            network: what acts.
+            env: the environment that it was trained in.
+            output: what the network gives: an action, or coordinates of the knobs.
+            adaptation: how the network adapts to a run.
+        """
+        config = self.config
+        training = {name: config[name] for name in ("script", "agent", "seed")}
+        SavedController(network, interface_of(env, output), config["env"], training, adaptation).save(self.path)
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file whole or not at all; see `write_atomically`."""

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
 from agents.learning.costs import save_costs
+from agents.learning.export import network_of
 from agents.learning.options import SB3Options, TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
@@ -60,7 +61,7 @@ def train_sb3(
     Args:
         algorithm: its class.
         options: of the training, with an `SB3Options`.
-        folder: where checkpoints and the trained model are saved.
+        folder: where checkpoints and the trained controller are saved.
         policy: name of the policy's class.
 
     Returns:
@@ -86,9 +87,7 @@ def train_sb3(
             log_interval=None,  # type: ignore[arg-type]  # Progress writes the logs
             reset_num_timesteps=model.num_timesteps == 0,
         )
-    normalize.training = False
-    folder.write(folder.model.name, model.save)
-    folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: normalize.save(str(path)))
+    folder.save_controller(network_of(model, normalize), env, "action")
     return {"gan_updates": env.gan_updates}
 
 

@@ -13,13 +13,13 @@ from trainings import ENV, tiny
 from agents.learning.training import training_env
 from agents.train_recurrent_ppo import RecurrentPPOOptions
 from gan_env import ConfigError, GANEnv, GANVectorEnv
-from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.adapters.stable_baselines3 import SB3Policy, SB3VecEnv
 
 ROWS = 3
 
 
 @pytest.fixture(scope="module")
-def policy() -> LearnedPolicy:
+def policy() -> SB3Policy:
     """An untrained recurrent policy, whose memory acts all the same."""
     options = tiny("recurrent_ppo", {"rows": ROWS, "lstm_units": 8, "hidden": [8]})
     agent, vec_env = options.agent, training_env(options)
@@ -28,7 +28,7 @@ def policy() -> LearnedPolicy:
     network = {**agent.network(), "ortho_init": False}  # else the first actions are too small to differ
     arguments = agent.arguments(ENV["num_decisions"])
     model = RecurrentPPO("MlpLstmPolicy", vec_env, policy_kwargs=network, seed=0, **arguments)
-    return LearnedPolicy(model, vec_env)
+    return SB3Policy(model, vec_env)
 
 
 def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
@@ -37,7 +37,7 @@ def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[
     return [rng.normal(size=(rows, width)).astype(np.float32) for _ in range(count)]
 
 
-def test_a_recurrent_policy_remembers(policy: LearnedPolicy) -> None:
+def test_a_recurrent_policy_remembers(policy: SB3Policy) -> None:
     first, second = observations(2)
     _, state = policy.predict(first, None, np.ones(ROWS, bool))
     with_memory, _ = policy.predict(second, state, np.zeros(ROWS, bool))
@@ -45,7 +45,7 @@ def test_a_recurrent_policy_remembers(policy: LearnedPolicy) -> None:
     assert np.abs(with_memory - without).max(axis=1).min() > 1e-4
 
 
-def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: LearnedPolicy) -> None:
+def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: SB3Policy) -> None:
     first, second = observations(2)
     _, state = policy.predict(first, None, np.ones(ROWS, bool))
     remembered, _ = policy.predict(second, state, np.zeros(ROWS, bool))
@@ -55,7 +55,7 @@ def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: Le
     np.testing.assert_allclose(mixed[1], fresh[1], atol=1e-6)
 
 
-def test_memories_of_rows_do_not_mix(policy: LearnedPolicy) -> None:
+def test_memories_of_rows_do_not_mix(policy: SB3Policy) -> None:
     """A row alone does what it does beside others."""
     first, second = observations(2)
     state = alone = None
