@@ -1,6 +1,6 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
-The ground: `config`, `errors`, `resume`, `files`, `records`, `seeding`, `workers`.
+The ground: `config`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`, `workers`.
 The environment: `vector_env` (many GANs), `env` (one).
 """
 

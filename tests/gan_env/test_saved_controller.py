@@ -60,8 +60,7 @@ def test_everything_comes_back(adaptation: Adaptation | None, tmp_path: Path) ->
 
 def test_a_saved_knob_is_a_knob_of_the_environment() -> None:
     for knob in KNOBS:
-        fields = {name: value for name, value in vars(knob).items()}
-        assert DynamicParameter(**fields).bounds == knob.bounds
+        assert DynamicParameter(**vars(knob)).bounds == knob.bounds
 
 
 # --- the network ---
@@ -172,7 +171,6 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 def test_parts_that_do_not_fit_each_other_are_refused_in_one_line(change: Any, tmp_path: Path) -> None:
     controller().save(tmp_path)
     resealed(tmp_path, change)
-    with pytest.raises(
-        ConfigError, match=f"^the controller in {tmp_path} has parts that don't fit each other: [^\n]+$"
-    ):
+    said = f"^the controller in {tmp_path} has parts that don't fit each other: [^\n]+$"
+    with pytest.raises(ConfigError, match=said):
         SavedController.load(tmp_path)

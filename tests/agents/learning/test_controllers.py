@@ -112,8 +112,8 @@ def test_a_folder_of_an_earlier_version_is_not_unpickled(script: str, files: lis
 
 
 def test_a_downloaded_folder_needs_its_two_files_alone(trained: Path, tmp_path: Path) -> None:
-    """And no file that a finished training leaves there is a pickle, but checkpoints that are read without unpickling."""
-    env, observations = small_env(), []
+    """And a training leaves no other file that is loaded but its checkpoint, which is not unpickled."""
+    env = small_env()
     for name in (DESCRIPTION, WEIGHTS):
         shutil.copy(trained / name, tmp_path / name)
     observations, _ = env.reset(seed=0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
@@ -27,8 +28,9 @@ def trained(script: str, hidden: list[int], folder: Path, patch: pytest.MonkeyPa
     models: list[tuple[BaseAlgorithm, VecNormalize]] = []
 
     def export(model: BaseAlgorithm, normalize: VecNormalize) -> Any:
+        torch.manual_seed(0)
         for weights in model.policy.parameters():
-            weights.data.mul_(3)  # else actions are small, and none is clipped
+            torch.nn.init.normal_(weights, std=0.5)  # else actions are small, and none is clipped
         models.append((model, normalize))
         return network_of(model, normalize)
 
