@@ -6,6 +6,7 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agents.learning.controllers import load_controller, read_controller
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.policies import Policy, PolicyOptions
@@ -30,8 +31,6 @@ class PlayOptions:
         """
         if self.controller is None:
             return self.policy.make(env, self.seed)
-        from agents.learning.controllers import load_controller  # takes seconds, and only controllers need it
-
         return load_controller(Path(self.controller), env)
 
 
@@ -46,8 +45,6 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     options = replace(defaults, fields)
     if options.controller is None:
         return options
-    from agents.learning.controllers import read_controller
-
     there = read_controller(Path(options.controller)).env
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}

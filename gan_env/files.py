@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,7 +97,9 @@ def load_checkpoint(path: Path) -> Any:
         content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ConfigError(f"{path} is damaged (its checksum is not that of its content): {mend}")
-        return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it refuses
+            return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
     except OSError as error:
         raise ConfigError(f"{path} can't be read ({error}): {mend}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:

@@ -1,4 +1,7 @@
-"""The training scripts by name: their options, trainings without a command line, and the controllers they trained."""
+"""The training scripts by name: their options, trainings without a command line, and the controllers they trained.
+
+Only a training imports stable-baselines3.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -8,8 +11,7 @@ from typing import Any
 import yaml
 
 from agents.learning.options import TrainOptions
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import train_once
+from agents.learning.run_folder import RunFolder, train_once
 from agents.meta.controller import adaptive_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
@@ -17,7 +19,7 @@ from gan_env.config import CONFIGS, replace
 from gan_env.errors import ConfigError, require
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.steering import Policy
-from gan_env.saved_controller import DESCRIPTION, SavedController
+from gan_env.saved_controller import DESCRIPTION, WEIGHTS, SavedController
 
 RUN_NAME = "controller"
 """Stands for the environment's name in the run folders of a study's trainings."""
@@ -107,7 +109,7 @@ def read_controller(folder: Path) -> SavedController:
     """
     if not (folder / DESCRIPTION).exists():
         script = RunFolder.open(folder).config.get("script")
-        if any(folder.glob("*.zip")) or any(folder.glob("controller.safetensors")):
+        if any(path.name != WEIGHTS for end in ("zip", "safetensors") for path in folder.glob(f"*.{end}")):
             again = f"train again by `python agents/train_{script}.py`"
             raise ConfigError(f"{folder} holds a controller of an earlier version, which is not unpickled: {again}")
         resumed = f"`python agents/train_{script}.py resume={folder}`"

@@ -20,6 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 import yaml
 
+from agents.learning.costs import save_costs
 from agents.learning.options import TrainOptions
 from baselines.options import errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
@@ -161,3 +162,19 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
     with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses a wrong environment, or one whose data are missing
     return options, RunFolder.new(script, options)
+
+
+Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
+"""Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
+
+
+def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains, or continues a training that was killed; a finished one is only read.
+
+    Returns:
+        What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
+    """
+    path = folder.path / "trained.json"
+    if not path.exists():
+        save_costs(path, lambda: train(options, folder))
+    return dict(json.loads(path.read_text()))

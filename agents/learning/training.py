@@ -1,7 +1,7 @@
-"""What the scripts that train by stable-baselines3 share: the environment, and training that can be continued."""
+"""What scripts that train by stable-baselines3 share: options, environment, and training that can be continued."""
 
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,29 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
-from agents.learning.costs import save_costs
 from agents.learning.export import network_of
-from agents.learning.options import SB3Options, TrainOptions
+from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
 
-Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
-"""Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
 
+@dataclass(frozen=True)
+class SB3Options(AgentOptions):
+    """What the algorithms of stable-baselines3 and sb3-contrib have."""
 
-def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains, or continues a training that was killed; a finished one is only read.
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of the algorithm, given the number of decisions per episode."""
+        raise NotImplementedError
 
-    Returns:
-        What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
-    """
-    path = folder.path / "trained.json"
-    if not path.exists():
-        save_costs(path, lambda: train(options, folder))
-    return dict(json.loads(path.read_text()))
+    def network(self) -> dict[str, Any]:
+        """Arguments of its policy."""
+        return {"net_arch": list(self.hidden)}
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What is called as it trains."""
+        return []
 
 
 def training_env(options: TrainOptions) -> VecNormalize:

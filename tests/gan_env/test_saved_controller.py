@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gan_env
 from gan_env import ConfigError, DynamicParameter
 from gan_env.saved_controller import (
     DESCRIPTION,
@@ -61,6 +64,33 @@ def test_everything_comes_back(adaptation: Adaptation | None, tmp_path: Path) ->
 def test_a_saved_knob_is_a_knob_of_the_environment() -> None:
     for knob in KNOBS:
         assert DynamicParameter(**vars(knob)).bounds == knob.bounds
+
+
+ALONE = """
+import sys, types
+
+package = types.ModuleType("gan_env")  # without what its __init__ imports
+package.__path__ = [sys.argv[1]]
+sys.modules["gan_env"] = package
+import torch, safetensors.torch, numpy
+theirs = set(sys.modules)
+from gan_env.saved_controller import Path, SavedController
+
+network = SavedController.load(Path(sys.argv[2])).network
+print(list(network(torch.ones(1, 3), network.blank(1))[0].shape))
+print(sorted(name for name in set(sys.modules) - theirs if "." not in name and name not in sys.stdlib_module_names))
+print(sorted(name for name in sys.modules if name.startswith("gan_env.")))
+"""
+
+
+def test_reading_needs_torch_numpy_and_safetensors_alone(tmp_path: Path) -> None:
+    controller().save(tmp_path)
+    arguments = [sys.executable, "-c", ALONE, str(Path(gan_env.__file__).parent), str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shape, others, ours = done.stdout.splitlines()
+    assert (shape, others) == ("[1, 2]", "[]")
+    assert ours == str(["gan_env.errors", "gan_env.files", "gan_env.saved_controller"])
 
 
 # --- the network ---

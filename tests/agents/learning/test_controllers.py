@@ -1,6 +1,8 @@
 """Trainings without a command line, and trained controllers where they can act."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +103,11 @@ def test_a_training_that_is_not_finished_is_named_with_what_continues_it(trained
 
 @pytest.mark.parametrize(
     ("script", "files"),
-    [("ppo", ["controller.zip", "controller/vecnormalize.pkl"]), ("meta", ["controller.safetensors"])],
+    [
+        ("ppo", ["controller.zip", "controller/vecnormalize.pkl"]),
+        ("meta", ["controller.safetensors"]),
+        ("maml", ["gan_env-Points-v0.safetensors"]),
+    ],
 )
 def test_a_folder_of_an_earlier_version_is_not_unpickled(script: str, files: list[str], tmp_path: Path) -> None:
     for name in ("controller/config.yml", *files):
@@ -132,6 +138,34 @@ def test_published_controllers_still_act(folder: Path) -> None:
     observation, _ = env.reset(seed=0)
     action, _ = load_controller(folder, env).predict(observation)
     assert action.shape == (2, len(same["knobs"])) and abs(action).max() > 1e-3
+
+
+PLAYED_ALONE = """
+import sys
+
+sys.modules |= dict.fromkeys(("stable_baselines3", "sb3_contrib"))  # importing them fails
+from pathlib import Path
+
+from agents.learning.controllers import load_controller
+from baselines.trained import PlayOptions, play_options
+from gan_env import GANVectorEnv
+
+for folder in sys.argv[1:]:
+    small = {"datasets": ["ring"], "metric_samples": 32, "compile": False}
+    options = play_options(PlayOptions(), {"controller": folder, "env": small}, [])
+    env = GANVectorEnv(2, **options.env)
+    print(abs(options.make_policy(env).predict(env.reset(seed=0)[0])[0]).max() > 1e-3)
+"""
+
+
+def test_playing_a_controller_needs_no_stable_baselines3() -> None:
+    folders = [
+        str(ROOT / f"docs/results/points/training/{name}-0") for name in ("ppo", "recurrent_ppo", "meta", "maml")
+    ]
+    command = [sys.executable, "-c", PLAYED_ALONE, *folders]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True"] * 4
 
 
 def test_there_are_published_controllers() -> None:

@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from trainings import SB3, Killed, kill_training, tiny, train_in, trained_state, weights
 
 from agents.learning.controllers import train
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import inner_env, train_once, training_env
+from agents.learning.run_folder import RunFolder, train_once
+from agents.learning.training import inner_env, training_env
 from gan_env import ConfigError, GANVectorEnv
 
 CRASHES = {"updates_per_decision": 2, "crash_penalty": 0.01}  # rows that crash fall out of step with the others
