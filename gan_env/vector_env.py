@@ -207,7 +207,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
     def get_state(self) -> dict[str, Any]:
-        """The complete state: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
+        """The complete state: weights, moments, seeds, statistics, knobs. `gan_env.files.save_checkpoint` saves it."""
         return {
             "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
             "population": self.population.get_state(),
