@@ -124,5 +124,5 @@ def test_nothing_can_be_done_with_a_closed_environment(make_one: Callable[[], An
     env.close()
     env.close()  # again: as Gymnasium does at a program's end
     for call in (env.reset, env.render, lambda: env.step(env.action_space.sample())):
-        with pytest.raises(ConfigError, match="the environment is closed.*make a new one"):
+        with pytest.raises(ConfigError, match=r"the environment is closed.*make a new one"):
             call()
