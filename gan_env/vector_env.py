@@ -1,6 +1,6 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
-from gan_env.mdp.instances import Instance, InstanceSet
+from gan_env.instance_lists import Instance
+from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
@@ -42,11 +43,12 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     | key | value |
     |---|---|
-    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or a list of N of these |
+    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or None; or a list of N |
     | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 
-    A reset that is refused changes nothing.
+    An instance stays with its row, through autoreset and later resets, until the row is given another; with None it
+    draws again. A reset that is refused changes nothing.
 
     ## Autoreset
     SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
@@ -112,7 +114,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
-        self.judge = make_judge(self.bank.datasets, config.metric_samples)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples, config.metric)
         sizes = PopulationConfig(
             latent_dim=config.latent_dim,
             width=config.instances.width[1],
@@ -133,6 +135,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.gan_updates = 0
         self._ended = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
+        self._pinned: list[Instance | None] = [None] * num_envs
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
 
     # --- Gymnasium's interface ---
@@ -146,14 +149,15 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         options, rows = dict(options or {}), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
-        pinned = self.instances.pin_rows(options.pop("instance", None), rows)
+        pins = self.instances.pin_rows(options.pop("instance"), rows) if "instance" in options else self._pinned
         start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
         # Nothing is refused from here on.
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
-        obs, infos = self._start(mask, pinned, start)
+        self._pinned = [new if fresh else old for new, old, fresh in zip(pins, self._pinned, mask, strict=True)]
+        obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -190,7 +194,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
             final = {"final_obs": obs, "final_info": masked(host, ended)}
             final |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
-            obs, fresh = self._start(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
+            obs, fresh = self._start(ended, self.knobs.starting_at({}, self.num_envs))
             started = {name: np.where(ended, column, host[name]) for name, column in fresh.items()}
             infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
         return obs, reward, ended, np.zeros(self.num_envs, bool), infos
@@ -214,6 +218,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             "progress": self._progress.get_state(),
             "generators": [generator.bit_generator.state for generator in self._generators],
             "instances": [vars(instance) for instance in self.current_instances],
+            "pinned": [instance is not None for instance in self._pinned],
             "ended": self._ended.copy(),
             "gan_updates": self.gan_updates,
         }
@@ -240,19 +245,17 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
         self._generators, self.current_instances = generators, instances
+        self._pinned = [one if pinned else None for one, pinned in zip(instances, state["pinned"], strict=True)]
         self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
 
     # --- inside ---
 
-    def _start(
-        self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
-    ) -> tuple[Array, dict[str, Array]]:
+    def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Array, dict[str, Array]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
             mask: the rows to start, bool [N].
-            pinned: the pinned instance of each row, [N].
             start: where the knobs start, [N, K] in [0, 1].
 
         Returns:
@@ -261,7 +264,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         drawn = []
         for row in np.flatnonzero(mask).tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
-            self.current_instances[row] = pinned[row] or self.instances[index]
+            self.current_instances[row] = self._pinned[row] or self.instances[index]
             drawn.append((gan_seed, self.current_instances[row]))
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
