@@ -16,6 +16,7 @@ from torch import Tensor
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import require
+from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, REGISTERED, Statistic, statistics
 from gan_env.mdp.rewards import REWARDS, RewardTerm, each_decision
 from gan_env.metrics.judge import METRICS
@@ -64,8 +65,8 @@ def register_statistic(
         low: the lower bound; values are clipped.
         high: the upper bound.
     """
-    taken = {key: s for s in statistics([]) for key in (s.name, s.group)}
-    _require_free("statistic", name, compute, taken, reserved=("knobs",))
+    taken = {key: s for s in statistics(list(knob_table())) for key in (s.name, s.group)}
+    _require_free("statistic", name, compute, taken)
     require(bool(-np.inf < low < high < np.inf), "low, high", (low, high), "finite low < high")
     REGISTERED[name] = Statistic(name, name, compute, description, low=low, high=high)
 
@@ -102,7 +103,7 @@ def register_metric(name: str, make: Callable[[Tensor], Callable[[Tensor], Tenso
             S samples of each of N rows, [N, S, *shape], to [N] values: 0 or more, lower is better. Images are in
             [-1, 1]. A row's value depends on its own samples alone. Parts of the rows may be judged in several threads.
     """
-    _require_free("metric", name, make, METRICS, reserved=("auto",))
+    _require_free("metric", name, make, {"auto": None, **METRICS})
     METRICS[name] = make
 
 
@@ -139,7 +140,7 @@ def register_policy(name: str, make: Callable[..., Policy]) -> None:
     ADAPTIVE[name] = make
 
 
-def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any], reserved: tuple[str, ...] = ()) -> None:
+def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any]) -> None:
     """Refuses a bad name, an entry that can't be called, and a name that is taken.
 
     The same code may register itself again: a cell of a notebook, or a program that its own worker processes import.
@@ -149,6 +150,6 @@ def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any], re
     require(callable(entry), f"the {kind} {name!r}", entry, "a function, or another thing that can be called")
     module = sys.modules.get(getattr(entry, "__module__", ""))
     origin = (getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__))
-    free = (name not in table and name not in reserved) or _origins.get((kind, name)) == origin
-    require(free, f"the name of a {kind}", name, f"one that is not taken, as {sorted({*table, *reserved})} are")
+    free = name not in table or _origins.get((kind, name)) == origin
+    require(free, f"the name of a {kind}", name, f"one that is not taken, as {sorted(table)} are")
     _origins[kind, name] = origin
