@@ -233,6 +233,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         require(isinstance(state, dict), "state", type(state).__name__, "what `get_state` gave")
         if isinstance(state.get("origin"), dict):
             require_same("the run of the snapshot", state["origin"], own["origin"], again)
+            own["origin"] = state["origin"]  # some options may differ
         require_same_form("snapshot", state, own)
         instances = [self.instances.pin(fields) for fields in state["instances"]]
         generators = [np_random(0)[0] for _ in range(self.num_envs)]
