@@ -74,9 +74,9 @@ class GANEnv(gym.Env[Array, Array]):
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
     `reset(options={"instance": ...})` pins the instance for this and later runs, until another is given, or None: then
-    it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms (spread
-    of losses, gradient norms, penalty). `clean_train` and `overfitting`, which need no training, are those of the
-    untrained D.
+    it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms
+    (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which need no training, are those of
+    the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or

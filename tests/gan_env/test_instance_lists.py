@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_env import make, still
+from programs import call
+from small_env import SMALL, make, still
 
 import gan_env
 from gan_env import ConfigError, Instance
@@ -170,3 +171,17 @@ def test_rows_draw_from_own_instances() -> None:
     env = make(16, instances=[ONE, TWO])
     env.reset(seed=0)
     assert set(env.current_instances) == {ONE, TWO}
+
+
+# --- command lines ---
+
+
+def test_a_command_line_names_files(tmp_path: Path) -> None:
+    small = [f"env.{key}={str(value).lower()}" for key, value in SMALL.items()] + ["episodes=2", f"folder={tmp_path}/a"]
+    gan_env.save_instances(tmp_path / "test.json", [ONE])
+    ran = call("baselines/run.py", "policy=fixed", f"env.instances.test={tmp_path}/test.json", *small)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "a/summary.json").read_text())["env"]["instances"]["test"] == [vars(ONE)]
+    ran = call("baselines/run.py", "policy=fixed", f"env.instances={tmp_path}/test.json", *small)  # for training alone
+    assert ran.returncode == 1
+    assert "error: env.instances.test=()" in ran.stderr
