@@ -64,6 +64,7 @@ class GANEnv(gym.Env[Array, Array]):
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
     Wasserstein distance. Images: Frechet distance in the features of a small classifier (not Inception FID).
+    Data sets, statistics, terms and metrics of your own: `gan_env.register_...` (docs/extend.md).
 
     | term | value of a decision |
     |---|---|
@@ -75,9 +76,10 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
-    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are 0, or
-    -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which
-    need no training, are those of the untrained D.
+    `reset(options={"instance": ...})` pins the instance for this and later runs, until another is given, or None: then
+    it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms
+    (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which need no training, are those of
+    the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or

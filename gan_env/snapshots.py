@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from gan_env.config import EnvConfig, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
+from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
-from gan_env.mdp.instances import Instance, InstanceSet
+from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.progress import Progress
 from gan_env.resume import require_same, require_same_form
 
@@ -28,6 +29,7 @@ class Snapshots:
     _progress: Progress
     _curves: Curves
     _generators: list[np.random.Generator]
+    _pinned: list[Instance | None]
     _ended: NDArray[np.bool_]
     _make_again: Callable[[], Any]
 
@@ -40,6 +42,7 @@ class Snapshots:
             "curves": self._curves.get_state(),
             "generators": [generator.bit_generator.state for generator in self._generators],
             "instances": [vars(instance) for instance in self.current_instances],
+            "pinned": [instance is not None for instance in self._pinned],
             "ended": self._ended.copy(),
             "gan_updates": self.gan_updates,
         }
@@ -54,6 +57,7 @@ class Snapshots:
         require(isinstance(state, dict), "state", type(state).__name__, "what `get_state` gave")
         if isinstance(state.get("origin"), dict):
             require_same("the run of the snapshot", state["origin"], own["origin"], again)
+            own["origin"] = state["origin"]  # some options may differ
         require_same_form("snapshot", state, own)
         instances = [self.instances.pin(fields) for fields in state["instances"]]
         generators = [np_random(0)[0] for _ in range(self.num_envs)]
@@ -67,6 +71,7 @@ class Snapshots:
         self._progress.set_state(state["progress"])
         self._curves.set_state(state["curves"])
         self._generators, self.current_instances = generators, instances
+        self._pinned = [one if pinned else None for one, pinned in zip(instances, state["pinned"], strict=True)]
         self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
 

@@ -1,6 +1,5 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,8 +20,9 @@ from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
 from gan_env.infos import joined, masked
+from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
-from gan_env.mdp.instances import Instance, InstanceSet, as_columns
+from gan_env.mdp.instances import InstanceSet, as_columns
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
@@ -47,11 +47,12 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     | key | value |
     |---|---|
-    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or a list of N of these |
+    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or None; or a list of N |
     | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 
-    A reset that is refused changes nothing.
+    An instance stays with its row, through autoreset and later resets, until the row is given another; with None it
+    draws again. A reset that is refused changes nothing.
 
     ## Autoreset
     The three modes of Gymnasium, step by step those of its `SyncVectorEnv`, infos included. A value in `infos` is 0 and
@@ -136,7 +137,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
-        self.judge = make_judge(self.bank.datasets, config.metric_samples)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples, config.metric)
         sizes = PopulationConfig(
             latent_dim=config.latent_dim,
             width=config.instances.width[1],
@@ -158,6 +159,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.gan_updates = 0
         self._ended = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
+        self._pinned: list[Instance | None] = [None] * num_envs
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
 
     # --- Gymnasium's interface ---
@@ -172,14 +174,15 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         options, rows = dict(options or {}), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
-        pinned = self.instances.pin_rows(options.pop("instance", None), rows)
+        pins = self.instances.pin_rows(options.pop("instance"), rows) if "instance" in options else self._pinned
         start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
         # Nothing is refused from here on.
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
-        obs, infos = self._start(mask, pinned, start)
+        self._pinned = [new if fresh else old for new, old, fresh in zip(pins, self._pinned, mask, strict=True)]
+        obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -280,16 +283,13 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     def _autoreset(self, rows: NDArray[np.bool_]) -> tuple[Array, dict[str, Any]]:
         """Starts the next runs of some rows; see `_start`."""
-        return self._start(rows, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
+        return self._start(rows, self.knobs.starting_at({}, self.num_envs))
 
-    def _start(
-        self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
-    ) -> tuple[Array, dict[str, Any]]:
+    def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Array, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
             mask: the rows to start, bool [N].
-            pinned: the pinned instance of each row, [N].
             start: where the knobs start, [N, K] in [0, 1].
 
         Returns:
@@ -299,7 +299,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         for row in np.flatnonzero(mask).tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
             gan_seeds[row] = gan_seed
-            self.current_instances[row] = pinned[row] or self.instances[index]
+            self.current_instances[row] = self._pinned[row] or self.instances[index]
             drawn.append((gan_seed, self.current_instances[row]))
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
