@@ -21,7 +21,7 @@ class Transition:
 
     Attributes:
         obs: before it, [F].
-        action: as the environment got it, [K].
+        action: [K]; what lies outside [-1, 1] is clipped by the environment.
         reward: what it brought.
         next_obs: after it, [F]; where the run ended, the last observation of that run.
         terminated: whether the run ended.
@@ -116,9 +116,19 @@ def by_row(obs: Any, actions: Any, rewards: Any, next_obs: Any, terminated: Any)
     return [[transition(n, t) for t in range(steps)] for n in range(rows)]
 
 
-def without_next_obs(rows: Sequence[Sequence[Transition]], *, at: bool) -> list[list[Transition]]:
-    """The same without `next_obs` where `terminated` is `at`."""
-    return [[dataclasses.replace(t, next_obs=None) if t.terminated is at else t for t in row] for row in rows]
+def without_last_obs(rows: Sequence[Sequence[Transition]]) -> list[list[Transition]]:
+    """The same without `next_obs` where runs end."""
+    return [[dataclasses.replace(t, next_obs=None) if t.terminated else t for t in row] for row in rows]
+
+
+def runs(row: Sequence[Transition]) -> list[list[Transition]]:
+    """The transitions of a row, run by run; a run may have been cut by a reset."""
+    cut: list[list[Transition]] = []
+    for i, transition in enumerate(row):
+        if i == 0 or row[i - 1].terminated or not np.array_equal(row[i - 1].next_obs, transition.obs):  # type: ignore[arg-type]
+            cut.append([])
+        cut[-1].append(transition)
+    return cut
 
 
 def assert_same(learned: Sequence[Sequence[Transition]], happened: Sequence[Sequence[Transition]]) -> None:
@@ -128,6 +138,8 @@ def assert_same(learned: Sequence[Sequence[Transition]], happened: Sequence[Sequ
         for i, (a, b) in enumerate(zip(got, true, strict=False)):
             for field in ("obs", "action", "reward", "next_obs", "terminated"):
                 mine, other = getattr(a, field), getattr(b, field)
+                if field == "action" and mine is not None:  # the environment clips
+                    mine, other = np.clip(mine, -1, 1), np.clip(other, -1, 1)
                 same = mine is None or np.allclose(mine, other, rtol=1e-5, atol=1e-6)
                 assert same, f"row {row}, transition {i}: {field} is {mine}, was {other}"
         assert len(got) == len(true), f"row {row}: {len(got)} transitions arrived of {len(true)}"
