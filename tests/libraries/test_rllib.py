@@ -1,5 +1,6 @@
 """RLlib learns from every transition of our vector environment, in the one mode that it knows, and of single ones."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,7 +24,7 @@ Episodes = list[Any]
 def small_ray() -> Iterator[None]:
     """A Ray of this module's own, on this machine."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -36,7 +37,7 @@ def episodes(monkeypatch: pytest.MonkeyPatch) -> Episodes:
 
     def kept(runner: SingleAgentEnvRunner, **given: Any) -> Any:
         result = sample(runner, **given)
-        handed.extend(result)
+        handed.extend(copy.deepcopy(result))  # the learner lengthens episodes to bootstrap from them
         return result
 
     monkeypatch.setattr(SingleAgentEnvRunner, "sample", kept)

@@ -59,9 +59,7 @@ def parameters_after_an_update(agent: SAC) -> dict[str, torch.Tensor]:
     twin = copy.deepcopy(agent)
     torch.manual_seed(1)
     twin.update(timestep=0, timesteps=1)
-    return {
-        f"{name}.{key}": value for name, model in twin.models.items() for key, value in model.state_dict().items()
-    }
+    return {f"{name}.{key}": value for name, model in twin.models.items() for key, value in model.state_dict().items()}
 
 
 def test_sac_learns_nothing_from_the_observation_behind_an_end(witness: Witness) -> None:
