@@ -94,8 +94,8 @@ class Witness:
                 self.crashes += int(at_end["crashed"][row])
                 self.regular_ends += int(not at_end["crashed"][row])
         watched.obs[:] = obs
-        # With SAME_STEP every row has a run again; with NEXT_STEP those that ended get theirs in the next step, which is
-        # no transition, and those that had ended have theirs now; with DISABLED only a reset gives a row a run.
+        # SAME_STEP: every row has a run again. NEXT_STEP: rows that ended get one in the next step, which is no
+        # transition, and rows that had ended have it now. DISABLED: only a reset gives a row a run.
         if mode is AutoresetMode.NEXT_STEP:
             watched.running = ~terminated
         elif mode is AutoresetMode.DISABLED:

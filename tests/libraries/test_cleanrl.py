@@ -32,7 +32,7 @@ def collect(envs: gym.vector.VectorEnv[Any, Any, Any], steps: int) -> list[Any]:
 
 
 def wrapped() -> gym.Env[Any, Any]:
-    """What their `make_env` gives for continuous actions, without the scaling that the comparison would have to undo."""
+    """What their `make_env` gives for continuous actions, without scaling, which the comparison would have to undo."""
     env = gym.wrappers.FlattenObservation(gym.make("gan_env/Points-v0"))
     return gym.wrappers.ClipAction(gym.wrappers.RecordEpisodeStatistics(env))
 
