@@ -35,7 +35,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
     Rows are those of the first member, then those of the second, and so on. Seeds, options, autoreset and infos are as
     `GANVectorEnv` documents them, for all rows; an index of an instance counts in each member's own set, and an info
     that only some members have is 0 and masked in the rows of the others. With `AutoresetMode.DISABLED`, a member whose
-    rows have all ended waits for their reset: its observations are 0 meanwhile, and it has no infos.
+    rows have all ended waits for their reset: it repeats its last observation meanwhile, and has no infos.
 
     ## On Ray
     `placement="ray"` makes each member an actor of the cluster that runs, or of a Ray that is started on this machine.
@@ -106,6 +106,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         self._origin = {"autoreset_mode": str(autoreset_mode), "members": [dict(member) for member in members]}
         self._counts = [rows.stop - rows.start for rows in self.rows]
         self._ended = np.ones(self.num_envs, bool)  # rows without a run, as in GANVectorEnv
+        self._obs = np.zeros((self.num_envs, len(self.observer.names)), np.float32)  # the last one of every row
         self._members: Members
         if placement == "local":
             self._members = LocalMembers(arguments)
@@ -141,10 +142,9 @@ class Fleet(VectorEnv[Array, Array, Any]):
                 self._members.set_state(before)
             raise
         self._ended &= ~mask
-        obs = np.zeros(self.observation_space.shape or (), np.float32)
-        for index, (own, _) in results.items():
-            obs[self.rows[index]] = own
-        return obs, self._joined({index: infos for index, (_, infos) in results.items()})
+        for index, (obs, _) in results.items():
+            self._obs[self.rows[index]] = obs
+        return self._obs.copy(), self._joined({index: infos for index, (_, infos) in results.items()})
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
@@ -164,14 +164,14 @@ class Fleet(VectorEnv[Array, Array, Any]):
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
         running = {index: rows for index, rows in enumerate(self.rows) if not self._ended[rows].all()}
         results = self._members.call({index: Call("step", (actions[rows],)) for index, rows in running.items()})
-        obs = np.zeros(self.observation_space.shape or (), np.float32)
         reward, terminated = np.zeros(self.num_envs, np.float32), np.ones(self.num_envs, bool)
         truncated = np.zeros(self.num_envs, bool)
         for index, rows in running.items():
-            obs[rows], reward[rows], terminated[rows], truncated[rows] = results[index][:4]
+            self._obs[rows], reward[rows], terminated[rows], truncated[rows] = results[index][:4]
         if self.metadata["autoreset_mode"] is AutoresetMode.DISABLED:
             self._ended |= terminated
-        return obs, reward, terminated, truncated, self._joined({index: found[4] for index, found in results.items()})
+        infos = self._joined({index: found[4] for index, found in results.items()})
+        return self._obs.copy(), reward, terminated, truncated, infos
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends all members."""
@@ -217,7 +217,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         Raises:
             ConfigError: the state is from a fleet with other members or options; nothing is changed.
         """
-        fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended"}
+        fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended", "obs"}
         require(fits, "state", type(state).__name__, "what `get_state` of a fleet gave")
         require(state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has")
         before = self._members.get_state()
@@ -226,7 +226,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         except ConfigError:
             self._members.set_state(before)
             raise
-        self._ended = state["ended"].copy()
+        self._ended, self._obs = state["ended"].copy(), state["obs"].copy()
 
     # --- inside ---
 
@@ -238,7 +238,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
         return join_infos([infos.get(index, {}) for index in range(len(self.rows))], self._counts)
 
     def _state(self, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return {"origin": self._origin, "members": list(members), "ended": self._ended.copy()}
+        own = {"ended": self._ended.copy(), "obs": self._obs.copy()}
+        return {"origin": self._origin, "members": list(members), **own}
 
     def _rescue(self, members: Sequence[dict[str, Any]]) -> Path:
         """Saves the state of a fleet that can't go on; gives the file."""

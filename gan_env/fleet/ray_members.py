@@ -4,6 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,8 @@ class RayMembers:
     def close(self) -> None:
         """See `Members`."""
         for member in self.members:
-            ray.kill(member.actor)
+            with suppress(Exception):  # Ray may have ended before, and its actors with it
+                ray.kill(member.actor)
 
     def _result(self, index: int, call: Call, reference: Any) -> Any:
         """The result of a call that was begun. An actor that dies is made again, and so is the call."""
