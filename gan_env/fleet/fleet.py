@@ -19,7 +19,8 @@ from gan_env.fleet.members import Call, LocalMembers, Members, checked
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
-from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.vector_env import GANVectorEnv
 
 Array = NDArray[np.float32]
 
@@ -47,7 +48,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
     Args:
         members: for each member the arguments of its `GANVectorEnv`: `num_envs`, `preset` and fields of `EnvConfig`.
         placement: "local": in this process, one after the other, each on all cores. "ray": an actor each.
-        autoreset_mode: of all members.
+        autoreset_mode, render_mode: of all members.
         num_cpus, num_gpus: what Ray sets aside for each actor; fractions share one.
         snapshot_every: with Ray, decisions from one snapshot of all members to the next.
         max_failures: with Ray, how often in a row a member may die in the same call.
@@ -58,6 +59,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         config: the options of the first member, with the longest horizon of all.
         knobs, observer, instances: knob table, statistics and instance set of the first member.
         rows: the rows of each member, slices.
+        observation_names, action_names: of each entry of an observation and of an action.
 
     Raises:
         ConfigError: an option is unknown or out of range, or members don't agree.
@@ -73,13 +75,14 @@ class Fleet(VectorEnv[Array, Array, Any]):
         (3,)
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = GANVectorEnv.metadata
 
     def __init__(
         self,
         members: Sequence[Mapping[str, Any]],
         placement: Literal["local", "ray"] = "local",
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
         num_cpus: float = 1,
         num_gpus: float = 0,
         snapshot_every: int = 10,
@@ -89,21 +92,24 @@ class Fleet(VectorEnv[Array, Array, Any]):
         require(placement in ("local", "ray"), "placement", placement, "'local' or 'ray'")
         require(snapshot_every >= 1, "snapshot_every", snapshot_every, "at least 1")
         require(max_failures >= 1, "max_failures", max_failures, "at least 1")
-        arguments, configs = checked(members, autoreset_mode)
+        self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
+        common = {"autoreset_mode": self.autoreset_mode, "render_mode": render_mode}
+        arguments, configs = checked(members, common)
         self.config = replace(configs[0], num_decisions=max(config.num_decisions for config in configs))
         self.knobs = KnobSet(self.config, torch.device("cpu"))
         self.observer = Observer(self.config.observation, list(self.config.knobs))
         self.instances = InstanceSet(self.config, self.config.split)
-        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         ends = list(accumulate(member["num_envs"] for member in arguments))
         self.rows = [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
         self.num_envs = ends[-1]
+        self.observation_names, self.action_names = list(self.observer.names), list(self.config.knobs)
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(self.config.knobs),), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
-        self._origin = {"autoreset_mode": str(autoreset_mode), "members": [dict(member) for member in members]}
+        self._origin = {"autoreset_mode": self.autoreset_mode.name, "members": [dict(member) for member in members]}
         self._counts = [rows.stop - rows.start for rows in self.rows]
         self._ended = np.ones(self.num_envs, bool)  # rows without a run, as in GANVectorEnv
         self._obs = np.zeros((self.num_envs, len(self.observer.names)), np.float32)  # the last one of every row
@@ -124,6 +130,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         Raises:
             ConfigError: a seed or an option is unknown, of the wrong type or out of range. Nothing is changed.
         """
+        self._require_open()
         options = dict(options or {})
         mask = rows_to_reset(options.pop("reset_mask", np.ones(self.num_envs, bool)), self.num_envs)
         seeds = seeds_of_rows(seed, self.num_envs)
@@ -156,6 +163,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
             ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
             FleetError: a member died too often.
         """
+        self._require_open()
         if self._ended.all():
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
@@ -168,10 +176,15 @@ class Fleet(VectorEnv[Array, Array, Any]):
         truncated = np.zeros(self.num_envs, bool)
         for index, rows in running.items():
             self._obs[rows], reward[rows], terminated[rows], truncated[rows] = results[index][:4]
-        if self.metadata["autoreset_mode"] is AutoresetMode.DISABLED:
+        if self.autoreset_mode is AutoresetMode.DISABLED:
             self._ended |= terminated
         infos = self._joined({index: found[4] for index, found in results.items()})
         return self._obs.copy(), reward, terminated, truncated, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One picture a row, as `GANVectorEnv` draws them; None without a render mode."""
+        pictures = self._ask("render")
+        return None if self.render_mode is None else tuple(picture for part in pictures for picture in part)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends all members."""
@@ -219,7 +232,9 @@ class Fleet(VectorEnv[Array, Array, Any]):
         """
         fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended", "obs"}
         require(fits, "state", type(state).__name__, "what `get_state` of a fleet gave")
-        require(state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has")
+        require(
+            state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has"
+        )
         before = self._members.get_state()
         try:
             self._members.set_state(state["members"])
@@ -229,6 +244,10 @@ class Fleet(VectorEnv[Array, Array, Any]):
         self._ended, self._obs = state["ended"].copy(), state["obs"].copy()
 
     # --- inside ---
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ConfigError("the fleet is closed, so nothing can be done with it: make a new one")
 
     def _ask(self, name: str, *arguments: Any) -> list[Any]:
         """A method's result or an attribute of every member, in order."""

@@ -31,11 +31,13 @@ class Actor:
 
     def __init__(self, arguments: Mapping[str, Any], threads: int) -> None:
         torch.set_num_threads(threads)  # Ray sets OMP_NUM_THREADS to 1
-        self.arguments, self.env = arguments, None
+        self.arguments = arguments
+        self.env: GANVectorEnv | None = None
 
     def make(self, call: Call) -> Any:
         """What the call gives."""
-        self.env = self.env or GANVectorEnv(**self.arguments)
+        if self.env is None:
+            self.env = GANVectorEnv(**self.arguments)
         return Call(call.name, writable(call.arguments), writable(call.keywords)).of(self.env)
 
 
@@ -124,7 +126,8 @@ class RayMembers:
         actor = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus)(Actor)
         threads = max(1, int(num_cpus))
         self.members = [
-            Supervised(partial(actor.remote, configuration, threads), snapshot_every) for configuration in configurations
+            Supervised(partial(actor.remote, configuration, threads), snapshot_every)
+            for configuration in configurations
         ]
         self._wait_for_places(len(configurations) * num_cpus)
         # The first snapshot: until its first reset with a seed, a member draws from random ones.

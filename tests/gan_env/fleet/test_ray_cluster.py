@@ -36,4 +36,3 @@ def test_a_node_that_dies_in_the_middle_changes_nothing() -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
-

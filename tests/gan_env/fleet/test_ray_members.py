@@ -97,7 +97,7 @@ def test_a_state_moves_between_placements(env: Fleet) -> None:
 def test_an_error_of_a_member_is_no_death(env: Fleet) -> None:
     env.reset(seed=0)
     actors = [member.actor for member in env._members.members]  # type: ignore[attr-defined]
-    with pytest.raises(ConfigError, match="there is no option options.instance.lr"):
+    with pytest.raises(ConfigError, match=r"there is no option options\.instance\.lr"):
         env.reset(options={"instance": [None, None, {"lr": 1}]})
     assert actors == [member.actor for member in env._members.members]  # type: ignore[attr-defined]
     one = make(sum(COUNTS))
