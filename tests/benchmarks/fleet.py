@@ -75,6 +75,7 @@ def kills(count: int) -> None:
             for found, wanted in zip(many.step(action), expected[step], strict=False):
                 np.testing.assert_array_equal(found, wanted)
         timer.join()
+        np.testing.assert_array_equal(many.coordinates(), one.coordinates())  # also where it was killed after the run
         print(f"run {run}: member {index} killed after {moment:.2f} s: the same bits", flush=True)
     many.close()
 
