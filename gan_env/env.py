@@ -56,9 +56,10 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
-    in `env.unwrapped.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D
-    on training and validation data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
-    (log metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
+    in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
+    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on training and validation data, ADA's r_t);
+    `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log metric, its change, collapse signal);
+    `context` (the hyperparameters that the run was started with).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
@@ -99,12 +100,28 @@ class GANEnv(gym.Env[Array, Array]):
     | `crashed` | whether the run has crashed, bool |
     | `knob_NAME` | value of each controlled knob |
 
-    After `reset` there are only the first two. After a crash they are the untrained generator's plus `crash_penalty`,
-    `collapse` is -inf, shares are 0 and losses NaN.
+    After `reset` there are the first two, and
+
+    | name | value |
+    |---|---|
+    | `gan_seed` | the seed of the GAN, int |
+    | `instance` | a dict of `dataset`, `num_samples`, `lr_g`, `lr_d`, `beta_1`, `batch_size`, `width` |
+
+    After a crash the first two are the untrained generator's plus `crash_penalty`, `collapse` is -inf, shares are 0 and
+    losses NaN.
+
+    ## Rendering
+    `render_mode="rgb_array"`: samples (points over the data, images as a grid) beside the curves of the metric and the
+    knobs so far, uint8 [432, 768, 3].
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
+        render_mode: None or "rgb_array".
         **overrides: fields of `gan_env.config.EnvConfig`.
+
+    Attributes:
+        observation_names, action_names: of the entries of an observation and of an action.
+        vector: the environment of one row that it is; what is said there of copies and snapshots holds here too.
 
     Example:
         >>> import gymnasium as gym, gan_env

@@ -29,9 +29,9 @@ DATA_COLOUR, SAMPLE_COLOUR, METRIC_COLOUR, KNOB_COLOUR, ALARM = "#c4c4c4", "#1f7
 
 @dataclass(frozen=True)
 class Panel:
-    """One curve: its `heights` [T + 1 or T] in [0, 1] (NaN: not yet), its latest value, and what the edges stand for.
+    """One curve: its `heights` in [0, 1] (NaN: not yet), its latest value, and what the edges stand for.
 
-    T + 1 heights are those before and after each decision, T those of the intervals between, drawn as steps.
+    With `steps` there is one height for each of T intervals, else T + 1, those before and after each.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Panel:
     low: str
     high: str
     colour: str
+    steps: bool = True
 
 
 def shown(shape: tuple[int, ...]) -> int:
@@ -94,7 +95,7 @@ def _metric_panel(log_metric: Floats) -> Panel:
     low, high = middle - 0.55 * spread, middle + 0.55 * spread
     value = f"{known[-1]:.3f}" if len(known) else ""
     heights = np.asarray((log_metric - low) / (high - low), np.float32)
-    return Panel("log metric", heights, value, f"{low:.2f}", f"{high:.2f}", METRIC_COLOUR)
+    return Panel("log metric", heights, value, f"{low:.2f}", f"{high:.2f}", METRIC_COLOUR, False)
 
 
 def _knob_panel(knob: DynamicParameter, values: Floats) -> Panel:
@@ -102,29 +103,24 @@ def _knob_panel(knob: DynamicParameter, values: Floats) -> Panel:
     heights = knob.encode(torch.from_numpy(values)).numpy()
     known, (low, high) = values[np.isfinite(values)], knob.bounds
     value = f"{known[-1]:.3g}" if len(known) else ""
-    return Panel(knob.name.replace("_", " "), heights, value, f"{low:g}", f"{high:g}", KNOB_COLOUR)
+    return Panel(knob.name, heights, value, f"{low:g}", f"{high:g}", KNOB_COLOUR)
 
 
 def _draw_panel(draw: ImageDraw.ImageDraw, panel: Panel, x: float, y: float, width: float, height: float) -> None:
     """Name and latest value above a box with the curve in it, within the given rectangle."""
     label = 18
-    draw.text(_at(x, y + label / 2), panel.name, INK, _font(13), anchor="lm")
-    draw.text(_at(x + width, y + label / 2), panel.value, panel.colour, _font(13), anchor="rm")
+    text = _fitting_font(f"{panel.name}  {panel.value}", width)
+    draw.text(_at(x, y + label / 2), panel.name, INK, text, anchor="lm")
+    draw.text(_at(x + width, y + label / 2), panel.value, panel.colour, text, anchor="rm")
     top, bottom = y + label, y + height
     draw.rectangle([*_at(x, top), *_at(x + width, bottom)], PANEL, FRAME, SCALE)
     draw.text(_at(x + 4, top + 3), panel.high, PALE, _font(9), anchor="lt")
     draw.text(_at(x + 4, bottom - 3), panel.low, PALE, _font(9), anchor="lb")
-    steps = panel.name != "log metric"
-    spans = len(panel.heights) - (not steps)  # decisions of the run
-    inner, pad = bottom - top - 10, 36  # the edges' labels stay free
-    places = [
-        (x + pad + (width - pad - 8) * index / max(spans, 1), bottom - 5 - inner * float(height_))
-        for index, height_ in enumerate(panel.heights)
-        if np.isfinite(height_)
-    ]
-    if steps:
-        step = (width - pad - 8) / spans
-        places = [corner for px, py in places for corner in ((px, py), (px + step, py))]
+    first, interval = x + 36, (width - 44) / (len(panel.heights) - (not panel.steps))  # beside the edges' labels
+    known = panel.heights[np.isfinite(panel.heights)].tolist()
+    places = [(first + interval * index, bottom - 5 - (bottom - top - 10) * at) for index, at in enumerate(known)]
+    if panel.steps:
+        places = [corner for px, py in places for corner in ((px, py), (px + interval, py))]
     points = [_at(*place) for place in places]
     if len(points) > 1:
         draw.line(points, panel.colour, 2 * SCALE, joint="curve")
@@ -137,7 +133,7 @@ def _scatter(draw: ImageDraw.ImageDraw, samples: Floats, data: Floats) -> None:
     """Samples [S, 2] over data [P, 2], both within a square of 2.4."""
     draw.rectangle([*_at(MARGIN, HEADER), *_at(MARGIN + SIDE, HEADER + SIDE)], PANEL, FRAME, SCALE)
     for points, colour, radius in ((data, DATA_COLOUR, 2.2 * SCALE), (samples, SAMPLE_COLOUR, 1.7 * SCALE)):
-        inside = points[(np.abs(points) < 1.17).all(axis=1)]
+        inside = points[(np.abs(points) < 1.17).all(axis=1)]  # which no NaN is
         places = (inside * [1, -1] / 2.4 + 0.5) * SIDE + [MARGIN, HEADER]
         for px, py in (places * SCALE).tolist():
             draw.ellipse([px - radius, py - radius, px + radius, py + radius], colour)
@@ -146,7 +142,8 @@ def _scatter(draw: ImageDraw.ImageDraw, samples: Floats, data: Floats) -> None:
 def _grid(samples: Floats) -> Image.Image:
     """Images [S, C, H, W] in [-1, 1] as a square grid, each pixel a square of whole size."""
     side, zoom = _cells(samples.shape[-1])
-    pixels = ((samples[: side * side] + 1) * 127.5).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    kept = np.nan_to_num(samples[: side * side].clip(-1, 1), nan=-1)  # those of a crashed run may be anything
+    pixels = ((kept + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
     rows = [np.concatenate(list(pixels[i * side : (i + 1) * side]), axis=1) for i in range(side)]
     whole = np.concatenate(rows).repeat(zoom, axis=0).repeat(zoom, axis=1)
     picture = Image.new("RGB", (SIDE * SCALE, SIDE * SCALE), PAPER)
@@ -164,6 +161,12 @@ def _cells(size: int) -> tuple[int, int]:
 def _at(x: float, y: float) -> tuple[float, float]:
     """A place in the picture, where it is drawn."""
     return x * SCALE, y * SCALE
+
+
+def _fitting_font(text: str, width: float) -> Any:
+    """The largest font in which the text is no wider than that; the smallest where none is."""
+    sizes = range(13, 7, -1)
+    return next((_font(size) for size in sizes if _font(size).getlength(text) <= width * SCALE), _font(sizes[-1]))
 
 
 @cache

@@ -1,6 +1,6 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -31,12 +31,12 @@ from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
 from gan_env.records import to_host
 from gan_env.rendering import POINTS, draw_run, shown
-from gan_env.resume import require_same, require_same_form
+from gan_env.snapshots import Snapshots
 
 Array = NDArray[np.float32]
 
 
-class GANVectorEnv(VectorEnv[Array, Array, Any]):
+class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
     A row depends only on its own seed, instance and actions: not on the other rows nor on N, on a CPU to the last bit
@@ -55,29 +55,45 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     A reset that is refused changes nothing.
 
     ## Autoreset
-    SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
-    observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
-    and `infos["final_info"]`, while `log_metric` and `score` of such a row are those of its new run. A value is 0 and
+    The three modes of Gymnasium, step by step those of its `SyncVectorEnv`, infos included. A value in `infos` is 0 and
     its mask False where a row has none; a key that no row has is left out.
 
-    DISABLED: a row that has ended stays so until it is reset. While others continue it still trains, but that means
-    nothing: its reward is 0, its termination stays True. A step is refused when no row has a run.
+    - SAME_STEP (default): a row that ends is reset in the same step. Observation and infos are those of its new run,
+      the last ones of the old run are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`) and
+      `infos["final_info"]`.
+    - NEXT_STEP: it is reset in the next step, which ignores its action and rewards it with 0.
+    - DISABLED: it stays as it is until it is reset: its reward is 0, its termination stays True.
+
+    SAME_STEP is the default since with it every action acts and every reward counts. While others continue, a row that
+    has ended trains with them, which means nothing; a step in which all are reset trains none. A step is refused when
+    no row has a run and none is about to be reset.
+
+    ## Rendering
+    `render_mode="rgb_array"`: `render()` gives a picture a row, uint8 [432, 768, 3]: samples (points over the data,
+    images as a grid) beside the curves of the metric and the knobs so far.
+
+    ## Copies, snapshots and the end
+    `pickle` and `copy.deepcopy` make an environment that goes on with the same bits; so does `set_state(get_state())`
+    in one of the same options. After `close()` it can't be used. It works in processes that are forked, such as those
+    of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
     Args:
         num_envs: N.
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
-        autoreset_mode: SAME_STEP or DISABLED.
+        autoreset_mode: an `AutoresetMode`, its name or its value: "SAME_STEP" and "SameStep" are one.
         max_episode_steps: what `gymnasium.make_vec` passes; episodes end by themselves, so it has to be None.
+        render_mode: None or "rgb_array".
         **overrides: fields of `EnvConfig`.
 
     Attributes:
-        config: the resolved options.
+        config: the resolved options; `autoreset_mode`, `render_mode`: those of the environment.
+        observation_names, action_names: of the entries of an observation and of an action.
         current_instances: what each row is training, N `Instance`s.
         gan_updates: GAN updates of all rows since the environment was made.
         instances: the instance set of the split; `knobs`, `observer`, `judge`: knob table, statistics, metric.
 
     Raises:
-        ConfigError: an option is unknown or out of range.
+        ConfigError: an option is out of range, or unknown (that is a `TypeError` as well).
         DataError: a data set can't be had.
 
     Example:
@@ -89,9 +105,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         (4,)
     """
 
-    metadata: dict[str, Any] = {
-        "render_modes": ["rgb_array"], "render_fps": 2, "autoreset_mode": AutoresetMode.SAME_STEP
-    }  # fmt: skip
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
     def __init__(
         self,
@@ -109,7 +123,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
-        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **overrides)
+        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config))
         self.num_envs = num_envs
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.device = find_device(config.device)
@@ -181,7 +195,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """
         self._require_open()
         over, mode = self._ended.copy(), self.autoreset_mode
-        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._progress.decision.any())  # there were runs
+        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._curves.taken.any())  # there were runs
         if over.all() and not resets_alone:
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
@@ -220,12 +234,12 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions
         pictures = []
         for row, instance in enumerate(self.current_instances):
-            data = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out[:POINTS].cpu().numpy()
+            held_out = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out
+            points = held_out[:POINTS].cpu().numpy() if held_out.dim() == 2 else None
             taken = curves.taken[row]
             crashed = ", crashed" if self._ended[row] and 0 < taken < total else ""
             knobs = {name: (self.knobs.table[name], values[row]) for name, values in curves.knobs.items()}
             state = f"decision {taken}/{total}{crashed}"
-            points = data if data.ndim == 2 else None
             pictures.append(draw_run(instance.title(), state, samples[row], points, curves.log_metric[row], knobs))
         return tuple(pictures)
 
@@ -239,55 +253,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
     def coordinates(self) -> NDArray[np.float32]:
         """The controlled knobs of every row: [N, K] in [0, 1]."""
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
-
-    def get_state(self) -> dict[str, Any]:
-        """The complete state: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
-        return {
-            "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
-            "population": self.population.get_state(),
-            "progress": self._progress.get_state(),
-            "curves": self._curves.get_state(),
-            "generators": [generator.bit_generator.state for generator in self._generators],
-            "instances": [vars(instance) for instance in self.current_instances],
-            "ended": self._ended.copy(),
-            "gan_updates": self.gan_updates,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from what `get_state` gave, as if nothing had happened since.
-
-        Raises:
-            ConfigError: the state is from an environment with other rows, options or version; nothing is changed.
-        """
-        own, again = self.get_state(), "Make the same environment, or start the run anew"
-        require(isinstance(state, dict), "state", type(state).__name__, "what `get_state` gave")
-        if isinstance(state.get("origin"), dict):
-            require_same("the run of the snapshot", state["origin"], own["origin"], again)
-        require_same_form("snapshot", state, own)
-        instances = [self.instances.pin(fields) for fields in state["instances"]]
-        generators = [np_random(0)[0] for _ in range(self.num_envs)]
-        try:
-            for generator, saved in zip(generators, state["generators"], strict=True):
-                generator.bit_generator.state = saved
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ConfigError(f"snapshot.generators can't be used ({error}): it is damaged. {again}") from error
-        # Nothing is refused from here on.
-        self.population.set_state(state["population"])
-        self._progress.set_state(state["progress"])
-        self._curves.set_state(state["curves"])
-        self._generators, self.current_instances = generators, instances
-        self._ended = state["ended"].copy()
-        self.gan_updates = state["gan_updates"]
-
-    def __reduce__(self) -> tuple[Callable[[], "GANVectorEnv"], tuple[()], dict[str, Any]]:
-        """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew."""
-        kept = {name: getattr(self, name) for name in ("spec", "closed", "action_space")}
-        return self._make_again, (), {"run": self.get_state(), **kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Takes over what `__reduce__` gave."""
-        self.set_state(state.pop("run"))
-        vars(self).update(state)
 
     # --- inside ---
 
