@@ -1,7 +1,7 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
 The ground: `config`, `errors`, `resume`, `files`, `records`, `seeding`, `workers`.
-The environment: `vector_env` (many GANs), `env` (one).
+The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one, here or on Ray).
 """
 
 from gymnasium.envs.registration import register, registry
@@ -9,11 +9,23 @@ from gymnasium.envs.registration import register, registry
 from gan_env.config import PRESETS, EnvConfig
 from gan_env.env import GANEnv
 from gan_env.errors import ConfigError, DataError
+from gan_env.fleet import Fleet, FleetError
 from gan_env.mdp.instances import Instance
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.vector_env import GANVectorEnv
 
-__all__ = ["PRESETS", "ConfigError", "DataError", "DynamicParameter", "EnvConfig", "GANEnv", "GANVectorEnv", "Instance"]
+__all__ = [
+    "PRESETS",
+    "ConfigError",
+    "DataError",
+    "DynamicParameter",
+    "EnvConfig",
+    "Fleet",
+    "FleetError",
+    "GANEnv",
+    "GANVectorEnv",
+    "Instance",
+]
 
 ENV_IDS = {
     "gan_env/GANTraining-v0": {},
