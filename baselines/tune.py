@@ -12,9 +12,9 @@ import yaml
 
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
-from baselines.options import script
-from baselines.search.tuner import TuneOptions, save_policy, search
-from gan_env.config import replace
+from baselines.options import errors_about_env, script
+from baselines.search.tuner import TuneOptions, check_budget, save_policy, search
+from gan_env.config import env_config, replace
 from gan_env.files import require_writable
 
 
@@ -24,6 +24,9 @@ def main(fields: dict[str, Any]) -> None:
     executor = replace(ExecutorOptions(), fields.pop("executor"), "executor.")
     options, folder = replace(TuneOptions(), fields), Path(fields["folder"])
     require_writable(folder, "folder")
+    with errors_about_env():
+        config = env_config(**options.env)
+    check_budget(config, options)
     if executor.kind == "ray":
         with executor.start(1, folder) as run:
             run([Job(search, (options,), folder)])

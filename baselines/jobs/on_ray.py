@@ -17,6 +17,7 @@ from typing import Any
 
 from baselines.jobs.job import Job, Run
 from gan_env.errors import ConfigError, needs
+from gan_env.fleet.ray_members import connect
 
 with needs("ray"):
     import ray
@@ -41,8 +42,7 @@ def ray_jobs(workers: int, resources: dict[str, float], retries: int, wait_s: fl
         ConfigError: a machine doesn't see the folders.
     """
     begun = not ray.is_initialized()
-    if begun:
-        ray.init(log_to_driver=False)
+    connect()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with NamedTemporaryFile(dir=folder.absolute(), prefix=".seen-by-all-") as mark:

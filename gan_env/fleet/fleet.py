@@ -219,7 +219,9 @@ class Fleet(VectorEnv[Array, Array, Any]):
         """
         fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended"}
         require(fits, "state", type(state).__name__, "what `get_state` of a fleet gave")
-        require(state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has")
+        require(
+            state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has"
+        )
         before = self._members.get_state()
         try:
             self._members.set_state(state["members"])

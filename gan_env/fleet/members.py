@@ -88,7 +88,9 @@ def checked(members: Sequence[Mapping[str, Any]], mode: AutoresetMode) -> tuple[
             how actions move them, or on the observation.
     """
     listed = isinstance(members, Sequence) and all(isinstance(member, Mapping) for member in members)
-    require(listed and len(members) > 0, "members", members, "a list of the arguments of each GANVectorEnv, as mappings")
+    require(
+        listed and len(members) > 0, "members", members, "a list of the arguments of each GANVectorEnv, as mappings"
+    )
     arguments, configs = [], []
     for index, member in enumerate(members):
         options = {"num_envs": 1, **member}

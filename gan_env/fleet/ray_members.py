@@ -123,7 +123,8 @@ class RayMembers:
         actor = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus)(Actor)
         threads = max(1, int(num_cpus))
         self.members = [
-            Supervised(partial(actor.remote, configuration, threads), snapshot_every) for configuration in configurations
+            Supervised(partial(actor.remote, configuration, threads), snapshot_every)
+            for configuration in configurations
         ]
         self._wait_for_places(len(configurations) * num_cpus)
         # The first snapshot: until its first reset with a seed, a member draws from random ones.
