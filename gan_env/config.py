@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 
-from gan_env.errors import ConfigError, require
+from gan_env.errors import ConfigError, UnknownOption, require
 
 T = TypeVar("T")
 CONFIGS = next(path for path in (folder / "configs" for folder in Path(__file__).resolve().parents) if path.is_dir())
@@ -198,7 +198,8 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied.
 
     Raises:
-        ConfigError: unknown key, wrong type, or value out of range; the message names key, value and what is allowed.
+        ConfigError: unknown key (an `UnknownOption`), wrong type, or value out of range; the message names key, value
+            and what is allowed.
     """
     hints = typing.get_type_hints(type(base))
     changes: dict[str, Any] = {}
@@ -206,7 +207,8 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"expected one of {sorted(hints)}"
-            raise ConfigError(f"{prefix}{key}={value!r}: there is no option {prefix}{key}; {hint}")
+            as_python_says = f"got an unexpected keyword argument '{prefix}{key}'"  # libraries look for these words
+            raise UnknownOption(f"{prefix}{key}={value!r}: {as_python_says}: there is no option {prefix}{key}; {hint}")
         current = getattr(base, key)
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
             changes[key] = replace(current, value, f"{prefix}{key}.")

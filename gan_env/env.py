@@ -5,7 +5,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
+from gan_env.infos import of_row_0
 from gan_env.mdp.resets import checked_seed
 from gan_env.vector_env import Array, GANVectorEnv
 
@@ -113,32 +115,37 @@ class GANEnv(gym.Env[Array, Array]):
         (False, False, False)
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
-    def __init__(self, preset: str = "points", **overrides: Any) -> None:
-        self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, **overrides)
+    def __init__(self, preset: str = "points", render_mode: str | None = None, **overrides: Any) -> None:
+        self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, render_mode=render_mode, **overrides)
+        self.render_mode = render_mode
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
-        self.observation_names = self.vector.observer.names
+        self.observation_names, self.action_names = self.vector.observation_names, self.vector.action_names
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Starts a run; see the class for seed and options."""
         seed = checked_seed(seed)
         obs, infos = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)
-        return obs[0], _single(infos)
+        return obs[0], of_row_0(infos)
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Moves the knobs and trains for one interval."""
         obs, reward, terminated, truncated, infos = self.vector.step(np.asarray(action, np.float32)[None])
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), _single(infos)
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), of_row_0(infos)
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """A picture, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
+        pictures = self.vector.render()
+        return None if pictures is None else pictures[0]
+
+    def close(self) -> None:
+        """Ends the environment: it can't be used any more."""
+        self.vector.close()
 
     def samples(self, count: int) -> Array:
         """Samples of the averaged generator from fixed latents: [count, *shape]."""
         samples: Array = self.vector.samples(count)[0]
         return samples
-
-
-def _single(infos: dict[str, Any]) -> dict[str, Any]:
-    """The infos of row 0, without the masks."""
-    return {name: column[0].item() for name, column in infos.items() if not name.startswith("_")}

@@ -1,10 +1,12 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import logger
 from gymnasium.spaces import Box
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -18,14 +20,17 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
-from gan_env.mdp.instances import Instance, InstanceSet
+from gan_env.infos import joined, masked
+from gan_env.mdp.curves import Curves
+from gan_env.mdp.instances import Instance, InstanceSet, as_columns
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
-from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
 from gan_env.records import to_host
+from gan_env.rendering import POINTS, draw_run, shown
 from gan_env.resume import require_same, require_same_form
 
 Array = NDArray[np.float32]
@@ -34,7 +39,8 @@ Array = NDArray[np.float32]
 class GANVectorEnv(VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends only on its own seed, instance and actions: not on the other rows nor, except for rounding, on N.
+    A row depends only on its own seed, instance and actions: not on the other rows nor on N, on a CPU to the last bit
+    (on a GPU except for rounding).
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
@@ -83,25 +89,29 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         (4,)
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array"], "render_fps": 2, "autoreset_mode": AutoresetMode.SAME_STEP
+    }  # fmt: skip
 
     def __init__(
         self,
         num_envs: int = 1,
         preset: str = "points",
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         max_episode_steps: int | None = None,
+        render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
         self.config = config = env_config(preset, **overrides)
         whole = isinstance(num_envs, int | np.integer) and num_envs >= 1
         require(whole, "num_envs", num_envs, "a whole number, at least 1")
-        modes = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-        require(autoreset_mode in modes, "autoreset_mode", autoreset_mode, " or ".join(map(str, modes)))
+        self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
+        require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
+        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **overrides)
         self.num_envs = num_envs
-        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.device = find_device(config.device)
 
         self.knobs = KnobSet(config, self.device)
@@ -109,6 +119,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
         self._progress = Progress(self.observer, reward, config.num_decisions, coordinates)
+        self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
@@ -125,6 +136,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
 
+        self.observation_names, self.action_names = list(self.observer.names), list(config.knobs)
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -141,8 +153,9 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
 
         Raises:
-            ConfigError: a seed or an option is unknown, of the wrong type or out of range.
+            ConfigError: a seed or an option is unknown, of the wrong type or out of range, or it is closed.
         """
+        self._require_open()
         options, rows = dict(options or {}), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
@@ -163,37 +176,58 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             actions: [N, K] in [-1, 1].
 
         Raises:
-            ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
+            ConfigError: no row has a run (call `reset` first), actions are of another shape or not finite, or the
+                environment is closed.
         """
-        if self._ended.all():
+        self._require_open()
+        over, mode = self._ended.copy(), self.autoreset_mode
+        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._progress.decision.any())  # there were runs
+        if over.all() and not resets_alone:
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
-        moves, progress = torch.from_numpy(actions).to(self.device), self._progress
-        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
-        values = self.knobs.values(progress.coordinates)
-        stats = train_interval(self.population, values, self.config.updates_per_decision)
-        self.gan_updates += self.num_envs * self.config.updates_per_decision
-        quality = self.population.judge(self.judge, self.config.metric_samples)
-        columns = progress.advance(stats, quality, self.population.settings)
-        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
-        host = to_host(columns)
+        nobody = np.zeros(self.num_envs, bool)
+        if over.all():  # nothing to train
+            obs, fresh = self._autoreset(over)
+            return obs, nobody.astype(np.float32), nobody.copy(), nobody, masked(fresh, over)
 
-        obs, reward = host.pop("obs"), host.pop("reward")
-        ended = host.pop("ended").astype(bool) | self._ended
-        reward[self._ended] = 0
+        obs, reward, ended, told = self._train(torch.from_numpy(actions).to(self.device))
+        self._curves.advance(~over, told)
+        reward[over] = 0
+        ended |= over
         self._ended = ended.copy()
-        host["crashed"] = host["crashed"].astype(bool)
-        infos = masked(host, np.ones(self.num_envs, bool))
-        if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            final = {"final_obs": obs, "final_info": masked(host, ended)}
-            final |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
-            obs, fresh = self._start(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
-            started = {name: np.where(ended, column, host[name]) for name, column in fresh.items()}
-            infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
-        return obs, reward, ended, np.zeros(self.num_envs, bool), infos
+        resets = {AutoresetMode.SAME_STEP: ended, AutoresetMode.NEXT_STEP: over, AutoresetMode.DISABLED: nobody}[mode]
+        infos = masked(told, ~resets)
+        if resets.any():
+            last = obs
+            obs, fresh = self._autoreset(resets)
+            infos = joined(infos, masked(fresh, resets))
+            if mode is AutoresetMode.SAME_STEP:
+                infos |= masked({"final_obs": last, "final_info": told}, ended)
+            else:
+                ended &= ~over
+        return obs, reward, ended, nobody, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One picture a row, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
+        self._require_open()
+        if self.render_mode is None:
+            name = "gan_env/Points-v0" if self.spec is None else self.spec.id
+            logger.warn(f"render: there is no render mode: gymnasium.make({name!r}, render_mode='rgb_array') has one")
+            return None
+        samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions
+        pictures = []
+        for row, instance in enumerate(self.current_instances):
+            data = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out[:POINTS].cpu().numpy()
+            taken = curves.taken[row]
+            crashed = ", crashed" if self._ended[row] and 0 < taken < total else ""
+            knobs = {name: (self.knobs.table[name], values[row]) for name, values in curves.knobs.items()}
+            state = f"decision {taken}/{total}{crashed}"
+            points = data if data.ndim == 2 else None
+            pictures.append(draw_run(instance.title(), state, samples[row], points, curves.log_metric[row], knobs))
+        return tuple(pictures)
 
     # --- beyond Gymnasium ---
 
@@ -212,6 +246,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
             "population": self.population.get_state(),
             "progress": self._progress.get_state(),
+            "curves": self._curves.get_state(),
             "generators": [generator.bit_generator.state for generator in self._generators],
             "instances": [vars(instance) for instance in self.current_instances],
             "ended": self._ended.copy(),
@@ -239,15 +274,52 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         # Nothing is refused from here on.
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
+        self._curves.set_state(state["curves"])
         self._generators, self.current_instances = generators, instances
         self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
 
+    def __reduce__(self) -> tuple[Callable[[], "GANVectorEnv"], tuple[()], dict[str, Any]]:
+        """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew."""
+        kept = {name: getattr(self, name) for name in ("spec", "closed", "action_space")}
+        return self._make_again, (), {"run": self.get_state(), **kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Takes over what `__reduce__` gave."""
+        self.set_state(state.pop("run"))
+        vars(self).update(state)
+
     # --- inside ---
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ConfigError("the environment is closed, so nothing can be done with it: make a new one")
+
+    def _train(self, moves: Tensor) -> tuple[Array, Array, NDArray[np.bool_], dict[str, NDArray[Any]]]:
+        """Moves the knobs of all rows by actions [N, K], trains them for an interval and judges them.
+
+        Returns:
+            On the host: observations [N, F], rewards, ends and infos, [N] each.
+        """
+        progress = self._progress
+        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
+        values = self.knobs.values(progress.coordinates)
+        stats = train_interval(self.population, values, self.config.updates_per_decision)
+        self.gan_updates += self.num_envs * self.config.updates_per_decision
+        quality = self.population.judge(self.judge, self.config.metric_samples)
+        columns = progress.advance(stats, quality, self.population.settings)
+        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
+        host: dict[str, NDArray[Any]] = {**to_host(columns)}
+        host["crashed"] = host["crashed"].astype(bool)
+        return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
+
+    def _autoreset(self, rows: NDArray[np.bool_]) -> tuple[Array, dict[str, Any]]:
+        """Starts the next runs of some rows; see `_start`."""
+        return self._start(rows, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
 
     def _start(
         self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
-    ) -> tuple[Array, dict[str, Array]]:
+    ) -> tuple[Array, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
@@ -258,9 +330,10 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         Returns:
             On the host: observations of all rows [N, F], and infos [N] that hold for the rows that were started.
         """
-        drawn = []
+        drawn, gan_seeds = [], np.zeros(self.num_envs, np.int64)
         for row in np.flatnonzero(mask).tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
+            gan_seeds[row] = gan_seed
             self.current_instances[row] = pinned[row] or self.instances[index]
             drawn.append((gan_seed, self.current_instances[row]))
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
@@ -270,13 +343,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._ended[mask] = False
         stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        infos = to_host(self._progress.start(fresh, stats, quality, self.population.settings))
-        return infos.pop("obs"), infos
-
-
-def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gymnasium's vector infos: each column, 0 where the mask is False, and the mask; empty if the mask is False."""
-    infos: dict[str, Any] = {}
-    for name, column in columns.items() if mask.any() else ():
-        infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}
-    return infos
+        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, self.population.settings))}
+        self._curves.start(mask, infos)
+        return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}

@@ -19,7 +19,8 @@ from gan_env.fleet.members import Call, LocalMembers, Members, checked
 from gan_env.mdp.instances import Instance, InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
-from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.vector_env import GANVectorEnv
 
 Array = NDArray[np.float32]
 
@@ -35,7 +36,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
     Rows are those of the first member, then those of the second, and so on. Seeds, options, autoreset and infos are as
     `GANVectorEnv` documents them, for all rows; an index of an instance counts in each member's own set, and an info
     that only some members have is 0 and masked in the rows of the others. With `AutoresetMode.DISABLED`, a member whose
-    rows have all ended waits for their reset: its observations are 0 meanwhile, and it has no infos.
+    rows have all ended waits for their reset: it repeats its last observation meanwhile, and has no infos.
 
     ## On Ray
     `placement="ray"` makes each member an actor of the cluster that runs, or of a Ray that is started on this machine.
@@ -47,7 +48,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
     Args:
         members: for each member the arguments of its `GANVectorEnv`: `num_envs`, `preset` and fields of `EnvConfig`.
         placement: "local": in this process, one after the other, each on all cores. "ray": an actor each.
-        autoreset_mode: of all members.
+        autoreset_mode, render_mode: of all members.
         num_cpus, num_gpus: what Ray sets aside for each actor; fractions share one.
         snapshot_every: with Ray, decisions from one snapshot of all members to the next.
         max_failures: with Ray, how often in a row a member may die in the same call.
@@ -58,6 +59,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         config: the options of the first member, with the longest horizon of all.
         knobs, observer, instances: knob table, statistics and instance set of the first member.
         rows: the rows of each member, slices.
+        observation_names, action_names: of each entry of an observation and of an action.
 
     Raises:
         ConfigError: an option is unknown or out of range, or members don't agree.
@@ -73,13 +75,14 @@ class Fleet(VectorEnv[Array, Array, Any]):
         (3,)
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = GANVectorEnv.metadata
 
     def __init__(
         self,
         members: Sequence[Mapping[str, Any]],
         placement: Literal["local", "ray"] = "local",
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
         num_cpus: float = 1,
         num_gpus: float = 0,
         snapshot_every: int = 10,
@@ -89,23 +92,27 @@ class Fleet(VectorEnv[Array, Array, Any]):
         require(placement in ("local", "ray"), "placement", placement, "'local' or 'ray'")
         require(snapshot_every >= 1, "snapshot_every", snapshot_every, "at least 1")
         require(max_failures >= 1, "max_failures", max_failures, "at least 1")
-        arguments, configs = checked(members, autoreset_mode)
+        self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
+        common = {"autoreset_mode": self.autoreset_mode, "render_mode": render_mode}
+        arguments, configs = checked(members, common)
         self.config = replace(configs[0], num_decisions=max(config.num_decisions for config in configs))
         self.knobs = KnobSet(self.config, torch.device("cpu"))
         self.observer = Observer(self.config.observation, list(self.config.knobs))
         self.instances = InstanceSet(self.config, self.config.split)
-        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         ends = list(accumulate(member["num_envs"] for member in arguments))
         self.rows = [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
         self.num_envs = ends[-1]
+        self.observation_names, self.action_names = list(self.observer.names), list(self.config.knobs)
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(self.config.knobs),), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
-        self._origin = {"autoreset_mode": str(autoreset_mode), "members": [dict(member) for member in members]}
+        self._origin = {"autoreset_mode": self.autoreset_mode.name, "members": [dict(member) for member in members]}
         self._counts = [rows.stop - rows.start for rows in self.rows]
         self._ended = np.ones(self.num_envs, bool)  # rows without a run, as in GANVectorEnv
+        self._obs = np.zeros((self.num_envs, len(self.observer.names)), np.float32)  # the last one of every row
         self._members: Members
         if placement == "local":
             self._members = LocalMembers(arguments)
@@ -123,6 +130,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         Raises:
             ConfigError: a seed or an option is unknown, of the wrong type or out of range. Nothing is changed.
         """
+        self._require_open()
         options = dict(options or {})
         mask = rows_to_reset(options.pop("reset_mask", np.ones(self.num_envs, bool)), self.num_envs)
         seeds = seeds_of_rows(seed, self.num_envs)
@@ -141,10 +149,9 @@ class Fleet(VectorEnv[Array, Array, Any]):
                 self._members.set_state(before)
             raise
         self._ended &= ~mask
-        obs = np.zeros(self.observation_space.shape or (), np.float32)
-        for index, (own, _) in results.items():
-            obs[self.rows[index]] = own
-        return obs, self._joined({index: infos for index, (_, infos) in results.items()})
+        for index, (obs, _) in results.items():
+            self._obs[self.rows[index]] = obs
+        return self._obs.copy(), self._joined({index: infos for index, (_, infos) in results.items()})
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
@@ -156,6 +163,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
             ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
             FleetError: a member died too often.
         """
+        self._require_open()
         if self._ended.all():
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
@@ -164,14 +172,19 @@ class Fleet(VectorEnv[Array, Array, Any]):
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
         running = {index: rows for index, rows in enumerate(self.rows) if not self._ended[rows].all()}
         results = self._members.call({index: Call("step", (actions[rows],)) for index, rows in running.items()})
-        obs = np.zeros(self.observation_space.shape or (), np.float32)
         reward, terminated = np.zeros(self.num_envs, np.float32), np.ones(self.num_envs, bool)
         truncated = np.zeros(self.num_envs, bool)
         for index, rows in running.items():
-            obs[rows], reward[rows], terminated[rows], truncated[rows] = results[index][:4]
-        if self.metadata["autoreset_mode"] is AutoresetMode.DISABLED:
+            self._obs[rows], reward[rows], terminated[rows], truncated[rows] = results[index][:4]
+        if self.autoreset_mode is AutoresetMode.DISABLED:
             self._ended |= terminated
-        return obs, reward, terminated, truncated, self._joined({index: found[4] for index, found in results.items()})
+        infos = self._joined({index: found[4] for index, found in results.items()})
+        return self._obs.copy(), reward, terminated, truncated, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One picture a row, as `GANVectorEnv` draws them; None without a render mode."""
+        pictures = self._ask("render")
+        return None if self.render_mode is None else tuple(picture for part in pictures for picture in part)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends all members."""
@@ -217,7 +230,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         Raises:
             ConfigError: the state is from a fleet with other members or options; nothing is changed.
         """
-        fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended"}
+        fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended", "obs"}
         require(fits, "state", type(state).__name__, "what `get_state` of a fleet gave")
         require(
             state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has"
@@ -228,9 +241,13 @@ class Fleet(VectorEnv[Array, Array, Any]):
         except ConfigError:
             self._members.set_state(before)
             raise
-        self._ended = state["ended"].copy()
+        self._ended, self._obs = state["ended"].copy(), state["obs"].copy()
 
     # --- inside ---
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ConfigError("the fleet is closed, so nothing can be done with it: make a new one")
 
     def _ask(self, name: str, *arguments: Any) -> list[Any]:
         """A method's result or an attribute of every member, in order."""
@@ -240,7 +257,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
         return join_infos([infos.get(index, {}) for index in range(len(self.rows))], self._counts)
 
     def _state(self, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return {"origin": self._origin, "members": list(members), "ended": self._ended.copy()}
+        own = {"ended": self._ended.copy(), "obs": self._obs.copy()}
+        return {"origin": self._origin, "members": list(members), **own}
 
     def _rescue(self, members: Sequence[dict[str, Any]]) -> Path:
         """Saves the state of a fleet that can't go on; gives the file."""

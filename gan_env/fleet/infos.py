@@ -51,7 +51,8 @@ def join_infos(parts: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dic
         if isinstance(example, Mapping):  # final_info
             joined[name] = join_infos([column or {} for column in columns], counts)
         else:
-            blanks = [np.zeros((count, *example.shape[1:]), example.dtype) for count in counts]
+            nothing = None if example.dtype == object else 0
+            blanks = [np.full((count, *example.shape[1:]), nothing, example.dtype) for count in counts]
             joined[name] = np.concatenate([b if c is None else c for c, b in zip(columns, blanks, strict=True)])
         masks = [part.get(f"_{name}", np.zeros(n, bool)) for part, n in zip(parts, counts, strict=True)]
         joined[f"_{name}"] = np.concatenate(masks)

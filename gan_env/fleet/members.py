@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gymnasium.vector import AutoresetMode
-
 from gan_env.config import EnvConfig, env_config
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.observation import Observer
@@ -80,8 +78,14 @@ class LocalMembers:
             env.close()
 
 
-def checked(members: Sequence[Mapping[str, Any]], mode: AutoresetMode) -> tuple[list[dict[str, Any]], list[EnvConfig]]:
+def checked(
+    members: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[EnvConfig]]:
     """The arguments and the options of every member's `GANVectorEnv`; nothing is made yet.
+
+    Args:
+        members: the arguments in which they may differ.
+        common: those that all have.
 
     Raises:
         ConfigError: there is no member, an option is unknown or out of range, or members don't agree on the knobs, on
@@ -96,13 +100,13 @@ def checked(members: Sequence[Mapping[str, Any]], mode: AutoresetMode) -> tuple[
         options = {"num_envs": 1, **member}
         name, whole = f"members[{index}]", isinstance(options["num_envs"], int) and options["num_envs"] >= 1
         require(whole, f"{name}['num_envs']", options["num_envs"], "a whole number, at least 1")
-        of_fleet = "no such key: it is an argument of the fleet"
-        require("autoreset_mode" not in member, f"{name}['autoreset_mode']", member.get("autoreset_mode"), of_fleet)
+        for key in common.keys() & member.keys():
+            require(False, f"{name}[{key!r}]", member[key], "no such key: it is an argument of the fleet")
         try:
             config = env_config(**{key: value for key, value in options.items() if key != "num_envs"})
         except ConfigError as error:
-            raise ConfigError(f"{name}: {error}") from error
-        arguments.append({**options, "autoreset_mode": mode})
+            raise type(error)(f"{name}: {error}") from error
+        arguments.append({**options, **common})
         configs.append(config)
     first = _common(configs[0])
     for index, config in enumerate(configs):

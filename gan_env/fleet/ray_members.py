@@ -4,6 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ class Actor:
 
     def __init__(self, arguments: Mapping[str, Any], threads: int) -> None:
         torch.set_num_threads(threads)  # Ray sets OMP_NUM_THREADS to 1
-        self.arguments, self.env = arguments, None
+        self.arguments = arguments
+        self.env: GANVectorEnv | None = None
 
     def make(self, call: Call) -> Any:
         """What the call gives."""
-        self.env = self.env or GANVectorEnv(**self.arguments)
+        if self.env is None:
+            self.env = GANVectorEnv(**self.arguments)
         return Call(call.name, writable(call.arguments), writable(call.keywords)).of(self.env)
 
 
@@ -172,7 +175,8 @@ class RayMembers:
     def close(self) -> None:
         """See `Members`."""
         for member in self.members:
-            ray.kill(member.actor)
+            with suppress(Exception):  # Ray may have ended before, and its actors with it
+                ray.kill(member.actor)
 
     def _result(self, index: int, call: Call, reference: Any) -> Any:
         """The result of a call that was begun. An actor that dies is made again, and so is the call."""

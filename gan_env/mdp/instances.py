@@ -4,11 +4,12 @@ Training and test instances are drawn apart: they have none in common where a ra
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gan_env.config import INSTANCE_LIMITS, EnvConfig, replace
 from gan_env.errors import require
@@ -28,6 +29,11 @@ class Instance:
     beta_1: float
     batch_size: int
     width: int
+
+    def title(self) -> str:
+        """For people, in a line."""
+        rates = f"learning rates {self.lr_g:.1e} (G), {self.lr_d:.1e} (D)"
+        return f"{self.dataset}, {self.num_samples:,} samples, {rates}"
 
 
 class InstanceSet:
@@ -116,3 +122,9 @@ class InstanceSet:
         return RowSettings(
             **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )
+
+
+def as_columns(instances: Sequence[Instance]) -> dict[str, NDArray[Any]]:
+    """The fields of N instances, an array [N] each; names of data sets are objects."""
+    values = {field.name: [getattr(instance, field.name) for instance in instances] for field in fields(Instance)}
+    return {name: np.array(column, object if isinstance(column[0], str) else None) for name, column in values.items()}

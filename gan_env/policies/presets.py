@@ -7,6 +7,7 @@ import yaml
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import require
+from gan_env.fleet import Fleet
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
@@ -61,7 +62,7 @@ class PolicyOptions:
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
-    def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
+    def make(self, env: GANVectorEnv | Fleet, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
 
         Raises:
@@ -79,7 +80,7 @@ class PolicyOptions:
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
 
 
-def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+def _controlled(env: GANVectorEnv | Fleet, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
     """The part of a published schedule whose knobs the environment controls; the others don't move."""
     for name in anneals:
         require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")

@@ -209,7 +209,8 @@ def test_choices_and_reports_rest_on_different_points() -> None:
     """Both start with the untrained generator and are nearly, but not quite, the same."""
     env = gan_env.GANEnv(**SMALL)
     _, info = env.reset(seed=0)
-    assert set(info) == {"log_metric", "score"}
+    assert info["instance"] == vars(env.vector.current_instances[0])
+    assert info["gan_seed"] == env.vector.population.settings.key.item()
     for _ in range(2):
         assert 0 < abs(info["log_metric"] - info["score"]) < 0.1
         *_, info = env.step(np.zeros(3, np.float32))

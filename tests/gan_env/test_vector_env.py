@@ -186,8 +186,9 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
         ({"rows": 0}, "num_envs=0.*at least 1"),
         ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
         ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
-        ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
-        ({"autoreset_mode": "SameStep"}, "'SameStep'.*SAME_STEP"),  # not its value, which would be DISABLED
+        ({"autoreset_mode": "NextSteps"}, "'NextSteps'.*NEXT_STEP, SAME_STEP, DISABLED"),
+        ({"autoreset_mode": None}, "None.*NEXT_STEP, SAME_STEP, DISABLED"),
+        ({"render_mode": "human"}, "'human'.*'rgb_array'"),
         ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
         ({"datasets": ("ring", "circle")}, "unknown data set 'circle'"),
     ],
