@@ -39,10 +39,12 @@ def test_what_a_job_prints_is_added_to_its_log(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_a_failed_job_is_an_error_that_shows_what_it_said_and_others_finish(tmp_path: Path) -> None:
-    other = job("import time; time.sleep(2); print('done')", tmp_path / "other")
+    other = job("import time; print('begun', flush=True); time.sleep(2); print('done')", tmp_path / "other")
+    there = f"os.path.exists({str(other.log)!r}) and os.path.getsize({str(other.log)!r})"
+    waits = f"import os, time\nwhile not ({there}):\n    time.sleep(0.1)"
     with pytest.raises(ConfigError, match=r"(?s)the job exec failed.*NameError: name 'nothing' is not defined"):
-        run(other, job("print(nothing)", tmp_path / "failing"), job("print('late')", tmp_path / "late"))
-    assert other.log.read_text() == "done\n"
+        run(other, job(f"{waits}\nprint(nothing)", tmp_path / "failing"), job("print('late')", tmp_path / "late"))
+    assert other.log.read_text() == "begun\ndone\n"
     assert not (tmp_path / "late").exists()
 
 
