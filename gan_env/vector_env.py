@@ -74,7 +74,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
     images as a grid) beside the curves of the metric and the knobs so far.
 
     ## Copies, snapshots and the end
-    `pickle` and `copy.deepcopy` make an environment that goes on with the same bits; so does `set_state(get_state())`
+    `pickle` and `copy.deepcopy` make an environment that continues with the same bits; so does `set_state(get_state())`
     in one of the same options. After `close()` it can't be used. It works in processes that are forked, such as those
     of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
@@ -210,19 +210,19 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
             obs, fresh = self._autoreset(over)
             return obs, nobody.astype(np.float32), nobody.copy(), nobody, masked(fresh, over)
 
-        obs, reward, ended, told = self._train(torch.from_numpy(actions).to(self.device))
-        self._curves.advance(~over, told)
+        obs, reward, ended, columns = self._train(torch.from_numpy(actions).to(self.device))
+        self._curves.advance(~over, columns)
         reward[over] = 0
         ended |= over
         self._ended = ended.copy()
         resets = {AutoresetMode.SAME_STEP: ended, AutoresetMode.NEXT_STEP: over, AutoresetMode.DISABLED: nobody}[mode]
-        infos = masked(told, ~resets)
+        infos = masked(columns, ~resets)
         if resets.any():
             last = obs
             obs, fresh = self._autoreset(resets)
             infos = joined(infos, masked(fresh, resets))
             if mode is AutoresetMode.SAME_STEP:
-                infos |= masked({"final_obs": last, "final_info": told}, ended)
+                infos |= masked({"final_obs": last, "final_info": columns}, ended)
             else:
                 ended &= ~over
         return obs, reward, ended, nobody, infos

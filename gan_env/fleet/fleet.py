@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from gan_env.errors import ConfigError, require
+from gan_env.files import save_checkpoint
 from gan_env.fleet.infos import cut_options, join_infos
 from gan_env.fleet.members import Call, LocalMembers, Members, checked
 from gan_env.instance_lists import Instance
@@ -42,8 +43,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
     ## On Ray
     `placement="ray"` makes each member an actor of the cluster that runs, or of a Ray that is started on this machine.
     Actors step side by side, each with as many threads as it has CPUs. One that dies (killed, out of memory, its node
-    gone) is started again, restored from its last snapshot, and what it was asked since is done again: the run goes on
-    with the same bits. A member that dies `max_failures` times in the same call raises a `FleetError`; before that, the
+    gone) is started again and restored from its last snapshot, and the resets and steps since then are replayed: the
+    run continues with the same bits. A member that dies `max_failures` times in the same call raises a `FleetError`; before that, the
     state of the whole fleet before that call is written to `rescue_file`. Errors of a member itself pass at once.
 
     Args:
@@ -53,8 +54,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
         num_cpus, num_gpus: what Ray sets aside for each actor; fractions share one.
         snapshot_every: with Ray, decisions from one snapshot of all members to the next.
         max_failures: with Ray, how often in a row a member may die in the same call.
-        rescue_file: with Ray, where the state is saved when a member has died too often. To go on, make the same fleet
-            and call `set_state(torch.load(rescue_file, weights_only=False))`.
+        rescue_file: with Ray, where the state is saved when a member has died too often. To continue, make the same fleet
+            and call `set_state(gan_env.files.load_checkpoint(rescue_file))`.
 
     Attributes:
         config: the options of the first member, with the longest horizon of all.
@@ -222,7 +223,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         return int(sum(self._ask("gan_updates")))
 
     def get_state(self) -> dict[str, Any]:
-        """The complete state of all members. Save it with `torch.save`."""
+        """The complete state of all members. `gan_env.files.save_checkpoint` saves it."""
         return self._state(self._members.get_state())
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -262,6 +263,5 @@ class Fleet(VectorEnv[Array, Array, Any]):
         return {"origin": self._origin, "members": list(members), **own}
 
     def _rescue(self, members: Sequence[dict[str, Any]]) -> Path:
-        """Saves the state of a fleet that can't go on; gives the file."""
-        torch.save(self._state(members), self._rescue_file)
-        return self._rescue_file.absolute()
+        """Saves the state of a fleet that can't continue; gives the file."""
+        return save_checkpoint(self._rescue_file, self._state(members)).absolute()

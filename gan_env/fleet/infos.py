@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gan_env.errors import require
+from gan_env.instance_lists import Instance
 
 
 def cut_options(options: Mapping[str, Any], rows: Sequence[slice], total: int) -> list[dict[str, Any]]:
@@ -19,14 +20,16 @@ def cut_options(options: Mapping[str, Any], rows: Sequence[slice], total: int) -
     Raises:
         ConfigError: a sequence is not of length N. Everything else is checked by the members.
     """
-    parts: list[dict[str, Any]] = [dict(options) for _ in rows]
     instance = options.get("instance")
+    if isinstance(instance, Instance):
+        options = {**options, "instance": vars(instance)}  # a rescue file holds no objects
+    parts: list[dict[str, Any]] = [dict(options) for _ in rows]
     if isinstance(instance, list | tuple | np.ndarray):
         fits = np.ndim(instance) > 0 if isinstance(instance, np.ndarray) else True
         fits = fits and len(instance) == total
         require(fits, "options['instance']", instance, f"one instance, or a sequence of {total}")
         for part, own in zip(parts, rows, strict=True):
-            part["instance"] = list(instance[own])
+            part["instance"] = [vars(one) if isinstance(one, Instance) else one for one in instance[own]]
     if isinstance(options.get("knobs"), Mapping):
         for part in parts:
             part["knobs"] = {}

@@ -27,9 +27,13 @@ class Call:
         found = getattr(env, self.name)
         return found(*self.arguments, **(self.keywords or {})) if callable(found) else found
 
+    def plain(self) -> tuple[str, tuple[Any, ...], Mapping[str, Any] | None]:
+        """As a file holds it; `Call(*plain)` is the call again."""
+        return self.name, self.arguments, self.keywords
+
 
 Saved = dict[str, Any]
-"""The state of a member: a `snapshot` as `GANVectorEnv.get_state` gives it, and the `calls` since then."""
+"""The state of a member: a `snapshot` as `GANVectorEnv.get_state` gives it, and the plain `calls` since then."""
 
 
 class Members(Protocol):
@@ -78,7 +82,7 @@ class LocalMembers:
         for env, state in zip(self.envs, states, strict=True):
             env.set_state(state["snapshot"])
             for call in state["calls"]:
-                call.of(env)
+                Call(*call).of(env)
 
     def close(self) -> None:
         """See `Members`."""

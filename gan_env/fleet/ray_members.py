@@ -65,7 +65,7 @@ class Supervised:
 
     def done(self, call: Call) -> None:
         """Writes down a call that changed the member; after every few of them asks for a snapshot."""
-        self.saved["calls"].append(call)
+        self.saved["calls"].append(call.plain())
         if len(self.saved["calls"]) >= self.snapshot_every:
             self._coming = self.start(Call("get_state"))
 
@@ -81,7 +81,7 @@ class Supervised:
             self._coming = None
 
     def begin_again(self) -> list[Any]:
-        """A new actor that goes on from the old one's state: references to what it does for that.
+        """A new actor that continues from the old one's state: references to the calls that bring it there.
 
         Raises:
             GetTimeoutError: no machine has room for it.
@@ -89,13 +89,13 @@ class Supervised:
         ray.kill(self.actor)
         self.actor = self.make_actor()
         ray.get(self.actor.__ray_ready__.remote(), timeout=PLACED_WITHIN)
-        return self.go_on_from(self.saved)
+        return self.continue_from(self.saved)
 
-    def go_on_from(self, saved: Saved) -> list[Any]:
+    def continue_from(self, saved: Saved) -> list[Any]:
         """Brings the actor to a state: references. Calls of one actor are made in order, so nothing has to wait."""
         self.saved, self._coming = {**saved, "calls": list(saved["calls"])}, None
         first = [] if saved["snapshot"] is None else [Call("set_state", (saved["snapshot"],))]
-        return [self.start(call) for call in (*first, *saved["calls"])]
+        return [self.start(call) for call in (*first, *(Call(*plain) for plain in saved["calls"]))]
 
 
 class RayMembers:
@@ -164,7 +164,7 @@ class RayMembers:
     def set_state(self, states: Sequence[Saved]) -> None:
         """See `Members`."""
         pairs = zip(self.members, states, strict=True)
-        references = [reference for member, saved in pairs for reference in member.go_on_from(saved)]
+        references = [reference for member, saved in pairs for reference in member.continue_from(saved)]
         try:
             ray.get(references)
         except RayTaskError as error:

@@ -1,4 +1,4 @@
-"""Tries statistics and reward terms before any run, so that a mistake in one of a user's own is told at once."""
+"""Tries statistics and reward terms before any run, so that a mistake in one of a user's own shows at once."""
 
 from collections import defaultdict
 from collections.abc import Callable

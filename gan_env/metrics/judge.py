@@ -67,7 +67,7 @@ class ImageJudge:
 
 
 class RegisteredJudge:
-    """A metric of `METRICS` in the place of the built-in one, whose judge goes on telling spread and shares.
+    """A metric of `METRICS` in the place of the built-in one, whose judge still gives spread and shares.
 
     Attributes:
         built_in: that judge.

@@ -8,7 +8,7 @@ from gan_env.fleet.ray_members import Actor
 
 
 class Fragile(Actor):
-    def make(self, call: Call) -> Any:
+    def call(self, call: Call) -> Any:
         if call.name == "step":
             os._exit(1)
-        return super().make(call)
+        return super().call(call)

@@ -14,8 +14,9 @@ import torch
 from same import assert_same
 from small_env import SMALL, make
 
-from gan_env import ConfigError, Fleet, FleetError
+from gan_env import ConfigError, Fleet, FleetError, GANVectorEnv
 from gan_env.errors import PackageError
+from gan_env.files import load_checkpoint
 
 COUNTS = (2, 1)
 
@@ -116,17 +117,17 @@ def test_a_member_that_dies_again_and_again_ends_with_everything_saved(ray: Any,
     file = tmp_path / "rescue.pt"
     broken, one = fleet(max_failures=2, rescue_file=file), make(sum(COUNTS))
     for env in (broken, one):
-        env.reset(seed=5)
+        env.reset(seed=5, options={"instance": [env.current_instances[0]] * sum(COUNTS)})
     for action in actions(2):
         assert_same(broken.step(action), one.step(action))
     member = broken._members.members[1]  # type: ignore[attr-defined]
-    member.make_actor = partial(ray.remote(num_cpus=0.5)(Fragile).remote, {"num_envs": 1, **SMALL}, 1)
+    member.make_actor = partial(ray.remote(num_cpus=0.5)(Fragile).remote, partial(GANVectorEnv, 1, **SMALL), 1)
     kill(ray, broken, 1)
     with pytest.raises(FleetError, match=r"members\[1\] died 2 times in 'step'.*rescue\.pt"):
         broken.step(actions(3)[2])
     broken.close()
     mended = Fleet([{"num_envs": count, **SMALL} for count in COUNTS])
-    mended.set_state(torch.load(file, weights_only=False))
+    mended.set_state(load_checkpoint(file))
     assert_same(mended.step(actions(3)[2]), one.step(actions(3)[2]))
 
 
