@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import env_config, find_device
+from gan_env.config import env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
@@ -122,7 +122,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
-        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **overrides)
+        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config))
         self.num_envs = num_envs
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.device = find_device(config.device)
@@ -194,7 +194,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         """
         self._require_open()
         over, mode = self._ended.copy(), self.autoreset_mode
-        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._progress.decision.any())  # there were runs
+        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._curves.taken.any())  # there were runs
         if over.all() and not resets_alone:
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
@@ -234,12 +234,12 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions
         pictures = []
         for row, instance in enumerate(self.current_instances):
-            data = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out[:POINTS].cpu().numpy()
+            held_out = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out
+            points = held_out[:POINTS].cpu().numpy() if held_out.dim() == 2 else None
             taken = curves.taken[row]
             crashed = ", crashed" if self._ended[row] and 0 < taken < total else ""
             knobs = {name: (self.knobs.table[name], values[row]) for name, values in curves.knobs.items()}
             state = f"decision {taken}/{total}{crashed}"
-            points = data if data.ndim == 2 else None
             pictures.append(draw_run(instance.title(), state, samples[row], points, curves.log_metric[row], knobs))
         return tuple(pictures)
 
