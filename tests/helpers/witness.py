@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 
 Array = NDArray[Any]
+CRASH_EVERY = 7
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Watched:
 class Witness:
     """Keeps every transition of each `GANVectorEnv` in this process; a `GANEnv` is one with a single row.
 
-    It sees what passes between the environment and its user, and knows what each autoreset mode means.
+    It sees what passes between the environment and its user, and knows what each autoreset mode means. It makes runs
+    crash: every seventh decision of a row ends with weights that are no numbers.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +68,7 @@ class Witness:
 
     def forget(self) -> None:
         """Forgets what happened so far: what a library tries before it collects anything."""
+        self.crashes = self.regular_ends = 0
         for watched in self._watched:
             watched.rows = [[] for _ in watched.rows]
 
@@ -82,9 +86,12 @@ class Witness:
         return result
 
     def _on_step(self, env: GANVectorEnv, actions: Array) -> Any:
+        watched, mode = self._of(env), env.metadata["autoreset_mode"]
+        for row in np.flatnonzero(watched.running):
+            if (len(watched.rows[row]) + row) % CRASH_EVERY == CRASH_EVERY - 1:
+                env.population.state.g[row] = torch.nan
         result = obs, rewards, terminated, truncated, infos = self._step(env, actions)
         assert not truncated.any()
-        watched, mode = self._of(env), env.metadata["autoreset_mode"]
         for row in np.flatnonzero(watched.running):
             at_end = infos if mode is not AutoresetMode.SAME_STEP else infos.get("final_info", infos)
             last = infos["final_obs"] if mode is AutoresetMode.SAME_STEP and terminated[row] else obs
