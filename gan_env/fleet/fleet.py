@@ -44,8 +44,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
     `placement="ray"` makes each member an actor of the cluster that runs, or of a Ray that is started on this machine.
     Actors step side by side, each with as many threads as it has CPUs. One that dies (killed, out of memory, its node
     gone) is started again and restored from its last snapshot, and the resets and steps since then are replayed: the
-    run continues with the same bits. A member that dies `max_failures` times in the same call raises a `FleetError`; before that, the
-    state of the whole fleet before that call is written to `rescue_file`. Errors of a member itself pass at once.
+    run continues with the same bits. A member that dies `max_failures` times in the same call raises a `FleetError`;
+    the state of the whole fleet before that call is then in `rescue_file`. Errors of a member itself pass at once.
 
     Args:
         members: for each member the arguments of its `GANVectorEnv`: `num_envs`, `preset` and fields of `EnvConfig`.
@@ -54,8 +54,8 @@ class Fleet(VectorEnv[Array, Array, Any]):
         num_cpus, num_gpus: what Ray sets aside for each actor; fractions share one.
         snapshot_every: with Ray, decisions from one snapshot of all members to the next.
         max_failures: with Ray, how often in a row a member may die in the same call.
-        rescue_file: with Ray, where the state is saved when a member has died too often. To continue, make the same fleet
-            and call `set_state(gan_env.files.load_checkpoint(rescue_file))`.
+        rescue_file: with Ray, where the state is saved when a member has died too often. To continue, make the same
+            fleet and call `set_state(gan_env.files.load_checkpoint(rescue_file))`.
 
     Attributes:
         config: the options of the first member, with the longest horizon of all.

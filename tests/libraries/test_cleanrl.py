@@ -9,6 +9,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from witness import Witness, assert_same, by_row
 
+import gan_env
+
 Program = Callable[..., dict[str, Any]]
 
 
@@ -52,3 +54,8 @@ def test_with_next_step_it_would_learn_from_resets(native: bool, witness: Witnes
     columns = collect(envs, 40)
     with pytest.raises(AssertionError, match="row 0"):
         assert_same(by_row(*columns), witness.rows)
+
+
+def test_a_fleet_gives_every_transition(witness: Witness) -> None:
+    envs = gan_env.Fleet([{"num_envs": 2}, {"num_envs": 1, "num_decisions": 7}])
+    assert_same(by_row(*collect(envs, 40)), witness.rows)
