@@ -16,13 +16,14 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
-from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
+from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update, architecture_of
 from gan_env.records import Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
-BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
-"""Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
+BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {"mlp": ((16, 48), (256, 12)), "dcgan": ((64, 4),)}
+"""Architecture -> (numbers of a sample up to which, rows of a block on a CPU): the fastest of those that were tried, so
+that a block stays in a core's cache (tests/benchmarks/blocks.py). Beyond them, and for all others, rows run alone."""
 JUDGED_TOGETHER = 24
 """Rows that one core of a CPU judges at a time, at most: their samples are in memory together."""
 
@@ -44,15 +45,21 @@ class LookAhead:
     sources: list[tuple[Tensor, ...]]  # where each update's samples and random numbers come from
 
 
-def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
-    """How many rows run through a program at once: all on a GPU, on a CPU so few that every core has work.
+def largest_block(architecture: str, sample_shape: tuple[int, ...]) -> int:
+    """Rows of a block on a CPU, at most, for an architecture's networks and samples of a shape."""
+    numbers = math.prod(sample_shape)
+    return next((rows for most, rows in BLOCKS.get(architecture, ()) if numbers <= most), 1)
+
+
+def choose_block(num_rows: int, most: int, device: torch.device) -> int:
+    """How many rows run through a program at once: all on a GPU; on a CPU at most `most`, so that every core has work.
 
     Blocks have one size where that is possible: every size is a program to compile.
     """
     if device.type != "cpu":
         return num_rows
     threads = torch.get_num_threads()
-    largest = min(BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS, math.ceil(num_rows / threads))
+    largest = min(most, math.ceil(num_rows / threads))
     even = [b for b in range(largest, largest // 2, -1) if num_rows % b == 0 and num_rows // b % threads == 0]
     return even[0] if even else largest
 
@@ -67,7 +74,8 @@ class Population:
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
-        self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
+        most = largest_block(architecture_of(bank.sample_shape, config), bank.sample_shape)
+        self.block = choose_block(num_rows, most, self.device)
         self._programs = Programs(compiled)
         self._workers = Workers(self.device)
 
