@@ -85,7 +85,9 @@ def _is_written_out(kernel: Tensor, side: int) -> bool:
 def _matrix(kernel: Tensor, height: int, width: int) -> Tensor:
     """What every pixel of the larger image counts for every one of the smaller: [N, O*h*w, C*4*h*w]."""
     taps = torch.einsum("apr,bqs->abpqrs", _taps(kernel, height), _taps(kernel, width))
-    written = (kernel.flatten(3) @ taps.flatten(2).flatten(0, 1)).unflatten(3, taps.shape[2:])  # [N, O, C, h, w, 2h, 2w]
+    written = (kernel.flatten(3) @ taps.flatten(2).flatten(0, 1)).unflatten(
+        3, taps.shape[2:]
+    )  # [N, O, C, h, w, 2h, 2w]
     return written.permute(0, 1, 3, 4, 2, 5, 6).flatten(4).flatten(1, 3).contiguous()
 
 
@@ -120,8 +122,12 @@ def _by_kernel(x: Tensor, y: Tensor) -> Tensor:
     return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
 
 
-_convolve: Map = bilinear(_down, lambda x, kernel, g: _convolve_back(g, kernel), lambda x, kernel, g: _kernel_gradient(x, g))
-_convolve_back: Map = bilinear(_up, lambda y, kernel, g: _convolve(g, kernel), lambda y, kernel, g: _kernel_gradient(g, y))
+_convolve: Map = bilinear(
+    _down, lambda x, kernel, g: _convolve_back(g, kernel), lambda x, kernel, g: _kernel_gradient(x, g)
+)
+_convolve_back: Map = bilinear(
+    _up, lambda y, kernel, g: _convolve(g, kernel), lambda y, kernel, g: _kernel_gradient(g, y)
+)
 
 _kernel_gradient: Map = bilinear(_by_kernel, lambda x, y, g: _convolve_back(y, g), lambda x, y, g: _convolve(x, g))
 """Gradient of the sum of `down(x, kernel) * y` by the kernel: [N, O, C, 4, 4]."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan import population as module
 from gan_env.gan.fast import compiler
-from gan_env.gan.population import Population, choose_block
+from gan_env.gan.population import Population, choose_block, largest_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
 from gan_env.records import Quality, RowSettings
@@ -203,21 +203,26 @@ def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.M
     assert blocks[-3:] in ([2, 2, 1], [2, 1, 2], [1, 2, 2])  # blocks may run side by side
 
 
-@pytest.mark.parametrize("sample_dims", [1, 3])
+@pytest.mark.parametrize("most", [1, 4, 48])
 @pytest.mark.parametrize("num_rows", [1, 2, 3, 64, 257])
-def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
-    block = choose_block(num_rows, sample_dims, CPU)
+def test_every_core_has_rows_to_run(num_rows: int, most: int) -> None:
+    block = choose_block(num_rows, most, CPU)
     assert 1 <= block <= num_rows
     assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
 
 
 def test_blocks_are_of_one_size_where_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert [choose_block(rows, 1, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+    assert [choose_block(rows, 48, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+
+
+def test_small_samples_share_a_block_and_large_ones_run_alone() -> None:
+    shapes = [("mlp", (2,)), ("mlp", (1, 8, 8)), ("mlp", (1, 28, 28)), ("dcgan", (1, 8, 8)), ("resnet", (1, 8, 8))]
+    assert [largest_block(*one) for one in shapes] == [48, 12, 1, 4, 1]
 
 
 def test_a_gpu_runs_all_rows_together() -> None:
-    assert choose_block(257, 3, torch.device("cuda")) == 257
+    assert choose_block(257, 1, torch.device("cuda")) == 257
 
 
 def test_fewer_samples_are_the_first_of_more() -> None:
