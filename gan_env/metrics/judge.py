@@ -41,7 +41,7 @@ class PointsJudge:
 
 
 class ImageJudge:
-    """Frechet distance, spread and coverage in the features of a small classifier that is chosen by channels and side."""
+    """Frechet distance, spread and coverage in the features of the classifier that is for such images."""
 
     def __init__(self, datasets: Sequence[Dataset]) -> None:
         first = datasets[0].validation

@@ -66,7 +66,7 @@ def down(x: Tensor, kernel: Tensor) -> Tensor:
     height, width = x.shape[3] // 2, x.shape[4] // 2
     if not _is_written_out(kernel, max(x.shape[3:])):
         return _convolve(x, kernel)
-    return product(x.flatten(2), _matrix(kernel, height, width).mT.contiguous()).unflatten(2, (-1, height, width))
+    return product(x.flatten(2), _matrix(kernel, height, width).mT.contiguous()).view(*x.shape[:2], -1, height, width)
 
 
 def up(y: Tensor, kernel: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def up(y: Tensor, kernel: Tensor) -> Tensor:
     height, width = y.shape[3:]
     if not _is_written_out(kernel, 2 * max(height, width)):
         return _convolve_back(y, kernel)
-    return product(y.flatten(2), _matrix(kernel, height, width)).unflatten(2, (-1, 2 * height, 2 * width))
+    return product(y.flatten(2), _matrix(kernel, height, width)).view(*y.shape[:2], -1, 2 * height, 2 * width)
 
 
 def _is_written_out(kernel: Tensor, side: int) -> bool:
@@ -85,10 +85,9 @@ def _is_written_out(kernel: Tensor, side: int) -> bool:
 def _matrix(kernel: Tensor, height: int, width: int) -> Tensor:
     """What every pixel of the larger image counts for every one of the smaller: [N, O*h*w, C*4*h*w]."""
     taps = torch.einsum("apr,bqs->abpqrs", _taps(kernel, height), _taps(kernel, width))
-    written = (kernel.flatten(3) @ taps.flatten(2).flatten(0, 1)).unflatten(
-        3, taps.shape[2:]
-    )  # [N, O, C, h, w, 2h, 2w]
-    return written.permute(0, 1, 3, 4, 2, 5, 6).flatten(4).flatten(1, 3).contiguous()
+    written: Tensor = kernel.flatten(3) @ taps.flatten(2).flatten(0, 1)
+    written = written.unflatten(3, taps.shape[2:]).permute(0, 1, 3, 4, 2, 5, 6)  # [N, O, h, w, C, 2h, 2w]
+    return written.flatten(4).flatten(1, 3).contiguous()
 
 
 def _taps(kernel: Tensor, size: int) -> Tensor:
