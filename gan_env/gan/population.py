@@ -21,7 +21,7 @@ from gan_env.records import Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
-BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {"mlp": ((16, 48), (256, 12)), "dcgan": ((64, 4),)}
+BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {"mlp": ((16, 48), (64, 12), (256, 4)), "dcgan": ((64, 4),)}
 """Architecture -> (numbers of a sample up to which, rows of a block on a CPU): the fastest of those that were tried, so
 that a block stays in a core's cache (tests/benchmarks/blocks.py). Beyond them, and for all others, rows run alone."""
 JUDGED_TOGETHER = 24
