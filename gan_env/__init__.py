@@ -51,6 +51,11 @@ __all__ = [
 ENV_IDS = {
     "gan_env/GANTraining-v0": {},
     "gan_env/Points-v0": {"preset": "points"},
+    "gan_env/Digits-v0": {"preset": "digits"},
+    "gan_env/FashionMNIST8-v0": {"preset": "fashion_mnist_8"},
+    "gan_env/FashionMNIST8DCGAN-v0": {"preset": "fashion_mnist_8_dcgan"},
+    "gan_env/MNIST8-v0": {"preset": "mnist_8"},
+    "gan_env/PhotoTiles8-v0": {"preset": "photo_tiles_8"},
     "gan_env/FashionMNIST-v0": {"preset": "fashion_mnist"},
     "gan_env/MNIST-v0": {"preset": "mnist"},
     "gan_env/CIFAR10-v0": {"preset": "cifar10"},

@@ -192,8 +192,25 @@ def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **
     return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
 
 
+def small_preset(dataset: str, num_samples: int, architecture: str = "mlp", width: int = 64, **more: Any) -> EnvConfig:
+    """Options for grey images of 8x8: short runs, rates over two decades, and nobody is told the instance."""
+    rates = (2e-4, 2e-2)
+    ranges = InstanceConfig(
+        (100, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
+    )
+    seen = tuple(group for group in EnvConfig.observation if group != "context")
+    sizes: dict[str, Any] = {"image_size": 8, "architecture": architecture, "latent_dim": 32}
+    return EnvConfig((dataset,), observation=seen, instances=ranges, **sizes, **more)
+
+
 PRESETS: dict[str, EnvConfig] = {
     "points": EnvConfig(),
+    # 599 digits are held out, half of which make the score.
+    "digits": small_preset("digits", 1_198, metric_samples=256),
+    "fashion_mnist_8": small_preset("fashion_mnist", 60_000),
+    "fashion_mnist_8_dcgan": small_preset("fashion_mnist", 60_000, architecture="dcgan", width=16),
+    "mnist_8": small_preset("mnist", 60_000),
+    "photo_tiles_8": small_preset("photo_tiles_grey", 12_400),
     "fashion_mnist": image_preset("fashion_mnist", 60_000, image_size=28, width=16),
     "mnist": image_preset("mnist", 60_000, image_size=28, width=16),
     "cifar10": image_preset("cifar10", 50_000, image_size=32, width=32),

@@ -43,11 +43,11 @@ class PointsJudge:
 
 
 class ImageJudge:
-    """Frechet distance, spread and coverage in the features of a small classifier, one for grey and one for colour."""
+    """Frechet distance, spread and coverage in the features of the classifier that is for such images."""
 
     def __init__(self, datasets: Sequence[Dataset]) -> None:
         first = datasets[0].validation
-        self.extract = ClassifierFeatures(first.device, channels=first.shape[1])
+        self.extract = ClassifierFeatures(first.device, first.shape[1:])
         self.metric_name = f"Frechet distance ({self.extract.name})"
         self.extractor_hash: str | None = self.extract.fingerprint
         validation = [self.extract.of_stored(data.validation) for data in datasets]

@@ -21,7 +21,10 @@ from gan_env.mdp.rewards import REWARDS
 from gan_env.records import Dataset
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
-AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
+AT_HAND = [
+    "gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0",
+    "gan_env/Digits-v0", "gan_env/FashionMNIST8-v0", "gan_env/FashionMNIST8DCGAN-v0", "gan_env/PhotoTiles8-v0",
+]  # fmt: skip
 """Environments whose data need no download."""
 
 

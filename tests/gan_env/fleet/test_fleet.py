@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from same import assert_same
 from small_env import SMALL, make
 
-from gan_env import ConfigError, Fleet
+from gan_env import ConfigError, Fleet, GANVectorEnv
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.random_policy import RandomPolicy
@@ -106,6 +106,16 @@ def family(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         {"num_envs": 1, **images, "image_size": 8, "architecture": "mlp"},
         {"num_envs": 1, **images, "image_size": 16, "architecture": "dcgan", "instances": {"width": [4, 4]}},
     ]
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
+def test_images_in_blocks_of_rows_are_those_of_one_environment(family: list[dict[str, Any]], architecture: str) -> None:
+    """A row that is alone in its member is computed as in a block."""
+    alike = {**family[1], "architecture": architecture}
+    many, one = Fleet([{**alike, "num_envs": count} for count in (1, 4, 2)]), GANVectorEnv(**{**alike, "num_envs": 7})
+    assert_same(many.reset(seed=0), one.reset(seed=0))
+    for action in actions(3, 7):
+        assert_same(many.step(action), one.step(action))
 
 
 def test_a_family_has_all_infos_and_masks_those_of_other_members(family: list[dict[str, Any]]) -> None:
