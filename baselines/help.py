@@ -32,7 +32,7 @@ def meanings(options: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in reversed(options.__mro__):
         section = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
-        for entry in _ENTRY.finditer(section):
+        for entry in _ENTRY.finditer(re.split(r"^\S", section, maxsplit=1, flags=re.MULTILINE)[0]):
             text = " ".join(entry["text"].split())
             found |= dict.fromkeys(entry["names"].split(", "), text)
     return found
