@@ -21,7 +21,7 @@ _OTHERS = {
     "experiment": "what is set together in a file of configs/experiment/",
 }
 """Entries that are fields of no dataclass."""
-_WIDTH = 100
+_WIDTH = 84
 """Characters of a line."""
 _LONGEST = 240
 """Characters of a value that are shown."""

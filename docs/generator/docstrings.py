@@ -45,8 +45,13 @@ def _table(rows: list[str]) -> Iterator[str]:
 def _text(line: str) -> str:
     """Code spans get their second backtick; characters that would mean something else are escaped."""
     parts = _CODE.split(line)
-    text = "".join(f"`{part}`" if index % 2 else _escaped(part) for index, part in enumerate(parts))
-    return re.sub(r"``(?=\w)(?=[^`]*(``[^`]*``[^`]*)*$)", r"``\\ ", text)  # a letter may follow a span
+    text = ""
+    for index, part in enumerate(parts):
+        if index % 2:
+            text += f"`{part}`" + ("\\ " if parts[index + 1][:1].isalnum() else "")  # a letter may follow a span
+        else:
+            text += _escaped(part)
+    return text
 
 
 def _escaped(text: str) -> str:

@@ -17,14 +17,17 @@ EXAMPLE = (
 
 
 def environment_page() -> Pages:
-    """The docstring of `GANEnv`, which is the specification."""
+    """The docstring of `GANEnv`, which is the specification, and a picture of a run."""
     doc = (inspect.getdoc(GANEnv) or "").partition("\nArgs:")[0]
     first, _, rest = doc.replace("(docs/extend.md)", "([Add your own](../extend.md))").partition("\n\n")
     more = (
         "Each [preset](presets/index.md), [knob](knobs/index.md), [statistic](statistics/index.md) and "
         "[reward term](rewards/index.md) has a page. What an id promises: [Versions](../environments.md)."
     )
-    return {"environment.md": page("# The environment", f"{first} {more}", rest)}
+    return {
+        "environment.md": page("# The environment", f"{first} {more}", rest),
+        "run.png": pictures.run_picture(),
+    }
 
 
 def preset_pages() -> Pages:
@@ -83,8 +86,8 @@ def knob_pages() -> Pages:
     usual = ", ".join(f"`{name}`" for name in EnvConfig().knobs)
     text = (
         "A knob is a hyperparameter that may change while a GAN trains. `knobs=(...)` names those that actions move, "
-        f"by default {usual}. The others keep their start, or the value in `initial_knobs`. Actions move *coordinates*: "
-        "numbers from 0 to 1 that run through a knob's range. D is the discriminator, G the generator."
+        f"by default {usual}. The others keep their start, or the value in `initial_knobs`. Actions move "
+        "*coordinates*: numbers from 0 to 1 that run through a knob's range. D is the discriminator, G the generator."
     )
     rows = {name: (_range(*k.bounds), f"{k.initial_value:g}", k.description) for name, k in knobs.items()}
     pages = index("knobs", "Knobs", text, ("knob", "range", "start", "meaning"), rows)

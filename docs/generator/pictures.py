@@ -135,9 +135,21 @@ def rule_response(name: str, knob: str, target: float) -> bytes:
         axis.axhline(target, color="gray", ls=":", lw=1, label=f"target {target:g}")
         axis.step(share, values, color=BLUE, where="post", label=f"{knob}, set by the rule")
         axis.set(xlabel="share of the run")
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncol=2)
 
-    return svg(draw)
+    return svg(draw, (4.4, 3.0))
+
+
+def run_picture() -> bytes:
+    """What the environment draws of a run under a schedule."""
+    env = GANVectorEnv(1, compile=False, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED)
+    policy = load_policy("cosine").make(env)
+    observation, _ = env.reset(seed=EXAMPLES, options={"instance": {"dataset": "pinwheel"}, "knobs": policy.start})
+    for _ in range(env.config.num_decisions):
+        observation, *_ = env.step(policy.predict(observation)[0])
+    file = io.BytesIO()
+    Image.fromarray(env.render()[0]).quantize(64).save(file, format="png", optimize=True)
+    return file.getvalue()
 
 
 @cache

@@ -2,13 +2,14 @@
 
 import importlib
 import io
+import re
 from contextlib import redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
 from hydra.core.global_hydra import GlobalHydra
 
-from generator.markdown import Pages, index, page
+from generator.markdown import Pages, index, page, sentence
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,12 +24,12 @@ def program_pages() -> Pages:
     """A page a program."""
     text = (
         "The repository's programs run in its folder: `python baselines/run.py policy=cosine`. What each prints for "
-        "`--help` is on its page. Most take `GROUP=NAME`, which chooses a file of `configs/`, and `OPTION=VALUE`, which "
-        "sets a single option; `--help` together with these shows what they change."
+        "`--help` is on its page. Most take `GROUP=NAME`, which chooses a file of `configs/`, and `OPTION=VALUE`, "
+        "which sets a single option; `--help` together with these shows what they change."
     )
     helps = {name: help_of(name) for name in programs()}
-    rows = {Path(name).stem: (f"`{name}`", _purpose(name)) for name in helps}
-    pages = index("programs", "Command line", text, ("program", "file", "what it does"), rows)
+    rows = {Path(name).stem: (f"`{Path(name).parent}/`", _purpose(name)) for name in helps}
+    pages = index("programs", "Command line", text, ("program", "folder", "what it does"), rows)
     for name, printed in helps.items():
         block = f"```{{code-block}} text\n:class: help\n\n{printed.rstrip()}\n```"
         pages[f"programs/{Path(name).stem}.md"] = page(f"# {Path(name).stem}", _purpose(name), block)
@@ -38,13 +39,13 @@ def program_pages() -> Pages:
 def _purpose(name: str) -> str:
     """The first line of a program's docstring, without the command."""
     first = (importlib.import_module(_module(name)).__doc__ or "").splitlines()[0]
-    return first.partition(": `python")[0].rstrip(".:") + "."
+    return sentence(re.split(r": `python|\?$", first)[0].rstrip(".:"))
 
 
 def help_of(program: str) -> str:
     """What it prints, called in this process."""
     main, printed = importlib.import_module(_module(program)).main, io.StringIO()
-    with patch("sys.argv", [program, "--help"]), patch.dict("os.environ", COLUMNS="100"), redirect_stdout(printed):
+    with patch("sys.argv", [program, "--help"]), patch.dict("os.environ", COLUMNS="84"), redirect_stdout(printed):
         try:
             main()
         except SystemExit as end:

@@ -10,13 +10,14 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 def results_page() -> Pages:
     """The studies, each with the first sentences of its conclusion."""
-    parts = [
-        "# Results",
-        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same held-out "
-        "instances with the same seeds, and all were given the same budget of GAN updates. Gains are in the logarithm of the "
-        "quality metric; square brackets hold 95 % intervals. [The glossary](../glossary.md) explains the words, "
-        "[Statistics](../statistics.md) the intervals, [Studies](../studies.md) what was tried and why.",
-    ]
+    text = (
+        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
+        "held-out instances with the same seeds, and all were given the same budget of GAN updates. Gains are in the "
+        "logarithm of the quality metric; square brackets hold 95 % intervals. [The glossary](../glossary.md) explains "
+        "the words, [How results are compared](../statistics.md) the intervals, [Studies](../studies.md) what was "
+        "tried and why."
+    )
+    parts = ["# Results", text]
     folders = sorted(path.parent for path in RESULTS.glob("*/report.md"))
     for folder in folders:
         text = (folder / "report.md").read_text()
