@@ -68,7 +68,7 @@ def help_text(program: str, purpose: str, options: Any, fields: Mapping[str, Any
         fields: the options of the command line.
         chosen: the choice in each group of files.
     """
-    lines = [f"usage: python {program} [GROUP=NAME ...] [OPTION=VALUE ...]", "", inspect.cleandoc(purpose), ""]
+    lines = [f"usage: python {program} [GROUP=NAME ...] [OPTION=VALUE ...]", "", _wrapped(purpose), ""]
     lines += ["Groups: GROUP=NAME takes the options of a file, configs/GROUP/NAME.yaml.", ""]
     for group, name in chosen.items():
         lines += [f"  {group}={name}", _indented(f"or {', '.join(n for n in _names(group) if n != name)}")]
@@ -77,6 +77,12 @@ def help_text(program: str, purpose: str, options: Any, fields: Mapping[str, Any
     for option, value, meaning in sorted(rows, key=lambda row: (row[0].startswith("env."), "." in row[0])):
         lines += [f"  {option}={_shown(value)}", *([_indented(meaning)] if meaning else [])]
     return "\n".join([*lines, "", "The options of Hydra itself: --hydra-help"])
+
+
+def _wrapped(purpose: str) -> str:
+    """A docstring whose paragraphs fit the width; indented commands stay as they are."""
+    parts = inspect.cleandoc(purpose).split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else textwrap.fill(part, _WIDTH) for part in parts)
 
 
 def _indented(text: str) -> str:

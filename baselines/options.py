@@ -68,7 +68,9 @@ def print_help(name: str, options: Any, purpose: str) -> None:
         config = compose(name, words, return_hydra_config=True)
     HydraConfig.instance().set_config(config)  # some options are made of the choices
     chosen = {group: str(file) for group, file in config.hydra.runtime.choices.items() if "/" not in group}
-    fields = OmegaConf.to_container(OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), resolve=True)
+    fields = OmegaConf.to_container(
+        OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), resolve=True
+    )
     assert isinstance(fields, dict)
     print(help_text(sys.argv[0], purpose, options, {str(k): v for k, v in fields.items()}, chosen))
 

@@ -42,10 +42,10 @@ def preset_pages() -> Pages:
         "*Decisions x updates*: how many decisions an episode has, and how many GAN updates follow each."
     )
     rows = {
-        name: (f"`{ids[name]}`", _data(config), f"{config.num_decisions} x {config.updates_per_decision}")
+        name: (_data(config), f"{config.num_decisions} x {config.updates_per_decision}", f"`{ids[name]}`")
         for name, config in PRESETS.items()
     }
-    pages = index("presets", "Presets", text, ("preset", "id", "data", "decisions x updates"), rows)
+    pages = index("presets", "Presets", text, ("preset", "data", "decisions x updates", "id"), rows)
     for name, config in PRESETS.items():
         pages |= _preset(name, config, ids[name])
     return pages

@@ -28,11 +28,13 @@ def program_pages() -> Pages:
         "which sets a single option; `--help` together with these shows what they change."
     )
     helps = {name: help_of(name) for name in programs()}
-    rows = {Path(name).stem: (f"`{Path(name).parent}/`", _purpose(name)) for name in helps}
-    pages = index("programs", "Command line", text, ("program", "folder", "what it does"), rows)
+    rows = {Path(name).stem: (_purpose(name),) for name in helps}
+    pages = index("programs", "Command line", text, ("program", "what it does"), rows)
     for name, printed in helps.items():
         block = f"```{{code-block}} text\n:class: help\n\n{printed.rstrip()}\n```"
-        pages[f"programs/{Path(name).stem}.md"] = page(f"# {Path(name).stem}", _purpose(name), block)
+        pages[f"programs/{Path(name).stem}.md"] = page(
+            f"# {Path(name).stem}", f"`python {name}`: {_purpose(name)}", block
+        )
     return pages
 
 
