@@ -125,7 +125,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
 
-        self.single_observation_space = self.observer.space
+        self.single_observation_space = Box(self.observer.low, self.observer.high, dtype=np.float32)
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

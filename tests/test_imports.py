@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("gan_env", "baselines", "agents")
 GROUND = ("config", "errors", "files", "records", "resume", "saved_controller", "seeding", "workers")
 WINGS = ("data", "gan", "metrics", "mdp")
-UPPER = ("policies", "evaluation", "adapters")
+UPPER = ("policies", "evaluation", "controller", "adapters")
 ROOF = ("ground", *WINGS, "roof")
 
 MAY_IMPORT = {  # place -> places; everything may import what is not ours
@@ -24,6 +24,7 @@ MAY_IMPORT = {  # place -> places; everything may import what is not ours
     "roof": {*ROOF},
     "policies": {*ROOF, "policies"},
     "evaluation": {*ROOF, "policies", "evaluation"},
+    "controller": {"ground", "gan", "mdp", "policies", "controller"},  # no data, no environment
     "adapters": {*ROOF, "policies", "evaluation", "adapters"},
     "baselines": {*ROOF, *UPPER, "baselines", "agents.learning"},
     "agents.learning": {*ROOF, *UPPER, "baselines", "agents.learning", "agents.meta"},

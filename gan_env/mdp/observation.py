@@ -1,4 +1,4 @@
-"""The table of statistics: observation space, values, documentation and ablations all come from it.
+"""The table of statistics: the observation's bounds, values, documentation and ablations all come from it.
 
 Every statistic is something that a real training run has at hand: losses, gradients, logits on training and validation
 data, the quality metric on a validation set, and the hyperparameters that the run was started with.
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -109,7 +108,7 @@ class Observer:
 
     Attributes:
         names: name of each entry of the observation.
-        space: `Box` of the observation, [F] float32.
+        low, high: bounds of each entry, [F] float32.
 
     Raises:
         ConfigError: an unknown group.
@@ -123,11 +122,10 @@ class Observer:
         require(len(groups) > 0, "observation", groups, f"at least one of {known}")
         self.statistics = [s for s in table if s.group in groups]
         self.names = [s.name for s in self.statistics]
-        low = np.array([s.low for s in self.statistics], np.float32)
-        high = np.array([s.high for s in self.statistics], np.float32)
-        self.space = Box(low, high, dtype=np.float32)
+        self.low = np.array([s.low for s in self.statistics], np.float32)
+        self.high = np.array([s.high for s in self.statistics], np.float32)
         self._groups = {s.name: s.group for s in table}
-        self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+        self._low, self._high = torch.from_numpy(self.low), torch.from_numpy(self.high)
 
     def place(self, name: str) -> int:
         """The index of a statistic in the observation.

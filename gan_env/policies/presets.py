@@ -1,18 +1,16 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
-from gan_env.policies.steering import Policy
+from gan_env.policies.steering import Policy, Steerable
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
-from gan_env.vector_env import GANVectorEnv
 
 KINDS: dict[str, tuple[str, ...]] = {
     "schedule": ("knobs", "until"),
@@ -61,7 +59,7 @@ class PolicyOptions:
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
-    def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
+    def make(self, env: Steerable, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
 
         Raises:
@@ -79,7 +77,7 @@ class PolicyOptions:
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
 
 
-def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
     """The part of a published schedule whose knobs the environment controls; the others don't move."""
     for name in anneals:
         require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
@@ -90,6 +88,13 @@ def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anne
 
 
 POLICIES = CONFIGS / "policy"
+
+
+def _read(path: Path) -> Any:
+    """What a YAML file holds; the package is imported here, since a learned controller in a loop needs none."""
+    import yaml
+
+    return yaml.safe_load(path.read_text())
 
 
 def policy_names() -> list[str]:
@@ -105,7 +110,7 @@ def load_policy(name: str) -> PolicyOptions:
     """
     names = policy_names()
     require(name in names, "policy", name, f"one of {', '.join(names)}")
-    return replace(PolicyOptions(), yaml.safe_load((POLICIES / f"{name}.yaml").read_text()), "policy.")
+    return replace(PolicyOptions(), _read(POLICIES / f"{name}.yaml"), "policy.")
 
 
 def committed(config: EnvConfig, kind: str) -> list[str]:
@@ -122,7 +127,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
         What `load_policy` takes, in the order of the tunings.
     """
     for path in sorted(POLICIES.glob("tuned/*/env.yml")):
-        if _runs(env_config(**yaml.safe_load(path.read_text()))) == _runs(config):
+        if _runs(env_config(**_read(path))) == _runs(config):
             names = (f"tuned/{path.parent.name}/{file.stem}" for file in path.parent.glob(f"{kind}_*.yaml"))
             return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
     return []

@@ -20,7 +20,6 @@ from gan_env.gan.spectral import normalise
 from gan_env.gan.update import (
     BETA_2,
     EPSILON,
-    STATISTICS,
     PopulationConfig,
     PopulationState,
     Update,
@@ -28,7 +27,7 @@ from gan_env.gan.update import (
     bias_corrections,
     fakes_as_real,
 )
-from gan_env.records import RowSettings
+from gan_env.records import MEANS, RowSettings
 
 # --- networks and losses ---
 
@@ -162,7 +161,7 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
         "square_grad_d": d.grad.square().sum(), "square_grad_g": g.grad.square().sum(),
         "square_loss_d": loss_d**2, "square_loss_g": loss_g**2,
     }  # fmt: skip
-    totals = dict(zip(STATISTICS, made.state.totals[0], strict=True))
+    totals = dict(zip(MEANS, made.state.totals[0], strict=True))
     for name, value in statistics.items():
         close(totals[name], value.detach(), msg=name)
 

@@ -1,0 +1,127 @@
+"""The loop's two optimisers: their learning rates are written, and their gradients' norms are read before each step."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from gan_env.errors import require
+
+PLAYERS = ("g", "d")
+
+
+class Optimisers:
+    """The optimisers of both players.
+
+    Args:
+        generator, discriminator: `torch.optim.Optimizer`s, or wrappers that have one as `optimizer` (accelerate's,
+            Lightning's).
+        observe: takes `{"square_grad_d": ...}`, the squared norm [] of the gradient of a step.
+
+    Attributes:
+        rates: learning rate of each parameter group of each player, as the optimiser was given; a knob is a factor.
+        stepped: the players that took a step since this was last cleared.
+
+    Raises:
+        ConfigError: one isn't an optimiser, or both move the same parameters.
+    """
+
+    def __init__(self, generator: Any, discriminator: Any, observe: Callable[[dict[str, Tensor]], None]) -> None:
+        self._optimisers = {"g": _plain("opt_g", generator), "d": _plain("opt_d", discriminator)}
+        ids = [{id(p) for p in _parameters(optimiser)} for optimiser in self._optimisers.values()]
+        require(not ids[0] & ids[1], "opt_d", discriminator, "an optimiser of other parameters than those of opt_g")
+        self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
+        self.stepped: set[str] = set()
+        self._written = {player: list(rates) for player, rates in self.rates.items()}
+        self._observe, self._warned = observe, False
+        self._hooks = [o.register_step_pre_hook(self._hook(player)) for player, o in self._optimisers.items()]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the discriminator is."""
+        return next(iter(_parameters(self._optimisers["d"]))).device
+
+    @property
+    def context(self) -> dict[str, float]:
+        """What a controller may know of how the loop was started: learning rates, and momentum where there is one."""
+        group = self._optimisers["g"].param_groups[0]
+        momentum = group["betas"][0] if "betas" in group else group.get("momentum")
+        known = {} if momentum is None else {"beta_1": float(momentum)}
+        return known | {f"lr_{player}": self.rates[player][0] for player in PLAYERS}
+
+    def write(self, factors: Mapping[str, float]) -> None:
+        """Sets each learning rate to factor x what it was given; keys are `lr_g` and `lr_d`."""
+        for name, factor in factors.items():
+            player = name.removeprefix("lr_")
+            groups, rates, written = self._optimisers[player].param_groups, self.rates[player], self._written[player]
+            rates += [float(group["lr"]) for group in groups[len(rates) :]]  # groups that were added since
+            written += rates[len(written) :]
+            for index, group in enumerate(groups):
+                self._note_others(name, float(group["lr"]), written[index])
+                written[index] = factor * rates[index]
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(written[index])
+                else:
+                    group["lr"] = written[index]
+
+    def _note_others(self, name: str, found: float, written: float) -> None:
+        if not self._warned and abs(found - written) > 1e-6 * abs(written):
+            self._warned = True
+            warnings.warn(
+                f"something else writes learning rates as well ({found:g} where the controller had written {written:g}"
+                f" for {name}): it is overwritten. Leave out the lr_scheduler, or use dry_run=True",
+                stacklevel=5,
+            )
+
+    def remove(self) -> None:
+        """Takes the hooks off and gives the optimisers their own rates back."""
+        for hook in self._hooks:
+            hook.remove()
+        self._warned = True
+        self.write({"lr_g": 1.0, "lr_d": 1.0})
+
+    def get_state(self) -> dict[str, Any]:
+        """The rates that the optimisers were given, and those that they have."""
+        return {"rates": {k: list(v) for k, v in self.rates.items()}, "stepped": sorted(self.stepped)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `get_state` gave.
+
+        Raises:
+            ConfigError: an optimiser has another number of parameter groups.
+        """
+        for player, rates in state["rates"].items():
+            groups = len(self._optimisers[player].param_groups)
+            require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
+        self.rates = {player: list(rates) for player, rates in state["rates"].items()}
+        self.stepped = set(state["stepped"])
+        for player, optimiser in self._optimisers.items():
+            self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]
+
+    def _hook(self, player: str) -> Callable[..., None]:
+        def before_step(optimiser: Optimizer, *_: Any) -> None:
+            self.stepped.add(player)
+            gradients = [p.grad for p in _parameters(optimiser) if p.grad is not None]
+            if gradients:
+                norm = get_total_norm(gradients).float()
+                scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
+                self._observe({f"square_grad_{player}": (norm if scale is None else norm / scale).square()})
+
+        return before_step
+
+
+def _parameters(optimiser: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _plain(key: str, given: Any) -> Optimizer:
+    """The optimiser of torch in a wrapper of another library."""
+    found = given
+    while hasattr(found, "optimizer") and found.optimizer is not found:
+        found = found.optimizer
+    require(isinstance(found, Optimizer), key, given, "a torch.optim.Optimizer; one for each player")
+    return found  # type: ignore[no-any-return]
