@@ -51,13 +51,10 @@ def moment_of(
         settings: the run's.
     """
     zero, is_first = torch.zeros(1), clock.taken == 0
-    clean = [means.get(name, zero) for name in ("clean_train", "clean_held_out")]
-    if is_first:
-        stats = TrainStats.untrained(*clean)
-    else:
-        stats = TrainStats.of_means(
-            {name: means.get(name, zero) for name in MEANS}, *clean, finite=torch.tensor([True])
-        )
+    clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
+    stats = TrainStats.untrained(clean, held_out)
+    if not is_first:
+        stats = TrainStats.of_means({name: means.get(name, zero) for name in MEANS}, clean, held_out, stats.finite)
     log_metric, collapse = (torch.log(means[name] + FLOOR) if name in means else zero for name in ("metric", "spread"))
     if is_first:
         judged.take(log_metric, is_first)

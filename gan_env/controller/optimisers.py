@@ -33,7 +33,12 @@ class Optimisers:
     def __init__(self, generator: Any, discriminator: Any, observe: Callable[[dict[str, Tensor]], None]) -> None:
         self._optimisers = {"g": _plain("opt_g", generator), "d": _plain("opt_d", discriminator)}
         ids = [{id(p) for p in _parameters(optimiser)} for optimiser in self._optimisers.values()]
-        require(not ids[0] & ids[1], "opt_d", discriminator, "an optimiser of other parameters than those of opt_g")
+        require(
+            not ids[0] & ids[1],
+            "opt_d",
+            type(discriminator).__name__,
+            "an optimiser of other parameters than those of opt_g",
+        )
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self.stepped: set[str] = set()
         self._written = {player: list(rates) for player, rates in self.rates.items()}
@@ -123,5 +128,5 @@ def _plain(key: str, given: Any) -> Optimizer:
     found = given
     while hasattr(found, "optimizer") and found.optimizer is not found:
         found = found.optimizer
-    require(isinstance(found, Optimizer), key, given, "a torch.optim.Optimizer; one for each player")
+    require(isinstance(found, Optimizer), key, type(given).__name__, "a torch.optim.Optimizer; one for each player")
     return found  # type: ignore[no-any-return]

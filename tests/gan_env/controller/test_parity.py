@@ -54,7 +54,8 @@ class Replay:
             torch.optim.Adam(net.parameters(), rate, (row.beta_1, 0.99))
             for net, rate in ((generator, row.lr_g), (discriminator, row.lr_d))
         )
-        self.context = {"num_samples": int(self.population.settings.num_samples), "batch_size": row.batch_size, "width": 1.0}
+        samples = int(self.population.settings.num_samples)
+        self.context = {"num_samples": samples, "batch_size": row.batch_size, "width": 1.0}
         self.step = torch.zeros(1, dtype=torch.int64)
 
     @torch.no_grad()
