@@ -17,8 +17,8 @@ from gan_env.policies.presets import PolicyOptions, load_policy, policy_names
 from gan_env.policies.steering import Policy, State
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
-DECISIONS = 100
-"""Decisions of a schedule or of a rule, at most one an update."""
+DECISIONS, UPDATES = 1000, 4
+"""A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _config(options: PolicyOptions, total_steps: int) -> EnvConfig:
     if options.kind in RULES:
         named = (options.rule.get("knob", RULES[options.kind].knob),)
     knobs = named or EnvConfig().knobs
-    decisions = min(DECISIONS, total_steps)
+    decisions = min(DECISIONS, max(1, total_steps // UPDATES))
     return EnvConfig(
         knobs=knobs,
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},

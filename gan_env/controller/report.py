@@ -10,6 +10,8 @@ from torch import Tensor
 from gan_env.errors import needs
 from gan_env.saved_controller import Network
 
+ROWS = 25
+"""Decisions that the table shows, at most."""
 NAMED = 3
 """Statistics that are named as the reason of a decision."""
 
@@ -33,7 +35,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Report:
-    """The decisions of a run so far; `print` shows the table, `save` writes the picture.
+    """The decisions of a run so far; `print` shows a table of some of them, `save` writes the picture.
 
     Attributes:
         title: the policy's name, and how far the run has come.
@@ -46,9 +48,9 @@ class Report:
     def __str__(self) -> str:
         knobs = list(self.decisions[0].values)
         head = ["update", *knobs, "saw (among others)", "why"]
-        rows = [
-            [f"{d.step:,}", *(f"{d.values[k]:.4g}" for k in knobs), self._excerpt(d), d.why] for d in self.decisions
-        ]
+        last = len(self.decisions) - 1
+        shown = [self.decisions[i] for i in sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})]
+        rows = [[f"{d.step:,}", *(f"{d.values[k]:.4g}" for k in knobs), self._excerpt(d), d.why] for d in shown]
         lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
         return "\n".join([self.title, "", *lines])
 

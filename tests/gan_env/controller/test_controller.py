@@ -163,7 +163,7 @@ def test_schedules_are_played_as_they_are_written(name: str) -> None:
         seen.append(float(control["r1"]))
         gan.run(control, 1)
     shape = load_policy(name).knobs["r1"]
-    expected = Anneal(**shape).values([update // 2 / 99 for update in range(200)])
+    expected = Anneal(**shape).values([update // 4 / 49 for update in range(200)])
     assert seen == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-4)
     assert rates(gan) == [1e-3, 1e-3]  # which the schedule doesn't name
 
@@ -184,11 +184,12 @@ def test_ada_raises_augmentation_while_the_discriminator_is_sure() -> None:
 
 def test_a_tuned_schedule_of_rates_undoes_the_loops_own() -> None:
     shape = load_policy("tuned/points/rates_0").knobs["lr_g"]
-    expected = Anneal(**shape).values(60 / 99)
+    expected = Anneal(**shape).values(15 / 24)
     for rate in (1e-3, 2e-3):
         gan = PlainGAN.make(rate)
         control = gan.control("tuned/points/rates_0", 100)
         gan.run(control, 60)
+        assert len(control.report().decisions) == 16
         assert rates(gan)[0] == pytest.approx(float(expected), rel=1e-3)
 
 
