@@ -45,11 +45,12 @@ class Averages:
     @torch.no_grad()
     def add_range(self, logits: Tensor) -> None:
         """Remembers the lowest and the highest of all logits of the run."""
-        lowest, highest = logits.aminmax()
+        lowest, highest = (end.to(self.device, non_blocking=True) for end in logits.aminmax())
         self.extremes = torch.stack([self.extremes[0].minimum(lowest), self.extremes[1].maximum(highest)])
 
     def _stacked(self, names: tuple[str, ...], values: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack([values[name].to(self.device) if name in values else self._nothing for name in names])
+        found = (values[name].to(self.device, non_blocking=True) if name in values else self._nothing for name in names)
+        return torch.stack([*found])
 
     def take(self) -> tuple[dict[str, Tensor], tuple[float, float]]:
         """The mean over the interval and all ranks of what was shown, [1] each, and the range of this rank's logits.

@@ -370,6 +370,27 @@ def test_statistics_that_were_hardly_seen_in_training_are_named(folder: Path) ->
         gan.run(control, 4, loss_g=1e9)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_between_decisions_nothing_waits_for_the_device(folder: Path) -> None:
+    gan = PlainGAN.make()
+    for net in (gan.generator, gan.discriminator):
+        net.cuda()
+    control = gan.control(folder, 8)
+    for _ in range(8):
+        logits = gan.discriminator(gan.generator(torch.ones(8, 4, device="cuda")))
+        logits.mean().backward()
+        gan.opt_d.step(), gan.opt_g.step()
+        torch.cuda.set_sync_debug_mode("default" if control.decides_next else "error")
+        try:
+            control.augment(logits.detach().expand(8, 2).clone())
+            control.observe(real=logits, fake=logits, loss_d=logits.mean(), loss_g=0.5, penalty=control["r1"])
+            control.step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert control["r1"].is_cuda and len(control.report().decisions) == 4
+
+
 def test_no_optimiser_and_one_optimiser_for_both_are_refused() -> None:
     gan = PlainGAN.make()
     with pytest.raises(ConfigError, match=r"opt_g=.*torch\.optim\.Optimizer"):
