@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gan_env.config import CONFIGS, PRESETS, to_dict
+from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, errors_in_one_line, needs
 
@@ -17,6 +17,8 @@ with errors_in_one_line(), needs("study"):
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
 
+SMALL_SIDE = 8
+"""Pixels of images whose GANs are nearly as cheap as those on points."""
 REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs")
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 
@@ -30,7 +32,10 @@ def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[
     def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         @errors_in_one_line()
         def with_fields(config: DictConfig) -> None:
-            main({str(key): value for key, value in OmegaConf.to_container(config, resolve=True).items()})  # type: ignore[union-attr]
+            fields = {str(k): v for k, v in OmegaConf.to_container(config, resolve=True).items()}  # type: ignore[union-attr]
+            with errors_about_env():
+                load_extensions((fields.get("env") or {}).get("extensions") or ())  # they may bring kinds of policies
+            main(fields)
 
         started = hydra.main(str(CONFIGS), name, version_base=None)(with_fields)
 
@@ -97,8 +102,13 @@ def register_presets() -> None:
 
 
 def data_kind(env: str) -> str:
-    """What the options of a file in configs/env/ are for: "points", or "images" (also where no preset has its name)."""
-    return "points" if env in PRESETS and PRESETS[env].datasets[0] in POINT_SETS else "images"
+    """What the options of a file in configs/env/ are for: "points", "small_images" or "images".
+
+    Images also where no preset has its name; small ones have 8 pixels a side.
+    """
+    if env in PRESETS and PRESETS[env].datasets[0] in POINT_SETS:
+        return "points"
+    return "small_images" if env in PRESETS and PRESETS[env].image_size <= SMALL_SIDE else "images"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
-The ground: `config`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`, `workers`.
-The environment: `vector_env` (many GANs), `env` (one). In one's own training loop: `controller`.
+The ground: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`,
+`workers`. The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one, here or on
+Ray). What users add: `registration`. In one's own training loop: `controller`.
 
 What is below is imported when it is asked for, so that `gan_env.controller` needs neither Gymnasium nor data.
 """
@@ -15,16 +16,39 @@ if TYPE_CHECKING:
     from gan_env.env import GANEnv as GANEnv
     from gan_env.errors import ConfigError as ConfigError
     from gan_env.errors import DataError as DataError
-    from gan_env.mdp.instances import Instance as Instance
+    from gan_env.fleet import Fleet as Fleet
+    from gan_env.fleet import FleetError as FleetError
+    from gan_env.instance_lists import Instance as Instance
+    from gan_env.instance_lists import save_instances as save_instances
     from gan_env.mdp.knobs import DynamicParameter as DynamicParameter
+    from gan_env.records import Dataset as Dataset
+    from gan_env.records import Moment as Moment
+    from gan_env.registration import register_dataset as register_dataset
+    from gan_env.registration import register_metric as register_metric
+    from gan_env.registration import register_points as register_points
+    from gan_env.registration import register_policy as register_policy
+    from gan_env.registration import register_reward as register_reward
+    from gan_env.registration import register_schedule as register_schedule
+    from gan_env.registration import register_statistic as register_statistic
     from gan_env.vector_env import GANVectorEnv as GANVectorEnv
 
 _HOMES = {
     "config": ("PRESETS", "EnvConfig"),
     "env": ("GANEnv",),
     "errors": ("ConfigError", "DataError"),
-    "mdp.instances": ("Instance",),
+    "fleet": ("Fleet", "FleetError"),
+    "instance_lists": ("Instance", "save_instances"),
     "mdp.knobs": ("DynamicParameter",),
+    "records": ("Dataset", "Moment"),
+    "registration": (
+        "register_dataset",
+        "register_metric",
+        "register_points",
+        "register_policy",
+        "register_reward",
+        "register_schedule",
+        "register_statistic",
+    ),
     "vector_env": ("GANVectorEnv",),
 }
 """Module -> the names of it that are the package's."""
@@ -47,6 +71,11 @@ def __dir__() -> list[str]:
 ENV_IDS = {
     "gan_env/GANTraining-v0": {},
     "gan_env/Points-v0": {"preset": "points"},
+    "gan_env/Digits-v0": {"preset": "digits"},
+    "gan_env/FashionMNIST8-v0": {"preset": "fashion_mnist_8"},
+    "gan_env/FashionMNIST8DCGAN-v0": {"preset": "fashion_mnist_8_dcgan"},
+    "gan_env/MNIST8-v0": {"preset": "mnist_8"},
+    "gan_env/PhotoTiles8-v0": {"preset": "photo_tiles_8"},
     "gan_env/FashionMNIST-v0": {"preset": "fashion_mnist"},
     "gan_env/MNIST-v0": {"preset": "mnist"},
     "gan_env/CIFAR10-v0": {"preset": "cifar10"},

@@ -16,7 +16,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-MODULES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-image": "skimage", "hydra-core": "hydra"}
+MODULES = {
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "hydra-core": "hydra",
+}
 """Packages whose module has another name."""
 
 BLOCKED = """

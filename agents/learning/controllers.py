@@ -50,7 +50,7 @@ def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, An
 
     Args:
         script: SCRIPT.
-        agent: hyperparameters that differ from configs/agent/SCRIPT_{points,images}.yaml.
+        agent: hyperparameters that differ from configs/agent/SCRIPT_{points,small_images,images}.yaml.
         env: preset and fields of `EnvConfig`.
         seed: of the training.
 

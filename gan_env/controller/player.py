@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_env.config import EnvConfig, replace
+from gan_env.config import RUN_OPTIONS, EnvConfig, replace
 from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError
 from gan_env.mdp.knobs import KnobSet, knob_table
@@ -84,7 +84,7 @@ def find_player(source: str | Path, total_steps: int) -> Player:
 def _learned(folder: Path, total_steps: int) -> Player:
     saved = SavedController.load(folder)
     decisions = saved.interface.decisions
-    fields = {name: value for name, value in saved.env.items() if name != "preset"}
+    fields = {name: value for name, value in saved.env.items() if name not in ("preset", *RUN_OPTIONS)}  # no imports
     fields |= {"num_decisions": decisions, "updates_per_decision": max(1, total_steps // decisions)}
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
     return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)

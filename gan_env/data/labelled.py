@@ -1,7 +1,8 @@
-"""Image sets that fit in memory, with their labels: Fashion-MNIST, MNIST, CIFAR-10 and tiles of photographs.
+"""Image sets that fit in memory, with their labels: clothes, digits, CIFAR-10 and tiles of photographs.
 
-The first three come from torchvision's files, which are downloaded where they are missing; Fashion-MNIST also from
-Debian's package. The photographs come with scikit-image. A GAN trains on the images alone: `unlabelled`.
+Fashion-MNIST, MNIST and CIFAR-10 come from torchvision's files, which are downloaded where they are missing;
+Fashion-MNIST also from Debian's package. scikit-learn and scikit-image bring small digits and photographs with them. A
+GAN trains on the images alone: `unlabelled`.
 """
 
 import gzip
@@ -42,6 +43,7 @@ PHOTOGRAPHS = (
 )  # fmt: skip
 """The colour photographs inside scikit-image's wheel: functions of `skimage.data`. A tile's label is an index here."""
 TILE, STRIDE, CELL, LARGEST = 32, 4, 48, 512  # pixels
+LUMA = (299, 587, 114)  # thousandths of red, green and blue in a grey pixel (ITU-R BT.601), as Pillow's
 _PART = 1024  # images that are in memory as floats at the same time: all of them would take four times their bytes
 
 
@@ -144,6 +146,31 @@ def cifar10(data_root: str) -> LabelledImages:
     return LabelledImages(*open_or_download(make, {folder / name: md5 for name, md5 in sums}, how))
 
 
+def digits(data_root: str) -> LabelledImages:
+    """Digits of UCI's `optdigits` that scikit-learn ships: 1,198 and 599 images, [1, 8, 8]; `data_root` is not read.
+
+    A pixel counts 0 to 16 dark ones of 4 x 4 in a scan. scikit-learn has the part of 1,797 alone, and no split of it:
+    every third image is held out. The hands that wrote them are in both parts.
+    """
+    with needs("data"):
+        from sklearn.datasets import load_digits  # slow to import
+
+    found = load_digits()
+    images, labels = (found.images * (255 / 16)).round().astype(np.uint8)[:, None], found.target.astype(np.uint8)
+    held_out = np.arange(len(labels)) % 3 == 2
+    return LabelledImages(images[~held_out], labels[~held_out], images[held_out], labels[held_out])
+
+
+def photo_tiles_grey(data_root: str) -> LabelledImages:
+    """The tiles of `photo_tiles` without their colours, [1, 32, 32]."""
+    tiles = photo_tiles(data_root)
+    train, test = (
+        (images.astype(np.uint32).transpose(0, 2, 3, 1) @ np.array(LUMA, np.uint32) // 1000).astype(np.uint8)[:, None]
+        for images in (tiles.train_images, tiles.test_images)
+    )
+    return LabelledImages(train, tiles.train_labels, test, tiles.test_labels)
+
+
 def photo_tiles(data_root: str) -> LabelledImages:
     """Tiles [3, 32, 32] of the colour photographs that scikit-image ships; nothing is read from `data_root`.
 
@@ -191,6 +218,8 @@ LABELLED_SETS: dict[str, Callable[[str], LabelledImages]] = {
     "mnist": mnist,
     "cifar10": cifar10,
     "photo_tiles": photo_tiles,
+    "photo_tiles_grey": photo_tiles_grey,
+    "digits": digits,
 }  # name -> function of `data_root`
 
 

@@ -226,7 +226,7 @@ def load_reference(dataset: str, root: str, shape: tuple[int, ...], options: Eva
 
 def in_loop_measure(reference: Reference, metrics: list[str], samples: int, device: torch.device) -> Measure:
     """The measure by the extractor that also judges during training."""
-    extract = ClassifierFeatures(device, channels=reference.images.shape[1])
+    extract = ClassifierFeatures(device, reference.images.shape[1:])
     features_of_all = extract.of_stored(reference.images.to(device))  # [M, F]
     distance = FrechetDistance([features_of_all])
     reals = features_of_all[None, :samples]

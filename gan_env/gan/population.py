@@ -9,6 +9,7 @@ own.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,13 +17,16 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
-from gan_env.gan.update import PopulationConfig, PopulationState, Update
+from gan_env.gan.update import PopulationConfig, PopulationState, Update, architecture_of
 from gan_env.records import MEANS, Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
-BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
-"""Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
+T = TypeVar("T")
+
+BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {"mlp": ((16, 48), (64, 12), (256, 4)), "dcgan": ((64, 4),)}
+"""Architecture -> (numbers of a sample up to which, rows of a block on a CPU): the fastest of those that were tried, so
+that a block stays in a core's cache (tests/benchmarks/blocks.py). Beyond them, and for all others, rows run alone."""
 JUDGED_TOGETHER = 24
 """Rows that one core of a CPU judges at a time, at most: their samples are in memory together."""
 
@@ -44,21 +48,38 @@ class LookAhead:
     sources: list[tuple[Tensor, ...]]  # where each update's samples and random numbers come from
 
 
-def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
-    """How many rows run through a program at once: all on a GPU, on a CPU so few that every core has work.
+def largest_block(architecture: str, sample_shape: tuple[int, ...]) -> int:
+    """Rows of a block on a CPU, at most, for an architecture's networks and samples of a shape."""
+    numbers = math.prod(sample_shape)
+    return next((rows for most, rows in BLOCKS.get(architecture, ()) if numbers <= most), 1)
 
-    Blocks have one size where that is possible: every size is a program to compile.
+
+def choose_block(num_rows: int, most: int, device: torch.device) -> int:
+    """How many rows run through a program at once: all on a GPU; on a CPU at most `most`, so that every core has work.
+
+    Blocks have one size where that is possible: every size is a program to compile. Where there are blocks of several
+    rows, none has one row: its program would round otherwise, and a row's bits would depend on N.
     """
     if device.type != "cpu":
         return num_rows
     threads = torch.get_num_threads()
-    largest = min(BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS, math.ceil(num_rows / threads))
+    largest = min(most, math.ceil(num_rows / threads))
     even = [b for b in range(largest, largest // 2, -1) if num_rows % b == 0 and num_rows // b % threads == 0]
-    return even[0] if even else largest
+    block = even[0] if even else largest
+    while most > 1 and num_rows > 1 and (block == 1 or num_rows % block == 1):
+        block += 1
+    return block
 
 
 class Population:
-    """N GANs that train side by side, their update compiled or not; raises what `Update` does."""
+    """N GANs that train side by side, their update compiled or not; raises what `Update` does.
+
+    Attributes:
+        paired: whether a single row is computed as if others stood beside it, so that it has the same bits. It takes
+            up to a third longer.
+    """
+
+    paired = False
 
     def __init__(self, bank: DataBank, config: PopulationConfig, num_rows: int, compiled: bool) -> None:
         self.bank, self.config, self.num_rows, self.device = bank, config, num_rows, bank.device
@@ -67,7 +88,8 @@ class Population:
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
-        self.block = choose_block(num_rows, len(bank.sample_shape), self.device)
+        self._most = largest_block(architecture_of(bank.sample_shape, config), bank.sample_shape)
+        self.block = choose_block(num_rows, self._most, self.device)
         self._programs = Programs(compiled)
         self._workers = Workers(self.device)
 
@@ -92,7 +114,7 @@ class Population:
             for source in self._sources(settings, state.step, count):
                 self._programs.run(self._update_in_place, *part, *self._draws(*source))
 
-        self._workers.each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values], self.block)
+        self._each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values])
 
     @torch.no_grad()
     def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
@@ -135,7 +157,7 @@ class Population:
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
         """Samples of each row's averaged generator from its fixed latents: [N, count, *shape]."""
-        return torch.cat(self._workers.each_block(self.generator, [self.state.ema, self.latents(count)], self.block))
+        return torch.cat(self._workers.each_block(self._generate, [self.state.ema, self.latents(count)], self.block))
 
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
         """Judges `count` samples of every row's averaged generator from its fixed latents.
@@ -144,10 +166,11 @@ class Population:
         """
 
         def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
-            return judge(self.generator(weights, latents), dataset)
+            parts = zip(weights.split(self.block), latents.split(self.block), strict=True)
+            return judge(torch.cat([self._generate(*part) for part in parts]), dataset)
 
-        share = math.ceil(self.num_rows / self._workers.threads)
-        block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_rows
+        share = min(JUDGED_TOGETHER, math.ceil(self.num_rows / self._workers.threads))
+        block = math.ceil(share / self.block) * self.block  # whole blocks, as in training
         rows = [self.state.ema, self.latents(count), self.settings.dataset]
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
@@ -173,7 +196,7 @@ class Population:
             return self._update.clean_logits(PopulationState(*part[:_STATE]), inputs, values)
 
         inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), *(knobs[k] for k in self.config.knobs)]
-        logits = torch.cat(self._workers.each_block(judge, inputs, self.block))
+        logits = torch.cat(self._each_block(judge, inputs))[: self.num_rows]
         train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
         return train_mean, held_out_mean
 
@@ -186,6 +209,31 @@ class Population:
         for name, tensor in self._kept().items():
             tensor.copy_(state[name])
         self._latents = _NO_LATENTS
+
+    def _generate(self, weights: Tensor, latents: Tensor) -> Tensor:
+        """Samples of a block: weights [n, P_G], latents [n, count, latent_dim] -> [n, count, *shape]."""
+        if not self._pairs:
+            return self.generator(weights, latents)
+        return self.generator(weights.repeat(2, 1), latents.repeat(2, 1, 1))[:1]
+
+    @property
+    def _pairs(self) -> bool:
+        """Whether the only row runs beside a copy of itself."""
+        return self.paired and self.num_rows == 1 and self._most > 1
+
+    def _each_block(self, work: Callable[..., T], tensors: Sequence[Tensor]) -> list[T]:
+        """`Workers.each_block`; where `paired`, a single row runs beside a copy of itself.
+
+        Alone it would be rounded otherwise than in a block: products of one matrix and one vector add up in another
+        order. Where rows always run one by one they are always alone.
+        """
+        if not self._pairs:
+            return self._workers.each_block(work, tensors, self.block)
+        pair = [tensor.repeat(2, *[1] * (tensor.dim() - 1)) for tensor in tensors]
+        results = self._workers.each_block(work, pair, 2)
+        for tensor, both in zip(tensors, pair, strict=True):
+            tensor.copy_(both[:1])
+        return results
 
     def _kept(self) -> dict[str, Tensor]:
         return vars(self.state) | {f"settings.{name}": tensor for name, tensor in vars(self.settings).items()}

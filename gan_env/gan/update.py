@@ -206,10 +206,15 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
     Raises:
         ConfigError: an unknown architecture, or one that is not for such samples.
     """
-    usual = "mlp" if len(sample_shape) == 1 else "dcgan"
-    name = usual if config.architecture == "auto" else config.architecture
+    name = architecture_of(sample_shape, config)
     require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
     return ARCHITECTURES[name](Sizes(config.latent_dim, config.width, config.depth, sample_shape))
+
+
+def architecture_of(sample_shape: tuple[int, ...], config: PopulationConfig) -> str:
+    """The name of the architecture; auto is mlp for points and dcgan for images."""
+    usual = "mlp" if len(sample_shape) == 1 else "dcgan"
+    return usual if config.architecture == "auto" else config.architecture
 
 
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:

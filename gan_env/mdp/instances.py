@@ -4,53 +4,45 @@ Training and test instances are drawn apart: they have none in common where a ra
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from gan_env.config import INSTANCE_LIMITS, EnvConfig, replace
+from gan_env.config import SPLITS, EnvConfig, InstanceConfig, replace
 from gan_env.errors import require
+from gan_env.instance_lists import INSTANCE_LIMITS, Instance, hash_of
 from gan_env.records import RowSettings
-
-_SPLITS = {"train": 0, "test": 1}
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One kind of GAN run: the name of its data set, and a value in each range of `gan_env.config.InstanceConfig`."""
-
-    dataset: str
-    num_samples: int
-    lr_g: float
-    lr_d: float
-    beta_1: float
-    batch_size: int
-    width: int
 
 
 class InstanceSet:
-    """The training or the test instances of a configuration: a list that follows from its seed."""
+    """The training or the test instances of a configuration: a user's own list, or one that follows from its seed.
+
+    Attributes:
+        instances: the list.
+        limits: lowest and highest value of each number of an instance that a row can be given.
+        hash: SHA-256 of the list, as in a file that `gan_env.save_instances` writes.
+
+    Raises:
+        ConfigError: instances of one's own have other data sets, or only the other split has any.
+    """
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
         ranges, self.datasets = config.instances, config.datasets
         sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width")}  # of the tensors
         self.limits = INSTANCE_LIMITS | sizes
-        count = ranges.train_size if split == "train" else ranges.test_size
-        rng = np.random.default_rng([ranges.seed, _SPLITS[split]])
-        names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
-        columns: dict[str, list[Any]] = {"dataset": [config.datasets[index] for index in names]}
-        for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"):
-            low, high = getattr(ranges, name)
-            if name == "beta_1":
-                drawn = rng.uniform(low, high, count)
-            else:
-                drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
-            whole = name in ("num_samples", "batch_size", "width")
-            columns[name] = [round(value) if whole else value for value in drawn.tolist()]
-        rows = zip(*columns.values(), strict=True)
-        self.instances = [Instance(**dict(zip(columns, row, strict=True))) for row in rows]
+        own, other = (getattr(ranges, name) for name in (split, *(name for name in SPLITS if name != split)))
+        needed = f"instances of the {split} split, too: instances={{'train': [...], 'test': [...]}}"
+        require(bool(own or not other), f"instances.{split}", own, needed)
+        if own:
+            self.instances = [Instance(**fields) for fields in own]
+            for index, instance in enumerate(self.instances):
+                self._require_fit(instance, f"instances.{split}[{index}]")
+        else:
+            self.instances = drawn_instances(ranges, config.datasets, split)
+        self.hash = hash_of(self.instances)
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -74,12 +66,17 @@ class InstanceSet:
             return self.instances[choice]
         given = vars(choice) if isinstance(choice, Instance) else choice
         instance = replace(self.instances[0], given, "options.instance.")  # checks types as well
-        require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
+        self._require_fit(instance, "instance")
+        return instance
+
+    def _require_fit(self, instance: Instance, key: str) -> None:
+        """Raises a `ConfigError` unless the environment has the instance's data set, and tensors of its sizes."""
+        known = f"one of the environment's datasets {self.datasets}"
+        require(instance.dataset in self.datasets, f"{key}.dataset", instance.dataset, known)
         for name, (lowest, highest) in self.limits.items():
             value = getattr(instance, name)
             fits = lowest <= value <= highest
-            require(fits, f"instance.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
-        return instance
+            require(fits, f"{key}.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
 
     def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
         """The instance of each row; None: the row draws its own.
@@ -116,3 +113,27 @@ class InstanceSet:
         return RowSettings(
             **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )
+
+
+def as_columns(instances: Sequence[Instance]) -> dict[str, NDArray[Any]]:
+    """The fields of N instances, an array [N] each; names of data sets are objects."""
+    values = {field.name: [getattr(instance, field.name) for instance in instances] for field in fields(Instance)}
+    return {name: np.array(column, object if isinstance(column[0], str) else None) for name, column in values.items()}
+
+
+def drawn_instances(ranges: InstanceConfig, datasets: Sequence[str], split: Literal["train", "test"]) -> list[Instance]:
+    """Instances drawn from the ranges, every data set as often as the others."""
+    count = ranges.train_size if split == "train" else ranges.test_size
+    rng = np.random.default_rng([ranges.seed, SPLITS.index(split)])
+    names = rng.permutation(np.arange(count) % len(datasets))
+    columns: dict[str, list[Any]] = {"dataset": [datasets[index] for index in names]}
+    for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"):
+        low, high = getattr(ranges, name)
+        if name == "beta_1":
+            drawn = rng.uniform(low, high, count)
+        else:
+            drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
+        whole = name in ("num_samples", "batch_size", "width")
+        columns[name] = [round(value) if whole else value for value in drawn.tolist()]
+    rows = zip(*columns.values(), strict=True)
+    return [Instance(**dict(zip(columns, row, strict=True))) for row in rows]

@@ -1,4 +1,4 @@
-"""The table of statistics: the observation's bounds, values, documentation and ablations all come from it.
+"""The table of statistics: the observation space, values, documentation and ablations all come from it.
 
 Every statistic is something that a real training run has at hand: losses, gradients, logits on training and validation
 data, the quality metric on a validation set, and the hyperparameters that the run was started with.
@@ -6,7 +6,7 @@ data, the quality metric on a validation set, and the hyperparameters that the r
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.errors import require
+from gan_env.mdp.probe import require_a_value_a_row
 from gan_env.records import Moment
+
+if TYPE_CHECKING:
+    from gymnasium.spaces import Box
 
 BOUND = 10.0
 
@@ -40,6 +44,10 @@ class Statistic:
     inverse: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     low: float = -BOUND
     high: float = BOUND
+
+
+REGISTERED: dict[str, Statistic] = {}
+"""Users' own statistics by name, each a group of its own; `gan_env.register_statistic` fills it."""
 
 
 def symlog(x: Tensor) -> Tensor:
@@ -100,6 +108,7 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         logarithm("num_samples", 10, -3, "number of training samples"),
         logarithm("batch_size", 2, -5, "batch size"),
         Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
+        *(REGISTERED[name] for name in sorted(REGISTERED)),
     ]  # fmt: skip
 
 
@@ -126,6 +135,18 @@ class Observer:
         self.high = np.array([s.high for s in self.statistics], np.float32)
         self._groups = {s.name: s.group for s in table}
         self._low, self._high = torch.from_numpy(self.low), torch.from_numpy(self.high)
+
+    def check(self, moment: Moment) -> None:
+        """Raises a `ConfigError` where a statistic can't be computed, or isn't one value a row."""
+        for statistic in self.statistics:
+            require_a_value_a_row(f"the statistic {statistic.name!r}", statistic.compute, moment)
+
+    @property
+    def space(self) -> "Box":
+        """The space of an observation, [F] float32; imported here, since a controller in a loop needs no Gymnasium."""
+        from gymnasium.spaces import Box
+
+        return Box(self.low, self.high, dtype=np.float32)
 
     def place(self, name: str) -> int:
         """The index of a statistic in the observation.

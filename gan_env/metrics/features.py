@@ -4,15 +4,17 @@ Distances in these features are *not* Inception FID: `ClassifierFeatures.name` s
 The weights are made by `python baselines/fit_features.py`, which prints the test accuracy.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gan_env.errors import WeightsError
+from gan_env.errors import WeightsError, require
 from gan_env.metrics.reference import fingerprint
 from gan_env.records import decode
 
@@ -23,24 +25,43 @@ FEATURES = 64
 class ClassifierKind:
     """What a classifier was trained on, and its size."""
 
-    dataset: str  # name of the data set
+    datasets: tuple[str, ...]  # names of labelled sets, whose classes are all told apart
     task: str  # what it tells apart, for people
     channels: int  # of the images that it takes
     side: int
     widths: tuple[int, ...]  # channels after each convolution, which halves the side
     classes: int
 
-    @property
-    def weights(self) -> Path:
-        """The safetensors file that the package ships."""
-        return Path(__file__).parent / f"{self.dataset}_classifier.safetensors"
-
 
 KINDS = {
-    1: ClassifierKind("fashion_mnist", "Fashion-MNIST classifier", 1, 28, (16, 48), 10),
-    3: ClassifierKind("photo_tiles", "classifier of tiles of photographs", 3, 32, (16, 32, 48), 8),
-}
-"""Number of an image's channels -> the classifier whose features judge it."""
+    "small": ClassifierKind(
+        ("fashion_mnist", "digits", "photo_tiles_grey"), "classifier of 8x8 clothes, digits and photographs",
+        1, 8, (32,), 28,
+    ),
+    "fashion_mnist": ClassifierKind(("fashion_mnist",), "Fashion-MNIST classifier", 1, 28, (16, 48), 10),
+    "photo_tiles": ClassifierKind(
+        ("photo_tiles",), "classifier of tiles of photographs", 3, 32, (16, 32, 48), 8
+    ),
+}  # fmt: skip
+"""Name -> classifier; `classifier_for` chooses the one whose features judge images of a shape."""
+
+
+def classifier_for(shape: Sequence[int]) -> str:
+    """The name of the classifier for images [C, H, W]: the smallest that sees all their pixels, else the largest.
+
+    Raises:
+        ConfigError: there is none for so many channels.
+    """
+    channels, *sides = shape
+    fitting = [name for name, kind in KINDS.items() if kind.channels == channels]
+    known = f"images with {' or '.join(str(n) for n in sorted({kind.channels for kind in KINDS.values()}))} channels"
+    require(bool(fitting), "channels", channels, f"{known}: no classifier sees others")
+    return next((name for name in fitting if KINDS[name].side >= max(sides)), fitting[-1])
+
+
+def weights_of(name: str) -> Path:
+    """The safetensors file of a classifier that the package ships."""
+    return Path(__file__).parent / f"{name}_classifier.safetensors"
 
 
 class Classifier(nn.Module):
@@ -69,23 +90,28 @@ class ClassifierFeatures:
 
     Args:
         device: where the images will be.
-        channels: of the images, a key of `KINDS`.
+        shape: of the images, (C, H, W), which the classifier is chosen for.
         weights: safetensors file; None: the one that the package ships.
 
     Raises:
-        WeightsError: the weights are not there.
+        ConfigError: no classifier sees so many channels.
+        WeightsError: the weights are not there, damaged, or those of another classifier.
     """
 
-    def __init__(self, device: torch.device, channels: int = 1, weights: Path | None = None) -> None:
-        self.kind = KINDS[channels]
+    def __init__(self, device: torch.device, shape: Sequence[int] = (1, 28, 28), weights: Path | None = None) -> None:
+        name = classifier_for(shape)
+        self.kind = KINDS[name]
         self.name = f"{self.kind.task}, {FEATURES} features"  # for people
-        weights = weights or self.kind.weights
+        weights, remedy = weights or weights_of(name), f"`python baselines/fit_features.py {name}` makes"
         if not weights.is_file():
-            command = f"python baselines/fit_features.py {self.kind.dataset}"
-            raise WeightsError(f"{weights} is missing: `{command}` makes {self.kind.weights}")
+            raise WeightsError(f"{weights} is missing: {remedy} {weights_of(name)}")
         self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
-        state = load_file(weights)
-        self.network.load_state_dict(state)
+        try:
+            state = load_file(weights)
+            self.network.load_state_dict(state)
+        except (SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{weights} doesn't hold the {self.kind.task} ({reason}): {remedy} those") from error
         self.fingerprint = fingerprint(*(state[name] for name in self.network.state_dict()))  # from the host's copy
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def no_values(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
 @pytest.mark.parametrize("all_knobs", [False, True])
 def test_a_decision_stays_on_the_device(preset: str, all_knobs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reset, updates, samples, clean logits, metric, observation, reward and ends, of every preset."""
-    channels = 1 if "mnist" in preset else 3
+    channels = 1 if "mnist" in preset or PRESETS[preset].image_size == 8 else 3
     for name in set(PRESETS[preset].datasets) & set(IMAGE_SETS):
         monkeypatch.setitem(IMAGE_SETS, name, partial(blank, channels))
     monkeypatch.setattr(vector_env, "to_host", no_values)

@@ -3,7 +3,9 @@
 `down` is `conv2d` with a 4 x 4 kernel, stride 2 and padding 1, `up` is `conv_transpose2d` with the same (Radford et al.
 2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivatives of each
 are the other two: so the double backward of R1 is three convolutions, not autograd's general one. One row is a
-convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods.
+convolution of the library; many rows are one batched matrix product of their pixels' neighbourhoods. Where images are
+so small that a neighbourhood is nearly the whole of them, the kernel is written out as the matrix of the linear map
+instead (`_matrix`): that is done once, and not for every batch that passes.
 
 `conv` keeps the side. It is left to autograd, whose double backward costs no more at stride one.
 """
@@ -12,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-from gan_env.gan.fast.products import Map, bilinear
+from gan_env.gan.fast.products import Map, bilinear, product
 
 KERNEL = 4
 FEW_CHANNELS = 8  # to fewer channels oneDNN's transposed convolution is slower than a plain product
+SMALL = 4  # pixels of the larger side up to which kernels of many rows are written out
 _GEOMETRY = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, transposed, output padding, groups
 
 
@@ -58,6 +61,41 @@ def _interpolation(x: Tensor, size: int) -> Tensor:
     return (1 - (place[:, None] - pixel).abs()).clamp(min=0)
 
 
+def down(x: Tensor, kernel: Tensor) -> Tensor:
+    """Halves the side: x [N, B, C, 2h, 2w], kernel [N, O, C, 4, 4] -> [N, B, O, h, w]."""
+    height, width = x.shape[3] // 2, x.shape[4] // 2
+    if not _is_written_out(kernel, max(x.shape[3:])):
+        return _convolve(x, kernel)
+    return product(x.flatten(2), _matrix(kernel, height, width).mT.contiguous()).view(*x.shape[:2], -1, height, width)
+
+
+def up(y: Tensor, kernel: Tensor) -> Tensor:
+    """Doubles the side: y [N, B, O, h, w], kernel [N, O, C, 4, 4] -> [N, B, C, 2h, 2w]."""
+    height, width = y.shape[3:]
+    if not _is_written_out(kernel, 2 * max(height, width)):
+        return _convolve_back(y, kernel)
+    return product(y.flatten(2), _matrix(kernel, height, width)).view(*y.shape[:2], -1, 2 * height, 2 * width)
+
+
+def _is_written_out(kernel: Tensor, side: int) -> bool:
+    """One row is faster as a convolution of the library, few channels as products of neighbourhoods."""
+    return len(kernel) > 1 and side <= SMALL and kernel.shape[2] >= FEW_CHANNELS
+
+
+def _matrix(kernel: Tensor, height: int, width: int) -> Tensor:
+    """What every pixel of the larger image counts for every one of the smaller: [N, O*h*w, C*4*h*w]."""
+    taps = torch.einsum("apr,bqs->abpqrs", _taps(kernel, height), _taps(kernel, width))
+    written: Tensor = kernel.flatten(3) @ taps.flatten(2).flatten(0, 1)
+    written = written.unflatten(3, taps.shape[2:]).permute(0, 1, 3, 4, 2, 5, 6)  # [N, O, h, w, C, 2h, 2w]
+    return written.flatten(4).flatten(1, 3).contiguous()
+
+
+def _taps(kernel: Tensor, size: int) -> Tensor:
+    """1 where a tap of the kernel, at a pixel of the smaller line, meets one of the larger: [4, size, 2 size]."""
+    tap, pixel = (torch.arange(count, device=kernel.device) for count in (KERNEL, 2 * size))
+    return (pixel == 2 * pixel[:size, None] - 1 + tap[:, None, None]).to(kernel.dtype)
+
+
 def _down(x: Tensor, kernel: Tensor) -> Tensor:
     if len(x) == 1:
         return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
@@ -83,13 +121,14 @@ def _by_kernel(x: Tensor, y: Tensor) -> Tensor:
     return product.view(*product.shape[:2], -1, KERNEL, KERNEL)
 
 
-down: Map = bilinear(_down, lambda x, kernel, g: up(g, kernel), lambda x, kernel, g: _kernel_gradient(x, g))
-"""Halves the side: x [N, B, C, 2h, 2w], kernel [N, O, C, 4, 4] -> [N, B, O, h, w]."""
+_convolve: Map = bilinear(
+    _down, lambda x, kernel, g: _convolve_back(g, kernel), lambda x, kernel, g: _kernel_gradient(x, g)
+)
+_convolve_back: Map = bilinear(
+    _up, lambda y, kernel, g: _convolve(g, kernel), lambda y, kernel, g: _kernel_gradient(g, y)
+)
 
-up: Map = bilinear(_up, lambda y, kernel, g: down(g, kernel), lambda y, kernel, g: _kernel_gradient(g, y))
-"""Doubles the side: y [N, B, O, h, w], kernel [N, O, C, 4, 4] -> [N, B, C, 2h, 2w]."""
-
-_kernel_gradient: Map = bilinear(_by_kernel, lambda x, y, g: up(y, g), lambda x, y, g: down(x, g))
+_kernel_gradient: Map = bilinear(_by_kernel, lambda x, y, g: _convolve_back(y, g), lambda x, y, g: _convolve(x, g))
 """Gradient of the sum of `down(x, kernel) * y` by the kernel: [N, O, C, 4, 4]."""
 
 

@@ -15,6 +15,7 @@ from trainings import ENV, tiny
 
 from agents.learning.controllers import SCRIPTS, check_script, load_controller, read_controller, train, training_options
 from agents.learning.run_folder import RunFolder
+from baselines.options import data_kind
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
@@ -36,7 +37,7 @@ def test_options_are_those_of_the_command_line(script: str, preset: str) -> None
     options = training_options(script, {}, fields["env"], seed=3)
     assert yaml.safe_load(yaml.safe_dump(to_dict(options))) == fields
     assert options.agent.rows == fields["agent"]["rows"]
-    assert (options.agent.rows == 96) == (preset == "points" and script not in ("meta", "maml"))
+    assert (options.agent.rows == 96) == (data_kind(preset) != "images" and script not in ("meta", "maml"))
 
 
 def test_hyperparameters_that_are_given_are_changed_and_no_others() -> None:

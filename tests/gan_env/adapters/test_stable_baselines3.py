@@ -7,6 +7,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from sb3_contrib import RecurrentPPO
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 from trainings import ENV, tiny
 
@@ -29,6 +31,16 @@ def policy() -> SB3Policy:
     arguments = agent.arguments(ENV["num_decisions"])
     model = RecurrentPPO("MlpLstmPolicy", vec_env, policy_kwargs=network, seed=0, **arguments)
     return SB3Policy(model, vec_env)
+
+
+def test_stable_baselines3_makes_environments_by_their_id() -> None:
+    """It tries `render_mode="rgb_array"` first."""
+    by_id = PPO("MlpPolicy", "gan_env/Points-v0").env
+    assert by_id is not None
+    assert by_id.render_mode == "rgb_array"
+    envs = make_vec_env("gan_env/Points-v0", n_envs=2, env_kwargs=ENV)
+    width = GANVectorEnv(1, **ENV).single_observation_space.shape[0]
+    assert np.shape(envs.reset()) == (2, width)
 
 
 def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

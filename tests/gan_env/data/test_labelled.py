@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
 from sources import Arrays, idx, noise, write_cifar10, write_idx, write_mnist
 from torchvision import datasets
 
@@ -18,10 +21,13 @@ from gan_env.data.labelled import (
     LABELLED_SETS,
     LabelledImages,
     cifar10,
+    digits,
     fashion_mnist,
     mnist,
     photo_tiles,
+    photo_tiles_grey,
     read_idx,
+    resize_images,
 )
 from gan_env.errors import DataError
 
@@ -257,3 +263,38 @@ def test_every_labelled_set_is_bytes_in_channels_first_order(
             assert images.ndim == 4
             assert images.shape[0] == len(labels)
             assert images.shape[1] in (1, 3)
+
+
+# --- scikit-learn's digits and grey tiles ---
+
+
+def test_the_digits_are_scikit_learns_in_bytes_and_each_is_in_one_part() -> None:
+    found, theirs = digits("nowhere"), load_digits()
+    assert found.train_images.shape == (1198, 1, 8, 8) and found.test_images.shape == (599, 1, 8, 8)
+    assert found.train_images.max() == 255
+    np.testing.assert_allclose(found.test_images[:, 0] * (16 / 255), theirs.images[2::3], atol=0.05)
+    np.testing.assert_array_equal(found.test_labels, theirs.target[2::3])
+    both = np.concatenate([found.train_images, found.test_images])
+    assert both.sum() == (theirs.images * (255 / 16)).round().sum()
+    assert set(found.train_labels) == set(found.test_labels) == set(range(10))
+
+
+def test_grey_tiles_are_as_pillow_makes_them(tiles: LabelledImages) -> None:
+    grey = photo_tiles_grey("nowhere")
+    assert grey.train_images.shape == (len(tiles.train_images), 1, 32, 32)
+    np.testing.assert_array_equal(grey.test_labels, tiles.test_labels)
+    for colour, found in zip(tiles.test_images[:20], grey.test_images[:20], strict=True):
+        expected = np.asarray(Image.fromarray(colour.transpose(1, 2, 0)).convert("L"), int)
+        assert np.abs(found[0] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("side", [28, 32])
+def test_images_are_resized_to_8x8_by_areas(side: int) -> None:
+    """Every pixel counts, and none for more than its share: a fine chequerboard is grey, a single dot is faint."""
+    board = torch.from_numpy(np.indices((side, side)).sum(axis=0) % 2 * 255).byte()[None, None]
+    small = resize_images(board, 8)[0, 0, 1:-1, 1:-1].int()
+    assert (small - 127).abs().max() <= 12
+    weights = torch.zeros(side * side, 1, side, side, dtype=torch.uint8)
+    weights.view(side * side, -1).fill_diagonal_(255)
+    shares = resize_images(weights, 8).float().sum(dim=(1, 2, 3)).view(side, side)[4:-4, 4:-4] * (side / 8) ** 2 / 255
+    assert ((shares - 1).abs() < 0.35).all()

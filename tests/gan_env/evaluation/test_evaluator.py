@@ -164,7 +164,7 @@ def test_coverage_takes_as_many_real_images_as_there_are_samples_and_frechet_tak
     metrics = ["frechet", "coverage"]
     numbers = in_loop_measure(Reference(images, "noise", tmp_path), metrics, 60, CPU).compute(generated)
 
-    real, fake = (ClassifierFeatures(CPU, channels=1)(decode(x)) for x in (images, generated))
+    real, fake = (ClassifierFeatures(CPU)(decode(x)) for x in (images, generated))
     coverage, density = coverage_and_density(fake[None], real[None, :60], neighbour_radii(real[None, :60]))
     frechet = FrechetDistance([real])(fake[None], torch.tensor([0]))
     expected = {"frechet": frechet.item(), "coverage": coverage.item(), "density": density.item()}

@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan import population as module
 from gan_env.gan.fast import compiler
-from gan_env.gan.population import Population, choose_block
+from gan_env.gan.population import Population, choose_block, largest_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
 from gan_env.records import Quality, RowSettings
@@ -52,11 +52,15 @@ def knobs(rows: int, noise: float = 0.1, augment: float = 0.5, r1: float = 1.0) 
 
 
 def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
-    many, one = population([3, 4, 5, 6]), population([5])
-    many.update(knobs(4), 5)
-    one.update(knobs(1), 5)
-    for wide, single in zip(many.state.tensors(), one.state.tensors(), strict=True):
-        torch.testing.assert_close(wide[2:3], single, rtol=1e-4, atol=1e-5)
+    """To the last bit, alone as well."""
+    many, some, one = population([3, 4, 5, 6]), population([4, 5, 6]), population([5])
+    for made in (many, some, one):
+        made.update(knobs(made.num_rows), 5)
+    for wide, three, single in zip(many.state.tensors(), some.state.tensors(), one.state.tensors(), strict=True):
+        assert torch.equal(wide[2:3], single)
+        assert torch.equal(wide[1:], three)
+    for wide, single in zip(many.clean_logits(knobs(4)), one.clean_logits(knobs(1)), strict=True):
+        assert torch.equal(wide[2:3], single)
 
 
 def test_permuted_rows_give_permuted_results() -> None:
@@ -195,29 +199,49 @@ def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.M
     samples = made.sample(6)
     for most in (24, 2):
         monkeypatch.setattr(module, "JUDGED_TOGETHER", most)
+        blocks.clear()
         found = made.judge(judge, 6)
         torch.testing.assert_close(found.log_metric, samples.mean(dim=(1, 2)))
         torch.testing.assert_close(found.score, samples.mean(dim=(1, 2)) + 1)
         torch.testing.assert_close(found.extras["first"], samples[:, 0, 0])
         assert found.collapse.tolist() == made.settings.dataset.tolist()
-    assert blocks[-3:] in ([2, 2, 1], [2, 1, 2], [1, 2, 2])  # blocks may run side by side
+        assert sum(blocks) == 5
+        assert sum(rows % made.block > 0 for rows in blocks) <= 1  # whole blocks of training, but for the last
+    assert max(blocks) == max(2, made.block)
 
 
-@pytest.mark.parametrize("sample_dims", [1, 3])
+@pytest.mark.parametrize("most", [1, 4, 48])
 @pytest.mark.parametrize("num_rows", [1, 2, 3, 64, 257])
-def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
-    block = choose_block(num_rows, sample_dims, CPU)
+def test_every_core_has_rows_to_run(num_rows: int, most: int) -> None:
+    block = choose_block(num_rows, most, CPU)
     assert 1 <= block <= num_rows
-    assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
+    together = 1 if most == 1 else 2  # rows of a block, at least: where there are several, none is alone
+    assert math.ceil(num_rows / block) >= min(max(num_rows // together, 1), torch.get_num_threads())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("most", [4, 12, 48])
+def test_where_blocks_have_several_rows_none_is_alone(most: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program would round otherwise."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    for rows in range(2, 200):
+        block = choose_block(rows, most, CPU)
+        assert 1 < block < 2 * most and rows % block != 1
 
 
 def test_blocks_are_of_one_size_where_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert [choose_block(rows, 1, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+    assert [choose_block(rows, 48, CPU) for rows in (64, 96, 256)] == [32, 48, 32]
+
+
+def test_small_samples_share_a_block_and_large_ones_run_alone() -> None:
+    mlp = [largest_block("mlp", shape) for shape in ((2,), (1, 8, 8), (1, 16, 16), (1, 28, 28))]
+    assert mlp == [48, 12, 4, 1]
+    assert [largest_block(name, (1, 8, 8)) for name in ("dcgan", "resnet")] == [4, 1]
 
 
 def test_a_gpu_runs_all_rows_together() -> None:
-    assert choose_block(257, 3, torch.device("cuda")) == 257
+    assert choose_block(257, 1, torch.device("cuda")) == 257
 
 
 def test_fewer_samples_are_the_first_of_more() -> None:

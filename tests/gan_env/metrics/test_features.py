@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_env.data.labelled import DEBIAN_FASHION_MNIST, LABELLED_SETS
-from gan_env.errors import WeightsError
-from gan_env.metrics.features import FEATURES, KINDS, ClassifierFeatures
+from gan_env.data.labelled import DEBIAN_FASHION_MNIST, LABELLED_SETS, resize_images
+from gan_env.errors import ConfigError, WeightsError
+from gan_env.metrics.features import FEATURES, KINDS, ClassifierFeatures, classifier_for, weights_of
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.records import decode
 
@@ -23,15 +23,39 @@ def images(*shape: int, seed: int = 0) -> Tensor:
     return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) - 1
 
 
-@pytest.mark.parametrize("channels", KINDS)
-def test_the_weights_are_shipped_with_the_package_and_small(channels: int) -> None:
-    assert 0 < KINDS[channels].weights.stat().st_size < 700 * 1024
+@pytest.mark.parametrize("name", KINDS)
+def test_the_weights_are_shipped_with_the_package_and_small(name: str) -> None:
+    assert 0 < weights_of(name).stat().st_size < 700 * 1024
 
 
-@pytest.mark.parametrize("channels", KINDS)
-@pytest.mark.parametrize("side", [16, 28, 32, 64])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ((1, 8, 8), "small"),
+        ((1, 4, 8), "small"),
+        ((1, 10, 10), "fashion_mnist"),
+        ((1, 28, 28), "fashion_mnist"),
+        ((1, 64, 64), "fashion_mnist"),
+        ((3, 8, 8), "photo_tiles"),
+        ((3, 64, 64), "photo_tiles"),
+    ],
+)
+def test_images_are_judged_by_the_smallest_classifier_that_sees_all_their_pixels(
+    shape: tuple[int, ...], name: str
+) -> None:
+    assert classifier_for(shape) == name
+
+
+def test_images_that_no_classifier_sees_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"channels=2 can't be used.*images with 1 or 3 channels"):
+        ClassifierFeatures(CPU, (2, 8, 8))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [8, 16, 28, 32, 64])
 def test_images_of_any_size_have_64_finite_features(channels: int, side: int) -> None:
-    features = ClassifierFeatures(CPU, channels)(images(2, 3, channels, side, side))
+    shape = (channels, side, side)
+    features = ClassifierFeatures(CPU, shape)(images(2, 3, *shape))
     assert features.shape == (2, 3, FEATURES) == (2, 3, 64)
     assert features.isfinite().all()
     assert features.std() > 0
@@ -83,33 +107,52 @@ def test_a_broken_row_is_nan_and_leaves_the_others(extract: ClassifierFeatures) 
 
 
 def test_missing_weights_are_refused_with_the_command_that_makes_them(tmp_path: Path) -> None:
-    for channels, dataset in ((1, "fashion_mnist"), (3, "photo_tiles")):
+    for shape, name in (((1, 8, 8), "small"), ((1, 28, 28), "fashion_mnist"), ((3, 32, 32), "photo_tiles")):
         with pytest.raises(
             WeightsError,
-            match=rf"absent\.safetensors is missing: `python baselines/fit_features\.py {dataset}` makes .*{dataset}",
+            match=rf"absent\.safetensors is missing: `python baselines/fit_features\.py {name}` makes .*{name}",
         ):
-            ClassifierFeatures(CPU, channels, weights=tmp_path / "absent.safetensors")
+            ClassifierFeatures(CPU, shape, weights=tmp_path / "absent.safetensors")
 
 
-SETS = [pytest.param(1, 0.88, id="clothes"), pytest.param(3, 0.7, id="photographs")]
+def test_weights_of_another_classifier_and_damaged_ones_are_refused_with_the_command_that_makes_them(
+    tmp_path: Path,
+) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"broken")
+    for weights in (weights_of("fashion_mnist"), damaged):
+        with pytest.raises(
+            WeightsError, match=rf"{weights} doesn't hold the classifier of 8x8 .*fit_features\.py small"
+        ):
+            ClassifierFeatures(CPU, (1, 8, 8), weights=weights)
 
 
-@pytest.mark.parametrize(("channels", "accuracy"), SETS)
-def test_a_shipped_classifier_knows_its_held_out_images(channels: int, accuracy: float) -> None:
+SETS = [
+    pytest.param("small", "fashion_mnist", 0, 0.83, id="small clothes"),
+    pytest.param("small", "digits", 10, 0.93, id="small digits"),
+    pytest.param("small", "photo_tiles_grey", 20, 0.5, id="small photographs"),
+    pytest.param("fashion_mnist", "fashion_mnist", 0, 0.88, id="clothes"),
+    pytest.param("photo_tiles", "photo_tiles", 0, 0.7, id="photographs"),
+]
+
+
+@pytest.mark.parametrize(("name", "dataset", "first", "accuracy"), SETS)
+def test_a_shipped_classifier_knows_its_held_out_images(name: str, dataset: str, first: int, accuracy: float) -> None:
     """Distances in its features mean something: most are named rightly, far more than by chance."""
-    if channels == 1 and not DEBIAN_FASHION_MNIST.is_dir():
+    if dataset == "fashion_mnist" and not DEBIAN_FASHION_MNIST.is_dir():
         pytest.skip(f"{DEBIAN_FASHION_MNIST} is not there")
-    data = LABELLED_SETS[KINDS[channels].dataset]("nowhere")
-    network = ClassifierFeatures(CPU, channels).network
+    data, kind = LABELLED_SETS[dataset]("nowhere"), KINDS[name]
+    network = ClassifierFeatures(CPU, (kind.channels, kind.side, kind.side)).network
+    shown = decode(resize_images(torch.tensor(data.test_images[:1000]), kind.side))
     with torch.no_grad():
-        named = network(decode(torch.tensor(data.test_images[:1000]))).argmax(dim=1)
+        named = network(shown).argmax(dim=1) - first
     assert (named.numpy() == data.test_labels[:1000]).mean() > accuracy
 
 
 def test_in_colour_features_real_tiles_are_near_and_worse_ones_farther() -> None:
     """Real training tiles, blurred ones, and flat ones of the right colours, against held-out tiles."""
     data = LABELLED_SETS["photo_tiles"]("nowhere")
-    extract = ClassifierFeatures(CPU, 3)
+    extract = ClassifierFeatures(CPU, (3, 32, 32))
     distance = FrechetDistance([extract(decode(torch.tensor(data.test_images[:2048])))])
     real = decode(torch.tensor(data.train_images[:2048]))
     blurred = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(real, 4), scale_factor=4, mode="bilinear")

@@ -110,3 +110,14 @@ def test_bilinear_down_inside_is_one_three_three_one() -> None:
 def test_resampling_keeps_constants(resample: object) -> None:
     assert callable(resample)
     torch.testing.assert_close(resample(0 * X + 2.5).unique(), torch.tensor([2.5]).double())
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (2, 4)])
+def test_a_kernel_that_is_written_out_gives_torchs_convolutions(height: int, width: int) -> None:
+    """Many channels of images of at most 4x4."""
+    x, weight = random(ROWS, BATCH, 8, height, width), random(ROWS, OUTPUTS, 8, 4, 4, seed=1)
+    y = random(ROWS, BATCH, OUTPUTS, height // 2, width // 2, seed=2)
+    for i in range(ROWS):
+        torch.testing.assert_close(down(x, weight)[i], functional.conv2d(x[i], weight[i], stride=2, padding=1))
+        back = functional.conv_transpose2d(y[i], weight[i], stride=2, padding=1)
+        torch.testing.assert_close(up(y, weight)[i], back)
