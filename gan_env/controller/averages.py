@@ -26,21 +26,29 @@ class Averages:
         self.latest = torch.full((len(LATEST),), torch.nan, device=device)
         self.extremes = torch.zeros(2, device=device)  # lowest and highest logit
         self.offered, self.ever = dict.fromkeys(MEANS, 0), set[str]()
+        self._pending: dict[str, Tensor] = {}  # of the update that runs: what is shown in parts is added up at once
         self._nothing = torch.tensor(torch.nan, device=device)
 
-    @torch.no_grad()
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Takes in some of `MEANS` and of `LATEST`, a number [] each."""
+        if not values.keys().isdisjoint(self._pending):
+            self._add_up()
+        self._pending.update(values)
         self.ever.update(values)
         for name in values.keys() & self.offered.keys():
             self.offered[name] += 1
-        if not values.keys().isdisjoint(MEANS):
-            new = self._stacked(MEANS, values)
+
+    @torch.no_grad()
+    def _add_up(self) -> None:
+        """Adds what is pending."""
+        if not self._pending.keys().isdisjoint(MEANS):
+            new = self._stacked(MEANS)
             self.sums += new.nan_to_num(0, 0, 0)
             self.counts += new.isfinite()
-        if not values.keys().isdisjoint(LATEST):
-            new = self._stacked(LATEST, values)
+        if not self._pending.keys().isdisjoint(LATEST):
+            new = self._stacked(LATEST)
             self.latest = torch.where(new.isfinite(), new, self.latest)
+        self._pending = {}
 
     @torch.no_grad()
     def add_range(self, logits: Tensor) -> None:
@@ -48,15 +56,16 @@ class Averages:
         lowest, highest = (end.to(self.device, non_blocking=True) for end in logits.aminmax())
         self.extremes = torch.stack([self.extremes[0].minimum(lowest), self.extremes[1].maximum(highest)])
 
-    def _stacked(self, names: tuple[str, ...], values: Mapping[str, Tensor]) -> Tensor:
-        found = (values[name].to(self.device, non_blocking=True) if name in values else self._nothing for name in names)
-        return torch.stack([*found])
+    def _stacked(self, names: tuple[str, ...]) -> Tensor:
+        shown = (self._pending.get(name, self._nothing) for name in names)
+        return torch.stack([number.to(self.device, non_blocking=True) for number in shown])
 
     def take(self) -> tuple[dict[str, Tensor], tuple[float, float]]:
         """The mean over the interval and all ranks of what was shown, [1] each, and the range of this rank's logits.
 
         Then the next interval begins. Names without any finite value are left out.
         """
+        self._add_up()
         known = self.latest.isfinite()
         sums = torch.stack([torch.cat([self.sums, self.latest.nan_to_num(0)]), torch.cat([self.counts, known.float()])])
         if distributed.is_available() and distributed.is_initialized():
@@ -75,11 +84,13 @@ class Averages:
 
     def get_state(self) -> dict[str, Any]:
         """A copy of everything that changes."""
+        self._add_up()
         tensors = {name: getattr(self, name).clone() for name in ("sums", "counts", "latest", "extremes")}
         return {**tensors, "offered": dict(self.offered), "ever": sorted(self.ever)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `get_state` gave."""
+        self._pending = {}
         for name in ("sums", "counts", "latest", "extremes"):
             setattr(self, name, state[name].to(self.device).clone())
         self.offered, self.ever = dict(state["offered"]), set(state["ever"])

@@ -1,5 +1,6 @@
 """`GANController`: a learned controller, a schedule or an adaptive rule in anybody's training loop."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from torch import Tensor
 from gan_env.controller.arguments import ARGUMENTS, CONTEXT, ONCE, as_averages, checked, needed, source
 from gan_env.controller.averages import Averages
 from gan_env.controller.clock import Clock, require_whole
+from gan_env.controller.inputs import KNOBS, disturbed
 from gan_env.controller.limits import Warnings, beyond_training, mistakes, outside_of_training
 from gan_env.controller.moments import Judged, moment_of, settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
 from gan_env.controller.report import Decision, Report
 from gan_env.errors import ConfigError, require
-from gan_env.gan.augment import Augmentation
 from gan_env.policies.steering import start_of
 
 RATES = tuple(f"lr_{player}" for player in PLAYERS)
@@ -68,6 +69,9 @@ class GANController:
         self._optimisers = Optimisers(opt_g, opt_d, lambda shown: self._averages.add(shown))
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
+        for name, value in context.items():
+            fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or name == "beta_1")
+            require(fits, f"context[{name!r}]", value, "a number above 0")
         lacking = [name for name in player.reads if name in CONTEXT and name not in context]
         require(not lacking, "context", context, f"{lacking}, too: {player.name!r} observes it")
         self._settings, self._judged = settings_of(context), Judged()
@@ -183,25 +187,13 @@ class GANController:
         """The discriminator's inputs, real or fake, with the augmentation and the noise that the knobs say.
 
         Args:
-            x: points [B, 2], or images [B, C, H, W] in [-1, 1].
+            x: points [B, 2], or square images [B, C, H, W] in [-1, 1].
 
         Raises:
             ConfigError: `x` is something else.
         """
-        kinds = "a float tensor of points [B, 2] or of square images [B, C, H, W]"
-        fits = isinstance(x, Tensor) and x.is_floating_point()
-        fits = fits and (x.shape[1:] == (2,) or (x.dim() == 4 and x.shape[2] == x.shape[3]))
-        require(fits, "augment(x)", getattr(x, "shape", type(x).__name__), kinds)
-        values = {name: value.to(x.device)[None] for name, value in self._values.items()}
-        acting = self.player.loop.knobs.active
-        augmentation = Augmentation.of_knobs(tuple(x.shape[1:]), acting)
-        self._used.update({"augment", "augment_strength", "instance_noise", *augmentation.parts})
-        draws = torch.rand(1, augmentation.draws, len(x), device=x.device)
-        probabilities = augmentation.probabilities(values["augment"], values)
-        turned = augmentation.apply(x[None], draws, probabilities, values["augment_strength"])[0].to(x.dtype)
-        if "instance_noise" not in acting:
-            return turned
-        return turned + (values["instance_noise"] * torch.randn_like(turned)).to(x.dtype)
+        self._used.update(KNOBS)
+        return disturbed(x, self._values, self.player.loop.knobs.active)
 
     def report(self) -> Report:
         """What it saw, did and why: `print(control.report())` is a table, `control.report().save("run.png")` draws."""

@@ -202,6 +202,22 @@ def test_inputs_pass_where_nothing_augments_and_change_where_it_does() -> None:
     assert (changed - images).std() > 0.9  # the plan starts with noise of deviation 1
 
 
+def test_augmentation_is_the_environments() -> None:
+    """Of points: any angle, and sizes that change by a factor of up to e to the 0.35."""
+    points, gan = torch.randn(500, 2), PlainGAN.make()
+    control = gan.control("ada", 200)
+    for _ in range(16):
+        gan.update()
+        control.observe(real=torch.ones(4))
+        control.step()
+    assert float(control["augment"]) == pytest.approx(0.8)
+    changed = control.augment(points)
+    same = (changed == points).all(dim=1)
+    assert float(same.float().mean()) == pytest.approx(0.2, abs=0.06)
+    scale = (changed.norm(dim=1) / points.norm(dim=1))[~same].log()
+    assert 0.3 < scale.abs().max() <= 0.35 + 1e-5
+
+
 @pytest.mark.parametrize("x", [torch.rand(4, 3), torch.rand(4, 3, 8, 6), torch.ones(4, 2).int(), "x"])
 def test_inputs_that_are_neither_points_nor_images_are_refused(x: Any) -> None:
     with pytest.raises(ConfigError, match=r"augment\(x\)=.*points \[B, 2\] or of square images"):
@@ -250,6 +266,10 @@ def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Pa
     gan = PlainGAN.make()
     with pytest.raises(ConfigError, match=r"context=.*expected \['num_samples', 'batch_size', 'width'\], too"):
         gan.control(tmp_path, 8)
+    with pytest.raises(ConfigError, match=r"context\['width'\]='wide' can't be used: expected a number above 0"):
+        gan.control(tmp_path, 8, context={"width": "wide"})
+    with pytest.raises(ConfigError, match=r"context='rate' .*'num_samples'"):
+        gan.control(tmp_path, 8, context={"rate": 1.0})
     context = {"num_samples": 1000, "batch_size": 16, "width": 1.0}
     with pytest.raises(ConfigError, match=r"pass clean=\.\.\., held_out=\.\.\., metric=\.\.\., spread=\.\.\. to load"):
         gan.control(tmp_path, 8, context=context)
