@@ -10,13 +10,14 @@ from gan_env.records import MEANS
 
 LATEST = ("clean_train", "clean_held_out", "metric", "spread")
 """Of these the latest value counts, however long ago it was shown."""
+SHOWN = (*MEANS, *LATEST)
 
 
 class Averages:
     """Sums over an interval, and the latest values; what isn't finite is left out.
 
     Attributes:
-        offered: how often each of `MEANS` was shown in this interval, finite or not.
+        offered: how often each was shown in this interval, finite or not.
         ever: everything that was ever shown.
     """
 
@@ -25,7 +26,7 @@ class Averages:
         self.sums, self.counts = torch.zeros(2, len(MEANS), device=device)  # [S] each
         self.latest = torch.full((len(LATEST),), torch.nan, device=device)
         self.extremes = torch.zeros(2, device=device)  # lowest and highest logit
-        self.offered, self.ever = dict.fromkeys(MEANS, 0), set[str]()
+        self.offered, self.ever = dict.fromkeys(SHOWN, 0), set[str]()
         self._pending: dict[str, Tensor] = {}  # of the update that runs: what is shown in parts is added up at once
         self._nothing = torch.tensor(torch.nan, device=device)
 
@@ -35,7 +36,7 @@ class Averages:
             self._add_up()
         self._pending.update(values)
         self.ever.update(values)
-        for name in values.keys() & self.offered.keys():
+        for name in values:
             self.offered[name] += 1
 
     @torch.no_grad()
@@ -70,15 +71,11 @@ class Averages:
         sums = torch.stack([torch.cat([self.sums, self.latest.nan_to_num(0)]), torch.cat([self.counts, known.float()])])
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(sums)
-        total, count, extremes = (
-            torch.cat([sums.flatten(), self.extremes])
-            .cpu()
-            .split([len(MEANS) + len(LATEST), len(MEANS) + len(LATEST), 2])
-        )
+        total, count, extremes = torch.cat([sums.flatten(), self.extremes]).cpu().split([len(SHOWN), len(SHOWN), 2])
         for tensor in (self.sums, self.counts):
             tensor.zero_()
-        self.offered = dict.fromkeys(MEANS, 0)
-        means = dict(zip((*MEANS, *LATEST), (total / count)[:, None], strict=True))
+        self.offered = dict.fromkeys(SHOWN, 0)
+        means = dict(zip(SHOWN, (total / count)[:, None], strict=True))
         lowest, highest = extremes.tolist()
         return {name: mean for name, mean in means.items() if mean.isfinite()}, (lowest, highest)
 

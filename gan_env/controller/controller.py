@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_env.controller.arguments import ARGUMENTS, CONTEXT, ONCE, as_averages, checked, needed, source
-from gan_env.controller.averages import Averages
+from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
 from gan_env.controller.inputs import KNOBS, disturbed
 from gan_env.controller.limits import Warnings, beyond_training, mistakes, outside_of_training
@@ -74,7 +74,7 @@ class GANController:
             require(fits, f"context[{name!r}]", value, "a number above 0")
         lacking = [name for name in player.reads if name in CONTEXT and name not in context]
         require(not lacking, "context", context, f"{lacking}, too: {player.name!r} observes it")
-        self._settings, self._judged = settings_of(context), Judged()
+        self._context, self._judged = context, Judged()
         self._coordinates = loop.knobs.starting_at(start_of(player.policy), 1)  # [1, K]
         self._memory: Any = None
         self._history: list[Decision] = []
@@ -210,6 +210,7 @@ class GANController:
         saved = self.player.saved
         return {
             "interface": self._interface(),
+            "context": dict(self._context),
             "clock": self._clock.get_state(),
             "coordinates": self._coordinates.clone(),
             "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
@@ -233,7 +234,7 @@ class GANController:
         self._optimisers.set_state(state["optimisers"])  # which may refuse
         if self.player.saved is not None:
             self.player.saved.network.load_state_dict(state["network"])
-        self._clock = Clock(**state["clock"])
+        self._context, self._clock = dict(state["context"]), Clock(**state["clock"])
         self._coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
         self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
         self._averages.set_state(state["averages"])
@@ -247,13 +248,13 @@ class GANController:
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
         loop, first = self.player.loop, self._clock.taken == 0
-        lost = [name for name, count in self._averages.offered.items() if count]
+        offered = self._averages.offered
         means, extremes = self._averages.take()
         lacking = [] if first else [name for name in needed(self.player.reads) if name not in means]
         if lacking:
             self._keep(f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}")
             return
-        moment = moment_of(means, self._judged, self._coordinates, self._clock, self._settings)
+        moment = moment_of(means, self._judged, self._coordinates, self._clock, settings_of(self._context))
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
         moved = loop.knobs.move(self._coordinates, torch.from_numpy(action), torch.tensor([first]))
@@ -268,7 +269,9 @@ class GANController:
         self._history.append(Decision(self._clock.step, shown, chosen, why))
         self._clock.taken += 1
         if not first:
-            self._look_at(observed, extremes, [name for name in lost if name not in means])
+            lost = [name for name, count in offered.items() if count and name not in means]
+            stale = {source(name) for name in needed(self.player.reads) if name in LATEST and not offered[name]}
+            self._look_at(observed, extremes, lost, sorted(stale))
 
     def _keep(self, why: str) -> None:
         """A decision that leaves the knobs where they are."""
@@ -277,10 +280,12 @@ class GANController:
         self._history.append(Decision(self._clock.step, last.seen, last.values, f"kept: {why}"))
         self._clock.taken += 1
 
-    def _look_at(self, seen: Mapping[str, float], extremes: tuple[float, float], lost: list[str]) -> None:
+    def _look_at(
+        self, seen: Mapping[str, float], extremes: tuple[float, float], lost: list[str], stale: list[str]
+    ) -> None:
         """Warns of what is odd about an interval."""
         unused = [] if self.dry_run else [k for k in self.player.loop.config.knobs if k not in (*RATES, *self._used)]
-        for key, text in mistakes(extremes, self._clock.step, unused, lost).items():
+        for key, text in mistakes(extremes, self._clock.step, unused, lost, stale).items():
             self._warn(key, text)
         if self.player.saved is not None:
             far = beyond_training(self.player.saved, self.player.loop.observer, seen)

@@ -59,7 +59,7 @@ def beyond_training(saved: SavedController, observer: Observer, seen: Mapping[st
 
 
 def mistakes(
-    extremes: tuple[float, float], updates: int, unused: Collection[str], lost: Collection[str]
+    extremes: tuple[float, float], updates: int, unused: Collection[str], lost: Collection[str], stale: Collection[str]
 ) -> dict[str, str]:
     """What looks like a mistake in an interval, by its key.
 
@@ -68,6 +68,7 @@ def mistakes(
         updates: how many there were so far.
         unused: knobs that are moved, and that the loop never asked for.
         lost: what was shown, but was never finite.
+        stale: what should be shown once an interval, and was not.
     """
     found = {}
     if updates >= SURE and min(extremes) >= 0 and 0 < max(extremes) <= 1:
@@ -77,4 +78,7 @@ def mistakes(
         found["unused"] = f"the loop never asked for {', '.join(unused)}, which the controller moves: {how}"
     if lost:
         found["lost"] = f"what was shown was never finite in an interval: {', '.join(lost)}"
+    if stale:
+        how = "show it where `decides_next` is true"
+        found["stale"] = f"the last value counts of what was not shown anew in an interval: {', '.join(stale)}; {how}"
     return found

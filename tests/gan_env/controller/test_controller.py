@@ -13,6 +13,7 @@ from plain_gan import PlainGAN
 from gan_env import ConfigError
 from gan_env.controller import GANController
 from gan_env.policies import load_policy
+from gan_env.policies.presets import ADAPTIVE
 from gan_env.policies.schedules import Anneal
 
 KNOWN = {"clean": torch.zeros(3), "held_out": torch.zeros(3)}
@@ -115,6 +116,24 @@ def test_a_run_goes_on_from_its_state_as_if_nothing_had_happened(folder: Path, t
     after.run(control, 7)
     assert [vars(d) for d in control.report().decisions] == [vars(d) for d in whole.report().decisions]
     assert rates(after) == rates(through)
+
+
+def test_a_controller_that_is_made_after_the_optimisers_went_on_knows_their_first_rates(tmp_path: Path) -> None:
+    """As Lightning does it: rates in the optimisers' state are those that a controller had written."""
+    saved_controller(observation=("progress", "knobs", "losses", "context")).save(tmp_path)
+    context = {"num_samples": 1000, "batch_size": 16, "width": 1.0}
+    before, after = PlainGAN.make(), PlainGAN.make()
+    control = before.control(tmp_path, 8, context=context)
+    before.run(control, 5)
+    for name in ("opt_g", "opt_d"):
+        getattr(after, name).load_state_dict(getattr(before, name).state_dict())
+    again = after.control(tmp_path, 8, context=context)
+    again.load_state_dict(control.state_dict())
+    assert rates(after) == rates(before)
+    after.run(again, 1)
+    assert again.report().decisions[3].seen["lr_g"] == pytest.approx(0, abs=1e-6)
+    again.remove()
+    assert rates(after) == pytest.approx([1e-3, 1e-3])
 
 
 def test_the_state_of_another_policy_is_refused(folder: Path) -> None:
@@ -359,6 +378,25 @@ def test_logits_are_not_taken_for_probabilities(folder: Path, recwarn: pytest.Wa
     gan = PlainGAN.make()
     gan.run(gan.control(folder, 80), 80)
     assert not [w for w in recwarn if "sigmoid" in str(w.message)]
+
+
+def test_what_was_not_shown_anew_is_named(sees_logits: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(sees_logits, 8, untrained=KNOWN)
+    with pytest.warns(UserWarning, match="not shown anew in an interval: clean, held_out; show it where"):
+        gan.run(control, 2)
+
+
+def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cautious:
+        def __init__(self, env: Any) -> None:
+            self.knobs = len(env.config.knobs)
+
+        def predict(self, observation: Any, *_: Any, **__: Any) -> Any:
+            return np.full((len(observation), self.knobs), -0.5, np.float32), None
+
+    monkeypatch.setitem(ADAPTIVE, "cautious", Cautious)
+    assert float(PlainGAN.make().control("cautious", 8)["augment"]) == 0.25
 
 
 def test_knobs_that_the_loop_never_asks_for_are_named(folder: Path) -> None:

@@ -37,7 +37,7 @@ def fit(folder: Path, module: Any, callback: Any, epochs: int, checkpoint: Path 
     data = torch.utils.data.TensorDataset(torch.randn(64, 2, generator=torch.Generator().manual_seed(0)))
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
     trainer = pl.Trainer(max_epochs=epochs, callbacks=[callback], default_root_dir=folder, **quiet)
-    trainer.fit(module, torch.utils.data.DataLoader(data, 16), ckpt_path=checkpoint, weights_only=False)
+    trainer.fit(module, torch.utils.data.DataLoader(data, 16), ckpt_path=checkpoint)
     return trainer
 
 
