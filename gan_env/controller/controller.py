@@ -66,7 +66,7 @@ class GANController:
         loop = player.loop
         self.player, self.dry_run = player, dry_run
         self._clock = Clock(total_steps, loop.config.num_decisions)
-        self._optimisers = Optimisers(opt_g, opt_d, lambda shown: self._averages.add(shown))
+        self._optimisers = Optimisers(opt_g, opt_d)
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         for name, value in context.items():
@@ -82,13 +82,15 @@ class GANController:
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
         self._begun: set[str] = set()  # players that took a step
-        if player.saved is not None:
-            for what in outside_of_training(player.saved, total_steps, context):
-                self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
-        self._set(loop.knobs.values(self._coordinates))
         self.observe(**checked("untrained", untrained, ONCE))
         at_start = [name for name in needed(player.reads) if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
+        # Nothing is refused from here on.
+        if player.saved is not None:
+            for what in outside_of_training(player.saved, total_steps, context):
+                self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
+        self._optimisers.watch(self._averages.add)
+        self._set(loop.knobs.values(self._coordinates))
         self._decide()
 
     @classmethod
@@ -231,6 +233,8 @@ class GANController:
         same = f"that of {self._interface()}"
         interface = state.get("interface") if isinstance(state, Mapping) else state
         require(interface == self._interface(), "the controller's state", interface, same)
+        lacking = sorted(self.state_dict().keys() - state.keys())
+        require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
         self._optimisers.set_state(state["optimisers"])  # which may refuse
         if self.player.saved is not None:
             self.player.saved.network.load_state_dict(state["network"])

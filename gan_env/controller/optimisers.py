@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from gan_env.errors import require
 
@@ -20,7 +21,6 @@ class Optimisers:
     Args:
         generator, discriminator: `torch.optim.Optimizer`s, or wrappers that have one as `optimizer` (accelerate's,
             Lightning's).
-        observe: takes `{"square_grad_d": ...}`, the squared norm [] of the gradient of a step.
 
     Attributes:
         rates: learning rate of each parameter group of each player, as the optimiser was given; a knob is a factor.
@@ -30,7 +30,7 @@ class Optimisers:
         ConfigError: one isn't an optimiser, or both move the same parameters.
     """
 
-    def __init__(self, generator: Any, discriminator: Any, observe: Callable[[dict[str, Tensor]], None]) -> None:
+    def __init__(self, generator: Any, discriminator: Any) -> None:
         self._optimisers = {"g": _plain("opt_g", generator), "d": _plain("opt_d", discriminator)}
         ids = [{id(p) for p in _parameters(optimiser)} for optimiser in self._optimisers.values()]
         require(
@@ -42,8 +42,13 @@ class Optimisers:
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self.stepped: set[str] = set()
         self._written = {player: list(rates) for player, rates in self.rates.items()}
-        self._observe, self._warned = observe, False
-        self._hooks = [o.register_step_pre_hook(self._hook(player)) for player, o in self._optimisers.items()]
+        self._warned = False
+        self._hooks: list[RemovableHandle] = []
+
+    def watch(self, observe: Callable[[dict[str, Tensor]], None]) -> None:
+        """From now on `observe` is given `{"square_grad_d": ...}`, the squared norm [] of the gradient of each step."""
+        for player, optimiser in self._optimisers.items():
+            self._hooks.append(optimiser.register_step_pre_hook(self._hook(player, observe)))
 
     @property
     def device(self) -> torch.device:
@@ -107,14 +112,14 @@ class Optimisers:
         for player, optimiser in self._optimisers.items():
             self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]
 
-    def _hook(self, player: str) -> Callable[..., None]:
+    def _hook(self, player: str, observe: Callable[[dict[str, Tensor]], None]) -> Callable[..., None]:
         def before_step(optimiser: Optimizer, *_: Any) -> None:
             self.stepped.add(player)
             gradients = [p.grad for p in _parameters(optimiser) if p.grad is not None]
             if gradients:
                 norm = get_total_norm(gradients).float()
                 scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
-                self._observe({f"square_grad_{player}": (norm if scale is None else norm / scale).square()})
+                observe({f"square_grad_{player}": (norm if scale is None else norm / scale).square()})
 
         return before_step
 

@@ -141,6 +141,9 @@ def test_the_state_of_another_policy_is_refused(folder: Path) -> None:
     control = PlainGAN.make().control(folder, 8)
     with pytest.raises(ConfigError, match=r"controller's state=.*'ada'.*expected that of .*'mine'"):
         control.load_state_dict(state)
+    whole = control.state_dict()
+    with pytest.raises(ConfigError, match=r"controller's state=.*expected \['clock'\], too"):
+        control.load_state_dict({name: value for name, value in whole.items() if name != "clock"})
 
 
 def test_a_run_that_becomes_longer_has_its_last_decisions_later(folder: Path) -> None:
@@ -253,6 +256,27 @@ def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
         PlainGAN.make().control("adda", 8)
 
 
+ROOT = Path(__file__).parents[3]
+TRAINED = [path.parent for path in sorted((ROOT / "docs/results").glob("*/training/*/controller.json"))]
+
+
+@pytest.mark.parametrize("folder", TRAINED, ids=lambda path: "/".join(path.parts[-3::2]))
+def test_the_controllers_of_the_studies_play(folder: Path) -> None:
+    """But for those that adapt by gradients of the environment."""
+    known = {**KNOWN, "metric": 2.0, "spread": 0.5}
+    context = {"num_samples": 1000, "batch_size": 32, "width": 1.0}
+    gan = PlainGAN.make()
+    if folder.name.startswith("maml"):
+        with pytest.raises(ConfigError, match="doesn't adapt by gradients"):
+            gan.control(folder, 60, untrained=known, context=context)
+        return
+    control = gan.control(folder, 60, untrained=known, context=context)
+    gan.run(control, 60, **known)
+    decisions = control.report().decisions
+    assert len(decisions) == control.player.loop.config.num_decisions
+    assert decisions[-1].values != decisions[0].values and not any(d.why.startswith("kept") for d in decisions)
+
+
 def test_the_report_says_what_was_seen_done_and_why(folder: Path, tmp_path: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(folder, 8)
@@ -292,6 +316,7 @@ def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Pa
     context = {"num_samples": 1000, "batch_size": 16, "width": 1.0}
     with pytest.raises(ConfigError, match=r"pass clean=\.\.\., held_out=\.\.\., metric=\.\.\., spread=\.\.\. to load"):
         gan.control(tmp_path, 8, context=context)
+    assert rates(gan) == [1e-3, 1e-3] and not gan.opt_d._optimizer_step_pre_hooks  # what is refused changes nothing
     untrained = {"clean": torch.zeros(3), "held_out": torch.ones(3), "metric": 2.0, "spread": 0.5}
     seen = gan.control(tmp_path, 8, context=context, untrained=untrained).report().decisions[0].seen
     assert seen["overfitting"] == pytest.approx(-math.log(2))

@@ -13,7 +13,9 @@ from gan_env.controller.optimisers import Optimisers
 
 def optimisers(gan: PlainGAN) -> tuple[Optimisers, list[dict[str, torch.Tensor]]]:
     seen: list[dict[str, torch.Tensor]] = []
-    return Optimisers(gan.opt_g, gan.opt_d, seen.append), seen
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(seen.append)
+    return made, seen
 
 
 def norm(module: torch.nn.Module) -> float:
@@ -90,6 +92,6 @@ def test_the_optimiser_inside_a_wrapper_is_found() -> None:
             self.optimizer = optimizer
 
     gan = PlainGAN.make()
-    made = Optimisers(Wrapper(gan.opt_g), Wrapper(Wrapper(gan.opt_d)), lambda _: None)
+    made = Optimisers(Wrapper(gan.opt_g), Wrapper(Wrapper(gan.opt_d)))
     made.write({"lr_g": 0.5, "lr_d": 2.0})
     assert [o.param_groups[0]["lr"] for o in (gan.opt_g, gan.opt_d)] == pytest.approx([5e-4, 2e-3])
