@@ -87,6 +87,10 @@ class TrainStats:
     sign_fake: Tensor
     grad_d: Tensor  # root mean square over the interval of the gradient's norm
     grad_g: Tensor
+    align_d: Tensor  # mean cosine of a gradient and the running mean of those before, Adam's first moment
+    align_g: Tensor
+    step_d: Tensor  # root mean square over the interval of |step| / |weights|
+    step_g: Tensor
     clean_train: Tensor  # mean logit at the interval's end on undisturbed training samples
     clean_held_out: Tensor  # the same on validation samples; the difference shows the discriminator's overfitting
     finite: Tensor  # whether losses and weights are finite and below the explosion bound, bool
@@ -100,7 +104,7 @@ class TrainStats:
             f"spread_{player}": (means[f"square_loss_{player}"] - means[f"loss_{player}"].square()).clamp(min=0).sqrt()
             for player in ("d", "g")
         }
-        norms = {name: means[f"square_{name}"].sqrt() for name in ("grad_d", "grad_g")}
+        norms = {name: means[f"square_{name}"].sqrt() for name in ("grad_d", "grad_g", "step_d", "step_g")}
         return cls(
             **{name: means[name] for name in AVERAGED},
             **spreads,
@@ -117,10 +121,18 @@ class TrainStats:
         return cls.of_means(dict.fromkeys(MEANS, zero), clean_train, clean_held_out, torch.ones_like(zero).bool())
 
 
-AVERAGED = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake")
+AVERAGED = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake", "align_d", "align_g")
 """Fields of `TrainStats` that are plain means over an interval's updates."""
-MEANS = (*AVERAGED, "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g")
-"""All that is averaged over an interval: these, and squares of gradient norms and of losses."""
+MEANS = (
+    *AVERAGED,
+    "square_grad_d",
+    "square_grad_g",
+    "square_loss_d",
+    "square_loss_g",
+    "square_step_d",
+    "square_step_g",
+)
+"""All that is averaged over an interval: these, and squares of gradient norms, of losses and of relative steps."""
 
 
 FLOOR = 1e-6

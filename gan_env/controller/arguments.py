@@ -26,6 +26,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     **{f"{kind}_{player}": (f"loss_{player}",) for kind in ("loss", "spread") for player in ("d", "g")},
     **{f"grad_{player}": (f"square_grad_{player}",) for player in ("d", "g")},
     "grad_ratio": ("square_grad_d", "square_grad_g"),
+    **{f"step_{player}": (f"square_step_{player}",) for player in ("d", "g")},
+    **{f"align_{player}": (f"align_{player}",) for player in ("d", "g")},
     **dict.fromkeys(("log_metric", "improvement", "change", "above_best"), ("metric",)),
     "collapse": ("spread",),
 }

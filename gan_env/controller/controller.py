@@ -89,7 +89,7 @@ class GANController:
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
-        self._optimisers.watch(self._averages.add)
+        self._optimisers.watch(self._averages.add, needed(player.reads))
         self._set(loop.knobs.values(self._coordinates))
         self._decide()
 

@@ -1,7 +1,7 @@
-"""The loop's two optimisers: their learning rates are written, and their gradients' norms are read before each step."""
+"""The loop's two optimisers: their learning rates are written, their gradients and steps are read by hooks."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -45,10 +45,24 @@ class Optimisers:
         self._warned = False
         self._hooks: list[RemovableHandle] = []
 
-    def watch(self, observe: Callable[[dict[str, Tensor]], None]) -> None:
-        """From now on `observe` is given `{"square_grad_d": ...}`, the squared norm [] of the gradient of each step."""
+    def watch(self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = ()) -> None:
+        """From now on `observe` is given what each step shows, a number [] each.
+
+        Always `square_grad_d`, the squared norm of the gradient. Where they are `needed`: `align_d`, the cosine of the
+        gradient and Adam's running mean of those before; and `square_step_d`, the square of |step| / |weights|, for
+        which the weights are copied at every step.
+
+        Raises:
+            ConfigError: a cosine is needed, and an optimiser has no running mean of gradients.
+        """
         for player, optimiser in self._optimisers.items():
-            self._hooks.append(optimiser.register_step_pre_hook(self._hook(player, observe)))
+            of_adam = f"align_{player}" not in needed or "betas" in optimiser.defaults
+            adams = f"one of Adam's kind: the controller observes align_{player}, which needs its mean of gradients"
+            require(of_adam, f"opt_{player}", type(optimiser).__name__, adams)
+        for player, optimiser in self._optimisers.items():
+            watched = Watched(player, observe, needed)
+            before, after = optimiser.register_step_pre_hook, optimiser.register_step_post_hook
+            self._hooks += [before(self._count(player)), before(watched.before_step), after(watched.after_step)]
 
     @property
     def device(self) -> torch.device:
@@ -112,16 +126,44 @@ class Optimisers:
         for player, optimiser in self._optimisers.items():
             self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]
 
-    def _hook(self, player: str, observe: Callable[[dict[str, Tensor]], None]) -> Callable[..., None]:
-        def before_step(optimiser: Optimizer, *_: Any) -> None:
-            self.stepped.add(player)
-            gradients = [p.grad for p in _parameters(optimiser) if p.grad is not None]
-            if gradients:
-                norm = get_total_norm(gradients).float()
-                scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
-                observe({f"square_grad_{player}": (norm if scale is None else norm / scale).square()})
+    def _count(self, player: str) -> Callable[..., None]:
+        return lambda *_: self.stepped.add(player)
 
-        return before_step
+
+class Watched:
+    """What the steps of one player show; see `Optimisers.watch`."""
+
+    def __init__(self, player: str, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str]) -> None:
+        self.player, self.observe = player, observe
+        self.aligned, self.sized = f"align_{player}" in needed, f"square_step_{player}" in needed
+        self._weights: list[Tensor] = []
+
+    @torch.no_grad()
+    def before_step(self, optimiser: Optimizer, *_: Any) -> None:
+        """Reads the gradients."""
+        parameters = [p for p in _parameters(optimiser) if p.grad is not None]
+        if not parameters:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = get_total_norm(gradients).float()
+        scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
+        self.observe({f"square_grad_{self.player}": (norm if scale is None else norm / scale).square()})
+        if self.aligned:
+            means = [optimiser.state[p].get("exp_avg", torch.zeros_like(p)) for p in parameters]
+            product = torch.stack([(g * m).sum() for g, m in zip(gradients, means, strict=True)]).sum()
+            size = norm * get_total_norm(means)
+            self.observe({f"align_{self.player}": torch.where(size > 0, product / size, 0.0).float()})
+        if self.sized:
+            self._weights = [p.clone() for p in _parameters(optimiser)]
+
+    @torch.no_grad()
+    def after_step(self, optimiser: Optimizer, *_: Any) -> None:
+        """Compares the weights with those before."""
+        if self._weights:
+            steps = [p - before for p, before in zip(_parameters(optimiser), self._weights, strict=True)]
+            ratio = get_total_norm(steps) / get_total_norm(self._weights)
+            self.observe({f"square_step_{self.player}": ratio.float().square()})
+            self._weights = []
 
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:

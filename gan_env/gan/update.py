@@ -158,7 +158,9 @@ class Update:
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
         sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
+        sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
+        sums += [square_step(state.d, new_d), square_step(state.g, new_g)]  # in the order of `MEANS`
         totals = state.totals + torch.stack(sums, dim=1)
         new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
         return new if self.differentiable else [tensor.detach() for tensor in new]
@@ -215,6 +217,16 @@ def architecture_of(sample_shape: tuple[int, ...], config: PopulationConfig) -> 
     """The name of the architecture; auto is mlp for points and dcgan for images."""
     usual = "mlp" if len(sample_shape) == 1 else "dcgan"
     return usual if config.architecture == "auto" else config.architecture
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Of the angle between vectors [N, P] each: [N]; 0 where one is zero."""
+    return (a * b).sum(dim=1) / (a.square().sum(dim=1) * b.square().sum(dim=1) + TINY).sqrt()
+
+
+def square_step(before: Tensor, after: Tensor) -> Tensor:
+    """|step|^2 / |weights|^2, from weights [N, P] before and after: [N]."""
+    return (after - before).square().sum(dim=1) / (before.square().sum(dim=1) + TINY)
 
 
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:

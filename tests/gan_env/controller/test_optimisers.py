@@ -9,6 +9,7 @@ from controllers import saved_controller
 from plain_gan import PlainGAN
 
 from gan_env.controller.optimisers import Optimisers
+from gan_env.errors import ConfigError
 
 
 def optimisers(gan: PlainGAN) -> tuple[Optimisers, list[dict[str, torch.Tensor]]]:
@@ -32,6 +33,29 @@ def test_the_norm_is_that_of_the_gradient_that_is_used() -> None:
     gan.discriminator(torch.ones(3, 2)).sum().backward()
     gan.opt_d.step()
     assert float(seen[-1]["square_grad_d"]) == pytest.approx(norm(gan.discriminator), rel=1e-5)
+
+
+def test_steps_and_cosines_are_read_where_they_are_needed() -> None:
+    gan, seen = PlainGAN.make(), {}
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(seen.update, ["align_d", "square_step_d"])
+    for expected in (0.0, 1.0):  # there is no gradient before the first
+        before = torch.nn.utils.parameters_to_vector(gan.discriminator.parameters())
+        gan.opt_d.zero_grad()
+        next(gan.discriminator.parameters()).sum().backward()  # always the same gradient
+        gan.opt_d.step()
+        after = torch.nn.utils.parameters_to_vector(gan.discriminator.parameters())
+        assert float(seen["align_d"]) == pytest.approx(expected, abs=1e-5)
+        ratio = ((after - before).norm() / before.norm()).square()
+        assert float(seen["square_step_d"]) == pytest.approx(float(ratio), rel=1e-4)
+    assert seen.keys() == {"square_grad_d", "align_d", "square_step_d"}
+
+
+def test_cosines_need_an_optimiser_with_a_mean_of_gradients() -> None:
+    gan = PlainGAN.make()
+    made = Optimisers(gan.opt_g, torch.optim.SGD(gan.discriminator.parameters(), lr=0.1))
+    with pytest.raises(ConfigError, match=r"opt_d='SGD'.*Adam"):
+        made.watch(lambda _: None, ["align_d"])
 
 
 def scaled_step(gan: PlainGAN, scaler: Any, loss: torch.Tensor) -> None:

@@ -25,7 +25,9 @@ from gan_env.gan.update import (
     Update,
     adam,
     bias_corrections,
+    cosine,
     fakes_as_real,
+    square_step,
 )
 from gan_env.records import MEANS, RowSettings
 
@@ -287,3 +289,14 @@ def test_images_can_be_differentiated_through_training(banks: Callable[[str], Da
     ahead = made.look_ahead(torch.arange(2), knobs, 2)
     slopes = made.pull_back(ahead, torch.ones_like(ahead.state.ema))
     assert all(slope.isfinite().all() and (slope != 0).all() for slope in slopes.values())
+
+
+def test_a_cosine_is_that_of_the_angle_and_zero_without_one() -> None:
+    a = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    b = torch.tensor([[2.0, 0.0], [-3.0, -3.0], [1.0, 2.0]])
+    assert cosine(a, b).tolist() == pytest.approx([1.0, -1.0, 0.0])
+
+
+def test_a_step_is_measured_beside_the_weights() -> None:
+    before, after = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[3.0, 5.0], [0.0, 2.0]])
+    assert square_step(before, after).tolist() == pytest.approx([1 / 25, 0.0])
