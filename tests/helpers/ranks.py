@@ -24,4 +24,5 @@ def rank(number: int, folder: str) -> None:
         control.step()
     found = {"losses": losses, "decisions": [d.values for d in control.report().decisions]}
     (Path(folder) / f"{number}.json").write_text(json.dumps(found))
+    distributed.barrier()  # gloo aborts where one process leaves while the other still sends
     distributed.destroy_process_group()
