@@ -146,7 +146,7 @@ class EnvConfig:
     max_first_change: float | None = None
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
     initial_knobs: dict[str, float] = field(default_factory=dict)
-    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "quality", "context")
+    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality", "context")
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0
     instances: InstanceConfig = field(default_factory=InstanceConfig)

@@ -58,8 +58,9 @@ class GANEnv(gym.Env[Array, Array]):
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
     in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
     (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on training and validation data, ADA's r_t);
-    `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log metric, its change, collapse signal);
-    `context` (the hyperparameters that the run was started with).
+    `losses` and their spread; `gradients` (norms, ratio, R1); `steps` (their size beside the weights', and whether
+    gradients agree with those before); `quality` (log metric, its change, collapse signal); `context` (the
+    hyperparameters that the run was started with).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
@@ -78,8 +79,8 @@ class GANEnv(gym.Env[Array, Array]):
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
     `reset(options={"instance": ...})` pins the instance for this and later runs, until another is given, or None: then
     it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms
-    (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which need no training, are those of
-    the untrained D.
+    (spread of losses, gradient norms, steps, penalty). `clean_train` and `overfitting`, which need no training, are
+    those of the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or

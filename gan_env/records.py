@@ -1,6 +1,6 @@
 """What flows between the wings: small typed records of tensors. Tensors are `[N]`, one entry per row, unless noted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Self
 
@@ -87,9 +87,52 @@ class TrainStats:
     sign_fake: Tensor
     grad_d: Tensor  # root mean square over the interval of the gradient's norm
     grad_g: Tensor
+    align_d: Tensor  # mean cosine of a gradient and the running mean of those before, Adam's first moment
+    align_g: Tensor
+    step_d: Tensor  # root mean square over the interval of |step| / |weights|
+    step_g: Tensor
     clean_train: Tensor  # mean logit at the interval's end on undisturbed training samples
     clean_held_out: Tensor  # the same on validation samples; the difference shows the discriminator's overfitting
     finite: Tensor  # whether losses and weights are finite and below the explosion bound, bool
+
+    @classmethod
+    def of_means(
+        cls, means: Mapping[str, Tensor], clean_train: Tensor, clean_held_out: Tensor, finite: Tensor
+    ) -> "TrainStats":
+        """From the means `MEANS` over the interval, [N] each."""
+        spreads = {  # from the first two moments; rounding may make the difference negative
+            f"spread_{player}": (means[f"square_loss_{player}"] - means[f"loss_{player}"].square()).clamp(min=0).sqrt()
+            for player in ("d", "g")
+        }
+        norms = {name: means[f"square_{name}"].sqrt() for name in ("grad_d", "grad_g", "step_d", "step_g")}
+        return cls(
+            **{name: means[name] for name in AVERAGED},
+            **spreads,
+            **norms,
+            clean_train=clean_train,
+            clean_held_out=clean_held_out,
+            finite=finite,
+        )
+
+    @classmethod
+    def untrained(cls, clean_train: Tensor, clean_held_out: Tensor) -> "TrainStats":
+        """Before the first interval: zeros, but for the clean logits."""
+        zero = torch.zeros_like(clean_train)
+        return cls.of_means(dict.fromkeys(MEANS, zero), clean_train, clean_held_out, torch.ones_like(zero).bool())
+
+
+AVERAGED = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake", "align_d", "align_g")
+"""Fields of `TrainStats` that are plain means over an interval's updates."""
+MEANS = (
+    *AVERAGED,
+    "square_grad_d",
+    "square_grad_g",
+    "square_loss_d",
+    "square_loss_g",
+    "square_step_d",
+    "square_step_g",
+)
+"""All that is averaged over an interval: these, and squares of gradient norms, of losses and of relative steps."""
 
 
 FLOOR = 1e-6

@@ -138,7 +138,7 @@ def test_every_import_of_the_library_is_declared_where_it_is_needed() -> None:
     sources = [path.read_text() for path in (ROOT / "gan_env").rglob("*.py")]
     found = set().union(*(imported(ast.parse(source)) for source in sources))
     others = {(name, extra) for name, extra in found if name not in {*sys.stdlib_module_names, "gan_env"}}
-    for extra in ("", "data", "metrics", "sb3", "study"):
+    for extra in ("", "data", "loops", "metrics", "sb3", "study"):
         declared = modules(EXTRAS[extra] if extra else PROJECT["dependencies"])
         used = {name for name, where in others if where == extra}
         assert used <= declared, extra

@@ -22,7 +22,7 @@ A flip and a quarter turn have no size.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,13 @@ class Augmentation:
 
     sample_shape: tuple[int, ...]  # (2,) or (C, H, W)
     parts: tuple[str, ...]  # some of `POINT_PARTS` or `PARTS`
+
+    @classmethod
+    def of_knobs(cls, sample_shape: tuple[int, ...], knobs: Sequence[str]) -> "Augmentation":
+        """The parts that some of these knobs apply."""
+        umbrella = UMBRELLA[len(sample_shape)] if "augment" in knobs else ()
+        known = PARTS if len(sample_shape) == 3 else POINT_PARTS
+        return cls(sample_shape, tuple(part for part in known if part in knobs or part in umbrella))
 
     @property
     def is_image(self) -> bool:

@@ -17,8 +17,8 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
-from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update, architecture_of
-from gan_env.records import Quality, RowSettings
+from gan_env.gan.update import PopulationConfig, PopulationState, Update, architecture_of
+from gan_env.records import MEANS, Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
 
@@ -246,7 +246,7 @@ class Population:
         vectors = sum(self.discriminator.outputs) if "spectral" in self.config.knobs else 0
         step = torch.zeros(self.num_rows, dtype=torch.int64, device=self.device)
         moments, corrections = (zeros(g), zeros(g), zeros(d), zeros(d)), (step.float(), step.float())
-        totals = zeros(len(STATISTICS))
+        totals = zeros(len(MEANS))
         return PopulationState(zeros(g), zeros(d), *moments, zeros(g), *corrections, zeros(vectors), step, totals)
 
     def _sources(self, settings: RowSettings, step: Tensor, count: int) -> list[tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import require
-from gan_env.gan.augment import PARTS, POINT_PARTS, UMBRELLA, Augmentation
+from gan_env.gan.augment import PARTS, POINT_PARTS, Augmentation
 from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
 from gan_env.gan.networks import ARCHITECTURES, Sizes
@@ -20,9 +20,6 @@ from gan_env.records import Rows, RowSettings
 
 BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
 TINY = 1e-32  # its root is negligible against EPSILON
-MEANS = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake")
-STATISTICS = (*MEANS, "square_grad_d", "square_grad_g", "square_loss_d", "square_loss_g")
-"""Columns of `PopulationState.totals`: sums over the updates since they were cleared."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class PopulationState(Rows):
     correction_2: Tensor  # [N]
     vectors: Tensor  # [N, V], the discriminator's left singular vectors, for `spectral`
     step: Tensor  # [N] int64, updates since the row's reset
-    totals: Tensor  # [N, len(STATISTICS)]
+    totals: Tensor  # [N, len(MEANS)], sums over the updates since they were cleared
 
 
 @dataclass(frozen=True)
@@ -88,9 +85,7 @@ class Update:
             require(fits, "knobs", part, f"images: of points' augmentations only {known[0]!r} has a knob of its own")
         square = not is_image or shape[1] == shape[2]
         require(square or "rotate" not in config.knobs, "sample_shape", shape, "square images, to rotate them")
-        umbrella = UMBRELLA[len(shape)] if "augment" in config.knobs else ()
-        parts = tuple(part for part in known if part in config.knobs or part in umbrella)
-        self.augmentation = Augmentation(shape, parts)
+        self.augmentation = Augmentation.of_knobs(shape, config.knobs)
         pixels, batch = math.prod(shape), config.batch_size
         self.uniforms = batch * (1 + 2 * self.augmentation.draws)
         if "pseudo" in config.knobs:  # its coins come after those of all parts that there might be
@@ -163,7 +158,9 @@ class Update:
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
         sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
+        sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
+        sums += [square_step(state.d, new_d), square_step(state.g, new_g)]  # in the order of `MEANS`
         totals = state.totals + torch.stack(sums, dim=1)
         new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
         return new if self.differentiable else [tensor.detach() for tensor in new]
@@ -220,6 +217,16 @@ def architecture_of(sample_shape: tuple[int, ...], config: PopulationConfig) -> 
     """The name of the architecture; auto is mlp for points and dcgan for images."""
     usual = "mlp" if len(sample_shape) == 1 else "dcgan"
     return usual if config.architecture == "auto" else config.architecture
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Of the angle between vectors [N, P] each: [N]; 0 where one is zero."""
+    return (a * b).sum(dim=1) / (a.square().sum(dim=1) * b.square().sum(dim=1) + TINY).sqrt()
+
+
+def square_step(before: Tensor, after: Tensor) -> Tensor:
+    """|step|^2 / |weights|^2, from weights [N, P] before and after: [N]."""
+    return (after - before).square().sum(dim=1) / (before.square().sum(dim=1) + TINY)
 
 
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The table of statistics: observation space, values, documentation and ablations all come from it.
+"""The table of statistics: the observation space, values, documentation and ablations all come from it.
 
 Every statistic is something that a real training run has at hand: losses, gradients, logits on training and validation
 data, the quality metric on a validation set, and the hyperparameters that the run was started with.
@@ -6,17 +6,19 @@ data, the quality metric on a validation set, and the hyperparameters that the r
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.errors import require
 from gan_env.mdp.probe import require_a_value_a_row
 from gan_env.records import Moment
+
+if TYPE_CHECKING:
+    from gymnasium.spaces import Box
 
 BOUND = 10.0
 
@@ -90,6 +92,12 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
         Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
                   "log10 ratio of G's gradient norm to D's"),
         Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
+        Statistic("step_d", "steps", lambda m: _log(m.stats.step_d), "log10 of D's |step| / |weights|"),
+        Statistic("step_g", "steps", lambda m: _log(m.stats.step_g), "log10 of G's |step| / |weights|"),
+        Statistic("align_d", "steps", lambda m: m.stats.align_d,
+                  "cosine of D's gradient and the running mean of those before", low=-1, high=1),
+        Statistic("align_g", "steps", lambda m: m.stats.align_g,
+                  "cosine of G's gradient and the running mean of those before", low=-1, high=1),
         Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric"),
         Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
                   "log metric minus that of the untrained generator"),
@@ -115,7 +123,7 @@ class Observer:
 
     Attributes:
         names: name of each entry of the observation.
-        space: `Box` of the observation, [F] float32.
+        low, high: bounds of each entry, [F] float32.
 
     Raises:
         ConfigError: an unknown group.
@@ -129,16 +137,22 @@ class Observer:
         require(len(groups) > 0, "observation", groups, f"at least one of {known}")
         self.statistics = [s for s in table if s.group in groups]
         self.names = [s.name for s in self.statistics]
-        low = np.array([s.low for s in self.statistics], np.float32)
-        high = np.array([s.high for s in self.statistics], np.float32)
-        self.space = Box(low, high, dtype=np.float32)
+        self.low = np.array([s.low for s in self.statistics], np.float32)
+        self.high = np.array([s.high for s in self.statistics], np.float32)
         self._groups = {s.name: s.group for s in table}
-        self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+        self._low, self._high = torch.from_numpy(self.low), torch.from_numpy(self.high)
 
     def check(self, moment: Moment) -> None:
         """Raises a `ConfigError` where a statistic can't be computed, or isn't one value a row."""
         for statistic in self.statistics:
             require_a_value_a_row(f"the statistic {statistic.name!r}", statistic.compute, moment)
+
+    @property
+    def space(self) -> "Box":
+        """The space of an observation, [F] float32; imported here, since a controller in a loop needs no Gymnasium."""
+        from gymnasium.spaces import Box
+
+        return Box(self.low, self.high, dtype=np.float32)
 
     def place(self, name: str) -> int:
         """The index of a statistic in the observation.

@@ -5,15 +5,14 @@ import torch
 
 from gan_env.config import to_dict
 from gan_env.errors import require
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
+from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
-from gan_env.vector_env import GANVectorEnv
 
 INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
 """Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
 
 
-def interface_of(env: GANVectorEnv, output: Output) -> Interface:
+def interface_of(env: Steerable, output: Output) -> Interface:
     """What a controller that is trained in an environment sees and does."""
     config = env.config
     return Interface(
@@ -30,7 +29,7 @@ def interface_of(env: GANVectorEnv, output: Output) -> Interface:
     )
 
 
-def require_fit(controller: SavedController, env: GANVectorEnv) -> None:
+def require_fit(controller: SavedController, env: Steerable) -> None:
     """Refuses an environment in which the controller would see something else, or its actions mean something else.
 
     Raises:
@@ -64,7 +63,7 @@ class LearnedPolicy:
             `agents.learning.controllers.load_controller` plays.
     """
 
-    def __init__(self, controller: SavedController, env: GANVectorEnv) -> None:
+    def __init__(self, controller: SavedController, env: Steerable) -> None:
         require_fit(controller, env)
         adapts = "a controller that doesn't adapt by gradients: agents.learning.controllers.load_controller plays it"
         require(controller.adaptation is None, "controller", controller.adaptation, adapts)

@@ -4,22 +4,19 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
-from gan_env.fleet import Fleet
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
-from gan_env.policies.steering import Policy
+from gan_env.policies.steering import Policy, Steerable
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
-from gan_env.vector_env import GANVectorEnv
 
 
-def by_rule(name: str, env: GANVectorEnv, **constants: Any) -> AdaptivePolicy:
+def by_rule(name: str, env: Steerable, **constants: Any) -> AdaptivePolicy:
     """The policy of a published rule, some of whose constants differ."""
     return AdaptivePolicy(env, replace(RULES[name], constants, "policy.rule."))
 
@@ -73,7 +70,7 @@ class PolicyOptions:
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
-    def make(self, env: GANVectorEnv | Fleet, seed: int = 0) -> Policy:
+    def make(self, env: Steerable, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
 
         Raises:
@@ -91,7 +88,7 @@ class PolicyOptions:
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
 
 
-def _adaptive(name: str, env: GANVectorEnv | Fleet, constants: dict[str, Any]) -> Policy:
+def _adaptive(name: str, env: Steerable, constants: dict[str, Any]) -> Policy:
     """A policy of `ADAPTIVE`, which may be a user's own."""
     make = ADAPTIVE[name]
     try:
@@ -103,7 +100,7 @@ def _adaptive(name: str, env: GANVectorEnv | Fleet, constants: dict[str, Any]) -
     return policy
 
 
-def _controlled(env: GANVectorEnv | Fleet, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
     """The part of a published schedule whose knobs the environment controls; the others don't move."""
     for name in anneals:
         require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
@@ -114,6 +111,13 @@ def _controlled(env: GANVectorEnv | Fleet, anneals: dict[str, Anneal]) -> dict[s
 
 
 POLICIES = CONFIGS / "policy"
+
+
+def _read(path: Path) -> Any:
+    """What a YAML file holds; the package is imported here, since a learned controller in a loop needs none."""
+    import yaml
+
+    return yaml.safe_load(path.read_text())
 
 
 def policy_names() -> list[str]:
@@ -131,7 +135,7 @@ def load_policy(name: str) -> PolicyOptions:
     names = policy_names()
     require(name in names, "policy", name, f"one of {', '.join(names)}")
     path = POLICIES / f"{name}.yaml"
-    fields = yaml.safe_load(path.read_text()) if path.is_file() else {"kind": name}
+    fields = _read(path) if path.is_file() else {"kind": name}
     return replace(PolicyOptions(), fields, "policy.")
 
 
@@ -149,7 +153,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
         What `load_policy` takes, in the order of the tunings.
     """
     for path in sorted(POLICIES.glob("tuned/*/env.yml")):
-        if _runs(env_config(**yaml.safe_load(path.read_text()))) == _runs(config):
+        if _runs(env_config(**_read(path))) == _runs(config):
             names = (f"tuned/{path.parent.name}/{file.stem}" for file in path.parent.glob(f"{kind}_*.yaml"))
             return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
     return []

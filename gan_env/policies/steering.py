@@ -9,14 +9,31 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_env.fleet import Fleet
-from gan_env.vector_env import GANVectorEnv
+from gan_env.config import EnvConfig
+from gan_env.mdp.knobs import KnobSet
+from gan_env.mdp.observation import Observer
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
 """What a policy keeps between two calls."""
 EpisodeStart = NDArray[np.bool_] | None
 """The rows in which an episode starts, [N]."""
+
+
+class Steerable(Protocol):
+    """What a policy is made for: an environment, or a training loop of somebody's own (`gan_env.controller`)."""
+
+    @property
+    def config(self) -> EnvConfig:
+        """The options: how actions move knobs, how many decisions there are."""
+
+    @property
+    def knobs(self) -> KnobSet:
+        """What is moved."""
+
+    @property
+    def observer(self) -> Observer:
+        """What is seen."""
 
 
 class Policy(Protocol):
@@ -37,19 +54,23 @@ class Steering:
     """Reads observations by name, and writes the actions that take the knobs where a policy wants them.
 
     Args:
-        env: the environment that is acted in.
+        env: what is acted in.
         needed: statistics that the policy reads, besides the knobs' coordinates (and progress, where a run's first move
             is larger than the others).
 
     Raises:
-        ConfigError: the environment does not observe one of them.
+        ConfigError: one of them is not observed.
+
+    Attributes:
+        reads: the statistics that are read, by name.
     """
 
-    def __init__(self, env: GANVectorEnv | Fleet, needed: Sequence[str]) -> None:
+    def __init__(self, env: Steerable, needed: Sequence[str]) -> None:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
-        for name in (*needed, *self.knobs, *(["progress"] if self.first != self.largest else [])):
+        self.reads = (*needed, *self.knobs, *(["progress"] if self.first != self.largest else []))
+        for name in self.reads:
             self.observer.place(name)
 
     def read(self, observation: Floats, name: str) -> Floats:

@@ -9,7 +9,7 @@ from populations import population, values
 from gan_env.data.bank import DataBank
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval
-from gan_env.gan.update import STATISTICS
+from gan_env.records import MEANS
 
 KNOBS = ("instance_noise", "augment", "r1")
 
@@ -42,7 +42,7 @@ def test_losses_beyond_ten_thousand_are_divergence(
     """The mean over the interval counts, here of two updates that change nothing but the sum of one loss."""
 
     def update(knobs: object, count: int) -> None:
-        made.state.totals[1:, STATISTICS.index(loss)] = count * torch.tensor([9_999.0, 10_001.0, -10_001.0])
+        made.state.totals[1:, MEANS.index(loss)] = count * torch.tensor([9_999.0, 10_001.0, -10_001.0])
 
     monkeypatch.setattr(made, "update", update)
     assert train_interval(made, values(KNOBS, 4), 2).finite.tolist() == [True, True, False, False]

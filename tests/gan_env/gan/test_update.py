@@ -20,15 +20,16 @@ from gan_env.gan.spectral import normalise
 from gan_env.gan.update import (
     BETA_2,
     EPSILON,
-    STATISTICS,
     PopulationConfig,
     PopulationState,
     Update,
     adam,
     bias_corrections,
+    cosine,
     fakes_as_real,
+    square_step,
 )
-from gan_env.records import RowSettings
+from gan_env.records import MEANS, RowSettings
 
 # --- networks and losses ---
 
@@ -162,7 +163,7 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
         "square_grad_d": d.grad.square().sum(), "square_grad_g": g.grad.square().sum(),
         "square_loss_d": loss_d**2, "square_loss_g": loss_g**2,
     }  # fmt: skip
-    totals = dict(zip(STATISTICS, made.state.totals[0], strict=True))
+    totals = dict(zip(MEANS, made.state.totals[0], strict=True))
     for name, value in statistics.items():
         close(totals[name], value.detach(), msg=name)
 
@@ -288,3 +289,14 @@ def test_images_can_be_differentiated_through_training(banks: Callable[[str], Da
     ahead = made.look_ahead(torch.arange(2), knobs, 2)
     slopes = made.pull_back(ahead, torch.ones_like(ahead.state.ema))
     assert all(slope.isfinite().all() and (slope != 0).all() for slope in slopes.values())
+
+
+def test_a_cosine_is_that_of_the_angle_and_zero_without_one() -> None:
+    a = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    b = torch.tensor([[2.0, 0.0], [-3.0, -3.0], [1.0, 2.0]])
+    assert cosine(a, b).tolist() == pytest.approx([1.0, -1.0, 0.0])
+
+
+def test_a_step_is_measured_beside_the_weights() -> None:
+    before, after = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[3.0, 5.0], [0.0, 2.0]])
+    assert square_step(before, after).tolist() == pytest.approx([1 / 25, 0.0])

@@ -1,0 +1,100 @@
+"""What a loop shows: the arguments of `GANController.observe`, and which statistics are computed from them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_env.errors import ConfigError, require
+
+LOGITS = {"real": ("logit_real", "sign_real"), "fake": ("logit_fake", "sign_fake"),
+          "clean": ("clean_train",), "held_out": ("clean_held_out",)}  # fmt: skip
+"""Arguments that are logits of a batch, and what is averaged of each: their mean, and the mean of their signs."""
+NUMBERS = {"loss_d": ("loss_d", "square_loss_d"), "loss_g": ("loss_g", "square_loss_g"), "penalty": ("penalty",),
+           "metric": ("metric",), "spread": ("spread",)}  # fmt: skip
+"""Arguments that are one number, and what is averaged: itself, and its square."""
+ARGUMENTS = (*LOGITS, *NUMBERS)
+ONCE = ("clean", "held_out", "metric", "spread")
+"""What is shown once an interval, and is known before the first update."""
+CONTEXT = ("num_samples", "batch_size", "width", "lr_g", "lr_d", "beta_1")
+"""Statistics that are hyperparameters of the run."""
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("logit_real", "sign_real", "logit_fake", "sign_fake", "clean_train", "penalty")},
+    "overfitting": ("clean_train", "clean_held_out"),
+    **{f"{kind}_{player}": (f"loss_{player}",) for kind in ("loss", "spread") for player in ("d", "g")},
+    **{f"grad_{player}": (f"square_grad_{player}",) for player in ("d", "g")},
+    "grad_ratio": ("square_grad_d", "square_grad_g"),
+    **{f"step_{player}": (f"square_step_{player}",) for player in ("d", "g")},
+    **{f"align_{player}": (f"align_{player}",) for player in ("d", "g")},
+    **dict.fromkeys(("log_metric", "improvement", "change", "above_best"), ("metric",)),
+    "collapse": ("spread",),
+}
+"""Statistic of the observation -> the averages that it is computed from."""
+
+
+def needed(statistics: Collection[str]) -> list[str]:
+    """The averages that some statistics are computed from."""
+    return list(dict.fromkeys(average for name in statistics for average in _NEEDS.get(name, ())))
+
+
+def source(average: str) -> str:
+    """The argument that an average comes from, or "gradients"."""
+    tables = {**LOGITS, **NUMBERS}
+    return next((argument for argument, averages in tables.items() if average in averages), "gradients")
+
+
+def as_averages(given: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Arguments of `observe` as what is averaged, a number [] each; and the logits of training batches themselves.
+
+    Raises:
+        ConfigError: one isn't what it should be.
+    """
+    found: dict[str, Tensor] = {}
+    batches = []
+    for argument, value in given.items():
+        if argument in LOGITS:
+            logits = _logits(argument, value)
+            found |= zip(LOGITS[argument], (logits.mean(), logits.sign().mean()), strict=False)
+            batches += [logits] if argument not in ONCE else []
+        else:
+            number = _number(argument, value)
+            found |= zip(NUMBERS[argument], (number, number.square()), strict=False)
+    return found, batches
+
+
+def checked(where: str, given: Mapping[str, Any] | None, known: Collection[str]) -> dict[str, Any]:
+    """The named values, without those that are None.
+
+    Raises:
+        ConfigError: it is no mapping, or a name is not known.
+    """
+    require(given is None or isinstance(given, Mapping), where, given, f"a mapping with some of {list(known)}")
+    for name in given or {}:
+        require(name in known, where, name, f"one of {list(known)}")
+    return {name: value for name, value in (given or {}).items() if value is not None}
+
+
+def _logits(argument: str, value: Any) -> Tensor:
+    """Logits of any shape as float32, without their graph."""
+    expected = "a tensor of the discriminator's logits, one a sample or a patch"
+    fits = isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 0
+    require(fits, f"observe({argument}=...)", _kind(value), expected)
+    return value.detach().float()  # type: ignore[no-any-return]
+
+
+def _number(argument: str, value: Any) -> Tensor:
+    """One number as a float32 tensor [], without its graph."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return value.detach().float().reshape(())
+    try:
+        return torch.tensor(float(value))
+    except (TypeError, ValueError, RuntimeError) as error:
+        expected = "one number, or a tensor of one: the mean over the batch"
+        raise ConfigError(f"observe({argument}=...)={_kind(value)!r} can't be used: expected {expected}") from error
+
+
+def _kind(value: Any) -> str:
+    """What it is, for a message."""
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

@@ -1,0 +1,93 @@
+"""What a loop shows, averaged over a decision interval on the loop's device: one copy to the host a decision."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from gan_env.records import MEANS
+
+LATEST = ("clean_train", "clean_held_out", "metric", "spread")
+"""Of these the latest value counts, however long ago it was shown."""
+SHOWN = (*MEANS, *LATEST)
+
+
+class Averages:
+    """Sums over an interval, and the latest values; what isn't finite is left out.
+
+    Attributes:
+        offered: how often each was shown in this interval, finite or not.
+        ever: everything that was ever shown.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.sums, self.counts = torch.zeros(2, len(MEANS), device=device)  # [S] each
+        self.latest = torch.full((len(LATEST),), torch.nan, device=device)
+        self.extremes = torch.zeros(2, device=device)  # lowest and highest logit
+        self.offered, self.ever = dict.fromkeys(SHOWN, 0), set[str]()
+        self._pending: dict[str, Tensor] = {}  # of the update that runs: what is shown in parts is added up at once
+        self._nothing = torch.tensor(torch.nan, device=device)
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Takes in some of `MEANS` and of `LATEST`, a number [] each."""
+        if not values.keys().isdisjoint(self._pending):
+            self._add_up()
+        self._pending.update(values)
+        self.ever.update(values)
+        for name in values:
+            self.offered[name] += 1
+
+    @torch.no_grad()
+    def _add_up(self) -> None:
+        """Adds what is pending."""
+        if not self._pending.keys().isdisjoint(MEANS):
+            new = self._stacked(MEANS)
+            self.sums += new.nan_to_num(0, 0, 0)
+            self.counts += new.isfinite()
+        if not self._pending.keys().isdisjoint(LATEST):
+            new = self._stacked(LATEST)
+            self.latest = torch.where(new.isfinite(), new, self.latest)
+        self._pending = {}
+
+    @torch.no_grad()
+    def add_range(self, logits: Tensor) -> None:
+        """Remembers the lowest and the highest of all logits of the run."""
+        lowest, highest = (end.to(self.device, non_blocking=True) for end in logits.aminmax())
+        self.extremes = torch.stack([self.extremes[0].minimum(lowest), self.extremes[1].maximum(highest)])
+
+    def _stacked(self, names: tuple[str, ...]) -> Tensor:
+        shown = (self._pending.get(name, self._nothing) for name in names)
+        return torch.stack([number.to(self.device, non_blocking=True) for number in shown])
+
+    def take(self) -> tuple[dict[str, Tensor], tuple[float, float]]:
+        """The mean over the interval and all ranks of what was shown, [1] each, and the range of this rank's logits.
+
+        Then the next interval begins. Names without any finite value are left out.
+        """
+        self._add_up()
+        known = self.latest.isfinite()
+        sums = torch.stack([torch.cat([self.sums, self.latest.nan_to_num(0)]), torch.cat([self.counts, known.float()])])
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(sums)
+        total, count, extremes = torch.cat([sums.flatten(), self.extremes]).cpu().split([len(SHOWN), len(SHOWN), 2])
+        for tensor in (self.sums, self.counts):
+            tensor.zero_()
+        self.offered = dict.fromkeys(SHOWN, 0)
+        means = dict(zip(SHOWN, (total / count)[:, None], strict=True))
+        lowest, highest = extremes.tolist()
+        return {name: mean for name, mean in means.items() if mean.isfinite()}, (lowest, highest)
+
+    def get_state(self) -> dict[str, Any]:
+        """A copy of everything that changes."""
+        self._add_up()
+        tensors = {name: getattr(self, name).clone() for name in ("sums", "counts", "latest", "extremes")}
+        return {**tensors, "offered": dict(self.offered), "ever": sorted(self.ever)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `get_state` gave."""
+        self._pending = {}
+        for name in ("sums", "counts", "latest", "extremes"):
+            setattr(self, name, state[name].to(self.device).clone())
+        self.offered, self.ever = dict(state["offered"]), set(state["ever"])

@@ -1,0 +1,69 @@
+"""When decisions fall: evenly spread over a run whose length may change."""
+
+from dataclasses import asdict, dataclass
+
+from gan_env.errors import require
+
+
+@dataclass
+class Clock:
+    """Counts updates and decisions.
+
+    Attributes:
+        total: updates of the run.
+        decisions: decisions of the run; the first is before the first update.
+        step, taken: updates and decisions so far.
+        since_step, since_taken: from where on the decisions left are spread.
+
+    Raises:
+        ConfigError: there are fewer updates than decisions.
+    """
+
+    total: int
+    decisions: int
+    step: int = 0
+    taken: int = 0
+    since_step: int = 0
+    since_taken: int = 0
+
+    def __post_init__(self) -> None:
+        require_whole(self.total)
+        enough = f"at least {self.decisions}, one update a decision"
+        require(self.total >= self.decisions, "total_steps", self.total, enough)
+
+    @property
+    def progress(self) -> float:
+        """Share of the decisions that are taken; an environment's `progress`."""
+        return self.taken / self.decisions
+
+    def due(self, step: int) -> bool:
+        """Whether the next decision falls before update number `step` (from 0)."""
+        left = self.decisions - self.since_taken
+        passed = self.taken - self.since_taken
+        return passed < left and (step - self.since_step) * left >= passed * (self.total - self.since_step)
+
+    def change_total(self, total: int) -> None:
+        """Spreads the decisions left over what is left of a run of another length; the last decision stays."""
+        require_whole(total)
+        enough = f"at least {self.step + self.decisions - self.taken}: {self.step} updates are done"
+        require(total >= self.step + self.decisions - self.taken, "total_steps", total, enough)
+        if self.taken:  # the interval that runs now began at the last decision
+            self.since_step, self.since_taken = self.last_step, self.taken - 1
+        self.total = total
+
+    @property
+    def last_step(self) -> int:
+        """The update before which the last decision fell."""
+        passed, left = self.taken - 1 - self.since_taken, self.decisions - self.since_taken
+        return self.since_step - (-passed * (self.total - self.since_step) // left)
+
+    def get_state(self) -> dict[str, int]:
+        """All of it, as numbers."""
+        return asdict(self)
+
+
+def require_whole(total: object) -> None:
+    """Refuses what isn't a number of updates, None above all."""
+    whole = isinstance(total, int) and not isinstance(total, bool) and total > 0
+    guess = "a whole number of updates; where it isn't known, a guess, and `change_total_steps` later"
+    require(whole, "total_steps", total, guess)

@@ -1,0 +1,321 @@
+"""`GANController`: a learned controller, a schedule or an adaptive rule in anybody's training loop."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_env.controller.arguments import ARGUMENTS, CONTEXT, ONCE, as_averages, checked, needed, source
+from gan_env.controller.averages import LATEST, Averages
+from gan_env.controller.clock import Clock, require_whole
+from gan_env.controller.inputs import KNOBS, disturbed
+from gan_env.controller.limits import Warnings, beyond_training, mistakes, outside_of_training
+from gan_env.controller.moments import Judged, moment_of, settings_of
+from gan_env.controller.optimisers import PLAYERS, Optimisers
+from gan_env.controller.player import Player, find_player
+from gan_env.controller.report import Decision, Report
+from gan_env.errors import ConfigError, require
+from gan_env.policies.steering import start_of
+
+RATES = tuple(f"lr_{player}" for player in PLAYERS)
+IDLE = 50
+"""Calls of `step` in a row without a step of an optimiser after which that is said."""
+
+
+class GANController:
+    """Turns the knobs of a GAN's training: learning rates, and whatever else the loop takes from it.
+
+    The run's updates are cut into as many intervals as the policy has decisions (a learned controller: as in its
+    training; a schedule or rule: 1,000, but of four updates at least). At the start of each, the first included, the
+    policy sees what `gan_env.GANVectorEnv` would show of such a run and moves the knobs. What came out is written into
+    the optimisers' parameter groups (`lr_g`, `lr_d`: factors on the rates that they were given) and read by the loop
+    (`control["r1"]`, `control.augment`). After `total_steps` updates the knobs stay as they are.
+
+    Means are over all that was shown in an interval; where `torch.distributed` is initialised over all ranks, so that
+    all decide alike. What isn't finite is left out; where an interval has nothing finite, the knobs stay.
+
+    Make one by `GANController.load`.
+
+    Attributes:
+        dry_run: whether it reports what it would do, and moves nothing.
+
+    Example:
+        >>> import torch
+        >>> g, d = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        >>> opt_g, opt_d = (torch.optim.Adam(net.parameters(), 2e-4) for net in (g, d))
+        >>> control = GANController.load("ada", opt_g, opt_d, total_steps=1000)
+        >>> images = control.augment(torch.rand(8, 3, 16, 16))
+        >>> control["augment"]
+        tensor(0.)
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        opt_g: Any,
+        opt_d: Any,
+        total_steps: int,
+        untrained: Mapping[str, Any] | None = None,
+        context: Mapping[str, float] | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        loop = player.loop
+        self.player, self.dry_run = player, dry_run
+        self._clock = Clock(total_steps, loop.config.num_decisions)
+        self._optimisers = Optimisers(opt_g, opt_d)
+        self._averages = Averages(self._optimisers.device)
+        context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
+        for name, value in context.items():
+            fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or name == "beta_1")
+            require(fits, f"context[{name!r}]", value, "a number above 0")
+        lacking = [name for name in player.reads if name in CONTEXT and name not in context]
+        require(not lacking, "context", context, f"{lacking}, too: {player.name!r} observes it")
+        self._context, self._judged = context, Judged()
+        self._coordinates = loop.knobs.starting_at(start_of(player.policy), 1)  # [1, K]
+        self._memory: Any = None
+        self._history: list[Decision] = []
+        self._warn = Warnings()
+        self._used: set[str] = set()  # knobs that the loop has asked for
+        self._waited = 0  # calls of `step` in a row that didn't count
+        self._begun: set[str] = set()  # players that took a step
+        self.observe(**checked("untrained", untrained, ONCE))
+        at_start = [name for name in needed(player.reads) if source(name) in ONCE]
+        self._require_shown(at_start, "load(untrained={...})")
+        # Nothing is refused from here on.
+        if player.saved is not None:
+            for what in outside_of_training(player.saved, total_steps, context):
+                self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
+        self._optimisers.watch(self._averages.add, needed(player.reads))
+        self._set(loop.knobs.values(self._coordinates))
+        self._decide()
+
+    @classmethod
+    def load(
+        cls,
+        name_or_folder: str | Path,
+        opt_g: Any,
+        opt_d: Any,
+        *,
+        total_steps: int,
+        untrained: Mapping[str, Any] | None = None,
+        context: Mapping[str, float] | None = None,
+        dry_run: bool = False,
+    ) -> "GANController":
+        """Makes a controller, which takes its first decision at once.
+
+        Args:
+            name_or_folder: a folder with a trained controller (`controller.json`), or a policy in configs/policy/:
+                "cosine", "ada", "tuned/points/schedule_0".
+            opt_g: optimiser of the generator, with the learning rates that it starts from.
+            opt_d: likewise of the discriminator.
+            total_steps: updates of the whole run; `change_total_steps` changes it later.
+            untrained: what the policy sees before the first update, where it observes that: `clean`, `held_out`,
+                `metric` and `spread`, as arguments of `observe`.
+            context: the run's hyperparameters, where the policy observes them: `num_samples`, `batch_size` and `width`
+                (a share of the widest network); `lr_g`, `lr_d` and `beta_1` are the optimisers' own.
+            dry_run: report what it would do, and move nothing.
+
+        Raises:
+            ConfigError: something can't be used, or something that the policy observes is not given.
+        """
+        require_whole(total_steps)
+        player = find_player(name_or_folder, total_steps)
+        return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
+
+    def observe(self, **shown: Any) -> None:
+        """Shows something of the update that runs; several calls an update are fine, and nothing is copied to the host.
+
+        Args:
+            **shown: `real`, `fake`: logits (before any sigmoid) of D's step on its real and fake inputs, any shape.
+                `loss_d`, `loss_g`: the adversarial losses, without penalties. `penalty`: E||grad D(x)||^2 on the real
+                inputs, without gamma/2. Once an interval, of which the latest counts: `clean`, `held_out`: logits on
+                training and validation samples without noise or augmentation; `metric`: a distance, lower is better;
+                `spread`: the samples' mean distance over that of the data.
+
+        Raises:
+            ConfigError: an argument is unknown, or not what it should be.
+        """
+        found, batches = as_averages(checked("observe", shown, ARGUMENTS))
+        if found:
+            self._averages.add(found)
+        for logits in batches:
+            self._averages.add_range(logits)
+
+    def step(self) -> None:
+        """Counts an update, once all its gradients, losses and logits are known; at its time, decides.
+
+        An update in which no optimiser took a step (as `GradScaler` skips it) is not counted.
+
+        Raises:
+            ConfigError: at the first update: something that the policy observes was never shown.
+        """
+        if not self._optimisers.stepped:
+            self._waited += 1
+            if self._waited == IDLE:
+                self._warn("idle", f"no optimiser took a step in {IDLE} calls of step(): such updates don't count")
+            return
+        self._waited = 0
+        if len(self._begun) < len(PLAYERS):
+            self._begun |= self._optimisers.stepped
+            if len(self._begun) == len(PLAYERS):  # now everything has had its turn
+                self._require_shown(needed(self.player.reads), "observe(...)")
+        self._optimisers.stepped.clear()
+        self._clock.step += 1
+        if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
+            self._decide()
+        elif self._clock.step == self._clock.total + 1:
+            self._warn("end", f"the run is longer than total_steps={self._clock.total}: the knobs stay as they are")
+
+    @property
+    def decides_next(self) -> bool:
+        """Whether the next call of `step` takes a decision: when to show what is costly, such as a metric."""
+        return self._clock.due(self._clock.step + 1) and self._clock.step + 1 < self._clock.total
+
+    def change_total_steps(self, total_steps: int) -> None:
+        """Spreads the decisions that are left over what is left of a run that becomes longer or shorter."""
+        self._clock.change_total(total_steps)
+
+    def __getitem__(self, knob: str) -> Tensor:
+        """The value of a knob, [] on the discriminator's device; one that isn't moved has that of the training."""
+        require(knob in self._values, "knob", knob, f"one of {sorted(self._values)}")
+        self._used.add(knob)
+        return self._values[knob]
+
+    def augment(self, x: Tensor) -> Tensor:
+        """The discriminator's inputs, real or fake, with the augmentation and the noise that the knobs say.
+
+        Args:
+            x: points [B, 2], or square images [B, C, H, W] in [-1, 1].
+
+        Raises:
+            ConfigError: `x` is something else.
+        """
+        self._used.update(KNOBS)
+        return disturbed(x, self._values, self.player.loop.knobs.active)
+
+    def report(self) -> Report:
+        """What it saw, did and why: `print(control.report())` is a table, `control.report().save("run.png")` draws."""
+        how = " (dry run: nothing was moved)" if self.dry_run else ""
+        title = f"{self.player.name}: {self._clock.step:,} of {self._clock.total:,} updates{how}"
+        return Report(title, tuple(self._history))
+
+    def remove(self) -> None:
+        """Takes the hooks off the optimisers, and gives them their own learning rates back."""
+        self._optimisers.remove()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a run changes, and the network with its normalisation: tensors and plain values."""
+        saved = self.player.saved
+        return {
+            "interface": self._interface(),
+            "context": dict(self._context),
+            "clock": self._clock.get_state(),
+            "coordinates": self._coordinates.clone(),
+            "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
+            "averages": self._averages.get_state(),
+            "judged": self._judged.get_state(),
+            "optimisers": self._optimisers.get_state(),
+            "history": [dict(vars(decision)) for decision in self._history],
+            "begun": sorted(self._begun),
+            "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `state_dict` gave; learning rates are written anew.
+
+        Raises:
+            ConfigError: it is of another policy, or of optimisers with other groups.
+        """
+        same = f"that of {self._interface()}"
+        interface = state.get("interface") if isinstance(state, Mapping) else state
+        require(interface == self._interface(), "the controller's state", interface, same)
+        lacking = sorted(self.state_dict().keys() - state.keys())
+        require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
+        self._optimisers.set_state(state["optimisers"])  # which may refuse
+        if self.player.saved is not None:
+            self.player.saved.network.load_state_dict(state["network"])
+        self._context, self._clock = dict(state["context"]), Clock(**state["clock"])
+        self._coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
+        self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
+        self._averages.set_state(state["averages"])
+        self._judged = Judged(**state["judged"])
+        self._history = [Decision(**decision) for decision in state["history"]]
+        self._begun = set(state["begun"])
+        self._set(self.player.loop.knobs.values(self._coordinates))
+
+    # --- inside ---
+
+    def _decide(self) -> None:
+        """Looks at the interval, moves the knobs and begins the next one."""
+        loop, first = self.player.loop, self._clock.taken == 0
+        offered = self._averages.offered
+        means, extremes = self._averages.take()
+        lacking = [] if first else [name for name in needed(self.player.reads) if name not in means]
+        if lacking:
+            self._keep(f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}")
+            return
+        moment = moment_of(means, self._judged, self._coordinates, self._clock, settings_of(self._context))
+        seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
+        action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
+        moved = loop.knobs.move(self._coordinates, torch.from_numpy(action), torch.tensor([first]))
+        values = loop.knobs.values(moved)
+        if not self.dry_run:
+            self._coordinates = moved
+            self._set(values)
+        observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
+        chosen = {name: float(values[name]) for name in loop.config.knobs}
+        why = self.player.why(seen, before)
+        shown = {name: observed[name] for name in self.player.reads}
+        self._history.append(Decision(self._clock.step, shown, chosen, why))
+        self._clock.taken += 1
+        if not first:
+            lost = [name for name, count in offered.items() if count and name not in means]
+            stale = {source(name) for name in needed(self.player.reads) if name in LATEST and not offered[name]}
+            self._look_at(observed, extremes, lost, sorted(stale))
+
+    def _keep(self, why: str) -> None:
+        """A decision that leaves the knobs where they are."""
+        self._warn("kept", f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
+        last = self._history[-1]
+        self._history.append(Decision(self._clock.step, last.seen, last.values, f"kept: {why}"))
+        self._clock.taken += 1
+
+    def _look_at(
+        self, seen: Mapping[str, float], extremes: tuple[float, float], lost: list[str], stale: list[str]
+    ) -> None:
+        """Warns of what is odd about an interval."""
+        unused = [] if self.dry_run else [k for k in self.player.loop.config.knobs if k not in (*RATES, *self._used)]
+        for key, text in mistakes(extremes, self._clock.step, unused, lost, stale).items():
+            self._warn(key, text)
+        if self.player.saved is not None:
+            far = beyond_training(self.player.saved, self.player.loop.observer, seen)
+            if far:
+                self._warn("far", f"{self.player.name!r} sees what it hardly saw in its training: {', '.join(far)}")
+
+    def _set(self, values: Mapping[str, Tensor]) -> None:
+        """Writes the learning rates, and what `control[...]` gives."""
+        column = torch.stack(list(values.values())).squeeze(1).to(self._averages.device)
+        self._values = dict(zip(values, column.unbind(), strict=True))
+        if not self.dry_run:
+            active = self.player.loop.knobs.active
+            self._optimisers.write({name: float(values[name]) for name in RATES if name in active})
+
+    def _require_shown(self, averages: list[str], where: str) -> None:
+        lacking = dict.fromkeys(source(name) for name in averages if name not in self._averages.ever)
+        shown = ", ".join(f"{argument}=..." for argument in lacking)
+        if lacking:
+            raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")
+
+    def _interface(self) -> dict[str, Any]:
+        """What a saved state has to fit."""
+        loop = self.player.loop
+        return {
+            "policy": self.player.name,
+            "knobs": list(loop.config.knobs),
+            "observation": list(loop.observer.names),
+            "decisions": loop.config.num_decisions,
+        }

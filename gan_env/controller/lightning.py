@@ -1,0 +1,63 @@
+"""The controller as a callback of Lightning, for modules that optimise manually, as GANs do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_env.controller.controller import GANController
+from gan_env.errors import needs, require
+
+with needs("loops"):
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class ControllerCallback(Callback):  # type: ignore[misc]
+    """Makes the controller when training starts, as `module.control`, and counts each batch as an update.
+
+    The module calls `self.control.observe(...)` in its `training_step`. Checkpoints of the trainer hold the controller.
+
+    Args:
+        name_or_folder: what plays; see `GANController.load`, which `options` go to as well.
+        total_steps: updates of the run; None: batches of an epoch x epochs.
+        generator: place of the generator's optimiser among those of `configure_optimizers`; the other is D's.
+        **options: `untrained`, `context`, `dry_run`.
+    """
+
+    def __init__(
+        self, name_or_folder: str | Path, total_steps: int | None = None, generator: int = 0, **options: Any
+    ) -> None:
+        self.name_or_folder, self.total_steps, self.generator = name_or_folder, total_steps, generator
+        self.options = options
+        self.control: GANController | None = None
+        self._state: Mapping[str, Any] | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Makes the controller, or continues with that of a checkpoint.
+
+        Raises:
+            ConfigError: the module optimises automatically, hasn't two optimisers, or `GANController.load` refuses.
+        """
+        manual = "False: GANs step their optimisers themselves (manual optimisation)"
+        require(not pl_module.automatic_optimization, "automatic_optimization", True, manual)
+        optimisers = pl_module.optimizers()
+        pair = isinstance(optimisers, list) and len(optimisers) == 2
+        require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
+        opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
+        total = self.total_steps or int(trainer.num_training_batches) * (trainer.max_epochs or 1)
+        self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=total, **self.options)
+        if self._state is not None:
+            self.control.load_state_dict(self._state)
+        pl_module.control = self.control
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Counts an update."""
+        assert self.control is not None
+        self.control.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The controller's, for the trainer's checkpoints."""
+        return {} if self.control is None else self.control.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keeps the state until training starts."""
+        self._state = state_dict or None

@@ -1,0 +1,84 @@
+"""Warnings, each once: where a loop lies outside of its controller's training, and what looks like a mistake."""
+
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from gan_env.mdp.observation import Observer
+from gan_env.saved_controller import SavedController
+
+FAR = 10.0
+"""A horizon that differs by more than this factor is another one, and so is a statistic so many deviations away."""
+
+SURE = 50
+"""Updates after which logits that all lie in [0, 1] are no accident."""
+
+
+class Warnings:
+    """Says each thing once."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, key: str, text: str) -> None:
+        """Warns by `text`, unless something was said under this `key` before."""
+        if key not in self.said:
+            self.said.add(key)
+            warnings.warn(text, stacklevel=5)
+
+
+def outside_of_training(saved: SavedController, total_steps: int, context: Mapping[str, float]) -> list[str]:
+    """What of a run's settings its controller was not trained on, for people; empty: nothing."""
+    found = []
+    trained = saved.env["num_decisions"] * saved.env["updates_per_decision"]
+    if not trained / FAR <= total_steps <= trained * FAR:
+        found.append(f"total_steps={total_steps:,} (trained on runs of {trained:,})")
+    ranges: Mapping[str, Any] = saved.env.get("instances", {})
+    for name, value in context.items():
+        low, high = ranges.get(name, (value, value)) if name != "width" else (value, value)  # here it is a share
+        if not low * 0.999 <= value <= high * 1.001:
+            found.append(f"{name}={value:g} (trained on {low:g} to {high:g})")
+    return found
+
+
+def beyond_training(saved: SavedController, observer: Observer, seen: Mapping[str, float]) -> list[str]:
+    """Statistics that lie where the network can't tell them apart: clipped as they are, or once they are normalised.
+
+    Shares, signs and knobs may be at their ends.
+    """
+    network = saved.network
+    mean, std = (tensor.double().numpy() for tensor in (network.mean, network.std))
+    values = np.array([seen[name] for name in observer.names])
+    clip = FAR if network.clip is None else network.clip
+    normalised = bool((std != 1).any())
+    far = (values <= observer.low) | (values >= observer.high) | (normalised & (np.abs(values - mean) >= clip * std))
+    open_ended = observer.high - observer.low > 2
+    return [name for name, found in zip(observer.names, far & open_ended, strict=True) if found]
+
+
+def mistakes(
+    extremes: tuple[float, float], updates: int, unused: Collection[str], lost: Collection[str], stale: Collection[str]
+) -> dict[str, str]:
+    """What looks like a mistake in an interval, by its key.
+
+    Args:
+        extremes: lowest (at most 0) and highest logit so far.
+        updates: how many there were so far.
+        unused: knobs that are moved, and that the loop never asked for.
+        lost: what was shown, but was never finite.
+        stale: what should be shown once an interval, and was not.
+    """
+    found = {}
+    if updates >= SURE and min(extremes) >= 0 and 0 < max(extremes) <= 1:
+        found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass those before it"
+    if unused:
+        how = "apply control[...] or control.augment(x), or the controller takes its moves for the run's"
+        found["unused"] = f"the loop never asked for {', '.join(unused)}, which the controller moves: {how}"
+    if lost:
+        found["lost"] = f"what was shown was never finite in an interval: {', '.join(lost)}"
+    if stale:
+        how = "show it where `decides_next` is true"
+        found["stale"] = f"the last value counts of what was not shown anew in an interval: {', '.join(stale)}; {how}"
+    return found

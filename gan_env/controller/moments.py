@@ -1,0 +1,74 @@
+"""From what a loop showed to the record that observations are computed from: the environment's own, of one row."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+
+from gan_env.controller.clock import Clock
+from gan_env.records import FLOOR, MEANS, Moment, Quality, RowSettings, TrainStats
+
+
+@dataclass
+class Judged:
+    """Log metric [1] of the untrained generator, at the last decision and at the best; 0 where none is shown."""
+
+    first: Tensor = field(default_factory=lambda: torch.zeros(1))
+    previous: Tensor = field(default_factory=lambda: torch.zeros(1))
+    best: Tensor = field(default_factory=lambda: torch.zeros(1))
+
+    def get_state(self) -> dict[str, Tensor]:
+        """All three."""
+        return {name: value.clone() for name, value in asdict(self).items()}
+
+    def take(self, log_metric: Tensor, is_first: bool) -> None:
+        """Takes in a decision's log metric."""
+        self.previous = log_metric
+        self.first = log_metric if is_first else self.first
+        self.best = log_metric if is_first else torch.minimum(self.best, log_metric)
+
+
+def settings_of(context: Mapping[str, float]) -> RowSettings:
+    """The run's hyperparameters; those that aren't known are 1."""
+    one = torch.ones(1)
+    known = {name: torch.tensor([float(value)]) for name, value in context.items()}
+    whole = {"key": one.long(), "dataset": 0 * one.long(), "window": 0 * one.long()}
+    whole |= {name: known.pop(name, one).long() for name in ("num_samples", "batch_size")}
+    return RowSettings(**whole, **{name: known.get(name, one) for name in ("width", "lr_g", "lr_d", "beta_1")})
+
+
+def moment_of(
+    means: Mapping[str, Tensor], judged: Judged, coordinates: Tensor, clock: Clock, settings: RowSettings
+) -> Moment:
+    """What a decision looks at; `judged` takes in the metric.
+
+    Args:
+        means: over the interval, [1] each; what was not shown is zero.
+        judged: log metrics before it.
+        coordinates: the knobs, [1, K] in [0, 1].
+        clock: before the decision.
+        settings: the run's.
+    """
+    zero, is_first = torch.zeros(1), clock.taken == 0
+    clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
+    stats = TrainStats.untrained(clean, held_out)
+    if not is_first:
+        stats = TrainStats.of_means({name: means.get(name, zero) for name in MEANS}, clean, held_out, stats.finite)
+    log_metric, collapse = (torch.log(means[name] + FLOOR) if name in means else zero for name in ("metric", "spread"))
+    if is_first:
+        judged.take(log_metric, is_first)
+    moment = Moment(
+        stats,
+        Quality(log_metric, log_metric, collapse, extras={}),
+        coordinates=coordinates,
+        progress=torch.tensor([clock.progress]),
+        previous=judged.previous,
+        best=judged.best,
+        first=judged.first,
+        limit=torch.full((1,), torch.inf),
+        settings=settings,
+        left=torch.tensor([clock.decisions - clock.taken]),
+    )
+    judged.take(log_metric, is_first)
+    return moment

@@ -1,0 +1,179 @@
+"""The loop's two optimisers: their learning rates are written, their gradients and steps are read by hooks."""
+
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from gan_env.errors import require
+
+PLAYERS = ("g", "d")
+
+
+class Optimisers:
+    """The optimisers of both players.
+
+    Args:
+        generator, discriminator: `torch.optim.Optimizer`s, or wrappers that have one as `optimizer` (accelerate's,
+            Lightning's).
+
+    Attributes:
+        rates: learning rate of each parameter group of each player, as the optimiser was given; a knob is a factor.
+        stepped: the players that took a step since this was last cleared.
+
+    Raises:
+        ConfigError: one isn't an optimiser, or both move the same parameters.
+    """
+
+    def __init__(self, generator: Any, discriminator: Any) -> None:
+        self._optimisers = {"g": _plain("opt_g", generator), "d": _plain("opt_d", discriminator)}
+        ids = [{id(p) for p in _parameters(optimiser)} for optimiser in self._optimisers.values()]
+        require(
+            not ids[0] & ids[1],
+            "opt_d",
+            type(discriminator).__name__,
+            "an optimiser of other parameters than those of opt_g",
+        )
+        self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
+        self.stepped: set[str] = set()
+        self._written = {player: list(rates) for player, rates in self.rates.items()}
+        self._warned = False
+        self._hooks: list[RemovableHandle] = []
+
+    def watch(self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = ()) -> None:
+        """From now on `observe` is given what each step shows, a number [] each.
+
+        Always `square_grad_d`, the squared norm of the gradient. Where they are `needed`: `align_d`, the cosine of the
+        gradient and Adam's running mean of those before; and `square_step_d`, the square of |step| / |weights|, for
+        which the weights are copied at every step.
+
+        Raises:
+            ConfigError: a cosine is needed, and an optimiser has no running mean of gradients.
+        """
+        for player, optimiser in self._optimisers.items():
+            of_adam = f"align_{player}" not in needed or "betas" in optimiser.defaults
+            adams = f"one of Adam's kind: the controller observes align_{player}, which needs its mean of gradients"
+            require(of_adam, f"opt_{player}", type(optimiser).__name__, adams)
+        for player, optimiser in self._optimisers.items():
+            watched = Watched(player, observe, needed)
+            before, after = optimiser.register_step_pre_hook, optimiser.register_step_post_hook
+            self._hooks += [before(self._count(player)), before(watched.before_step), after(watched.after_step)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the discriminator is."""
+        return next(iter(_parameters(self._optimisers["d"]))).device
+
+    @property
+    def context(self) -> dict[str, float]:
+        """What a controller may know of how the loop was started: learning rates, and momentum where there is one."""
+        group = self._optimisers["g"].param_groups[0]
+        momentum = group["betas"][0] if "betas" in group else group.get("momentum")
+        known = {} if momentum is None else {"beta_1": float(momentum)}
+        return known | {f"lr_{player}": self.rates[player][0] for player in PLAYERS}
+
+    def write(self, factors: Mapping[str, float]) -> None:
+        """Sets each learning rate to factor x what it was given; keys are `lr_g` and `lr_d`."""
+        for name, factor in factors.items():
+            player = name.removeprefix("lr_")
+            groups, rates, written = self._optimisers[player].param_groups, self.rates[player], self._written[player]
+            rates += [float(group["lr"]) for group in groups[len(rates) :]]  # groups that were added since
+            written += rates[len(written) :]
+            for index, group in enumerate(groups):
+                self._note_others(name, float(group["lr"]), written[index])
+                written[index] = factor * rates[index]
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(written[index])
+                else:
+                    group["lr"] = written[index]
+
+    def _note_others(self, name: str, found: float, written: float) -> None:
+        if not self._warned and abs(found - written) > 1e-6 * abs(written):
+            self._warned = True
+            warnings.warn(
+                f"something else writes learning rates as well ({found:g} where the controller had written {written:g}"
+                f" for {name}): it is overwritten. Leave out the lr_scheduler, or use dry_run=True",
+                stacklevel=5,
+            )
+
+    def remove(self) -> None:
+        """Takes the hooks off and gives the optimisers their own rates back."""
+        for hook in self._hooks:
+            hook.remove()
+        self._warned = True
+        self.write({"lr_g": 1.0, "lr_d": 1.0})
+
+    def get_state(self) -> dict[str, Any]:
+        """The rates that the optimisers were given, and those that they have."""
+        return {"rates": {k: list(v) for k, v in self.rates.items()}, "stepped": sorted(self.stepped)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `get_state` gave.
+
+        Raises:
+            ConfigError: an optimiser has another number of parameter groups.
+        """
+        for player, rates in state["rates"].items():
+            groups = len(self._optimisers[player].param_groups)
+            require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
+        self.rates = {player: list(rates) for player, rates in state["rates"].items()}
+        self.stepped = set(state["stepped"])
+        for player, optimiser in self._optimisers.items():
+            self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]
+
+    def _count(self, player: str) -> Callable[..., None]:
+        return lambda *_: self.stepped.add(player)
+
+
+class Watched:
+    """What the steps of one player show; see `Optimisers.watch`."""
+
+    def __init__(self, player: str, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str]) -> None:
+        self.player, self.observe = player, observe
+        self.aligned, self.sized = f"align_{player}" in needed, f"square_step_{player}" in needed
+        self._weights: list[Tensor] = []
+
+    @torch.no_grad()
+    def before_step(self, optimiser: Optimizer, *_: Any) -> None:
+        """Reads the gradients."""
+        parameters = [p for p in _parameters(optimiser) if p.grad is not None]
+        if not parameters:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = get_total_norm(gradients).float()
+        scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
+        self.observe({f"square_grad_{self.player}": (norm if scale is None else norm / scale).square()})
+        if self.aligned:
+            means = [optimiser.state[p].get("exp_avg", torch.zeros_like(p)) for p in parameters]
+            product = torch.stack([(g * m).sum() for g, m in zip(gradients, means, strict=True)]).sum()
+            size = norm * get_total_norm(means)
+            self.observe({f"align_{self.player}": torch.where(size > 0, product / size, 0.0).float()})
+        if self.sized:
+            self._weights = [p.clone() for p in _parameters(optimiser)]
+
+    @torch.no_grad()
+    def after_step(self, optimiser: Optimizer, *_: Any) -> None:
+        """Compares the weights with those before."""
+        if self._weights:
+            steps = [p - before for p, before in zip(_parameters(optimiser), self._weights, strict=True)]
+            ratio = get_total_norm(steps) / get_total_norm(self._weights)
+            self.observe({f"square_step_{self.player}": ratio.float().square()})
+            self._weights = []
+
+
+def _parameters(optimiser: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _plain(key: str, given: Any) -> Optimizer:
+    """The optimiser of torch in a wrapper of another library."""
+    found = given
+    while hasattr(found, "optimizer") and found.optimizer is not found:
+        found = found.optimizer
+    require(isinstance(found, Optimizer), key, type(given).__name__, "a torch.optim.Optimizer; one for each player")
+    return found  # type: ignore[no-any-return]

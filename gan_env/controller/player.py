@@ -1,0 +1,106 @@
+"""What plays in a loop: a saved controller by its folder, or a schedule or adaptive rule by its name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_env.config import RUN_OPTIONS, EnvConfig, replace
+from gan_env.controller.report import reasons
+from gan_env.errors import ConfigError
+from gan_env.mdp.knobs import KnobSet, knob_table
+from gan_env.mdp.observation import Observer
+from gan_env.policies.adaptive import RULES
+from gan_env.policies.learned import LearnedPolicy
+from gan_env.policies.presets import PolicyOptions, load_policy, policy_names
+from gan_env.policies.steering import Policy, State
+from gan_env.saved_controller import DESCRIPTION, SavedController
+
+DECISIONS, UPDATES = 1000, 4
+"""A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A training loop of somebody's own, to a policy: what it is made for, in the place of an environment."""
+
+    config: EnvConfig
+    knobs: KnobSet
+    observer: Observer
+
+    @classmethod
+    def of(cls, config: EnvConfig) -> "Loop":
+        """With the knobs and statistics of these options."""
+        return cls(config, KnobSet(config, torch.device("cpu")), Observer(config.observation, list(config.knobs)))
+
+
+@dataclass(frozen=True)
+class Player:
+    """A policy, ready to act.
+
+    Attributes:
+        name: for people.
+        reads: the statistics that it can't do without.
+        saved: the controller, where it is one.
+    """
+
+    name: str
+    policy: Policy
+    loop: Loop
+    reads: tuple[str, ...]
+    saved: SavedController | None = None
+
+    def why(self, seen: Tensor, memory: State) -> str:
+        """What led to the action after an observation [1, F], for people; `memory` is that before the action."""
+        names = tuple(self.loop.observer.names)
+        if self.saved is None:
+            read = [name for name in self.reads if not name.startswith("knob_")]
+            return "follows " + ", ".join(f"{name} {float(seen[0, names.index(name)]):.3g}" for name in read)
+        network = self.saved.network
+        parts = network.blank(1) if memory is None else tuple(torch.from_numpy(part) for part in memory)
+        return reasons(network, names, self.loop.config.knobs, seen, parts)
+
+
+def find_player(source: str | Path, total_steps: int) -> Player:
+    """The policy of a name or a folder, for a run of so many updates.
+
+    Raises:
+        ConfigError: there is none, its files are damaged, or it adapts by gradients of the environment.
+    """
+    if (Path(source) / DESCRIPTION).is_file():
+        return _learned(Path(source), total_steps)
+    if str(source) not in policy_names():
+        names = ", ".join(name for name in policy_names() if not name.startswith("random"))
+        expected = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, or one of {names}"
+        raise ConfigError(f"controller={str(source)!r} can't be found: expected {expected}")
+    options = load_policy(str(source))
+    loop = Loop.of(_config(options, total_steps))
+    policy = options.make(loop)
+    steering = getattr(policy, "steering", None)
+    return Player(str(source), policy, loop, tuple(steering.reads) if steering else ())
+
+
+def _learned(folder: Path, total_steps: int) -> Player:
+    saved = SavedController.load(folder)
+    decisions = saved.interface.decisions
+    fields = {name: value for name, value in saved.env.items() if name not in ("preset", *RUN_OPTIONS)}  # no imports
+    fields |= {"num_decisions": decisions, "updates_per_decision": max(1, total_steps // decisions)}
+    loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
+    return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
+
+
+def _config(options: PolicyOptions, total_steps: int) -> EnvConfig:
+    """The knobs that a policy names, set as it says; all others do nothing."""
+    named = tuple(dict.fromkeys((*options.knobs, *options.table)))
+    if options.kind in RULES:
+        named = (options.rule.get("knob", RULES[options.kind].knob),)
+    knobs = named or EnvConfig().knobs
+    decisions = min(DECISIONS, max(1, total_steps // UPDATES))
+    return EnvConfig(
+        knobs=knobs,
+        initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
+        action_mode="absolute",
+        num_decisions=decisions,
+        updates_per_decision=max(1, total_steps // decisions),
+    )

@@ -1,0 +1,45 @@
+"""`gan_env.controller` needs torch, NumPy and safetensors; no environment is imported with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from controllers import saved_controller
+
+PROGRAM = """
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+
+ALLOWED = {"torch", "torchgen", "functorch", "numpy", "safetensors"}
+OF_TORCH = {"sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec", "filelock", "typing_extensions"}
+
+class Refusing:  # what is installed besides these
+    def find_spec(self, name, path=None, target=None):
+        spec, top = PathFinder.find_spec(name, path), name.partition(".")[0]
+        if spec and "site-packages" in str(spec.origin) and top not in ALLOWED | OF_TORCH:
+            return ModuleSpec(name, self)
+
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}", name=module.__name__)
+
+    def create_module(self, spec):
+        return None
+
+sys.meta_path.insert(0, Refusing())
+from plain_gan import PlainGAN
+
+gan = PlainGAN.make()
+control = gan.control(sys.argv[1], 8)
+gan.run(control, 8)
+print(len(control.report().decisions))
+ours = {name.split(".")[1] for name in sys.modules if name.startswith("gan_env.")}
+assert not ours & {"data", "metrics", "vector_env", "env", "evaluation", "adapters"}, ours
+"""
+
+
+def test_a_controller_plays_where_nothing_else_is_installed(tmp_path: Path) -> None:
+    saved_controller().save(tmp_path)
+    helpers = str(Path(__file__).parents[2] / "helpers")
+    code = f"import sys; sys.path.insert(0, {helpers!r})\n{PROGRAM}"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("4", 0), done.stderr

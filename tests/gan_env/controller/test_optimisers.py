@@ -1,0 +1,121 @@
+"""Optimisers: norms of gradients as they are used, steps that are skipped, wrappers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from controllers import saved_controller
+from plain_gan import PlainGAN
+
+from gan_env.controller.optimisers import Optimisers
+from gan_env.errors import ConfigError
+
+
+def optimisers(gan: PlainGAN) -> tuple[Optimisers, list[dict[str, torch.Tensor]]]:
+    seen: list[dict[str, torch.Tensor]] = []
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(seen.append)
+    return made, seen
+
+
+def norm(module: torch.nn.Module) -> float:
+    return float(sum(p.grad.square().sum() for p in module.parameters() if p.grad is not None))
+
+
+def test_the_norm_is_that_of_the_gradient_that_is_used() -> None:
+    gan = PlainGAN.make()
+    made, seen = optimisers(gan)
+    gan.update()
+    assert [*seen[0], *seen[1]] == ["square_grad_d", "square_grad_g"]
+    assert made.stepped == {"g", "d"}
+    gan.opt_d.zero_grad()
+    gan.discriminator(torch.ones(3, 2)).sum().backward()
+    gan.opt_d.step()
+    assert float(seen[-1]["square_grad_d"]) == pytest.approx(norm(gan.discriminator), rel=1e-5)
+
+
+def test_steps_and_cosines_are_read_where_they_are_needed() -> None:
+    gan, seen = PlainGAN.make(), {}
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(seen.update, ["align_d", "square_step_d"])
+    for expected in (0.0, 1.0):  # there is no gradient before the first
+        before = torch.nn.utils.parameters_to_vector(gan.discriminator.parameters())
+        gan.opt_d.zero_grad()
+        next(gan.discriminator.parameters()).sum().backward()  # always the same gradient
+        gan.opt_d.step()
+        after = torch.nn.utils.parameters_to_vector(gan.discriminator.parameters())
+        assert float(seen["align_d"]) == pytest.approx(expected, abs=1e-5)
+        ratio = ((after - before).norm() / before.norm()).square()
+        assert float(seen["square_step_d"]) == pytest.approx(float(ratio), rel=1e-4)
+    assert seen.keys() == {"square_grad_d", "align_d", "square_step_d"}
+
+
+def test_cosines_need_an_optimiser_with_a_mean_of_gradients() -> None:
+    gan = PlainGAN.make()
+    made = Optimisers(gan.opt_g, torch.optim.SGD(gan.discriminator.parameters(), lr=0.1))
+    with pytest.raises(ConfigError, match=r"opt_d='SGD'.*Adam"):
+        made.watch(lambda _: None, ["align_d"])
+
+
+def scaled_step(gan: PlainGAN, scaler: Any, loss: torch.Tensor) -> None:
+    for optimiser in (gan.opt_d, gan.opt_g):
+        optimiser.zero_grad()
+    scaler.scale(loss).backward()
+    for optimiser in (gan.opt_d, gan.opt_g):
+        scaler.step(optimiser)
+    scaler.update()
+
+
+def test_a_step_that_the_scaler_skips_counts_no_update_and_leaves_no_norm(tmp_path: Path) -> None:
+    """And the norms of the others are of gradients without the scale."""
+    saved_controller().save(tmp_path)
+    gan = PlainGAN.make()
+    control = gan.control(tmp_path, 8)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    latents, points = torch.ones(4, 4), torch.ones(4, 2)
+    for infinite in (False, True, True, False):
+        loss = gan.discriminator(gan.generator(latents)).sum() + gan.discriminator(points).sum()
+        scaled_step(gan, scaler, loss * float("inf") if infinite else loss)
+        size = norm(gan.discriminator)
+        control.observe(loss_d=loss, loss_g=loss, penalty=1.0)
+        control.step()
+    last = control.report().decisions[-1]
+    assert last.step == 2  # of four, two were skipped
+    assert 10 ** last.seen["grad_d"] == pytest.approx(size**0.5, rel=0.05)
+
+
+def test_a_fused_optimiser_under_a_scaler_shows_norms_without_the_scale() -> None:
+    gan = PlainGAN.make(fused=True)
+    _, seen = optimisers(gan)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    loss = gan.discriminator(gan.generator(torch.ones(4, 4))).sum()
+    scaled_step(gan, scaler, loss)
+    assert float(seen[0]["square_grad_d"]) == pytest.approx(norm(gan.discriminator), rel=1e-4)  # unscaled by now
+
+
+def test_a_loop_that_never_steps_an_optimiser_is_told() -> None:
+    control = PlainGAN.make().control("ada", 8)
+    with pytest.warns(UserWarning, match="no optimiser took a step in 50 calls"):
+        for _ in range(50):
+            control.step()
+
+
+def test_groups_that_are_added_later_are_moved_too() -> None:
+    gan = PlainGAN.make()
+    made, _ = optimisers(gan)
+    made.write({"lr_d": 2.0})
+    gan.opt_d.add_param_group({"params": [torch.zeros(2, requires_grad=True)], "lr": 5e-3})
+    made.write({"lr_d": 3.0})
+    assert [group["lr"] for group in gan.opt_d.param_groups] == pytest.approx([3e-3, 1.5e-2])
+
+
+def test_the_optimiser_inside_a_wrapper_is_found() -> None:
+    class Wrapper:
+        def __init__(self, optimizer: Any) -> None:
+            self.optimizer = optimizer
+
+    gan = PlainGAN.make()
+    made = Optimisers(Wrapper(gan.opt_g), Wrapper(Wrapper(gan.opt_d)))
+    made.write({"lr_g": 0.5, "lr_d": 2.0})
+    assert [o.param_groups[0]["lr"] for o in (gan.opt_g, gan.opt_d)] == pytest.approx([5e-4, 2e-3])

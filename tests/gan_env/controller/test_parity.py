@@ -1,0 +1,132 @@
+"""A run of the environment and the same run as a plain loop with the controller move the knobs alike."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from plain_gan import DcganD, DcganG, Mlp, copy_weights, gan_update
+from torch import Tensor, nn
+
+from gan_env import GANVectorEnv
+from gan_env.config import to_dict
+from gan_env.controller import GANController
+from gan_env.data.bank import IMAGE_SETS
+from gan_env.policies.learned import LearnedPolicy, interface_of
+from gan_env.records import Dataset
+from gan_env.saved_controller import Network, SavedController
+from gan_env.seeding import fold_in, uniform
+
+DECISIONS, UPDATES, WIDTH, BATCH, LATENT = 6, 5, 8, 16, 4
+ENV: dict[str, Any] = {
+    "num_decisions": DECISIONS, "updates_per_decision": UPDATES, "metric_samples": 16, "compile": False,
+    "ema_decay": 0.0, "latent_dim": LATENT, "depth": 2, "knobs": ["instance_noise", "r1", "lr_g", "lr_d"],
+    "initial_knobs": {"augment": 0.0, "r1": 0.5, "instance_noise": 0.3}, "device": "cpu",
+    "instances": {"width": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5]},
+}  # fmt: skip
+
+
+def controller(env: GANVectorEnv) -> SavedController:
+    """An untrained one, whose actions are large and change with what it sees."""
+    torch.manual_seed(0)
+    inputs, knobs = len(env.observer.names), len(env.config.knobs)
+    network = Network([("lstm", inputs, 16), ("linear", 16, knobs)], inputs, 5.0)
+    with torch.no_grad():
+        network.layers[1].weight.mul_(2)  # type: ignore[union-attr,operator]
+        network.mean.copy_(0.1 * torch.randn(inputs))
+        network.std.copy_(1 + torch.rand(inputs))
+    return SavedController(network, interface_of(env, "action"), to_dict(env.config), {})
+
+
+class Replay:
+    """The same run as row 0 of an environment that was just reset, in a plain loop: its weights, batches and noise."""
+
+    def __init__(self, env: GANVectorEnv, generator: nn.Module, discriminator: nn.Module) -> None:
+        self.population, self.env = env.population, env
+        self.generator, self.discriminator = generator, discriminator
+        copy_weights(self.population.generator.split(self.population.state.g), generator)
+        copy_weights(self.population.discriminator.split(self.population.state.d), discriminator)
+        row = env.current_instances[0]
+        self.opt_g, self.opt_d = (
+            torch.optim.Adam(net.parameters(), rate, (row.beta_1, 0.99))
+            for net, rate in ((generator, row.lr_g), (discriminator, row.lr_d))
+        )
+        samples = int(self.population.settings.num_samples)
+        self.context = {"num_samples": samples, "batch_size": row.batch_size, "width": 1.0}
+        self.step = torch.zeros(1, dtype=torch.int64)
+
+    @torch.no_grad()
+    def once(self) -> dict[str, Any]:
+        """What is shown once an interval."""
+        population, bank = self.population, self.population.bank
+        draws = uniform(fold_in(fold_in(population.settings.key, 5), self.step), 2, BATCH)
+        samples = self.generator(population.latents(self.env.config.metric_samples)[0])
+        quality = self.env.judge(samples[None], population.settings.dataset)
+        return {
+            "clean": self.discriminator(bank.read(bank.places(draws[:, 0], population.settings))[0]),
+            "held_out": self.discriminator(bank.pick_held_out(draws[:, 1], population.settings)[0]),
+            "metric": quality.log_metric.exp() - 1e-6,
+            "spread": quality.collapse.exp() - 1e-6,
+        }
+
+    def update(self, control: GANController) -> dict[str, Tensor]:
+        population = self.population
+        samples, _, normals = population._draws(*population._sources(population.settings, self.step, 1)[0])
+        latents, *noises = normals[0].split([BATCH * LATENT, *[samples[0].numel()] * 2])
+        pair = tuple(noise.view(samples[0].shape) for noise in noises)
+        self.step += 1
+        return gan_update(
+            self.generator, self.discriminator, self.opt_g, self.opt_d, samples[0], latents.view(BATCH, -1),
+            control["r1"], control["instance_noise"], pair,
+        )  # fmt: skip
+
+
+def noise(data_root: str, image_size: int) -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (80, 3, image_size, image_size), generator=generator).byte()
+    return Dataset(images[:40], images[40:])
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_the_knobs_move_as_in_the_environment(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(IMAGE_SETS, "noise", noise)
+    more = {} if kind == "points" else {"datasets": ["noise"], "image_size": 8}
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **more})
+    made = controller(env)
+    made.save(tmp_path)
+    observation, _ = env.reset(seed=3)
+    nets: tuple[nn.Module, nn.Module] = (Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
+    if kind == "images":
+        nets = DcganG(LATENT, WIDTH, 3), DcganD(WIDTH, 3)
+    loop = Replay(env, *nets)
+    first = loop.once()
+
+    policy, state, inside = LearnedPolicy(made, env), None, []
+    for decision in range(DECISIONS):
+        action, state = policy.predict(observation, state, np.array([decision == 0]))
+        observation, _, _, _, infos = env.step(action)
+        inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
+
+    total = DECISIONS * UPDATES
+    control = GANController.load(
+        tmp_path, loop.opt_g, loop.opt_d, total_steps=total, untrained=first, context=loop.context
+    )
+    for _ in range(total):
+        control.observe(**loop.update(control))
+        if control.decides_next:
+            control.observe(**loop.once())
+        control.step()
+    outside = [list(decision.values.values()) for decision in control.report().decisions]
+
+    paths = [coordinates(env, run) for run in (inside, outside)]
+    assert np.ptp(paths[0], axis=0).min() > 0.02  # every knob is moved
+    np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
+
+
+def coordinates(env: GANVectorEnv, values: list[list[float]]) -> NDArray[np.float32]:
+    """Values of the knobs [T, K] as coordinates in [0, 1]."""
+    columns = zip(env.knobs.controlled, torch.tensor(values).T, strict=True)
+    return np.stack([knob.encode(column).numpy() for knob, column in columns], axis=1)

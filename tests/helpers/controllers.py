@@ -1,0 +1,33 @@
+"""Small saved controllers, untrained: what they do is of no use, but not nothing."""
+
+from collections.abc import Sequence
+
+import torch
+
+from gan_env.config import EnvConfig, env_config, to_dict
+from gan_env.controller.player import Loop
+from gan_env.policies.learned import interface_of
+from gan_env.saved_controller import Network, SavedController
+
+SEEN = ("progress", "knobs", "losses", "gradients")
+"""Groups of statistics that are in any loop's hands."""
+
+
+def saved_controller(
+    decisions: int = 4, knobs: Sequence[str] = ("r1", "lr_g", "lr_d"), observation: Sequence[str] = SEEN
+) -> SavedController:
+    """One with an LSTM."""
+    config: EnvConfig = env_config(
+        knobs=list(knobs),
+        num_decisions=decisions,
+        updates_per_decision=200 // decisions,
+        observation=list(observation),
+    )
+    interface = interface_of(Loop.of(config), "action")
+    torch.manual_seed(0)
+    inputs = len(interface.observation)
+    network = Network([("lstm", inputs, 8), ("linear", 8, len(knobs))], inputs, 5.0)
+    with torch.no_grad():
+        network.layers[1].weight.mul_(3)  # type: ignore[union-attr,operator]
+        network.std.fill_(2.0)
+    return SavedController(network, interface, to_dict(config), {})
