@@ -151,6 +151,22 @@ def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:
     assert "--samples" in programs.help_of("baselines/evaluate.py")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_scrolls_sideways(browser: Any, width: int) -> None:
+    """`make test` builds the site before it runs the tests."""
+    pages = sorted((DOCS / "_build/html").glob("[!_]*/**/*.html")) + sorted((DOCS / "_build/html").glob("*.html"))
+    if not pages:
+        pytest.skip("the site is not built: make docs")
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    shown, wide = context.new_page(), []
+    for page in pages:
+        shown.goto(page.as_uri())
+        if shown.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(page.name)
+    context.close()
+    assert wide == []
+
+
 def test_docstrings_become_restructured_text() -> None:
     lines = ["A `code", "span` with *emphasis* and [N, *shape].", "## Title", "| a | b |", "|---|---|", "| `c` | d |"]
     to_restructured_text(None, "class", "x", None, None, lines)
