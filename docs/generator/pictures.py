@@ -35,6 +35,7 @@ GROUPS = {
     "logits": "what the discriminator says of real and of generated samples",
     "losses": "the adversarial losses of both players, and how much they swing within an interval",
     "gradients": "how large the gradients are",
+    "steps": "how far an update moves the weights, and whether gradients agree with those before",
     "quality": "how good the samples are, by the metric against validation data",
     "context": "the hyperparameters that the run was started with",
 }
