@@ -29,7 +29,11 @@ INSTANCE_LIMITS: dict[str, tuple[float, float]] = {
     "lr_d": (1e-9, 1.0),
     "beta_1": (0.0, 0.9999),
     "batch_size": (2, 10**9),
-    "width": (2, 10**9),
+    "width_g": (2, 10**9),
+    "width_d": (2, 10**9),
+    "gain_g": (0.01, 10.0),
+    "gain_d": (0.01, 10.0),
+    "input_scale": (0.01, 100.0),
 }
 """Lowest and highest value of each number of an instance."""
 RUN_OPTIONS = ("data_root", "device", "compile")
@@ -46,7 +50,13 @@ class InstanceConfig:
         lr_d: learning rate of the discriminator.
         beta_1: momentum of both players' Adam; 0, 0.5 and 0.9 are customary.
         batch_size: samples per batch. The upper end sets the size of the batch tensor.
-        width: hidden units (points) or channels (images). The upper end sets the size of the networks.
+        width_g: hidden units (points) or channels (images) of the generator. The upper end sets the networks' size.
+        width_d: the same of the discriminator.
+        gain_g: factor on the generator's initial weights. 1: the scale of He et al. 2015 (arXiv:1502.01852); torch's
+            default for linear layers is about 0.4, DCGAN's 0.02 is between 0.1 and 0.6.
+        gain_d: the same of the discriminator's.
+        input_scale: factor on what the discriminator sees, real or fake: how data are normalised. Gradient penalties
+            are taken by what it sees.
         train_size: number of training instances.
         test_size: number of test instances.
         seed: seed of the two sets.
@@ -57,7 +67,11 @@ class InstanceConfig:
     lr_d: tuple[float, float] = (1e-4, 1e-2)
     beta_1: tuple[float, float] = (0.0, 0.9)
     batch_size: tuple[int, int] = (16, 32)
-    width: tuple[int, int] = (16, 32)
+    width_g: tuple[int, int] = (16, 32)
+    width_d: tuple[int, int] = (16, 32)
+    gain_g: tuple[float, float] = (1.0, 1.0)
+    gain_d: tuple[float, float] = (1.0, 1.0)
+    input_scale: tuple[float, float] = (1.0, 1.0)
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
@@ -81,7 +95,8 @@ class EnvConfig:
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
-        loss: "non_saturating", "hinge", "wasserstein", "least_squares" or "relativistic".
+        losses: adversarial losses that instances draw from: "non_saturating", "hinge", "wasserstein", "least_squares",
+            "relativistic".
         latent_dim: length of z.
         depth: hidden layers of the mlp.
         ema_decay: decay per update of the averaged generator, which the metric judges.
@@ -109,7 +124,7 @@ class EnvConfig:
     data_root: str = "data"
     image_size: int = 28
     architecture: str = "auto"
-    loss: str = "non_saturating"
+    losses: tuple[str, ...] = ("non_saturating",)
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
@@ -159,7 +174,7 @@ def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **
     """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
     rates = (1e-3, 5e-3)
     ranges = InstanceConfig(
-        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
+        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width_g=(width,) * 2, width_d=(width,) * 2
     )
     budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100}
     return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)

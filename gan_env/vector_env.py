@@ -115,12 +115,12 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.judge = make_judge(self.bank.datasets, config.metric_samples)
         sizes = PopulationConfig(
             latent_dim=config.latent_dim,
-            width=config.instances.width[1],
+            width=max(config.instances.width_g[1], config.instances.width_d[1]),
             depth=config.depth,
             batch_size=config.instances.batch_size[1],
             ema_decay=config.ema_decay,
             knobs=self.knobs.active,
-            loss=config.loss,
+            losses=config.losses,
             architecture=config.architecture,
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)

@@ -31,7 +31,7 @@ def make_settings() -> Callable[..., RowSettings]:
     def make(rows: int = ROWS, **given: list[float] | list[int]) -> RowSettings:
         whole = {"key": list(range(rows)), "dataset": [0] * rows, "window": [0] * rows}
         whole |= {"num_samples": [1000] * rows, "batch_size": [8] * rows}
-        real = {"width": [1.0] * rows, "lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows}
+        real = {"width_g": [1.0], "width_d": [1.0] * rows, "lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows}
         real |= {"beta_1": [0.5] * rows}
         columns = {name: torch.tensor(given.get(name, value), dtype=torch.int64) for name, value in whole.items()}
         columns |= {name: torch.tensor(given.get(name, value), dtype=torch.float32) for name, value in real.items()}

@@ -16,7 +16,7 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
-from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update
+from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Update, by_sample
 from gan_env.records import Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
@@ -74,8 +74,8 @@ class Population:
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
         self.settings, self._latents = self.settings.with_rows(rows, settings), _NO_LATENTS
-        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width)
-        fresh = {"g": g, "ema": g, "d": self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width)}
+        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width_g, settings.gain_g)
+        fresh = {"g": g, "ema": g, "d": self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width_d, settings.gain_d)}
         if "spectral" in self.config.knobs:
             fresh["vectors"] = initial_vectors(self.discriminator, fold_in(settings.key, _VECTORS))
         for tensor in self.state.tensors():
@@ -169,10 +169,12 @@ class Population:
         held_out = self.bank.pick_held_out(draws[:, 1], self.settings)
 
         def judge(inputs: Tensor, *part: Tensor) -> Tensor:
-            values = dict(zip(self.config.knobs, part[_STATE:], strict=True))
-            return self._update.clean_logits(PopulationState(*part[:_STATE]), inputs, values)
+            scale, *values = part[_STATE:]
+            knobs = dict(zip(self.config.knobs, values, strict=True))
+            return self._update.clean_logits(PopulationState(*part[:_STATE]), inputs * by_sample(scale, inputs), knobs)
 
-        inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), *(knobs[k] for k in self.config.knobs)]
+        inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), self.settings.input_scale]
+        inputs += [knobs[name] for name in self.config.knobs]
         logits = torch.cat(self._workers.each_block(judge, inputs, self.block))
         train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
         return train_mean, held_out_mean
@@ -257,4 +259,5 @@ def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
     keys = torch.arange(num_rows, device=device)
     ones = torch.ones(num_rows, device=device)
     whole = torch.ones_like(keys)
-    return RowSettings(keys, whole * 0, whole * 0, whole, whole.clone(), ones, ones * 0, ones * 0, ones * 0)
+    shares = [ones.clone() for _ in range(5)]
+    return RowSettings(keys, whole * 0, whole * 0, whole, whole.clone(), whole * 0, *shares, ones * 0, ones * 0, ones * 0)

@@ -53,7 +53,7 @@ class PopulationConfig:
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
-    loss: str = "non_saturating"  # one of `LOSSES`
+    losses: tuple[str, ...] = ("non_saturating",)  # of `LOSSES`
     architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
 
 
@@ -80,8 +80,9 @@ class Update:
         self.config, self.differentiable = config, differentiable
         is_image = len(shape) == 3
         self.generator, self.discriminator = build_networks(shape, config)
-        require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
-        self.loss = LOSSES[config.loss]
+        for loss in config.losses:
+            require(loss in LOSSES, "losses", loss, f"some of {sorted(LOSSES)}")
+        self.losses = [LOSSES[loss] for loss in config.losses]
         known = PARTS if is_image else POINT_PARTS
         for part in PARTS:
             fits = part in known or part not in config.knobs
@@ -127,15 +128,16 @@ class Update:
         fake = self.generator(g, z)
         if "pseudo" in knobs:
             samples = fakes_as_real(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
-        real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
-        fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs)
+        scale = by_sample(rows.input_scale, samples)
+        real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs) * scale
+        fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs) * scale
 
         # Discriminator. Losses are summed over rows, so each row's gradient is its own.
         real, seen = self._variable(real), self._variable(fake)
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
-        loss_d = mean(self.loss.discriminator(logit_real, logit_fake), weights)
+        loss_d = mean(self._loss("discriminator", rows.loss, logit_real, logit_fake), weights)
         regularised = loss_d
         if "r1" in knobs:
             regularised = regularised + knobs["r1"] / 2 * penalty
@@ -152,9 +154,9 @@ class Update:
         # Generator, against the new discriminator, on the same fakes. Its gradient goes through the fakes alone, not
         # through what the discriminator has just learnt from them.
         used, vectors = self._normalised(new_d, vectors, knobs)
-        new_real = self._judge(used, real) if self.loss.paired else logit_real
+        new_real = self._judge(used, real) if any(loss.paired for loss in self.losses) else logit_real
         shown = self._variable(fake)
-        loss_g = mean(self.loss.generator(new_real, self._judge(used, shown)), weights)
+        loss_g = mean(self._loss("generator", rows.loss, new_real, self._judge(used, shown)), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
@@ -187,6 +189,13 @@ class Update:
             x = x + noise.view(x.shape) * sigma
         return x
 
+    def _loss(self, player: str, chosen: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """The player's loss of each row's own kind: indices [N] of losses, logits [N, B] each -> [N, B]."""
+        value, *others = [getattr(loss, player)(real, fake) for loss in self.losses]
+        for index, other in enumerate(others, start=1):
+            value = torch.where((chosen == index)[:, None], other, value)
+        return value
+
     def _normalised(self, d: Tensor, vectors: Tensor, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if "spectral" not in knobs:
             return d, vectors
@@ -194,6 +203,11 @@ class Update:
 
     def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def by_sample(values: Tensor, samples: Tensor) -> Tensor:
+    """One value a row, shaped to act on its samples: [N], [N, B, *shape] -> [N, 1, ...]."""
+    return values.view(-1, *[1] * (samples.dim() - 1))
 
 
 def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:

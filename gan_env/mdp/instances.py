@@ -27,28 +27,34 @@ class Instance:
     lr_d: float
     beta_1: float
     batch_size: int
-    width: int
+    width_g: int
+    width_d: int
+    gain_g: float
+    gain_d: float
+    input_scale: float
+    loss: str
 
 
 class InstanceSet:
     """The training or the test instances of a configuration: a list that follows from its seed."""
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
-        ranges, self.datasets = config.instances, config.datasets
-        sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width")}  # of the tensors
+        ranges, self.datasets, self.losses = config.instances, config.datasets, config.losses
+        sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width_g", "width_d")}  # of the tensors
         self.limits = INSTANCE_LIMITS | sizes
         count = ranges.train_size if split == "train" else ranges.test_size
         rng = np.random.default_rng([ranges.seed, _SPLITS[split]])
         names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
         columns: dict[str, list[Any]] = {"dataset": [config.datasets[index] for index in names]}
-        for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"):
+        for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width_g", "width_d", "gain_g", "gain_d", "input_scale"):
             low, high = getattr(ranges, name)
             if name == "beta_1":
                 drawn = rng.uniform(low, high, count)
             else:
                 drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
-            whole = name in ("num_samples", "batch_size", "width")
+            whole = name in ("num_samples", "batch_size", "width_g", "width_d")
             columns[name] = [round(value) if whole else value for value in drawn.tolist()]
+        columns["loss"] = [config.losses[i] for i in rng.permutation(np.arange(count) % len(config.losses))]
         rows = zip(*columns.values(), strict=True)
         self.instances = [Instance(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -108,11 +114,13 @@ class InstanceSet:
         whole = [sizes[dataset] for dataset in datasets]
         columns: dict[str, list[Any]] = {name: [getattr(i, name) for _, i in drawn] for name in INSTANCE_LIMITS}
         columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
-        columns["width"] = [width / self.limits["width"][1] for width in columns["width"]]
+        for name in ("width_g", "width_d"):
+            columns[name] = [width / max(self.limits["width_g"][1], self.limits["width_d"][1]) for width in columns[name]]
+        columns["loss"] = [self.losses.index(i.loss) for _, i in drawn]
         seeds = [seed for seed, _ in drawn]
         columns |= {"key": seeds, "dataset": datasets}
         columns["window"] = [seed % size for seed, size in zip(seeds, whole, strict=True)]
-        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width"), torch.float32)
+        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width_g", "width_d", "gain_g", "gain_d", "input_scale"), torch.float32)
         return RowSettings(
             **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )

@@ -100,7 +100,8 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
                   "momentum of both players' Adam", lambda x: x, 0, 1),
         logarithm("num_samples", 10, -3, "number of training samples"),
         logarithm("batch_size", 2, -5, "batch size"),
-        Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
+        Statistic("width_g", "context", lambda m: m.settings.width_g, "share of the full width, G", lambda x: x, 0, 1),
+        Statistic("width_d", "context", lambda m: m.settings.width_d, "share of the full width, D", lambda x: x, 0, 1),
     ]  # fmt: skip
 
 

@@ -111,7 +111,7 @@ class AdaptivePolicy:
     def __init__(self, env: GANVectorEnv, rule: Rule) -> None:
         config = env.config
         fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, says nothing about overfitting"
-        require(config.loss in PARTED_AT_ZERO, "env.loss", config.loss, fits)
+        require(set(config.losses) <= set(PARTED_AT_ZERO), "env.losses", config.losses, fits)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
         self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])
         self.column = config.knobs.index(rule.knob)

@@ -85,7 +85,7 @@ def test_a_wrong_type_is_refused_with_key_and_value(key: str, value: Any) -> Non
     ("overrides", "named"),
     [
         ({"instances": {"lr_g": [1e-3, "fast"]}}, "instances.lr_g[1]='fast'"),
-        ({"instances": {"width": [8, 16.5]}}, "instances.width[1]=16.5"),
+        ({"instances": {"width_g": [8, 16.5], "width_d": [8, 16.5]}}, "instances.width[1]=16.5"),
         ({"reward": {"collapse": "much"}}, "reward.collapse='much'"),
         ({"datasets": ["ring", 3]}, "datasets[1]=3"),
     ],
@@ -202,7 +202,7 @@ def test_numbers_of_numpy_become_those_of_python() -> None:
 
 def test_lists_become_tuples() -> None:
     """YAML has no tuples."""
-    config = env_config(datasets=["ring"], instances={"width": [8, 16]})
+    config = env_config(datasets=["ring"], instances={"width_g": [8, 16], "width_d": [8, 16]})
     assert config.datasets == ("ring",)
     assert config.instances.width == (8, 16)
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 PATIENCE_S = 120.0
 SMALL: dict[str, Any] = {
     "num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "depth": 1, "latent_dim": 2,
-    "instances": {"width": [4, 4], "batch_size": [4, 4]},
+    "instances": {"width_g": [4, 4], "width_d": [4, 4], "batch_size": [4, 4]},
 }  # fmt: skip
 
 

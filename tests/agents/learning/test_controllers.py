@@ -149,7 +149,7 @@ def test_a_training_that_is_not_finished_or_damaged_is_refused(trained: Path, tm
 def test_published_controllers_still_act(folder: Path) -> None:
     """Those that corrected another policy are pages alone now."""
     config = yaml.safe_load((folder / "controller/config.yml").read_text())
-    small = {"datasets": ["ring"], "metric_samples": 32, "compile": False, "instances": {"width": [4, 4]}}
+    small = {"datasets": ["ring"], "metric_samples": 32, "compile": False, "instances": {"width_g": [4, 4], "width_d": [4, 4]}}
     if config.get("base"):
         with pytest.raises(ConfigError, match="no longer supported"):
             load_controller(folder, GANVectorEnv(1))

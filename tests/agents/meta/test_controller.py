@@ -19,7 +19,7 @@ F, K = 5, 3
 KINDS = ("mlp", "lstm")
 ENV: dict[str, Any] = {
     "num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False,
-    "instances": {"width": (8, 8), "batch_size": (8, 8)},
+    "instances": {"width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8)},
 }  # fmt: skip
 
 

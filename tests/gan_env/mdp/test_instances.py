@@ -126,7 +126,7 @@ def test_hyperparameters_are_drawn_independently() -> None:
 
 @pytest.fixture(scope="module")
 def instances() -> InstanceSet:
-    return InstanceSet(env_config(instances={"train_size": 10, "width": [16, 64], "batch_size": [8, 32]}), "train")
+    return InstanceSet(env_config(instances={"train_size": 10, "width_g": [16, 64], "width_d": [16, 64], "batch_size": [8, 32]}), "train")
 
 
 @pytest.mark.parametrize("index", [0, 9, np.int64(4)])
