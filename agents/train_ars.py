@@ -19,8 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 from torch.func import functional_call
 
-from agents.learning.options import SB3Options
-from agents.learning.training import inner_env, train_sb3
+from agents.learning.training import SB3Options, inner_env, train_sb3
 from agents.study.training_script import training_script
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.errors import require

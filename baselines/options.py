@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from gan_env.config import CONFIGS, PRESETS, to_dict
+from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, errors_in_one_line, needs
 
@@ -30,7 +30,10 @@ def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[
     def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         @errors_in_one_line()
         def with_fields(config: DictConfig) -> None:
-            main({str(key): value for key, value in OmegaConf.to_container(config, resolve=True).items()})  # type: ignore[union-attr]
+            fields = {str(k): v for k, v in OmegaConf.to_container(config, resolve=True).items()}  # type: ignore[union-attr]
+            with errors_about_env():
+                load_extensions((fields.get("env") or {}).get("extensions") or ())  # they may bring kinds of policies
+            main(fields)
 
         started = hydra.main(str(CONFIGS), name, version_base=None)(with_fields)
 

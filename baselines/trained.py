@@ -6,9 +6,11 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agents.learning.controllers import load_controller, read_controller
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.policies import Policy, PolicyOptions
+from gan_env.policies.learned import INTERFACE
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,6 @@ class PlayOptions:
         """
         if self.controller is None:
             return self.policy.make(env, self.seed)
-        from agents.learning.controllers import load_controller  # takes seconds, and only controllers need it
-
         return load_controller(Path(self.controller), env)
 
 
@@ -45,10 +45,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     options = replace(defaults, fields)
     if options.controller is None:
         return options
-    from agents.learning.controllers import INTERFACE
-    from agents.learning.run_folder import RunFolder
-
-    there = RunFolder.open(Path(options.controller)).config["env"]
+    there = read_controller(Path(options.controller)).env
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     return changed(options, env=options.env | own)

@@ -1,7 +1,7 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
-The ground: `config`, `errors`, `resume`, `files`, `records`, `seeding`, `workers`.
-The environment: `vector_env` (many GANs), `env` (one).
+The ground: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`,
+`workers`. The environment: `vector_env` (many GANs), `env` (one). What users add: `registration`.
 """
 
 from gymnasium.envs.registration import register, registry
@@ -9,11 +9,40 @@ from gymnasium.envs.registration import register, registry
 from gan_env.config import PRESETS, EnvConfig
 from gan_env.env import GANEnv
 from gan_env.errors import ConfigError, DataError
-from gan_env.mdp.instances import Instance
+from gan_env.instance_lists import Instance, save_instances
 from gan_env.mdp.knobs import DynamicParameter
+from gan_env.records import Dataset, Moment
+from gan_env.registration import (
+    register_dataset,
+    register_metric,
+    register_points,
+    register_policy,
+    register_reward,
+    register_schedule,
+    register_statistic,
+)
 from gan_env.vector_env import GANVectorEnv
 
-__all__ = ["PRESETS", "ConfigError", "DataError", "DynamicParameter", "EnvConfig", "GANEnv", "GANVectorEnv", "Instance"]
+__all__ = [
+    "PRESETS",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "DynamicParameter",
+    "EnvConfig",
+    "GANEnv",
+    "GANVectorEnv",
+    "Instance",
+    "Moment",
+    "register_dataset",
+    "register_metric",
+    "register_points",
+    "register_policy",
+    "register_reward",
+    "register_schedule",
+    "register_statistic",
+    "save_instances",
+]
 
 ENV_IDS = {
     "gan_env/GANTraining-v0": {},

@@ -1,48 +1,57 @@
 """Every option of the environment, in frozen dataclasses that are loaded strictly, and the choice of the device."""
 
 import dataclasses
-import difflib
-import json
-import math
-import types
-import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from gan_env.errors import ConfigError, require
+from gan_env.instance_lists import INSTANCE_LIMITS, checked_instances
+from gan_env.strict import replace as replace  # programs load their own options by it, too
+from gan_env.strict import to_dict as to_dict
 
-T = TypeVar("T")
 CONFIGS = next(path for path in (folder / "configs" for folder in Path(__file__).resolve().parents) if path.is_dir())
 """The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
 FEWEST_SAMPLES = 16
 """The metric sees at least as many samples of a row."""
 LARGEST_PENALTY, LARGEST_WEIGHT = 20.0, 1e6
 """Limits of the crash penalty and of a reward term's weight, so that rewards are finite: e^20 is 500 million."""
-INSTANCE_LIMITS: dict[str, tuple[float, float]] = {
-    "num_samples": (2, 10**9),
-    "lr_g": (1e-9, 1.0),
-    "lr_d": (1e-9, 1.0),
-    "beta_1": (0.0, 0.9999),
-    "batch_size": (2, 10**9),
-    "width_g": (2, 10**9),
-    "width_d": (2, 10**9),
-    "gain_g": (0.01, 10.0),
-    "gain_d": (0.01, 10.0),
-    "input_scale": (0.01, 100.0),
-}
-"""Lowest and highest value of each number of an instance."""
-RUN_OPTIONS = ("data_root", "device", "compile")
+SPLITS = ("train", "test")
+"""The two sets of instances; the place in this tuple is part of what a set's random numbers come from."""
+RUN_OPTIONS = ("data_root", "device", "compile", "extensions")
 """Options of the environment that change where and how a run is made, not what comes out."""
+
+
+def load_extensions(modules: Sequence[str]) -> None:
+    """Imports modules that register what users wrote, so that it is found by name in every process.
+
+    Raises:
+        ConfigError: one is no module's name, or not there.
+    """
+    expected = "the name of a module, such as my_package.my_module; not a file"
+    for name in modules:
+        require(all(part.isidentifier() for part in str(name).split(".")), "extensions", name, expected)
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):
+                raise  # the module is there, and lacks one that it needs
+            raise ConfigError(
+                f"extensions={name!r} can't be imported: there is no module {error.name!r}. Install it, or name its "
+                "folder in the environment variable PYTHONPATH"
+            ) from error
 
 
 @dataclass(frozen=True)
 class InstanceConfig:
     """Ranges that training and test instances are drawn from, uniformly in the logarithm (`beta_1`: uniformly).
+
+    A user's own sets take their place; then ranges and sizes are those of all own instances (`env_config` sees to it).
 
     Attributes:
         num_samples: number of training samples; a number above the data set's size means all of it.
@@ -60,6 +69,11 @@ class InstanceConfig:
         train_size: number of training instances.
         test_size: number of test instances.
         seed: seed of the two sets.
+        train: the training instances themselves, mappings of all fields; empty: they are drawn. `env_config` also takes
+            a list of `gan_env.Instance`s; a function of a NumPy generator that draws one, which is called `train_size`
+            times; or a file that `gan_env.save_instances` wrote. The option `instances=...` in the place of all of
+            these is short for `instances={"train": ...}`.
+        test: the same for test instances. Where one of the two is a user's own, the other is never drawn.
     """
 
     num_samples: tuple[int, int] = (30, 65_536)
@@ -75,6 +89,8 @@ class InstanceConfig:
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
+    train: tuple[dict[str, Any], ...] = ()
+    test: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in INSTANCE_LIMITS.items():
@@ -91,7 +107,7 @@ class EnvConfig:
 
     Attributes:
         datasets: data sets that instances draw from, keys of `POINT_SETS` (gan_env/data/points.py) or `IMAGE_SETS`
-            (gan_env/data/bank.py); samples of one shape.
+            (gan_env/data/bank.py), or registered ones; samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
@@ -102,6 +118,8 @@ class EnvConfig:
         ema_decay: decay per update of the averaged generator, which the metric judges.
         num_decisions: decisions of an episode.
         updates_per_decision: GAN updates between two decisions.
+        metric: "auto" is the sliced Wasserstein distance for points and a Frechet distance for images; else a key of
+            `METRICS` (gan_env/metrics/judge.py), which `gan_env.register_metric` fills.
         metric_samples: samples of a row that the metric sees; each half of the held-out data has to have as many.
         action_mode: "delta" (move a knob) or "absolute" (set it).
         max_change: largest move of a knob at a decision, as a share of its range (delta mode).
@@ -113,11 +131,13 @@ class EnvConfig:
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
             crashed.
-        instances: ranges of the instances.
+        instances: ranges of the instances, or the instances themselves; see `InstanceConfig`.
         split: "train" or "test" instances.
         device: "auto" (a GPU where there is one), or a torch device.
         compile: whether to compile the update program, which takes up to 20 s the first time (resnet and
             r3gan: minutes) and is kept on disk; without, training starts at once and is slower.
+        extensions: names of modules that are imported first, which register what users wrote (docs/extend.md); never
+            files, so that a configuration from elsewhere runs nothing but what is installed.
     """
 
     datasets: tuple[str, ...] = ("ring", "grid", "spiral", "moons", "pinwheel")
@@ -130,6 +150,7 @@ class EnvConfig:
     ema_decay: float = 0.98
     num_decisions: int = 12
     updates_per_decision: int = 50
+    metric: str = "auto"
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
@@ -143,8 +164,10 @@ class EnvConfig:
     split: Literal["train", "test"] = "train"
     device: str = "auto"
     compile: bool = True
+    extensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        load_extensions(self.extensions)
         unique = len(set(self.datasets)) == len(self.datasets) > 0
         require(unique, "datasets", self.datasets, "at least one name, none twice")
         require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
@@ -194,45 +217,41 @@ PRESETS: dict[str, EnvConfig] = {
 
 
 def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
-    """A preset with some options changed; nested options as mappings.
+    """A preset with some options changed; nested options as mappings, and instances as `InstanceConfig.train` says.
 
     Raises:
         ConfigError: unknown preset or key, wrong type, or value out of range.
     """
     require(preset in list(PRESETS), "preset", preset, f"one of {sorted(PRESETS)}")
-    return replace(PRESETS[preset], overrides)
+    base = PRESETS[preset]
+    if "instances" in overrides:
+        overrides["instances"] = _with_own_instances(base.instances, overrides["instances"])
+    return replace(base, overrides)
+
+
+def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:
+    """The option `instances`: ranges that differ from those of `base`, or a user's own sets and what they span."""
+    if isinstance(given, InstanceConfig):
+        given = vars(given)
+    if not isinstance(given, Mapping):
+        require(bool(given), "instances", given, "at least one instance, or a mapping of options")
+        given = {"train": given}
+    ranges = replace(base, {name: value for name, value in given.items() if name not in SPLITS}, "instances.")
+    sets = {}
+    for number, (split, count) in enumerate(zip(SPLITS, (ranges.train_size, ranges.test_size), strict=True)):
+        if given.get(split):
+            rng = np.random.default_rng([ranges.seed, number])
+            sets[split] = checked_instances(given[split], count, rng, f"instances.{split}")
+    columns = {name: [one[name] for own in sets.values() for one in own] for name in INSTANCE_LIMITS}
+    spans = {name: (min(column), max(column)) for name, column in columns.items() if column}
+    sizes = {f"{split}_size": len(own) for split, own in sets.items()}
+    return dataclasses.replace(ranges, **sets, **spans, **sizes)  # type: ignore[arg-type]
 
 
 def require_training(env: Mapping[str, Any]) -> None:
     """Refuses test instances in the options of an environment in which something is learned or chosen."""
     split = env.get("split", "train")
     require(split == "train", "env.split", split, "train: what is learned or chosen is tested on other instances")
-
-
-def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
-    """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied.
-
-    Raises:
-        ConfigError: unknown key, wrong type, or value out of range; the message names key, value and what is allowed.
-    """
-    hints = typing.get_type_hints(type(base))
-    changes: dict[str, Any] = {}
-    for key, value in overrides.items():
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"expected one of {sorted(hints)}"
-            raise ConfigError(f"{prefix}{key}={value!r}: there is no option {prefix}{key}; {hint}")
-        current = getattr(base, key)
-        if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
-            changes[key] = replace(current, value, f"{prefix}{key}.")
-        else:
-            changes[key] = _convert(value, hints[key], prefix + key)
-    return dataclasses.replace(base, **changes)  # type: ignore[type-var]
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested dicts and lists, as JSON has it; `replace` reads it back."""
-    return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
 def find_device(name: str) -> torch.device:
@@ -251,32 +270,3 @@ def find_device(name: str) -> torch.device:
             f"device={name!r} can't be used ({error}): expected auto, cpu or a device that is there"
         ) from error
     return device
-
-
-def _convert(value: Any, hint: Any, key: str) -> Any:
-    """Checks a value against a type hint; whole numbers pass as floats, lists as tuples, NumPy's as Python's."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if origin is Literal:
-        require(value in arguments, key, value, f"one of {list(arguments)}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _convert(value, next(a for a in arguments if a is not type(None)), key)
-    if origin is tuple and isinstance(value, list | tuple):
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        require(len(value) == len(kinds), key, value, f"{len(kinds)} values, got {len(value)}")
-        return tuple(_convert(v, kind, f"{key}[{i}]") for i, (v, kind) in enumerate(zip(value, kinds, strict=True)))
-    if origin is dict and isinstance(value, Mapping):
-        return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        require(math.isfinite(value), key, value, "a finite number")
-        return float(value)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
-        return replace(hint(), value, f"{key}.")
-    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    wanted = getattr(hint, "__name__", None) if origin is None else str(hint)
-    raise ConfigError(f"{key}={value!r} has type {type(value).__name__}: expected {wanted}")

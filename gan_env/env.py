@@ -5,7 +5,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
+from gan_env.infos import of_row_0
 from gan_env.mdp.resets import checked_seed
 from gan_env.vector_env import Array, GANVectorEnv
 
@@ -54,13 +56,15 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
-    in `env.unwrapped.observation_names`. Groups (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D
-    on training and validation data, ADA's r_t); `losses` and their spread; `gradients` (norms, ratio, R1); `quality`
-    (log metric, its change, collapse signal); `context` (the hyperparameters that the run was started with).
+    in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
+    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on training and validation data, ADA's r_t);
+    `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log metric, its change, collapse signal);
+    `context` (the hyperparameters that the run was started with).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
     Wasserstein distance. Images: Frechet distance in the features of a small classifier (not Inception FID).
+    Data sets, statistics, terms and metrics of your own: `gan_env.register_...` (docs/extend.md).
 
     | term | value of a decision |
     |---|---|
@@ -72,9 +76,10 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
-    `reset(options={"instance": ...})` pins the instance. In the first observation the statistics of training are 0, or
-    -6 where they are logarithms (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which
-    need no training, are those of the untrained D.
+    `reset(options={"instance": ...})` pins the instance for this and later runs, until another is given, or None: then
+    it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms
+    (spread of losses, gradient norms, penalty). `clean_train` and `overfitting`, which need no training, are those of
+    the untrained D.
 
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
@@ -97,12 +102,28 @@ class GANEnv(gym.Env[Array, Array]):
     | `crashed` | whether the run has crashed, bool |
     | `knob_NAME` | value of each controlled knob |
 
-    After `reset` there are only the first two. After a crash they are the untrained generator's plus `crash_penalty`,
-    `collapse` is -inf, shares are 0 and losses NaN.
+    After `reset` there are the first two, and
+
+    | name | value |
+    |---|---|
+    | `gan_seed` | the seed of the GAN, int |
+    | `instance` | a dict of `dataset`, `num_samples`, `lr_g`, `lr_d`, `beta_1`, `batch_size`, `width` |
+
+    After a crash the first two are the untrained generator's plus `crash_penalty`, `collapse` is -inf, shares are 0 and
+    losses NaN.
+
+    ## Rendering
+    `render_mode="rgb_array"`: samples (points over the data, images as a grid) beside the curves of the metric and the
+    knobs so far, uint8 [432, 768, 3].
 
     Args:
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
+        render_mode: None or "rgb_array".
         **overrides: fields of `gan_env.config.EnvConfig`.
+
+    Attributes:
+        observation_names, action_names: of the entries of an observation and of an action.
+        vector: the environment of one row that it is; what is said there of copies and snapshots holds here too.
 
     Example:
         >>> import gymnasium as gym, gan_env
@@ -113,32 +134,37 @@ class GANEnv(gym.Env[Array, Array]):
         (False, False, False)
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
-    def __init__(self, preset: str = "points", **overrides: Any) -> None:
-        self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, **overrides)
+    def __init__(self, preset: str = "points", render_mode: str | None = None, **overrides: Any) -> None:
+        self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, render_mode=render_mode, **overrides)
+        self.render_mode = render_mode
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
-        self.observation_names = self.vector.observer.names
+        self.observation_names, self.action_names = self.vector.observation_names, self.vector.action_names
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Starts a run; see the class for seed and options."""
         seed = checked_seed(seed)
         obs, infos = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)
-        return obs[0], _single(infos)
+        return obs[0], of_row_0(infos)
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Moves the knobs and trains for one interval."""
         obs, reward, terminated, truncated, infos = self.vector.step(np.asarray(action, np.float32)[None])
-        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), _single(infos)
+        return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), of_row_0(infos)
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """A picture, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
+        pictures = self.vector.render()
+        return None if pictures is None else pictures[0]
+
+    def close(self) -> None:
+        """Ends the environment: it can't be used any more."""
+        self.vector.close()
 
     def samples(self, count: int) -> Array:
         """Samples of the averaged generator from fixed latents: [count, *shape]."""
         samples: Array = self.vector.samples(count)[0]
         return samples
-
-
-def _single(infos: dict[str, Any]) -> dict[str, Any]:
-    """The infos of row 0, without the masks."""
-    return {name: column[0].item() for name, column in infos.items() if not name.startswith("_")}

@@ -9,6 +9,10 @@ class ConfigError(ValueError):
     """An option, an argument or a file that can't be used; the message says what was expected."""
 
 
+class UnknownOption(ConfigError, TypeError):
+    """An option that there is not. Libraries that try an option and do without it look for a `TypeError`."""
+
+
 class DataError(RuntimeError):
     """A data set is missing or damaged; the message says how to get it."""
 

@@ -6,19 +6,23 @@ import json
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from gan_env.errors import ConfigError
 
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
 _DIGEST = hashlib.sha256().digest_size
+_ARRAY, _NUMBER = "numpy array", "numpy number"  # marks tensors that were arrays
 
 
 @contextmanager
@@ -68,16 +72,21 @@ def require_writable(folder: Path, key: str) -> None:
 
 
 def save_checkpoint(path: Path, state: Any) -> Path:
-    """Writes what a job continues from, with a checksum at the end, so that a flipped bit is noticed."""
+    """Writes what a job continues from, with a checksum at the end, so that a flipped bit is noticed.
+
+    Args:
+        path: of the file.
+        state: dictionaries, lists and tuples of tensors, arrays, numbers and strings; no other objects, which could
+            only be unpickled.
+    """
     buffer = io.BytesIO()
-    # The highest protocol keeps the arrays of a replay buffer as they are; torch's own choice makes text of them.
-    torch.save(state, buffer, pickle_protocol=pickle.HIGHEST_PROTOCOL)
+    torch.save(_without_arrays(state), buffer)
     content = buffer.getvalue()
     return write_atomically(path, lambda part: part.write_bytes(content + hashlib.sha256(content).digest()))
 
 
 def load_checkpoint(path: Path) -> Any:
-    """Reads what `save_checkpoint` wrote. Unpickling can run code: read only files of your own.
+    """Reads what `save_checkpoint` wrote; no code in the file is run.
 
     Raises:
         ConfigError: the file is missing, damaged, or of another version.
@@ -88,9 +97,38 @@ def load_checkpoint(path: Path) -> Any:
         content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ConfigError(f"{path} is damaged (its checksum is not that of its content): {mend}")
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
-    except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it refuses
+            return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except OSError as error:
         raise ConfigError(f"{path} can't be read ({error}): {mend}") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ConfigError(f"{path} can't be read, as another version of gan_env made it: {mend}") from error
+
+
+def _without_arrays(state: Any) -> Any:
+    """The state with its arrays and NumPy's numbers as tensors, which torch reads without unpickling objects."""
+    if type(state) in (list, tuple):
+        return type(state)(_without_arrays(part) for part in state)
+    if isinstance(state, dict):
+        return {name: _without_arrays(part) for name, part in state.items()}
+    if isinstance(state, np.ndarray | np.generic):
+        kind = _ARRAY if isinstance(state, np.ndarray) else _NUMBER
+        return {kind: torch.from_numpy(np.require(np.asarray(state), requirements=["C", "W"]))}
+    if state is None or type(state) in (bool, int, float, str) or isinstance(state, Tensor):
+        return state
+    raise TypeError(f"a checkpoint can't hold {state!r}: save its tensors, arrays, numbers and strings")
+
+
+def _with_arrays(state: Any) -> Any:
+    """What `_without_arrays` was given."""
+    if isinstance(state, list | tuple):
+        return type(state)(_with_arrays(part) for part in state)
+    if not isinstance(state, dict):
+        return state
+    if _ARRAY in state:
+        return state[_ARRAY].numpy()
+    return state[_NUMBER].numpy()[()] if _NUMBER in state else {k: _with_arrays(part) for k, part in state.items()}
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -1,10 +1,11 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import logger
 from gymnasium.spaces import Box
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -18,20 +19,24 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval, untrained
 from gan_env.gan.update import PopulationConfig
-from gan_env.mdp.instances import Instance, InstanceSet
+from gan_env.infos import joined, masked
+from gan_env.instance_lists import Instance
+from gan_env.mdp.curves import Curves
+from gan_env.mdp.instances import InstanceSet, as_columns
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
-from gan_env.mdp.resets import Seeds, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
 from gan_env.records import to_host
-from gan_env.resume import require_same, require_same_form
+from gan_env.rendering import POINTS, draw_run, shown
+from gan_env.snapshots import Snapshots
 
 Array = NDArray[np.float32]
 
 
-class GANVectorEnv(VectorEnv[Array, Array, Any]):
+class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
     A row depends only on its own seed, instance and actions: not on the other rows nor, except for rounding, on N.
@@ -42,36 +47,53 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
 
     | key | value |
     |---|---|
-    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or a list of N of these |
+    | `"instance"` | an index, an `Instance`, a mapping of fields that differ from instance 0, or None; or a list of N |
     | `"knobs"` | a mapping knob -> value (a number, or one a row) at which the controlled knobs start |
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 
-    A reset that is refused changes nothing.
+    An instance stays with its row, through autoreset and later resets, until the row is given another; with None it
+    draws again. A reset that is refused changes nothing.
 
     ## Autoreset
-    SAME_STEP: a row that ends is reset in the same step, and infos are those of Gymnasium's `SyncVectorEnv`. The last
-    observation and infos of the rows that ended are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`)
-    and `infos["final_info"]`, while `log_metric` and `score` of such a row are those of its new run. A value is 0 and
+    The three modes of Gymnasium, step by step those of its `SyncVectorEnv`, infos included. A value in `infos` is 0 and
     its mask False where a row has none; a key that no row has is left out.
 
-    DISABLED: a row that has ended stays so until it is reset. While others continue it still trains, but that means
-    nothing: its reward is 0, its termination stays True. A step is refused when no row has a run.
+    - SAME_STEP (default): a row that ends is reset in the same step. Observation and infos are those of its new run,
+      the last ones of the old run are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`) and
+      `infos["final_info"]`.
+    - NEXT_STEP: it is reset in the next step, which ignores its action and rewards it with 0.
+    - DISABLED: it stays as it is until it is reset: its reward is 0, its termination stays True.
+
+    SAME_STEP is the default since with it every action acts and every reward counts. While others continue, a row that
+    has ended trains with them, which means nothing; a step in which all are reset trains none. A step is refused when
+    no row has a run and none is about to be reset.
+
+    ## Rendering
+    `render_mode="rgb_array"`: `render()` gives a picture a row, uint8 [432, 768, 3]: samples (points over the data,
+    images as a grid) beside the curves of the metric and the knobs so far.
+
+    ## Copies, snapshots and the end
+    `pickle` and `copy.deepcopy` make an environment that goes on with the same bits; so does `set_state(get_state())`
+    in one of the same options. After `close()` it can't be used. It works in processes that are forked, such as those
+    of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
     Args:
         num_envs: N.
         preset: a name in `gan_env.PRESETS`, such as "points" or "cifar10".
-        autoreset_mode: SAME_STEP or DISABLED.
+        autoreset_mode: an `AutoresetMode`, its name or its value: "SAME_STEP" and "SameStep" are one.
         max_episode_steps: what `gymnasium.make_vec` passes; episodes end by themselves, so it has to be None.
+        render_mode: None or "rgb_array".
         **overrides: fields of `EnvConfig`.
 
     Attributes:
-        config: the resolved options.
+        config: the resolved options; `autoreset_mode`, `render_mode`: those of the environment.
+        observation_names, action_names: of the entries of an observation and of an action.
         current_instances: what each row is training, N `Instance`s.
         gan_updates: GAN updates of all rows since the environment was made.
         instances: the instance set of the split; `knobs`, `observer`, `judge`: knob table, statistics, metric.
 
     Raises:
-        ConfigError: an option is unknown or out of range.
+        ConfigError: an option is out of range, or unknown (that is a `TypeError` as well).
         DataError: a data set can't be had.
 
     Example:
@@ -83,25 +105,27 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         (4,)
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
     def __init__(
         self,
         num_envs: int = 1,
         preset: str = "points",
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         max_episode_steps: int | None = None,
+        render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
         self.config = config = env_config(preset, **overrides)
         whole = isinstance(num_envs, int | np.integer) and num_envs >= 1
         require(whole, "num_envs", num_envs, "a whole number, at least 1")
-        modes = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-        require(autoreset_mode in modes, "autoreset_mode", autoreset_mode, " or ".join(map(str, modes)))
+        self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
+        require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
+        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config))
         self.num_envs = num_envs
-        self.metadata = {**type(self).metadata, "autoreset_mode": autoreset_mode}
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.device = find_device(config.device)
 
         self.knobs = KnobSet(config, self.device)
@@ -109,13 +133,15 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
         self._progress = Progress(self.observer, reward, config.num_decisions, coordinates)
+        self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
-        self.judge = make_judge(self.bank.datasets, config.metric_samples)
+        self.judge = make_judge(self.bank.datasets, config.metric_samples, config.metric)
         sizes = PopulationConfig(
             latent_dim=config.latent_dim,
-            width=max(config.instances.width_g[1], config.instances.width_d[1]),
+            width_g=config.instances.width_g[1],
+            width_d=config.instances.width_d[1],
             depth=config.depth,
             batch_size=config.instances.batch_size[1],
             ema_decay=config.ema_decay,
@@ -125,6 +151,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
 
+        self.observation_names, self.action_names = list(self.observer.names), list(config.knobs)
         self.single_observation_space = self.observer.space
         self.single_action_space = Box(-1.0, 1.0, (len(config.knobs),), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -133,6 +160,7 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self.gan_updates = 0
         self._ended = np.ones(num_envs, bool)  # rows without a run: it has ended, or none was ever started
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
+        self._pinned: list[Instance | None] = [None] * num_envs
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
 
     # --- Gymnasium's interface ---
@@ -141,19 +169,21 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
 
         Raises:
-            ConfigError: a seed or an option is unknown, of the wrong type or out of range.
+            ConfigError: a seed or an option is unknown, of the wrong type or out of range, or it is closed.
         """
+        self._require_open()
         options, rows = dict(options or {}), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
-        pinned = self.instances.pin_rows(options.pop("instance", None), rows)
+        pins = self.instances.pin_rows(options.pop("instance"), rows) if "instance" in options else self._pinned
         start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
         # Nothing is refused from here on.
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
-        obs, infos = self._start(mask, pinned, start)
+        self._pinned = [new if fresh else old for new, old, fresh in zip(pins, self._pinned, mask, strict=True)]
+        obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
     def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -163,37 +193,59 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
             actions: [N, K] in [-1, 1].
 
         Raises:
-            ConfigError: no row has a run (call `reset` first), or actions are of another shape, or not finite.
+            ConfigError: no row has a run (call `reset` first), actions are of another shape or not finite, or the
+                environment is closed.
         """
-        if self._ended.all():
+        self._require_open()
+        over, mode = self._ended.copy(), self.autoreset_mode
+        resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._curves.taken.any())  # there were runs
+        if over.all() and not resets_alone:
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
         actions = np.asarray(actions, np.float32)
         shape = self.action_space.shape
         require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
         require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
-        moves, progress = torch.from_numpy(actions).to(self.device), self._progress
-        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
-        values = self.knobs.values(progress.coordinates)
-        stats = train_interval(self.population, values, self.config.updates_per_decision)
-        self.gan_updates += self.num_envs * self.config.updates_per_decision
-        quality = self.population.judge(self.judge, self.config.metric_samples)
-        columns = progress.advance(stats, quality, self.population.settings)
-        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
-        host = to_host(columns)
+        nobody = np.zeros(self.num_envs, bool)
+        if over.all():  # nothing to train
+            obs, fresh = self._autoreset(over)
+            return obs, nobody.astype(np.float32), nobody.copy(), nobody, masked(fresh, over)
 
-        obs, reward = host.pop("obs"), host.pop("reward")
-        ended = host.pop("ended").astype(bool) | self._ended
-        reward[self._ended] = 0
+        obs, reward, ended, told = self._train(torch.from_numpy(actions).to(self.device))
+        self._curves.advance(~over, told)
+        reward[over] = 0
+        ended |= over
         self._ended = ended.copy()
-        host["crashed"] = host["crashed"].astype(bool)
-        infos = masked(host, np.ones(self.num_envs, bool))
-        if ended.any() and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            final = {"final_obs": obs, "final_info": masked(host, ended)}
-            final |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
-            obs, fresh = self._start(ended, [None] * self.num_envs, self.knobs.starting_at({}, self.num_envs))
-            started = {name: np.where(ended, column, host[name]) for name, column in fresh.items()}
-            infos = masked(host, ~ended) | masked(started, np.ones(self.num_envs, bool)) | final
-        return obs, reward, ended, np.zeros(self.num_envs, bool), infos
+        resets = {AutoresetMode.SAME_STEP: ended, AutoresetMode.NEXT_STEP: over, AutoresetMode.DISABLED: nobody}[mode]
+        infos = masked(told, ~resets)
+        if resets.any():
+            last = obs
+            obs, fresh = self._autoreset(resets)
+            infos = joined(infos, masked(fresh, resets))
+            if mode is AutoresetMode.SAME_STEP:
+                infos |= {"final_obs": last, "final_info": masked(told, ended)}
+                infos |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
+            else:
+                ended &= ~over
+        return obs, reward, ended, nobody, infos
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One picture a row, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
+        self._require_open()
+        if self.render_mode is None:
+            name = "gan_env/Points-v0" if self.spec is None else self.spec.id
+            logger.warn(f"render: there is no render mode: gymnasium.make({name!r}, render_mode='rgb_array') has one")
+            return None
+        samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions
+        pictures = []
+        for row, instance in enumerate(self.current_instances):
+            held_out = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out
+            points = held_out[:POINTS].cpu().numpy() if held_out.dim() == 2 else None
+            taken = curves.taken[row]
+            crashed = ", crashed" if self._ended[row] and 0 < taken < total else ""
+            knobs = {name: (self.knobs.table[name], values[row]) for name, values in curves.knobs.items()}
+            state = f"decision {taken}/{total}{crashed}"
+            pictures.append(draw_run(instance.title(), state, samples[row], points, curves.log_metric[row], knobs))
+        return tuple(pictures)
 
     # --- beyond Gymnasium ---
 
@@ -206,62 +258,49 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         """The controlled knobs of every row: [N, K] in [0, 1]."""
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
-    def get_state(self) -> dict[str, Any]:
-        """The complete state: weights, moments, seeds, statistics, knobs. Save it with `torch.save`."""
-        return {
-            "origin": {"num_envs": self.num_envs, "env": to_dict(self.config)},
-            "population": self.population.get_state(),
-            "progress": self._progress.get_state(),
-            "generators": [generator.bit_generator.state for generator in self._generators],
-            "instances": [vars(instance) for instance in self.current_instances],
-            "ended": self._ended.copy(),
-            "gan_updates": self.gan_updates,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from what `get_state` gave, as if nothing had happened since.
-
-        Raises:
-            ConfigError: the state is from an environment with other rows, options or version; nothing is changed.
-        """
-        own, again = self.get_state(), "Make the same environment, or start the run anew"
-        require(isinstance(state, dict), "state", type(state).__name__, "what `get_state` gave")
-        if isinstance(state.get("origin"), dict):
-            require_same("the run of the snapshot", state["origin"], own["origin"], again)
-        require_same_form("snapshot", state, own)
-        instances = [self.instances.pin(fields) for fields in state["instances"]]
-        generators = [np_random(0)[0] for _ in range(self.num_envs)]
-        try:
-            for generator, saved in zip(generators, state["generators"], strict=True):
-                generator.bit_generator.state = saved
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ConfigError(f"snapshot.generators can't be used ({error}): it is damaged. {again}") from error
-        # Nothing is refused from here on.
-        self.population.set_state(state["population"])
-        self._progress.set_state(state["progress"])
-        self._generators, self.current_instances = generators, instances
-        self._ended = state["ended"].copy()
-        self.gan_updates = state["gan_updates"]
-
     # --- inside ---
 
-    def _start(
-        self, mask: NDArray[np.bool_], pinned: Sequence[Instance | None], start: Tensor
-    ) -> tuple[Array, dict[str, Array]]:
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ConfigError("the environment is closed, so nothing can be done with it: make a new one")
+
+    def _train(self, moves: Tensor) -> tuple[Array, Array, NDArray[np.bool_], dict[str, NDArray[Any]]]:
+        """Moves the knobs of all rows by actions [N, K], trains them for an interval and judges them.
+
+        Returns:
+            On the host: observations [N, F], rewards, ends and infos, [N] each.
+        """
+        progress = self._progress
+        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
+        values = self.knobs.values(progress.coordinates)
+        stats = train_interval(self.population, values, self.config.updates_per_decision)
+        self.gan_updates += self.num_envs * self.config.updates_per_decision
+        quality = self.population.judge(self.judge, self.config.metric_samples)
+        columns = progress.advance(stats, quality, self.population.settings)
+        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
+        host: dict[str, NDArray[Any]] = {**to_host(columns)}
+        host["crashed"] = host["crashed"].astype(bool)
+        return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
+
+    def _autoreset(self, rows: NDArray[np.bool_]) -> tuple[Array, dict[str, Any]]:
+        """Starts the next runs of some rows; see `_start`."""
+        return self._start(rows, self.knobs.starting_at({}, self.num_envs))
+
+    def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Array, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
             mask: the rows to start, bool [N].
-            pinned: the pinned instance of each row, [N].
             start: where the knobs start, [N, K] in [0, 1].
 
         Returns:
             On the host: observations of all rows [N, F], and infos [N] that hold for the rows that were started.
         """
-        drawn = []
+        drawn, gan_seeds = [], np.zeros(self.num_envs, np.int64)
         for row in np.flatnonzero(mask).tolist():
             index, gan_seed = self._generators[row].integers([len(self.instances), 2**62]).tolist()
-            self.current_instances[row] = pinned[row] or self.instances[index]
+            gan_seeds[row] = gan_seed
+            self.current_instances[row] = self._pinned[row] or self.instances[index]
             drawn.append((gan_seed, self.current_instances[row]))
         rows = torch.from_numpy(np.flatnonzero(mask)).to(self.device)
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
@@ -270,13 +309,6 @@ class GANVectorEnv(VectorEnv[Array, Array, Any]):
         self._ended[mask] = False
         stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        infos = to_host(self._progress.start(fresh, stats, quality, self.population.settings))
-        return infos.pop("obs"), infos
-
-
-def masked(columns: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gymnasium's vector infos: each column, 0 where the mask is False, and the mask; empty if the mask is False."""
-    infos: dict[str, Any] = {}
-    for name, column in columns.items() if mask.any() else ():
-        infos |= {name: np.where(mask, column, np.zeros_like(column)), f"_{name}": mask.copy()}
-    return infos
+        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, self.population.settings))}
+        self._curves.start(mask, infos)
+        return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}

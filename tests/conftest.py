@@ -13,8 +13,14 @@ from hypothesis import settings
 from gan_env import GANVectorEnv
 from gan_env.data.bank import IMAGE_SETS, DataBank
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.data.points import POINT_SETS
 from gan_env.gan.saved import save_generators
+from gan_env.mdp.observation import REGISTERED
+from gan_env.mdp.rewards import REWARDS
+from gan_env.metrics.judge import METRICS
 from gan_env.metrics.weights import PretrainedWeights
+from gan_env.policies.presets import ADAPTIVE
+from gan_env.policies.schedules import DECAY_RATES, SCHEDULES
 from gan_env.records import Dataset, Moment, Quality, RowSettings, TrainStats
 
 # No deadline (the machine may be busy), few and always the same examples, nothing written to disk.
@@ -245,3 +251,18 @@ def banks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DataBank]:
 
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)
     return lambda kind: DataBank(("ring",) if kind == "points" else ("noise",), "nowhere", 8, torch.device("cpu"))
+
+
+TABLES: list[dict[str, Any]] = [
+    IMAGE_SETS, POINT_SETS, REGISTERED, REWARDS, METRICS, ADAPTIVE, SCHEDULES, DECAY_RATES,
+]  # fmt: skip
+
+
+@pytest.fixture
+def tables_as_they_were() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = [dict(table) for table in TABLES]
+    yield
+    for table, entries in zip(TABLES, before, strict=True):
+        table.clear()
+        table.update(entries)

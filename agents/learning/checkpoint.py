@@ -5,11 +5,14 @@ Private attributes of stable-baselines3 (`_last_obs` and the like) are named onl
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import stable_baselines3
 import torch
+from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
 from agents.learning.run_folder import RunFolder
@@ -21,7 +24,7 @@ from gan_env.files import save_checkpoint as save_state
 CHECKPOINT = "checkpoint/state.pt"
 EVERY = (
     "num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_original_obs", "_last_episode_starts",
-    "action_space",  # with its random generator, which SAC and TQC warm up by
+    "action_space",  # its random generator, which SAC and TQC warm up by
 )  # fmt: skip
 OWN = {
     "RecurrentPPO": ("_last_lstm_states",),
@@ -30,6 +33,8 @@ OWN = {
     "BatchedARS": ("weights",),
 }
 """What a model consists of besides its parameters and optimisers: attributes of every model, and of single classes."""
+STATISTICS = ("mean", "var", "count")
+"""Of the observations, in stable-baselines3's `RunningMeanStd`."""
 
 
 def attributes(model: BaseAlgorithm) -> tuple[str, ...]:
@@ -51,8 +56,9 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
     assert normalize is not None
     state = {
         "parameters": model.get_parameters(),
-        "attributes": {name: getattr(model, name) for name in attributes(model)},
-        "normalize": (normalize.obs_rms, normalize.old_obs),
+        "attributes": {name: _plain(getattr(model, name)) for name in attributes(model)},
+        "normalize": {name: getattr(normalize.obs_rms, name) for name in STATISTICS},
+        "observation": normalize.old_obs,
         "env": env.get_state(),
         "random": (random.getstate(), np.random.get_state(), torch.get_rng_state()),
     }
@@ -63,7 +69,7 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
     """Restores what `save_checkpoint` saved.
 
     Raises:
-        ConfigError: the checkpoint is damaged.
+        ConfigError: the checkpoint is damaged, or another version made it.
     """
     state = load_checkpoint(path)
     normalize = model.get_vec_normalize_env()
@@ -71,14 +77,35 @@ def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> N
     normalize.reset()
     model.set_parameters(state["parameters"])
     for name, value in state["attributes"].items():
-        current = getattr(model, name)
-        if isinstance(current, Tensor) and current.requires_grad:
-            current.data.copy_(value)  # an optimiser holds this very tensor
-        else:
-            setattr(model, name, value)
-    normalize.obs_rms, normalize.old_obs = state["normalize"]
+        setattr(model, name, _restored(getattr(model, name), value))
+    for name, value in state["normalize"].items():
+        setattr(normalize.obs_rms, name, value)
+    normalize.old_obs = state["observation"]
     env.set_state(state["env"])
     python_state, numpy_state, torch_state = state["random"]
     random.setstate(python_state)
     np.random.set_state(numpy_state)
     torch.set_rng_state(torch_state)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute of a model as what a checkpoint may hold."""
+    if isinstance(value, Space):
+        return value.np_random.bit_generator.state
+    if isinstance(value, BaseBuffer):
+        return {name: part for name, part in vars(value).items() if isinstance(part, np.ndarray | int)}
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value  # a named one is a class of its own
+
+
+def _restored(current: Any, value: Any) -> Any:
+    """The attribute, given what it is now and what `_plain` made of the saved one."""
+    if isinstance(current, Space):
+        current.np_random.bit_generator.state = value
+    elif isinstance(current, BaseBuffer):
+        vars(current).update(value)
+    elif isinstance(current, Tensor) and current.requires_grad:
+        current.data.copy_(value)  # an optimiser holds this very tensor
+    else:
+        named = isinstance(current, tuple) and hasattr(current, "_make")
+        return current._make(value) if named else value
+    return current

@@ -8,7 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule, LinearSchedule, update_learning_rate
 from torch.optim import AdamW
 
-from agents.learning.options import SB3Options
+from agents.learning.training import SB3Options
 from gan_env.errors import require
 
 FACTOR, LOWEST, HIGHEST = 1.5, 1e-5, 1e-2

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from stable_baselines3.common.callbacks import BaseCallback
-
 from baselines.options import errors_about_env
 from gan_env.config import CONFIGS, env_config, require_training
 from gan_env.errors import require
@@ -32,23 +30,6 @@ class AgentOptions:
 
     def require_fit(self, decisions: int) -> None:
         """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions per episode."""
-
-
-@dataclass(frozen=True)
-class SB3Options(AgentOptions):
-    """What the algorithms of stable-baselines3 and sb3-contrib have."""
-
-    def arguments(self, decisions: int) -> dict[str, Any]:
-        """Arguments of the algorithm, given the number of decisions per episode."""
-        raise NotImplementedError
-
-    def network(self) -> dict[str, Any]:
-        """Arguments of its policy."""
-        return {"net_arch": list(self.hidden)}
-
-    def callbacks(self) -> list[BaseCallback]:
-        """What is called as it trains."""
-        return []
 
 
 @dataclass(frozen=True)

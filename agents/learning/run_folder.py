@@ -1,7 +1,7 @@
 """The folder of a training, in the layout that users of rl-baselines3-zoo know.
 
 logs/SCRIPT/<env>_<n>/
-    <env>.zip (of the meta-network <env>.safetensors): the trained model; <env>/vecnormalize.pkl: its normalisation
+    controller.json, weights.safetensors: the trained controller, see gan_env/saved_controller.py
     <env>/config.yml: script and all options; command.txt: the command
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
@@ -20,6 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 import yaml
 
+from agents.learning.costs import save_costs
 from agents.learning.options import TrainOptions
 from baselines.options import errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
@@ -27,7 +28,9 @@ from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically
+from gan_env.policies.learned import interface_of
 from gan_env.resume import require_same
+from gan_env.saved_controller import Adaptation, Network, Output, SavedController
 
 Options = TypeVar("Options", bound=TrainOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
@@ -51,15 +54,12 @@ class RunFolder:
     Attributes:
         path: the folder.
         name: name of the environment with "-" for "/".
-        settings: the subfolder of configuration and normalisation.
-        model: the trained model of stable-baselines3.
-        meta_controller: the trained meta-network.
+        settings: the subfolder of the configuration.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self.settings = path / name
-        self.model, self.meta_controller = path / f"{name}.zip", path / f"{name}.safetensors"
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
@@ -101,6 +101,21 @@ class RunFolder:
             before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
+
+    def save_controller(
+        self, network: Network, env: GANVectorEnv, output: Output, adaptation: Adaptation | None = None
+    ) -> None:
+        """Writes what was trained.
+
+        Args:
+            network: what acts.
+            env: the environment that it was trained in.
+            output: what the network gives: an action, or coordinates of the knobs.
+            adaptation: how the network adapts to a run.
+        """
+        config = self.config
+        training = {name: config[name] for name in ("script", "agent", "seed")}
+        SavedController(network, interface_of(env, output), config["env"], training, adaptation).save(self.path)
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file whole or not at all; see `write_atomically`."""
@@ -147,3 +162,19 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
     with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses a wrong environment, or one whose data are missing
     return options, RunFolder.new(script, options)
+
+
+Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
+"""Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
+
+
+def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
+    """Trains, or continues a training that was killed; a finished one is only read.
+
+    Returns:
+        What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
+    """
+    path = folder.path / "trained.json"
+    if not path.exists():
+        save_costs(path, lambda: train(options, folder))
+    return dict(json.loads(path.read_text()))

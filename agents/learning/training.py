@@ -1,7 +1,7 @@
-"""What the scripts that train by stable-baselines3 share: the environment, and training that can be continued."""
+"""What scripts that train by stable-baselines3 share: options, environment, and training that can be continued."""
 
-import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,29 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
-from agents.learning.costs import save_costs
-from agents.learning.options import SB3Options, TrainOptions
+from agents.learning.export import network_of
+from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
 
-Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
-"""Trains in a run folder, or continues from its checkpoint; returns what that cost, `gan_updates` above all."""
 
+@dataclass(frozen=True)
+class SB3Options(AgentOptions):
+    """What the algorithms of stable-baselines3 and sb3-contrib have."""
 
-def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains, or continues a training that was killed; a finished one is only read.
+    def arguments(self, decisions: int) -> dict[str, Any]:
+        """Arguments of the algorithm, given the number of decisions per episode."""
+        raise NotImplementedError
 
-    Returns:
-        What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
-    """
-    path = folder.path / "trained.json"
-    if not path.exists():
-        save_costs(path, lambda: train(options, folder))
-    return dict(json.loads(path.read_text()))
+    def network(self) -> dict[str, Any]:
+        """Arguments of its policy."""
+        return {"net_arch": list(self.hidden)}
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What is called as it trains."""
+        return []
 
 
 def training_env(options: TrainOptions) -> VecNormalize:
@@ -60,7 +62,7 @@ def train_sb3(
     Args:
         algorithm: its class.
         options: of the training, with an `SB3Options`.
-        folder: where checkpoints and the trained model are saved.
+        folder: where checkpoints and the trained controller are saved.
         policy: name of the policy's class.
 
     Returns:
@@ -86,9 +88,7 @@ def train_sb3(
             log_interval=None,  # type: ignore[arg-type]  # Progress writes the logs
             reset_num_timesteps=model.num_timesteps == 0,
         )
-    normalize.training = False
-    folder.write(folder.model.name, model.save)
-    folder.write(f"{folder.name}/vecnormalize.pkl", lambda path: normalize.save(str(path)))
+    folder.save_controller(network_of(model, normalize), env, "action")
     return {"gan_updates": env.gan_updates}
 
 

@@ -4,28 +4,24 @@
 does.
 """
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.meta.hypergradient import Hypergradient
-from gan_env.files import write_atomically
+from gan_env import GANVectorEnv
+from gan_env.policies.learned import require_fit
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
+from gan_env.saved_controller import Layer, Network, SavedController, Tensors, forget
 
 VARIES = 0.05
 """A statistic with a smaller standard deviation counts as constant and is only centred."""
 
-Tensors = tuple[Tensor, ...]
 
-
-class MetaController(nn.Module):
-    """Observations -> coordinates of the knobs in [0, 1], by a sigmoid.
+def meta_layers(state_dim: int, num_params: int, hidden: Sequence[int] = (64, 64), kind: str = "mlp") -> list[Layer]:
+    """The layers of a meta-network.
 
     Args:
         state_dim: F, length of an observation.
@@ -33,20 +29,28 @@ class MetaController(nn.Module):
         hidden: units of the hidden layers.
         kind: "mlp", or "lstm": the last hidden layer is an LSTM cell, whose memory lasts from decision to decision.
     """
+    sizes = list(pairwise((state_dim, *hidden)))
+    dense = sizes if kind == "mlp" else sizes[:-1]
+    layers: list[Layer] = [layer for a, b in dense for layer in (("linear", a, b), ("tanh",))]
+    if kind == "lstm":
+        layers.append(("lstm", *sizes[-1]))
+    return [*layers, ("linear", sizes[-1][1], num_params), ("sigmoid",)]
 
-    mean: Tensor
-    std: Tensor
 
-    def __init__(self, state_dim: int, num_params: int, hidden: Sequence[int] = (64, 64), kind: str = "mlp") -> None:
-        super().__init__()
-        self.arguments = {"state_dim": state_dim, "num_params": num_params, "hidden": list(hidden), "kind": kind}
-        sizes = [state_dim, *hidden]
-        dense = sizes if kind == "mlp" else sizes[:-1]
-        self.body = nn.Sequential(*(layer for a, b in pairwise(dense) for layer in (nn.Linear(a, b), nn.Tanh())))
-        self.cell = nn.LSTMCell(sizes[-2], sizes[-1]) if kind == "lstm" else None
-        self.head = nn.Linear(sizes[-1], num_params)
-        self.register_buffer("mean", torch.zeros(state_dim))
-        self.register_buffer("std", torch.ones(state_dim))
+class MetaController(Network):
+    """Observations -> coordinates of the knobs in [0, 1].
+
+    Args:
+        layers: from `meta_layers`; the last linear one is the head.
+        inputs: F, length of an observation.
+    """
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last linear layer."""
+        head = self.layers[-2]
+        assert isinstance(head, nn.Linear)
+        return head
 
     def start_at(self, coordinates: Tensor) -> None:
         """Makes these coordinates [K] the output for every observation, from which learning starts."""
@@ -60,17 +64,9 @@ class MetaController(nn.Module):
         self.mean.copy_(observations.mean(dim=0))
         self.std.copy_(torch.where(std < VARIES, 1, std))
 
-    def blank(self, rows: int) -> Tensors:
-        """The memory at the start of an episode: none, or hidden state and cell [rows, H]."""
-        return () if self.cell is None else tuple(torch.zeros(rows, self.head.in_features) for _ in range(2))
-
     def features(self, observation: Tensor, memory: Tensors) -> tuple[Tensor, Tensors]:
-        """What the last layer sees: [N, F] and the memory -> [N, H] and the next memory."""
-        x = self.body((observation - self.mean) / self.std)
-        if self.cell is None:
-            return x, ()
-        memory = self.cell(x, memory)
-        return memory[0], memory
+        """What the head sees: [N, F] and the memory -> [N, H] and the next memory."""
+        return self.run(self.normalised(observation), memory, upto=-2)
 
     def coordinates(self, features: Tensor, adapted: Tensors = ()) -> Tensor:
         """The last layer: [N, H] -> [N, K] in [0, 1].
@@ -84,20 +80,6 @@ class MetaController(nn.Module):
             weight, bias = adapted
             logits = logits + (weight @ features[..., None]).squeeze(-1) + bias
         return torch.sigmoid(logits)
-
-    def save(self, path: Path) -> None:
-        """Writes sizes and weights, as safetensors."""
-        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        metadata = {"controller": json.dumps(self.arguments)}
-        write_atomically(path, lambda part: save_file(tensors, part, metadata))
-
-    @classmethod
-    def load(cls, path: Path) -> "MetaController":
-        """Reads what `save` wrote."""
-        with safe_open(path, "pt") as file:
-            controller = cls(**json.loads((file.metadata() or {})["controller"]))
-            controller.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        return controller
 
 
 class MetaPolicy:
@@ -166,6 +148,14 @@ class MetaPolicy:
         return weight - change[..., None] * features[:, None], bias - change
 
 
-def forget(state: Tensors, start: Tensor) -> Tensors:
-    """The state with zeros in the rows where an episode starts, bool [N]."""
-    return tuple(torch.where(start.view(-1, *[1] * (part.dim() - 1)), 0, part) for part in state)
+def adaptive_policy(saved: SavedController, env: GANVectorEnv) -> MetaPolicy:
+    """A saved controller that adapts to its runs, ready to act.
+
+    Raises:
+        ConfigError: it doesn't fit the environment.
+    """
+    require_fit(saved, env)
+    assert saved.adaptation is not None
+    controller, how = MetaController(saved.network.description, len(env.observer.names)), saved.adaptation
+    controller.load_state_dict(saved.network.state_dict())
+    return MetaPolicy(controller, Hypergradient(env, how.window, how.samples), how.steps, how.rate)

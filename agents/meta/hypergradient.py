@@ -16,7 +16,7 @@ from torch import Tensor
 from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.metrics.energy import energy_distance
-from gan_env.metrics.judge import ImageJudge
+from gan_env.metrics.judge import ImageJudge, RegisteredJudge
 from gan_env.records import FLOOR
 from gan_env.seeding import fold_in, normal, uniform
 from gan_env.workers import Workers
@@ -93,4 +93,5 @@ class Hypergradient:
 
     def _features(self, samples: Tensor) -> Tensor:
         """Where distances are measured: points themselves, features of images. [n, S, *shape] -> [n, S, F]."""
-        return self.env.judge.extract(samples) if isinstance(self.env.judge, ImageJudge) else samples
+        judge = self.env.judge.built_in if isinstance(self.env.judge, RegisteredJudge) else self.env.judge
+        return judge.extract(samples) if isinstance(judge, ImageJudge) else samples

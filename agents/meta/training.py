@@ -18,12 +18,13 @@ from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import knob_curves
-from agents.meta.controller import MetaController, MetaPolicy, forget
+from agents.meta.controller import MetaController, MetaPolicy, meta_layers
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.evaluation.seeds import row_seeds
 from gan_env.files import load_checkpoint, save_checkpoint
+from gan_env.saved_controller import Adaptation, forget
 
 LAST_RATE = 0.1
 """Share of the learning rate that is left at the end."""
@@ -87,7 +88,7 @@ class Learner:
         self.env, self.options, self.rollouts = env, options, 0
         torch.manual_seed(seed)
         sizes = (len(env.observer.names), len(env.config.knobs))
-        self.controller = MetaController(*sizes, options.hidden, options.kind)
+        self.controller = MetaController(meta_layers(*sizes, options.hidden, options.kind), sizes[0])
         self.controller.start_at(env.knobs.initial.cpu())
         self.policy = make_policy(self.controller, env, options)
         self.look = self.policy.look
@@ -216,5 +217,6 @@ def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
             final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
             bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
             save_checkpoint(checkpoint, learner.get_state())
-    learner.controller.save(folder.meta_controller)
+    adapts = Adaptation(agent.inner_steps, agent.inner_rate, agent.window, agent.samples)
+    folder.save_controller(learner.controller, env, "coordinates", adapts if agent.inner_steps else None)
     return {"gan_updates": learner.gan_updates, "adaptation_updates_a_decision": agent.inner_steps * agent.window}

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import yaml
 
-from agents.learning.controllers import CONTROLLER_FILES
+from agents.learning.controllers import read_controller
 from agents.study.study import Study
 from gan_env.errors import ConfigError
+from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 TITLE = "# Learned against annealed: "
 """What a page begins with; the name of the study follows."""
@@ -45,10 +46,14 @@ def publish(study: Study, learned: str, folder: Path) -> str:
 
     Returns:
         A line with the number of files and their size.
+
+    Raises:
+        ConfigError: a controller can't be read; nothing is replaced.
     """
+    files = list(_files(study, learned))  # refused before anything is replaced
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
-    for source, name in _files(study, learned):
+    for source, name in files:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
@@ -90,6 +95,6 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
         )
         for seed in range(fields.seeds if controller == learned else int(elsewhere)):
             run = study.trained(controller, seed)
-            for name in CONTROLLER_FILES:
-                if (run / name).exists():
-                    yield run / name, f"training/{run.name}/{name}"
+            read_controller(run)  # refuses a damaged one, and one of an earlier version
+            for name in (DESCRIPTION, WEIGHTS):
+                yield run / name, f"training/{run.name}/{name}"

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.learning.controllers import INTERFACE
 from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind
 from agents.study.study import Study
 from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
 from gan_env.config import RUN_OPTIONS, EnvConfig, env_config, to_dict
 from gan_env.errors import require
+from gan_env.policies.learned import INTERFACE
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.resume import require_same
 

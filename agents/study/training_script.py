@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agents.learning.options import AgentOptions, TrainOptions
-from agents.learning.run_folder import open_folder
-from agents.learning.training import Train, train_once
+from agents.learning.run_folder import Train, open_folder, train_once
 from agents.study.check import check_tunings
 from agents.study.closing import compare_training, study_of_one
 from baselines.options import script

@@ -89,7 +89,7 @@ class SB3VecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-class LearnedPolicy:
+class SB3Policy:
     """A stable-baselines3 model with its normalisation, as one of our policies: observations come in raw."""
 
     def __init__(self, model: BaseAlgorithm, normalize: VecNormalize) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,20 @@ def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
     raise DataError(f"unknown data set {name!r}: {hint}use one of {known}")
 
 
+def _require_samples(name: str, loaded: Any, image_size: int) -> None:
+    """Raises a `DataError` unless a data set is one, of samples that networks and metrics take."""
+    side = image_size
+    expected = f"images as bytes [P, C, {side}, {side}] with C 1 or 3, or points [P, 2] as float32"
+    if not isinstance(loaded, Dataset):
+        raise DataError(f"data set {name!r} was loaded as {type(loaded).__name__}: expected a gan_env.Dataset")
+    for part in ("train", "held_out"):
+        samples = getattr(loaded, part)
+        found = (samples.dtype, tuple(samples.shape[1:])) if isinstance(samples, Tensor) else type(samples).__name__
+        images = [(torch.uint8, (channels, side, side)) for channels in (1, 3)]
+        if found not in [*images, (torch.float32, (2,))]:
+            raise DataError(f"data set {name!r} has samples {found} in `{part}`: expected {expected}")
+
+
 def free_memory(device: torch.device) -> int:
     """Free bytes of a GPU, or of the host, where pages that only cache files count as free."""
     if device.type == "cuda":
@@ -69,11 +84,13 @@ class DataBank:
     several sets become one pool in memory.
 
     Raises:
-        DataError: a data set can't be loaded, the samples' shapes differ, or memory is too small.
+        DataError: a data set can't be loaded or isn't one, the samples' shapes differ, or memory is too small.
     """
 
     def __init__(self, names: tuple[str, ...], data_root: str, image_size: int, device: torch.device) -> None:
         loaded = [load_dataset(name, data_root, image_size) for name in names]
+        for name, data in zip(names, loaded, strict=True):
+            _require_samples(name, data, image_size)
         shapes = {tuple(part.shape[1:]) for d in loaded for part in (d.train, d.held_out)}
         if len(shapes) != 1:
             raise DataError(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gan_env.errors import require
 from gan_env.records import Dataset
 
 POINTS_TRAIN, POINTS_HELD_OUT = 65_536, 8_192
@@ -57,8 +58,14 @@ POINT_SETS: dict[str, Callable[[], NDArray[np.float64]]] = {
 
 
 def load_points(name: str) -> Dataset:
-    """Generates a 2-D mixture: the same samples in every process, whatever other mixtures there are."""
-    centers = POINT_SETS[name]()
+    """Generates a 2-D mixture: the same samples in every process, whatever other mixtures there are.
+
+    Raises:
+        ConfigError: its centres are not [M, 2] in [-1, 1].
+    """
+    centers = np.asarray(POINT_SETS[name]())
+    fits = centers.ndim == 2 and centers.shape[0] > 0 and centers.shape[1] == 2 and bool((abs(centers) <= 1).all())
+    require(fits, f"centres of the point set {name!r}", centers, "numbers of shape [M, 2] in [-1, 1]")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     total = POINTS_TRAIN + POINTS_HELD_OUT
     modes = rng.integers(len(centers), size=total)

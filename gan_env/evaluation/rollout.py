@@ -160,7 +160,8 @@ class Rollout:
     def get_state(self) -> dict[str, Any]:
         """The whole rollout: the record, the environment, and the random generator of a policy that has one (`rng`)."""
         record = {name: deepcopy(value) for name, value in vars(self).items() if name not in ("policy", "env")}
-        return {"record": record, "env": self.env.get_state(), "rng": deepcopy(getattr(self.policy, "rng", None))}
+        rng = getattr(self.policy, "rng", None)
+        return {"record": record, "env": self.env.get_state(), "rng": rng and rng.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continues from what `get_state` gave, which stays as it is and may be used again."""
@@ -168,4 +169,4 @@ class Rollout:
         for name, value in state["record"].items():
             setattr(self, name, deepcopy(value))
         if state["rng"] is not None:
-            self.policy.rng = deepcopy(state["rng"])  # type: ignore[attr-defined]
+            self.policy.rng.bit_generator.state = state["rng"]  # type: ignore[attr-defined]

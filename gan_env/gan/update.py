@@ -48,7 +48,8 @@ class PopulationConfig:
     """What all rows share."""
 
     latent_dim: int  # length of z
-    width: int  # hidden units or channels at full width
+    width_g: int  # hidden units or channels of the generator at full width
+    width_d: int  # the same of the discriminator
     depth: int  # hidden layers of the mlp
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
@@ -228,7 +229,9 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
     usual = "mlp" if len(sample_shape) == 1 else "dcgan"
     name = usual if config.architecture == "auto" else config.architecture
     require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
-    return ARCHITECTURES[name](Sizes(config.latent_dim, config.width, config.depth, sample_shape))
+    make, widths = ARCHITECTURES[name], (config.width_g, config.width_d)
+    wide_g, wide_d = (Sizes(config.latent_dim, width, config.depth, sample_shape) for width in widths)
+    return make(wide_g)[0], make(wide_d)[1]
 
 
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:

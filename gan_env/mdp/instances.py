@@ -4,59 +4,45 @@ Training and test instances are drawn apart: they have none in common where a ra
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from gan_env.config import INSTANCE_LIMITS, EnvConfig, replace
+from gan_env.config import SPLITS, EnvConfig, InstanceConfig, replace
 from gan_env.errors import require
+from gan_env.instance_lists import INSTANCE_LIMITS, WHOLE, Instance, hash_of
 from gan_env.records import RowSettings
-
-_SPLITS = {"train": 0, "test": 1}
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One kind of GAN run: the name of its data set, and a value in each range of `gan_env.config.InstanceConfig`."""
-
-    dataset: str
-    num_samples: int
-    lr_g: float
-    lr_d: float
-    beta_1: float
-    batch_size: int
-    width_g: int
-    width_d: int
-    gain_g: float
-    gain_d: float
-    input_scale: float
-    loss: str
 
 
 class InstanceSet:
-    """The training or the test instances of a configuration: a list that follows from its seed."""
+    """The training or the test instances of a configuration: a user's own list, or one that follows from its seed.
+
+    Attributes:
+        instances: the list.
+        limits: lowest and highest value of each number of an instance that a row can be given.
+        hash: SHA-256 of the list, as in a file that `gan_env.save_instances` writes.
+
+    Raises:
+        ConfigError: instances of one's own have other data sets, or only the other split has any.
+    """
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
         ranges, self.datasets, self.losses = config.instances, config.datasets, config.losses
         sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width_g", "width_d")}  # of the tensors
         self.limits = INSTANCE_LIMITS | sizes
-        count = ranges.train_size if split == "train" else ranges.test_size
-        rng = np.random.default_rng([ranges.seed, _SPLITS[split]])
-        names = rng.permutation(np.arange(count) % len(config.datasets))  # every data set as often as the others
-        columns: dict[str, list[Any]] = {"dataset": [config.datasets[index] for index in names]}
-        for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width_g", "width_d", "gain_g", "gain_d", "input_scale"):
-            low, high = getattr(ranges, name)
-            if name == "beta_1":
-                drawn = rng.uniform(low, high, count)
-            else:
-                drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
-            whole = name in ("num_samples", "batch_size", "width_g", "width_d")
-            columns[name] = [round(value) if whole else value for value in drawn.tolist()]
-        columns["loss"] = [config.losses[i] for i in rng.permutation(np.arange(count) % len(config.losses))]
-        rows = zip(*columns.values(), strict=True)
-        self.instances = [Instance(**dict(zip(columns, row, strict=True))) for row in rows]
+        own, other = (getattr(ranges, name) for name in (split, *(name for name in SPLITS if name != split)))
+        needed = f"instances of the {split} split, too: instances={{'train': [...], 'test': [...]}}"
+        require(bool(own or not other), f"instances.{split}", own, needed)
+        if own:
+            self.instances = [Instance(**fields) for fields in own]
+            for index, instance in enumerate(self.instances):
+                self._require_fit(instance, f"instances.{split}[{index}]")
+        else:
+            self.instances = drawn_instances(config, split)
+        self.hash = hash_of(self.instances)
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -80,12 +66,18 @@ class InstanceSet:
             return self.instances[choice]
         given = vars(choice) if isinstance(choice, Instance) else choice
         instance = replace(self.instances[0], given, "options.instance.")  # checks types as well
-        require(instance.dataset in self.datasets, "instance.dataset", instance.dataset, f"one of {self.datasets}")
+        self._require_fit(instance, "instance")
+        return instance
+
+    def _require_fit(self, instance: Instance, key: str) -> None:
+        """Raises a `ConfigError` unless the environment has the instance's data set and loss, and tensors of its sizes."""
+        for name, known in (("dataset", self.datasets), ("loss", self.losses)):
+            value = getattr(instance, name)
+            require(value in known, f"{key}.{name}", value, f"one of the environment's {known}")
         for name, (lowest, highest) in self.limits.items():
             value = getattr(instance, name)
             fits = lowest <= value <= highest
-            require(fits, f"instance.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
-        return instance
+            require(fits, f"{key}.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
 
     def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
         """The instance of each row; None: the row draws its own.
@@ -115,12 +107,38 @@ class InstanceSet:
         columns: dict[str, list[Any]] = {name: [getattr(i, name) for _, i in drawn] for name in INSTANCE_LIMITS}
         columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
         for name in ("width_g", "width_d"):
-            columns[name] = [width / max(self.limits["width_g"][1], self.limits["width_d"][1]) for width in columns[name]]
-        columns["loss"] = [self.losses.index(i.loss) for _, i in drawn]
+            columns[name] = [width / self.limits[name][1] for width in columns[name]]
         seeds = [seed for seed, _ in drawn]
-        columns |= {"key": seeds, "dataset": datasets}
+        columns |= {"key": seeds, "dataset": datasets, "loss": [self.losses.index(i.loss) for _, i in drawn]}
         columns["window"] = [seed % size for seed, size in zip(seeds, whole, strict=True)]
-        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width_g", "width_d", "gain_g", "gain_d", "input_scale"), torch.float32)
+        kinds = dict.fromkeys(INSTANCE_LIMITS.keys() - {"num_samples", "batch_size"}, torch.float32)
         return RowSettings(
             **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
         )
+
+
+def as_columns(instances: Sequence[Instance]) -> dict[str, NDArray[Any]]:
+    """The fields of N instances, an array [N] each; names of data sets are objects."""
+    values = {field.name: [getattr(instance, field.name) for instance in instances] for field in fields(Instance)}
+    return {name: np.array(column, object if isinstance(column[0], str) else None) for name, column in values.items()}
+
+
+def drawn_instances(config: EnvConfig, split: Literal["train", "test"]) -> list[Instance]:
+    """Instances drawn from a configuration's ranges, every data set and every loss as often as the others."""
+    ranges = config.instances
+    count = ranges.train_size if split == "train" else ranges.test_size
+    rng = np.random.default_rng([ranges.seed, SPLITS.index(split)])
+
+    def evenly(names: Sequence[str]) -> list[str]:
+        return [names[index] for index in rng.permutation(np.arange(count) % len(names))]
+
+    columns: dict[str, list[Any]] = {"dataset": evenly(config.datasets)}
+    for name in INSTANCE_LIMITS:
+        low, high = getattr(ranges, name)
+        if name == "beta_1":
+            drawn = rng.uniform(low, high, count)
+        else:
+            drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
+        columns[name] = [round(value) if name in WHOLE else value for value in drawn.tolist()]
+    columns["loss"] = evenly(config.losses)
+    return [Instance(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]

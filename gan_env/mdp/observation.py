@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.errors import require
+from gan_env.mdp.probe import require_a_value_a_row
 from gan_env.records import Moment
 
 BOUND = 10.0
@@ -41,6 +42,10 @@ class Statistic:
     inverse: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     low: float = -BOUND
     high: float = BOUND
+
+
+REGISTERED: dict[str, Statistic] = {}
+"""Users' own statistics by name, each a group of its own; `gan_env.register_statistic` fills it."""
 
 
 def symlog(x: Tensor) -> Tensor:
@@ -100,8 +105,14 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
                   "momentum of both players' Adam", lambda x: x, 0, 1),
         logarithm("num_samples", 10, -3, "number of training samples"),
         logarithm("batch_size", 2, -5, "batch size"),
-        Statistic("width_g", "context", lambda m: m.settings.width_g, "share of the full width, G", lambda x: x, 0, 1),
-        Statistic("width_d", "context", lambda m: m.settings.width_d, "share of the full width, D", lambda x: x, 0, 1),
+        Statistic("width_g", "context", lambda m: m.settings.width_g, "share of the full width that G has",
+                  lambda x: x, 0, 1),
+        Statistic("width_d", "context", lambda m: m.settings.width_d, "share of the full width that D has",
+                  lambda x: x, 0, 1),
+        logarithm("gain_g", 10, 0, "factor on G's initial weights"),
+        logarithm("gain_d", 10, 0, "factor on D's initial weights"),
+        logarithm("input_scale", 10, 0, "factor on what D sees"),
+        *(REGISTERED[name] for name in sorted(REGISTERED)),
     ]  # fmt: skip
 
 
@@ -129,6 +140,11 @@ class Observer:
         self.space = Box(low, high, dtype=np.float32)
         self._groups = {s.name: s.group for s in table}
         self._low, self._high = torch.from_numpy(low), torch.from_numpy(high)
+
+    def check(self, moment: Moment) -> None:
+        """Raises a `ConfigError` where a statistic can't be computed, or isn't one value a row."""
+        for statistic in self.statistics:
+            require_a_value_a_row(f"the statistic {statistic.name!r}", statistic.compute, moment)
 
     def place(self, name: str) -> int:
         """The index of a statistic in the observation.

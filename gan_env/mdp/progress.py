@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_env.mdp.observation import Observer
+from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
@@ -20,10 +21,16 @@ class Progress:
         previous, best: log metric after the last decision, and the lowest so far, [N].
         gained: sum of the rewards, [N].
         observation: the last one, [N, F].
+
+    Raises:
+        ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
     """
 
     def __init__(self, observer: Observer, reward: Reward, num_decisions: int, coordinates: Tensor) -> None:
         self.observer, self.reward, self.num_decisions = observer, reward, num_decisions
+        moment = probe(coordinates.shape[1])
+        observer.check(moment)
+        reward.check(moment)
         self.coordinates = coordinates
         zeros = torch.zeros(len(coordinates), device=coordinates.device)
         self.decision = zeros.long()

@@ -1,15 +1,28 @@
-"""Which rows `reset` is asked to start, and with which seeds: checked before anything is changed."""
+"""Which rows are reset when, and with which seeds: what callers ask for, checked before anything is changed."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env.errors import require
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | NDArray[np.integer[Any]] | None
 """What seeds all rows: one seed, one a row, or None."""
+
+
+def checked_mode(given: AutoresetMode | str) -> AutoresetMode:
+    """An autoreset mode by itself, its name or its value: "NEXT_STEP", "next_step" and "NextStep" are one.
+
+    Raises:
+        ConfigError: there is no such mode.
+    """
+    name = given.replace("_", "").lower() if isinstance(given, str) else given
+    found = [mode for mode in AutoresetMode if name in (mode, mode.value.lower())]
+    require(bool(found), "autoreset_mode", given, "one of " + ", ".join(mode.name for mode in AutoresetMode))
+    return found[0]
 
 
 def rows_to_reset(mask: Any, rows: int) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import require
+from gan_env.mdp.probe import require_a_value_a_row
 from gan_env.records import FLOOR, Moment
 
 LOWEST = math.log(FLOOR) - 1
@@ -39,7 +40,7 @@ def each_decision(low: float, high: float) -> Bounds:
     return lambda m: (low * (m.left + 1), high * (m.left + 1))
 
 
-REWARDS = {
+REWARDS: dict[str, RewardTerm] = {
     "log_improvement": RewardTerm(
         "log m(t-1) - log m(t): scale-free; undiscounted it sums to the run's whole gain",
         lambda m: m.previous - m.quality.log_metric,
@@ -78,8 +79,14 @@ class Reward:
     def __init__(self, weights: dict[str, float], crash_penalty: float) -> None:
         for name in weights:
             require(name in REWARDS, "reward", name, f"one of {sorted(REWARDS)}")
+        self.names = list(weights)
         self.terms = [(weight, REWARDS[name]) for name, weight in weights.items()]
         self.crash_penalty = crash_penalty
+
+    def check(self, moment: Moment) -> None:
+        """Raises a `ConfigError` where a term can't be computed, or isn't one value a row."""
+        for name, (_, term) in zip(self.names, self.terms, strict=True):
+            require_a_value_a_row(f"the reward term {name!r}", term.compute, moment)
 
     def __call__(self, moment: Moment) -> Tensor:
         """The reward of every row, [N]."""

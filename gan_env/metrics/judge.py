@@ -4,16 +4,18 @@ Samples are compared with both halves of their data set's held-out samples: the 
 validation half everything else. What is computed from the samples alone is computed once.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from gan_env.errors import ConfigError, require
 from gan_env.metrics.diversity import coverage_and_density, mean_distance, mode_coverage, neighbour_radii, pad_centers
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
-from gan_env.records import FLOOR, Dataset, Quality
+from gan_env.records import FLOOR, Dataset, Quality, decode
 
 COVERED = 512
 """Real images whose coverage is measured at every decision: they cost a tenth of the judge's time."""
@@ -64,13 +66,65 @@ class ImageJudge:
         return quality(metrics, spread, {"coverage": coverage})
 
 
-Judge = PointsJudge | ImageJudge
-"""Both have `metric_name`, for people, and `extractor_hash`, of the weights that see the samples (None: no weights)."""
+class RegisteredJudge:
+    """A metric of `METRICS` in the place of the built-in one, whose judge goes on telling spread and shares.
+
+    Attributes:
+        built_in: that judge.
+
+    Raises:
+        ConfigError: the metric fails, or isn't one finite number a row, 0 or more, for samples of the validation half.
+    """
+
+    extractor_hash: str | None = None
+
+    def __init__(self, name: str, datasets: Sequence[Dataset], samples: int) -> None:
+        self.metric_name, self.built_in = name, built_in_judge(datasets, samples)
+        references = [data.validation for data in datasets] + [data.scored for data in datasets]
+        self.metrics = [METRICS[name](decode(reference)) for reference in references]
+        first = decode(references[0][:samples])
+        tried = torch.stack([first, first.flip(0)])  # [2, S, *shape]
+        try:
+            values = self.metrics[0](tried)
+        except Exception as error:
+            what = f"the metric {name!r} fails with {type(error).__name__}: {error}"
+            raise ConfigError(f"{what}. It got samples of shape {tuple(tried.shape)}") from error
+        fits = isinstance(values, Tensor) and values.shape == (2,) and bool((values.isfinite() & (values >= 0)).all())
+        what = f"the metric {name!r} of two rows of real samples"
+        require(fits, what, values, "a tensor of shape (2,), finite and 0 or more")
+
+    def __call__(self, samples: Tensor, dataset: Tensor) -> Quality:
+        """Judges samples [N, S, *shape] against the data sets [N]."""
+        judged = self.built_in(samples, dataset)
+        metrics = torch.empty(len(dataset), 2, device=samples.device)
+        for index, metric in enumerate(self.metrics):
+            half, own = divmod(index, len(self.metrics) // 2)
+            rows = dataset == own
+            if rows.any():
+                metrics[rows, half] = metric(samples[rows]).float().clamp(min=0)
+        log_metric, score = torch.log(metrics + FLOOR).unbind(dim=1)
+        return dataclasses.replace(judged, log_metric=log_metric, score=score)
 
 
-def make_judge(datasets: Sequence[Dataset], samples: int) -> Judge:
-    """The judge of S = `samples` samples per row that fits the data sets, which are of one kind and on one device."""
+METRICS: dict[str, Callable[[Tensor], Callable[[Tensor], Tensor]]] = {}
+"""Users' own metrics by name: real samples -> a function of samples; `gan_env.register_metric` fills it."""
+Judge = PointsJudge | ImageJudge | RegisteredJudge
+"""All have `metric_name`, for people, and `extractor_hash`, of the weights that see the samples (None: no weights)."""
+
+
+def built_in_judge(datasets: Sequence[Dataset], samples: int) -> PointsJudge | ImageJudge:
+    """The judge for the kind of the data sets."""
     return PointsJudge(datasets, samples) if datasets[0].validation.dim() == 2 else ImageJudge(datasets)
+
+
+def make_judge(datasets: Sequence[Dataset], samples: int, metric: str = "auto") -> Judge:
+    """The judge of S = `samples` samples per row that fits the data sets, which are of one kind and on one device.
+
+    Raises:
+        ConfigError: `metric` is neither "auto" nor in `METRICS`, or it can't be used.
+    """
+    require(metric in ("auto", *METRICS), "metric", metric, f"one of {['auto', *sorted(METRICS)]}")
+    return built_in_judge(datasets, samples) if metric == "auto" else RegisteredJudge(metric, datasets, samples)
 
 
 def both_halves(dataset: Tensor, count: int) -> Tensor:

@@ -1,12 +1,15 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import yaml
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import ConfigError, require
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
@@ -14,30 +17,38 @@ from gan_env.policies.steering import Policy
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 from gan_env.vector_env import GANVectorEnv
 
+
+def by_rule(name: str, env: GANVectorEnv, **constants: Any) -> AdaptivePolicy:
+    """The policy of a published rule, some of whose constants differ."""
+    return AdaptivePolicy(env, replace(RULES[name], constants, "policy.rule."))
+
+
+ADAPTIVE: dict[str, Callable[..., Policy]] = {name: partial(by_rule, name) for name in RULES}
+"""Policies that react to the training, by name: functions of the environment and of constants."""
 KINDS: dict[str, tuple[str, ...]] = {
     "schedule": ("knobs", "until"),
     "rates": ("knobs", "table", "until"),
     "published": ("knobs", "until"),
     "table": ("table",),
     "random": ("hold",),
-    **dict.fromkeys(RULES, ("rule",)),
 }
-"""The kinds of policies, and the fields of `PolicyOptions` that each uses."""
+"""The other kinds of policies, and the fields of `PolicyOptions` that each uses; those of `ADAPTIVE` use `rule`."""
 
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """A policy by name; see configs/policy/. A field that its kind does not use is refused; see `KINDS`.
+    """A policy by name; see configs/policy/. A field that its kind does not use is refused: `KINDS`.
 
     Attributes:
         kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "published" (a
             schedule that leaves out the knobs that are not controlled); "table" (a schedule by its values); "random";
-            or the name of an adaptive rule ("ada", "apa", "diffusion").
+            or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
         until: share of the run within which a schedule runs, unless its knob says another.
         hold: decisions for which a random action is held.
-        rule: constants of an adaptive rule that differ from the published ones; see `gan_env.policies.adaptive.Rule`.
+        rule: constants of a policy that reacts: those of a published rule that differ (see
+            `gan_env.policies.adaptive.Rule`), or the keywords of a registered one.
     """
 
     kind: str = "schedule"
@@ -48,10 +59,10 @@ class PolicyOptions:
     rule: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(self.kind in KINDS, "policy.kind", self.kind, f"one of {list(KINDS)}")
+        require(self.kind in (*KINDS, *ADAPTIVE), "policy.kind", self.kind, f"one of {[*KINDS, *ADAPTIVE]}")
         given = all(self.table.values()) and bool(self.table or self.kind != "table")
         require(given, "policy.table", self.table, "the values of a knob or more, none of them empty")
-        used = KINDS[self.kind]
+        used = KINDS.get(self.kind, ("rule",))
         for name in [option.name for option in fields(self) if option.name not in ("kind", *used)]:
             given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # mappings have no class attribute
             unused = f"{default!r}: the kind {self.kind!r} takes no field but {', '.join(used)}"
@@ -69,14 +80,26 @@ class PolicyOptions:
         """
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
-        if self.kind in RULES:
-            return AdaptivePolicy(env, replace(RULES[self.kind], self.rule, "policy.rule."))
+        if self.kind in ADAPTIVE:
+            return _adaptive(self.kind, env, self.rule)
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
         if self.kind == "published":
             anneals = _controlled(env, anneals)
         values = schedule_values(env, anneals, self.table)
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
+
+
+def _adaptive(name: str, env: GANVectorEnv, constants: dict[str, Any]) -> Policy:
+    """A policy of `ADAPTIVE`, which may be a user's own."""
+    make = ADAPTIVE[name]
+    try:
+        inspect.signature(make).bind(env, **constants)
+    except TypeError as error:
+        raise ConfigError(f"policy.rule={constants!r} can't be used: {name!r} is made by {make}: {error}") from error
+    policy = make(env, **constants)
+    require(callable(getattr(policy, "predict", None)), f"the policy {name!r}", policy, "a thing that has `predict`")
+    return policy
 
 
 def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
@@ -93,19 +116,22 @@ POLICIES = CONFIGS / "policy"
 
 
 def policy_names() -> list[str]:
-    """Names of all policies in configs/policy/; those in its folders with a slash: "tuned/points/schedule_0"."""
-    return sorted(path.relative_to(POLICIES).with_suffix("").as_posix() for path in POLICIES.rglob("*.yaml"))
+    """Names of the files in configs/policy/, those in its folders with a slash, and of policies that react."""
+    files = (path.relative_to(POLICIES).with_suffix("").as_posix() for path in POLICIES.rglob("*.yaml"))
+    return sorted({*files, *ADAPTIVE})
 
 
 def load_policy(name: str) -> PolicyOptions:
-    """The options of a policy in configs/policy/.
+    """The options of a policy in configs/policy/, or of a registered one.
 
     Raises:
         ConfigError: there is none of that name.
     """
     names = policy_names()
     require(name in names, "policy", name, f"one of {', '.join(names)}")
-    return replace(PolicyOptions(), yaml.safe_load((POLICIES / f"{name}.yaml").read_text()), "policy.")
+    path = POLICIES / f"{name}.yaml"
+    fields = yaml.safe_load(path.read_text()) if path.is_file() else {"kind": name}
+    return replace(PolicyOptions(), fields, "policy.")
 
 
 def committed(config: EnvConfig, kind: str) -> list[str]:

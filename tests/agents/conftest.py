@@ -35,7 +35,7 @@ def published(finished: Path, shared: Path) -> Path:
     """Its report, published."""
     folder = shared / "results" / "points"
     with FileLock(shared / "report.lock"):
-        if not (folder / "training/ppo-1/controller.zip").exists():
+        if not (folder / "training/ppo-1/controller.json").exists():
             report([str(finished), "--to", str(folder)])
     return folder
 

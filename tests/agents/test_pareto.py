@@ -33,7 +33,7 @@ def test_each_weight_is_trained_and_judged_and_not_again(tmp_path: Path, monkeyp
         assert row["crashes"] == 0
     assert imread(run / "pareto.png").std() > 0.01
     for weight in ("0", "2"):
-        assert (run / f"weight_{weight}/gan_env-Points-v0.zip").exists()
+        assert (run / f"weight_{weight}/controller.json").exists()
     before = (run / "evaluations/weight_2.npz").stat().st_mtime_ns
     monkeypatch.setattr(sys, "argv", ["agents/pareto.py", f"resume={run}"])
     main()

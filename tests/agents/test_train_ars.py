@@ -13,7 +13,7 @@ from trainings import ENV, tiny, train_in
 from agents.learning.training import training_env
 from agents.train_ars import BatchedARS
 from gan_env import GANVectorEnv
-from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.adapters.stable_baselines3 import SB3Policy, SB3VecEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
 from gan_env.policies.tables import TablePolicy
@@ -63,7 +63,7 @@ def test_candidates_side_by_side_get_what_each_gets_alone(hidden: list[int], mon
         obs, _ = alone.reset(seed=asked[0][:episodes])
         total, playing = np.zeros(episodes), np.ones(episodes, bool)
         while playing.any():
-            action, _ = LearnedPolicy(model, vec_env).predict(obs)
+            action, _ = SB3Policy(model, vec_env).predict(obs)
             obs, reward, ended, _, infos = alone.step(action)
             crashes += int((playing & infos["crashed"]).sum())
             total += playing * reward

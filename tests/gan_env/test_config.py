@@ -71,7 +71,6 @@ def test_an_unknown_nested_key_is_refused_with_its_path() -> None:
         ("device", 0),
         ("device", None),
         ("compile", 1),
-        ("instances", 3),
         ("reward", [1.0]),
     ],
 )

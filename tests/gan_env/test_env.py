@@ -197,9 +197,9 @@ def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParamete
 
 def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> None:
     env = gan_env.GANEnv(**SMALL)
-    env.reset(seed=0)
+    _, first = env.reset(seed=0)
     *_, info = env.step(np.zeros(3, np.float32))
-    told = {name for name in info if not name.startswith("knob_")}
+    told = {name for name in info | first | first["instance"] if not name.startswith("knob_")}
     for name in (*gan_env.PRESETS["points"].observation, *REWARDS, *told, "coverage", "knob_NAME"):
         assert f"`{name}`" in DOCUMENTATION, name
     assert all(entry.description for entry in (*knob_table().values(), *REWARDS.values()))
@@ -209,7 +209,8 @@ def test_choices_and_reports_rest_on_different_points() -> None:
     """Both start with the untrained generator and are nearly, but not quite, the same."""
     env = gan_env.GANEnv(**SMALL)
     _, info = env.reset(seed=0)
-    assert set(info) == {"log_metric", "score"}
+    assert info["instance"] == vars(env.vector.current_instances[0])
+    assert info["gan_seed"] == env.vector.population.settings.key.item()
     for _ in range(2):
         assert 0 < abs(info["log_metric"] - info["score"]) < 0.1
         *_, info = env.step(np.zeros(3, np.float32))

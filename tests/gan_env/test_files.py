@@ -1,10 +1,13 @@
 """Files are written whole or not at all."""
 
+import hashlib
+import io
 import json
-import sys
+import random
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,16 +54,67 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
             load_checkpoint(path)
 
 
-def test_a_checkpoint_that_is_missing_or_of_another_version_is_named(tmp_path: Path) -> None:
-    path, module = tmp_path / "checkpoint.pt", ModuleType("of_another_version")
+def test_a_checkpoint_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    """Arrays as arrays, of their type, tuples as tuples, NumPy's numbers as such, integers of any size."""
+    rng = np.random.default_rng(3)
+    rng.random(5)
+    state: dict[str, Any] = {
+        "arrays": [np.arange(6).reshape(2, 3).astype(kind) for kind in ("f4", "f8", "i8", "u4", "u1", "?")],
+        "views": (np.arange(9.0)[::2], np.ones((0, 3), "f4"), np.array(2.0)),
+        "number": np.float32(0.1),
+        "nested": {1: {"none": None, "flag": True, "text": "x", "pair": (1, [2.5])}},
+        "tensors": (torch.ones(3, requires_grad=True), torch.zeros(2, dtype=torch.uint8)),
+        "random": (rng.bit_generator.state, np.random.RandomState(0).get_state(), random.getstate()),
+    }
+    back = load_checkpoint(save_checkpoint(tmp_path / "state.pt", state))
+    for given, found in zip(leaves(state), leaves(back), strict=True):
+        assert type(found) is type(given)
+        if isinstance(given, np.ndarray):
+            assert found.dtype == given.dtype and found.shape == given.shape and (found == given).all()
+        else:
+            assert bool((found == given).all()) if isinstance(given, torch.Tensor) else found == given
+    assert back.keys() == state.keys() and back["nested"] == state["nested"]
+    again = np.random.default_rng(0)
+    again.bit_generator.state = back["random"][0]
+    assert again.random() == rng.random()
+
+
+def leaves(state: Any) -> list[Any]:
+    """What a nested state holds, in order."""
+    if isinstance(state, dict):
+        state = list(state.values())
+    return [leaf for part in state for leaf in leaves(part)] if isinstance(state, list | tuple) else [state]
+
+
+def test_an_object_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="a checkpoint can't hold"):
+        save_checkpoint(tmp_path / "state.pt", {"path": tmp_path})
+    assert not list(tmp_path.iterdir())
+
+
+class Evil:
+    """Code that pickle would run on loading."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_checkpoint_that_is_missing_or_of_another_version_is_named_and_runs_no_code(tmp_path: Path) -> None:
+    path, buffer = tmp_path / "checkpoint.pt", io.BytesIO()
     with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*delete it"):
         load_checkpoint(path)
-    sys.modules[module.__name__] = module
-    exec("class Gone: pass", module.__dict__)
-    save_checkpoint(path, module.Gone())
-    del sys.modules[module.__name__]
-    with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*of_another_version.*delete it"):
+    torch.save({"weights": Evil(tmp_path / "trace")}, buffer)
+    content = buffer.getvalue()
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    said = r"^[^\n]*checkpoint\.pt can't be read, as another version[^\n]*delete it[^\n]*$"
+    with pytest.raises(ConfigError, match=said):
         load_checkpoint(path)
+    assert not (tmp_path / "trace").exists()
+    torch.load(io.BytesIO(content), weights_only=False)
+    assert (tmp_path / "trace").exists()  # so the file was dangerous
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -113,3 +114,24 @@ def test_gymnasiums_processes_work_after_a_step_in_the_parent() -> None:
     single = GANEnv(compile=False, **SMALL)
     single.reset(seed=1)
     np.testing.assert_allclose(obs[1], single.step(still(single))[0], rtol=1e-4, atol=1e-5)
+
+
+def test_make_vec_has_processes() -> None:
+    """In a program of its own, which would hang: one that has made and used environments and autograd before."""
+    program = f"""
+import gymnasium as gym, numpy as np, torch, gan_env
+torch.set_num_threads(2)
+options = {{**{SMALL}, "compile": False}}
+first = gym.make_vec("gan_env/Points-v0", num_envs=4, **options)
+first.reset(seed=0)
+first.step(first.action_space.sample())
+torch.ones(9, requires_grad=True).sum().backward()
+envs = gym.make_vec("gan_env/Points-v0", num_envs=2, vectorization_mode="async", **options)
+envs.reset(seed=0)
+for _ in range(4):
+    reward = envs.step(np.zeros(envs.action_space.shape, np.float32))[1]
+envs.close()
+print("done", reward.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.stdout.strip().endswith("done (2,)"), done.stderr

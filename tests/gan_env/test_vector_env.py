@@ -173,6 +173,32 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
     assert set(train.instances.instances).isdisjoint(test.instances.instances)
 
 
+def test_entries_have_names() -> None:
+    env = make(2, knobs=("r1", "lr_g"))
+    assert env.action_names == ["r1", "lr_g"]
+    assert len(env.observation_names) == (env.single_observation_space.shape or ())[0]
+    assert {"progress", "knob_r1", "knob_lr_g"} <= set(env.observation_names)
+
+
+def test_infos_name_the_instance_and_the_seed_of_every_gan_at_reset() -> None:
+    env = make(3)
+    _, infos = env.reset(seed=0)
+    assert infos["gan_seed"].tolist() == env.population.settings.key.tolist()
+    for name in vars(env.current_instances[0]):
+        assert infos["instance"][name].tolist() == [getattr(i, name) for i in env.current_instances]
+    *_, infos = env.step(still(env))
+    assert not {"instance", "gan_seed"} & set(infos)
+    pinned = env.reset(options={"instance": {"dataset": "grid"}})[1]["instance"]["dataset"]
+    assert pinned.tolist() == ["grid"] * 3
+
+
+def test_an_unknown_option_is_a_type_error_in_pythons_words() -> None:
+    """TorchRL and stable-baselines3 try options and do without them; Gymnasium makes the error anew in between."""
+    with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'frameskip'.*no option") as error:
+        gym.make("gan_env/Points-v0", frameskip=4)
+    assert isinstance(error.value, ConfigError)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -186,8 +212,9 @@ def test_train_and_test_episodes_come_from_different_instances() -> None:
         ({"rows": 0}, "num_envs=0.*at least 1"),
         ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
         ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
-        ({"autoreset_mode": AutoresetMode.NEXT_STEP}, "SAME_STEP"),
-        ({"autoreset_mode": "SameStep"}, "'SameStep'.*SAME_STEP"),  # not its value, which would be DISABLED
+        ({"autoreset_mode": "NextSteps"}, "'NextSteps'.*NEXT_STEP, SAME_STEP, DISABLED"),
+        ({"autoreset_mode": None}, "None.*NEXT_STEP, SAME_STEP, DISABLED"),
+        ({"render_mode": "human"}, "'human'.*'rgb_array'"),
         ({"instances": {"lr_g": [1.0]}}, "expected 2 values"),
         ({"datasets": ("ring", "circle")}, "unknown data set 'circle'"),
     ],

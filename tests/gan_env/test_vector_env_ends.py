@@ -1,14 +1,12 @@
-"""The vector environment where runs end: autoreset, crashes, rows that are over."""
-
-from typing import Any
+"""The vector environment where runs end: crashes, rows that are over; autoreset is in test_vector_env_autoreset.py."""
 
 import numpy as np
 import pytest
 import torch
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from small_env import SMALL, make, still
+from gymnasium.vector import AutoresetMode
+from small_env import make, still
 
-from gan_env import ConfigError, GANEnv
+from gan_env import ConfigError
 from gan_env.mdp.rewards import REWARDS
 
 
@@ -39,43 +37,6 @@ def test_rows_go_on_alone_after_an_autoreset() -> None:
     progress = env.observer.names.index("progress")
     obs, *_ = env.step(still(env))
     np.testing.assert_allclose(obs[:, progress], np.array([2, 1, 2, 2]) / 3, rtol=1e-6)
-
-
-def assert_same_infos(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Keys, masks and values; Gymnasium's final observations are objects, None where there is none."""
-    assert set(ours) == set(theirs)
-    for key, value in theirs.items():
-        if key == "final_info":
-            assert_same_infos(ours[key], value)
-        elif key == "final_obs":
-            ended = np.flatnonzero(theirs["_final_obs"])
-            np.testing.assert_allclose(ours[key][ended], np.stack(value[ended]), atol=2e-3)
-        else:
-            assert key[0] != "_" or ours[key].dtype == np.bool_
-            np.testing.assert_allclose(ours[key], value, atol=2e-3, err_msg=key)
-
-
-def test_infos_are_those_of_gymnasiums_own_vector_environment() -> None:
-    """While all continue, where one row ends alone, where the others do, and where all end together."""
-    ours = make(3)
-    theirs = SyncVectorEnv([lambda: GANEnv(**SMALL)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
-    assert_same_infos(ours.reset(seed=0)[1], theirs.reset(seed=0)[1])
-    ended = []
-    for decision in range(8):
-        if decision == 1:
-            ours.population.state.g[1] = torch.nan
-            theirs.envs[1].vector.population.state.g[0] = torch.nan  # type: ignore[attr-defined]
-        if decision == 5:  # all at the same decision again
-            assert_same_infos(ours.reset(seed=7)[1], theirs.reset(seed=7)[1])
-        *_, ends, _, infos = ours.step(still(ours))
-        assert_same_infos(infos, theirs.step(still(ours))[-1])
-        ended.append(ends.tolist())
-    assert [row for row in ended if any(row)] == [
-        [False, True, False],
-        [True, False, True],
-        [False, True, False],
-        [True] * 3,
-    ]
 
 
 def test_a_crash_leaves_the_other_rows_as_they_were() -> None:

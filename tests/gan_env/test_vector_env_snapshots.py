@@ -1,14 +1,17 @@
-"""Snapshots of environments: which are refused, and that a refused one changes nothing."""
+"""Snapshots and copies of environments: what they go on with, and which snapshots are refused, changing nothing."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from small_env import make, still
+from small_env import SMALL, make, still
 
-from gan_env import ConfigError
+from gan_env import ConfigError, GANEnv
 
 OTHER: dict[str, dict[str, Any]] = {
     "num_envs": {"rows": 3},
@@ -73,3 +76,53 @@ def test_where_a_run_is_made_may_differ() -> None:
     assert np.array_equal(elsewhere.coordinates(), env.coordinates())
     if elsewhere.device == env.device:
         assert np.array_equal(elsewhere.step(still(elsewhere))[0], env.step(still(env))[0])
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda env: pickle.loads(pickle.dumps(env)),
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("decisions", [None, 0, 1, 3])
+def test_a_copy_goes_on_as_the_environment_does(how: str, decisions: int | None) -> None:
+    """Before the first reset, after it, in the middle, and where the next step only resets."""
+    env = gym.make_vec("gan_env/Points-v0", num_envs=2, autoreset_mode="NEXT_STEP", **SMALL)
+    if decisions is not None:
+        env.reset(seed=0)
+    for _ in range(decisions or 0):
+        env.step(env.action_space.sample())
+    other = COPIES[how](env)
+    assert other.spec == env.spec
+    assert other.metadata == env.metadata
+    if decisions is None:
+        assert np.array_equal(env.reset()[0], other.reset()[0])
+    for _ in range(4):
+        action = env.action_space.sample()
+        assert np.array_equal(action, other.action_space.sample())
+        for mine, theirs in zip(env.step(action)[:3], other.step(action)[:3], strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_single_environment_with_its_wrappers_is_copied(how: str) -> None:
+    env = gym.make("gan_env/Points-v0", render_mode="rgb_array", **SMALL)
+    env.reset(seed=0)
+    env.step(np.ones(3, np.float32))
+    other = COPIES[how](env)
+    assert np.array_equal(env.render(), other.render())
+    mine, theirs = (each.step(np.ones(3, np.float32)) for each in (env, other))
+    assert np.array_equal(mine[0], theirs[0])
+    assert mine[1] == theirs[1]
+
+
+@pytest.mark.parametrize("make_one", [lambda: make(2, render_mode="rgb_array"), lambda: GANEnv(**SMALL)])
+def test_nothing_can_be_done_with_a_closed_environment(make_one: Callable[[], Any]) -> None:
+    env = make_one()
+    env.reset(seed=0)
+    env.close()
+    env.close()  # again: as Gymnasium does at a program's end
+    for call in (env.reset, env.render, lambda: env.step(env.action_space.sample())):
+        with pytest.raises(ConfigError, match=r"the environment is closed.*make a new one"):
+            call()

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.controllers import load_controller, train, training_options
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import GANVectorEnv
-from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.adapters.stable_baselines3 import SB3VecEnv
+from gan_env.files import load_checkpoint
+from gan_env.policies.steering import Policy
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 SB3: dict[str, dict[str, Any]] = {  # what makes each algorithm's training tiny
@@ -47,21 +50,25 @@ def fields(script: str) -> list[str]:
     return [*ON_COMMAND_LINE, *(f"agent.{key}={value}" for key, value in agent.items())]
 
 
-def train_in(folder: Path, script: str, options: TrainOptions) -> LearnedPolicy:
-    """What a training by stable-baselines3 saved."""
+def train_in(folder: Path, script: str, options: TrainOptions) -> Policy:
+    """The controller that a training saved."""
     train(script, options, RunFolder(folder, "env"))
-    env = GANVectorEnv(1, **{**options.env})
-    policy = load_controller(folder, env)
-    assert isinstance(policy, LearnedPolicy)
-    return policy
+    return load_controller(folder, GANVectorEnv(1, **{**options.env}))
 
 
-def weights(policy: LearnedPolicy) -> torch.Tensor:
+def trained_state(folder: Path) -> dict[str, Any]:
+    """The last checkpoint of a training by stable-baselines3."""
+    state: dict[str, Any] = load_checkpoint(folder / CHECKPOINT)
+    return state
+
+
+def weights(folder: Path) -> torch.Tensor:
     """Every weight of a trained model, targets and entropy coefficient included, and the normalisation."""
-    model, statistics = policy.model, policy.normalize.obs_rms
-    found = [p.detach().flatten() for p in model.policy.state_dict().values()]
-    entropy = [model.log_ent_coef.detach()] if hasattr(model, "log_ent_coef") else []
-    return torch.cat([*found, *entropy, *(torch.from_numpy(a).float() for a in (statistics.mean, statistics.var))])
+    state = trained_state(folder)
+    found = [tensor.detach().flatten() for tensor in state["parameters"]["policy"].values()]
+    own = [state["attributes"][name] for name in ("log_ent_coef",) if name in state["attributes"]]
+    statistics = [torch.from_numpy(state["normalize"][name]).float() for name in ("mean", "var")]
+    return torch.cat([*found, *(tensor.detach() for tensor in own), *statistics])
 
 
 def command(script: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from trainings import ON_COMMAND_LINE, SB3, command, fields, tiny
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError
+from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 NAME = "gan_env-Points-v0"
 
@@ -26,15 +27,14 @@ def test_a_script_trains_then_asks_for_a_comparison(
     folder = RunFolder.open(study.path)
     options = folder.config
     assert options["seed"] == 5 and options["agent"]["rows"] == 4 and options["env"]["num_decisions"] == 4
-    trained = "safetensors" if script in ("meta", "maml") else "zip"
-    for path in (f"{NAME}.{trained}", "checkpoint/state.pt"):
+    for path in (DESCRIPTION, WEIGHTS, "checkpoint/state.pt"):
         assert (folder.path / path).stat().st_size > 0, path
     assert not list(folder.path.rglob(".part-*")) and not (folder.path / "trained.spent").exists()
     assert options["script"] == script
     assert costs == json.loads((folder.path / "trained.json").read_text())
     assert costs["gan_updates"] >= 3 * 4 * 4 and costs["wall_s"] > 0 and costs["peak_mb"] > 0
 
-    model = folder.path / f"{NAME}.{trained}"
+    model = folder.path / WEIGHTS
     before = model.stat().st_mtime_ns
     ((again, same),) = command(script, monkeypatch, f"resume={folder.path}")
     assert again.options == study.options and folder.config == options

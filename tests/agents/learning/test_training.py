@@ -8,11 +8,11 @@ import pytest
 import torch
 from stable_baselines3.common.vec_env import VecNormalize
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from trainings import SB3, Killed, kill_training, tiny, train_in, weights
+from trainings import SB3, Killed, kill_training, tiny, train_in, trained_state, weights
 
 from agents.learning.controllers import train
-from agents.learning.run_folder import RunFolder
-from agents.learning.training import inner_env, train_once, training_env
+from agents.learning.run_folder import RunFolder, train_once
+from agents.learning.training import inner_env, training_env
 from gan_env import ConfigError, GANVectorEnv
 
 CRASHES = {"updates_per_decision": 2, "crash_penalty": 0.01}  # rows that crash fall out of step with the others
@@ -28,11 +28,15 @@ def test_a_killed_training_continues_to_where_it_would_have_ended(
     TensorBoard has what was logged before the kill and after the last checkpoint once alone.
     """
     options = tiny(script, **CRASHES)
-    whole = train_in(tmp_path / "whole", script, options)
+    train_in(tmp_path / "whole", script, options)
     kill_training(tmp_path / "cut", script, options, step, monkeypatch)
-    resumed = train_in(tmp_path / "cut", script, options)
-    assert resumed.model.num_timesteps == whole.model.num_timesteps == 3 * 4 * 4
+    train_in(tmp_path / "cut", script, options)
+    whole, resumed = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, resumed):
+        assert trained_state(folder)["attributes"]["num_timesteps"] == 3 * 4 * 4
     assert torch.equal(weights(resumed), weights(whole))
+    for name in ("controller.json", "weights.safetensors"):
+        assert (resumed / name).read_bytes() == (whole / name).read_bytes()
     assert train(script, options, RunFolder(tmp_path / "cut", "env"))["gan_updates"] == 3 * 4 * 4 * 2
     events = EventAccumulator(str(tmp_path / "cut/tensorboard")).Reload()
     for tag in ("gan/final_log_metric", "gan/return"):
@@ -56,8 +60,9 @@ def test_a_flipped_bit_in_a_checkpoint_is_not_trained_on(tmp_path: Path, monkeyp
 
 def test_training_changes_the_policy(tmp_path: Path) -> None:
     """Else the comparison of a resumed and a whole training would say nothing."""
-    short, long = (train_in(tmp_path / str(n), "sac", tiny("sac", {"rollouts": n})) for n in (2, 3))
-    assert not torch.equal(weights(short), weights(long))
+    for rollouts in (2, 3):
+        train_in(tmp_path / str(rollouts), "sac", tiny("sac", {"rollouts": rollouts}))
+    assert not torch.equal(weights(tmp_path / "2"), weights(tmp_path / "3"))
 
 
 def test_wall_time_is_that_of_all_processes_and_what_is_done_is_not_done_again(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The network and the policy: bounds, rows, memory, files, and adaptation within a run."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.meta.controller import MetaController, MetaPolicy, Tensors, forget
+from agents.meta.controller import MetaController, MetaPolicy, meta_layers
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
+from gan_env.saved_controller import Tensors
 
 F, K = 5, 3
 KINDS = ("mlp", "lstm")
@@ -25,7 +25,7 @@ ENV: dict[str, Any] = {
 
 def controller(kind: str = "mlp", state_dim: int = F, num_params: int = K, scale: float = 1.0) -> MetaController:
     torch.manual_seed(0)
-    made = MetaController(state_dim, num_params, (8, 6), kind)
+    made = MetaController(meta_layers(state_dim, num_params, (8, 6), kind), state_dim)
     with torch.no_grad():
         made.head.weight.mul_(scale)
     return made
@@ -91,13 +91,14 @@ def test_observations_are_centred_and_scaled_and_constants_only_centred() -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_gives_back_the_same_controller(kind: str, tmp_path: Path) -> None:
+def test_coordinates_of_features_are_the_networks_output(kind: str) -> None:
+    """What is saved and played without adaptation is the network as a whole."""
     made, observation = controller(kind), torch.randn(3, F)
     made.normalise_by(torch.randn(50, F))
-    made.save(tmp_path / "controller.safetensors")
-    loaded = MetaController.load(tmp_path / "controller.safetensors")
-    assert loaded.arguments == made.arguments
-    assert torch.equal(play(loaded, observation)[0], play(made, observation)[0])
+    coordinates, memory = play(made, observation)
+    output, after = made(observation, made.blank(3))
+    assert torch.equal(output, coordinates)
+    assert all(torch.equal(a, b) for a, b in zip(after, memory, strict=True)) and len(after) == len(memory)
 
 
 # --- the policy ---
@@ -156,8 +157,3 @@ def test_adaptation_goes_down_the_rows_own_slope() -> None:
     losses = [made.look(coordinates.detach(), draw=1)[0] for coordinates in (plain, adapted)]
     assert (losses[1] < losses[0]).all()
     assert all(torch.equal(tensor, before[name]) for name, tensor in env.population.get_state().items())
-
-
-def test_forgetting_clears_what_is_not_a_number_too() -> None:
-    state = (torch.tensor([[torch.nan], [2.0]]),)
-    assert torch.equal(forget(state, torch.tensor([True, False]))[0], torch.tensor([[0.0], [2.0]]))

@@ -7,19 +7,21 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from sb3_contrib import RecurrentPPO
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 from trainings import ENV, tiny
 
 from agents.learning.training import training_env
 from agents.train_recurrent_ppo import RecurrentPPOOptions
 from gan_env import ConfigError, GANEnv, GANVectorEnv
-from gan_env.adapters.stable_baselines3 import LearnedPolicy, SB3VecEnv
+from gan_env.adapters.stable_baselines3 import SB3Policy, SB3VecEnv
 
 ROWS = 3
 
 
 @pytest.fixture(scope="module")
-def policy() -> LearnedPolicy:
+def policy() -> SB3Policy:
     """An untrained recurrent policy, whose memory acts all the same."""
     options = tiny("recurrent_ppo", {"rows": ROWS, "lstm_units": 8, "hidden": [8]})
     agent, vec_env = options.agent, training_env(options)
@@ -28,7 +30,17 @@ def policy() -> LearnedPolicy:
     network = {**agent.network(), "ortho_init": False}  # else the first actions are too small to differ
     arguments = agent.arguments(ENV["num_decisions"])
     model = RecurrentPPO("MlpLstmPolicy", vec_env, policy_kwargs=network, seed=0, **arguments)
-    return LearnedPolicy(model, vec_env)
+    return SB3Policy(model, vec_env)
+
+
+def test_stable_baselines3_makes_environments_by_their_id() -> None:
+    """It tries `render_mode="rgb_array"` first."""
+    by_id = PPO("MlpPolicy", "gan_env/Points-v0").env
+    assert by_id is not None
+    assert by_id.render_mode == "rgb_array"
+    envs = make_vec_env("gan_env/Points-v0", n_envs=2, env_kwargs=ENV)
+    width = GANVectorEnv(1, **ENV).single_observation_space.shape[0]
+    assert np.shape(envs.reset()) == (2, width)
 
 
 def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
@@ -37,7 +49,7 @@ def observations(count: int, rows: int = ROWS) -> list[np.ndarray[Any, np.dtype[
     return [rng.normal(size=(rows, width)).astype(np.float32) for _ in range(count)]
 
 
-def test_a_recurrent_policy_remembers(policy: LearnedPolicy) -> None:
+def test_a_recurrent_policy_remembers(policy: SB3Policy) -> None:
     first, second = observations(2)
     _, state = policy.predict(first, None, np.ones(ROWS, bool))
     with_memory, _ = policy.predict(second, state, np.zeros(ROWS, bool))
@@ -45,7 +57,7 @@ def test_a_recurrent_policy_remembers(policy: LearnedPolicy) -> None:
     assert np.abs(with_memory - without).max(axis=1).min() > 1e-4
 
 
-def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: LearnedPolicy) -> None:
+def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: SB3Policy) -> None:
     first, second = observations(2)
     _, state = policy.predict(first, None, np.ones(ROWS, bool))
     remembered, _ = policy.predict(second, state, np.zeros(ROWS, bool))
@@ -55,7 +67,7 @@ def test_a_row_forgets_where_its_episode_starts_and_the_others_do_not(policy: Le
     np.testing.assert_allclose(mixed[1], fresh[1], atol=1e-6)
 
 
-def test_memories_of_rows_do_not_mix(policy: LearnedPolicy) -> None:
+def test_memories_of_rows_do_not_mix(policy: SB3Policy) -> None:
     """A row alone does what it does beside others."""
     first, second = observations(2)
     state = alone = None

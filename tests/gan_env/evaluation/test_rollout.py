@@ -1,6 +1,6 @@
 """Paired evaluation: the same runs for every policy, crashes counted, nothing lost."""
 
-import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Rollout, run_episodes
+from gan_env.files import load_checkpoint, save_checkpoint
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.tables import TablePolicy, schedule_values
@@ -96,17 +97,15 @@ def test_an_environment_with_autoreset_is_refused() -> None:
         run_episodes(TablePolicy(env, {}), env, range(1))
 
 
-def test_a_saved_batch_goes_on_as_if_nothing_had_happened() -> None:
+def test_a_saved_batch_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     """Through a file, in a new environment, with a policy that draws and holds actions."""
     envs = [make(2), make(2)]
     whole, resumed = (Rollout(RandomPolicy(env, 3, hold=2), env, [7, 8], [0, 1]) for env in envs)
-    file = io.BytesIO()
     for decision in range(4):
         whole.step()
         if decision == 0:
-            torch.save(whole.get_state(), file)
-    file.seek(0)
-    resumed.set_state(torch.load(file, weights_only=False))
+            save_checkpoint(tmp_path / "state.pt", whole.get_state())
+    resumed.set_state(load_checkpoint(tmp_path / "state.pt"))
     assert resumed.decision == 1
     while resumed.decision < 4:
         resumed.step()

@@ -1,0 +1,45 @@
+"""Tries statistics and reward terms before any run, so that a mistake in one of a user's own is told at once."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_env.errors import ConfigError, require
+from gan_env.records import Moment, Quality, RowSettings, TrainStats
+
+ROWS = 2
+
+
+def probe(knobs: int) -> Moment:
+    """A moment of two rows and so many knobs, whose numbers are of no run: halves and ones."""
+    half, one = torch.full((ROWS,), 0.5), torch.ones(ROWS, dtype=torch.int64)
+    stats = {field.name: half.clone() for field in fields(TrainStats)} | {"finite": half > 0}
+    whole = ("key", "dataset", "window", "num_samples", "batch_size")
+    settings = {f.name: one.clone() if f.name in whole else half.clone() for f in fields(RowSettings)}
+    quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
+    start = {name: half.clone() for name in ("progress", "previous", "best", "first", "limit")}
+    coordinates = half[:, None].repeat(1, knobs)
+    return Moment(TrainStats(**stats), quality, coordinates, settings=RowSettings(**settings), left=one, **start)
+
+
+def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: Moment) -> None:
+    """Refuses what does not compute one number a row.
+
+    Args:
+        what: for the message, such as "the statistic 'mine'".
+        compute: it.
+        moment: what it is tried with.
+
+    Raises:
+        ConfigError: it fails, or gives anything but a tensor [N] of N rows.
+    """
+    try:
+        value = compute(moment)
+    except Exception as error:
+        raise ConfigError(f"{what} fails with {type(error).__name__}: {error}. It gets a gan_env.Moment") from error
+    shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    require(shape == (ROWS,), f"{what} of {ROWS} rows", shape, f"a tensor of shape ({ROWS},), one value a row")

@@ -1,0 +1,88 @@
+"""A saved controller as a policy of an environment, without the library that trained it."""
+
+import numpy as np
+import torch
+
+from gan_env.config import to_dict
+from gan_env.errors import require
+from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
+from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
+from gan_env.vector_env import GANVectorEnv
+
+INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
+"""Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
+
+
+def interface_of(env: GANVectorEnv, output: Output) -> Interface:
+    """What a controller that is trained in an environment sees and does."""
+    config = env.config
+    return Interface(
+        observation=tuple(env.observer.names),
+        knobs=tuple(
+            Knob(knob.name, knob.initial_value, knob.bounds, knob.scale, knob.floor, knob.neutral)
+            for knob in env.knobs.controlled
+        ),
+        output=output,
+        action_mode=config.action_mode,
+        max_change=config.max_change,
+        max_first_change=config.first_change,
+        decisions=config.num_decisions,
+    )
+
+
+def require_fit(controller: SavedController, env: GANVectorEnv) -> None:
+    """Refuses an environment in which the controller would see something else, or its actions mean something else.
+
+    Raises:
+        ConfigError: it differs in what is in `INTERFACE`, in a statistic's name or in a knob's range.
+    """
+    here, there = to_dict(env.config), controller.env
+    for name in INTERFACE:
+        same = f"{there.get(name)!r}, with which the controller was trained"
+        require(here[name] == there.get(name), f"env.{name}", here[name], same)
+    own, trained = interface_of(env, controller.interface.output), controller.interface
+    lacking = [name for name in trained.observation if name not in own.observation]
+    seen = f"the statistics that the controller was trained with, among them {', '.join(lacking[:3])}"
+    require(not lacking, "observation", list(own.observation), seen)
+    same = f"{list(trained.observation)}, the statistics that the controller was trained with, in their order"
+    require(own.observation == trained.observation, "observation", list(own.observation), same)
+    for mine, other in zip(own.knobs, trained.knobs, strict=True):
+        for name in ("name", "bounds", "scale", "floor", "neutral"):  # where a knob starts may differ
+            key, expected = f"knob {mine.name}'s {name}", f"{getattr(other, name)!r}, as in the controller's training"
+            require(getattr(mine, name) == getattr(other, name), key, getattr(mine, name), expected)
+
+
+class LearnedPolicy:
+    """Plays a saved controller; observations come in raw. Its actions are always the deterministic ones.
+
+    Args:
+        controller: what plays.
+        env: the environment that is acted in.
+
+    Raises:
+        ConfigError: they don't fit each other; or it is a controller that adapts to a run by gradients, which
+            `agents.learning.controllers.load_controller` plays.
+    """
+
+    def __init__(self, controller: SavedController, env: GANVectorEnv) -> None:
+        require_fit(controller, env)
+        adapts = "a controller that doesn't adapt by gradients: agents.learning.controllers.load_controller plays it"
+        require(controller.adaptation is None, "controller", controller.adaptation, adapts)
+        self.network = controller.network
+        self.steering = Steering(env, []) if controller.interface.output == "coordinates" else None
+
+    @torch.no_grad()
+    def predict(
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Floats, State]:
+        """Raw observations [N, F] -> actions [N, K] in [-1, 1]; rows where an episode starts forget their memory."""
+        rows = len(observation)
+        memory = self.network.blank(rows) if state is None else tuple(torch.from_numpy(part) for part in state)
+        if episode_start is not None:
+            memory = forget(memory, torch.from_numpy(episode_start))
+        output, memory = self.network(torch.from_numpy(observation), memory)
+        if self.steering is None:
+            action = np.clip(output.numpy(), -1, 1)
+        else:
+            action = self.steering.action(observation, output.numpy())
+        return action, tuple(part.numpy() for part in memory)

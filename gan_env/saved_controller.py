@@ -1,0 +1,217 @@
+"""A learned controller as two files that are safe to download, and the network that they hold.
+
+FOLDER/
+    controller.json: version, SHA-256 of both files' content, layers, interface, what it was trained in and how
+    weights.safetensors: weights, and mean and standard deviation of the observations
+
+Nothing is unpickled, and reading needs torch, NumPy and safetensors alone: no environment, no data, no library that
+trained it. `gan_env.policies.learned` plays it in an environment.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from gan_env.errors import ConfigError
+from gan_env.files import write_atomically, write_json
+
+VERSION = 1
+DESCRIPTION, WEIGHTS = "controller.json", "weights.safetensors"
+LAYERS: dict[str, type[nn.Module]] = {
+    "linear": nn.Linear, "lstm": nn.LSTMCell, "tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid,
+}  # fmt: skip
+"""Kinds of layers; the first two have numbers of inputs and outputs."""
+
+Layer = tuple[str, *tuple[int, ...]]
+"""A kind and its sizes: ("linear", inputs, outputs), or ("tanh",)."""
+Output = Literal["action", "coordinates"]
+Tensors = tuple[Tensor, ...]
+
+
+class Network(nn.Module):
+    """Normalised observations through one layer after the other.
+
+    Args:
+        layers: what they are.
+        inputs: F, length of an observation.
+        clip: largest absolute value of a normalised observation; None: any.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, layers: Sequence[Layer], inputs: int, clip: float | None = None) -> None:
+        super().__init__()
+        self.description, self.clip = list(layers), clip
+        self.layers = nn.ModuleList(LAYERS[kind](*sizes) for kind, *sizes in layers)
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("std", torch.ones(inputs))
+
+    def blank(self, rows: int) -> Tensors:
+        """The memory at the start of an episode: hidden state and cell [rows, H] of each LSTM."""
+        cells = [layer for layer in self.layers if isinstance(layer, nn.LSTMCell)]
+        return tuple(torch.zeros(rows, cell.hidden_size) for cell in cells for _ in range(2))
+
+    def normalised(self, observation: Tensor) -> Tensor:
+        """Observations [N, F], centred, scaled and clipped, in the precision of mean and standard deviation."""
+        x = (observation.to(self.mean.dtype) - self.mean) / self.std
+        return (x if self.clip is None else x.clamp(-self.clip, self.clip)).float()
+
+    def run(self, x: Tensor, memory: Tensors, upto: int | None = None) -> tuple[Tensor, Tensors]:
+        """The layers before number `upto`: [N, F] -> [N, H], and the next memory."""
+        after: Tensors = ()
+        for layer in list(self.layers)[:upto]:
+            if isinstance(layer, nn.LSTMCell):
+                x, cell = layer(x, memory[len(after) : len(after) + 2])
+                after += (x, cell)
+            else:
+                x = layer(x)
+        return x, after
+
+    def forward(self, observation: Tensor, memory: Tensors) -> tuple[Tensor, Tensors]:
+        """Observations [N, F] and the memory -> the output [N, K] and the next memory."""
+        return self.run(self.normalised(observation), memory)
+
+
+def forget(memory: Tensors, start: Tensor) -> Tensors:
+    """The memory with zeros in the rows where an episode starts, bool [N]."""
+    return tuple(torch.where(start.view(-1, *[1] * (part.dim() - 1)), 0, part) for part in memory)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A knob that the controller moves; fields as those of `gan_env.DynamicParameter`."""
+
+    name: str
+    initial_value: float
+    bounds: tuple[float, float]
+    scale: str
+    floor: float
+    neutral: float
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the controller sees and does.
+
+    Attributes:
+        observation: names of the statistics, in the order of the network's inputs.
+        knobs: what it moves, in the order of the network's outputs.
+        output: "action" (as the environment takes it, clipped to [-1, 1]), or "coordinates" in [0, 1] to move towards.
+        action_mode, max_change, max_first_change: how actions move the knobs; see `EnvConfig`.
+        decisions: in an episode of its training.
+    """
+
+    observation: tuple[str, ...]
+    knobs: tuple[Knob, ...]
+    output: Output
+    action_mode: str
+    max_change: float
+    max_first_change: float
+    decisions: int
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a controller adapts its last linear layer to a run, at each decision; see `agents.meta.controller`.
+
+    Attributes:
+        steps, rate: gradient steps, and their size.
+        window: GAN updates that are unrolled for a gradient.
+        samples: generated and held-out samples that it compares.
+    """
+
+    steps: int
+    rate: float
+    window: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class SavedController:
+    """Everything that a controller's folder holds.
+
+    Attributes:
+        network: what acts.
+        interface: what it sees and does.
+        env: preset and all fields of the `EnvConfig` that it was trained in: data sets, ranges of instances, horizon.
+        training: `script`, `agent` (hyperparameters) and `seed`.
+        adaptation: None where nothing but the memory changes within a run.
+    """
+
+    network: Network
+    interface: Interface
+    env: dict[str, Any]
+    training: dict[str, Any]
+    adaptation: Adaptation | None = None
+
+    def save(self, folder: Path) -> None:
+        """Writes both files, the description last."""
+        tensors = {name: tensor.detach().contiguous() for name, tensor in self.network.state_dict().items()}
+        weights = save(tensors)
+        description = {
+            "version": VERSION,
+            "network": {"layers": self.network.description, "clip": self.network.clip},
+            "interface": asdict(self.interface),
+            "adaptation": self.adaptation and asdict(self.adaptation),
+            "env": self.env,
+            "training": self.training,
+        }
+        write_atomically(folder / WEIGHTS, lambda part: part.write_bytes(weights))
+        write_json(folder / DESCRIPTION, {"sha256": _digest(description, weights), **description})
+
+    @classmethod
+    def load(cls, folder: Path) -> "SavedController":
+        """Reads what `save` wrote.
+
+        Raises:
+            ConfigError: there is none, it is damaged, or it is of another version.
+        """
+        try:
+            description = json.loads((folder / DESCRIPTION).read_text())
+            weights = (folder / WEIGHTS).read_bytes()
+            said, version = description.pop("sha256"), description["version"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            expected = f"expected {DESCRIPTION} and {WEIGHTS} of a trained controller"
+            raise ConfigError(f"{folder} can't be read as a controller ({error!r}): {expected}") from error
+        if version != VERSION:
+            mend = "use the version of gan_env that wrote it, or train again"
+            raise ConfigError(f"the controller in {folder} is of version {version!r}, not {VERSION}: {mend}")
+        if _digest(description, weights) != said:
+            mend = "get it again, or train again"
+            raise ConfigError(f"the controller in {folder} is damaged or was changed (other SHA-256): {mend}")
+        try:
+            return cls._from(description, load(weights))
+        except (LookupError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+            what = str(error).partition("\n")[0]
+            raise ConfigError(f"the controller in {folder} has parts that don't fit each other: {what}") from error
+
+    @classmethod
+    def _from(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> "SavedController":
+        found, adaptation = description["interface"], description["adaptation"]
+        knobs = tuple(Knob(**{**knob, "bounds": tuple(knob["bounds"])}) for knob in found["knobs"])
+        interface = Interface(**{**found, "knobs": knobs, "observation": tuple(found["observation"])})
+        layers = [(kind, *sizes) for kind, *sizes in description["network"]["layers"]]
+        with torch.device("meta"):  # sizes that the weights don't have take no memory
+            network = Network(layers, len(interface.observation), description["network"]["clip"])
+        network.load_state_dict(tensors, assign=True)
+        with torch.no_grad():  # sizes of layers that don't follow each other are noticed here
+            output, _ = network(torch.zeros(1, len(interface.observation)), network.blank(1))
+        if output.shape[1] != len(knobs):
+            raise ValueError(f"{output.shape[1]} outputs for {len(knobs)} knobs")
+        adapts = None if adaptation is None else Adaptation(**adaptation)
+        return cls(network, interface, description["env"], description["training"], adapts)
+
+
+def _digest(description: dict[str, Any], weights: bytes) -> str:
+    """SHA-256 of the description, whatever its layout, and the weights."""
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode() + weights).hexdigest()
