@@ -5,7 +5,7 @@ BIN := .venv/bin
 # beside one other busy process the default is up to twenty times slower.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: install train test lint bench clean
+.PHONY: install train test libraries lint bench clean
 
 install: .venv/installed
 
@@ -27,6 +27,17 @@ lint: install
 # so that all processes end at about the same time.
 test: lint              ## lint, types and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# The libraries get an environment of their own on top of .venv, since ray[rllib] takes Gymnasium back to 1.2.2.
+SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+.venv/libraries/installed: .venv/installed
+	$(BIN)/python -m venv .venv/libraries
+	$(BIN)/python $(SITE) > "$$(.venv/libraries/bin/python $(SITE))/below.pth"
+	.venv/libraries/bin/python -m pip install --quiet --disable-pip-version-check -e ".[libraries]"
+	touch $@
+
+libraries: .venv/libraries/installed  ## what RL libraries learn from is what happened
+	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries
 
 bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py

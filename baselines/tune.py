@@ -1,7 +1,8 @@
 """Tunes an opponent by Optuna: `python baselines/tune.py kind=schedule env=points budget=5000000`.
 
 `kind` is schedule, rates (learning rates themselves), r3gan, ada or diffusion; see `baselines.search.tuner`. The best
-one is written as a policy into `folder`. After a kill, the same command continues.
+one is written as a policy into `folder`. After a kill, the same command continues. With `executor=ray` it is tuned as
+a task of a Ray cluster, which prints into `folder`.
 """
 
 from pathlib import Path
@@ -9,19 +10,28 @@ from typing import Any
 
 import yaml
 
-from baselines.options import script
-from baselines.search.tuner import TuneOptions, save_policy, search
-from gan_env.config import replace
+from baselines.jobs.executor import ExecutorOptions
+from baselines.jobs.job import Job
+from baselines.options import errors_about_env, script
+from baselines.search.tuner import TuneOptions, check_budget, save_policy, search
+from gan_env.config import env_config, replace
 from gan_env.files import require_writable
 
 
 @script("tune")
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    options = replace(TuneOptions(), fields)
-    require_writable(Path(options.folder), "folder")
-    found = search(options)
-    path = Path(options.folder) / "policy" / f"tuned_{options.kind}.yaml"
+    executor = replace(ExecutorOptions(), fields.pop("executor"), "executor.")
+    options, folder = replace(TuneOptions(), fields), Path(fields["folder"])
+    require_writable(folder, "folder")
+    with errors_about_env():
+        config = env_config(**options.env)
+    check_budget(config, options)
+    if executor.kind == "ray":
+        with executor.start(1, folder) as run:
+            run([Job(search, (options,), folder)])
+    found = search(options)  # a finished one is only read
+    path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")
     print(f"play it: python baselines/run.py --config-dir {path.parent.parent} policy={path.stem}")

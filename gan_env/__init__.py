@@ -1,7 +1,8 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
 The ground: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`,
-`workers`. The environment: `vector_env` (many GANs), `env` (one). What users add: `registration`.
+`workers`. The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one, here or on
+Ray). What users add: `registration`.
 """
 
 from gymnasium.envs.registration import register, registry
@@ -9,6 +10,7 @@ from gymnasium.envs.registration import register, registry
 from gan_env.config import PRESETS, EnvConfig
 from gan_env.env import GANEnv
 from gan_env.errors import ConfigError, DataError
+from gan_env.fleet import Fleet, FleetError
 from gan_env.instance_lists import Instance, save_instances
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.records import Dataset, Moment
@@ -30,6 +32,8 @@ __all__ = [
     "Dataset",
     "DynamicParameter",
     "EnvConfig",
+    "Fleet",
+    "FleetError",
     "GANEnv",
     "GANVectorEnv",
     "Instance",

@@ -77,15 +77,15 @@ class InstanceConfig:
     """
 
     num_samples: tuple[int, int] = (30, 65_536)
-    lr_g: tuple[float, float] = (1e-4, 1e-2)
-    lr_d: tuple[float, float] = (1e-4, 1e-2)
+    lr_g: tuple[float, float] = (3e-5, 3e-2)
+    lr_d: tuple[float, float] = (3e-5, 3e-2)
     beta_1: tuple[float, float] = (0.0, 0.9)
     batch_size: tuple[int, int] = (16, 32)
-    width_g: tuple[int, int] = (16, 32)
-    width_d: tuple[int, int] = (16, 32)
-    gain_g: tuple[float, float] = (1.0, 1.0)
-    gain_d: tuple[float, float] = (1.0, 1.0)
-    input_scale: tuple[float, float] = (1.0, 1.0)
+    width_g: tuple[int, int] = (8, 32)
+    width_d: tuple[int, int] = (8, 32)
+    gain_g: tuple[float, float] = (0.35, 1.5)
+    gain_d: tuple[float, float] = (0.35, 1.5)
+    input_scale: tuple[float, float] = (0.3, 3.0)
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
@@ -144,7 +144,7 @@ class EnvConfig:
     data_root: str = "data"
     image_size: int = 28
     architecture: str = "auto"
-    losses: tuple[str, ...] = ("non_saturating",)
+    losses: tuple[str, ...] = ("non_saturating", "hinge", "least_squares")
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
@@ -154,10 +154,10 @@ class EnvConfig:
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
-    max_first_change: float | None = None
-    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
+    max_first_change: float | None = 1.0
+    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
-    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "quality", "context")
+    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "quality")
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0
     instances: InstanceConfig = field(default_factory=InstanceConfig)
@@ -194,12 +194,11 @@ class EnvConfig:
 
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
-    """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
-    rates = (1e-3, 5e-3)
-    ranges = InstanceConfig(
-        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width_g=(width,) * 2, width_d=(width,) * 2
-    )
-    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100}
+    """Options for an image set: few, long intervals, and one way to start and to normalise."""
+    rates, widths, one = (2e-4, 2e-2), (width // 2, width), (1.0, 1.0)
+    same = {"beta_1": (0.5, 0.5), "batch_size": (32, 32), "gain_g": one, "gain_d": one, "input_scale": one}
+    ranges = InstanceConfig((300, num_samples), rates, rates, width_g=widths, width_d=widths, **same)
+    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100, "losses": ("non_saturating",)}
     return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
 
 

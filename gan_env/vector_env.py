@@ -39,7 +39,8 @@ Array = NDArray[np.float32]
 class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends only on its own seed, instance and actions: not on the other rows nor, except for rounding, on N.
+    A row depends only on its own seed, instance and actions: not on the other rows nor on N, on a CPU to the last bit
+    (on a GPU except for rounding).
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
@@ -222,8 +223,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
             obs, fresh = self._autoreset(resets)
             infos = joined(infos, masked(fresh, resets))
             if mode is AutoresetMode.SAME_STEP:
-                infos |= {"final_obs": last, "final_info": masked(told, ended)}
-                infos |= {"_final_obs": ended.copy(), "_final_info": ended.copy()}
+                infos |= masked({"final_obs": last, "final_info": told}, ended)
             else:
                 ended &= ~over
         return obs, reward, ended, nobody, infos

@@ -51,7 +51,9 @@ def training_env(options: TrainOptions) -> VecNormalize:
 def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
     """The environment of GANs under stable-baselines3's wrappers."""
     assert vec_env is not None and isinstance(vec_env.unwrapped, SB3VecEnv)
-    return vec_env.unwrapped.env
+    env = vec_env.unwrapped.env
+    assert isinstance(env, GANVectorEnv)  # training scripts make no fleets
+    return env
 
 
 def train_sb3(

@@ -22,7 +22,9 @@ OWN_ENV_FIELDS = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_
 which GANs are trained, for how long, and what judges them."""
 MAY_GAIN_ENTRIES = ("controllers", "settings", "policies", "agents")
 """Parts of a study to which entries may be added, and from which they may be removed."""
-MAY_CHANGE = ("folder", "policies", "tuned", "oracle_runs", "workers", "seeds", "settings", "target", "notes")
+MAY_CHANGE = (
+    "folder", "policies", "tuned", "oracle_runs", "workers", "executor", "seeds", "settings", "target", "notes",
+)  # fmt: skip
 """Fields that may change when a study continues. Lists of names may change; what the names stand for may not."""
 
 

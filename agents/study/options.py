@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from agents.learning.controllers import check_script, training_options
 from agents.learning.options import TrainOptions
 from agents.study.readout import SUFFIXES
+from baselines.jobs.executor import ExecutorOptions
 from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, DataError, require
@@ -97,7 +98,8 @@ class StudyOptions:
         instances: test instances.
         gan_seeds: GAN seeds on each of them, the same for all policies.
         rows: GANs that run side by side.
-        workers: processes that train, then tune, then play side by side; they share the cores.
+        workers: trainings, then tunings, then shares of the policies at play, at a time.
+        executor: where these run.
         seed: of the first training.
         target: the probability of improvement over the strongest tuned schedule that is the aim; null: none.
         notes: sentences for the report: why figures are as they are, and what was tried.
@@ -116,6 +118,7 @@ class StudyOptions:
     gan_seeds: int = 4
     rows: int = 96
     workers: int = 1
+    executor: ExecutorOptions = field(default_factory=ExecutorOptions)
     seed: int = 0
     target: float | None = None
     notes: tuple[str, ...] = ()

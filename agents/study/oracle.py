@@ -22,8 +22,8 @@ PARTS = 4
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
     """The candidates: what tunings found, with all finalists of each schedule's first one, and the usual schedules."""
-    found = [fields for name in study.schedules for fields in study.tune(name, 0).finalists]
-    found += [study.tune(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])]
+    found = [fields for name in study.schedules for fields in study.tuned(name, 0).finalists]
+    found += [study.tuned(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])]
     pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 

@@ -1,7 +1,6 @@
 """Plays a study: computes all cells that are missing."""
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from agents.study.options import HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_parts, play_oracle, play_part
 from agents.study.readout import controller_of, suffixes
 from agents.study.study import Study
+from baselines.jobs.job import Job
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.files import write_json
 
@@ -27,26 +27,22 @@ def file_name(name: str, seed: int | None) -> str:
 
 
 def play_study(study: Study) -> None:
-    """Trains, tunes, and plays every policy in every setting; `workers` of these in parallel."""
-    workers = study.options.workers
+    """Trains, tunes, and plays every policy in every setting; `workers` of these at a time."""
+    options = study.options
     study.write_env()
-    trainings = [(name, seed) for name, c in study.options.active.items() for seed in range(c.seeds)]
-    due = [name for name in study.tunings if name not in study.committed]
-    tunings = [(name, seed) for name in due for seed in range(study.tunings[name])]
-    with ThreadPoolExecutor(workers) as pool:  # each thread waits for a process
-        list(pool.map(lambda training: study.train(*training), trainings))
-        if tunings:
-            _ = study.budget  # computed once, before parallel tunings read it
-            list(pool.map(lambda tuning: study.tune(*tuning), tunings))
-        if workers == 1:
+    with options.executor.start(options.workers, study.path) as run:
+        run(study.trainings_due())
+        run(study.tunings_due())
+        study.write_opponents()
+        if options.workers == 1 and options.executor.kind == "local":
             play_share(study, 0)
         else:
-            apart = [(play_alone, (study.options, share), study.path / f"playing/{share}") for share in range(workers)]
-            list(pool.map(lambda job: study.run(*job), apart))
+            shares = range(options.workers)
+            run([Job(play_alone, (options, share), study.path / f"playing/{share}") for share in shares])
 
 
 def play_alone(options: StudyOptions, share: int) -> None:
-    """Plays a share in a separate process; all trainings and tunings of the study must be done."""
+    """Plays a share in another process; all trainings and tunings of the study must be done."""
     play_share(Study(options), share)
 
 

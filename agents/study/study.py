@@ -4,7 +4,7 @@ FOLDER/
     study/config.yml, command.txt, known.json: its options; commits.txt: the code that each start of it ran
     training/NAME-SEED/: one run folder per training; trained.json: what it cost
     tuning/NAME-SEED/: what was tried for an opponent; KIND.json: what was found; tuning/budget.json
-    playing/SHARE/log.txt: what each of several workers prints as it plays
+    training/NAME-SEED/log.txt, tuning/NAME-SEED/log.txt, playing/SHARE/log.txt: what each job printed
     configs/: env/study.yaml, and in policy/ tuned opponents and frozen read-outs, for
         `baselines/run.py --config-dir=FOLDER/configs env=study policy=...`
     evaluations/SETTING/POLICY.npz, samples/SETTING/POLICY.npy
@@ -13,21 +13,21 @@ FOLDER/
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import RUN_NAME, load_controller, train
+from agents.learning.costs import save_costs
 from agents.learning.run_folder import RunFolder
-from agents.study.jobs import run_job, tune_opponent
 from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
 from agents.study.readout import REPLAY_SUFFIX, controller_of, read_out
-from baselines.search.tuner import Tuned, TuneOptions, save_policy
+from baselines.jobs.job import Job
+from baselines.search.tuner import Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require
@@ -110,13 +110,19 @@ class Study:
 
     # --- cells ---
 
-    def train(self, name: str, seed: int) -> dict[str, Any]:
-        """Trains a controller; its costs: `gan_updates`, `wall_s`, `peak_mb`."""
+    def trainings_due(self) -> list[Job]:
+        """The trainings that are not done."""
+        named = [(name, seed) for name, controller in self.options.active.items() for seed in range(controller.seeds)]
+        due = [(name, seed) for name, seed in named if not (self.trained(name, seed) / "trained.json").exists()]
+        return [self._training(name, seed) for name, seed in due]
+
+    def _training(self, name: str, seed: int) -> Job:
         folder, script = self.trained(name, seed), self.options.active[name].script
-        path = folder / "trained.json"
-        if not path.exists():
-            self.run(train, (script, self.options.training(name, seed), RunFolder(folder, RUN_NAME)), folder)
-        return dict(json.loads(path.read_text()))
+        return Job(train, (script, self.options.training(name, seed), RunFolder(folder, RUN_NAME)), folder)
+
+    def training_costs(self, name: str, seed: int) -> dict[str, Any]:
+        """What a training cost: `gan_updates`, `wall_s`, `peak_mb`."""
+        return dict(json.loads((self.trained(name, seed) / "trained.json").read_text()))
 
     def trained(self, name: str, seed: int) -> Path:
         """The folder of a training."""
@@ -126,11 +132,13 @@ class Study:
     def budget(self) -> int:
         """GAN updates that tuning an opponent takes: as many as the costliest training that is no ablation.
 
+        All trainings must be done.
+
         Raises:
             ConfigError: see `settled_budget`.
         """
-        main = [(name, c.seeds) for name, c in self.options.active.items() if c.varies is None]
-        found = self.settled_budget(self.train(n, seed)["gan_updates"] for n, seeds in main for seed in range(seeds))
+        main = [(name, seed) for name, c in self.options.active.items() if c.varies is None for seed in range(c.seeds)]
+        found = self.settled_budget(self.training_costs(*training)["gan_updates"] for training in main)
         write_json(self.path / "tuning/budget.json", found)
         return found
 
@@ -146,30 +154,41 @@ class Study:
         require(due <= settled, "budget", due, f"at most {settled}, the budget of this study's opponents: {mend}")
         return settled
 
-    def tune(self, name: str, seed: int) -> Tuned:
-        """Tunes an opponent on the training instances."""
-        kind, folder = opponent_kind(name), self.path / "tuning" / f"{name}-{seed}"
-        path, policy = folder / f"{kind}.json", self.path / "configs/policy" / f"tuned_{kind}_{seed}.yaml"
-        if not path.exists():
-            options = TuneOptions(
-                kind=kind,
-                env=self.options.env,
-                budget=self.budget,
-                runs=self.options.tune_runs,
-                rows=self.options.rows,
-                seed=tuning_seed(kind, seed),
-                folder=str(folder),
-            )
-            self.run(tune_opponent, (options, self.costs_file(f"tuning-{name}-{seed}")), folder)
-        found = Tuned(**json.loads(path.read_text()))
-        if not policy.exists():
-            save_policy(policy, found, kind)
-        return found
+    def tunings_due(self) -> list[Job]:
+        """The tunings that are not done; all trainings must be."""
+        named = [
+            (name, seed) for name in self.tunings if name not in self.committed for seed in range(self.tunings[name])
+        ]
+        return [self._tuning(name, seed) for name, seed in named if not self._tuned_file(name, seed).exists()]
 
-    def run(self, job: Callable[..., Any], arguments: Sequence[Any], folder: Path) -> None:
-        """Runs a job with its share of the cores."""
-        print(f"at work: {folder}/log.txt\n", end="", flush=True)  # in one piece: other threads print as well
-        run_job(job, arguments, folder / "log.txt", max(1, torch.get_num_threads() // self.options.workers))
+    def _tuning(self, name: str, seed: int) -> Job:
+        kind, folder = opponent_kind(name), self._tuned_file(name, seed).parent
+        options = TuneOptions(
+            kind=kind,
+            env=self.options.env,
+            budget=self.budget,
+            runs=self.options.tune_runs,
+            rows=self.options.rows,
+            seed=tuning_seed(kind, seed),
+            folder=str(folder),
+        )
+        return Job(tune_opponent, (options, self.costs_file(f"tuning-{name}-{seed}")), folder)
+
+    def _tuned_file(self, name: str, seed: int) -> Path:
+        return self.path / "tuning" / f"{name}-{seed}" / f"{opponent_kind(name)}.json"
+
+    def tuned(self, name: str, seed: int) -> Tuned:
+        """What was found by tuning an opponent on the training instances."""
+        return Tuned(**json.loads(self._tuned_file(name, seed).read_text()))
+
+    def write_opponents(self) -> None:
+        """Writes what was found by tuning into configs/policy/; all tunings must be done."""
+        for name in (name for name in self.tunings if name not in self.committed):
+            for seed in range(self.tunings[name]):
+                kind = opponent_kind(name)
+                path = self.path / f"configs/policy/tuned_{kind}_{seed}.yaml"
+                if not path.exists():
+                    save_policy(path, self.tuned(name, seed), kind)
 
     def frozen(self, controller: str, seed: int, suffix: str = REPLAY_SUFFIX) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.study.readout`."""
@@ -206,7 +225,7 @@ class Study:
         """A tuned opponent."""
         if name in self.committed:
             return self.committed[name][seed]
-        return replace(PolicyOptions(), self.tune(name, seed).policy, "policy.")
+        return replace(PolicyOptions(), self.tuned(name, seed).policy, "policy.")
 
     def policy(self, name: str, seed: int | None, env: GANVectorEnv) -> Policy:
         """A policy by its name and the number of its training or tuning, ready to act in `env`."""
@@ -218,3 +237,13 @@ class Study:
         if name == controller:
             return load_controller(self.trained(name, seed), env)
         return self.frozen(controller, seed, name.removeprefix(controller)).make(env)
+
+
+def tune_opponent(options: TuneOptions, costs: Path) -> None:
+    """Tunes on training instances, or continues a search; its folder gets what was found, and `costs` what it cost."""
+
+    def tune() -> dict[str, Any]:
+        search(options)
+        return {}
+
+    save_costs(costs, tune)

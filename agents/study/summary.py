@@ -122,10 +122,10 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
 def cost_of_finding(study: Study, name: str, seeds: int) -> Cost:
     """What one training or tuning took on average; a read-out took its controller's training."""
     if controller_of(name) in study.options.active:
-        return _mean_cost(study.train(controller_of(name), seed) for seed in range(seeds))
+        return _mean_cost(study.training_costs(controller_of(name), seed) for seed in range(seeds))
     if name not in study.tunings or name in study.committed:
         return Cost()
-    taken = ((study.costs(f"tuning-{name}-{s}"), study.tune(name, s).gan_updates) for s in range(seeds))
+    taken = ((study.costs(f"tuning-{name}-{s}"), study.tuned(name, s).gan_updates) for s in range(seeds))
     return _mean_cost(costs | {"gan_updates": updates} for costs, updates in taken)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from gan_env import GANVectorEnv
+from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import needs, require
 from gan_env.policies.steering import EpisodeStart, Floats, State
 
@@ -25,7 +25,7 @@ class SB3VecEnv(VecEnv):
         seed: seed of the first reset, or one for each row.
     """
 
-    def __init__(self, env: GANVectorEnv, seed: int | Sequence[int]) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)

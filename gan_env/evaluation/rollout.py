@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from gan_env import GANVectorEnv, Instance
+from gan_env import Fleet, GANVectorEnv, Instance
 from gan_env.errors import require
 from gan_env.policies.steering import Policy, State, start_of
 
@@ -69,7 +69,7 @@ class Episodes:
 
 def run_episodes(
     policy: Policy,
-    env: GANVectorEnv,
+    env: GANVectorEnv | Fleet,
     seeds: Sequence[int],
     instances: Sequence[int | Instance] | None = None,
     on_decision: Callable[[int, int], None] | None = None,
@@ -110,7 +110,7 @@ class Rollout:
     """
 
     def __init__(
-        self, policy: Policy, env: GANVectorEnv, seeds: Sequence[int], instances: Sequence[int | Instance]
+        self, policy: Policy, env: GANVectorEnv | Fleet, seeds: Sequence[int], instances: Sequence[int | Instance]
     ) -> None:
         self.policy, self.env = policy, env
         options = {"instance": list(instances), "knobs": start_of(policy)}

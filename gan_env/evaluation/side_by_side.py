@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_env import GANVectorEnv
+from gan_env import Fleet, GANVectorEnv
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.policies.steering import EpisodeStart, Floats, Policy, State, start_of
 
@@ -25,7 +25,7 @@ class SideBySide:
         start: where the knobs start, [N] for each; where a row's policy doesn't say, it is the initial value.
     """
 
-    def __init__(self, env: GANVectorEnv, policies: Sequence[Policy], owners: NDArray[np.int64]) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, policies: Sequence[Policy], owners: NDArray[np.int64]) -> None:
         self.knobs = len(env.config.knobs)
         self.parts = [(policies[owner], np.flatnonzero(owners == owner)) for owner in np.unique(owners)]
         self.start: dict[str, NDArray[np.float32]] = {}
@@ -47,7 +47,7 @@ class SideBySide:
 
 
 def run_jobs(
-    env: GANVectorEnv,
+    env: GANVectorEnv | Fleet,
     policies: Sequence[Policy],
     jobs: Sequence[Job],
     report: Callable[[int, int], None] = lambda *_: None,

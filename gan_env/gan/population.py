@@ -9,6 +9,7 @@ own.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from gan_env.gan.update import STATISTICS, PopulationConfig, PopulationState, Up
 from gan_env.records import Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
+
+T = TypeVar("T")
 
 BLOCK_OF_POINTS, BLOCK_OF_IMAGES = 48, 1
 """Rows of a block on a CPU, at most: so that a block stays in a core's cache (tests/benchmarks/throughput.py)."""
@@ -47,18 +50,29 @@ class LookAhead:
 def choose_block(num_rows: int, sample_dims: int, device: torch.device) -> int:
     """How many rows run through a program at once: all on a GPU, on a CPU so few that every core has work.
 
-    Blocks have one size where that is possible: every size is a program to compile.
+    Blocks have one size where that is possible: every size is a program to compile. No block of points has one row
+    beside others that have more: its program would round otherwise, and a row's bits would depend on N.
     """
     if device.type != "cpu":
         return num_rows
     threads = torch.get_num_threads()
     largest = min(BLOCK_OF_IMAGES if sample_dims == 3 else BLOCK_OF_POINTS, math.ceil(num_rows / threads))
     even = [b for b in range(largest, largest // 2, -1) if num_rows % b == 0 and num_rows // b % threads == 0]
-    return even[0] if even else largest
+    block = even[0] if even else largest
+    while sample_dims == 1 and num_rows > 1 and (block == 1 or num_rows % block == 1):
+        block += 1
+    return block
 
 
 class Population:
-    """N GANs that train side by side, their update compiled or not; raises what `Update` does."""
+    """N GANs that train side by side, their update compiled or not; raises what `Update` does.
+
+    Attributes:
+        paired: whether a single row is computed as if others stood beside it, so that it has the same bits. It takes
+            up to a third longer.
+    """
+
+    paired = False
 
     def __init__(self, bank: DataBank, config: PopulationConfig, num_rows: int, compiled: bool) -> None:
         self.bank, self.config, self.num_rows, self.device = bank, config, num_rows, bank.device
@@ -92,7 +106,7 @@ class Population:
             for source in self._sources(settings, state.step, count):
                 self._programs.run(self._update_in_place, *part, *self._draws(*source))
 
-        self._workers.each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values], self.block)
+        self._each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values])
 
     @torch.no_grad()
     def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
@@ -144,7 +158,8 @@ class Population:
         """
 
         def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:
-            return judge(self.generator(weights, latents), dataset)
+            parts = zip(weights.split(self.block), latents.split(self.block), strict=True)
+            return judge(torch.cat([self.generator(*part) for part in parts]), dataset)
 
         share = math.ceil(self.num_rows / self._workers.threads)
         block = min(JUDGED_TOGETHER, share) if self.device.type == "cpu" else self.num_rows
@@ -175,7 +190,7 @@ class Population:
 
         inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), self.settings.input_scale]
         inputs += [knobs[name] for name in self.config.knobs]
-        logits = torch.cat(self._workers.each_block(judge, inputs, self.block))
+        logits = torch.cat(self._each_block(judge, inputs))[: self.num_rows]
         train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
         return train_mean, held_out_mean
 
@@ -188,6 +203,20 @@ class Population:
         for name, tensor in self._kept().items():
             tensor.copy_(state[name])
         self._latents = _NO_LATENTS
+
+    def _each_block(self, work: Callable[..., T], tensors: Sequence[Tensor]) -> list[T]:
+        """`Workers.each_block`; where `paired`, a single row of points runs beside a copy of itself.
+
+        Alone it would be rounded otherwise than in a block: products of one matrix and one vector add up in another
+        order. Images run one by one on a CPU, so they are always alone.
+        """
+        if not self.paired or self.num_rows > 1 or len(self.bank.sample_shape) > 1:
+            return self._workers.each_block(work, tensors, self.block)
+        pair = [tensor.repeat(2, *[1] * (tensor.dim() - 1)) for tensor in tensors]
+        results = self._workers.each_block(work, pair, 2)
+        for tensor, both in zip(tensors, pair, strict=True):
+            tensor.copy_(both[:1])
+        return results
 
     def _kept(self) -> dict[str, Tensor]:
         return vars(self.state) | {f"settings.{name}": tensor for name, tensor in vars(self.settings).items()}

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.fleet import Fleet
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
 
@@ -108,7 +109,7 @@ class AdaptivePolicy:
         ConfigError: the rule's knob is not controlled, a statistic is not observed, or the loss has no such sign.
     """
 
-    def __init__(self, env: GANVectorEnv, rule: Rule) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, rule: Rule) -> None:
         config = env.config
         fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, says nothing about overfitting"
         require(set(config.losses) <= set(PARTED_AT_ZERO), "env.losses", config.losses, fits)

@@ -10,6 +10,7 @@ import yaml
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
+from gan_env.fleet import Fleet
 from gan_env.policies.adaptive import RULES, AdaptivePolicy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
@@ -72,7 +73,7 @@ class PolicyOptions:
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
-    def make(self, env: GANVectorEnv, seed: int = 0) -> Policy:
+    def make(self, env: GANVectorEnv | Fleet, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
 
         Raises:
@@ -90,7 +91,7 @@ class PolicyOptions:
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
 
 
-def _adaptive(name: str, env: GANVectorEnv, constants: dict[str, Any]) -> Policy:
+def _adaptive(name: str, env: GANVectorEnv | Fleet, constants: dict[str, Any]) -> Policy:
     """A policy of `ADAPTIVE`, which may be a user's own."""
     make = ADAPTIVE[name]
     try:
@@ -102,7 +103,7 @@ def _adaptive(name: str, env: GANVectorEnv, constants: dict[str, Any]) -> Policy
     return policy
 
 
-def _controlled(env: GANVectorEnv, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
+def _controlled(env: GANVectorEnv | Fleet, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
     """The part of a published schedule whose knobs the environment controls; the others don't move."""
     for name in anneals:
         require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gan_env.errors import require
+from gan_env.fleet import Fleet
 from gan_env.policies.steering import EpisodeStart, Floats, State
 from gan_env.vector_env import GANVectorEnv
 
@@ -14,7 +15,7 @@ class RandomPolicy:
         ConfigError: nothing is held, or the environment does not observe the progress of a run.
     """
 
-    def __init__(self, env: GANVectorEnv, seed: int = 0, hold: int = 1) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, seed: int = 0, hold: int = 1) -> None:
         require(hold >= 1, "hold", hold, "at least 1")
         self.rng = np.random.default_rng(seed)
         self.hold, self.decisions, self.knobs = hold, env.config.num_decisions, len(env.config.knobs)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_env.fleet import Fleet
 from gan_env.vector_env import GANVectorEnv
 
 Floats = NDArray[np.float32]
@@ -44,7 +45,7 @@ class Steering:
         ConfigError: the environment does not observe one of them.
     """
 
-    def __init__(self, env: GANVectorEnv, needed: Sequence[str]) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, needed: Sequence[str]) -> None:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.fleet import Fleet
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.vector_env import GANVectorEnv
@@ -23,7 +24,7 @@ RATES = ("lr_g", "lr_d")
 
 
 def schedule_values(
-    env: GANVectorEnv, anneals: Mapping[str, Anneal], tables: Mapping[str, Sequence[float]] | None = None
+    env: GANVectorEnv | Fleet, anneals: Mapping[str, Anneal], tables: Mapping[str, Sequence[float]] | None = None
 ) -> Values:
     """The values of each knob during each interval.
 
@@ -59,7 +60,7 @@ class TablePolicy:
         ConfigError: a value is outside the knob's bounds, or progress is not observed.
     """
 
-    def __init__(self, env: GANVectorEnv, values: Values) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, values: Values) -> None:
         self.decisions, self.steering = env.config.num_decisions, Steering(env, ["progress"])
         columns = [np.full(self.decisions, float(u)) for u in env.knobs.initial.cpu()]
         for name, column in values.items():
@@ -98,7 +99,7 @@ class RatesPolicy(TablePolicy):
             was started with.
     """
 
-    def __init__(self, env: GANVectorEnv, values: Values) -> None:
+    def __init__(self, env: GANVectorEnv | Fleet, values: Values) -> None:
         super().__init__(env, {name: v for name, v in values.items() if name not in RATES})
         self.knobs, self.rates = env.knobs.controlled, {name: v for name, v in values.items() if name in RATES}
         require(bool(self.rates), "policy.knobs", list(values), f"one of {list(RATES)}")

@@ -78,7 +78,7 @@ def test_options_with_own_instances_are_json_and_read_back(own: Any) -> None:
         ({"training": [ONE]}, "instances.training.*no option"),
         ({"train": [ONE], "train_size": 0}, "train_size=0"),
     ],
-    ids=str,
+    ids=range(12),
 )
 def test_other_things_are_refused_with_help(own: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -1,14 +1,13 @@
-"""From a function of tensors to a compiled program: the one file that knows torch's private interfaces.
+"""From a function of tensors to a compiled program: the one file that knows torch's private interface.
 
-They are `standalone_compile`, which the public `torch.compile` replaces if torch has changed it (programs start later
-then), and `CacheBase`, without which only a forked process starts later. The tracer, `make_fx`, is public but
-experimental. `tests/gan_env/gan/fast/test_compiler.py` says which of them has changed.
+It is `standalone_compile`, which the public `torch.compile` replaces if torch has changed it (programs start later
+then). The tracer, `make_fx`, is public but experimental. `tests/gan_env/gan/fast/test_compiler.py` says which of them
+has changed.
 """
 
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -59,21 +58,6 @@ def compile_alone(graph: GraphModule, example: Sequence[Tensor]) -> Program:
     options = {"config_patches": patches}
     program: Program = standalone_compile(graph, [*example], dynamic_shapes="from_example_inputs", options=options)
     return program
-
-
-def load_compiler() -> None:
-    """Loads the compiler, which takes seconds, for processes that will be forked from this one."""
-    _use_autograd()
-    with suppress(ImportError, AttributeError):  # then each process loads it for itself
-        load_inductor()
-
-
-def load_inductor() -> None:
-    """Imports the compiler's modules and fills its cache of what it knows about this machine."""
-    from torch._inductor import compile_fx, standalone_compile  # noqa: F401
-    from torch._inductor.codecache import CacheBase
-
-    CacheBase.get_system()  # part of the key of all that is cached: reads the whole of triton
 
 
 def _use_autograd() -> None:

@@ -21,8 +21,8 @@ SMALL = {"compile": False, "metric_samples": 32}
 
 @pytest.fixture(autouse=True)
 def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(Study, "train")
-    monkeypatch.delattr(Study, "tune")
+    monkeypatch.delattr(Study, "trainings_due")
+    monkeypatch.delattr(Study, "tunings_due")
 
 
 def check(folder: Path, **options: Any) -> None:

@@ -17,6 +17,7 @@ from agents.study.closing import compare_training, study_of_one
 from agents.study.records import Summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from baselines.jobs import local
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import load_policy
@@ -56,7 +57,7 @@ def printed(
 ) -> str:
     """What a comparison with committed opponents printed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(Study, "run")  # nothing is trained or tuned again
+        patch.setattr(local, "_submit", None)  # nothing is trained or tuned again
         lines: list[str] = []
         patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
         compare_training(study_of_one("ppo", options, trained[0]), trained[1])
@@ -104,9 +105,7 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     study = closing.study_of_one("ppo", options, RunFolder(tmp_path, RUN_NAME))
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
-    jobs: list[Any] = []
-    monkeypatch.setattr(Study, "train", lambda self, name, seed: trained[1])
-    monkeypatch.setattr(Study, "run", lambda self, job, arguments, folder: jobs.append(arguments[0]))
-    with pytest.raises(FileNotFoundError):
-        study.tune("best_schedule", 0)  # the job of this test finds nothing
-    assert [(job.kind, job.budget, job.env) for job in jobs] == [("schedule", 700, ENV)]
+    monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: trained[1])
+    (job,) = study.tunings_due()
+    options = job.arguments[0]
+    assert (options.kind, options.budget, options.env) == ("schedule", 700, ENV)

@@ -20,7 +20,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     found: list[Cell] = []
     knobs = {knob: {"kind": "fixed", "initial": 0.001} for knob in ("lr_g", "lr_d")}
     tuned = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
-    monkeypatch.setattr(Study, "tune", lambda self, kind, seed: tuned)
+    monkeypatch.setattr(Study, "tuned", lambda self, kind, seed: tuned)
 
     def play(study: Study, setting: str, name: str, seed: int | None) -> None:
         found.append((setting, file_name(name, seed)))

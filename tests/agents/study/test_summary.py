@@ -107,7 +107,7 @@ def test_costs_are_means_over_trainings_and_nothing_is_no_number(
     """Constant knobs were not found by any work; what was not measured is not known."""
     taken = [{"gan_updates": 10, "wall_s": 4.0, "peak_mb": 100.0}, {"gan_updates": 30, "wall_s": 6.0}]
     measured = {f"held_out-ppo-{s}": {"wall_s": 1.0 + s, "peak_mb": 200.0 + 100 * s} for s in range(2)}
-    monkeypatch.setattr(Study, "train", lambda self, name, seed: taken[seed])
+    monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: taken[seed])
     monkeypatch.setattr(Study, "costs", lambda self, cell: measured.get(cell, {}))
     study = Study(study_options(folder=str(tmp_path), controllers={"ppo": {"seeds": 2}}))
     assert cost_of_finding(study, "ppo", 2) == cost_of_finding(study, "ppo_replay", 2) == Cost(20, 5, 100)

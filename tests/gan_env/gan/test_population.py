@@ -52,11 +52,15 @@ def knobs(rows: int, noise: float = 0.1, augment: float = 0.5, r1: float = 1.0) 
 
 
 def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
-    many, one = population([3, 4, 5, 6]), population([5])
-    many.update(knobs(4), 5)
-    one.update(knobs(1), 5)
-    for wide, single in zip(many.state.tensors(), one.state.tensors(), strict=True):
-        torch.testing.assert_close(wide[2:3], single, rtol=1e-4, atol=1e-5)
+    """To the last bit, alone as well."""
+    many, some, one = population([3, 4, 5, 6]), population([4, 5, 6]), population([5])
+    for made in (many, some, one):
+        made.update(knobs(made.num_rows), 5)
+    for wide, three, single in zip(many.state.tensors(), some.state.tensors(), one.state.tensors(), strict=True):
+        assert torch.equal(wide[2:3], single)
+        assert torch.equal(wide[1:], three)
+    for wide, single in zip(many.clean_logits(knobs(4)), one.clean_logits(knobs(1)), strict=True):
+        assert torch.equal(wide[2:3], single)
 
 
 def test_permuted_rows_give_permuted_results() -> None:
@@ -208,7 +212,17 @@ def test_blocks_are_judged_apart_and_joined_in_their_order(monkeypatch: pytest.M
 def test_every_core_has_rows_to_run(num_rows: int, sample_dims: int) -> None:
     block = choose_block(num_rows, sample_dims, CPU)
     assert 1 <= block <= num_rows
-    assert math.ceil(num_rows / block) >= min(num_rows, torch.get_num_threads())
+    together = 1 if sample_dims == 3 else 2  # rows of a block, at least: points are never alone
+    assert math.ceil(num_rows / block) >= min(max(num_rows // together, 1), torch.get_num_threads())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_a_row_of_points_is_not_alone_in_a_block(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program would round otherwise."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    for rows in range(2, 200):
+        block = choose_block(rows, 1, CPU)
+        assert block > 1 and rows % block != 1
 
 
 def test_blocks_are_of_one_size_where_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from gan_env.gan.fast import compiler
-from gan_env.gan.fast.compiler import compile_alone, compile_program, load_inductor, trace
+from gan_env.gan.fast.compiler import compile_alone, compile_program, trace
 
 
 @torch.enable_grad()
@@ -33,7 +33,6 @@ def run_alone() -> None:
     [
         ("torch.fx.experimental.proxy_tensor.make_fx", lambda: trace(double, INPUTS)),
         ("torch._inductor.standalone_compile", run_alone),
-        ("torch._inductor.codecache.CacheBase.get_system", load_inductor),
     ],
 )
 def test_torchs_interfaces_are_as_we_use_them(interface: str, use: object) -> None:

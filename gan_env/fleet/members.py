@@ -1,0 +1,140 @@
+"""The members of a fleet: what they have to agree on, and those that run in this process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gan_env.config import EnvConfig, env_config
+from gan_env.errors import ConfigError, require
+from gan_env.mdp.observation import Observer
+from gan_env.vector_env import GANVectorEnv
+
+
+class FleetError(RuntimeError):
+    """A member of a fleet failed again and again; the message says where everything is saved."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a `GANVectorEnv`, or of each member of a fleet with arguments of its own."""
+
+    name: str  # a method, or an attribute that is read
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] | None = None
+
+    def of(self, env: GANVectorEnv) -> Any:
+        """What the call gives for this environment."""
+        found = getattr(env, self.name)
+        return found(*self.arguments, **(self.keywords or {})) if callable(found) else found
+
+
+Saved = dict[str, Any]
+"""The state of a member: a `snapshot` as `GANVectorEnv.get_state` gives it, and the `calls` since then."""
+
+
+class Members(Protocol):
+    """Where the members of a fleet are; member i is the i-th configuration."""
+
+    def call(self, calls: Mapping[int, Call]) -> dict[int, Any]:
+        """Makes the call of each of these members, side by side where possible, and gives the results.
+
+        The first error of a member is raised after all have finished.
+        """
+
+    def get_state(self) -> list[Saved]:
+        """The state of every member."""
+
+    def set_state(self, states: Sequence[Saved]) -> None:
+        """Members continue from their states."""
+
+    def close(self) -> None:
+        """Ends all members."""
+
+
+def make_member(arguments: Mapping[str, Any], of_many: bool) -> GANVectorEnv:
+    """A member by its arguments; `of_many`: the fleet has more rows than one, and all are rounded alike."""
+    env = GANVectorEnv(**arguments)
+    env.population.paired = of_many
+    return env
+
+
+class LocalMembers:
+    """Members in this process, one after the other: each uses all cores."""
+
+    def __init__(self, configurations: Sequence[Mapping[str, Any]]) -> None:
+        of_many = total_rows(configurations) > 1
+        self.envs = [make_member(arguments, of_many) for arguments in configurations]
+
+    def call(self, calls: Mapping[int, Call]) -> dict[int, Any]:
+        """See `Members`."""
+        return {index: call.of(self.envs[index]) for index, call in calls.items()}
+
+    def get_state(self) -> list[Saved]:
+        """See `Members`."""
+        return [{"snapshot": env.get_state(), "calls": []} for env in self.envs]
+
+    def set_state(self, states: Sequence[Saved]) -> None:
+        """See `Members`."""
+        for env, state in zip(self.envs, states, strict=True):
+            env.set_state(state["snapshot"])
+            for call in state["calls"]:
+                call.of(env)
+
+    def close(self) -> None:
+        """See `Members`."""
+        for env in self.envs:
+            env.close()
+
+
+def total_rows(configurations: Sequence[Mapping[str, Any]]) -> int:
+    """The rows of all members."""
+    return sum(arguments["num_envs"] for arguments in configurations)
+
+
+def checked(
+    members: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[EnvConfig]]:
+    """The arguments and the options of every member's `GANVectorEnv`; nothing is made yet.
+
+    Args:
+        members: the arguments in which they may differ.
+        common: those that all have.
+
+    Raises:
+        ConfigError: there is no member, an option is unknown or out of range, or members don't agree on the knobs, on
+            how actions move them, or on the observation.
+    """
+    listed = isinstance(members, Sequence) and all(isinstance(member, Mapping) for member in members)
+    require(
+        listed and len(members) > 0, "members", members, "a list of the arguments of each GANVectorEnv, as mappings"
+    )
+    arguments, configs = [], []
+    for index, member in enumerate(members):
+        options = {"num_envs": 1, **member}
+        name, whole = f"members[{index}]", isinstance(options["num_envs"], int) and options["num_envs"] >= 1
+        require(whole, f"{name}['num_envs']", options["num_envs"], "a whole number, at least 1")
+        for key in common.keys() & member.keys():
+            require(False, f"{name}[{key!r}]", member[key], "no such key: it is an argument of the fleet")
+        try:
+            config = env_config(**{key: value for key, value in options.items() if key != "num_envs"})
+        except ConfigError as error:
+            raise type(error)(f"{name}: {error}") from error
+        arguments.append({**options, **common})
+        configs.append(config)
+    first = _common(configs[0])
+    for index, config in enumerate(configs):
+        for name, value in _common(config).items():
+            same = f"{first[name]!r} as members[0] has: all members agree on it"
+            require(value == first[name], f"members[{index}].{name}", value, same)
+    return arguments, configs
+
+
+def _common(config: EnvConfig) -> dict[str, Any]:
+    """What all members of a fleet have to agree on, or a policy wouldn't know what it sees and does."""
+    return {
+        "knobs": config.knobs,
+        "action_mode": config.action_mode,
+        "max_change": config.max_change,
+        "first_change": config.first_change,
+        "observation": tuple(Observer(config.observation, list(config.knobs)).names),
+    }
