@@ -127,7 +127,7 @@ class GANEnv(gym.Env[Array, Array]):
 
     Example:
         >>> import gymnasium as gym, gan_env
-        >>> env = gym.make("gan_env/Points-v0", num_decisions=2, updates_per_decision=1, compile=False)
+        >>> env = gym.make("gan_env/Points-v1", num_decisions=2, updates_per_decision=1, compile=False)
         >>> obs, info = env.reset(seed=0)
         >>> obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
         >>> terminated, truncated, info["crashed"]

@@ -88,7 +88,7 @@ class TrainStats:
     penalty: Tensor  # E||grad D(x)||^2 on the discriminator's real inputs (R1 without gamma/2)
     logit_real: Tensor  # mean logits on the (augmented, noisy) inputs of training
     logit_fake: Tensor
-    sign_real: Tensor  # E[sign D]; on real samples it is ADA's r_t
+    sign_real: Tensor  # E[sign D], around the loss's middle (1/2 for least squares); on real samples it is ADA's r_t
     sign_fake: Tensor
     grad_d: Tensor  # root mean square over the interval of the gradient's norm
     grad_g: Tensor

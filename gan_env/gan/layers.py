@@ -139,11 +139,11 @@ class Network:
         """P, the number of parameters of a row."""
         return sum(self.sizes)
 
-    def init(self, key: Tensor, width: Tensor, gain: Tensor) -> Tensor:
-        """Random weights and zero biases [N, P], from keys (int64 [N]), shares of units used and gains (float [N])."""
+    def init(self, key: Tensor, width: Tensor) -> Tensor:
+        """Random weights and zero biases [N, P], from keys (int64 [N]) and shares of units used (float [N])."""
         parts = []
         for index, layer in enumerate(self.layers):
-            parts.append(layer.init(fold_in(key, index), width).flatten(1) * gain[:, None])
+            parts.append(layer.init(fold_in(key, index), width).flatten(1))
             parts.append(torch.zeros(len(key), layer.outputs, device=key.device))
         return torch.cat(parts, dim=1)
 

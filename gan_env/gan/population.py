@@ -88,8 +88,9 @@ class Population:
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
         self.settings, self._latents = self.settings.with_rows(rows, settings), _NO_LATENTS
-        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width_g, settings.gain_g)
-        fresh = {"g": g, "ema": g, "d": self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width_d, settings.gain_d)}
+        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width_g) * settings.gain_g[:, None]
+        d = self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width_d) * settings.gain_d[:, None]
+        fresh = {"g": g, "ema": g, "d": d}
         if "spectral" in self.config.knobs:
             fresh["vectors"] = initial_vectors(self.discriminator, fold_in(settings.key, _VECTORS))
         for tensor in self.state.tensors():
@@ -285,8 +286,12 @@ def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Seq
 
 def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
     """Settings of rows that were not reset yet; no two share a tensor."""
+
+    def column(value: float) -> Tensor:
+        return torch.full((num_rows,), value, device=device)
+
     keys = torch.arange(num_rows, device=device)
-    ones = torch.ones(num_rows, device=device)
-    whole = torch.ones_like(keys)
-    shares = [ones.clone() for _ in range(5)]
-    return RowSettings(keys, whole * 0, whole * 0, whole, whole.clone(), whole * 0, *shares, ones * 0, ones * 0, ones * 0)
+    whole = {name: column(0) for name in ("dataset", "window", "loss")}
+    whole |= {name: column(1) for name in ("num_samples", "batch_size")}
+    real = {name: column(1.0) for name in ("width_g", "width_d", "gain_g", "gain_d", "input_scale")}
+    return RowSettings(keys, **whole, **real, **{name: column(0.0) for name in ("lr_g", "lr_d", "beta_1")})

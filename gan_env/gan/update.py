@@ -1,10 +1,11 @@
 """One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
 
-Which loss, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
+Which losses, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
 Only the gradient of D(real) by its inputs is always there: it is observed even where R1 is off.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,7 +55,7 @@ class PopulationConfig:
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
-    losses: tuple[str, ...] = ("non_saturating",)  # of `LOSSES`
+    losses: tuple[str, ...] = ("non_saturating",)  # names in `LOSSES`; a row has one of them
     architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
 
 
@@ -63,7 +64,7 @@ class Update:
 
     Args:
         shape: of a sample, (2,) or (C, H, W).
-        config: sizes, networks, loss and knobs.
+        config: sizes, networks, losses and knobs.
         differentiable: whether the new state is a differentiable function of the old one and of the knobs. Then the
             probability of a coin (`augment` and its parts, `pseudo`) has no slope, `spectral` has the slope at constant
             singular vectors, `augment_strength` on images that of their colours; all other slopes are exact.
@@ -82,7 +83,7 @@ class Update:
         is_image = len(shape) == 3
         self.generator, self.discriminator = build_networks(shape, config)
         for loss in config.losses:
-            require(loss in LOSSES, "losses", loss, f"some of {sorted(LOSSES)}")
+            require(loss in LOSSES, "losses", loss, f"names out of {sorted(LOSSES)}")
         self.losses = [LOSSES[loss] for loss in config.losses]
         known = PARTS if is_image else POINT_PARTS
         for part in PARTS:
@@ -138,7 +139,7 @@ class Update:
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
-        loss_d = mean(self._loss("discriminator", rows.loss, logit_real, logit_fake), weights)
+        loss_d = mean(_own(rows.loss, [loss.discriminator(logit_real, logit_fake) for loss in self.losses]), weights)
         regularised = loss_d
         if "r1" in knobs:
             regularised = regularised + knobs["r1"] / 2 * penalty
@@ -157,7 +158,8 @@ class Update:
         used, vectors = self._normalised(new_d, vectors, knobs)
         new_real = self._judge(used, real) if any(loss.paired for loss in self.losses) else logit_real
         shown = self._variable(fake)
-        loss_g = mean(self._loss("generator", rows.loss, new_real, self._judge(used, shown)), weights)
+        new_fake = self._judge(used, shown)
+        loss_g = mean(_own(rows.loss, [loss.generator(new_real, new_fake) for loss in self.losses]), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
@@ -165,7 +167,8 @@ class Update:
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
-        sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
+        middle = _own(rows.loss, [torch.full_like(weights, loss.middle or 0.0) for loss in self.losses])
+        sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
         totals = state.totals + torch.stack(sums, dim=1)
         new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
@@ -186,16 +189,8 @@ class Update:
         probabilities = self.augmentation.probabilities(knobs.get("augment", none), knobs)
         x = self.augmentation.apply(x, turns, probabilities, knobs.get("augment_strength", full))
         if "instance_noise" in knobs:
-            sigma = knobs["instance_noise"].view(-1, *[1] * (x.dim() - 1))
-            x = x + noise.view(x.shape) * sigma
+            x = x + noise.view(x.shape) * by_sample(knobs["instance_noise"], x)
         return x
-
-    def _loss(self, player: str, chosen: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-        """The player's loss of each row's own kind: indices [N] of losses, logits [N, B] each -> [N, B]."""
-        value, *others = [getattr(loss, player)(real, fake) for loss in self.losses]
-        for index, other in enumerate(others, start=1):
-            value = torch.where((chosen == index)[:, None], other, value)
-        return value
 
     def _normalised(self, d: Tensor, vectors: Tensor, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if "spectral" not in knobs:
@@ -204,6 +199,14 @@ class Update:
 
     def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def _own(chosen: Tensor, values: Sequence[Tensor]) -> Tensor:
+    """Each row's own of several values [N, B], by its index in `chosen` [N]: [N, B]."""
+    own = values[0]
+    for index, value in enumerate(values[1:], start=1):
+        own = torch.where((chosen == index)[:, None], value, own)
+    return own
 
 
 def by_sample(values: Tensor, samples: Tensor) -> Tensor:
@@ -221,7 +224,7 @@ def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
 
 
 def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> tuple[Network, Network]:
-    """Generator and discriminator of a configuration for samples of this shape.
+    """Generator and discriminator of a configuration for samples of this shape; each has its own width.
 
     Raises:
         ConfigError: an unknown architecture, or one that is not for such samples.
@@ -229,9 +232,9 @@ def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> t
     usual = "mlp" if len(sample_shape) == 1 else "dcgan"
     name = usual if config.architecture == "auto" else config.architecture
     require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
-    make, widths = ARCHITECTURES[name], (config.width_g, config.width_d)
-    wide_g, wide_d = (Sizes(config.latent_dim, width, config.depth, sample_shape) for width in widths)
-    return make(wide_g)[0], make(wide_d)[1]
+    sizes = [Sizes(config.latent_dim, width, config.depth, sample_shape) for width in (config.width_g, config.width_d)]
+    (generator, _), (_, discriminator) = map(ARCHITECTURES[name], sizes)
+    return generator, discriminator
 
 
 def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -111,6 +111,12 @@ def _controlled(env: GANVectorEnv | Fleet, anneals: dict[str, Anneal]) -> dict[s
     needed = f"at least one of the schedule's knobs {sorted(anneals)}"
     require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needed)
     return controlled
+
+
+def with_context(env: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an environment with the group "context" observed as well, which policies of the kind "rates" need."""
+    observed = env_config(**env).observation
+    return {**env, "observation": [*observed, *(["context"] if "context" not in observed else [])]}
 
 
 POLICIES = CONFIGS / "policy"

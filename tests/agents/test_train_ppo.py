@@ -76,5 +76,5 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
 
 
 def test_every_registered_id_makes_an_environment_that_ppo_accepts() -> None:
-    env = gym.make("gan_env/Points-v0", **ENV)
+    env = gym.make("gan_env/Points-v1", **ENV)
     PPO("MlpPolicy", env, n_steps=4, batch_size=4, n_epochs=1, device="cpu").learn(4)

@@ -218,7 +218,10 @@ def test_data_that_are_not_there_are_errors_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("clothes")
 @pytest.mark.parametrize("experiment", ["r3gan", "wgan_gp", "plan"])
 def test_a_published_combination_trains(tmp_path: Path, experiment: str) -> None:
-    tiny = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()] + ["env.instances.width_g=[4,4]", "env.instances.width_d=[4,4]"]
+    tiny = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()] + [
+        "env.instances.width_g=[4,4]",
+        "env.instances.width_d=[4,4]",
+    ]
     fields = composed("train_gan", f"+experiment={experiment}", *tiny, f"logs={tmp_path}", "name=run")
     summary = GANRun(replace(TrainGANOptions(), fields)).train()
     assert np.isfinite(summary["final"]).all()

@@ -21,7 +21,7 @@ from gan_env.mdp.rewards import REWARDS
 from gan_env.records import Dataset
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
-AT_HAND = ["gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0"]
+AT_HAND = ["gan_env/GANTraining-v1", "gan_env/Points-v1", "gan_env/FashionMNIST-v1", "gan_env/PhotoTiles-v1"]
 """Environments whose data need no download."""
 
 
@@ -93,11 +93,11 @@ def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: py
     noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
     monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise))
     with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples, 20 in the smaller half"):
-        gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
+        gym.make("gan_env/PhotoTiles-v1", **SMALL, datasets=("few",), image_size=8)
 
 
 def test_return_is_the_total_log_improvement() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     _, info = env.reset(seed=0)
     first, total, terminated = info["log_metric"], 0.0, False
     while not terminated:
@@ -108,7 +108,7 @@ def test_return_is_the_total_log_improvement() -> None:
 
 def test_seed_decides_everything() -> None:
     def play(seed: int) -> list[float]:
-        env = gym.make("gan_env/Points-v0", **SMALL)
+        env = gym.make("gan_env/Points-v1", **SMALL)
         obs, _ = env.reset(seed=seed)
         steps = [env.step(np.full(3, 0.5, np.float32)) for _ in range(3)]
         return [*obs, *[float(step[1]) for step in steps]]
@@ -135,7 +135,7 @@ def test_a_seed_that_is_no_whole_number_is_refused_and_changes_nothing(seed: Any
 
 
 def test_a_second_episode_is_another_one() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     first, _ = env.reset(seed=0)
     second, _ = env.reset()
     assert not np.array_equal(first, second)
@@ -154,7 +154,7 @@ def test_a_step_after_the_end_is_refused() -> None:
 
 
 def test_infos_are_plain_numbers() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     env.reset(seed=0)
     *_, info = env.step(np.zeros(3, np.float32))
     assert {
@@ -172,7 +172,7 @@ def test_infos_are_plain_numbers() -> None:
 
 
 def test_samples_have_the_datas_shape() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL).unwrapped
+    env = gym.make("gan_env/Points-v1", **SMALL).unwrapped
     assert isinstance(env, gan_env.GANEnv)
     env.reset(seed=0)
     assert env.samples(7).shape == (7, 2)

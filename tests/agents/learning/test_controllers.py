@@ -106,7 +106,7 @@ def test_a_training_that_is_not_finished_is_named_with_what_continues_it(trained
     [
         ("ppo", ["controller.zip", "controller/vecnormalize.pkl"]),
         ("meta", ["controller.safetensors"]),
-        ("maml", ["gan_env-Points-v0.safetensors"]),
+        ("maml", ["gan_env-Points-v1.safetensors"]),
     ],
 )
 def test_a_folder_of_an_earlier_version_is_not_unpickled(script: str, files: list[str], tmp_path: Path) -> None:
@@ -132,7 +132,12 @@ def test_a_downloaded_folder_needs_its_two_files_alone(trained: Path, tmp_path: 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: f"{path.parents[1].name}/{path.name}")
 def test_published_controllers_still_act(folder: Path) -> None:
     own = read_controller(folder).env
-    small = {"datasets": ["ring"], "metric_samples": 32, "compile": False, "instances": {"width_g": [4, 4], "width_d": [4, 4]}}
+    small = {
+        "datasets": ["ring"],
+        "metric_samples": 32,
+        "compile": False,
+        "instances": {"width_g": [4, 4], "width_d": [4, 4]},
+    }
     same = {name: own.get(name) for name in INTERFACE}
     env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **same, **small)
     observation, _ = env.reset(seed=0)

@@ -35,10 +35,10 @@ def policy() -> SB3Policy:
 
 def test_stable_baselines3_makes_environments_by_their_id() -> None:
     """It tries `render_mode="rgb_array"` first."""
-    by_id = PPO("MlpPolicy", "gan_env/Points-v0").env
+    by_id = PPO("MlpPolicy", "gan_env/Points-v1").env
     assert by_id is not None
     assert by_id.render_mode == "rgb_array"
-    envs = make_vec_env("gan_env/Points-v0", n_envs=2, env_kwargs=ENV)
+    envs = make_vec_env("gan_env/Points-v1", n_envs=2, env_kwargs=ENV)
     width = GANVectorEnv(1, **ENV).single_observation_space.shape[0]
     assert np.shape(envs.reset()) == (2, width)
 

@@ -104,7 +104,7 @@ def family(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return [
         {"num_envs": 2, **SMALL},
         {"num_envs": 1, **images, "image_size": 8, "architecture": "mlp"},
-        {"num_envs": 1, **images, "image_size": 16, "architecture": "dcgan", "instances": {"width": [4, 4]}},
+        {"num_envs": 1, **images, "image_size": 16, "architecture": "dcgan", "instances": {"width_g": [4, 4], "width_d": [4, 4]}},
     ]
 
 
