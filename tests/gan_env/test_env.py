@@ -200,7 +200,7 @@ def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> 
     _, first = env.reset(seed=0)
     *_, info = env.step(np.zeros(5, np.float32))
     told = {name for name in info | first | first["instance"] if not name.startswith("knob_")}
-    for name in (*gan_env.PRESETS["points"].observation, *REWARDS, *told, "coverage", "knob_NAME"):
+    for name in (*gan_env.PRESETS["points"].observation, "context", *REWARDS, *told, "coverage", "knob_NAME"):
         assert f"`{name}`" in DOCUMENTATION, name
     assert all(entry.description for entry in (*knob_table().values(), *REWARDS.values()))
 

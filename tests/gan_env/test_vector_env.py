@@ -132,7 +132,7 @@ def test_no_two_arrays_of_a_step_are_one() -> None:
 
 
 def test_absolute_actions_set_the_knobs() -> None:
-    env = make(2, action_mode="absolute")
+    env = make(2, action_mode="absolute", knobs=("instance_noise", "augment", "r1"))
     env.reset(seed=0)
     env.step(np.array([[-1, 0, 1], [1, 1, 1]], np.float32))
     np.testing.assert_allclose(env.coordinates(), [[0, 0.5, 1], [1, 1, 1]])
