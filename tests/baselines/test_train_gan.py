@@ -129,7 +129,8 @@ def test_the_untrained_generators_metric_is_kept(run: GANRun) -> None:
 def test_all_data_and_middling_rates_unless_pinned(run: GANRun) -> None:
     config = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert config["instance"]["num_samples"] == 65_536
-    assert config["instance"]["lr_g"] == pytest.approx(1e-3)
+    assert config["instance"]["lr_g"] == pytest.approx((3e-5 * 3e-2) ** 0.5)
+    assert (config["instance"]["width_g"], config["instance"]["loss"]) == (32, "non_saturating")
     assert config["env"]["preset"] == "points"
     assert config["env"]["num_decisions"] == 4
 
