@@ -23,7 +23,7 @@ ENV: dict[str, Any] = {
 
 def environment(rows: int = 3, **given: Any) -> GANVectorEnv:
     env = GANVectorEnv(rows, **{**ENV, **given})
-    env.reset(seed=0)
+    env.reset(seed=7)
     return env
 
 
