@@ -40,6 +40,7 @@ from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import load_checkpoint, require_writable, save_checkpoint, write_atomically, write_json
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
+from gan_env.instance_lists import NUMBERS, SIZES
 from gan_env.records import decode
 from gan_env.resume import require_same
 
@@ -173,16 +174,18 @@ class GANRun:
 
 
 def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
-    """The first data set with all its samples; rates in the (geometric) middle of their ranges; the largest sizes."""
+    """The first data set and loss, all samples, the largest sizes; all else in the (geometric) middle of its range."""
     ranges, bank = env.config.instances, env.bank
+    middle = {
+        name: float(np.sqrt(np.prod(getattr(ranges, name))) if number.logarithmic else np.mean(getattr(ranges, name)))
+        for name, number in NUMBERS.items()
+    }
     return {
         "dataset": bank.names[0],
+        "loss": env.config.losses[0],
+        **middle,
         "num_samples": max(bank.sizes_host),
-        "lr_g": float(np.sqrt(np.prod(ranges.lr_g))),
-        "lr_d": float(np.sqrt(np.prod(ranges.lr_d))),
-        "beta_1": float(np.mean(ranges.beta_1)),
-        "batch_size": ranges.batch_size[1],
-        "width": ranges.width[1],
+        **{name: getattr(ranges, name)[1] for name in SIZES},
     }
 
 

@@ -34,7 +34,8 @@ def main(fields: dict[str, Any]) -> None:
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")
-    print(f"play it: python baselines/run.py --config-dir {path.parent.parent} policy={path.stem}")
+    told = " env.observation=[progress,knobs,context]" if options.kind == "rates" else ""
+    print(f"play it: python baselines/run.py --config-dir {path.parent.parent} policy={path.stem}{told}")
 
 
 if __name__ == "__main__":

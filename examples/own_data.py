@@ -29,7 +29,7 @@ gan_env.register_dataset("stripes", stripes)
 if __name__ == "__main__":
     sizes = {"num_decisions": 4, "compile": False}
     points = gan_env.GANVectorEnv(16, datasets=("ring", "triangle"), updates_per_decision=50, **sizes)
-    wide = {"batch_size": (32, 32), "width": (64, 64)}
+    wide = {"batch_size": (32, 32), "width_g": (64, 64), "width_d": (64, 64)}
     images = {"image_size": 8, "architecture": "mlp", "latent_dim": 16, "instances": wide}
     stripy = gan_env.GANVectorEnv(
         4, datasets=("stripes",), updates_per_decision=50, metric_samples=256, **images, **sizes

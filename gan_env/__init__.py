@@ -69,19 +69,19 @@ def __dir__() -> list[str]:
 
 
 ENV_IDS = {
-    "gan_env/GANTraining-v0": {},
-    "gan_env/Points-v0": {"preset": "points"},
-    "gan_env/Digits-v0": {"preset": "digits"},
-    "gan_env/FashionMNIST8-v0": {"preset": "fashion_mnist_8"},
-    "gan_env/FashionMNIST8DCGAN-v0": {"preset": "fashion_mnist_8_dcgan"},
-    "gan_env/MNIST8-v0": {"preset": "mnist_8"},
-    "gan_env/PhotoTiles8-v0": {"preset": "photo_tiles_8"},
-    "gan_env/FashionMNIST-v0": {"preset": "fashion_mnist"},
-    "gan_env/MNIST-v0": {"preset": "mnist"},
-    "gan_env/CIFAR10-v0": {"preset": "cifar10"},
-    "gan_env/PhotoTiles-v0": {"preset": "photo_tiles"},
-    "gan_env/CelebA-v0": {"preset": "celeba"},
-    "gan_env/LSUN-v0": {"preset": "lsun"},
+    "gan_env/GANTraining-v1": {},
+    "gan_env/Points-v1": {"preset": "points"},
+    "gan_env/Digits-v1": {"preset": "digits"},
+    "gan_env/FashionMNIST8-v1": {"preset": "fashion_mnist_8"},
+    "gan_env/FashionMNIST8DCGAN-v1": {"preset": "fashion_mnist_8_dcgan"},
+    "gan_env/MNIST8-v1": {"preset": "mnist_8"},
+    "gan_env/PhotoTiles8-v1": {"preset": "photo_tiles_8"},
+    "gan_env/FashionMNIST-v1": {"preset": "fashion_mnist"},
+    "gan_env/MNIST-v1": {"preset": "mnist"},
+    "gan_env/CIFAR10-v1": {"preset": "cifar10"},
+    "gan_env/PhotoTiles-v1": {"preset": "photo_tiles"},
+    "gan_env/CelebA-v1": {"preset": "celeba"},
+    "gan_env/LSUN-v1": {"preset": "lsun"},
 }
 
 try:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gan_env.errors import ConfigError, require
-from gan_env.instance_lists import INSTANCE_LIMITS, checked_instances
+from gan_env.instance_lists import NUMBERS, checked_instances
 from gan_env.strict import replace as replace  # programs load their own options by it, too
 from gan_env.strict import to_dict as to_dict
 
@@ -59,7 +59,13 @@ class InstanceConfig:
         lr_d: learning rate of the discriminator.
         beta_1: momentum of both players' Adam; 0, 0.5 and 0.9 are customary.
         batch_size: samples per batch. The upper end sets the size of the batch tensor.
-        width: hidden units (points) or channels (images). The upper end sets the size of the networks.
+        width_g: hidden units (points) or channels (images) of the generator. The upper end sets its tensors' size.
+        width_d: the same of the discriminator.
+        gain_g: factor on the generator's initial weights, which have the scale of He et al. 2015 (arXiv:1502.01852).
+            torch's default for linear layers is a factor of about 0.4.
+        gain_d: the same of the discriminator's.
+        input_scale: factor on what the discriminator sees, real or fake: how data are normalised. Noise is added before
+            (it is in units of data); gradient penalties are slopes by what it sees.
         train_size: number of training instances.
         test_size: number of test instances.
         seed: seed of the two sets.
@@ -71,11 +77,15 @@ class InstanceConfig:
     """
 
     num_samples: tuple[int, int] = (30, 65_536)
-    lr_g: tuple[float, float] = (1e-4, 1e-2)
-    lr_d: tuple[float, float] = (1e-4, 1e-2)
+    lr_g: tuple[float, float] = (3e-5, 3e-2)
+    lr_d: tuple[float, float] = (3e-5, 3e-2)
     beta_1: tuple[float, float] = (0.0, 0.9)
     batch_size: tuple[int, int] = (16, 32)
-    width: tuple[int, int] = (16, 32)
+    width_g: tuple[int, int] = (8, 32)
+    width_d: tuple[int, int] = (8, 32)
+    gain_g: tuple[float, float] = (0.35, 1.5)
+    gain_d: tuple[float, float] = (0.35, 1.5)
+    input_scale: tuple[float, float] = (0.3, 3.0)
     train_size: int = 1024
     test_size: int = 256
     seed: int = 0
@@ -83,10 +93,10 @@ class InstanceConfig:
     test: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in INSTANCE_LIMITS.items():
+        for name, number in NUMBERS.items():
             low, high = getattr(self, name)
-            fits = lowest <= low <= high <= highest
-            require(fits, f"instances.{name}", [low, high], f"{lowest:g} <= low <= high <= {highest:g}")
+            fits = number.low <= low <= high <= number.high
+            require(fits, f"instances.{name}", [low, high], f"{number.low:g} <= low <= high <= {number.high:g}")
         for name, lowest in (("train_size", 1), ("test_size", 1), ("seed", 0)):
             require(getattr(self, name) >= lowest, f"instances.{name}", getattr(self, name), f"at least {lowest}")
 
@@ -101,7 +111,8 @@ class EnvConfig:
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
         architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
-        loss: "non_saturating", "hinge", "wasserstein", "least_squares" or "relativistic".
+        losses: adversarial losses that instances draw from, keys of `LOSSES` (gan_env/gan/losses.py):
+            "non_saturating", "hinge", "wasserstein", "least_squares" and "relativistic".
         latent_dim: length of z.
         depth: hidden layers of the mlp.
         ema_decay: decay per update of the averaged generator, which the metric judges.
@@ -112,11 +123,12 @@ class EnvConfig:
         metric_samples: samples of a row that the metric sees; each half of the held-out data has to have as many.
         action_mode: "delta" (move a knob) or "absolute" (set it).
         max_change: largest move of a knob at a decision, as a share of its range (delta mode).
-        max_first_change: the same for the first decision, before anything is trained; null: `max_change`. With 1, a
-            policy chooses where the knobs start.
+        max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
+            the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
-        observation: groups of statistics that are observed.
+        observation: groups of statistics that are observed. By default all but "context", the hyperparameters that a
+            run was started with: what suits a run has to be found out from how it trains.
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
             crashed.
@@ -133,7 +145,7 @@ class EnvConfig:
     data_root: str = "data"
     image_size: int = 28
     architecture: str = "auto"
-    loss: str = "non_saturating"
+    losses: tuple[str, ...] = ("non_saturating", "hinge", "least_squares")
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
@@ -143,10 +155,10 @@ class EnvConfig:
     metric_samples: int = 512
     action_mode: Literal["delta", "absolute"] = "delta"
     max_change: float = 0.2
-    max_first_change: float | None = None
-    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")
+    max_first_change: float = 1.0
+    knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
-    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality", "context")
+    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0
     instances: InstanceConfig = field(default_factory=InstanceConfig)
@@ -157,17 +169,17 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         load_extensions(self.extensions)
-        unique = len(set(self.datasets)) == len(self.datasets) > 0
-        require(unique, "datasets", self.datasets, "at least one name, none twice")
-        require(len(set(self.knobs)) == len(self.knobs) > 0, "knobs", self.knobs, "at least one name, none twice")
+        for name in ("datasets", "losses", "knobs"):
+            names = getattr(self, name)
+            require(len(set(names)) == len(names) > 0, name, names, "at least one name, none twice")
         sides = "an even number, at least 8"
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision"), 1)
         for name, lowest in (whole | {"metric_samples": FEWEST_SAMPLES}).items():
             require(getattr(self, name) >= lowest, name, getattr(self, name), f"at least {lowest}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
-        for name, largest in (("max_change", self.max_change), ("max_first_change", self.first_change)):
-            require(0 < largest <= 1, name, largest, f"0 < {name} <= 1")
+        for name in ("max_change", "max_first_change"):
+            require(0 < getattr(self, name) <= 1, name, getattr(self, name), f"0 < {name} <= 1")
         require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
         penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
         require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)
@@ -176,31 +188,24 @@ class EnvConfig:
         weights = f"a weight for at least one term that is not 0, from {-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
         require(fits, "reward", self.reward, weights)
 
-    @property
-    def first_change(self) -> float:
-        """`max_first_change`, or `max_change` where it is None."""
-        return self.max_change if self.max_first_change is None else self.max_first_change
-
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
-    """Options for an image set: few, long intervals, and instances without the rates at which nothing is learnt."""
-    rates = (1e-3, 5e-3)
+    """Options for an image set: few, long intervals, and one way to start and to normalise."""
+    rates, widths, one = (2e-4, 2e-2), (width // 2, width), (1.0, 1.0)
     ranges = InstanceConfig(
-        (300, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
+        (300, num_samples), rates, rates, (0.5, 0.5), (32, 32), widths, widths, gain_g=one, gain_d=one, input_scale=one
     )
-    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100}
+    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100, "losses": ("non_saturating",)}
     return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
 
 
 def small_preset(dataset: str, num_samples: int, architecture: str = "mlp", width: int = 64, **more: Any) -> EnvConfig:
-    """Options for grey images of 8x8: short runs, rates over two decades, and nobody is told the instance."""
-    rates = (2e-4, 2e-2)
-    ranges = InstanceConfig(
-        (100, num_samples), rates, rates, beta_1=(0.5, 0.5), batch_size=(32, 32), width=(width,) * 2
-    )
-    seen = tuple(group for group in EnvConfig.observation if group != "context")
+    """Options for grey images of 8x8: short runs, with networks of one width."""
+    rates, widths, one = (2e-4, 2e-2), (width, width), (1.0, 1.0)
+    same: dict[str, Any] = {"beta_1": (0.5, 0.5), "batch_size": (32, 32), "gain_g": one, "gain_d": one}
+    ranges = InstanceConfig((100, num_samples), rates, rates, width_g=widths, width_d=widths, input_scale=one, **same)
     sizes: dict[str, Any] = {"image_size": 8, "architecture": architecture, "latent_dim": 32}
-    return EnvConfig((dataset,), observation=seen, instances=ranges, **sizes, **more)
+    return EnvConfig((dataset,), losses=("non_saturating",), instances=ranges, **sizes, **more)
 
 
 PRESETS: dict[str, EnvConfig] = {
@@ -248,7 +253,7 @@ def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:
         if given.get(split):
             rng = np.random.default_rng([ranges.seed, number])
             sets[split] = checked_instances(given[split], count, rng, f"instances.{split}")
-    columns = {name: [one[name] for own in sets.values() for one in own] for name in INSTANCE_LIMITS}
+    columns = {name: [one[name] for own in sets.values() for one in own] for name in NUMBERS}
     spans = {name: (min(column), max(column)) for name, column in columns.items() if column}
     sizes = {f"{split}_size": len(own) for split, own in sets.items()}
     return dataclasses.replace(ranges, **sets, **spans, **sizes)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """One kind of GAN run, and lists of them that a user gives: as they are, drawn by a function, or from a file."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +14,48 @@ from gan_env.errors import ConfigError, require
 from gan_env.files import write_json
 from gan_env.strict import replace
 
-INSTANCE_LIMITS: dict[str, tuple[float, float]] = {
-    "num_samples": (2, 10**9),
-    "lr_g": (1e-9, 1.0),
-    "lr_d": (1e-9, 1.0),
-    "beta_1": (0.0, 0.9999),
-    "batch_size": (2, 10**9),
-    "width": (2, 10**9),
+
+@dataclass(frozen=True)
+class Number:
+    """A number that an instance has.
+
+    Attributes:
+        low, high: the lowest and the highest value that it may have.
+        what: what it is.
+        whole: whether it is a whole number.
+        logarithmic: whether it is drawn uniformly in the logarithm; else uniformly.
+    """
+
+    low: float
+    high: float
+    what: str
+    whole: bool = False
+    logarithmic: bool = True
+
+
+NUMBERS: dict[str, Number] = {
+    "num_samples": Number(2, 10**9, "number of training samples", whole=True),
+    "lr_g": Number(1e-9, 1.0, "learning rate of G"),
+    "lr_d": Number(1e-9, 1.0, "learning rate of D"),
+    "beta_1": Number(0.0, 0.9999, "momentum of both players' Adam", logarithmic=False),
+    "batch_size": Number(2, 10**9, "batch size", whole=True),
+    "width_g": Number(2, 10**9, "width of G", whole=True),
+    "width_d": Number(2, 10**9, "width of D", whole=True),
+    "gain_g": Number(0.01, 10.0, "factor on G's initial weights"),
+    "gain_d": Number(0.01, 10.0, "factor on D's initial weights"),
+    "input_scale": Number(0.01, 100.0, "factor on what D sees"),
 }
-"""Lowest and highest value of each number of an instance."""
+"""The numbers of an instance by name; each is a field of `Instance`, and a range in `gan_env.config.InstanceConfig`."""
+SIZES = ("batch_size", "width_g", "width_d")
+"""Those that tensors have the largest value of: an environment's rows can't exceed it."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One kind of GAN run: the name of its data set, and a value in each range of `gan_env.config.InstanceConfig`."""
+    """One kind of GAN run: the names of its data set and its adversarial loss, and the numbers of `NUMBERS`.
+
+    Those with a default may be left out of a list of one's own.
+    """
 
     dataset: str
     num_samples: int
@@ -34,7 +63,12 @@ class Instance:
     lr_d: float
     beta_1: float
     batch_size: int
-    width: int
+    width_g: int
+    width_d: int
+    gain_g: float = 1.0
+    gain_d: float = 1.0
+    input_scale: float = 1.0
+    loss: str = "non_saturating"
 
     def title(self) -> str:
         """For people, in a line."""
@@ -42,7 +76,7 @@ class Instance:
         return f"{self.dataset}, {self.num_samples:,} samples, {rates}"
 
 
-_SOME = Instance("ring", num_samples=1000, lr_g=1e-3, lr_d=1e-3, beta_1=0.5, batch_size=32, width=32)
+_SOME = Instance("ring", num_samples=1000, lr_g=1e-3, lr_d=1e-3, beta_1=0.5, batch_size=32, width_g=32, width_d=32)
 _LISTS = "a list of instances, a function that draws one, or the name of a file that gan_env.save_instances wrote"
 
 
@@ -70,14 +104,15 @@ def checked_instances(given: Any, count: int, rng: np.random.Generator, key: str
 def _checked(given: Any, key: str) -> Instance:
     """An instance from an `Instance` or a mapping, with its types and limits checked."""
     fields = vars(given) if isinstance(given, Instance) else given
-    names = list(vars(_SOME))
-    require(isinstance(fields, Mapping), key, given, f"an Instance, or a mapping of {', '.join(names)}")
+    needed = [field.name for field in dataclasses.fields(Instance) if field.default is dataclasses.MISSING]
+    require(isinstance(fields, Mapping), key, given, f"an Instance, or a mapping of {', '.join(vars(_SOME))}")
     instance = replace(_SOME, fields, f"{key}.")
-    lacking = [name for name in names if name not in fields]
-    require(not lacking, key, dict(fields), f"all fields of an Instance: it lacks {', '.join(lacking)}")
-    for name, (lowest, highest) in INSTANCE_LIMITS.items():
+    lacking = [name for name in needed if name not in fields]
+    expected = f"all fields of an Instance that have no default: it lacks {', '.join(lacking)}"
+    require(not lacking, key, dict(fields), expected)
+    for name, number in NUMBERS.items():
         value = getattr(instance, name)
-        require(lowest <= value <= highest, f"{key}.{name}", value, f"{lowest:g} to {highest:g}")
+        require(number.low <= value <= number.high, f"{key}.{name}", value, f"{number.low:g} to {number.high:g}")
     return instance
 
 

@@ -61,7 +61,12 @@ class RowSettings(Rows):
     window: Tensor  # where the row's training set begins in the (shuffled) training pool, int64
     num_samples: Tensor  # number of training samples, int64
     batch_size: Tensor  # at most the width of the batch tensor, int64
-    width: Tensor  # share of the full network width in (0, 1], float32
+    loss: Tensor  # index into the environment's losses, int64
+    width_g: Tensor  # share of the full width of the generator in (0, 1], float32
+    width_d: Tensor  # the same of the discriminator
+    gain_g: Tensor  # factor on the generator's initial weights, float32
+    gain_d: Tensor  # the same of the discriminator's
+    input_scale: Tensor  # factor on what the discriminator sees, float32
     lr_g: Tensor  # learning rate of the generator, float32
     lr_d: Tensor  # learning rate of the discriminator, float32
     beta_1: Tensor  # momentum of both players' Adam, float32
@@ -83,7 +88,7 @@ class TrainStats:
     penalty: Tensor  # E||grad D(x)||^2 on the discriminator's real inputs (R1 without gamma/2)
     logit_real: Tensor  # mean logits on the (augmented, noisy) inputs of training
     logit_fake: Tensor
-    sign_real: Tensor  # E[sign D]; on real samples it is ADA's r_t
+    sign_real: Tensor  # E[sign D], around the loss's middle (1/2 for least squares); on real samples it is ADA's r_t
     sign_fake: Tensor
     grad_d: Tensor  # root mean square over the interval of the gradient's norm
     grad_g: Tensor

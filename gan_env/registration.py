@@ -16,6 +16,7 @@ from torch import Tensor
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import require
+from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, REGISTERED, Statistic, statistics
 from gan_env.mdp.rewards import REWARDS, RewardTerm, each_decision
@@ -65,7 +66,7 @@ def register_statistic(
         low: the lower bound; values are clipped.
         high: the upper bound.
     """
-    taken = {key: s for s in statistics(list(knob_table())) for key in (s.name, s.group)}
+    taken = {key: s for s in statistics(list(knob_table()), list(LOSSES)) for key in (s.name, s.group)}
     _require_free("statistic", name, compute, taken)
     require(bool(-np.inf < low < high < np.inf), "low, high", (low, high), "finite low < high")
     REGISTERED[name] = Statistic(name, name, compute, description, low=low, high=high)

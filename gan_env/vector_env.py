@@ -99,7 +99,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     Example:
         >>> import gymnasium as gym, gan_env
-        >>> envs = gym.make_vec("gan_env/Points-v0", num_envs=4, num_decisions=2, updates_per_decision=1, compile=False)
+        >>> envs = gym.make_vec("gan_env/Points-v1", num_envs=4, num_decisions=2, updates_per_decision=1, compile=False)
         >>> obs, infos = envs.reset(seed=0)
         >>> obs, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
         >>> rewards.shape
@@ -130,7 +130,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.device = find_device(config.device)
 
         self.knobs = KnobSet(config, self.device)
-        self.observer = Observer(config.observation, list(config.knobs))
+        self.observer = Observer(config.observation, config.knobs, config.losses)
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
         self._progress = Progress(self.observer, reward, config.num_decisions, coordinates)
@@ -141,12 +141,13 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.judge = make_judge(self.bank.datasets, config.metric_samples, config.metric)
         sizes = PopulationConfig(
             latent_dim=config.latent_dim,
-            width=config.instances.width[1],
+            width_g=config.instances.width_g[1],
+            width_d=config.instances.width_d[1],
             depth=config.depth,
             batch_size=config.instances.batch_size[1],
             ema_decay=config.ema_decay,
             knobs=self.knobs.active,
-            loss=config.loss,
+            losses=config.losses,
             architecture=config.architecture,
         )
         self.population = Population(self.bank, sizes, num_envs, config.compile)
@@ -231,7 +232,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         """One picture a row, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
         self._require_open()
         if self.render_mode is None:
-            name = "gan_env/Points-v0" if self.spec is None else self.spec.id
+            name = "gan_env/Points-v1" if self.spec is None else self.spec.id
             logger.warn(f"render: there is no render mode: gymnasium.make({name!r}, render_mode='rgb_array') has one")
             return None
         samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions

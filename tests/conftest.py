@@ -36,9 +36,9 @@ def make_settings() -> Callable[..., RowSettings]:
 
     def make(rows: int = ROWS, **given: list[float] | list[int]) -> RowSettings:
         whole = {"key": list(range(rows)), "dataset": [0] * rows, "window": [0] * rows}
-        whole |= {"num_samples": [1000] * rows, "batch_size": [8] * rows}
-        real = {"width": [1.0] * rows, "lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows}
-        real |= {"beta_1": [0.5] * rows}
+        whole |= {"num_samples": [1000] * rows, "batch_size": [8] * rows, "loss": [0] * rows}
+        real = {"lr_g": [1e-3] * rows, "lr_d": [1e-3] * rows, "beta_1": [0.5] * rows}
+        real |= {name: [1.0] * rows for name in ("width_g", "width_d", "gain_g", "gain_d", "input_scale")}
         columns = {name: torch.tensor(given.get(name, value), dtype=torch.int64) for name, value in whole.items()}
         columns |= {name: torch.tensor(given.get(name, value), dtype=torch.float32) for name, value in real.items()}
         return RowSettings(**columns)
@@ -92,7 +92,12 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             settings=make_settings(
                 num_samples=[30, 1000, 60_000],
                 batch_size=[16, 32, 64],
-                width=[1.0, 0.5, 0.25],
+                loss=[0, 1, 2],
+                width_g=[1.0, 0.5, 0.25],
+                width_d=[0.5, 0.25, 1.0],
+                gain_g=[0.1, 1.0, 2.0],
+                gain_d=[1.0, 0.5, 2.0],
+                input_scale=[10.0, 1.0, 0.5],
                 lr_g=[1e-4, 1e-3, 1e-2],
                 lr_d=[1e-3, 1e-2, 1e-4],
                 beta_1=[0.9, 0.5, 0.0],

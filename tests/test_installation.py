@@ -45,7 +45,7 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import load_policy
 
 small = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
-env = gymnasium.make("gan_env/Points-v0", **small)
+env = gymnasium.make("gan_env/Points-v1", **small)
 env.reset(seed=0)
 reward = env.step(env.action_space.sample())[1]
 envs = gan_env.GANVectorEnv(2, split="test", autoreset_mode=AutoresetMode.DISABLED, **small)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from generator import environment, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 
@@ -32,7 +33,7 @@ RUN_BY = {
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
     "studies.md": "tests/test_docs.py",
-    "your_own_gan.md": "tests/gan_env/controller/test_page.py",
+    "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
 
@@ -53,7 +54,7 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
     assert [place for place in places if not (page.parent / place).exists()] == []
 
 
-def test_a_test_runs_the_programs_of_every_page() -> None:
+def test_a_test_runs_the_blocksof_every_page() -> None:
     with_programs = [page.name for page in PAGES if PROGRAM.search(page.read_text())]
     assert [name for name in with_programs if name not in RUN_BY or not (ROOT / RUN_BY[name]).exists()] == []
     assert [name for name in with_programs if name not in (ROOT / RUN_BY[name]).read_text()] == []
@@ -67,7 +68,7 @@ def test_the_quickstart_prints_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("tables_as_they_were")
-def test_the_programs_of_the_page_on_own_additions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_blocksof_the_page_on_own_additions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other; without compiling."""
     small(monkeypatch, "points", "fashion_mnist")
     monkeypatch.chdir(tmp_path)
@@ -89,6 +90,30 @@ def test_the_program_of_the_page_on_fleets_runs(monkeypatch: pytest.MonkeyPatch)
     names: dict[str, Any] = {}
     exec(here, names)
     assert (names["family"].num_envs, names["many"].num_envs) == (40, 16)
+
+
+def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
+    """The two of a plain loop, which has what they name; Lightning's part is run by its own test."""
+    g, d = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+    real, z = torch.randn(8, 2), torch.randn(8, 2)
+    logits_real, logits_fake = d(real), d(g(z))
+    names: dict[str, Any] = {
+        "opt_g": torch.optim.Adam(g.parameters()),
+        "opt_d": torch.optim.Adam(d.parameters()),
+        "logits_real": logits_real,
+        "logits_fake": logits_fake,
+        "loss_d": (torch.nn.functional.softplus(-logits_real) + torch.nn.functional.softplus(logits_fake)).mean(),
+        "loss_g": torch.nn.functional.softplus(-logits_fake).mean(),
+        "real": real,
+        "fake": g(z),
+        "penalty": torch.ones(()),
+    }
+    blocks = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())
+    plain = [program for program in blocks if "ControllerCallback" not in program]
+    assert len(plain) == len(blocks) - 1 >= 2
+    for program in plain:
+        exec(program, names)
+    assert names["loss"].isfinite()
 
 
 def test_every_version_of_an_id_has_a_row() -> None:

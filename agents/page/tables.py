@@ -6,6 +6,7 @@ from agents.page.markdown_page import table
 from agents.study.options import BEST, StudyOptions
 from agents.study.readout import SUFFIXES
 from agents.study.records import Failure, Row
+from gan_env.instance_lists import NUMBERS
 
 RESULT_NOTES = (
     "final IQM: interquartile mean (the mean of the middle half of all runs) of the log metric at the end; best IQM: "
@@ -31,8 +32,9 @@ def name_notes(options: StudyOptions) -> list[str]:
     """What the names in the tables stand for."""
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
-        f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned alike. tuned_rates knows the "
-        "learning rates that a run starts with, and is a schedule of the rates themselves, not of factors on them.",
+        f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned alike. tuned_rates is a schedule of "
+        "the learning rates themselves, not of factors on them, so it has to be told those that a run starts with. "
+        "(told ...): what a policy is told that the learned one has to find out.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates themselves averaged. They can be played without learning.",
         *(
@@ -61,7 +63,7 @@ def result_table(rows: Mapping[str, Row], schedules: Sequence[str]) -> str:
     cells = []
     for name in ordered(rows):
         row = rows[name]
-        line = [name, str(row.seeds), str(row.runs), row.iqm.text(".3f"), f"{row.best.value:.3f}"]
+        line = [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), f"{row.best.value:.3f}"]
         for rival in rivals:
             found = row.against.get(rival)
             line += [found.gain.text(), found.probability.text()] if found else ["", ""]
@@ -107,7 +109,7 @@ def controller_table(rows: Mapping[str, Row], originals: Mapping[str, str]) -> s
 
 def failure_table(failures: Sequence[Failure], learned: str, opponent: str) -> str:
     """The instances on which a policy does worst against an opponent."""
-    fields = ("dataset", "num_samples", "lr_g", "lr_d", "beta_1", "batch_size", "width")
+    fields = ("dataset", "loss", *NUMBERS)
     header = ["instance", *fields, learned, opponent, "gain", "standard error", "crashes"]
     cells = []
     for one in failures:

@@ -78,23 +78,22 @@ def check_study(study: Study) -> None:
         DataError: a setting's data are missing; the message says how to do without that setting.
     """
     options, players = study.options, dict[str, PolicyOptions]()
-    env = study.test_env(HELD_OUT)
     for name in options.policies:
         with about(f"policies: {name}"):
             players[name] = load_policy(name)
-            players[name].make(env)
+            players[name].make(study.test_env(HELD_OUT, name))
     for name in study.tunings:
         with about(f"tuned: {opponent_kind(name)}"):
+            env = study.test_env(HELD_OUT, name)
             players[name] = example(opponent_kind(name), env)
             players[name].make(env)
     for place in options.settings:
         with about(f"settings.{place}", f" (to do without this setting: '~settings.{place}')"):
-            env, (size, _) = study.test_env(place), study.size(place)
-            there = len(env.instances)
+            there, size = len(study.test_env(place).instances), study.size(place)[0]
             require(size <= there, "instances", size, f"at most {there}, the test_size there")
             for player in (name for name in players if options.plays(name, place)):
                 with about(player):
-                    players[player].make(env)
+                    players[player].make(study.test_env(place, player))
     taken = {name: _check_controller(study, name, controller) for name, controller in options.active.items()}
     main = [taken[name] for name, controller in options.active.items() if controller.varies is None]
     known = [updates for updates in main if updates is not None]

@@ -19,10 +19,10 @@ from agents.study.summary import summarize_study
 from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
 from gan_env.errors import ConfigError
-from gan_env.policies.presets import PolicyOptions, committed, load_policy
+from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
 
 TUNED = ("schedule", "rates")
-"""Kinds of tuned opponents: a schedule of the knobs, and one of learning rates, which knows the rates of each run."""
+"""Kinds of tuned opponents: a schedule of the knobs, and one of learning rates, which is told the rates of each run."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
@@ -53,8 +53,18 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key != "split"}
-    made = GANVectorEnv(1, **env)
-    found = {kind: _fitting(committed(made.config, kind), made) for kind in TUNED}
+    made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
+
+    def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
+        """The policies of configs/policy/ that can act in the environment, by name."""
+        found = {}
+        for name, policy in ((name, load_policy(name)) for name in names):
+            with suppress(ConfigError):
+                policy.make(told if policy.kind == "rates" else made)
+                found[name] = policy
+        return found
+
+    found = {kind: fitting(committed(made.config, kind)) for kind in TUNED}
     if not found["schedule"]:
         found = {}
     own = StudyOptions(
@@ -63,7 +73,7 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,
-        policies=tuple(_fitting(sizes.policies, made)),
+        policies=tuple(fitting(sizes.policies)),
         oracle_runs=0,
         instances=min(sizes.instances, made.config.instances.test_size),
         gan_seeds=sizes.gan_seeds,
@@ -77,16 +87,6 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     return Study(own, trained={(script, 0): folder.path}, committed=opponents)
 
 
-def _fitting(names: Sequence[str], env: GANVectorEnv) -> dict[str, PolicyOptions]:
-    """The policies of configs/policy/ that can act in an environment, by name."""
-    found = {}
-    for name, policy in ((name, load_policy(name)) for name in names):
-        with suppress(ConfigError):
-            policy.make(env)
-            found[name] = policy
-    return found
-
-
 def closing_table(summary: Summary) -> str:
     """The held-out setting as text, best policy first, and the verdict."""
     setting = summary.settings[HELD_OUT]
@@ -97,19 +97,21 @@ def closing_table(summary: Summary) -> str:
         found = row.against.get(BEST)
         compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
         taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
-        cells.append([name, str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken])
+        cells.append(
+            [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
+        )
     first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
         "gain and P(better): against the tuned schedule, intervals for new instances (those in round brackets below);",
-        f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning.",
+        f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
+        f"(told ...): what a policy is told that {summary.learned} has to find out.",
         "",
         *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
         "",
         *verdict(summary),
     ]
-    known = ["tuned_rates knows the learning rates that a run starts with."] if "tuned_rates" in setting.rows else []
-    return "\n".join(lines + known)
+    return "\n".join(lines)
 
 
 def _with_new_instances(estimate: Estimate) -> str:

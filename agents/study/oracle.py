@@ -14,7 +14,7 @@ from gan_env.config import replace
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import ORACLE
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.policies.presets import PolicyOptions, load_policy, with_context
 
 PARTS = 4
 """The number of parts that the instances are divided into, for workers to share."""
@@ -48,7 +48,7 @@ def play_part(study: Study, instances: range) -> Episodes:
     digest = sha256(json.dumps(rests_on).encode()).hexdigest()[:8]
 
     def run() -> Episodes:
-        env = study.env(study.options.changed_env({"split": "test"}))
+        env = study.env(with_context(study.options.changed_env({"split": "test"})))  # the pool has schedules of rates
         candidates = [policy.make(env) for policy in pool]
         with tqdm(unit="run", desc=f"oracle, instances from {instances.start}") as bar:
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gan_env.files import write_json
 
-VERSION = 3
+VERSION = 4
 """Version of the records below, which `summary.json` has as `version`."""
 Interval = tuple[float, float]
 
@@ -94,6 +94,7 @@ class Row:
         updates_to_target: mean GAN updates until then; a run that never gets there counts with all of its updates.
         against: comparison with each tuned schedule, the oracle, the policy's own read-outs (training by training) and,
             for a controller, the one that it varies or the learned one.
+        told: what the policy is told that the learned one has to find out, such as "the rates"; empty: nothing.
         found: what one training or tuning took.
         played: what playing all runs took.
     """
@@ -110,8 +111,13 @@ class Row:
     reached_target: float
     updates_to_target: float
     against: dict[str, Comparison]
+    told: str
     found: Cost
     played: Cost
+
+    def title(self, name: str) -> str:
+        """The policy's name in tables, which says what it is told."""
+        return f"{name} (told {self.told})" if self.told else name
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class Summary:
     Attributes:
         name: of the study's folder.
         learned: the controller that the report is about, the best on training instances of those with the most seeds.
-        strongest: the tuned schedule that is best on training instances.
+        strongest: the tuned schedule that is best on training instances, of those that are told no more than `learned`.
         by_tuning: gain of `learned` over each tuning of `strongest`; the mean over them may hide a strong one.
         target: see `StudyOptions`.
         settings: by name, the held-out one first.

@@ -25,7 +25,7 @@ from agents.learning.controllers import RUN_NAME, load_controller, train
 from agents.learning.costs import save_costs
 from agents.learning.run_folder import RunFolder
 from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
-from agents.study.readout import REPLAY_SUFFIX, controller_of, read_out
+from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
 from baselines.search.tuner import Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
@@ -34,7 +34,7 @@ from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_atomically, write_json
-from gan_env.policies.presets import PolicyOptions, load_policy
+from gan_env.policies.presets import PolicyOptions, load_policy, with_context
 from gan_env.policies.steering import Policy
 
 
@@ -72,7 +72,14 @@ class Study:
     def env_options(self, policy: str, *changes: Mapping[str, Any]) -> dict[str, Any]:
         """Options of the environment that a policy acts in; a controller and its read-outs have their own."""
         controller = self.options.active.get(controller_of(policy))
-        return self.options.changed_env(controller.env if controller else {}, *changes)
+        options = self.options.changed_env(controller.env if controller else {}, *changes)
+        return with_context(options) if self.told_rates(policy) else options
+
+    def told_rates(self, policy: str) -> bool:
+        """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
+        if policy in self.options.policies:
+            return load_policy(policy).kind == "rates"
+        return policy == opponent_name("rates") or policy.endswith(RATES_REPLAY_SUFFIX)
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
         """The environment with these options, made once; it has fewer rows where it is for fewer runs."""

@@ -25,7 +25,8 @@ Played = Mapping[str, Sequence[Episodes]]
 
 def summarize_study(study: Study) -> Summary:
     """All numbers of a study whose cells are done."""
-    learned, strongest, size = best_on_training(study), strongest_schedule(study), study.options.instances
+    learned, size = best_on_training(study), study.options.instances
+    strongest = strongest_schedule(study, learned)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
     here = played[HELD_OUT]
     mine = finals(here[learned], size)
@@ -53,9 +54,26 @@ def best_on_training(study: Study) -> str:
     return min((name for name in seeds if seeds[name] == most), key=lambda name: _mean_on_training(study, name, most))
 
 
-def strongest_schedule(study: Study) -> str:
-    """The tuned schedule with the lowest mean final log metric on training instances, over its tunings."""
-    return min(study.schedules, key=lambda name: _mean_on_training(study, name, study.tunings[name]))
+def strongest_schedule(study: Study, learned: str) -> str:
+    """The tuned schedule with the lowest mean final log metric on training instances, over its tunings.
+
+    Only those count that are told no more than the learned policy.
+    """
+    fair = [name for name in study.schedules if not told(study, name, learned)]
+    return min(fair, key=lambda name: _mean_on_training(study, name, study.tunings[name]))
+
+
+def told(study: Study, name: str, learned: str) -> str:
+    """What a policy is told about a run that the learned one has to find out, in words; empty: nothing.
+
+    Schedules act on progress alone, whatever their environment shows, save those that are told the rates.
+    """
+    known = env_config(**study.env_options(learned)).observation
+    if study.told_rates(name):
+        return "" if "context" in known else "the rates"
+    if name not in study.options.active:
+        return ""
+    return ", ".join(group for group in env_config(**study.env_options(name)).observation if group not in known)
 
 
 def _mean_on_training(study: Study, name: str, seeds: int) -> float:
@@ -88,6 +106,7 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
             updates_needed(parts, target, budget),
             budget,
             against=against | {other: compare(mine, scores[other], paired=True) for other in read_outs},
+            told=told(study, name, learned),
             found=cost_of_finding(study, name, len(parts)),
             played=cost_of_playing(study, setting, name, len(parts)),
         )

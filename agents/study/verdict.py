@@ -1,4 +1,4 @@
-"""A study's result in five lines at most. A policy is called better or worse only where every interval agrees."""
+"""A study's result in a few lines. A policy is called better or worse only where every interval agrees."""
 
 import numpy as np
 
@@ -12,15 +12,23 @@ _LIMIT = 0.6
 
 
 def verdict(summary: Summary) -> list[str]:
-    """The learned policy against the tuned schedule, the strongest one, its read-out, and the oracle; crashes."""
+    """The learned policy against the tuned schedule, the strongest one and its read-out, which know no more than it.
+
+    Then against those that are told more, and the oracle against the strongest; and how many runs crashed.
+    """
     rows, learned = summary.settings[HELD_OUT].rows, summary.learned
     mine = rows[learned]
     trainings = "a single training; another could differ" if mine.seeds == 1 else f"{mine.seeds} trainings"
     lines = [sentence(f"{learned} ({trainings})", "the tuned schedule", mine.against[BEST].gain)]
     lines.append(_against_strongest(summary, mine))
-    if read_outs := [learned + suffix for suffix in SUFFIXES if learned + suffix in mine.against]:
-        last = read_outs[-1]  # where there are two, that of rates is the stronger one
+    read_outs = [learned + suffix for suffix in SUFFIXES if learned + suffix in mine.against]
+    told = [name for name in mine.against if rows[name].told]
+    if fair := [name for name in read_outs if name not in told]:
+        last = fair[-1]  # where there are two, that of rates is the stronger one
         lines.append("Feedback: " + sentence(learned, f"{last}, its mean trajectory", mine.against[last].gain))
+    for name in told:
+        who, whom = f"{learned}, which is not told {rows[name].told},", f"{name}, which is"
+        lines.append(sentence(who, whom, mine.against[name].gain))
     if "oracle" in rows:
         who, whom = "The oracle, which picks a schedule for each instance,", summary.strongest
         lines.append(sentence(who, whom, rows["oracle"].against[whom].gain))
@@ -40,7 +48,8 @@ def sentence(who: str, whom: str, gain: Gain) -> str:
 def _against_strongest(summary: Summary, mine: Row) -> str:
     """The gain over the strongest schedule and over how many of its tunings, and whether the target is met."""
     found = mine.against[summary.strongest]
-    text = f"Against {summary.strongest}, the strongest schedule on training instances: {found.gain.text()}, "
+    who = f"{summary.strongest}, the strongest schedule on training instances of those that know no more"
+    text = f"Against {who}: {found.gain.text()}, "
     text += f"P(better) {found.probability.text()}"
     if summary.target is not None:
         intervals = (found.probability.ci95, found.probability.over_instances)

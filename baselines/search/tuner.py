@@ -29,6 +29,7 @@ from gan_env.evaluation.seeds import TUNE
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.files import write_atomically, write_json
 from gan_env.policies import PolicyOptions
+from gan_env.policies.presets import with_context
 from gan_env.resume import require_same
 
 Floats = NDArray[np.float64]
@@ -78,9 +79,10 @@ class Tuned:
 
 
 def search(options: TuneOptions) -> Tuned:
-    """Makes the environment, tunes in it, and shows progress."""
+    """Makes the environment, tunes in it, and shows progress. Schedules of rates are told those of each run."""
     with errors_about_env():
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+        seen = with_context(options.env) if options.kind == "rates" else options.env
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 
         def show(spent: int, score: float) -> None:

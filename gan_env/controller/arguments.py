@@ -1,5 +1,6 @@
 """What a loop shows: the arguments of `GANController.observe`, and which statistics are computed from them."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import ConfigError, require
+from gan_env.gan.losses import LOSSES
+from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
 
 LOGITS = {"real": ("logit_real", "sign_real"), "fake": ("logit_fake", "sign_fake"),
           "clean": ("clean_train",), "held_out": ("clean_held_out",)}  # fmt: skip
@@ -17,8 +20,8 @@ NUMBERS = {"loss_d": ("loss_d", "square_loss_d"), "loss_g": ("loss_g", "square_l
 ARGUMENTS = (*LOGITS, *NUMBERS)
 ONCE = ("clean", "held_out", "metric", "spread")
 """What is shown once an interval, and is known before the first update."""
-CONTEXT = ("num_samples", "batch_size", "width", "lr_g", "lr_d", "beta_1")
-"""Statistics that are hyperparameters of the run."""
+CONTEXT = (*HYPERPARAMETERS, "loss")
+"""Hyperparameters of the run: numbers, and the name of its loss."""
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("logit_real", "sign_real", "logit_fake", "sign_fake", "clean_train", "penalty")},
@@ -45,8 +48,10 @@ def source(average: str) -> str:
     return next((argument for argument, averages in tables.items() if average in averages), "gradients")
 
 
-def as_averages(given: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[Tensor]]:
+def as_averages(given: Mapping[str, Any], middle: float = 0.0) -> tuple[dict[str, Tensor], list[Tensor]]:
     """Arguments of `observe` as what is averaged, a number [] each; and the logits of training batches themselves.
+
+    Signs are those of logits minus `middle`, which is that of the loss.
 
     Raises:
         ConfigError: one isn't what it should be.
@@ -56,12 +61,26 @@ def as_averages(given: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[Tenso
     for argument, value in given.items():
         if argument in LOGITS:
             logits = _logits(argument, value)
-            found |= zip(LOGITS[argument], (logits.mean(), logits.sign().mean()), strict=False)
+            found |= zip(LOGITS[argument], (logits.mean(), (logits - middle).sign().mean()), strict=False)
             batches += [logits] if argument not in ONCE else []
         else:
             number = _number(argument, value)
             found |= zip(NUMBERS[argument], (number, number.square()), strict=False)
     return found, batches
+
+
+def require_context(context: Mapping[str, Any], reads: Collection[str], name: str) -> None:
+    """Raises a `ConfigError` unless all are what they should be, and nothing lacks that the policy `name` reads."""
+    for key, value in context.items():
+        if key == "loss":
+            require(value in LOSSES, "context['loss']", value, f"one of {list(LOSSES)}")
+        else:
+            fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or key == "beta_1")
+            require(fits, f"context[{key!r}]", value, "a number above 0")
+    losses = {f"loss_{loss}": "loss" for loss in LOSSES}
+    read = dict.fromkeys(losses.get(statistic, statistic) for statistic in reads)
+    lacking = [key for key in read if key in CONTEXT and key not in context]
+    require(not lacking, "context", dict(context), f"{lacking}, too: {name!r} observes it")
 
 
 def checked(where: str, given: Mapping[str, Any] | None, known: Collection[str]) -> dict[str, Any]:

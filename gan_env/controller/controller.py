@@ -1,6 +1,5 @@
 """`GANController`: a learned controller, a schedule or an adaptive rule in anybody's training loop."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_env.controller.arguments import ARGUMENTS, CONTEXT, ONCE, as_averages, checked, needed, source
+from gan_env.controller.arguments import (
+    ARGUMENTS,
+    CONTEXT,
+    ONCE,
+    as_averages,
+    checked,
+    needed,
+    require_context,
+    source,
+)
 from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
 from gan_env.controller.inputs import KNOBS, disturbed
@@ -19,6 +27,7 @@ from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
 from gan_env.controller.report import Decision, Report
 from gan_env.errors import ConfigError, require
+from gan_env.gan.losses import LOSSES
 from gan_env.policies.steering import start_of
 
 RATES = tuple(f"lr_{player}" for player in PLAYERS)
@@ -60,7 +69,7 @@ class GANController:
         opt_d: Any,
         total_steps: int,
         untrained: Mapping[str, Any] | None = None,
-        context: Mapping[str, float] | None = None,
+        context: Mapping[str, Any] | None = None,
         dry_run: bool = False,
     ) -> None:
         loop = player.loop
@@ -69,12 +78,9 @@ class GANController:
         self._optimisers = Optimisers(opt_g, opt_d)
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
-        for name, value in context.items():
-            fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or name == "beta_1")
-            require(fits, f"context[{name!r}]", value, "a number above 0")
-        lacking = [name for name in player.reads if name in CONTEXT and name not in context]
-        require(not lacking, "context", context, f"{lacking}, too: {player.name!r} observes it")
+        require_context(context, player.reads, player.name)
         self._context, self._judged = context, Judged()
+        self._middle = LOSSES[context.get("loss", "non_saturating")].middle or 0.0
         self._coordinates = loop.knobs.starting_at(start_of(player.policy), 1)  # [1, K]
         self._memory: Any = None
         self._history: list[Decision] = []
@@ -102,7 +108,7 @@ class GANController:
         *,
         total_steps: int,
         untrained: Mapping[str, Any] | None = None,
-        context: Mapping[str, float] | None = None,
+        context: Mapping[str, Any] | None = None,
         dry_run: bool = False,
     ) -> "GANController":
         """Makes a controller, which takes its first decision at once.
@@ -115,8 +121,10 @@ class GANController:
             total_steps: updates of the whole run; `change_total_steps` changes it later.
             untrained: what the policy sees before the first update, where it observes that: `clean`, `held_out`,
                 `metric` and `spread`, as arguments of `observe`.
-            context: the run's hyperparameters, where the policy observes them: `num_samples`, `batch_size` and `width`
-                (a share of the widest network); `lr_g`, `lr_d` and `beta_1` are the optimisers' own.
+            context: the run's hyperparameters. `loss`, a name in `gan_env.gan.losses.LOSSES`, says around which logit D
+                parts real from fake (0, or 1/2 with least squares). The others, fields of `gan_env.Instance`, are
+                needed where the policy observes them; widths are shares of the widest network. `lr_g`, `lr_d` and
+                `beta_1` are the optimisers' own.
             dry_run: report what it would do, and move nothing.
 
         Raises:
@@ -139,7 +147,7 @@ class GANController:
         Raises:
             ConfigError: an argument is unknown, or not what it should be.
         """
-        found, batches = as_averages(checked("observe", shown, ARGUMENTS))
+        found, batches = as_averages(checked("observe", shown, ARGUMENTS), self._middle)
         if found:
             self._averages.add(found)
         for logits in batches:
@@ -258,7 +266,13 @@ class GANController:
         if lacking:
             self._keep(f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}")
             return
-        moment = moment_of(means, self._judged, self._coordinates, self._clock, settings_of(self._context))
+        moment = moment_of(
+            means,
+            self._judged,
+            self._coordinates,
+            self._clock,
+            settings_of(self._context, self.player.loop.config.losses),
+        )
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
         moved = loop.knobs.move(self._coordinates, torch.from_numpy(action), torch.tensor([first]))

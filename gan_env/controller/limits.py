@@ -29,15 +29,16 @@ class Warnings:
             warnings.warn(text, stacklevel=5)
 
 
-def outside_of_training(saved: SavedController, total_steps: int, context: Mapping[str, float]) -> list[str]:
+def outside_of_training(saved: SavedController, total_steps: int, context: Mapping[str, Any]) -> list[str]:
     """What of a run's settings its controller was not trained on, for people; empty: nothing."""
     found = []
     trained = saved.env["num_decisions"] * saved.env["updates_per_decision"]
     if not trained / FAR <= total_steps <= trained * FAR:
         found.append(f"total_steps={total_steps:,} (trained on runs of {trained:,})")
     ranges: Mapping[str, Any] = saved.env.get("instances", {})
-    for name, value in context.items():
-        low, high = ranges.get(name, (value, value)) if name != "width" else (value, value)  # here it is a share
+    numbers = {name: value for name, value in context.items() if name not in ("loss", "width_g", "width_d")}  # shares
+    for name, value in numbers.items():
+        low, high = ranges.get(name, (value, value))
         if not low * 0.999 <= value <= high * 1.001:
             found.append(f"{name}={value:g} (trained on {low:g} to {high:g})")
     return found

@@ -1,12 +1,14 @@
 """From what a loop showed to the record that observations are computed from: the environment's own, of one row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_env.controller.clock import Clock
+from gan_env.instance_lists import NUMBERS
 from gan_env.records import FLOOR, MEANS, Moment, Quality, RowSettings, TrainStats
 
 
@@ -29,13 +31,14 @@ class Judged:
         self.best = log_metric if is_first else torch.minimum(self.best, log_metric)
 
 
-def settings_of(context: Mapping[str, float]) -> RowSettings:
-    """The run's hyperparameters; those that aren't known are 1."""
+def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSettings:
+    """The run's hyperparameters; those that aren't known are 1, and a loss that isn't known is the first."""
     one = torch.ones(1)
-    known = {name: torch.tensor([float(value)]) for name, value in context.items()}
+    known = {name: torch.tensor([float(value)]) for name, value in context.items() if name != "loss"}
     whole = {"key": one.long(), "dataset": 0 * one.long(), "window": 0 * one.long()}
+    whole["loss"] = torch.tensor([losses.index(context["loss"]) if context.get("loss") in losses else 0])
     whole |= {name: known.pop(name, one).long() for name in ("num_samples", "batch_size")}
-    return RowSettings(**whole, **{name: known.get(name, one) for name in ("width", "lr_g", "lr_d", "beta_1")})
+    return RowSettings(**whole, **{name: known.get(name, one) for name in NUMBERS if name not in whole})
 
 
 def moment_of(

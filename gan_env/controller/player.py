@@ -32,7 +32,9 @@ class Loop:
     @classmethod
     def of(cls, config: EnvConfig) -> "Loop":
         """With the knobs and statistics of these options."""
-        return cls(config, KnobSet(config, torch.device("cpu")), Observer(config.observation, list(config.knobs)))
+        return cls(
+            config, KnobSet(config, torch.device("cpu")), Observer(config.observation, config.knobs, config.losses)
+        )
 
 
 @dataclass(frozen=True)

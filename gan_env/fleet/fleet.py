@@ -70,7 +70,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
     Example:
         >>> import gan_env
         >>> small = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
-        >>> fleet = gan_env.Fleet([{"num_envs": 2, **small}, {"num_envs": 1, "loss": "hinge", **small}])
+        >>> fleet = gan_env.Fleet([{"num_envs": 2, **small}, {"num_envs": 1, "losses": ["hinge"], **small}])
         >>> obs, infos = fleet.reset(seed=0)
         >>> obs, rewards, terminations, truncations, infos = fleet.step(fleet.action_space.sample())
         >>> rewards.shape
@@ -99,7 +99,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         arguments, configs = checked(members, common)
         self.config = replace(configs[0], num_decisions=max(config.num_decisions for config in configs))
         self.knobs = KnobSet(self.config, torch.device("cpu"))
-        self.observer = Observer(self.config.observation, list(self.config.knobs))
+        self.observer = Observer(self.config.observation, self.config.knobs, self.config.losses)
         self.instances = InstanceSet(self.config, self.config.split)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         ends = list(accumulate(member["num_envs"] for member in arguments))

@@ -139,6 +139,6 @@ def _common(config: EnvConfig) -> dict[str, Any]:
         "knobs": config.knobs,
         "action_mode": config.action_mode,
         "max_change": config.max_change,
-        "first_change": config.first_change,
-        "observation": tuple(Observer(config.observation, list(config.knobs)).names),
+        "max_first_change": config.max_first_change,
+        "observation": tuple(Observer(config.observation, config.knobs, config.losses).names),
     }

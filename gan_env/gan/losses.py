@@ -28,21 +28,24 @@ class AdversarialLoss:
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
+    middle: float | None = None  # the logit between those of what is taken for real and for fake, if there is one
     paired: bool = False  # whether the generator's uses the logits of real samples
 
 
 LOSSES = {
     # Goodfellow et al. 2014, arXiv:1406.2661: -log D(real) - log(1 - D(fake)) for D, -log D(fake) for G.
     "non_saturating": AdversarialLoss(
-        lambda real, fake: softplus(-real) + softplus(fake), lambda real, fake: softplus(-fake)
+        lambda real, fake: softplus(-real) + softplus(fake), lambda real, fake: softplus(-fake), middle=0.0
     ),
     # Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957.
-    "hinge": AdversarialLoss(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake),
+    "hinge": AdversarialLoss(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake, middle=0.0),
     # Arjovsky et al. 2017, arXiv:1701.07875; D must be kept Lipschitz, by the knob `gp` or by `spectral`.
     "wasserstein": AdversarialLoss(lambda real, fake: fake - real, lambda real, fake: -fake),
     # Mao et al. 2017, arXiv:1611.04076, equation 9: targets 1 for real, 0 for fake, 1 for the generator.
     "least_squares": AdversarialLoss(
-        lambda real, fake: ((real - 1).square() + fake.square()) / 2, lambda real, fake: (fake - 1).square() / 2
+        lambda real, fake: ((real - 1).square() + fake.square()) / 2,
+        lambda real, fake: (fake - 1).square() / 2,
+        middle=0.5,
     ),
     # Of pairs, sample i of the real batch with sample i of the fake one (Jolicoeur-Martineau 2018, arXiv:1807.00734;
     # Huang et al. 2025, arXiv:2501.05441, with R1 and R2).

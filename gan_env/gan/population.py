@@ -17,7 +17,7 @@ from torch import Tensor
 from gan_env.data.bank import DataBank
 from gan_env.gan.fast.programs import Programs
 from gan_env.gan.spectral import initial_vectors
-from gan_env.gan.update import PopulationConfig, PopulationState, Update, architecture_of
+from gan_env.gan.update import PopulationConfig, PopulationState, Update, architecture_of, by_sample
 from gan_env.records import MEANS, Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
 from gan_env.workers import Workers
@@ -96,8 +96,9 @@ class Population:
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
         self.settings, self._latents = self.settings.with_rows(rows, settings), _NO_LATENTS
-        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width)
-        fresh = {"g": g, "ema": g, "d": self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width)}
+        g = self.generator.init(fold_in(settings.key, _INIT_G), settings.width_g) * settings.gain_g[:, None]
+        d = self.discriminator.init(fold_in(settings.key, _INIT_D), settings.width_d) * settings.gain_d[:, None]
+        fresh = {"g": g, "ema": g, "d": d}
         if "spectral" in self.config.knobs:
             fresh["vectors"] = initial_vectors(self.discriminator, fold_in(settings.key, _VECTORS))
         for tensor in self.state.tensors():
@@ -192,10 +193,12 @@ class Population:
         held_out = self.bank.pick_held_out(draws[:, 1], self.settings)
 
         def judge(inputs: Tensor, *part: Tensor) -> Tensor:
-            values = dict(zip(self.config.knobs, part[_STATE:], strict=True))
-            return self._update.clean_logits(PopulationState(*part[:_STATE]), inputs, values)
+            scale, *values = part[_STATE:]
+            knobs = dict(zip(self.config.knobs, values, strict=True))
+            return self._update.clean_logits(PopulationState(*part[:_STATE]), inputs * by_sample(scale, inputs), knobs)
 
-        inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), *(knobs[k] for k in self.config.knobs)]
+        inputs = [torch.cat([train, held_out], dim=1), *self.state.tensors(), self.settings.input_scale]
+        inputs += [knobs[name] for name in self.config.knobs]
         logits = torch.cat(self._each_block(judge, inputs))[: self.num_rows]
         train_mean, held_out_mean = logits.view(-1, 2, count).mean(dim=2).unbind(dim=1)
         return train_mean, held_out_mean
@@ -302,7 +305,12 @@ def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Seq
 
 def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
     """Settings of rows that were not reset yet; no two share a tensor."""
+
+    def column(value: float) -> Tensor:
+        return torch.full((num_rows,), value, device=device)
+
     keys = torch.arange(num_rows, device=device)
-    ones = torch.ones(num_rows, device=device)
-    whole = torch.ones_like(keys)
-    return RowSettings(keys, whole * 0, whole * 0, whole, whole.clone(), ones, ones * 0, ones * 0, ones * 0)
+    whole = {name: column(0) for name in ("dataset", "window", "loss")}
+    whole |= {name: column(1) for name in ("num_samples", "batch_size")}
+    real = {name: column(1.0) for name in ("width_g", "width_d", "gain_g", "gain_d", "input_scale")}
+    return RowSettings(keys, **whole, **real, **{name: column(0.0) for name in ("lr_g", "lr_d", "beta_1")})

@@ -112,7 +112,7 @@ def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
         ConfigError: something is not as `save_generators` writes it.
     """
     require(isinstance(header, dict), "header", header, "names and values")
-    blank = SavedGenerators(PopulationConfig(1, 1, 1, 1, 0.0), (), (), "", (), weights, keys)
+    blank = SavedGenerators(PopulationConfig(1, 1, 1, 1, 1, 0.0), (), (), "", (), weights, keys)
     saved = replace(blank, {name: header[name] for name in _HEADER})
     shape, rows = saved.sample_shape, len(saved.datasets)
     require(min(shape, default=0) > 0, "sample_shape", shape, "positive sides")

@@ -1,10 +1,11 @@
 """One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
 
-Which loss, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
+Which losses, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
 Only the gradient of D(real) by its inputs is always there: it is observed even where R1 is off.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,12 +46,13 @@ class PopulationConfig:
     """What all rows share."""
 
     latent_dim: int  # length of z
-    width: int  # hidden units or channels at full width
+    width_g: int  # hidden units or channels of the generator at full width
+    width_d: int  # the same of the discriminator
     depth: int  # hidden layers of the mlp
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
-    loss: str = "non_saturating"  # one of `LOSSES`
+    losses: tuple[str, ...] = ("non_saturating",)  # names in `LOSSES`; a row has one of them
     architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
 
 
@@ -59,7 +61,7 @@ class Update:
 
     Args:
         shape: of a sample, (2,) or (C, H, W).
-        config: sizes, networks, loss and knobs.
+        config: sizes, networks, losses and knobs.
         differentiable: whether the new state is a differentiable function of the old one and of the knobs. Then the
             probability of a coin (`augment` and its parts, `pseudo`) has no slope, `spectral` has the slope at constant
             singular vectors, `augment_strength` on images that of their colours; all other slopes are exact.
@@ -77,8 +79,9 @@ class Update:
         self.config, self.differentiable = config, differentiable
         is_image = len(shape) == 3
         self.generator, self.discriminator = build_networks(shape, config)
-        require(config.loss in LOSSES, "loss", config.loss, f"one of {sorted(LOSSES)}")
-        self.loss = LOSSES[config.loss]
+        for loss in config.losses:
+            require(loss in LOSSES, "losses", loss, f"names out of {sorted(LOSSES)}")
+        self.losses = [LOSSES[loss] for loss in config.losses]
         known = PARTS if is_image else POINT_PARTS
         for part in PARTS:
             fits = part in known or part not in config.knobs
@@ -122,15 +125,16 @@ class Update:
         fake = self.generator(g, z)
         if "pseudo" in knobs:
             samples = fakes_as_real(samples, fake, uniforms[:, -count:] < knobs["pseudo"][:, None])
-        real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs)
-        fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs)
+        scale = by_sample(rows.input_scale, samples)
+        real = self._disturb(samples, turns[:, 0], noise[:, 0], knobs) * scale
+        fake = self._disturb(fake, turns[:, 1], noise[:, 1], knobs) * scale
 
         # Discriminator. Losses are summed over rows, so each row's gradient is its own.
         real, seen = self._variable(real), self._variable(fake)
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
         penalty = gradient_penalty(logit_real, real, weights)
-        loss_d = mean(self.loss.discriminator(logit_real, logit_fake), weights)
+        loss_d = mean(_own(rows.loss, [loss.discriminator(logit_real, logit_fake) for loss in self.losses]), weights)
         regularised = loss_d
         if "r1" in knobs:
             regularised = regularised + knobs["r1"] / 2 * penalty
@@ -147,9 +151,10 @@ class Update:
         # Generator, against the new discriminator, on the same fakes. Its gradient goes through the fakes alone, not
         # through what the discriminator has just learnt from them.
         used, vectors = self._normalised(new_d, vectors, knobs)
-        new_real = self._judge(used, real) if self.loss.paired else logit_real
+        new_real = self._judge(used, real) if any(loss.paired for loss in self.losses) else logit_real
         shown = self._variable(fake)
-        loss_g = mean(self.loss.generator(new_real, self._judge(used, shown)), weights)
+        new_fake = self._judge(used, shown)
+        loss_g = mean(_own(rows.loss, [loss.generator(new_real, new_fake) for loss in self.losses]), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
         rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
@@ -157,7 +162,8 @@ class Update:
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
-        sums += [mean(logit_real.sign(), weights), mean(logit_fake.sign(), weights)]
+        middle = _own(rows.loss, [torch.full_like(weights, loss.middle or 0.0) for loss in self.losses])
+        sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
         sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
         sums += [square_step(state.d, new_d), square_step(state.g, new_g)]  # in the order of `MEANS`
@@ -180,8 +186,7 @@ class Update:
         probabilities = self.augmentation.probabilities(knobs.get("augment", none), knobs)
         x = self.augmentation.apply(x, turns, probabilities, knobs.get("augment_strength", full))
         if "instance_noise" in knobs:
-            sigma = knobs["instance_noise"].view(-1, *[1] * (x.dim() - 1))
-            x = x + noise.view(x.shape) * sigma
+            x = x + noise.view(x.shape) * by_sample(knobs["instance_noise"], x)
         return x
 
     def _normalised(self, d: Tensor, vectors: Tensor, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -191,6 +196,19 @@ class Update:
 
     def _judge(self, weights: Tensor, x: Tensor) -> Tensor:
         return self.discriminator(weights, x).squeeze(-1)  # [N, B]
+
+
+def _own(chosen: Tensor, values: Sequence[Tensor]) -> Tensor:
+    """Each row's own of several values [N, B], by its index in `chosen` [N]: [N, B]."""
+    own = values[0]
+    for index, value in enumerate(values[1:], start=1):
+        own = torch.where((chosen == index)[:, None], value, own)
+    return own
+
+
+def by_sample(values: Tensor, samples: Tensor) -> Tensor:
+    """One value a row, shaped to act on its samples: [N], [N, B, *shape] -> [N, 1, ...]."""
+    return values.view(-1, *[1] * (samples.dim() - 1))
 
 
 def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
@@ -203,14 +221,16 @@ def fakes_as_real(real: Tensor, fake: Tensor, chosen: Tensor) -> Tensor:
 
 
 def build_networks(sample_shape: tuple[int, ...], config: PopulationConfig) -> tuple[Network, Network]:
-    """Generator and discriminator of a configuration for samples of this shape.
+    """Generator and discriminator of a configuration for samples of this shape; each has its own width.
 
     Raises:
         ConfigError: an unknown architecture, or one that is not for such samples.
     """
     name = architecture_of(sample_shape, config)
     require(name in ARCHITECTURES, "architecture", name, f"auto or one of {sorted(ARCHITECTURES)}")
-    return ARCHITECTURES[name](Sizes(config.latent_dim, config.width, config.depth, sample_shape))
+    sizes = [Sizes(config.latent_dim, width, config.depth, sample_shape) for width in (config.width_g, config.width_d)]
+    (generator, _), (_, discriminator) = map(ARCHITECTURES[name], sizes)
+    return generator, discriminator
 
 
 def architecture_of(sample_shape: tuple[int, ...], config: PopulationConfig) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_env.config import SPLITS, EnvConfig, InstanceConfig, replace
+from gan_env.config import SPLITS, EnvConfig, replace
 from gan_env.errors import require
-from gan_env.instance_lists import INSTANCE_LIMITS, Instance, hash_of
+from gan_env.instance_lists import NUMBERS, SIZES, Instance, hash_of
 from gan_env.records import RowSettings
 
 
@@ -22,17 +22,18 @@ class InstanceSet:
 
     Attributes:
         instances: the list.
+        datasets, losses: the names that an instance may have; a row's settings have their places.
         limits: lowest and highest value of each number of an instance that a row can be given.
         hash: SHA-256 of the list, as in a file that `gan_env.save_instances` writes.
 
     Raises:
-        ConfigError: instances of one's own have other data sets, or only the other split has any.
+        ConfigError: instances of one's own have other data sets or losses, or only the other split has any.
     """
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
-        ranges, self.datasets = config.instances, config.datasets
-        sizes = {name: (2, getattr(ranges, name)[1]) for name in ("batch_size", "width")}  # of the tensors
-        self.limits = INSTANCE_LIMITS | sizes
+        ranges, self.datasets, self.losses = config.instances, config.datasets, config.losses
+        self.limits = {name: (number.low, number.high) for name, number in NUMBERS.items()}
+        self.limits |= {name: (NUMBERS[name].low, getattr(ranges, name)[1]) for name in SIZES}
         own, other = (getattr(ranges, name) for name in (split, *(name for name in SPLITS if name != split)))
         needed = f"instances of the {split} split, too: instances={{'train': [...], 'test': [...]}}"
         require(bool(own or not other), f"instances.{split}", own, needed)
@@ -41,7 +42,7 @@ class InstanceSet:
             for index, instance in enumerate(self.instances):
                 self._require_fit(instance, f"instances.{split}[{index}]")
         else:
-            self.instances = drawn_instances(ranges, config.datasets, split)
+            self.instances = drawn_instances(config, split)
         self.hash = hash_of(self.instances)
 
     def __len__(self) -> int:
@@ -70,13 +71,14 @@ class InstanceSet:
         return instance
 
     def _require_fit(self, instance: Instance, key: str) -> None:
-        """Raises a `ConfigError` unless the environment has the instance's data set, and tensors of its sizes."""
-        known = f"one of the environment's datasets {self.datasets}"
-        require(instance.dataset in self.datasets, f"{key}.dataset", instance.dataset, known)
+        """Raises a `ConfigError` unless the environment has the instance's data set, loss and sizes."""
+        for name, known in (("dataset", self.datasets), ("loss", self.losses)):
+            value = getattr(instance, name)
+            require(value in known, f"{key}.{name}", value, f"one of the environment's {known}")
         for name, (lowest, highest) in self.limits.items():
             value = getattr(instance, name)
             fits = lowest <= value <= highest
-            require(fits, f"{key}.{name}", value, f"{lowest:g} to {highest:g} (see the options instances.{name})")
+            require(fits, f"{key}.{name}", value, f"{lowest:g} to {highest:g} (see the option instances.{name})")
 
     def pin_rows(self, choice: Any, rows: int) -> list[Instance | None]:
         """The instance of each row; None: the row draws its own.
@@ -101,39 +103,47 @@ class InstanceSet:
 
         `sizes` are the numbers of training samples of the data sets.
         """
+        seeds = [seed for seed, _ in drawn]
         datasets = [self.datasets.index(instance.dataset) for _, instance in drawn]
         whole = [sizes[dataset] for dataset in datasets]
-        columns: dict[str, list[Any]] = {name: [getattr(i, name) for _, i in drawn] for name in INSTANCE_LIMITS}
+        losses = [self.losses.index(instance.loss) for _, instance in drawn]
+        window = [seed % size for seed, size in zip(seeds, whole, strict=True)]
+        columns: dict[str, list[Any]] = {"key": seeds, "dataset": datasets, "window": window, "loss": losses}
+        columns |= {name: [getattr(instance, name) for _, instance in drawn] for name in NUMBERS}
         columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
-        columns["width"] = [width / self.limits["width"][1] for width in columns["width"]]
-        seeds = [seed for seed, _ in drawn]
-        columns |= {"key": seeds, "dataset": datasets}
-        columns["window"] = [seed % size for seed, size in zip(seeds, whole, strict=True)]
-        kinds = dict.fromkeys(("lr_g", "lr_d", "beta_1", "width"), torch.float32)
+        for name in ("width_g", "width_d"):
+            columns[name] = [width / self.limits[name][1] for width in columns[name]]
+        real = NUMBERS.keys() - {"num_samples", "batch_size"}
         return RowSettings(
-            **{n: torch.tensor(c, dtype=kinds.get(n, torch.int64), device=device) for n, c in columns.items()}
+            **{
+                name: torch.tensor(column, dtype=torch.float32 if name in real else torch.int64, device=device)
+                for name, column in columns.items()
+            }
         )
 
 
 def as_columns(instances: Sequence[Instance]) -> dict[str, NDArray[Any]]:
-    """The fields of N instances, an array [N] each; names of data sets are objects."""
+    """The fields of N instances, an array [N] each; names of data sets and losses are objects."""
     values = {field.name: [getattr(instance, field.name) for instance in instances] for field in fields(Instance)}
     return {name: np.array(column, object if isinstance(column[0], str) else None) for name, column in values.items()}
 
 
-def drawn_instances(ranges: InstanceConfig, datasets: Sequence[str], split: Literal["train", "test"]) -> list[Instance]:
-    """Instances drawn from the ranges, every data set as often as the others."""
+def drawn_instances(config: EnvConfig, split: Literal["train", "test"]) -> list[Instance]:
+    """Instances drawn from a configuration's ranges, every data set and every loss as often as the others."""
+    ranges = config.instances
     count = ranges.train_size if split == "train" else ranges.test_size
     rng = np.random.default_rng([ranges.seed, SPLITS.index(split)])
-    names = rng.permutation(np.arange(count) % len(datasets))
-    columns: dict[str, list[Any]] = {"dataset": [datasets[index] for index in names]}
-    for name in ("lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"):
+
+    def evenly(names: Sequence[str]) -> list[str]:
+        return [names[index] for index in rng.permutation(np.arange(count) % len(names))]
+
+    columns: dict[str, list[Any]] = {"dataset": evenly(config.datasets)}
+    for name, number in NUMBERS.items():
         low, high = getattr(ranges, name)
-        if name == "beta_1":
-            drawn = rng.uniform(low, high, count)
-        else:
+        if number.logarithmic:
             drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))
-        whole = name in ("num_samples", "batch_size", "width")
-        columns[name] = [round(value) if whole else value for value in drawn.tolist()]
-    rows = zip(*columns.values(), strict=True)
-    return [Instance(**dict(zip(columns, row, strict=True))) for row in rows]
+        else:
+            drawn = rng.uniform(low, high, count)
+        columns[name] = [round(value) if number.whole else value for value in drawn.tolist()]
+    columns["loss"] = evenly(config.losses)
+    return [Instance(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]

@@ -150,7 +150,7 @@ class KnobSet:
         action = action.clamp(-1, 1)
         if self.config.action_mode == "absolute":
             return (action + 1) / 2
-        largest = torch.where(first, self.config.first_change, self.config.max_change)
+        largest = torch.where(first, self.config.max_first_change, self.config.max_change)
         return (coordinates + largest[:, None] * action).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:

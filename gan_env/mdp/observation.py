@@ -4,7 +4,7 @@ Every statistic is something that a real training run has at hand: losses, gradi
 data, the quality metric on a validation set, and the hyperparameters that the run was started with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.errors import require
+from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.probe import require_a_value_a_row
 from gan_env.records import Moment
 
@@ -60,17 +61,29 @@ def _log(x: Tensor) -> Tensor:
     return torch.log10(x + 1e-6)
 
 
-def statistics(knob_names: list[str]) -> list[Statistic]:
-    """The whole table for the given controlled knobs, in the order of the observation's entries."""
+def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statistic]:
+    """The whole table, in the order of the observation's entries.
+
+    Args:
+        knob_names: the controlled knobs.
+        losses: the adversarial losses that instances may have, in the order of `RowSettings.loss`.
+    """
 
     def knob(index: int, name: str) -> Statistic:
         describe, inverse = "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
         return Statistic(f"knob_{name}", "knobs", lambda m: 2 * m.coordinates[:, index] - 1, describe, inverse, -1, 1)
 
-    def logarithm(name: str, base: int, shift: int, what: str) -> Statistic:
-        describe, log = f"log{base} {what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
+    def logarithm(name: str, base: int, shift: int) -> Statistic:
+        describe, log = f"log{base} {NUMBERS[name].what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
         compute, inverse = lambda m: log(getattr(m.settings, name)) + shift, lambda x: float(base) ** (x - shift)
         return Statistic(name, "context", compute, describe, inverse)
+
+    def share(name: str, what: str) -> Statistic:
+        return Statistic(name, "context", lambda m: getattr(m.settings, name), what, lambda x: x, 0, 1)
+
+    def chosen(index: int, name: str) -> Statistic:
+        compute, describe = lambda m: (m.settings.loss == index).float(), f"1 where the adversarial loss is {name}"
+        return Statistic(f"loss_{name}", "context", compute, describe, low=0, high=1)
 
     return [
         Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", lambda x: x, 0, 1),
@@ -107,13 +120,17 @@ def statistics(knob_names: list[str]) -> list[Statistic]:
                   "five times the log metric's distance from the best before"),
         Statistic("collapse", "quality", lambda m: m.quality.collapse,
                   "log of the samples' spread over the data's: negative when modes collapse"),
-        logarithm("lr_g", 10, 3, "learning rate of G"),
-        logarithm("lr_d", 10, 3, "learning rate of D"),
-        Statistic("beta_1", "context", lambda m: m.settings.beta_1,
-                  "momentum of both players' Adam", lambda x: x, 0, 1),
-        logarithm("num_samples", 10, -3, "number of training samples"),
-        logarithm("batch_size", 2, -5, "batch size"),
-        Statistic("width", "context", lambda m: m.settings.width, "share of the full network width", lambda x: x, 0, 1),
+        logarithm("lr_g", 10, 3),
+        logarithm("lr_d", 10, 3),
+        share("beta_1", NUMBERS["beta_1"].what),
+        logarithm("num_samples", 10, -3),
+        logarithm("batch_size", 2, -5),
+        share("width_g", "share of the largest width of G"),
+        share("width_d", "share of the largest width of D"),
+        logarithm("gain_g", 10, 0),
+        logarithm("gain_d", 10, 0),
+        logarithm("input_scale", 10, 0),
+        *(chosen(index, name) for index, name in enumerate(losses)),
         *(REGISTERED[name] for name in sorted(REGISTERED)),
     ]  # fmt: skip
 
@@ -129,8 +146,8 @@ class Observer:
         ConfigError: an unknown group.
     """
 
-    def __init__(self, groups: tuple[str, ...], knob_names: list[str]) -> None:
-        table = statistics(knob_names)
+    def __init__(self, groups: Sequence[str], knob_names: Sequence[str], losses: Sequence[str]) -> None:
+        table = statistics(knob_names, losses)
         known = list(dict.fromkeys(s.group for s in table))
         for group in groups:
             require(group in known, "observation", group, f"one of {known}")

@@ -1,8 +1,9 @@
 """Adaptive rules: a knob follows the discriminator's overfitting, as in StyleGAN2-ADA and its relatives.
 
-All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample (with
-losses that separate real from fake at zero). While r_t is above a target, a strength p in [0, 1] rises; below, it
-falls; at the target it stays. The rules differ in the knob, how p sets its value, and how fast p moves.
+All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample. (The
+sign is that of D minus the loss's middle, which is 0, or 1/2 for least squares. Losses without a middle are refused.)
+While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. The rules differ in
+the knob, how p sets its value, and how fast p moves.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.gan.losses import LOSSES
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -94,8 +96,8 @@ class DiffusionRule(Rule):
 RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion": DiffusionRule()}
 """The rules by name. "apa" (Jiang et al. 2021, arXiv:2111.06849) is ADA's rule, with the same target and speed, for the
 probability with which the discriminator is shown a fake as if it were real."""
-PARTED_AT_ZERO = ("non_saturating", "hinge")
-"""Losses with which a logit's sign says what it is taken for. Others separate real from fake elsewhere, if at all."""
+PARTING = tuple(name for name, loss in LOSSES.items() if loss.middle is not None)
+"""Losses with which a logit says what its sample is taken for. Others only push logits apart."""
 
 
 class AdaptivePolicy:
@@ -111,8 +113,8 @@ class AdaptivePolicy:
 
     def __init__(self, env: Steerable, rule: Rule) -> None:
         config = env.config
-        fits = f"one of {PARTED_AT_ZERO}: with others D's sign, which the rule follows, says nothing about overfitting"
-        require(config.loss in PARTED_AT_ZERO, "env.loss", config.loss, fits)
+        fits = f"out of {PARTING}: with others D's sign, which the rule follows, says nothing about overfitting"
+        require(set(config.losses) <= set(PARTING), "env.losses", config.losses, fits)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
         self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])
         self.column = config.knobs.index(rule.knob)

@@ -24,7 +24,7 @@ def interface_of(env: Steerable, output: Output) -> Interface:
         output=output,
         action_mode=config.action_mode,
         max_change=config.max_change,
-        max_first_change=config.first_change,
+        max_first_change=config.max_first_change,
         decisions=config.num_decisions,
     )
 

@@ -1,7 +1,7 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -108,6 +108,12 @@ def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]
     needed = f"at least one of the schedule's knobs {sorted(anneals)}"
     require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needed)
     return controlled
+
+
+def with_context(env: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an environment with the group "context" observed as well, which policies of the kind "rates" need."""
+    observed = env_config(**env).observation
+    return {**env, "observation": [*observed, *(["context"] if "context" not in observed else [])]}
 
 
 POLICIES = CONFIGS / "policy"

@@ -66,7 +66,7 @@ class Steering:
     """
 
     def __init__(self, env: Steerable, needed: Sequence[str]) -> None:
-        self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.first_change
+        self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
         self.reads = (*needed, *self.knobs, *(["progress"] if self.first != self.largest else []))

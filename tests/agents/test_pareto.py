@@ -24,7 +24,7 @@ ARGUMENTS = [
 def test_each_weight_is_trained_and_judged_and_not_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["agents/pareto.py", f"logs={tmp_path}", *ARGUMENTS])
     main()
-    run = tmp_path / "pareto" / "gan_env-Points-v0_1"
+    run = tmp_path / "pareto" / "gan_env-Points-v1_1"
     found = json.loads((run / "summary.json").read_text())["controllers"]
     assert set(found) == {"constant knobs", "weight 0", "weight 2"}
     for row in found.values():

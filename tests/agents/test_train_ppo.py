@@ -31,7 +31,7 @@ def test_a_killed_job_is_resumed_and_compared(tmp_path: Path) -> None:
     small = ["instances=2", "gan_seeds=1", "rows=2", "policies=[fixed]", "tune_updates=700"]
     arguments = [*fields("ppo"), "agent.rollouts=60", *(f"comparison.{each}" for each in small)]
     job = subprocess.Popen(script(f"logs={tmp_path}", *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    run = tmp_path / "ppo" / "gan_env-Points-v0_1"
+    run = tmp_path / "ppo" / "gan_env-Points-v1_1"
     for _ in range(600):
         if (run / "checkpoint/state.pt").exists():
             break
@@ -76,5 +76,5 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
 
 
 def test_every_registered_id_makes_an_environment_that_ppo_accepts() -> None:
-    env = gym.make("gan_env/Points-v0", **ENV)
+    env = gym.make("gan_env/Points-v1", **ENV)
     PPO("MlpPolicy", env, n_steps=4, batch_size=4, n_epochs=1, device="cpu").learn(4)

@@ -52,7 +52,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "16x16, 16 channels": {**GREY, "image_size": 16},
     "28x28, 16 channels": GREY,
     "32x32x3, 32 channels": {
-        **GREY, "datasets": ["colour_noise"], "image_size": 32, "instances": {"width": [32, 32]},
+        **GREY, "datasets": ["colour_noise"], "image_size": 32, "instances": {"width_g": [32, 32], "width_d": [32, 32]},
     },
 }  # fmt: skip
 GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {

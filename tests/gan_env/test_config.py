@@ -84,7 +84,7 @@ def test_a_wrong_type_is_refused_with_key_and_value(key: str, value: Any) -> Non
     ("overrides", "named"),
     [
         ({"instances": {"lr_g": [1e-3, "fast"]}}, "instances.lr_g[1]='fast'"),
-        ({"instances": {"width": [8, 16.5]}}, "instances.width[1]=16.5"),
+        ({"instances": {"width_g": [8, 16.5]}}, "instances.width_g[1]=16.5"),
         ({"reward": {"collapse": "much"}}, "reward.collapse='much'"),
         ({"datasets": ["ring", 3]}, "datasets[1]=3"),
     ],
@@ -164,7 +164,9 @@ def test_a_value_out_of_range_is_refused_with_key_and_value(key: str, value: Any
         ("beta_1", [-0.1, 0.5]),
         ("beta_1", [0.5, 1.0]),
         ("batch_size", [1, 4]),
-        ("width", [1, 4]),
+        ("width_g", [1, 4]),
+        ("gain_d", [0.5, 20.0]),
+        ("input_scale", [0.0, 1.0]),
         ("train_size", 0),
         ("test_size", 0),
         ("seed", -1),
@@ -201,9 +203,9 @@ def test_numbers_of_numpy_become_those_of_python() -> None:
 
 def test_lists_become_tuples() -> None:
     """YAML has no tuples."""
-    config = env_config(datasets=["ring"], instances={"width": [8, 16]})
+    config = env_config(datasets=["ring"], instances={"width_g": [8, 16], "width_d": [8, 16]})
     assert config.datasets == ("ring",)
-    assert config.instances.width == (8, 16)
+    assert config.instances.width_d == (8, 16)
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 import gan_env
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.mdp.rewards import REWARDS
 from gan_env.records import Dataset
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "compile": False}
 AT_HAND = [
-    "gan_env/GANTraining-v0", "gan_env/Points-v0", "gan_env/FashionMNIST-v0", "gan_env/PhotoTiles-v0",
-    "gan_env/Digits-v0", "gan_env/FashionMNIST8-v0", "gan_env/FashionMNIST8DCGAN-v0", "gan_env/PhotoTiles8-v0",
+    "gan_env/GANTraining-v1", "gan_env/Points-v1", "gan_env/FashionMNIST-v1", "gan_env/PhotoTiles-v1",
+    "gan_env/Digits-v1", "gan_env/FashionMNIST8-v1", "gan_env/FashionMNIST8DCGAN-v1", "gan_env/PhotoTiles8-v1",
 ]  # fmt: skip
 """Environments whose data need no download."""
 
@@ -54,7 +55,7 @@ def test_a_row_equals_the_single_environment(env_id: str) -> None:
     np.testing.assert_allclose(many[row], one, atol=1e-4)
     rng = np.random.default_rng(0)
     for decision in range(3):
-        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (rows, 5)).astype(np.float32)
         many, rewards, ended, _, infos = envs.step(actions)
         one, reward, terminated, truncated, info = env.step(actions[row])
         last = infos["final_obs"] if decision == 2 else many
@@ -80,7 +81,7 @@ def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
     small = {"updates_per_decision": 1, "metric_samples": 16}
     env = gym.make(env_id, data_root=str(tmp_path), **SMALL | small)
     env.reset(seed=0)
-    obs, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+    obs, reward, terminated, _, info = env.step(np.zeros(5, np.float32))
     assert np.isfinite(obs).all() and np.isfinite(reward)
     assert not terminated and not info["crashed"]
     shape = (1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
@@ -96,24 +97,24 @@ def test_fewer_held_out_images_than_the_metric_needs_are_refused(monkeypatch: py
     noise = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
     monkeypatch.setitem(IMAGE_SETS, "few", lambda root, size: Dataset(noise, noise))
     with pytest.raises(gan_env.DataError, match=r"'few' has 40 held-out samples, 20 in the smaller half"):
-        gym.make("gan_env/PhotoTiles-v0", **SMALL, datasets=("few",), image_size=8)
+        gym.make("gan_env/PhotoTiles-v1", **SMALL, datasets=("few",), image_size=8)
 
 
 def test_return_is_the_total_log_improvement() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     _, info = env.reset(seed=0)
     first, total, terminated = info["log_metric"], 0.0, False
     while not terminated:
-        _, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+        _, reward, terminated, _, info = env.step(np.zeros(5, np.float32))
         total += float(reward)
     assert total == pytest.approx(first - info["log_metric"], abs=1e-5)
 
 
 def test_seed_decides_everything() -> None:
     def play(seed: int) -> list[float]:
-        env = gym.make("gan_env/Points-v0", **SMALL)
+        env = gym.make("gan_env/Points-v1", **SMALL)
         obs, _ = env.reset(seed=seed)
-        steps = [env.step(np.full(3, 0.5, np.float32)) for _ in range(3)]
+        steps = [env.step(np.full(5, 0.5, np.float32)) for _ in range(3)]
         return [*obs, *[float(step[1]) for step in steps]]
 
     assert play(7) == play(7)
@@ -138,7 +139,7 @@ def test_a_seed_that_is_no_whole_number_is_refused_and_changes_nothing(seed: Any
 
 
 def test_a_second_episode_is_another_one() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     first, _ = env.reset(seed=0)
     second, _ = env.reset()
     assert not np.array_equal(first, second)
@@ -147,19 +148,19 @@ def test_a_second_episode_is_another_one() -> None:
 def test_a_step_after_the_end_is_refused() -> None:
     env = gan_env.GANEnv(**SMALL)
     with pytest.raises(gan_env.ConfigError, match="call reset first"):
-        env.step(np.zeros(3, np.float32))
+        env.step(np.zeros(5, np.float32))
     for _ in range(2):
         env.reset(seed=0)
         for _ in range(3):
-            env.step(np.zeros(3, np.float32))
+            env.step(np.zeros(5, np.float32))
         with pytest.raises(gan_env.ConfigError, match="call reset first"):
-            env.step(np.zeros(3, np.float32))
+            env.step(np.zeros(5, np.float32))
 
 
 def test_infos_are_plain_numbers() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL)
+    env = gym.make("gan_env/Points-v1", **SMALL)
     env.reset(seed=0)
-    *_, info = env.step(np.zeros(3, np.float32))
+    *_, info = env.step(np.zeros(5, np.float32))
     assert {
         "log_metric",
         "score",
@@ -175,7 +176,7 @@ def test_infos_are_plain_numbers() -> None:
 
 
 def test_samples_have_the_datas_shape() -> None:
-    env = gym.make("gan_env/Points-v0", **SMALL).unwrapped
+    env = gym.make("gan_env/Points-v1", **SMALL).unwrapped
     assert isinstance(env, gan_env.GANEnv)
     env.reset(seed=0)
     assert env.samples(7).shape == (7, 2)
@@ -186,7 +187,8 @@ DOCUMENTATION = gan_env.GANEnv.__doc__ or ""
 
 @pytest.mark.parametrize("knob", knob_table().values(), ids=lambda knob: knob.name)
 def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParameter) -> None:
-    rows = [line for line in DOCUMENTATION.splitlines() if f"`{knob.name}`" in line.partition("|")[2].partition("|")[0]]
+    table = DOCUMENTATION.partition("| knob | range |")[2]
+    rows = [line for line in table.splitlines() if f"`{knob.name}`" in line.partition("|")[2].partition("|")[0]]
     assert len(rows) == 1
     names, bounds, scale, start = (cell.strip() for cell in rows[0].split("|")[1:5])
     assert bounds == "{:g} to {:g}".format(*knob.bounds)
@@ -198,12 +200,21 @@ def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParamete
     assert float(starts[f"`{knob.name}`"]) == knob.initial_value
 
 
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_docstrings_table_of_instances_has_the_ranges_of_the_points_preset(name: str) -> None:
+    table = DOCUMENTATION.partition("| of an instance |")[2].partition("\n\n")[0]
+    (row,) = [line for line in table.splitlines() if f"`{name}`" in line]
+    low, high = getattr(gan_env.EnvConfig().instances, name)
+    shown = row.split("|")[2].replace(" each", "").replace(",", "").split(" to ")
+    assert [float(end) for end in shown] == [low, high]
+
+
 def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> None:
     env = gan_env.GANEnv(**SMALL)
     _, first = env.reset(seed=0)
-    *_, info = env.step(np.zeros(3, np.float32))
+    *_, info = env.step(np.zeros(5, np.float32))
     told = {name for name in info | first | first["instance"] if not name.startswith("knob_")}
-    for name in (*gan_env.PRESETS["points"].observation, *REWARDS, *told, "coverage", "knob_NAME"):
+    for name in (*gan_env.PRESETS["points"].observation, "context", *REWARDS, *told, "coverage", "knob_NAME"):
         assert f"`{name}`" in DOCUMENTATION, name
     assert all(entry.description for entry in (*knob_table().values(), *REWARDS.values()))
 
@@ -216,4 +227,4 @@ def test_choices_and_reports_rest_on_different_points() -> None:
     assert info["gan_seed"] == env.vector.population.settings.key.item()
     for _ in range(2):
         assert 0 < abs(info["log_metric"] - info["score"]) < 0.1
-        *_, info = env.step(np.zeros(3, np.float32))
+        *_, info = env.step(np.zeros(5, np.float32))

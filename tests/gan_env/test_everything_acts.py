@@ -21,8 +21,8 @@ KNOBS = knob_table()
 NEEDS = {"augment_strength": {"augment": 1.0}}
 """Without which a knob has nothing to act on."""
 FIELDS = tuple(Instance.__dataclass_fields__)
-ONE = Instance("ring", num_samples=30, lr_g=1e-3, lr_d=1e-3, beta_1=0.0, batch_size=8, width=8)
-OTHER = Instance("grid", num_samples=3000, lr_g=2e-3, lr_d=2e-3, beta_1=0.5, batch_size=16, width=16)
+ONE = Instance("ring", 30, lr_g=1e-3, lr_d=1e-3, beta_1=0.0, batch_size=8, width_g=8, width_d=8)
+OTHER = Instance("grid", 3000, 2e-3, 2e-3, 0.5, 16, 16, 16, gain_g=0.5, gain_d=2.0, input_scale=0.3, loss="hinge")
 
 
 def exists(knob: str, kind: str) -> bool:
@@ -47,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., GANVectorEnv]:
 
     def of_kind(kind: str, **options: Any) -> GANVectorEnv:
         images = {"datasets": ("noise",), "image_size": 8, "metric_samples": 16}
-        sizes = {"instances": {"width": (4, 16), "train_size": 1}, "updates_per_decision": 3}
+        sizes = {"instances": {"width_g": (4, 16), "width_d": (4, 16), "train_size": 1}, "updates_per_decision": 3}
         return make(2, **(images if kind == "images" else {}), **sizes, **options)
 
     return of_kind

@@ -40,10 +40,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_module_of_the_options_is_imported_in_every_process(module: str) -> None:
     own = {"extensions": (module,), "observation": ("progress", "twice_progress")}
-    envs = gym.make_vec("gan_env/Points-v0", 1, "async", vector_kwargs={"context": "spawn"}, **SMALL, **own)
+    envs = gym.make_vec("gan_env/Points-v1", 1, "async", vector_kwargs={"context": "spawn"}, **SMALL, **own)
     try:
         envs.reset(seed=0)
-        obs, *_ = envs.step(np.zeros((1, 3), np.float32))
+        obs, *_ = envs.step(np.zeros((1, 5), np.float32))
         np.testing.assert_allclose(obs, [[1 / 3, 2 / 3]], rtol=1e-5)
     finally:
         envs.close()

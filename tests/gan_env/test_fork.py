@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 PATIENCE_S = 120.0
 SMALL: dict[str, Any] = {
     "num_decisions": 3, "updates_per_decision": 2, "metric_samples": 64, "depth": 1, "latent_dim": 2,
-    "instances": {"width": [4, 4], "batch_size": [4, 4]},
+    "instances": {"width_g": [4, 4], "width_d": [4, 4], "batch_size": [4, 4]},
 }  # fmt: skip
 
 
@@ -122,11 +122,11 @@ def test_make_vec_has_processes() -> None:
 import gymnasium as gym, numpy as np, torch, gan_env
 torch.set_num_threads(2)
 options = {{**{SMALL}, "compile": False}}
-first = gym.make_vec("gan_env/Points-v0", num_envs=4, **options)
+first = gym.make_vec("gan_env/Points-v1", num_envs=4, **options)
 first.reset(seed=0)
 first.step(first.action_space.sample())
 torch.ones(9, requires_grad=True).sum().backward()
-envs = gym.make_vec("gan_env/Points-v0", num_envs=2, vectorization_mode="async", **options)
+envs = gym.make_vec("gan_env/Points-v1", num_envs=2, vectorization_mode="async", **options)
 envs.reset(seed=0)
 for _ in range(4):
     reward = envs.step(np.zeros(envs.action_space.shape, np.float32))[1]

@@ -14,14 +14,16 @@ from small_env import SMALL, make, still
 import gan_env
 from gan_env import ConfigError, Instance
 from gan_env.config import env_config, to_dict
-from gan_env.instance_lists import INSTANCE_LIMITS, hash_of, read_instances
+from gan_env.instance_lists import NUMBERS, hash_of, read_instances
 from gan_env.mdp.instances import InstanceSet
 
-ONE = Instance("ring", num_samples=100, lr_g=1e-3, lr_d=2e-3, beta_1=0.0, batch_size=8, width=12)
-TWO = Instance("grid", num_samples=200, lr_g=3e-4, lr_d=1e-3, beta_1=0.5, batch_size=24, width=40)
-FIELDS = {name: st.integers(int(low), int(high)) for name, (low, high) in INSTANCE_LIMITS.items() if low == 2}
-FIELDS |= {name: st.floats(low, high) for name, (low, high) in INSTANCE_LIMITS.items() if low < 1}
-INSTANCES = st.builds(Instance, dataset=st.sampled_from(["ring", "grid"]), **FIELDS)
+ONE = Instance("ring", num_samples=100, lr_g=1e-3, lr_d=2e-3, beta_1=0.0, batch_size=8, width_g=12, width_d=12)
+TWO = Instance("grid", num_samples=200, lr_g=3e-4, lr_d=1e-3, beta_1=0.5, batch_size=24, width_g=40, width_d=40)
+FIELDS = {
+    name: st.integers(int(number.low), int(number.high)) if number.whole else st.floats(number.low, number.high)
+    for name, number in NUMBERS.items()
+}
+INSTANCES = st.builds(Instance, st.sampled_from(["ring", "grid"]), loss=st.sampled_from(["hinge"]), **FIELDS)
 
 
 def drawn(rng: np.random.Generator) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def test_a_list_is_the_training_set(own: Any) -> None:
 
 def test_the_ranges_are_those_that_all_own_instances_span() -> None:
     ranges = env_config(instances={"train": [ONE, ONE], "test": [TWO]}).instances
-    assert (ranges.width, ranges.batch_size, ranges.lr_d) == ((12, 40), (8, 24), (1e-3, 2e-3))
+    assert (ranges.width_g, ranges.batch_size, ranges.lr_d) == ((12, 40), (8, 24), (1e-3, 2e-3))
     assert (ranges.train_size, ranges.test_size) == (2, 1)
 
 
@@ -70,8 +72,8 @@ def test_options_with_own_instances_are_json_and_read_back(own: Any) -> None:
         (3, "instances.train=3.*a list of instances, a function that draws one, or the name of a file"),
         ([3], r"instances.train\[0\]=3.*a mapping of dataset, num_samples"),
         ([ONE, {"dataset": "ring"}], r"instances.train\[1\].*it lacks num_samples, lr_g"),
-        ([vars(ONE) | {"widht": 3}], r"instances.train\[0\].widht=3.*did you mean instances.train\[0\].width"),
-        ([vars(ONE) | {"width": 3.5}], r"instances.train\[0\].width=3.5 has type float"),
+        ([vars(ONE) | {"widht_g": 3}], r"instances.train\[0\].widht_g=3.*did you mean instances.train\[0\].width_"),
+        ([vars(ONE) | {"width_g": 3.5}], r"instances.train\[0\].width_g=3.5 has type float"),
         ([vars(ONE) | {"lr_g": 2.0}], r"instances.train\[0\].lr_g=2.0.*1e-09 to 1"),
         ([vars(ONE) | {"beta_1": float("nan")}], r"instances.train\[0\].beta_1=nan"),
         (lambda rng: None, r"instances.train\[0\]=None.*a mapping"),
@@ -150,8 +152,8 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_instance_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="width"):
-        gan_env.save_instances(tmp_path / "own.json", [vars(ONE) | {"width": 1}])
+    with pytest.raises(ConfigError, match="width_g"):
+        gan_env.save_instances(tmp_path / "own.json", [vars(ONE) | {"width_g": 1}])
     assert not (tmp_path / "own.json").exists()
 
 
@@ -160,10 +162,10 @@ def test_what_is_no_instance_is_not_saved(tmp_path: Path) -> None:
 
 def test_tensors_are_as_large_as_the_largest_own_instance() -> None:
     env = make(2, instances=[ONE, TWO])
-    assert (env.population.config.width, env.population.config.batch_size) == (40, 24)
+    assert (env.population.config.width_g, env.population.config.batch_size) == (40, 24)
     env.reset(seed=0, options={"instance": [0, 1]})
     assert env.current_instances == [ONE, TWO]
-    assert env.population.settings.width.tolist() == pytest.approx([0.3, 1.0])
+    assert env.population.settings.width_g.tolist() == pytest.approx([0.3, 1.0])
     assert np.isfinite(env.step(still(env))[0]).all()
 
 

@@ -132,7 +132,7 @@ def test_a_mode_may_be_given_by_name_or_value(mode: AutoresetMode) -> None:
 
 
 def test_gymnasiums_wrappers_work_on_resets_in_the_next_step() -> None:
-    env = gym.make_vec("gan_env/Points-v0", num_envs=2, autoreset_mode="NextStep", **SMALL)
+    env = gym.make_vec("gan_env/Points-v1", num_envs=2, autoreset_mode="NextStep", **SMALL)
     wrapped = RecordEpisodeStatistics(NormalizeObservation(env))
     wrapped.reset(seed=0)
     lengths = []

@@ -15,14 +15,14 @@ POINT_KNOBS = tuple(name for name in IMAGE_KNOBS if name not in ("flip", "transl
 
 def settings(rows: int) -> RowSettings:
     key = torch.arange(rows) + 3
-    whole = torch.ones_like(key)
-    return RowSettings(
-        key, 0 * whole, key * 7, 20 + key, 2 + key % 3, *(torch.full((rows,), v) for v in (1.0, 2e-3, 1e-3, 0.5))
-    )
+    none = torch.zeros_like(key)
+    real = {"lr_g": 2e-3, "lr_d": 1e-3, "beta_1": 0.5, "gain_g": 0.8, "gain_d": 1.2, "input_scale": 1.5}
+    columns = {name: torch.full((rows,), value) for name, value in {"width_g": 1.0, "width_d": 1.0, **real}.items()}
+    return RowSettings(key, none, key * 7, 20 + key, 2 + key % 3, none.clone(), **columns)
 
 
 def population(bank: DataBank, rows: int = 2, compiled: bool = False, **given: object) -> Population:
-    sizes = {"latent_dim": 3, "width": 8, "depth": 2, "batch_size": 4, "ema_decay": 0.9}
+    sizes = {"latent_dim": 3, "width_g": 8, "width_d": 8, "depth": 2, "batch_size": 4, "ema_decay": 0.9}
     made = Population(bank, PopulationConfig(**{**sizes, **given}), rows, compiled)  # type: ignore[arg-type]
     made.reset(torch.arange(rows), settings(rows))
     return made

@@ -14,7 +14,8 @@ from gan_env.evaluation.rollout import Episodes
 LEGIBLE = 8.5
 INSTANCE = {
     "dataset": "photographs_of_faces", "num_samples": 12_345, "lr_g": 0.00123, "lr_d": 0.00123, "beta_1": 0.5,
-    "batch_size": 32, "width": 1.0,
+    "batch_size": 32, "width_g": 32, "width_d": 16, "gain_g": 1.0, "gain_d": 0.5, "input_scale": 0.33,
+    "loss": "non_saturating",
 }  # fmt: skip
 
 
@@ -45,6 +46,13 @@ class Stub:
         self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2, **controllers)
         self.tunings = {name: len(ends) for name, ends in finals.items()}
 
+    def env_options(self, name: str) -> dict[str, Any]:
+        """All see the same."""
+        return dict(self.options.env)
+
+    def told_rates(self, name: str) -> bool:
+        return name == "tuned_rates"
+
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Their scores say the opposite, and must not matter."""
         end = self.finals[name][seed]
@@ -63,7 +71,7 @@ def row(iqm: float = 0.0, **more: Any) -> Row:
     score = Estimate(iqm, (iqm - 0.5, iqm + 0.5))
     plain = Row(
         seeds=1, runs=8, iqm=score, best=score, by_seed=(iqm,), spread_over_seeds=None, spread_over_gan_seeds=0.25,
-        crashes=0, collapsed=0.0, reached_target=1.0, updates_to_target=5.0, against={}, found=Cost(),
+        crashes=0, collapsed=0.0, reached_target=1.0, updates_to_target=5.0, against={}, told="", found=Cost(),
         played=Cost(wall_s=2.0),
     )  # fmt: skip
     return replace(plain, **more)

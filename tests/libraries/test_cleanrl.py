@@ -35,7 +35,7 @@ def collect(envs: gym.vector.VectorEnv[Any, Any, Any], steps: int) -> list[Any]:
 
 def wrapped() -> gym.Env[Any, Any]:
     """What their `make_env` gives for continuous actions, without scaling, which the comparison would have to undo."""
-    env = gym.wrappers.FlattenObservation(gym.make("gan_env/Points-v0"))
+    env = gym.wrappers.FlattenObservation(gym.make("gan_env/Points-v1"))
     return gym.wrappers.ClipAction(gym.wrappers.RecordEpisodeStatistics(env))
 
 
@@ -48,7 +48,7 @@ def test_single_environments_with_their_wrappers_give_every_transition(witness: 
 def test_with_next_step_it_would_learn_from_resets(native: bool, witness: Witness) -> None:
     """Gymnasium's default, which their scripts of today don't know."""
     if native:
-        envs: Any = gym.make_vec("gan_env/Points-v0", num_envs=3, autoreset_mode="NextStep")
+        envs: Any = gym.make_vec("gan_env/Points-v1", num_envs=3, autoreset_mode="NextStep")
     else:
         envs = gym.vector.SyncVectorEnv([wrapped] * 3, autoreset_mode=AutoresetMode.NEXT_STEP)
     columns = collect(envs, 40)

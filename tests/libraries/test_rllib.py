@@ -71,7 +71,7 @@ def test_ppo_learns_from_every_transition(run_program: Program, episodes: Episod
 def test_the_runner_gets_every_transition_unless_it_is_given_another_mode(
     mode: str, episodes: Episodes, witness: Witness
 ) -> None:
-    config = PPOConfig().environment("gan_env/Points-v0").env_runners(num_env_runners=0, num_envs_per_env_runner=2)
+    config = PPOConfig().environment("gan_env/Points-v1").env_runners(num_env_runners=0, num_envs_per_env_runner=2)
     if mode != "single":
         config.env_runners(gym_env_vectorize_mode=gym.VectorizeMode.VECTOR_ENTRY_POINT)
         config.environment(env_config={"autoreset_mode": mode})

@@ -51,7 +51,7 @@ def test_ppo_learns_from_every_transition(run_program: Program, witness: Witness
 
 
 def test_sac_on_a_single_environment_gets_every_transition(witness: Witness) -> None:
-    agent = train_sac(wrap_env(gym.make("gan_env/Points-v0")), 60)
+    agent = train_sac(wrap_env(gym.make("gan_env/Points-v1")), 60)
     assert_same(transitions(agent.memory, 60), witness.rows)
 
 
@@ -64,7 +64,7 @@ def parameters_after_an_update(agent: SAC) -> dict[str, torch.Tensor]:
 
 def test_sac_learns_nothing_from_the_observation_behind_an_end(witness: Witness) -> None:
     """Of a vector environment all else is right, and whatever stands there the networks become the same."""
-    agent = train_sac(wrap_env(gym.make_vec("gan_env/Points-v0", num_envs=4)), 30)
+    agent = train_sac(wrap_env(gym.make_vec("gan_env/Points-v1", num_envs=4)), 30)
     learned = transitions(agent.memory, 30)
     assert_same(without_last_obs(learned), witness.rows)
     with pytest.raises(AssertionError, match="next_obs"):

@@ -32,7 +32,7 @@ def test_the_collector_gets_every_transition(run_program: Program, witness: Witn
 def test_another_mode_is_an_error(mode: str, witness: Witness) -> None:
     """Not wrong data without a word. With SameStep it wants the same plain infos at every step."""
     with pytest.raises((AttributeError, KeyError, RuntimeError)):
-        envs = GymWrapper(gym.make_vec("gan_env/Points-v0", num_envs=4, autoreset_mode=mode))
+        envs = GymWrapper(gym.make_vec("gan_env/Points-v1", num_envs=4, autoreset_mode=mode))
         list(Collector(envs, policy=None, frames_per_batch=80, total_frames=160))
 
 

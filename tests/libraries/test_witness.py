@@ -15,7 +15,7 @@ Rows = list[list[Transition]]
 
 def play(witness: Witness, mode: AutoresetMode, steps: int = 30) -> Rows:
     """What three rows have done, each with actions of its own that don't depend on the mode."""
-    envs: Any = gym.make_vec("gan_env/Points-v0", num_envs=3, autoreset_mode=mode)
+    envs: Any = gym.make_vec("gan_env/Points-v1", num_envs=3, autoreset_mode=mode)
     envs.reset(seed=0)
     rngs, over = [np.random.default_rng(row) for row in range(3)], np.zeros(3, bool)
     for _ in range(steps):

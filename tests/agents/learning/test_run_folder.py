@@ -13,7 +13,7 @@ from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError
 from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
-NAME = "gan_env-Points-v0"
+NAME = "gan_env-Points-v1"
 
 
 @pytest.mark.parametrize("script", [*SB3, "meta", "maml"])

@@ -25,7 +25,13 @@ ENV: dict[str, Any] = {
     "num_decisions": DECISIONS, "updates_per_decision": UPDATES, "metric_samples": 16, "compile": False,
     "ema_decay": 0.0, "latent_dim": LATENT, "depth": 2, "knobs": ["instance_noise", "r1", "lr_g", "lr_d"],
     "initial_knobs": {"augment": 0.0, "r1": 0.5, "instance_noise": 0.3}, "device": "cpu",
-    "instances": {"width": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5]},
+    "losses": ["non_saturating"], "observation": [
+        "progress", "knobs", "logits", "losses", "gradients", "steps", "quality", "context",
+    ],
+    "instances": {
+        "width_g": [WIDTH, WIDTH], "width_d": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5],
+        "input_scale": [1.0, 1.0], "lr_g": [1e-4, 1e-2], "lr_d": [1e-4, 1e-2],
+    },
 }  # fmt: skip
 
 
@@ -55,7 +61,16 @@ class Replay:
             for net, rate in ((generator, row.lr_g), (discriminator, row.lr_d))
         )
         samples = int(self.population.settings.num_samples)
-        self.context = {"num_samples": samples, "batch_size": row.batch_size, "width": 1.0}
+        self.context = {
+            "num_samples": samples,
+            "batch_size": row.batch_size,
+            "width_g": 1.0,
+            "width_d": 1.0,
+            "gain_g": row.gain_g,
+            "gain_d": row.gain_d,
+            "input_scale": row.input_scale,
+            "loss": row.loss,
+        }
         self.step = torch.zeros(1, dtype=torch.int64)
 
     @torch.no_grad()

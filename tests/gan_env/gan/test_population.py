@@ -1,21 +1,26 @@
 """The batched training program: equality, independence, permutation, compiled against eager, state in and out."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_env.data.bank import DataBank
 from gan_env.gan import population as module
 from gan_env.gan.fast import compiler
+from gan_env.gan.losses import LOSSES as ALL_LOSSES
 from gan_env.gan.population import Population, choose_block, largest_block
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig, PopulationState
 from gan_env.records import Quality, RowSettings
 
 CPU = torch.device("cpu")
+LOSSES = ("non_saturating", "hinge", "least_squares")
+SIZES = PopulationConfig(latent_dim=2, width_g=8, width_d=8, depth=2, batch_size=4, ema_decay=0.9, losses=LOSSES)
 
 
 def settings(keys: list[int]) -> RowSettings:
@@ -27,7 +32,12 @@ def settings(keys: list[int]) -> RowSettings:
         window=key * 31,
         num_samples=30 + key,
         batch_size=2 + key % 3,
-        width=(1 + key % 2) / 2,
+        loss=key % 3,
+        width_g=(1 + key % 2) / 2,
+        width_d=(2 - key % 2) / 2,
+        gain_g=0.5 + 0.5 * (key % 3),
+        gain_d=1.5 - 0.5 * (key % 2),
+        input_scale=0.5 + 0.25 * (key % 4),
         lr_g=1e-3 * (1 + key % 3),
         lr_d=2e-3 * (1 + key % 2),
         beta_1=0.4 + 0.2 * (key % 3),
@@ -36,9 +46,7 @@ def settings(keys: list[int]) -> RowSettings:
 
 def population(keys: list[int], compiled: bool = False) -> Population:
     bank = DataBank(("ring", "grid"), "data", 28, CPU)
-    made = Population(
-        bank, PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9), len(keys), compiled
-    )
+    made = Population(bank, SIZES, len(keys), compiled)
     made.reset(torch.arange(len(keys)), settings(keys))
     return made
 
@@ -132,7 +140,8 @@ def test_clean_logits_are_those_of_training_and_of_held_out_samples() -> None:
     made.bank.train, made.bank.held_out = torch.full_like(pools[0], -1), torch.full_like(pools[1], 1)
     found = made.clean_logits(knobs(2))
     for value, logits in zip((-1.0, 1.0), found, strict=True):
-        expected = made.discriminator(made.state.d, torch.full((2, 1, 2), value)).flatten()
+        seen = made.settings.input_scale[:, None, None] * torch.full((2, 1, 2), value)
+        expected = made.discriminator(made.state.d, seen).flatten()
         torch.testing.assert_close(logits, expected)
     assert not torch.allclose(*found)
 
@@ -244,6 +253,25 @@ def test_a_gpu_runs_all_rows_together() -> None:
     assert choose_block(257, 1, torch.device("cuda")) == 257
 
 
+@given(chosen=st.lists(st.integers(0, len(ALL_LOSSES) - 1), min_size=2, max_size=4))
+def test_a_row_trains_with_its_own_loss(chosen: list[int]) -> None:
+    """As in a population where there is no other loss, to rounding."""
+    keys, names = [3, 4, 5, 6][: len(chosen)], list(ALL_LOSSES)
+    bank = DataBank(("ring", "grid"), "data", 28, CPU)
+
+    def trained(losses: tuple[str, ...], indices: list[int]) -> PopulationState:
+        made = Population(bank, replace(SIZES, losses=losses), len(keys), compiled=False)
+        made.reset(torch.arange(len(keys)), replace(settings(keys), loss=torch.tensor(indices)))
+        made.update(knobs(len(keys)), 3)
+        return made.state
+
+    mixed = trained(tuple(names), chosen)
+    for row, index in enumerate(chosen):
+        alone = trained((names[index],), [0] * len(keys))
+        for mine, other in zip(mixed.tensors(), alone.tensors(), strict=True):
+            torch.testing.assert_close(mine[row], other[row], rtol=1e-6, atol=1e-6)
+
+
 def test_fewer_samples_are_the_first_of_more() -> None:
     made = population([3, 4])
     torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
@@ -268,8 +296,7 @@ def test_every_field_of_the_state_has_a_row_for_each_gan() -> None:
 def test_the_gpu_gives_what_the_cpu_gives() -> None:
     device = torch.device("cuda")
     bank = DataBank(("ring", "grid"), "data", 28, device)
-    config = PopulationConfig(latent_dim=2, width=8, depth=2, batch_size=4, ema_decay=0.9)
-    made = Population(bank, config, 3, compiled=False)
+    made = Population(bank, SIZES, 3, compiled=False)
     on_device = settings([3, 4, 5])
     made.reset(
         torch.arange(3, device=device),
@@ -324,7 +351,7 @@ def test_the_compiled_way_back_is_the_eager_one() -> None:
     """Of the smallest networks and one knob, since it takes its time to compile."""
     bank, slopes = DataBank(("ring", "grid"), "data", 28, CPU), []
     for compiled in (False, True):
-        sizes = PopulationConfig(latent_dim=2, width=4, depth=1, batch_size=4, ema_decay=0.5, knobs=("lr_g",))
+        sizes = replace(SIZES, width_g=4, width_d=4, depth=1, ema_decay=0.5, knobs=("lr_g",))
         made = Population(bank, sizes, 2, compiled)
         made.reset(torch.arange(2), settings([3, 4]))
         rate = {"lr_g": torch.ones(2)}

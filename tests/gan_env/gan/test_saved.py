@@ -91,7 +91,7 @@ def write(path: Path, header: Any, tensors: dict[str, Tensor]) -> None:
     ("change", "named"),
     [
         ({"sizes": [1]}, "sizes="),
-        ({"sizes": {"width": "8"}}, "sizes.width="),
+        ({"sizes": {"width_g": "8"}}, "sizes.width_g="),
         ({"sizes": {"architecture": "mpl"}}, "architecture="),
         ({"sample_shape": None}, "sample_shape="),
         ({"sample_shape": [1, 0, 0], "sizes": {"architecture": "resnet"}}, "sample_shape="),

@@ -57,7 +57,7 @@ def all_knobs(network: str) -> tuple[str, ...]:
 def made(banks: Callable[[str], DataBank], network: str, knobs: tuple[str, ...], compiled: bool = False) -> Population:
     if network == "points":
         return population(banks("points"), knobs=knobs, compiled=compiled)
-    return population(banks("images"), knobs=knobs, compiled=compiled, architecture=network, width=4)
+    return population(banks("images"), knobs=knobs, compiled=compiled, architecture=network, width_g=4, width_d=4)
 
 
 def assert_same(first: Population, second: Population) -> None:

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from gan_env.config import PRESETS, EnvConfig, InstanceConfig, env_config
 from gan_env.errors import ConfigError
+from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.instances import Instance, InstanceSet
-
-RATES, WHOLE = ("lr_g", "lr_d"), ("num_samples", "batch_size", "width")
 
 
 @st.composite
@@ -34,7 +33,11 @@ def configs(draw: st.DrawFn) -> EnvConfig:
         lr_d=pair(1e-6, 1),
         beta_1=pair(0, 0.99),
         batch_size=whole(512),
-        width=whole(256),
+        width_g=whole(256),
+        width_d=whole(256),
+        gain_g=pair(0.1, 10),
+        gain_d=pair(0.1, 10),
+        input_scale=pair(0.1, 10),
         train_size=draw(st.integers(1, 40)),
         test_size=draw(st.integers(1, 40)),
         seed=draw(st.integers(0, 2**32)),
@@ -52,13 +55,10 @@ def both(config: EnvConfig) -> tuple[InstanceSet, InstanceSet]:
 @given(configs())
 def test_instances_are_inside_the_ranges(config: EnvConfig) -> None:
     for instance in (i for instances in both(config) for i in instances):
-        assert instance.dataset in config.datasets
-        for name in WHOLE:
+        assert instance.dataset in config.datasets and instance.loss in config.losses
+        for name, number in NUMBERS.items():
             low, high = getattr(config.instances, name)
-            assert isinstance(getattr(instance, name), int)
-            assert low <= getattr(instance, name) <= high
-        for name in (*RATES, "beta_1"):
-            low, high = getattr(config.instances, name)
+            assert isinstance(getattr(instance, name), int) == number.whole
             assert low * (1 - 1e-12) <= getattr(instance, name) <= high * (1 + 1e-12)
 
 
@@ -70,11 +70,14 @@ def test_sets_have_their_sizes(config: EnvConfig) -> None:
 
 
 @given(configs())
-def test_every_data_set_comes_about_equally_often(config: EnvConfig) -> None:
+def test_every_data_set_and_every_loss_comes_about_equally_often(config: EnvConfig) -> None:
     for instances in both(config):
-        counts = Counter(instance.dataset for instance in instances)
-        each = [counts[name] for name in config.datasets]
-        assert max(each) - min(each) <= 1
+        for names, drawn in (
+            (config.datasets, [instance.dataset for instance in instances]),
+            (config.losses, [instance.loss for instance in instances]),
+        ):
+            each = [Counter(drawn)[name] for name in names]
+            assert max(each) - min(each) <= 1
 
 
 @given(configs())
@@ -109,15 +112,15 @@ def test_the_size_of_one_set_does_not_change_the_other() -> None:
 
 
 def test_rates_are_drawn_uniformly_in_the_logarithm() -> None:
-    logs = np.log10([i.lr_g for i in InstanceSet(env_config(), "train")])  # 1e-4 to 1e-2
-    assert logs.mean() == pytest.approx(-3, abs=0.06)
-    assert logs.std() == pytest.approx(2 / 12**0.5, abs=0.03)
+    logs = np.log10([i.lr_g for i in InstanceSet(env_config(), "train")])  # 3e-5 to 3e-2
+    assert logs.mean() == pytest.approx(np.log10(9e-7) / 2, abs=0.08)
+    assert logs.std() == pytest.approx(3 / 12**0.5, abs=0.04)
 
 
 def test_hyperparameters_are_drawn_independently() -> None:
     instances = InstanceSet(env_config(), "train").instances
-    columns = np.log([[getattr(i, name) for i in instances] for name in (*RATES, *WHOLE)])
-    correlations = np.corrcoef(columns) - np.eye(5)
+    columns = np.log([[getattr(i, name) for i in instances] for name in NUMBERS if name != "beta_1"])
+    correlations = np.corrcoef(columns) - np.eye(len(columns))
     assert np.abs(correlations).max() < 0.12
 
 
@@ -126,7 +129,10 @@ def test_hyperparameters_are_drawn_independently() -> None:
 
 @pytest.fixture(scope="module")
 def instances() -> InstanceSet:
-    return InstanceSet(env_config(instances={"train_size": 10, "width": [16, 64], "batch_size": [8, 32]}), "train")
+    return InstanceSet(
+        env_config(instances={"train_size": 10, "width_g": [16, 64], "width_d": [16, 64], "batch_size": [8, 32]}),
+        "train",
+    )
 
 
 @pytest.mark.parametrize("index", [0, 9, np.int64(4)])
@@ -151,17 +157,20 @@ def test_an_empty_mapping_is_the_first_instance(instances: InstanceSet) -> None:
 
 def test_an_instance_pins_itself(instances: InstanceSet) -> None:
     """It need not be in the set, nor in its ranges of learning rates."""
-    own = Instance("ring", num_samples=2, lr_g=0.9, lr_d=1e-7, beta_1=0.0, batch_size=2, width=2)
+    own = Instance("ring", num_samples=2, lr_g=0.9, lr_d=1e-7, beta_1=0.0, batch_size=2, width_g=2, width_d=2)
     assert instances.pin(own) == own
 
 
 WRONG = [
     ("dataset", "mnist"),
+    ("loss", "wasserstein"),
+    ("gain_g", 0.0),
+    ("input_scale", float("nan")),
     ("num_samples", 1),
     ("batch_size", 1),
     ("batch_size", 33),
-    ("width", 1),
-    ("width", 65),
+    ("width_g", 1),
+    ("width_d", 65),
     ("lr_g", 0.0),
     ("lr_g", 1.5),
     ("lr_d", float("nan")),
@@ -192,7 +201,7 @@ def test_what_pins_no_instance_is_refused_with_what_does(instances: InstanceSet,
     assert "expected an index, an Instance, or a mapping of fields such as {'dataset': 'ring'}" in str(error.value)
 
 
-@pytest.mark.parametrize("choice", [2, np.int64(2), {"width": 7}])
+@pytest.mark.parametrize("choice", [2, np.int64(2), {"width_d": 7}])
 def test_what_pins_one_row_pins_all(instances: InstanceSet, choice: Any) -> None:
     assert instances.pin_rows(choice, 3) == [instances.pin(choice)] * 3
 
@@ -219,15 +228,17 @@ def test_an_unknown_field_is_refused_with_a_suggestion(instances: InstanceSet) -
 
 
 def test_a_field_of_the_wrong_type_is_refused(instances: InstanceSet) -> None:
-    with pytest.raises(ConfigError, match=r"options\.instance\.width=16\.0 has type float"):
-        instances.pin({"width": 16.0})
+    with pytest.raises(ConfigError, match=r"options\.instance\.width_g=16\.0 has type float"):
+        instances.pin({"width_g": 16.0})
 
 
 def test_settings_are_those_of_the_instances_and_fit_the_data() -> None:
     """A training set is a window of the pool that the seed places, and no larger than the pool."""
     instances = InstanceSet(env_config("points", datasets=["ring", "grid"]), "train")
-    wanted = Instance("grid", num_samples=500, lr_g=1e-3, lr_d=2e-3, beta_1=0.5, batch_size=16, width=16)
+    shown = {"gain_g": 0.5, "input_scale": 2.0, "loss": "hinge"}
+    wanted = Instance("grid", 500, lr_g=1e-3, lr_d=2e-3, beta_1=0.5, batch_size=16, width_g=16, width_d=8, **shown)
     found = instances.settings([(1234, wanted), (7, instances[0])], [1000, 100], torch.device("cpu"))
     row = {name: column[0].item() for name, column in vars(found).items()}
-    whole = {"key": 1234, "dataset": 1, "window": 34, "num_samples": 100, "batch_size": 16}
-    assert row == pytest.approx({**whole, "width": 0.5, "lr_g": 1e-3, "lr_d": 2e-3, "beta_1": 0.5})
+    whole = {"key": 1234, "dataset": 1, "window": 34, "num_samples": 100, "batch_size": 16, "loss": 1}
+    real = {"width_g": 0.5, "width_d": 0.25, "gain_g": 0.5, "gain_d": 1.0, "input_scale": 2.0}
+    assert row == pytest.approx({**whole, **real, "lr_g": 1e-3, "lr_d": 2e-3, "beta_1": 0.5})

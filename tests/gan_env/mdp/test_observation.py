@@ -11,12 +11,14 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
+from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, Observer, Statistic, statistics, symlog
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
-TABLE = statistics(KNOBS)
+LOSSES = ["non_saturating", "hinge", "least_squares"]
+TABLE = statistics(KNOBS, LOSSES)
 GROUPS = tuple(dict.fromkeys(s.group for s in TABLE))
 MakeMoment = Callable[..., Moment]
 
@@ -53,11 +55,22 @@ def test_every_statistic_is_finite_before_the_first_update(statistic: Statistic,
 
 @pytest.mark.parametrize("names", [KNOBS, list(knob_table())])
 def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
-    assert [s.name for s in statistics(names) if s.group == "knobs"] == [f"knob_{name}" for name in names]
+    assert [s.name for s in statistics(names, LOSSES) if s.group == "knobs"] == [f"knob_{name}" for name in names]
 
 
-def test_the_default_configuration_observes_every_group() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS)
+def test_the_default_configuration_observes_every_group_but_the_context() -> None:
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context"}
+
+
+def test_the_context_has_every_field_of_an_instance_but_its_data_set() -> None:
+    losses = [f"loss_{name}" for name in LOSSES]
+    assert {s.name for s in TABLE if s.group == "context"} == {*NUMBERS, *losses}
+    assert {f.name for f in fields(Instance)} == {"dataset", "loss", *NUMBERS}
+
+
+def test_the_loss_is_a_one_among_zeros(make_moment: MakeMoment) -> None:
+    shown = [s.compute(make_moment()) for s in TABLE if s.name in [f"loss_{name}" for name in LOSSES]]
+    assert torch.stack(shown, dim=1).tolist() == torch.eye(3).tolist()  # the moment's rows have one each
 
 
 # --- values by hand: the moment's first row is in conftest.py ---
@@ -95,7 +108,14 @@ BY_HAND = {
     "beta_1": 0.9,
     "num_samples": math.log10(30) - 3,
     "batch_size": -1.0,
-    "width": 1.0,
+    "width_g": 1.0,
+    "width_d": 0.5,
+    "gain_g": -1.0,
+    "gain_d": 0.0,
+    "input_scale": 1.0,
+    "loss_non_saturating": 1.0,
+    "loss_hinge": 0.0,
+    "loss_least_squares": 0.0,
 }
 
 
@@ -111,8 +131,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
-    asked = {"progress", "lr_g", "lr_d", "beta_1", "num_samples", "batch_size", "width"}
-    assert {s.name for s in INVERSES} == asked | {f"knob_{name}" for name in KNOBS}
+    assert {s.name for s in INVERSES} == {"progress", *NUMBERS, *(f"knob_{name}" for name in KNOBS)}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
@@ -135,7 +154,11 @@ def test_an_inverse_gives_back_what_was_observed(
         "lr_g": rate,
         "lr_d": rate / 2,
         "beta_1": share,
-        "width": share,
+        "width_g": share,
+        "width_d": share,
+        "gain_g": rate,
+        "gain_d": rate * 10,
+        "input_scale": rate * 100,
         "num_samples": samples,
         "batch_size": batch,
     }
@@ -161,7 +184,7 @@ def test_symlog_is_odd_and_tames_heavy_tails() -> None:
 
 
 def test_the_space_is_a_finite_box_of_all_statistics() -> None:
-    space = Observer(GROUPS, KNOBS).space
+    space = Observer(GROUPS, KNOBS, LOSSES).space
     assert space.shape == (len(TABLE),)
     assert space.dtype == np.float32
     assert np.isfinite(space.low).all()
@@ -169,7 +192,7 @@ def test_the_space_is_a_finite_box_of_all_statistics() -> None:
 
 
 def test_an_observation_is_in_the_space(make_moment: MakeMoment) -> None:
-    observer = Observer(GROUPS, KNOBS)
+    observer = Observer(GROUPS, KNOBS, LOSSES)
     observation = observer(make_moment())
     assert observation.shape == (3, len(TABLE))
     for row in observation.numpy():
@@ -177,35 +200,35 @@ def test_an_observation_is_in_the_space(make_moment: MakeMoment) -> None:
 
 
 def test_entries_follow_the_names(make_moment: MakeMoment) -> None:
-    observer = Observer(GROUPS, KNOBS)
+    observer = Observer(GROUPS, KNOBS, LOSSES)
     row = dict(zip(observer.names, observer(make_moment())[0].tolist(), strict=True))
     assert row == pytest.approx(BY_HAND, abs=1e-4)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_selects_its_statistics_alone(group: str, make_moment: MakeMoment) -> None:
-    observer = Observer((group,), KNOBS)
+    observer = Observer((group,), KNOBS, LOSSES)
     assert observer.names == [s.name for s in TABLE if s.group == group]
     assert observer.space.shape == (len(observer.names),)
     assert observer(make_moment()).shape == (3, len(observer.names))
 
 
 def test_the_order_of_entries_is_the_tables_whatever_that_of_the_groups() -> None:
-    assert Observer(GROUPS[::-1], KNOBS).names == Observer(GROUPS, KNOBS).names
+    assert Observer(GROUPS[::-1], KNOBS, LOSSES).names == Observer(GROUPS, KNOBS, LOSSES).names
 
 
 def test_only_controlled_knobs_are_observed() -> None:
-    assert Observer(("knobs",), ["r1"]).names == ["knob_r1"]
+    assert Observer(("knobs",), ["r1"], LOSSES).names == ["knob_r1"]
 
 
 def test_values_beyond_the_bounds_are_clipped(make_moment: MakeMoment) -> None:
     moment = make_moment(log_metric=[50.0, -50.0, 0.5])
-    values: Tensor = Observer(("quality",), KNOBS)(moment)[:, 0]
+    values: Tensor = Observer(("quality",), KNOBS, LOSSES)(moment)[:, 0]
     assert values.tolist() == [BOUND, -BOUND, 0.5]
 
 
 def test_a_broken_row_leaves_the_others(make_moment: MakeMoment) -> None:
-    observer = Observer(GROUPS, KNOBS)
+    observer = Observer(GROUPS, KNOBS, LOSSES)
     before = observer(make_moment())
     after = observer(make_moment(loss_d=[1.3, math.nan, 0.2], log_metric=[-1.5, math.nan, 0.5]))
     assert after[1].isnan().any()  # detected by the environment, never scrubbed here
@@ -214,9 +237,9 @@ def test_a_broken_row_leaves_the_others(make_moment: MakeMoment) -> None:
 
 def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"observation='logit' can't be used.*'logits'"):
-        Observer(("progress", "logit"), KNOBS)
+        Observer(("progress", "logit"), KNOBS, LOSSES)
 
 
 def test_an_observation_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"observation=\(\).*at least one of"):
-        Observer((), KNOBS)
+        Observer((), KNOBS, LOSSES)
