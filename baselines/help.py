@@ -18,6 +18,7 @@ _MAPPINGS: dict[str, Any] = {"env": EnvConfig(), "instance": InstanceConfig(), "
 _OTHERS = {
     "preset": "a name in gan_env.PRESETS, from which the environment's other options come",
     "dataset": "name of the data set, one of env.datasets; null: the first",
+    "loss": "name of the adversarial loss, one of env.losses; null: the first",
     "experiment": "what is set together in a file of configs/experiment/",
 }
 """Entries that are fields of no dataclass."""

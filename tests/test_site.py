@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from generator import environment, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
+from plain_names import of_a_loop
 
 import gan_env
 from gan_env import ENV_IDS, PRESETS
@@ -94,20 +94,7 @@ def test_the_program_of_the_page_on_fleets_runs(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
     """The two of a plain loop, which has what they name; Lightning's part is run by its own test."""
-    g, d = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
-    real, z = torch.randn(8, 2), torch.randn(8, 2)
-    logits_real, logits_fake = d(real), d(g(z))
-    names: dict[str, Any] = {
-        "opt_g": torch.optim.Adam(g.parameters()),
-        "opt_d": torch.optim.Adam(d.parameters()),
-        "logits_real": logits_real,
-        "logits_fake": logits_fake,
-        "loss_d": (torch.nn.functional.softplus(-logits_real) + torch.nn.functional.softplus(logits_fake)).mean(),
-        "loss_g": torch.nn.functional.softplus(-logits_fake).mean(),
-        "real": real,
-        "fake": g(z),
-        "penalty": torch.ones(()),
-    }
+    names = of_a_loop()
     blocks = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())
     plain = [program for program in blocks if "ControllerCallback" not in program]
     assert len(plain) == len(blocks) - 1 >= 2
