@@ -144,8 +144,8 @@ def rule_response(name: str, knob: str, target: float) -> bytes:
 def run_picture() -> bytes:
     """What the environment draws of a run under a schedule."""
     env = GANVectorEnv(1, compile=False, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED)
-    policy = load_policy("cosine").make(env)
-    observation, _ = env.reset(seed=EXAMPLES, options={"instance": {"dataset": "pinwheel"}, "knobs": policy.start})
+    policy, instance = load_policy("cosine").make(env), {"dataset": "ring", "lr_g": 3e-3, "lr_d": 3e-3, "beta_1": 0.5}
+    observation, _ = env.reset(seed=EXAMPLES, options={"instance": instance, "knobs": policy.start})
     for _ in range(env.config.num_decisions):
         observation, *_ = env.step(policy.predict(observation)[0])
     file = io.BytesIO()
