@@ -17,11 +17,26 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Description
     A GAN is trained from scratch for a fixed budget of updates: a step of the discriminator D, then one of the
-    generator G, both with Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan) and the adversarial loss
-    `loss` (non_saturating, hinge, wasserstein, least_squares, relativistic). The budget is cut into `num_decisions`
-    intervals. Before each, the policy sees statistics of the training so far and moves the *knobs*, hyperparameters
-    that may change during training. What kind of run it is (data set, number of training samples, learning rates,
-    momentum, batch size, width) is the *instance*, drawn at `reset` from the training or the test set.
+    generator G, both with Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan). The budget is cut into
+    `num_decisions` intervals. Before each, the policy sees statistics of the training so far and moves the *knobs*,
+    hyperparameters that may change during training.
+
+    What kind of run it is, is the *instance*, drawn at `reset` from the training or the test set. By default policies
+    are not told: what suits a run has to be found out from how it trains.
+
+    | of an instance | in the preset `points` | meaning |
+    |---|---|---|
+    | `dataset` | one of five | what is learned |
+    | `loss` | non_saturating, hinge, least_squares | adversarial loss; there are also wasserstein and relativistic |
+    | `num_samples` | 30 to 65,536 | number of training samples |
+    | `lr_g`, `lr_d` | 0.00003 to 0.03 each | learning rates, on which the knobs of that name are factors |
+    | `beta_1` | 0 to 0.9 | momentum of both players' Adam |
+    | `batch_size` | 16 to 32 | samples of each kind in an update |
+    | `width_g`, `width_d` | 8 to 32 each | hidden units of G and of D (images: channels) |
+    | `gain_g`, `gain_d` | 0.35 to 1.5 each | factor on the initial weights, which have the scale of He et al. 2015 |
+    | `input_scale` | 0.3 to 3 | factor on what D sees, real or fake: how data are normalised |
+
+    Numbers are drawn uniformly in the logarithm (`beta_1`: uniformly) and independently.
 
     G is judged with the running average of its weights. Held-out data are cut in two: one half (*validation*) makes
     observation, reward and end, and choices should rest on it; the other makes the `score`, which is reported.
@@ -34,8 +49,8 @@ class GANEnv(gym.Env[Array, Array]):
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
 
-    With `max_first_change=1` a policy chooses where the knobs start: the first delta, before anything is trained, moves
-    u by up to its whole range.
+    A policy chooses where the knobs start: the first delta, before anything is trained, moves u by `max_first_change`
+    times the action (its whole range at most).
 
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
@@ -50,16 +65,16 @@ class GANEnv(gym.Env[Array, Array]):
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
 
-    Controlled are `knobs=(...)`, by default `instance_noise`, `augment` and `r1`; the others keep their start or the
-    value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob does nothing.
+    Controlled are `knobs=(...)`, by default `instance_noise`, `augment`, `r1`, `lr_g` and `lr_d`; the others keep their
+    start or the value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob does nothing.
     The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
     in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
     (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on training and validation data, ADA's r_t);
-    `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log metric, its change, collapse signal);
-    `context` (the hyperparameters that the run was started with).
+    `losses` and their spread; `gradients` (norms, ratio, R1); `quality` (log metric, its change, collapse signal); and,
+    not by default, `context` (the instance without its data set; the loss as a 1 among 0s).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
@@ -107,7 +122,7 @@ class GANEnv(gym.Env[Array, Array]):
     | name | value |
     |---|---|
     | `gan_seed` | the seed of the GAN, int |
-    | `instance` | a dict of `dataset`, `num_samples`, `lr_g`, `lr_d`, `beta_1`, `batch_size`, `width` |
+    | `instance` | a dict of what an instance has |
 
     After a crash the first two are the untrained generator's plus `crash_penalty`, `collapse` is -inf, shares are 0 and
     losses NaN.

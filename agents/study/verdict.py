@@ -12,9 +12,9 @@ _LIMIT = 0.6
 
 
 def verdict(summary: Summary) -> list[str]:
-    """The learned policy against the tuned schedule, the strongest one and its own read-out, which know no more than it.
+    """The learned policy against the tuned schedule, the strongest one and its read-out, which know no more than it.
 
-    Then against those that are told more, and against the oracle; and how many runs crashed.
+    Then against those that are told more, and the oracle against the strongest; and how many runs crashed.
     """
     rows, learned = summary.settings[HELD_OUT].rows, summary.learned
     mine = rows[learned]

@@ -1,8 +1,9 @@
 """Adaptive rules: a knob follows the discriminator's overfitting, as in StyleGAN2-ADA and its relatives.
 
 All of them watch r_t = E[sign D(real)], which goes to 1 when the discriminator recognises every training sample. (The
-sign is taken around the loss's middle: 0, or 1/2 for least squares. Losses without one are refused.) While r_t is above a target, a strength p in [0, 1] rises; below, it
-falls; at the target it stays. The rules differ in the knob, how p sets its value, and how fast p moves.
+sign is that of D minus the loss's middle, which is 0, or 1/2 for least squares. Losses without a middle are refused.)
+While r_t is above a target, a strength p in [0, 1] rises; below, it falls; at the target it stays. The rules differ in
+the knob, how p sets its value, and how fast p moves.
 """
 
 from dataclasses import dataclass

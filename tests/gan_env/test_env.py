@@ -51,7 +51,7 @@ def test_a_row_equals_the_single_environment(env_id: str) -> None:
     np.testing.assert_allclose(many[row], one, atol=1e-4)
     rng = np.random.default_rng(0)
     for decision in range(3):
-        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (rows, 5)).astype(np.float32)
         many, rewards, ended, _, infos = envs.step(actions)
         one, reward, terminated, truncated, info = env.step(actions[row])
         last = infos["final_obs"] if decision == 2 else many
@@ -77,7 +77,7 @@ def test_presets_of_other_images_run_on_files_in_the_sources_own_formats(
     small = {"updates_per_decision": 1, "metric_samples": 16}
     env = gym.make(env_id, data_root=str(tmp_path), **SMALL | small)
     env.reset(seed=0)
-    obs, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+    obs, reward, terminated, _, info = env.step(np.zeros(5, np.float32))
     assert np.isfinite(obs).all() and np.isfinite(reward)
     assert not terminated and not info["crashed"]
     shape = (1 if config.datasets == ("mnist",) else 3, config.image_size, config.image_size)
@@ -101,7 +101,7 @@ def test_return_is_the_total_log_improvement() -> None:
     _, info = env.reset(seed=0)
     first, total, terminated = info["log_metric"], 0.0, False
     while not terminated:
-        _, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+        _, reward, terminated, _, info = env.step(np.zeros(5, np.float32))
         total += float(reward)
     assert total == pytest.approx(first - info["log_metric"], abs=1e-5)
 
@@ -110,7 +110,7 @@ def test_seed_decides_everything() -> None:
     def play(seed: int) -> list[float]:
         env = gym.make("gan_env/Points-v1", **SMALL)
         obs, _ = env.reset(seed=seed)
-        steps = [env.step(np.full(3, 0.5, np.float32)) for _ in range(3)]
+        steps = [env.step(np.full(5, 0.5, np.float32)) for _ in range(3)]
         return [*obs, *[float(step[1]) for step in steps]]
 
     assert play(7) == play(7)
@@ -144,19 +144,19 @@ def test_a_second_episode_is_another_one() -> None:
 def test_a_step_after_the_end_is_refused() -> None:
     env = gan_env.GANEnv(**SMALL)
     with pytest.raises(gan_env.ConfigError, match="call reset first"):
-        env.step(np.zeros(3, np.float32))
+        env.step(np.zeros(5, np.float32))
     for _ in range(2):
         env.reset(seed=0)
         for _ in range(3):
-            env.step(np.zeros(3, np.float32))
+            env.step(np.zeros(5, np.float32))
         with pytest.raises(gan_env.ConfigError, match="call reset first"):
-            env.step(np.zeros(3, np.float32))
+            env.step(np.zeros(5, np.float32))
 
 
 def test_infos_are_plain_numbers() -> None:
     env = gym.make("gan_env/Points-v1", **SMALL)
     env.reset(seed=0)
-    *_, info = env.step(np.zeros(3, np.float32))
+    *_, info = env.step(np.zeros(5, np.float32))
     assert {
         "log_metric",
         "score",
@@ -198,9 +198,9 @@ def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParamete
 def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> None:
     env = gan_env.GANEnv(**SMALL)
     _, first = env.reset(seed=0)
-    *_, info = env.step(np.zeros(3, np.float32))
+    *_, info = env.step(np.zeros(5, np.float32))
     told = {name for name in info | first | first["instance"] if not name.startswith("knob_")}
-    for name in (*gan_env.PRESETS["points"].observation, *REWARDS, *told, "coverage", "knob_NAME"):
+    for name in (*gan_env.PRESETS["points"].observation, "context", *REWARDS, *told, "coverage", "knob_NAME"):
         assert f"`{name}`" in DOCUMENTATION, name
     assert all(entry.description for entry in (*knob_table().values(), *REWARDS.values()))
 
@@ -213,4 +213,4 @@ def test_choices_and_reports_rest_on_different_points() -> None:
     assert info["gan_seed"] == env.vector.population.settings.key.item()
     for _ in range(2):
         assert 0 < abs(info["log_metric"] - info["score"]) < 0.1
-        *_, info = env.step(np.zeros(3, np.float32))
+        *_, info = env.step(np.zeros(5, np.float32))

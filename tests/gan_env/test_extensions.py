@@ -43,7 +43,7 @@ def test_a_module_of_the_options_is_imported_in_every_process(module: str) -> No
     envs = gym.make_vec("gan_env/Points-v1", 1, "async", vector_kwargs={"context": "spawn"}, **SMALL, **own)
     try:
         envs.reset(seed=0)
-        obs, *_ = envs.step(np.zeros((1, 3), np.float32))
+        obs, *_ = envs.step(np.zeros((1, 5), np.float32))
         np.testing.assert_allclose(obs, [[1 / 3, 2 / 3]], rtol=1e-5)
     finally:
         envs.close()

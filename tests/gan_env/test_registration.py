@@ -110,7 +110,8 @@ def test_centres_that_are_none_are_refused(centers: Any) -> None:
 
 def test_an_own_data_set_is_trained_on() -> None:
     gan_env.register_dataset("my_noise", noise)
-    env = make(2, datasets=("my_noise",), image_size=8, metric_samples=16, instances={"width_g": (4, 4), "width_d": (4, 4)})
+    narrow = {"width_g": (4, 4), "width_d": (4, 4)}
+    env = make(2, datasets=("my_noise",), image_size=8, metric_samples=16, instances=narrow)
     env.reset(seed=0)
     assert np.isfinite(env.step(still(env))[0]).all()
     assert env.samples(3).shape == (2, 3, 1, 8, 8)

@@ -30,7 +30,7 @@ def test_a_picture_shows_how_the_run_goes_on() -> None:
     env = gym.make("gan_env/Points-v1", render_mode="rgb_array", **SMALL)
     env.reset(seed=0)
     before: Any = env.render()
-    env.step(np.ones(3, np.float32))
+    env.step(np.ones(5, np.float32))
     after: Any = env.render()
     curves = slice(WIDTH // 2 + 40, None)  # beside the samples
     assert before.shape == after.shape == PICTURE
@@ -88,7 +88,7 @@ def test_gymnasium_collects_frames() -> None:
     env = RenderCollection(gym.make("gan_env/Points-v1", render_mode="rgb_array", **SMALL))
     env.reset(seed=0)
     for _ in range(3):
-        env.step(np.zeros(3, np.float32))
+        env.step(np.zeros(5, np.float32))
     frames: Any = env.render()
     assert [frame.shape for frame in frames] == [PICTURE] * 4
 
@@ -98,7 +98,7 @@ def test_gymnasium_records_a_video(tmp_path: Path) -> None:
     env = RecordVideo(gym.make("gan_env/Points-v1", render_mode="rgb_array", **SMALL), str(tmp_path / "videos"))
     env.reset(seed=0)
     for _ in range(3):
-        env.step(np.zeros(3, np.float32))
+        env.step(np.zeros(5, np.float32))
     env.close()
     assert [path.suffix for path in tmp_path.glob("videos/*.mp4")] == [".mp4"]
 
@@ -109,5 +109,5 @@ def test_gymnasium_shows_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(UserWarning, match="HumanRendering"):
         env = gym.make("gan_env/Points-v1", render_mode="human", **SMALL)
     env.reset(seed=0)
-    env.step(np.zeros(3, np.float32))
+    env.step(np.zeros(5, np.float32))
     env.close()

@@ -28,7 +28,7 @@ def test_make_vec_gives_the_native_environment(env_id: str) -> None:
 
 def test_options_pin_instances_and_knobs() -> None:
     env = make(2)
-    instance = Instance("spiral", num_samples=50, lr_g=1e-3, lr_d=2e-3, beta_1=0.3, batch_size=8, width_g=32, width_d=32)
+    instance = Instance("spiral", 50, lr_g=1e-3, lr_d=2e-3, beta_1=0.3, batch_size=8, width_g=32, width_d=32)
     env.reset(seed=0, options={"instance": instance, "knobs": {"r1": 3.0}})
     assert env.population.settings.num_samples.tolist() == [50, 50]
     np.testing.assert_allclose(env.knobs.values(env._progress.coordinates)["r1"], [3.0, 3.0], rtol=1e-5)
@@ -132,7 +132,7 @@ def test_no_two_arrays_of_a_step_are_one() -> None:
 
 
 def test_absolute_actions_set_the_knobs() -> None:
-    env = make(2, action_mode="absolute")
+    env = make(2, action_mode="absolute", knobs=("instance_noise", "augment", "r1"))
     env.reset(seed=0)
     env.step(np.array([[-1, 0, 1], [1, 1, 1]], np.float32))
     np.testing.assert_allclose(env.coordinates(), [[0, 0.5, 1], [1, 1, 1]])
@@ -228,7 +228,7 @@ def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str
     ("call", "message"),
     [
         (lambda env: env.step(np.zeros((2, 2), np.float32)), "actions.shape"),
-        (lambda env: env.step(np.full((2, 3), np.nan, np.float32)), "finite"),
+        (lambda env: env.step(np.full((2, 5), np.nan, np.float32)), "finite"),
         (lambda env: env.reset(options={"instanse": 3}), "instance"),
         (lambda env: env.reset(options={"instance": {"width_g": 1000}}), "width_g"),
         (lambda env: env.reset(options={"instance": 10**6}), "0 to 1023"),

@@ -15,7 +15,7 @@ from gan_env import ConfigError, GANEnv
 
 OTHER: dict[str, dict[str, Any]] = {
     "num_envs": {"rows": 3},
-    "loss": {"loss": "hinge"},
+    "losses": {"losses": ["hinge"]},
     "datasets": {"datasets": ["ring"]},
     "knobs": {"knobs": ["r1"]},
     "updates_per_decision": {"updates_per_decision": 3},
@@ -44,7 +44,7 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         r"snapshot.progress.observation is torch.float32 of shape \(2, 1\): expected torch.float32 of shape \(2, \d+\)",
     ),
     "more": (lambda s: s.update(over=1), "snapshot.over is int: expected missing"),
-    "instance": (lambda s: s["instances"][1].pop("width_d"), r"snapshot.instances\[1\].width_d is missing: expected int"),
+    "instance": (lambda s: s["instances"][1].pop("loss"), r"snapshot.instances\[1\].loss is missing: expected str"),
     "no data set": (lambda s: s["instances"][0].update(dataset="nope"), "instance.dataset='nope'"),
     "generator": (lambda s: s["generators"][1]["state"].update(state=2**200), "snapshot.generators can't be used"),
     "other generator": (lambda s: s["generators"][0].update(bit_generator="nope"), "snapshot.generators can't be used"),
@@ -109,10 +109,10 @@ def test_a_copy_goes_on_as_the_environment_does(how: str, decisions: int | None)
 def test_a_single_environment_with_its_wrappers_is_copied(how: str) -> None:
     env = gym.make("gan_env/Points-v1", render_mode="rgb_array", **SMALL)
     env.reset(seed=0)
-    env.step(np.ones(3, np.float32))
+    env.step(np.ones(5, np.float32))
     other = COPIES[how](env)
     assert np.array_equal(env.render(), other.render())
-    mine, theirs = (each.step(np.ones(3, np.float32)) for each in (env, other))
+    mine, theirs = (each.step(np.ones(5, np.float32)) for each in (env, other))
     assert np.array_equal(mine[0], theirs[0])
     assert mine[1] == theirs[1]
 

@@ -46,6 +46,13 @@ class Stub:
         self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2, **controllers)
         self.tunings = {name: len(ends) for name, ends in finals.items()}
 
+    def env_options(self, name: str) -> dict[str, Any]:
+        """All see the same."""
+        return dict(self.options.env)
+
+    def told_rates(self, name: str) -> bool:
+        return name == "tuned_rates"
+
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Their scores say the opposite, and must not matter."""
         end = self.finals[name][seed]

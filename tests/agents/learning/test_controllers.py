@@ -13,16 +13,14 @@ from gymnasium.vector import AutoresetMode
 from programs import composed
 from trainings import ENV, tiny
 
-from agents.learning.controllers import SCRIPTS, check_script, load_controller, read_controller, train, training_options
+from agents.learning.controllers import SCRIPTS, check_script, load_controller, train, training_options
 from agents.learning.run_folder import RunFolder
 from gan_env import PRESETS, ConfigError, GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
-from gan_env.policies.learned import INTERFACE
 from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[3]
-PUBLISHED = sorted(path.parent for path in (ROOT / "docs/results").glob("*/training/*/controller.json"))
 
 
 # --- options ---
@@ -129,22 +127,6 @@ def test_a_downloaded_folder_needs_its_two_files_alone(trained: Path, tmp_path: 
     assert left == {DESCRIPTION, WEIGHTS, "config.yml", "trained.json", "state.pt"}
 
 
-@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: f"{path.parents[1].name}/{path.name}")
-def test_published_controllers_still_act(folder: Path) -> None:
-    own = read_controller(folder).env
-    small = {
-        "datasets": ["ring"],
-        "metric_samples": 32,
-        "compile": False,
-        "instances": {"width_g": [4, 4], "width_d": [4, 4]},
-    }
-    same = {name: own.get(name) for name in INTERFACE}
-    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **same, **small)
-    observation, _ = env.reset(seed=0)
-    action, _ = load_controller(folder, env).predict(observation)
-    assert action.shape == (2, len(same["knobs"])) and abs(action).max() > 1e-3
-
-
 PLAYED_ALONE = """
 import sys
 
@@ -163,16 +145,11 @@ for folder in sys.argv[1:]:
 """
 
 
-def test_playing_a_controller_needs_no_stable_baselines3() -> None:
-    folders = [
-        str(ROOT / f"docs/results/points/training/{name}-0") for name in ("ppo", "recurrent_ppo", "meta", "maml")
-    ]
-    command = [sys.executable, "-c", PLAYED_ALONE, *folders]
+def test_playing_a_controller_needs_no_stable_baselines3(tmp_path: Path) -> None:
+    scripts = {"ppo": None, "recurrent_ppo": None, "meta": None, "maml": {"inner_steps": 1}}
+    for script, agent in scripts.items():
+        train(script, tiny(script, {"rollouts": 1, **(agent or {})}), RunFolder(tmp_path / script, "env"))
+    command = [sys.executable, "-c", PLAYED_ALONE, *(str(tmp_path / script) for script in scripts)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * 4
-
-
-def test_there_are_published_controllers() -> None:
-    """Or the test above would look at nothing."""
-    assert len(PUBLISHED) > 10
+    assert done.stdout.split() == ["True"] * len(scripts)

@@ -110,5 +110,5 @@ def test_the_normalised_environment_has_training_instances_and_raw_rewards() -> 
     assert isinstance(vec_env, VecNormalize)
     assert inner_env(vec_env).config.split == "train"
     vec_env.reset()
-    _, rewards, _, _ = vec_env.step(np.zeros((4, 3), np.float32))
+    _, rewards, _, _ = vec_env.step(np.zeros((4, 5), np.float32))
     np.testing.assert_array_equal(rewards, vec_env.get_original_reward())

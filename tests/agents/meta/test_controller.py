@@ -150,7 +150,7 @@ def test_adaptation_goes_down_the_rows_own_slope() -> None:
         4, action_mode="absolute", knobs=("lr_g", "lr_d", "r1"), instances={**ENV["instances"], "lr_g": (5e-3, 1e-2)}
     )
     observation, _ = env.reset(seed=0)
-    observation, *_ = env.step(np.zeros((4, 3), np.float32))
+    observation, *_ = env.step(np.zeros((4, 5), np.float32))
     made = policy(env, steps=1, scale=0.1)
     before = env.population.get_state()
     plain, adapted = (made.act(torch.from_numpy(observation), made.blank(4))[0] for made.rate in (0.0, 2.0))

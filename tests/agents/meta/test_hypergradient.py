@@ -13,7 +13,8 @@ WINDOW = 3
 ENV: dict[str, Any] = {
     "num_decisions": 4, "updates_per_decision": WINDOW, "metric_samples": 32, "compile": False, "latent_dim": 2,
     "ema_decay": 0.5,
-    "action_mode": "absolute", "instances": {"width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8), "lr_g": (5e-3, 1e-2)},
+    "action_mode": "absolute",
+    "instances": {"width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8), "lr_g": (5e-3, 1e-2)},
 }  # fmt: skip
 
 

@@ -36,11 +36,10 @@ def check(folder: Path, **options: Any) -> None:
 
 def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
     controllers = {"ppo": {"seeds": 1, "agent": {"rollouts": 3}}}
-    knobs = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"]}
-    other = {"env": {"loss": "least_squares"}, "policies": ["fixed"]}  # with which ADA's rule has no meaning
+    other = {"env": {"losses": ["relativistic"]}, "policies": ["fixed"]}  # with which ADA's rule has no meaning
     settings = {"far": {"env": {"datasets": ["ring"]}}, "other": other}
     tuned = dict.fromkeys(("schedule", "rates", "r3gan", "ada"), 1)
-    check(tmp_path, controllers=controllers, env=knobs, settings=settings, tuned=tuned, budget=10_000_000)
+    check(tmp_path, controllers=controllers, settings=settings, tuned=tuned, budget=10_000_000)
 
 
 @pytest.mark.parametrize(
@@ -49,16 +48,16 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
         ({"env": {"knobs": ["r1"]}, "policies": ("fixed", "diffusion")}, "policies: diffusion: .*instance_noise"),
         ({"settings": {"far": {"env": {"instances": {"lr_q": 1}}}}}, "settings.far: .*lr_q.*'~settings.far'"),
         (
-            {"settings": {"far": {"env": {"knobs": ["instance_noise", "augment", "r1", "lr_g"]}}}},
-            r"settings.far, where ppo plays: env.knobs=\('instance_noise', .*'lr_g'\)",
+            {"settings": {"far": {"env": {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d", "r2"]}}}},
+            r"settings.far, where ppo plays: env.knobs=\('instance_noise', .*'r2'\)",
         ),
         (
             {"settings": {"far": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}},
             r"settings.far: best_schedule: .*controlled knobs \['r1'\].*'~settings.far'",
         ),
         (
-            {"settings": {"far": {"env": {"loss": "least_squares"}}}, "policies": ("fixed", "ada")},
-            "settings.far: ada: env.loss='least_squares'",
+            {"settings": {"far": {"env": {"losses": ["relativistic"]}}}, "policies": ("fixed", "ada")},
+            r"settings.far: ada: env.losses=\('relativistic',\)",
         ),
         ({"settings": {"far": {"instances": 1000}}}, "settings.far: instances=1000 .*at most 256"),
         ({"settings": {"far": {"env": {"instances": {"test_size": 3}}}}}, "settings.far: instances=48 .*at most 3"),
@@ -76,7 +75,10 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
             {"controllers": {"ppo": {"seeds": 1, "agent": {"rollouts": 1, "rows": 8}}}},
             r"budget \(null: what the costliest training takes\)=4800 .*at least .*re-scoring",
         ),
-        ({"tuned": {"schedule": 1, "rates": 1}}, r"tuned: rates: .*one of \['lr_g', 'lr_d'\]"),
+        (
+            {"tuned": {"schedule": 1, "rates": 1}, "env": {"knobs": ["r1"]}},
+            r"tuned: rates: .*one of \['lr_g', 'lr_d'\]",
+        ),
         ({"tuned": {"schedule": 1, "r3gan": 1}, "env": {"knobs": ["instance_noise"]}}, "tuned: r3gan: .*R3GAN's knobs"),
     ],
 )
@@ -94,7 +96,7 @@ def test_what_can_t_be_is_refused_before_anything_is_trained(
         ({"instances": {"seed": 5}}, "env.instances=.*as all policies have.*`training`"),
         ({"datasets": ["ring"]}, r"env.datasets=\['ring'\] .*as all policies have"),
         ({"metric_samples": 64}, "env.metric_samples=64 .*expected 32, as all policies have"),
-        ({"knobs": ["augment", "r1", "lr_g"]}, r"controllers.ppo.env.knobs=\['lr_g'\] .*tuned in too"),
+        ({"knobs": ["augment", "r1", "r2"]}, r"controllers.ppo.env.knobs=\['r2'\] .*tuned in too"),
     ],
 )
 def test_a_controller_plays_the_game_of_all_policies(tmp_path: Path, env: dict[str, Any], message: str) -> None:
@@ -107,7 +109,7 @@ def test_a_controller_may_see_and_act_otherwise_and_learn_from_other_runs(tmp_pa
     """As ablations do: half as many decisions of twice the length, fewer knobs, a reward of its own."""
     own = {"num_decisions": 6, "updates_per_decision": 100, "knobs": ["r1"], "reward": {"final_log": 1.0}}
     ppo = {"seeds": 1, "env": own, "training": {"datasets": ["ring"], "instances": {"seed": 5}}}
-    more = {"seeds": 1, "varies": "ppo", "env": {"knobs": ["r1", "lr_g"]}}
+    more = {"seeds": 1, "varies": "ppo", "env": {"knobs": ["r1", "r2"]}}
     check(tmp_path, controllers={"ppo": ppo, "more": more}, budget=10_000_000)
 
 

@@ -1,5 +1,6 @@
 """What a training script ends with: one comparison, made by the code of studies, in the run folder."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import RUN_NAME, train, training_options
@@ -20,22 +22,32 @@ from agents.study.summary import summarize_study
 from baselines.jobs import local
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
+from gan_env.policies import presets
 from gan_env.policies.presets import load_policy
 
 ENV: dict[str, Any] = {
     "preset": "points", "num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False,
-    "knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"], "max_first_change": 1.0,
 }  # fmt: skip
-SCHEDULES = [f"tuned/points/schedule_{number}" for number in range(5)]
+SCHEDULES = [f"tuned/short/schedule_{number}" for number in range(2)]
 SIZES: dict[str, Any] = {"instances": 3, "gan_seeds": 2, "rows": 6, "tune_updates": 700}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def opponents() -> Iterator[None]:
-    """The schedules for points stand in for those that would be committed for these small runs."""
+def opponents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Two schedules and one of rates that were tuned in these small runs are committed."""
+    folder = tmp_path_factory.mktemp("configs") / "policy"
+    shutil.copytree(presets.POLICIES, folder, ignore=shutil.ignore_patterns("tuned"))
+    (folder / "tuned/short").mkdir(parents=True)
+    (folder / "tuned/short/env.yml").write_text(yaml.safe_dump(ENV))
+    for name, kind, start in (
+        ("schedule_0", "schedule", 0.1),
+        ("schedule_1", "schedule", 4.0),
+        ("rates_0", "rates", 0.01),
+    ):
+        knobs = {"lr_g": {"kind": "exponential", "initial": start, "final": start / 10}}
+        (folder / f"tuned/short/{name}.yaml").write_text(yaml.safe_dump({"kind": kind, "knobs": knobs}))
     with pytest.MonkeyPatch.context() as patch:
-        names = {"schedule": SCHEDULES, "rates": [name.replace("schedule", "rates") for name in SCHEDULES]}
-        patch.setattr(closing, "committed", lambda config, kind: names[kind])
+        patch.setattr(presets, "POLICIES", folder)
         yield
 
 
@@ -73,11 +85,19 @@ def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_traje
     """Each committed schedule is a tuning of its own. A rule that lacks its knob here is left out."""
     rows = summary.settings["held_out"].rows
     assert {name: row.seeds for name, row in rows.items()} == {
-        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 5, "tuned_rates": 5, "fixed": 1,
+        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 2, "tuned_rates": 1, "fixed": 1,
     }  # fmt: skip
-    assert {row.runs for row in rows.values()} == {6, 30}
+    assert {row.runs for row in rows.values()} == {6, 12}
     assert rows["ppo"].found.gan_updates == 4 * 2
     assert rows["best_schedule"].found.gan_updates is None
+
+
+def test_what_is_told_the_rates_of_a_run_is_marked_and_comes_second(summary: Summary, printed: str) -> None:
+    told = {name for name, row in summary.settings["held_out"].rows.items() if row.told == "the rates"}
+    assert told == {"tuned_rates", "ppo_rates_replay"}
+    assert summary.strongest == "best_schedule"
+    assert printed.index("Against best_schedule") < printed.index("ppo, which is not told the rates, is")
+    assert "tuned_rates (told the rates)" in printed
 
 
 def test_the_run_folder_has_the_table_that_is_printed_and_pictures(

@@ -13,12 +13,17 @@ def test_an_estimate_is_written_with_its_intervals() -> None:
     assert gain(0.5, -0.25, 0.75, over_instances=None).text() == "+0.500 [-0.250, +0.750]"
 
 
+def test_a_policy_that_is_told_more_is_marked_by_what() -> None:
+    assert row().title("cosine") == "cosine"
+    assert row(told="the rates").title("tuned_rates") == "tuned_rates (told the rates)"
+
+
 def test_a_summary_is_written_with_its_version(tmp_path: Path) -> None:
     """With what may be missing there and missing, nested in mappings and tuples."""
     mine = row(-1.0, by_seed=(0.5, 1.5), against={"best_schedule": gain(1.0, 0.0, 2.0, t95=(0.0, 2.0))})
     write_summary(tmp_path / "summary.json", summary(mine))
     found = json.loads((tmp_path / "summary.json").read_text())
-    assert found["version"] == 3
+    assert found["version"] == 4
     written = found["settings"]["held_out"]["rows"]["ppo"]
     assert (written["by_seed"], written["spread_over_seeds"]) == ([0.5, 1.5], None)
     assert written["against"]["best_schedule"]["t95"] == [0.0, 2.0]

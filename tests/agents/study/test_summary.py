@@ -1,5 +1,6 @@
 """What a study chooses and compares, against values worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from agents.study.summary import (
     failures,
     strongest_schedule,
     summarize_setting,
+    told,
 )
-from gan_env.policies.presets import PolicyOptions
+from gan_env.config import env_config
+from gan_env.policies.presets import PolicyOptions, with_context
 
 
 def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_trainings() -> None:
@@ -28,10 +31,35 @@ def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_train
 
 
 def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
-    """In the mean over its tunings. A rule that reacts is none of them."""
-    finals = {"best_schedule": [-1.0, -4.8], "tuned_rates": [-3.0, -3.0], "tuned_ada": [-9.0]}
-    study: Any = Stub(finals, list(finals)[:2])
-    assert strongest_schedule(study) == "tuned_rates"
+    """In the mean over its tunings. A rule that reacts is none of them, nor is what is told more."""
+    finals = {"best_schedule": [-1.0, -4.8], "tuned_r3gan": [-3.0, -3.0], "tuned_rates": [-8.0], "tuned_ada": [-9.0]}
+    study: Any = Stub(finals, list(finals)[:3])
+    assert strongest_schedule(study, "ppo") == "tuned_r3gan"
+    study.options = replace(study.options, env=with_context({"preset": "points"}))
+    assert strongest_schedule(study, "ppo") == "tuned_rates"
+
+
+def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path: Path) -> None:
+    """Schedules see no more than progress, but those of rates, which a controller's read-out of rates is as well."""
+    informed, blind = {"observation": ["progress", "knobs", "context"]}, {"observation": ["progress", "knobs"]}
+    controllers = {"ppo": {"seeds": 1}, "informed": {"seeds": 1, "env": informed}, "blind": {"seeds": 1, "env": blind}}
+    policies = ["fixed", "falling_rates"]
+    study = Study(study_options(controllers=controllers, policies=policies, folder=str(tmp_path)))
+    names = ("ppo", "blind", "informed", "ppo_replay", "ppo_rates_replay", "informed_replay", "informed_rates_replay")
+    rates = dict.fromkeys(("ppo_rates_replay", "informed_rates_replay", "tuned_rates", "falling_rates"), "the rates")
+    names += ("best_schedule", "tuned_rates", "tuned_ada", "fixed", "falling_rates")
+    assert {name: told(study, name, "ppo") for name in names} == dict.fromkeys(names, "") | {
+        "informed": "context"
+    } | rates
+    assert {told(study, name, "informed") for name in (*rates, "best_schedule")} == {""}
+    assert told(study, "ppo", "blind") == "logits, losses, gradients, quality"
+
+
+def test_only_what_is_told_the_rates_plays_where_they_are_observed(tmp_path: Path) -> None:
+    study = Study(study_options(folder=str(tmp_path)))
+    for name, there in (("best_schedule", False), ("ppo", False), ("tuned_rates", True), ("ppo_rates_replay", True)):
+        for options in (study.env_options(name), study.env_options(name, {"datasets": ["ring"]})):
+            assert ("context" in env_config(**options).observation) == there
 
 
 def test_a_controller_is_compared_with_what_it_varies_or_the_learned_one(

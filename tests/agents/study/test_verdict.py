@@ -1,4 +1,4 @@
-"""Better or worse is said only where every interval says so, in five lines at most."""
+"""Better or worse is said only where every interval says so; opponents that know no more come first."""
 
 import re
 from dataclasses import replace
@@ -43,17 +43,29 @@ def test_a_gain_is_also_said_in_the_metric_itself(value: float, expected: str) -
     assert re.search(expected, sentence("ppo", "x", gain(value, value - 0.1, value + 0.1)))
 
 
-def test_the_verdict_has_five_lines_at_most() -> None:
+def test_the_verdict_speaks_first_of_opponents_that_know_no_more() -> None:
     read_outs = {"ppo_replay": comparison(), "ppo_rates_replay": comparison(0.25)}
-    found = summary(row(-1.0, seeds=5, against=RIVALS | read_outs))
-    found.settings["held_out"].rows["oracle"] = row(-2.0, against=RIVALS)
+    found = summary(row(-1.0, seeds=5, against=RIVALS | read_outs), strongest="best_schedule")
+    rows = found.settings["held_out"].rows
+    rows |= {"ppo_replay": row(), "oracle": row(-2.0, against=RIVALS)}
+    rows |= {name: row(told="the rates") for name in ("tuned_rates", "ppo_rates_replay")}
     lines = verdict(found)
-    assert len(lines) == 5
     assert lines[0].startswith("ppo (5 trainings) is better than the tuned schedule: +1.000")
-    assert "better than 1 of its 1 tunings" in lines[1]
-    assert lines[2].startswith("Feedback: ppo is better than ppo_rates_replay")  # the stronger read-out
-    assert lines[3].startswith("The oracle")
-    assert lines[4].endswith("0 of 8 with ppo, 2 of 8 with best_schedule.")
+    assert lines[1].startswith("Against best_schedule") and "better than 1 of its 1 tunings" in lines[1]
+    assert lines[2].startswith("Feedback: ppo is better than ppo_replay, its mean trajectory: +1.000")
+    who = "ppo, which is not told the rates, is better than"
+    assert lines[3].startswith(f"{who} tuned_rates, which is: +1.000")
+    assert lines[4].startswith(f"{who} ppo_rates_replay, which is: +0.250")
+    assert lines[5].startswith("The oracle")
+    assert lines[6].endswith("0 of 8 with ppo, 2 of 8 with best_schedule.")
+    assert len(lines) == 7
+
+
+def test_where_rates_are_known_the_read_out_of_rates_shows_what_feedback_does() -> None:
+    read_outs = {"ppo_replay": comparison(), "ppo_rates_replay": comparison(0.25)}
+    found = summary(row(-1.0, against=RIVALS | read_outs))
+    found.settings["held_out"].rows.update({name: row() for name in read_outs})
+    assert verdict(found)[2].startswith("Feedback: ppo is better than ppo_rates_replay, its mean trajectory: +0.250")
 
 
 def test_of_one_training_it_is_said_that_another_may_end_otherwise() -> None:

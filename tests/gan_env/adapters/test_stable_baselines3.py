@@ -118,7 +118,7 @@ def test_the_adapter_equals_a_dummy_vec_env_of_single_environments() -> None:
     np.testing.assert_allclose(a, b, atol=1e-3)
     rng = np.random.default_rng(0)
     for _ in range(9):
-        actions = rng.uniform(-1, 1, (rows, 3)).astype(np.float32)
+        actions = rng.uniform(-1, 1, (rows, 5)).astype(np.float32)
         (a, reward_a, done_a, info_a), (b, reward_b, done_b, info_b) = ours.step(actions), theirs.step(actions)
         np.testing.assert_allclose(a, b, atol=1e-2)
         np.testing.assert_allclose(reward_a, reward_b, atol=1e-3)

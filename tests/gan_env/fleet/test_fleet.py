@@ -28,7 +28,7 @@ def fleet(*counts: int, **options: Any) -> Fleet:
 
 def actions(steps: int, rows: int = ROWS) -> list[Any]:
     rng = np.random.default_rng(0)
-    return [rng.uniform(-1, 1, (rows, 3)).astype(np.float32) for _ in range(steps)]
+    return [rng.uniform(-1, 1, (rows, 5)).astype(np.float32) for _ in range(steps)]
 
 
 @st.composite
@@ -100,11 +100,12 @@ def family(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return Dataset(images[:100], images[100:])
 
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)
+    narrow = {"width_g": [4, 4], "width_d": [4, 4]}
     images = {**SMALL, "preset": "fashion_mnist", "datasets": ["noise"], "metric_samples": 32, "num_decisions": 2}
     return [
         {"num_envs": 2, **SMALL},
         {"num_envs": 1, **images, "image_size": 8, "architecture": "mlp"},
-        {"num_envs": 1, **images, "image_size": 16, "architecture": "dcgan", "instances": {"width_g": [4, 4], "width_d": [4, 4]}},
+        {"num_envs": 1, **images, "image_size": 16, "architecture": "dcgan", "instances": narrow},
     ]
 
 
@@ -223,11 +224,11 @@ def test_a_state_of_other_members_is_refused_and_changes_nothing() -> None:
     assert_same(mine.step(actions(1, 3)[0]), other.step(actions(1, 3)[0]))
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 3)), np.full((3, 3), np.nan)])
+@pytest.mark.parametrize("bad", [np.zeros((2, 5)), np.full((3, 5), np.nan)])
 def test_bad_actions_are_refused_before_any_member_steps(bad: Any) -> None:
     env = fleet(2, 1)
     with pytest.raises(ConfigError, match="call reset first"):
-        env.step(np.zeros((3, 3)))
+        env.step(np.zeros((3, 5)))
     env.reset(seed=0)
     with pytest.raises(ConfigError, match="actions"):
         env.step(bad)

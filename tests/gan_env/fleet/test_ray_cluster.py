@@ -30,7 +30,7 @@ def test_a_node_that_dies_in_the_middle_changes_nothing() -> None:
             if step == 5:
                 cluster.remove_node(second, allow_graceful=False)
                 cluster.add_node(num_cpus=1)
-            action = np.random.default_rng(step).uniform(-1, 1, (4, 3)).astype(np.float32)
+            action = np.random.default_rng(step).uniform(-1, 1, (4, 5)).astype(np.float32)
             assert_same(env.step(action), one.step(action))
         env.close()
     finally:

@@ -57,7 +57,7 @@ def kill(ray: Any, env: Fleet, index: int) -> None:
 
 def actions(steps: int) -> list[Any]:
     rng = np.random.default_rng(0)
-    return [rng.uniform(-1, 1, (sum(COUNTS), 3)).astype(np.float32) for _ in range(steps)]
+    return [rng.uniform(-1, 1, (sum(COUNTS), 5)).astype(np.float32) for _ in range(steps)]
 
 
 def test_killed_members_go_on_with_the_same_bits(ray: Any, env: Fleet) -> None:

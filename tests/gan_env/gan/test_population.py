@@ -140,7 +140,8 @@ def test_clean_logits_are_those_of_training_and_of_held_out_samples() -> None:
     made.bank.train, made.bank.held_out = torch.full_like(pools[0], -1), torch.full_like(pools[1], 1)
     found = made.clean_logits(knobs(2))
     for value, logits in zip((-1.0, 1.0), found, strict=True):
-        expected = made.discriminator(made.state.d, torch.full((2, 1, 2), value)).flatten()
+        seen = made.settings.input_scale[:, None, None] * torch.full((2, 1, 2), value)
+        expected = made.discriminator(made.state.d, seen).flatten()
         torch.testing.assert_close(logits, expected)
     assert not torch.allclose(*found)
 
@@ -340,7 +341,7 @@ def test_the_compiled_way_back_is_the_eager_one() -> None:
     """Of the smallest networks and one knob, since it takes its time to compile."""
     bank, slopes = DataBank(("ring", "grid"), "data", 28, CPU), []
     for compiled in (False, True):
-        sizes = PopulationConfig(latent_dim=2, width_g=4, width_d=4, depth=1, batch_size=4, ema_decay=0.5, knobs=("lr_g",))
+        sizes = replace(SIZES, width_g=4, width_d=4, depth=1, ema_decay=0.5, knobs=("lr_g",))
         made = Population(bank, sizes, 2, compiled)
         made.reset(torch.arange(2), settings([3, 4]))
         rate = {"lr_g": torch.ones(2)}

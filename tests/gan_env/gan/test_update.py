@@ -60,7 +60,7 @@ def test_every_network_trains_with_every_loss(banks: Callable[[str], DataBank], 
     ],
 )
 def test_what_does_not_exist_or_fit_is_refused(
-    banks: Callable[[str], DataBank], given: dict[str, Any], named: str
+    banks: Callable[[str], DataBank], given: dict[str, str | tuple[str, ...]], named: str
 ) -> None:
     with pytest.raises(ConfigError, match=named):
         population(banks("points"), **given)

@@ -210,7 +210,7 @@ def test_a_group_selects_its_statistics_alone(group: str, make_moment: MakeMomen
 
 
 def test_the_order_of_entries_is_the_tables_whatever_that_of_the_groups() -> None:
-    assert Observer(GROUPS[::-1], KNOBS).names == Observer(GROUPS, KNOBS, LOSSES).names
+    assert Observer(GROUPS[::-1], KNOBS, LOSSES).names == Observer(GROUPS, KNOBS, LOSSES).names
 
 
 def test_only_controlled_knobs_are_observed() -> None:

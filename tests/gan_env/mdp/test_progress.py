@@ -20,7 +20,7 @@ LEAST = math.log(FLOOR)
 
 
 def follow(weights: dict[str, float], decisions: int, rows: int = 2, penalty: float = 4.0) -> Progress:
-    return Progress(Observer(("progress",), ["r1"]), Reward(weights, penalty), decisions, torch.zeros(rows, 1))
+    return Progress(Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, torch.zeros(rows, 1))
 
 
 def started(progress: Progress, **given: list[float]) -> Columns:

@@ -20,6 +20,7 @@ from gan_env.policies.adaptive import RULES, AdaptivePolicy, DiffusionRule, Rule
 from gan_env.policies.presets import load_policy
 
 KNOBS = ("instance_noise", "augment", "r1", "pseudo")
+SEEN = (*env_config().observation, "context")
 
 
 @cache
@@ -30,7 +31,7 @@ def make(rows: int = 1, updates: int = 50, **overrides: Any) -> GANVectorEnv:
         updates_per_decision=updates,
         metric_samples=32,
         compile=False,
-        **{"knobs": KNOBS} | overrides,
+        **{"knobs": KNOBS, "observation": SEEN, "max_first_change": 0.2} | overrides,
     )
 
 
@@ -311,7 +312,7 @@ def test_the_configured_rules_are_the_published_ones() -> None:
     assert env_config().max_change == 0.2  # the traces above count on it
 
 
-@pytest.mark.parametrize("loss", ["least_squares", "wasserstein", "relativistic"])
-def test_a_loss_that_does_not_part_real_from_fake_at_zero_is_refused(loss: str) -> None:
-    with pytest.raises(ConfigError, match=rf"env\.loss='{loss}'.*'hinge'.*sign"):
-        AdaptivePolicy(make(loss=loss), RULES["ada"])
+@pytest.mark.parametrize("loss", ["wasserstein", "relativistic"])
+def test_a_loss_that_only_pushes_logits_apart_is_refused(loss: str) -> None:
+    with pytest.raises(ConfigError, match=rf"env\.losses=.*'{loss}'.*'hinge', 'least_squares'.*sign"):
+        AdaptivePolicy(make(losses=("hinge", loss)), RULES["ada"])

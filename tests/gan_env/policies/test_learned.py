@@ -87,7 +87,7 @@ def test_episodes_of_a_batch_are_those_of_single_rows() -> None:
         {"knobs": ["augment", "r1", "instance_noise"]},
         {"observation": ["progress", "knobs"]},
         {"max_change": 0.1},
-        {"max_first_change": 1.0},
+        {"max_first_change": 0.5},
     ],
 )
 def test_an_environment_where_actions_or_observations_mean_something_else_is_refused(changes: dict[str, Any]) -> None:

@@ -1,51 +1,78 @@
 """Policies by name: configs/policy/ and the tuned schedules that studies have committed."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import env_config
+from gan_env.config import EnvConfig, env_config
 from gan_env.evaluation import run_episodes
-from gan_env.policies import committed, load_policy, policy_names
+from gan_env.policies import committed, load_policy, policy_names, presets
+from gan_env.policies.presets import with_context
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
-FIVE: dict[str, Any] = {"knobs": ["instance_noise", "augment", "r1", "lr_g", "lr_d"], "max_first_change": 1}
+
+
+@pytest.fixture
+def tuned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of policies with two schedules and one of rates, tuned on points of six decisions."""
+    shutil.copytree(presets.POLICIES, tmp_path / "policy")
+    folder = tmp_path / "policy/tuned/short"
+    folder.mkdir(parents=True)
+    (folder / "env.yml").write_text("preset: points\nnum_decisions: 6\n")
+    for number, kind in ((0, "schedule"), (10, "schedule"), (0, "rates")):
+        anneal = {"kind": "exponential", "initial": 0.01, "final": 0.002, "until": 0.9}
+        fields = {"kind": kind, "knobs": {"lr_g": anneal}}
+        (folder / f"{kind}_{number}.yaml").write_text(yaml.safe_dump(fields))
+    (folder / "schedule_2.yaml").write_text("knobs: {r1: {kind: fixed, initial: 0.3}}")
+    monkeypatch.setattr(presets, "POLICIES", tmp_path / "policy")
+    return folder
 
 
 def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"^policy='cosinus' .*cosine.*tuned/points/schedule_0"):
+    with pytest.raises(ConfigError, match=r"^policy='cosinus' .*cosine.*linear"):
         load_policy("cosinus")
 
 
+@pytest.mark.usefixtures("tuned")
 @pytest.mark.parametrize(
-    ("preset", "options", "count"),
+    ("options", "there"),
     [
-        ("points", FIVE, 5),
-        ("points", {**FIVE, "instances": {"seed": 9}, "observation": ["progress"], "compile": False}, 5),
-        ("fashion_mnist", {**FIVE, "image_size": 16, "updates_per_decision": 60}, 3),
-        ("points", {}, 0),
-        ("points", {**FIVE, "loss": "hinge"}, 0),
-        ("points", {**FIVE, "num_decisions": 6}, 0),
-        ("fashion_mnist", FIVE, 0),
-        ("cifar10", FIVE, 0),
+        ({"num_decisions": 6}, True),
+        ({"num_decisions": 6, "instances": {"seed": 9}, "observation": ["progress"], "compile": False}, True),
+        ({}, False),
+        ({"num_decisions": 6, "losses": ["hinge"]}, False),
+        ({"num_decisions": 6, "knobs": ["lr_g", "lr_d"]}, False),
+        ({"num_decisions": 6, "preset": "cifar10"}, False),
     ],
 )
 def test_tuned_policies_are_opponents_in_runs_like_those_they_were_tuned_in(
-    preset: str, options: dict[str, Any], count: int
+    options: dict[str, Any], there: bool
 ) -> None:
-    for kind in ("schedule", "rates"):
-        names = committed(env_config(preset, **options), kind)
-        assert names == [f"tuned/{preset}/{kind}_{number}" for number in range(count)]
-        assert [load_policy(name).kind for name in names] == [kind] * count
+    """In the order of the tunings, whatever policies observe."""
+    for kind, numbers in (("schedule", (0, 2, 10)), ("rates", (0,))):
+        names = committed(env_config(**options), kind)
+        assert names == ([f"tuned/short/{kind}_{number}" for number in numbers] if there else [])
+        assert [load_policy(name).kind for name in names] == [kind] * len(names)
+
+
+def test_the_context_is_observed_besides_what_is() -> None:
+    for given, seen in (
+        ({}, [*EnvConfig().observation, "context"]),
+        ({"observation": ["progress", "context"]}, ["progress", "context"]),
+    ):
+        assert with_context({"num_decisions": 6, **given}) == {"num_decisions": 6, "observation": seen}
 
 
 @pytest.mark.parametrize("name", [name for name in policy_names() if name.startswith("tuned/points/")])
 def test_a_tuned_policy_plays_with_the_knobs_that_it_was_tuned_with(name: str) -> None:
-    """Five knobs, and a first move that reaches wherever it starts: so it is played as it is written."""
-    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **SMALL, **FIVE)
+    """The first move reaches wherever a knob starts, so it is played as it is written."""
+    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **with_context(SMALL))
     options = load_policy(name)
     episodes = run_episodes(options.make(env), env, range(2))
     assert np.isfinite(episodes.final).all()
