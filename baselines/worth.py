@@ -69,7 +69,10 @@ def play_controlled(options: WorthOptions) -> Floats:
     """Mean final score of runs with the controller on each instance, [I]."""
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
-    numbers = [(i, options.seed + WORTH_APART * i + CONTROLLED + run) for i, run in np.ndindex(options.instances, options.controlled)]
+    numbers = [
+        (i, options.seed + WORTH_APART * i + CONTROLLED + run)
+        for i, run in np.ndindex(options.instances, options.controlled)
+    ]
     instances, seeds = zip(*numbers, strict=True)
     played = run_episodes(options.make_policy(env), env, seeds, instances)
     return np.asarray(played.final.astype(np.float64).reshape(options.instances, -1).mean(axis=1))
@@ -95,7 +98,9 @@ def table(found: Mapping[str, Worth], means: Mapping[str, Floats], trained: floa
     shown = [k for k in SHOWN if k <= most]
     lines = [f"{'best of':<12}" + "".join(f"{k:>8}" for k in shown) + "   one controlled run is worth [95 %]"]
     for name, each in found.items():
-        scores = "".join(f"{means[name][k - 1]:>8.3f}" if np.isfinite(means[name][k - 1]) else f"{'':>8}" for k in shown)
+        scores = "".join(
+            f"{means[name][k - 1]:>8.3f}" if np.isfinite(means[name][k - 1]) else f"{'':>8}" for k in shown
+        )
         after = None if trained is None else pays_after(trained, each.at_least)
         pays = "" if trained is None else f", trained after {after:,} GANs" if after else ", training never pays"
         lines.append(f"{name:<12}{scores}   {each.describe()}{pays}")
@@ -113,7 +118,11 @@ def draw(path: Path, found: Mapping[str, Worth]) -> None:
         (line,) = axis.plot(k, each.gain, label=name)
         axis.fill_between(k, each.low, each.high, color=line.get_color(), alpha=0.15, linewidth=0)
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set(xscale="log", xlabel="tuning runs on the very instance", ylabel="score of the best less that of one controlled run")
+    axis.set(
+        xscale="log",
+        xlabel="tuning runs on the very instance",
+        ylabel="score of the best less that of one controlled run",
+    )
     axis.legend()
     write_atomically(path, lambda part: figure.savefig(part, format="png", dpi=120))
 
@@ -129,6 +138,8 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
     require_writable(folder, "folder")
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **search_env)
+    there = len(env.instances)
+    require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's test_size")
     controlled = play_controlled(options)
     runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)
     if options.data is not None:

@@ -15,7 +15,7 @@ GROUND = (
     "workers",
 )  # fmt: skip
 WINGS = ("data", "gan", "metrics", "mdp")
-UPPER = ("policies", "registration", "evaluation", "adapters")
+UPPER = ("policies", "registration", "evaluation", "benchmark", "adapters")
 ROOF = ("ground", *WINGS, "roof")
 
 MAY_IMPORT = {  # place -> places; everything may import what is not ours
@@ -29,6 +29,7 @@ MAY_IMPORT = {  # place -> places; everything may import what is not ours
     "registration": {*ROOF, "policies"},
     "gan_env": {*ROOF, "policies", "registration"},
     "evaluation": {*ROOF, "policies", "evaluation"},
+    "benchmark": {*ROOF, "policies", "evaluation", "benchmark"},
     "adapters": {*ROOF, "policies", "evaluation", "adapters"},
     "baselines": {*ROOF, *UPPER, "baselines", "agents.learning"},
     "agents.learning": {*ROOF, *UPPER, "baselines", "agents.learning", "agents.meta"},

@@ -18,7 +18,6 @@ from baselines.search import halving, population_based, random_search, tpe
 from baselines.search.lanes import Columns, Lanes
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
-from gan_env.errors import require
 from gan_env.evaluation.runs import Runs, read_kept
 from gan_env.files import write_json
 from gan_env.instance_lists import hash_of
@@ -49,11 +48,9 @@ def kept_runs(env: GANVectorEnv, methods: Sequence[str], instances: int, runs: i
         folder: where they are kept.
 
     Raises:
-        ConfigError: there are fewer instances, or the folder's runs were made with other options.
+        ConfigError: the folder's runs were made with other options.
         DataError: a file is damaged.
     """
-    there = len(env.instances)
-    require(instances <= there, "instances", instances, f"at most {there}, the env's test_size")
     sizes = {"instances": instances, "runs": runs, "rows": env.num_envs}
     asked = {"env": to_dict(env.config), **sizes, "seed": seed}
     path = folder / "options.json"

@@ -45,12 +45,14 @@ class Lanes:
         self.decision = np.zeros(rows, np.int64)
         self.tables = np.zeros((rows, decisions, knobs), np.float32)
         shapes = {"knobs": (decisions, knobs), "log_metric": (decisions + 1,), "score": (decisions + 1,)}
-        shapes |= {name: (decisions,) for name in STATISTICS}
+        shapes |= dict.fromkeys(STATISTICS, (decisions,))
         self.course = {name: np.full((rows, *shape), np.nan, np.float32) for name, shape in shapes.items()}
         self.about = {name: np.zeros(rows, np.int64) for name in ("instance", "unit", "seed")}
         self._obs: Floats = np.zeros((rows, len(env.observation_names)), np.float32)
 
-    def start(self, rows: Rows, instances: Sequence[int], units: Sequence[int], seeds: Sequence[int], tables: Floats) -> None:
+    def start(
+        self, rows: Rows, instances: Sequence[int], units: Sequence[int], seeds: Sequence[int], tables: Floats
+    ) -> None:
         """Starts runs in some free rows [n], steered by `tables` [n, T, K]."""
         for name, given in (("instance", instances), ("unit", units), ("seed", seeds)):
             self.about[name][rows] = given

@@ -1,15 +1,15 @@
-"""Population-based training (Jaderberg et al. 2017, arXiv:1711.09846): runs that copy better ones, and vary their knobs.
+"""Population-based training (Jaderberg et al. 2017, arXiv:1711.09846): runs that copy better ones.
 
 Every few decisions the worst quarter of a population takes over weights and knobs from runs of the best quarter
-(exploit), and moves each knob up or down a step (explore). Knobs are constant in between. All populations of an instance
-are alike and independent of each other.
+(exploit), and moves each knob up or down a step (explore). Knobs are constant in between. All populations of an
+instance are alike and independent of each other.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from baselines.search.lanes import Columns, Lanes
+from baselines.search.lanes import Columns, Lanes, Rows
 from gan_env.errors import require
 from gan_env.evaluation.seeds import WORTH_APART
 
@@ -30,13 +30,13 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
     require(len(lanes.free) >= SIZE, "rows", len(lanes.free), f"at least {SIZE}, a population")
     period = max(1, round(PERIOD * lanes.last))
     jobs = [(instance, unit) for instance in instances for unit in range(max(1, runs // SIZE))]
-    playing = []  # rows and random generator of each population
+    playing: list[tuple[Rows, np.random.Generator]] = []  # rows and random generator of each population
     while jobs or playing:
         while jobs and lanes.free.sum() >= SIZE:
             instance, unit = jobs.pop(0)
             first = seed + WORTH_APART * instance + unit * SIZE
             rows, rng = np.flatnonzero(lanes.free)[:SIZE], np.random.default_rng(first)
-            start = rng.uniform(size=(SIZE, 1, lanes.tables.shape[2]))
+            start = rng.uniform(size=(SIZE, 1, lanes.tables.shape[2])).astype(np.float32)
             tables = np.broadcast_to(start, (SIZE, *lanes.tables.shape[1:]))
             lanes.start(rows, [instance] * SIZE, [unit] * SIZE, range(first, first + SIZE), tables)
             playing.append((rows, rng))

@@ -1,8 +1,8 @@
-"""The best of k runs: what somebody gets who tunes k times and keeps the best, and how many times a controller is worth.
+"""The best of k runs: what somebody gets who tunes k times, and how many tuning runs one controlled run is worth.
 
-Runs are kept by their final log metric, which is what somebody who tunes sees, and told by their score, which is not.
-Lower is better. Curves are exact: the expectation over which k of all kept runs somebody would have made, drawn without
-replacement; so is the band, which a bootstrap over instances gives, simultaneous over k (Studentised maximum).
+Runs are chosen by their final log metric, which is what somebody who tunes sees, and judged by their score, which is
+not. Lower is better. Curves are exact: the expectation over which k of all runs somebody would have made, drawn without
+replacement. Bands are simultaneous over k, by a bootstrap over instances (Studentised maximum).
 "Expected best of k" is of Dodge et al. 2019 (arXiv:1909.03004), the estimator without bias of Tang et al. 2020
 (arXiv:2004.13705).
 """
@@ -71,7 +71,8 @@ class Worth:
             controller is ahead. NaN where k runs give no result.
         low, high: its 95 % band, simultaneous over k, [K].
         meets: the lowest k at which the mean is not ahead; None: at no k that was measured.
-        at_least: one controlled run is at least as good as the best of so many tuning runs (95 %).
+        at_least: one controlled run is at least as good as the best of so many tuning runs (95 %); 0: it isn't even as
+            good as the first result.
         at_most: the lowest k at which the band lies below 0; None: at no k that was measured.
     """
 
@@ -81,15 +82,20 @@ class Worth:
 
     @property
     def meets(self) -> int | None:
+        """See the class."""
         return _first(self.gain <= 0)
 
     @property
     def at_least(self) -> int:
-        behind = _first(self.low <= 0)
-        return int(np.flatnonzero(np.isfinite(self.low))[-1]) + 1 if behind is None else behind - 1
+        """See the class."""
+        there = np.flatnonzero(np.isfinite(self.low))
+        behind = np.flatnonzero(self.low[there] <= 0)
+        ahead = there if len(behind) == 0 else there[: behind[0]]
+        return int(ahead[-1]) + 1 if len(ahead) else 0
 
     @property
     def at_most(self) -> int | None:
+        """See the class."""
         return _first(self.high < 0)
 
     def describe(self) -> str:

@@ -18,7 +18,7 @@ from gan_env.evaluation.best_of import best_of, by_cost, running_best
 from gan_env.files import write_atomically
 
 Floats = NDArray[np.float32]
-ROUNDED = {"knobs": 0.01, "log_metric": 0.01, "score": 0.01, "loss_d": 0.02, "loss_g": 0.02, "collapse": 0.02}
+ROUNDED = {"knobs": 0.01, "log_metric": 0.02, "score": 0.02, "loss_d": 0.05, "loss_g": 0.05, "collapse": 0.05}
 """Steps to which a Parquet file rounds: far below what two GAN seeds of a run differ by."""
 ORDERED = ("tpe",)
 """Methods whose results depend on those before; those of the others are exchangeable."""

@@ -1,0 +1,73 @@
+"""The benchmark's program: any policy by name, by folder or by import path."""
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
+
+import pytest
+from programs import call
+from small_protocol import SMALL
+
+from gan_env.benchmark.protocols import PROTOCOLS
+
+OWN = """
+import numpy as np
+class Still:
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return np.zeros((len(observation), 5), np.float32), state
+def still(env):
+    return Still()
+def nothing(env):
+    return 3
+"""
+
+
+def benchmark(folder: Path, *arguments: str) -> CompletedProcess[str]:
+    with patch.dict(PROTOCOLS, {"small": SMALL}):
+        given = ["protocol=small", "env.compile=false", "rows=8", f"folder={folder}"]
+        return call("agents/benchmark.py", *given, *arguments)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_policies.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_policy_by_name_gets_a_card(tmp_path: Path) -> None:
+    result = benchmark(tmp_path, "policy=cosine")
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "card.json").read_text())
+    assert (found["policy"], found["protocol"]) == ("cosine", "small")
+    assert found["cost"]["gan_updates"] == 4 * 2 * 3 * 2
+
+
+@pytest.mark.usefixtures("own")
+def test_a_policy_by_import_path_plays(tmp_path: Path) -> None:
+    """One that moves nothing is as good as constants."""
+    result = benchmark(tmp_path, "policy=their_policies:still")
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "card.json").read_text())
+    assert found["policy"] == "their_policies:still"
+    assert found["against"]["constants"]["gain"]["value"] == 0
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("policy=their_policies:lacking", "their_policies has none that is called lacking"),
+        ("policy=their_policies:nothing", "a thing that has `predict`"),
+        ("policy=nowhere.at_all:make", "there is no module"),
+        ("policy=nobody", "or module:function"),
+        ("protocol=points", "protocol='points' can't be used"),
+        ("runs=/nowhere", "can't be read as runs"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, argument: str, message: str) -> None:
+    if argument.startswith("runs"):
+        pytest.importorskip("pyarrow")
+    result = benchmark(tmp_path, argument)
+    assert result.returncode == 1
+    assert message in result.stderr
