@@ -11,17 +11,18 @@ def few_samples(rng):
     """A run with 30 to 100 samples, whose discriminator learns ten times as fast as its generator."""
     lr_g = float(10 ** rng.uniform(-4, -3))
     rates = {"lr_g": lr_g, "lr_d": 10 * lr_g, "beta_1": 0.5}
-    return {"dataset": "ring", "num_samples": int(rng.integers(30, 101)), "batch_size": 16, "width": 24, **rates}
+    widths = {"width_g": 24, "width_d": 12}
+    return {"dataset": "ring", "num_samples": int(rng.integers(30, 101)), "batch_size": 16, **widths, **rates}
 
 
 if __name__ == "__main__":
     small = {"num_decisions": 2, "updates_per_decision": 5, "compile": False}
-    common = {"num_samples": 1000, "beta_1": 0.0, "batch_size": 32, "width": 48}
+    common = {"num_samples": 1000, "beta_1": 0.0, "batch_size": 32, "width_g": 48, "width_d": 48}
     mine = [Instance(name, lr_g=rate, lr_d=rate, **common) for name in ("ring", "grid") for rate in (1e-4, 1e-3, 1e-2)]
 
     envs = GANVectorEnv(4, instances=mine, **small)
     envs.reset(seed=0)
-    print(f"a list: {len(envs.instances)} instances, networks of width {envs.population.config.width}")
+    print(f"a list: {len(envs.instances)} instances, networks of width {envs.population.config.width_g}")
 
     # Drawn once, from the seed, so a run that is saved holds them and they can be read again.
     envs = GANVectorEnv(4, instances={"train": few_samples, "train_size": 100, "seed": 1}, **small)

@@ -66,8 +66,8 @@ class GANEnv(gym.Env[Array, Array]):
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
 
     Controlled are `knobs=(...)`, by default `instance_noise`, `augment`, `r1`, `lr_g` and `lr_d`; the others keep their
-    start or the value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob does nothing.
-    The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
+    start or the value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob
+    does nothing. The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are

@@ -39,7 +39,8 @@ def test_luck_is_no_headroom() -> None:
 
 def test_kinds_follow_the_balance_of_learning_rates() -> None:
     instances = [
-        Instance("ring", n, g, d, 0.5, 8, 8) for n, g, d in ((30, 1e-4, 1e-2), (9000, 1e-3, 1e-3), (9000, 1e-2, 1e-4))
+        Instance("ring", n, g, d, 0.5, 8, 8, 8)
+        for n, g, d in ((30, 1e-4, 1e-2), (9000, 1e-3, 1e-3), (9000, 1e-2, 1e-4))
     ]
     labels = groups(instances)["balance of learning rates (3 kinds)"]
     assert labels.tolist() == [0, 1, 2]

@@ -60,7 +60,6 @@ def test_all_scripts_do_so() -> None:
     [
         ("policy=5", r"^policy='5' .*cosine.*or the folder of a training, or module:function$"),
         ("policy=cosinus", r"^policy='cosinus' .*cosine"),
-        ("policy=tuned/points", r"^policy='tuned/points' .*tuned/points/schedule_0"),
         ("env=nope", r"^env='nope' .*expected one of celeba, "),
         ("+experiment=nope", r"^\+experiment='nope' .*wgan_gp"),
     ],
@@ -74,7 +73,7 @@ def test_a_choice_that_is_not_there_is_refused_with_those_that_are(text: str, me
     "arguments",
     [
         ["policy=cosine", "env=points", "+experiment=plan"],
-        ["policy=tuned/points/schedule_0"],
+        ["policy=tuned/schedule_0", "--config-dir=FOLDER"],
         ["policy.kind=table", "env.preset=points", "~settings.mnist", "folder=policy", "seed=3"],
         ["policy=cosine,linear", "-m"],  # for Hydra's multirun
         ["--config-dir=FOLDER", "policy=own"],
@@ -82,8 +81,9 @@ def test_a_choice_that_is_not_there_is_refused_with_those_that_are(text: str, me
     ],
 )
 def test_what_is_there_is_left_to_hydra(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "policy").mkdir()
-    (tmp_path / "policy/own.yaml").touch()
+    (tmp_path / "policy/tuned").mkdir(parents=True)
+    for name in ("own", "tuned/schedule_0"):
+        (tmp_path / f"policy/{name}.yaml").touch()
     given = [text.replace("FOLDER", str(tmp_path)) for text in arguments]
     assert checked_arguments(given) == given
 
@@ -108,13 +108,6 @@ def test_other_mappings_are_merged() -> None:
     """Of many fields, who gives one wants the others to stay."""
     instances = composed("run", "folder=x", "env.instances={seed: 5}")["env"]["instances"]
     assert instances["seed"] == 5 and instances["train_size"] == 1024
-
-
-def test_what_all_environments_share_is_no_environment() -> None:
-    with pytest.raises(ConfigError, match=r"^env='common' is not there: .*points"):
-        checked_arguments(["env=common"])
-    with pytest.raises(ConfigError, match=r"^env='env_common' is not there"):
-        checked_arguments(["env=env_common"])
 
 
 def test_errors_about_the_environment_name_its_options_as_the_command_line_does(tmp_path: Path) -> None:

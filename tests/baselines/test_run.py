@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 from programs import composed
+from trainings import tiny
 
+from agents.learning.controllers import train
+from agents.learning.run_folder import RunFolder
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
 from baselines.trained import PlayOptions, play_options
@@ -21,6 +24,7 @@ from gan_env.config import env_config, replace
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import EXAMPLES, row_seeds
 from gan_env.policies import PolicyOptions, load_policy, policy_names
+from gan_env.policies.presets import with_context
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
@@ -90,10 +94,10 @@ def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[s
 
 
 OFF = {"instance_noise": 0.0, "augment": 0.0}
-WGAN_GP = {"loss": "wasserstein", "knobs": ["gp"], "initial_knobs": {"gp": 10.0, "r1": 0.0, **OFF}}
+WGAN_GP = {"losses": ["wasserstein"], "knobs": ["gp"], "initial_knobs": {"gp": 10.0, "r1": 0.0, **OFF}}
 R3GAN = {
     "architecture": "r3gan",
-    "loss": "relativistic",
+    "losses": ["relativistic"],
     "knobs": ["augment", "r1", "r2", "lr_g", "lr_d"],
     "initial_knobs": {"r1": 0.05, "r2": 0.05, **OFF},
 }
@@ -108,11 +112,11 @@ R3GAN = {
 def test_a_published_combination_is_one_argument(
     script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
 ) -> None:
-    """What it doesn't name is the preset's; with all programs policies choose where the knobs start."""
+    """What it doesn't name is the preset's."""
     options = replace(kind(), composed(script, f"+experiment={name}", place))
     assert options.policy == load_policy(policy)
     there = env_config(**options.env)
-    named = {**env, "instances": {"beta_1": [0, 0]}, "max_first_change": 1, "split": there.split}
+    named = {**env, "instances": {"beta_1": [0, 0]}, "split": there.split}
     assert there == env_config("fashion_mnist", **named)
 
 
@@ -158,32 +162,39 @@ def test_examples_share_no_run_with_trainings_or_tests() -> None:
 def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
-    episodes = run(RunOptions(policy=load_policy(name), env=env, episodes=2, rows=2, folder=str(tmp_path)))
+    episodes = run(
+        RunOptions(policy=load_policy(name), env=with_context(env), episodes=2, rows=2, folder=str(tmp_path))
+    )
     assert np.isfinite(episodes.log_metric).all()
 
 
-CONTROLLER = ROOT / "docs/results/points/training/ppo-0"
+@pytest.fixture(scope="module")
+def controller(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a PPO that was hardly trained, on three knobs."""
+    folder = tmp_path_factory.mktemp("trained") / "ppo-0"
+    train("ppo", tiny("ppo", knobs=["augment", "r1", "lr_g"]), RunFolder(folder, "controller"))
+    return folder
 
 
-def test_a_trained_controller_plays_by_its_folder(tmp_path: Path) -> None:
+def test_a_trained_controller_plays_by_its_folder(controller: Path, tmp_path: Path) -> None:
     """With the knobs, moves and observation of its training, whatever the environment's own are."""
-    done = call("baselines/run.py", f"policy={CONTROLLER}", "env=points", "episodes=2", "rows=2", folder=tmp_path)
+    done = call("baselines/run.py", f"policy={controller}", "env=points", "episodes=2", "rows=2", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "logs/run/ppo-0-points"
     summary = json.loads((folder / "summary.json").read_text())
-    assert summary["policy"] == str(CONTROLLER)
-    assert summary["env"]["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"]
+    assert summary["policy"] == str(controller)
+    assert summary["env"]["knobs"] == ["augment", "r1", "lr_g"]
     with (folder / "decisions.csv").open() as file:
         rates = [float(row["knob_lr_g"]) for row in csv.DictReader(file)]
     assert len(set(rates)) > 1  # it moves them
 
 
-def test_what_the_command_line_gives_is_not_taken_from_the_training() -> None:
+def test_what_the_command_line_gives_is_not_taken_from_the_training(controller: Path) -> None:
     env = {"preset": "points", "knobs": ["r1"], "max_change": 0.5, "num_decisions": 3}
     given = ["env.max_change=0.5", "env.num_decisions=3"]
-    found = play_options(PlayOptions(), {"env": env, "controller": str(CONTROLLER)}, given).env
+    found = play_options(PlayOptions(), {"env": env, "controller": str(controller)}, given).env
     assert (found["max_change"], found["num_decisions"], found["preset"]) == (0.5, 3, "points")
-    assert found["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"]
+    assert found["knobs"] == ["augment", "r1", "lr_g"]
     assert play_options(PlayOptions(), {"env": env}, []).env == env
 
 

@@ -17,7 +17,10 @@ from matplotlib.image import imread
 from programs import composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
+from trainings import tiny
 
+from agents.learning.controllers import train
+from agents.learning.run_folder import RunFolder
 from baselines import contact_sheet
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
 from baselines.trained import PlayOptions, play_options
@@ -126,7 +129,8 @@ def test_the_untrained_generators_metric_is_kept(run: GANRun) -> None:
 def test_all_data_and_middling_rates_unless_pinned(run: GANRun) -> None:
     config = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert config["instance"]["num_samples"] == 65_536
-    assert config["instance"]["lr_g"] == pytest.approx(1e-3)
+    assert config["instance"]["lr_g"] == pytest.approx((3e-5 * 3e-2) ** 0.5)
+    assert (config["instance"]["width_g"], config["instance"]["loss"]) == (32, "non_saturating")
     assert config["env"]["preset"] == "points"
     assert config["env"]["num_decisions"] == 4
 
@@ -268,19 +272,18 @@ def test_a_folder_that_can_t_be_written_to_is_refused(tmp_path: Path, option: st
         GANRun(TrainGANOptions(**{option: str(tmp_path / place)}))
 
 
-CONTROLLER = ROOT / "docs/results/points/training/recurrent_ppo-0"
-
-
 def test_a_trained_controller_steers_a_run_and_is_known_where_it_continues(tmp_path: Path) -> None:
     """One with a memory of its own, which the checkpoint has to hold."""
-    env = play_options(PlayOptions(), {"env": ENV, "controller": str(CONTROLLER)}, []).env
-    whole = make(tmp_path / "whole", controller=str(CONTROLLER), env=env)
+    controller = str(tmp_path / "trained")
+    train("recurrent_ppo", tiny("recurrent_ppo"), RunFolder(tmp_path / "trained", "controller"))
+    env = play_options(PlayOptions(), {"env": ENV, "controller": controller}, []).env
+    whole = make(tmp_path / "whole", controller=controller, env=env)
     whole.train()
-    cut = make(tmp_path / "cut", controller=str(CONTROLLER), env=env)
+    cut = make(tmp_path / "cut", controller=controller, env=env)
     cut.rollout.step()
     save_checkpoint(cut.folder / "checkpoint.pt", cut.rollout.get_state())
     options = own_options(TrainGANOptions(folder=str(cut.folder)), [f"folder={cut.folder}"])
-    assert options.controller == str(CONTROLLER)
+    assert options.controller == controller
     GANRun(options).train()
     assert (cut.folder / "decisions.csv").read_text() == (whole.folder / "decisions.csv").read_text()
     moved = [len({row[f"knob_{name}"] for row in rows(whole.folder)[:4]}) for name in whole.env.config.knobs]

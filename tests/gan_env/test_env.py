@@ -16,6 +16,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 import gan_env
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.mdp.rewards import REWARDS
 from gan_env.records import Dataset
@@ -183,7 +184,8 @@ DOCUMENTATION = gan_env.GANEnv.__doc__ or ""
 
 @pytest.mark.parametrize("knob", knob_table().values(), ids=lambda knob: knob.name)
 def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParameter) -> None:
-    rows = [line for line in DOCUMENTATION.splitlines() if f"`{knob.name}`" in line.partition("|")[2].partition("|")[0]]
+    table = DOCUMENTATION.partition("| knob | range |")[2]
+    rows = [line for line in table.splitlines() if f"`{knob.name}`" in line.partition("|")[2].partition("|")[0]]
     assert len(rows) == 1
     names, bounds, scale, start = (cell.strip() for cell in rows[0].split("|")[1:5])
     assert bounds == "{:g} to {:g}".format(*knob.bounds)
@@ -193,6 +195,15 @@ def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParamete
         dict(zip(names.split(", "), start.split(", "), strict=True)) if ", " in start else {f"`{knob.name}`": start}
     )
     assert float(starts[f"`{knob.name}`"]) == knob.initial_value
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_docstrings_table_of_instances_has_the_ranges_of_the_points_preset(name: str) -> None:
+    table = DOCUMENTATION.partition("| of an instance |")[2].partition("\n\n")[0]
+    (row,) = [line for line in table.splitlines() if f"`{name}`" in line]
+    low, high = getattr(gan_env.EnvConfig().instances, name)
+    shown = row.split("|")[2].replace(" each", "").replace(",", "").split(" to ")
+    assert [float(end) for end in shown] == [low, high]
 
 
 def test_the_docstring_names_everything_that_is_observed_rewarded_and_told() -> None:

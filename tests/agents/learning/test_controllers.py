@@ -48,6 +48,7 @@ def test_every_program_has_policies_choose_where_five_knobs_start() -> None:
         for preset in PRESETS:
             env = composed(name, f"env={preset}", "folder=x" if name == "run" else "seed=0")["env"]
             assert env["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"] and env["max_first_change"] == 1
+            assert "context" not in env["observation"]
 
 
 def test_a_script_that_is_not_there_is_refused_with_help() -> None:

@@ -19,6 +19,7 @@ F, K = 5, 3
 KINDS = ("mlp", "lstm")
 ENV: dict[str, Any] = {
     "num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False,
+    "knobs": ("instance_noise", "augment", "r1"), "max_first_change": 0.2,
     "instances": {"width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8)},
 }  # fmt: skip
 
@@ -135,7 +136,7 @@ def test_an_episode_start_forgets_its_own_row_alone(kind: str, steps: int) -> No
 
 
 def test_in_delta_mode_the_knobs_go_towards_the_coordinate() -> None:
-    env = environment(1, max_change=0.1)
+    env = environment(1, max_change=0.1, max_first_change=0.1)
     made = policy(env)
     made.controller.start_at(torch.tensor([0.9, 0.3, 0.63]))
     played = run_episodes(made, env, [0]).coordinates[0]
@@ -150,7 +151,7 @@ def test_adaptation_goes_down_the_rows_own_slope() -> None:
         4, action_mode="absolute", knobs=("lr_g", "lr_d", "r1"), instances={**ENV["instances"], "lr_g": (5e-3, 1e-2)}
     )
     observation, _ = env.reset(seed=0)
-    observation, *_ = env.step(np.zeros((4, 5), np.float32))
+    observation, *_ = env.step(np.zeros((4, 3), np.float32))
     made = policy(env, steps=1, scale=0.1)
     before = env.population.get_state()
     plain, adapted = (made.act(torch.from_numpy(observation), made.blank(4))[0] for made.rate in (0.0, 2.0))

@@ -35,9 +35,11 @@ def begun(path: Path, options: TrainOptions) -> RunFolder:
 def noisy(**given: Any) -> GANVectorEnv:
     """Runs that start under a noise nearly as wide as the data, which is the only knob."""
     rates = {"lr_g": (5e-3, 5e-3), "lr_d": (5e-3, 5e-3), "beta_1": (0.5, 0.5)}
+    rates |= dict.fromkeys(("gain_g", "gain_d", "input_scale"), (1.0, 1.0))
     options: dict[str, Any] = {
         **SMALL, "updates_per_decision": 20, "ema_decay": 0.5, "metric_samples": 128, "datasets": ("ring",),
-        "action_mode": "absolute", "knobs": ("instance_noise",), "initial_knobs": {"instance_noise": 0.9},
+        "losses": ("non_saturating",), "action_mode": "absolute",
+        "knobs": ("instance_noise",), "initial_knobs": {"instance_noise": 0.9},
         "instances": {"width_g": (16, 16), "width_d": (16, 16), "batch_size": (32, 32), **rates},
     }  # fmt: skip
     return GANVectorEnv(12, **options, **given)

@@ -36,6 +36,7 @@ ENV = GANVectorEnv(
     metric_samples=32,
     compile=False,
     knobs=KNOBS,
+    observation=("progress", "knobs", "logits", "context"),
 )
 TWO_RATES = GANVectorEnv(1, compile=False, metric_samples=32, knobs=("r1", "lr_g", "lr_d"))
 
