@@ -1,14 +1,17 @@
 """The benchmark's program: any policy by name, by folder or by import path."""
 
 import json
+import re
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from programs import call
 from small_protocol import SMALL
 
+from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import PROTOCOLS
 
 OWN = """
@@ -71,3 +74,10 @@ def test_bad_input_is_one_line(tmp_path: Path, argument: str, message: str) -> N
     result = benchmark(tmp_path, argument)
     assert result.returncode == 1
     assert message in result.stderr
+
+
+def test_the_policy_of_the_page_plays() -> None:
+    page = (Path(__file__).parents[2] / "docs/benchmark.md").read_text()
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    assert enter(SMALL, "theirs", names["make"], rows=8, compile=False).against["constants"]["gain"]["value"] != 0
