@@ -8,11 +8,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import small_env
 from programs import call
 from small_protocol import SMALL
 
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import PROTOCOLS
+from gan_env.config import to_dict
+from gan_env.policies.learned import interface_of
+from gan_env.saved_controller import Network, SavedController
 
 OWN = """
 import numpy as np
@@ -54,6 +58,28 @@ def test_a_policy_by_import_path_plays(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "card.json").read_text())
     assert found["policy"] == "their_policies:still"
     assert found["against"]["constants"]["gain"]["value"] == 0
+
+
+def test_a_controller_plays_from_its_folder_with_what_it_saw(tmp_path: Path) -> None:
+    env = small_env.make(1, observation=("progress", "knobs"))
+    network = Network([("linear", len(env.observer.names), 5)], len(env.observer.names))
+    SavedController(network, interface_of(env, "action"), to_dict(env.config), {}).save(tmp_path / "mine")
+    (tmp_path / "mine/trained.json").write_text('{"gan_updates": 7}')
+    result = benchmark(tmp_path / "card", f"policy={tmp_path}/mine")
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "card/card.json").read_text())
+    assert found["policy"] == "mine"
+    assert found["observation"] == ["progress", "knobs"]
+    assert found["cost"]["training"] == 7
+
+
+def test_a_controller_that_saw_more_is_refused(tmp_path: Path) -> None:
+    env = small_env.make(1, observation=("progress", "knobs", "context"))
+    network = Network([("linear", len(env.observer.names), 5)], len(env.observer.names))
+    SavedController(network, interface_of(env, "action"), to_dict(env.config), {}).save(tmp_path / "mine")
+    result = benchmark(tmp_path / "card", f"policy={tmp_path}/mine")
+    assert result.returncode == 1
+    assert "which small shows" in result.stderr
 
 
 @pytest.mark.usefixtures("own")
