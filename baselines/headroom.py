@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import optuna
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from baselines.options import errors_about_env, script
-from baselines.search.spaces import SPACES
+from baselines.search.spaces import random_schedules
 from gan_env import GANVectorEnv, Instance
 from gan_env.config import replace, require_training
 from gan_env.errors import require, require_at_least
@@ -56,13 +55,6 @@ class HeadroomOptions:
         require_training(self.env)
         require_at_least(self, schedules=2, instances=2, rows=1, seed=0)
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
-
-
-def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOptions]:
-    """Schedules drawn from the space that opponents are tuned in."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**31))
-    return [SPACES["schedule"](study.ask(), env) for _ in range(count)]
 
 
 def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: HeadroomOptions) -> Episodes:

@@ -1,5 +1,6 @@
 """The command lines of the programs: Hydra composes their options from configs/, dataclasses check them."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ SMALL_SIDE = 8
 """Pixels of images whose GANs are nearly as cheap as those on points."""
 REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs")
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
+IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""A function of a module that makes a policy, instead of a policy's name."""
 
 
 def script(
@@ -84,7 +87,8 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     """A command line as Hydra needs it.
 
     Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
-    `controller=FOLDER`, as groups hold files alone. Mappings in `REPLACED_NOT_MERGED` replace the default.
+    `controller=FOLDER`, as groups hold files alone, and so does `policy=module:function`. Mappings in
+    `REPLACED_NOT_MERGED` replace the default.
 
     Raises:
         ConfigError: a group has no such file, and, for a policy, there is no such folder either.
@@ -107,12 +111,13 @@ def _checked_choice(text: str, places: list[Path]) -> str:
     names = {path.relative_to(f).with_suffix("").as_posix() for f in folders for path in f.rglob("*.yaml")}
     if not names or not name or name.removesuffix(".yaml") in names:
         return text
-    if key == "policy" and Path(name).is_dir():
+    if key == "policy" and (Path(name).is_dir() or IMPORT_PATH.fullmatch(name)):
         quoted = name.replace("'", "\\'")
         return f"controller='{quoted}'"
     if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
         return text
-    expected = f"one of {', '.join(sorted(names))}" + (", or the folder of a training" if key == "policy" else "")
+    others = ", or the folder of a training, or module:function" if key == "policy" else ""
+    expected = f"one of {', '.join(sorted(names))}{others}"
     raise ConfigError(f"{key}={name!r} is not there: expected {expected}")
 
 

@@ -1,14 +1,17 @@
-"""What the programs that play one policy share: `policy=NAME`, or `policy=FOLDER` for a controller of agents/."""
+"""What the programs that play one policy share: `policy=NAME`, `policy=FOLDER` of a training, `policy=module:make`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agents.learning.controllers import load_controller, read_controller
+from baselines.options import IMPORT_PATH
 from gan_env import GANVectorEnv
-from gan_env.config import replace
+from gan_env.config import load_extensions, replace
+from gan_env.errors import require
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE
 
@@ -19,7 +22,7 @@ class PlayOptions:
 
     Attributes:
         policy: what turns the knobs.
-        controller: folder of a training, whose controller plays instead of the policy; `policy=FOLDER` sets it.
+        controller: what plays instead of the policy: the folder of a training, or `module:make`; `policy=...` sets it.
         env: preset and fields of `EnvConfig`.
         seed: of the first GAN; the next one has seed + 1.
         rows: GANs that run side by side.
@@ -35,10 +38,13 @@ class PlayOptions:
         """The controller, or the policy where none is given, ready to act.
 
         Raises:
-            ConfigError: there is no such training, or it was made with other knobs, moves or observations.
+            ConfigError: there is no such training, or it was made with other knobs, moves or observations; or nothing
+                that makes a policy can be imported by that name.
         """
         if self.controller is None:
             return self.policy.make(env, self.seed)
+        if is_import_path(self.controller):
+            return imported_policy(self.controller, env)
         return load_controller(Path(self.controller), env)
 
 
@@ -51,9 +57,29 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     Fields of the environment that `given`, the options on the command line, sets stay as they are.
     """
     options = replace(defaults, fields)
-    if options.controller is None:
+    if options.controller is None or is_import_path(options.controller):
         return options
     there = read_controller(Path(options.controller)).env
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     return changed(options, env=options.env | own)
+
+
+def is_import_path(text: str) -> bool:
+    """Whether it is of the form `package.module:function`."""
+    return IMPORT_PATH.fullmatch(text) is not None
+
+
+def imported_policy(path: str, env: GANVectorEnv) -> Policy:
+    """The policy that a function `package.module:function` makes from an environment.
+
+    Raises:
+        ConfigError: there is no such function, or what it makes has no `predict`.
+    """
+    module, _, name = path.partition(":")
+    load_extensions([module])
+    make = getattr(import_module(module), name, None)
+    require(callable(make), "policy", path, f"the name of a function: {module} has none that is called {name}")
+    policy: Policy = make(env)  # type: ignore[misc]
+    require(callable(getattr(policy, "predict", None)), f"what {path} makes", policy, "a thing that has `predict`")
+    return policy

@@ -15,7 +15,7 @@ GROUND = (
     "workers",
 )  # fmt: skip
 WINGS = ("data", "gan", "metrics", "mdp")
-UPPER = ("policies", "registration", "evaluation", "controller", "adapters")
+UPPER = ("policies", "registration", "evaluation", "benchmark", "controller", "adapters")
 ROOF = ("ground", *WINGS, "roof")
 
 MAY_IMPORT = {  # place -> places; everything may import what is not ours
@@ -30,6 +30,7 @@ MAY_IMPORT = {  # place -> places; everything may import what is not ours
     "gan_env": {*ROOF, "policies", "registration"},
     "evaluation": {*ROOF, "policies", "evaluation"},
     "controller": {"ground", "gan", "mdp", "policies", "controller"},  # no data, no environment
+    "benchmark": {*ROOF, "policies", "evaluation", "benchmark"},
     "adapters": {*ROOF, "policies", "evaluation", "adapters"},
     "baselines": {*ROOF, *UPPER, "baselines", "agents.learning"},
     "agents.learning": {*ROOF, *UPPER, "baselines", "agents.learning", "agents.meta"},

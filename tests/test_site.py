@@ -27,6 +27,7 @@ LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
 RUN_BY = {
     "README.md": "tests/test_docs.py",
+    "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",

@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import optuna
 import torch
+from numpy.typing import NDArray
 from optuna.trial import BaseTrial, FixedTrial
 
 from gan_env import GANVectorEnv
@@ -12,7 +15,7 @@ from gan_env.errors import require
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.tables import RATES
+from gan_env.policies.tables import RATES, TablePolicy
 
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
@@ -98,6 +101,20 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "ada": rule("ada"),
     "diffusion": rule("diffusion"),
 }
+
+
+def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOptions]:
+    """Schedules drawn from the space that opponents are tuned in."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**31))
+    return [SPACES["schedule"](study.ask(), env) for _ in range(count)]
+
+
+def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> NDArray[np.float32]:
+    """The coordinates that a schedule wants during each interval, [T, K] in [0, 1]."""
+    policy = schedule.make(env)
+    assert type(policy) is TablePolicy  # what the space "schedule" gives
+    return policy.table
 
 
 def usual(kind: str) -> tuple[str, ...]:

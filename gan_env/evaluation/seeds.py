@@ -12,6 +12,10 @@ REPLAY, TEST = 2_000_000, 3_000_000
 """First run of the episodes that read-outs and choices come from, and of tests."""
 EXAMPLES, HEADROOM, TUNE, ORACLE = 4_000_000, 5_000_000, 6_000_000, 7_000_000
 """First run of `baselines/run.py` and of other examples, of `headroom.py`, of `tune.py`, and of a study's oracle."""
+WORTH, WORTH_APART, CONTROLLED = 10_000_000, 10_000, 9_000
+"""First run of `worth.py`, how far two instances are apart, and the first run of the controller within an instance."""
+BENCHMARK = 20_000_000
+"""First run of the benchmark's protocols."""
 STUDY_TUNINGS, TUNINGS_APART, TUNINGS = 100_000_000, 100_000, 1_000
 """First run of a study's tunings, how far two of them are apart, and how many a kind may have."""
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from baselines.headroom import HeadroomOptions, describe, groups, headroom, measure, random_schedules
+from baselines.headroom import HeadroomOptions, describe, groups, headroom, measure
+from baselines.search.spaces import random_schedules
 from gan_env import ConfigError, GANVectorEnv, Instance
 
 

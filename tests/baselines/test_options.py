@@ -58,7 +58,7 @@ def test_all_scripts_do_so() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("policy=5", r"^policy='5' .*cosine.*or the folder of a training$"),
+        ("policy=5", r"^policy='5' .*cosine.*or the folder of a training, or module:function$"),
         ("policy=cosinus", r"^policy='cosinus' .*cosine"),
         ("env=nope", r"^env='nope' .*expected one of celeba, "),
         ("+experiment=nope", r"^\+experiment='nope' .*wgan_gp"),
@@ -179,3 +179,7 @@ FILES = [*ROOT.glob("configs/policy/**/*.yaml"), *ROOT.glob("docs/results/*/conf
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_policy_that_is_published_can_be_read(path: Path) -> None:
     replace(PolicyOptions(), yaml.safe_load(path.read_text()))
+
+
+def test_a_function_that_makes_a_policy_takes_the_place_of_a_controller() -> None:
+    assert checked_arguments(["policy=my_package.mine:make"]) == ["controller='my_package.mine:make'"]

@@ -1,0 +1,74 @@
+"""Enters a policy in the benchmark: `python agents/benchmark.py policy=cosine`.
+
+A policy is a file of configs/policy/, the folder of a trained controller, or `module:make`, a function that makes a
+policy, a thing with `predict`, from the environment. It plays the runs of a protocol (gan_env/benchmark/protocols.py)
+beside constants and the committed tuned schedules. `folder` gets card.json and card.txt; see docs/benchmark.md.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baselines.options import given_options, script
+from baselines.trained import PlayOptions, is_import_path, play_options
+from gan_env.benchmark import Card, enter
+from gan_env.benchmark.protocols import protocol_named
+from gan_env.config import RUN_OPTIONS
+from gan_env.errors import require_at_least
+from gan_env.evaluation.runs import load_runs
+from gan_env.files import require_writable
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions(PlayOptions):
+    """Options of this script; of `env` those alone that don't change results, such as `device`.
+
+    Attributes:
+        protocol: what is played: a name in gan_env/benchmark/protocols.py.
+        name: what the card calls the policy.
+        training_updates: GAN updates of its training or tuning; None: what its folder says.
+        runs: file of baselines/worth.py, for what one run is worth in tuning runs.
+        folder: where the card goes.
+    """
+
+    protocol: str = "points-v1"
+    name: str = "policy"
+    rows: int = 96
+    training_updates: int | None = None
+    runs: str | None = None
+    folder: str = "logs/benchmark"
+
+    def __post_init__(self) -> None:
+        require_at_least(self, rows=1, seed=0)
+
+
+def benchmark(options: BenchmarkOptions) -> Card:
+    """Plays, and writes the card."""
+    folder, protocol = Path(options.folder), protocol_named(options.protocol)
+    require_writable(folder, "folder")
+    runs = None if options.runs is None else load_runs(options.runs)
+    observation, training = None, options.training_updates
+    env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
+    if options.controller is not None and not is_import_path(options.controller):
+        observation = options.env["observation"]
+        costs = Path(options.controller) / "trained.json"
+        if training is None and costs.exists():
+            training = int(json.loads(costs.read_text())["gan_updates"])
+    card = enter(
+        protocol, options.name, options.make_policy, observation, options.rows, training, runs,
+        lambda name: print(f"playing {name}", flush=True), **env,
+    )  # fmt: skip
+    card.write(folder)
+    print(f"\n{card.describe()}\n\nwrote {folder}/card.json and {folder}/card.txt")
+    return card
+
+
+@script("benchmark", BenchmarkOptions(), __doc__)
+def main(fields: dict[str, Any]) -> None:
+    """Entry point."""
+    benchmark(play_options(BenchmarkOptions(), fields, given_options()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Successive halving (Jamieson and Talwalkar 2016), the inner loop of Hyperband (Li et al. 2018, arXiv:1603.06560).
+
+A bracket starts many runs with random settings and stops all but the best third at each rung, so it finishes one run
+for the price of a few. All brackets of an instance are alike and independent of each other.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from baselines.search.lanes import Columns, Lanes, Rows
+from baselines.search.random_search import schedules
+from gan_env.errors import require
+from gan_env.evaluation.seeds import WORTH_APART
+
+SHARE, STEPS = 3, 2
+"""One run in `SHARE` goes on at a rung; a bracket has `STEPS` rungs before the end, so `SHARE` ** `STEPS` runs."""
+SIZE = SHARE**STEPS
+
+
+def rungs(decisions: int) -> list[int]:
+    """Decisions after which a bracket is thinned out; the last is the end of the run."""
+    return [-(-decisions // SHARE**step) for step in range(STEPS, -1, -1)]
+
+
+def cost(decisions: int) -> float:
+    """What a bracket costs, in whole runs."""
+    ends = np.array(rungs(decisions))
+    return float((np.diff(ends, prepend=0) * SIZE // SHARE ** np.arange(STEPS + 1)).sum() / decisions)
+
+
+def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iterator[Columns]:
+    """Plays as many brackets on each of some instances as `runs` whole runs pay for; gives runs as they end.
+
+    Raises:
+        ConfigError: there are too few rows for a bracket.
+    """
+    require(len(lanes.free) >= SIZE, "rows", len(lanes.free), f"at least {SIZE}, a bracket of successive halving")
+    each, ends = max(1, int(runs / cost(lanes.last))), rungs(lanes.last)
+    jobs = [(instance, bracket) for instance in instances for bracket in range(each)]
+    settings = {i: schedules(lanes.env, each * SIZE, seed + WORTH_APART * i) for i in instances}
+    brackets: list[Rows] = []  # the rows of each that have not been stopped
+    while jobs or brackets:
+        while jobs and lanes.free.sum() >= SIZE:
+            instance, unit = jobs.pop(0)
+            numbers = np.arange(unit * SIZE, (unit + 1) * SIZE)
+            rows = np.flatnonzero(lanes.free)[:SIZE]
+            seeds = (seed + WORTH_APART * instance + numbers).tolist()
+            lanes.start(rows, [instance] * SIZE, [unit] * SIZE, seeds, settings[instance][numbers])
+            brackets.append(rows)
+        lanes.step()
+        for index, rows in enumerate(brackets):
+            decision = int(lanes.decision[rows[0]])
+            if decision in ends[:-1]:
+                ranked = rows[np.argsort(lanes.course["log_metric"][rows, decision], kind="stable")]
+                left = SIZE // SHARE ** (ends.index(decision) + 1)
+                brackets[index] = ranked[:left]
+                yield lanes.take(ranked[left:])
+        finished = lanes.finished()
+        if len(finished):
+            yield lanes.take(finished)
+            brackets = [rows for rows in brackets if not lanes.free[rows[0]]]

@@ -1,0 +1,56 @@
+"""A tree-structured Parzen estimator (TPE, Bergstra et al. 2011) by Optuna: a study for each instance, side by side."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import optuna
+
+from baselines.search.lanes import Columns, Lanes
+from baselines.search.spaces import SPACES, first_guesses, table_of
+from gan_env.evaluation.seeds import WORTH_APART
+
+
+def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iterator[Columns]:
+    """Makes `runs` runs on each of some instances, one after the other, and gives them as they finish.
+
+    As many instances are searched at once as there are rows, each with as many runs at once as rows are left for it
+    (those that have not finished count as bad ones meanwhile). It begins with constants and the usual schedules.
+    """
+    if len(instances) > len(lanes.free):
+        half = len(lanes.free)
+        yield from search(lanes, instances[:half], runs, seed)
+        yield from search(lanes, instances[half:], runs, seed)
+        return
+    studies = {instance: _study(lanes, seed + WORTH_APART * instance) for instance in instances}
+    owners = np.repeat(instances, len(lanes.free) // len(instances))  # of the first rows
+    trials: dict[int, optuna.Trial] = {}  # row -> what it plays
+    made = dict.fromkeys(instances, 0)
+    while True:
+        for row in np.flatnonzero(lanes.free[: len(owners)]).tolist():
+            instance = int(owners[row])
+            if made[instance] < runs:
+                trials[row] = studies[instance].ask()
+                table = table_of(SPACES["schedule"](trials[row], lanes.env), lanes.env)
+                own = seed + WORTH_APART * instance + made[instance]
+                lanes.start(np.array([row]), [instance], [made[instance]], [own], table[None])
+                made[instance] += 1
+        if lanes.free.all():
+            return
+        lanes.step()
+        rows = lanes.finished()
+        for row in rows.tolist():
+            studies[int(owners[row])].tell(trials.pop(row), float(lanes.course["log_metric"][row, -1]))
+        if len(rows):
+            yield lanes.take(rows)
+
+
+def _study(lanes: Lanes, seed: int) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=seed % 2**31, multivariate=True, group=True, constant_liar=True)
+    study = optuna.create_study(sampler=sampler)
+    for guess in first_guesses("schedule", lanes.env):
+        study.enqueue_trial(guess)
+    return study

@@ -1,0 +1,129 @@
+"""The protocols by name: which runs are played, with what budget, and what a policy may see and do."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gymnasium.vector import AutoresetMode
+
+from gan_env import GANVectorEnv, Instance
+from gan_env.config import RUN_OPTIONS, env_config, to_dict
+from gan_env.errors import ConfigError, require
+from gan_env.evaluation.seeds import BENCHMARK
+from gan_env.instance_lists import hash_of
+
+SEES = ("progress", "knobs", "logits", "losses", "gradients", "quality")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Runs that are the same for everybody.
+
+    Attributes:
+        name: of the protocol; another number in it is another protocol.
+        about: what it asks, in a sentence.
+        sha256: of all that decides a result; see `fingerprint`.
+        env: preset and fields of `EnvConfig`, all that differ.
+        observation: groups of statistics that a policy may see.
+        instances: held-out instances, the first of the set.
+        runs: GAN seeds of each.
+        seed: of the first run.
+    """
+
+    name: str
+    about: str
+    sha256: str
+    env: Mapping[str, Any]
+    observation: tuple[str, ...] = SEES
+    instances: int = 144
+    runs: int = 4
+    seed: int = BENCHMARK
+
+    def jobs(self) -> tuple[list[int], list[int]]:
+        """Instance and GAN seed of every run, instance by instance."""
+        numbers = range(self.instances * self.runs)
+        return [number // self.runs for number in numbers], [self.seed + number for number in numbers]
+
+    def make_env(self, rows: int = 96, observation: Sequence[str] | None = None, **options: Any) -> GANVectorEnv:
+        """The environment that is played in.
+
+        Args:
+            rows: GANs that run side by side; the result doesn't depend on it.
+            observation: what a policy wants to see, if less than it may.
+            **options: those of `RUN_OPTIONS` in gan_env/config.py, such as `device`.
+
+        Raises:
+            ConfigError: it may not be seen, or this version of gan_env would play other runs.
+        """
+        seen = tuple(observation or self.observation)
+        hidden = [group for group in seen if group not in self.observation]
+        require(not hidden, "observation", list(seen), f"some of {list(self.observation)}, which {self.name} shows")
+        decided = [name for name in options if name not in RUN_OPTIONS]
+        require(not decided, "env", decided, f"no option but {', '.join(RUN_OPTIONS)}: {self.name} decides the others")
+        fields = {**self.env, "split": "test", "observation": seen, **options}
+        env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **fields)
+        found = self.fingerprint(env.instances.instances)
+        if found != self.sha256:
+            raise ConfigError(
+                f"{self.name} would not be the same with this version of gan_env (SHA-256 {found}, not {self.sha256}): "
+                "its results can't be compared with earlier ones; use the version that they were made with"
+            )
+        return env
+
+    def fingerprint(self, instances: Sequence[Instance]) -> str:
+        """SHA-256 of instances, seeds, budget and all options that decide a result, given the set of instances."""
+        config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
+        for name in RUN_OPTIONS:
+            del config[name]
+        decides = {
+            "env": config,
+            "instances": hash_of(rounded(vars(one)) for one in instances[: self.instances]),
+            "runs": self.runs,
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            "points-v1",
+            "Steer 2-D GANs by how they train, not knowing what they were started with.",
+            "01b53f7616f5703b25e3dd4282d4ce0bd9fd44958921a44b2870300060be8cd0",
+            {},
+        ),
+        Protocol(
+            "points-v1-no-metric",
+            "The same without seeing the quality metric, as in most people's loops.",
+            "ec752cc70e4dfa213d4a1deec083ef0c0b9abb0f9cdfc82764e871f9f0a57c66",
+            {},
+            SEES[:-1],
+        ),
+        Protocol(
+            "points-v1-told",
+            "The same, told what a run was started with.",
+            "cee01a20216d62d34c2990f170fd54d440cc1ede1230664e6b5133cc14aabecd",
+            {},
+            (*SEES, "context"),
+        ),
+    )
+}
+"""By name. One that has results is never changed: a change is another protocol."""
+
+
+def rounded(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """An instance to six digits: the last bits of logarithms differ between processors."""
+    return {name: float(f"{x:.6g}") if isinstance(x, float) else x for name, x in instance.items()}
+
+
+def protocol_named(name: str) -> Protocol:
+    """A protocol by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    require(name in PROTOCOLS, "protocol", name, f"one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
