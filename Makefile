@@ -5,7 +5,7 @@ BIN := .venv/bin
 # beside one other busy process the default is up to twenty times slower.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: install train test libraries lint bench clean
+.PHONY: install train test libraries lint docs bench clean
 
 install: .venv/installed
 
@@ -22,10 +22,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: install           ## the site, in docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -b html --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+
 # A process a core, and in it one thread. The tests of a file share what is costly to make, so they stay together. Files
 # run in order of their names: the slow ones, which train agents and compile programs, come before the many quick ones,
 # so that all processes end at about the same time.
-test: lint              ## lint, types and tests
+test: lint docs         ## lint, types, the site and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The libraries get an environment of their own on top of .venv, since ray[rllib] takes Gymnasium back to 1.2.2.
@@ -43,4 +46,4 @@ bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build docs/_build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache

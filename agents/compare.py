@@ -23,7 +23,7 @@ import yaml
 
 from agents.study.check import check_study, require_continuable
 from agents.study.closing import closing_table
-from agents.study.options import study_options
+from agents.study.options import StudyOptions, study_options
 from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study
@@ -33,7 +33,7 @@ from gan_env.config import CONFIGS
 from gan_env.files import require_writable, write_atomically, write_json
 
 
-@script("compare")
+@script("compare", StudyOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     compare(fields, ["python", "agents/compare.py", *sys.argv[1:]])  # a command for any machine

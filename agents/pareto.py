@@ -105,7 +105,7 @@ def figure(summary: dict[str, Any]) -> Figure:
     return drawn
 
 
-@script("pareto")
+@script("pareto", ParetoOptions(PPOOptions()), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
     options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), fields)

@@ -109,7 +109,7 @@ class BatchedARS(ARS):
 
 
 train = partial(train_sb3, BatchedARS)
-main = training_script("ars", ARSOptions(), train)
+main = training_script("ars", ARSOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

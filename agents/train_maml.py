@@ -14,7 +14,7 @@ it acts, which costs inner_steps x window GAN updates per decision on top of the
 from agents.meta.training import MetaOptions, train
 from agents.study.training_script import training_script
 
-main = training_script("maml", MetaOptions(), train)
+main = training_script("maml", MetaOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

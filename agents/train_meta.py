@@ -11,7 +11,7 @@ Any field of configs/ can be set on the command line, as in agent.window=25 env.
 from agents.meta.training import MetaOptions, train
 from agents.study.training_script import training_script
 
-main = training_script("meta", MetaOptions(), train)
+main = training_script("meta", MetaOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

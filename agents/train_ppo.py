@@ -81,7 +81,7 @@ class PPOOptions(GradientOptions):
 
 
 train = partial(train_sb3, PPO)
-main = training_script("ppo", PPOOptions(), train)
+main = training_script("ppo", PPOOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

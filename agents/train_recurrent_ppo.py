@@ -38,7 +38,7 @@ class RecurrentPPOOptions(PPOOptions):
 
 
 train = partial(train_sb3, RecurrentPPO, policy="MlpLstmPolicy")
-main = training_script("recurrent_ppo", RecurrentPPOOptions(), train)
+main = training_script("recurrent_ppo", RecurrentPPOOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -67,7 +67,7 @@ class SACOptions(GradientOptions):
 
 
 train = partial(train_sb3, SAC)
-main = training_script("sac", SACOptions(), train)
+main = training_script("sac", SACOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -45,7 +45,7 @@ class TQCOptions(SACOptions):
 
 
 train = partial(train_sb3, TQC)
-main = training_script("tqc", TQCOptions(), train)
+main = training_script("tqc", TQCOptions(), train, __doc__)
 
 if __name__ == "__main__":
     main()

@@ -63,7 +63,7 @@ def speeds(runs: dict[str, Path], target: float | None = None) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", type=Path)
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", type=Path, help="a run folder, or one of such")
     parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending sets the format")
     parser.add_argument("--target", type=float, help="a metric; default: the best one that all runs reached")
     options = parser.parse_args(arguments)

@@ -51,7 +51,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
 def parse(arguments: list[str] | None) -> tuple[Path, EvaluateOptions]:
     """The run folder and the checked options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", metavar="RUN", type=Path)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, or a folder of such")
     parser.add_argument("--metrics", default=",".join(PUBLISHED), help=f"some of {','.join(NUMBERS)}")
     parser.add_argument("--samples", type=int, default=10_000, help="generated images per run; default: 10000")
     parser.add_argument("--reference", default="held_out", help="real images: held_out (default) or train")

@@ -100,9 +100,9 @@ def varied(batch: Tensor, recipe: Recipe) -> Tensor:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description="Trains a classifier whose features judge images.")
-    parser.add_argument("classifier", choices=sorted(KINDS))
-    parser.add_argument("data_root", nargs="?", default="data")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("classifier", choices=sorted(KINDS), help="which one is trained")
+    parser.add_argument("data_root", nargs="?", default="data", help="folder of the data sets; default: data")
     parser.add_argument("--out", type=Path, help="file of the weights; default: that of the package, which it replaces")
     arguments = parser.parse_args()
     name, path = arguments.classifier, arguments.out or weights_of(arguments.classifier)

@@ -33,14 +33,23 @@ Kinds = NDArray[np.int64]  # a label for the kind of each instance, [instances]
 
 @dataclass(frozen=True)
 class HeadroomOptions:
-    """Options of this script."""
+    """Options of this script.
 
-    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
-    schedules: int = 200  # random ones that are tried
-    instances: int = 48  # training instances that are measured
-    runs: int = 4  # of each schedule on each instance, an even number
-    rows: int = 96  # GANs that run side by side
-    seed: int = HEADROOM  # of the first run, and of the schedules
+    Attributes:
+        env: preset and fields of `EnvConfig`.
+        schedules: random ones that are tried.
+        instances: training instances that are measured.
+        runs: of each schedule on each instance, an even number.
+        rows: GANs that run side by side.
+        seed: of the first run, and of the schedules.
+    """
+
+    env: dict[str, Any] = field(default_factory=dict)
+    schedules: int = 200
+    instances: int = 48
+    runs: int = 4
+    rows: int = 96
+    seed: int = HEADROOM
 
     def __post_init__(self) -> None:
         require_training(self.env)
@@ -97,7 +106,7 @@ def headroom(choosing: Floats, reported: Floats, kinds: Kinds) -> Floats:
     return np.asarray(np.mean(gains, axis=0))
 
 
-@script("headroom")
+@script("headroom", HeadroomOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = replace(HeadroomOptions(), fields)

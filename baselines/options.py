@@ -8,12 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, errors_in_one_line, needs
 
 with errors_in_one_line(), needs("study"):
     import hydra
+    from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
@@ -26,10 +28,17 @@ IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A function of a module that makes a policy, instead of a policy's name."""
 
 
-def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[], None]]:
+def script(
+    name: str, options: Any, purpose: str | None
+) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[], None]]:
     """Makes a function of options the entry point of a program: they come from configs/NAME.yaml and the command line.
 
     Wrong input is reported in one line, before Hydra, which would print a traceback, sees the error.
+
+    Args:
+        name: of the file in configs/.
+        options: the dataclass that holds the options, or its class, for `--help`.
+        purpose: the program's docstring, for `--help`.
     """
 
     def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
@@ -46,11 +55,27 @@ def script(name: str) -> Callable[[Callable[[dict[str, Any]], None]], Callable[[
             register_presets()
             with errors_in_one_line():
                 sys.argv[1:] = checked_arguments(sys.argv[1:])
+                if {"-h", "--help"} & set(sys.argv[1:]):
+                    return print_help(name, options, purpose or "")
             started()
 
         return run
 
     return decorate
+
+
+def print_help(name: str, options: Any, purpose: str) -> None:
+    """Prints what a program is for, and each of its options with its value on this command line and its meaning."""
+    words = [text for text in sys.argv[1:] if not text.startswith("-")]
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        config = compose(name, words, return_hydra_config=True)
+    HydraConfig.instance().set_config(config)  # some options are made of the choices
+    chosen = {group: str(file) for group, file in config.hydra.runtime.choices.items() if "/" not in group}
+    fields = OmegaConf.to_container(
+        OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"]), resolve=True
+    )
+    assert isinstance(fields, dict)
+    print(help_text(sys.argv[0], purpose, options, {str(k): v for k, v in fields.items()}, chosen))
 
 
 def given_options() -> list[str]:

@@ -28,12 +28,18 @@ from gan_env.files import require_writable, write_atomically, write_json
 
 @dataclass(frozen=True)
 class RunOptions(PlayOptions):
-    """Options of this script; the split is "test" unless `env` says otherwise."""
+    """Options of this script; the split is "test" unless `env` says otherwise.
+
+    Attributes:
+        episodes: runs that are played.
+        seed: of the first run's GAN; run e has seed + e and instance e.
+        folder: where the results go.
+    """
 
     episodes: int = 64
     seed: int = EXAMPLES
     rows: int = 64
-    folder: str = "logs/run"  # where the results go
+    folder: str = "logs/run"
 
     def __post_init__(self) -> None:
         require_at_least(self, episodes=1, rows=1, seed=0)
@@ -93,7 +99,7 @@ def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
         print(f"{t * env.config.updates_per_decision:>8} {np.median(episodes.score[:, t]):>10.3f} {knobs}")
 
 
-@script("run")
+@script("run", RunOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     run(play_options(RunOptions(), fields, given_options()))

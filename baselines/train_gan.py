@@ -51,12 +51,19 @@ _GROUPS = {"obs_": "observation", "knob_": "knobs", "": "run"}  # prefix of a co
 
 @dataclass(frozen=True)
 class TrainGANOptions(PlayOptions):
-    """Options of this script; all rows train the same instance."""
+    """Options of this script; all rows train the same instance.
 
-    instance: dict[str, Any] = field(default_factory=dict)  # fields of `Instance`; None: see `typical_instance`
-    logs: str = "logs/gan"  # with `name`, where the folder goes if none is given: LOGS/NAME-SEED, or the next free one
+    Attributes:
+        instance: fields of `Instance`; None: see `typical_instance`.
+        logs: with `name`, where the folder goes if none is given: LOGS/NAME-SEED, or the next free one.
+        name: of the run.
+        folder: a folder to write to; alone: the run in it continues, with its own options.
+    """
+
+    instance: dict[str, Any] = field(default_factory=dict)
+    logs: str = "logs/gan"
     name: str = "run"
-    folder: str | None = None  # a folder to write to, or with a run to continue; see `own_options`
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         require_at_least(self, rows=1, seed=0)
@@ -224,7 +231,7 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
     return folder
 
 
-@script("train_gan")
+@script("train_gan", TrainGANOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     given = given_options()

@@ -18,13 +18,21 @@ from gan_env.policies.learned import INTERFACE
 
 @dataclass(frozen=True)
 class PlayOptions:
-    """Options that these programs share."""
+    """Options that these programs share.
+
+    Attributes:
+        policy: what turns the knobs.
+        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it.
+        env: preset and fields of `EnvConfig`.
+        seed: of the first GAN; the next one has seed + 1.
+        rows: GANs that run side by side.
+    """
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
-    controller: str | None = None  # what plays instead of the policy: folder of a training, or `module:make`
-    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
-    seed: int = 0  # of the first GAN; the next one has seed + 1
-    rows: int = 1  # GANs that run side by side
+    controller: str | None = None
+    env: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    rows: int = 1
 
     def make_policy(self, env: GANVectorEnv) -> Policy:
         """The controller, or the policy where none is given, ready to act.

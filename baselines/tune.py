@@ -18,7 +18,7 @@ from gan_env.config import env_config, replace
 from gan_env.files import require_writable
 
 
-@script("tune")
+@script("tune", TuneOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     executor = replace(ExecutorOptions(), fields.pop("executor"), "executor.")

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from plain_names import of_a_loop
 from trainings import tiny
 
 from agents.learning.controllers import train
@@ -77,7 +78,7 @@ def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     (tmp_path / "docs").symlink_to(ROOT / "docs")  # they read docs/results, and what `make train` trained
     train("ppo", tiny("ppo"), RunFolder(tmp_path / "logs/ppo/gan_env-Points-v1_1", "controller"))
     monkeypatch.chdir(tmp_path)
-    programs, names = PROGRAM.findall((ROOT / page).read_text()), dict[str, object]()
+    programs, names = PROGRAM.findall((ROOT / page).read_text()), of_a_loop()
     assert programs
     for program in programs:
         exec(program, names)

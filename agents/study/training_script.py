@@ -13,10 +13,17 @@ from baselines.options import script
 from gan_env.files import write_atomically
 
 
-def training_script(name: str, agent: AgentOptions, train: Train) -> Callable[[], None]:
-    """The entry point of agents/train_NAME.py, whose algorithm has options of the type of `agent`."""
+def training_script(name: str, agent: AgentOptions, train: Train, purpose: str | None) -> Callable[[], None]:
+    """The entry point of agents/train_NAME.py.
 
-    @script(f"train_{name}")
+    Args:
+        name: of the script.
+        agent: the algorithm's options, at their defaults.
+        train: trains in a run folder.
+        purpose: the script's docstring, for `--help`.
+    """
+
+    @script(f"train_{name}", TrainOptions(agent), purpose)
     def main(fields: dict[str, Any]) -> None:
         options, folder = open_folder(name, TrainOptions(agent), fields)
         comparison = study_of_one(name, options, folder)

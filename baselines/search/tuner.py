@@ -41,15 +41,25 @@ FINALISTS, RESCORED = 16, 0.25
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """Options of a search."""
+    """Options of a search.
 
-    kind: str = "schedule"  # what is tuned, a key of `SPACES`
-    env: dict[str, Any] = field(default_factory=dict)  # preset and fields of `EnvConfig`
-    budget: int = 5_000_000  # GAN updates in all
-    runs: int = 16  # of a candidate, each on another training instance
-    rows: int = 96  # GANs that run side by side
-    seed: int = TUNE  # of the sampler and the first run
-    folder: str = "logs/tune"  # where the search and its result are written
+    Attributes:
+        kind: what is tuned: "schedule", "rates", "r3gan", "ada" or "diffusion".
+        env: preset and fields of `EnvConfig`.
+        budget: GAN updates in all.
+        runs: of a candidate, each on another training instance.
+        rows: GANs that run side by side.
+        seed: of the sampler and the first run.
+        folder: where the search and its result are written.
+    """
+
+    kind: str = "schedule"
+    env: dict[str, Any] = field(default_factory=dict)
+    budget: int = 5_000_000
+    runs: int = 16
+    rows: int = 96
+    seed: int = TUNE
+    folder: str = "logs/tune"
 
     def __post_init__(self) -> None:
         require_training(self.env)

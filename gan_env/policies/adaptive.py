@@ -57,7 +57,9 @@ class DiffusionRule(Rule):
     """The rule of Diffusion-GAN (Wang et al. 2022, arXiv:2206.02262), which sets instance noise.
 
     p sets the number of steps T = T_min + p (T_max - T_min) of a diffusion
+
         y = sqrt(abar) x + sqrt(1 - abar) s e,    abar = (1 - beta_1) ... (1 - beta_T),    e ~ N(0, 1),
+
     with beta going linearly from its first to its last value in T steps, whatever T is (as in their code).
     Dividing y by sqrt(abar), which the discriminator could do as well, gives x + s sqrt((1 - abar) / abar) e. So the
     knob is set to s sqrt((1 - abar) / abar), the standard deviation of noise on undamped data.

@@ -20,7 +20,7 @@ SCRIPT = """
 from baselines.options import script
 from gan_env import ConfigError
 
-@script("run")
+@script("run", None, None)
 def main(fields):
     raise {error}("told by the script")
 

@@ -1,0 +1,187 @@
+"""The site: every table entry has a page, links lead somewhere, and the programs of its pages run."""
+
+import dataclasses
+import doctest
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generator import environment, pictures, policies, programs, reference, results
+from generator.docstrings import to_restructured_text
+from plain_names import of_a_loop
+
+import gan_env
+from gan_env import ENV_IDS, PRESETS
+from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.rewards import REWARDS
+from gan_env.policies.adaptive import RULES
+from gan_env.policies.schedules import SCHEDULES
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+LARGEST = 30_000
+"""Bytes of a picture that is drawn when the site is built."""
+RUN_BY = {
+    "README.md": "tests/test_docs.py",
+    "extend.md": "tests/test_site.py",
+    "fleet.md": "tests/test_site.py",
+    "images.md": "tests/test_docs.py",
+    "libraries.md": "tests/libraries/conftest.py",
+    "quickstart.md": "tests/test_site.py",
+    "studies.md": "tests/test_docs.py",
+    "your_own_gan.md": "tests/test_site.py",
+}
+"""By page: the test that runs its programs."""
+
+
+def small(monkeypatch: pytest.MonkeyPatch, *presets: str) -> None:
+    """Presets are not compiled, and train for hardly any time."""
+    for name in presets:
+        short = dataclasses.replace(PRESETS[name], compile=False, updates_per_decision=1, metric_samples=64)
+        monkeypatch.setitem(PRESETS, name, short)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_to_files_lead_to_files(page: Path) -> None:
+    """Those to pages that are generated lead to one; Sphinx checks their headings."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    places = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith(("http", "#", "mailto"))]
+    places = [place for place in places if not place.startswith("generated/")]
+    assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_a_test_runs_the_blocksof_every_page() -> None:
+    with_programs = [page.name for page in PAGES if PROGRAM.search(page.read_text())]
+    assert [name for name in with_programs if name not in RUN_BY or not (ROOT / RUN_BY[name]).exists()] == []
+    assert [name for name in with_programs if name not in (ROOT / RUN_BY[name]).read_text()] == []
+
+
+def test_the_quickstart_prints_what_it_says() -> None:
+    text = "\n".join(PROGRAM.findall((DOCS / "quickstart.md").read_text()))
+    test = doctest.DocTestParser().get_doctest(text, {}, "quickstart.md", None, 0)
+    done = doctest.DocTestRunner().run(test)
+    assert done.attempted > 10 and done.failed == 0
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_the_blocksof_the_page_on_own_additions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other; without compiling."""
+    small(monkeypatch, "points", "fashion_mnist")
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "extend.md").read_text()
+    functions = [name for name in gan_env.__all__ if name.startswith(("register_", "save_"))]
+    assert [name for name in functions if f"gan_env.{name}(" not in page] == []
+    names: dict[str, object] = {}
+    for program in PROGRAM.findall(page):
+        exec(program, names)
+
+
+@pytest.mark.usefixtures("clothes")
+def test_the_program_of_the_page_on_fleets_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two members in this process in place of a hundred on Ray."""
+    small(monkeypatch, "points", "fashion_mnist")
+    (program,) = PROGRAM.findall((DOCS / "fleet.md").read_text())
+    here = program.replace('placement="ray", num_cpus=2', 'placement="local"').replace("* 100", "* 2")
+    assert here != program
+    names: dict[str, Any] = {}
+    exec(here, names)
+    assert (names["family"].num_envs, names["many"].num_envs) == (40, 16)
+
+
+def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
+    """The two of a plain loop, which has what they name; Lightning's part is run by its own test."""
+    names = of_a_loop()
+    blocks = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())
+    plain = [program for program in blocks if "ControllerCallback" not in program]
+    assert len(plain) == len(blocks) - 1 >= 2
+    for program in plain:
+        exec(program, names)
+    assert names["loss"].isfinite()
+
+
+def test_every_version_of_an_id_has_a_row() -> None:
+    versions = {env_id.rpartition("-")[2] for env_id in ENV_IDS}
+    assert versions <= set(re.findall(r"^\| (v\d+) \|", (DOCS / "environments.md").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("folder", "write", "names"),
+    [
+        ("knobs", environment.knob_pages, knob_table()),
+        ("rewards", environment.reward_pages, REWARDS),
+        ("schedules", policies.schedule_pages, SCHEDULES),
+        ("rules", policies.rule_pages, RULES),
+    ],
+)
+def test_every_entry_of_a_table_has_a_page_with_a_small_picture(folder: str, write: Any, names: dict[str, Any]) -> None:
+    pages = write()
+    assert {*pages} == {f"{folder}/index.md"} | {f"{folder}/{name}.{end}" for name in names for end in ("md", "svg")}
+    assert [name for name, page in pages.items() if name.endswith(".svg") and len(page) > LARGEST] == []
+    assert [name for name in names if f"[{name}]({name}.md)" not in pages[f"{folder}/index.md"]] == []
+
+
+def test_a_preset_has_its_id_and_its_options() -> None:
+    pages = environment.preset_pages()
+    for env_id, kwargs in ENV_IDS.items():
+        if kwargs:
+            assert f'gymnasium.make("{env_id}")' in pages[f"presets/{kwargs['preset']}.md"]
+    assert {f"presets/{name}.md" for name in PRESETS} < {*pages}
+    assert f"`{PRESETS['points'].latent_dim}`" in pages["presets/points.md"]
+    assert "presets/points.svg" in pages and "presets/cifar10.png" not in pages  # CIFAR-10 would be downloaded
+
+
+def test_statistics_have_pages_and_their_groups_an_explanation() -> None:
+    env, _ = pictures.example_runs()
+    pages = environment.statistic_pages()
+    assert {s.group for s in env.observer.statistics} == set(pictures.GROUPS) == set(env.observer._groups.values())
+    assert {f"statistics/{s.name}.md" for s in env.observer.statistics} < {*pages}
+
+
+def test_the_specification_is_the_docstring() -> None:
+    page = environment.environment_page()["environment.md"]
+    assert "## Action space" in page and "## Episode end" in page and "Args:" not in page
+
+
+def test_what_the_package_exports_is_in_the_reference() -> None:
+    page = reference.api_page()["api.rst"]
+    assert [name for name in gan_env.__all__ if f":: gan_env.{name}\n" not in page] == []
+
+
+def test_every_study_is_among_the_results() -> None:
+    page = results.results_page()["results.md"]
+    studies = [path.parent.name for path in (DOCS / "results").glob("*/report.md")]
+    assert studies and [name for name in studies if f"../results/{name}/report.md" not in page] == []
+
+
+def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:
+    assert {"baselines/run.py", "baselines/evaluate.py", "agents/compare.py"} < {*programs.programs()}
+    assert "usage: python baselines/tune.py" in programs.help_of("baselines/tune.py")
+    assert "--samples" in programs.help_of("baselines/evaluate.py")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_scrolls_sideways(browser: Any, width: int) -> None:
+    """`make test` builds the site before it runs the tests."""
+    pages = sorted((DOCS / "_build/html").glob("[!_]*/**/*.html")) + sorted((DOCS / "_build/html").glob("*.html"))
+    if not pages:
+        pytest.skip("the site is not built: make docs")
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    shown, wide = context.new_page(), []
+    for page in pages:
+        shown.goto(page.as_uri())
+        if shown.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(page.name)
+    context.close()
+    assert wide == []
+
+
+def test_docstrings_become_restructured_text() -> None:
+    lines = ["A `code", "span` with *emphasis* and [N, *shape].", "## Title", "| a | b |", "|---|---|", "| `c` | d |"]
+    to_restructured_text(None, "class", "x", None, None, lines)
+    text = "\n".join(lines)
+    assert "``code span`` with *emphasis* and [N, \\*shape]." in text
+    assert "**Title**" in text and "   * - a\n     - b\n   * - ``c``\n     - d" in text
