@@ -22,13 +22,22 @@ from gan_env.files import require_writable
 
 @dataclass(frozen=True)
 class BenchmarkOptions(PlayOptions):
-    """Options of this script; of `env` those alone that don't change results, such as `device`."""
+    """Options of this script; of `env` those alone that don't change results, such as `device`.
+
+    Attributes:
+        protocol: a name in `gan_env.benchmark.PROTOCOLS`.
+        name: what the card calls the policy.
+        rows: GANs that run side by side.
+        training_updates: GAN updates of its training or tuning; None: what its folder says.
+        runs: file of baselines/worth.py, for what one run is worth in tuning runs.
+        folder: where the card is written.
+    """
 
     protocol: str = "points-v1"
-    name: str = "policy"  # what the card calls the policy
+    name: str = "policy"
     rows: int = 96
-    training_updates: int | None = None  # GAN updates of its training or tuning; None: what its folder says
-    runs: str | None = None  # file of baselines/worth.py, for what one run is worth in tuning runs
+    training_updates: int | None = None
+    runs: str | None = None
     folder: str = "logs/benchmark"
 
     def __post_init__(self) -> None:
@@ -56,7 +65,7 @@ def benchmark(options: BenchmarkOptions) -> Card:
     return card
 
 
-@script("benchmark")
+@script("benchmark", BenchmarkOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     benchmark(play_options(BenchmarkOptions(), fields, given_options()))

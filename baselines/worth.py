@@ -43,17 +43,29 @@ SHOWN = (1, 4, 16, 64, 256)
 
 @dataclass(frozen=True)
 class WorthOptions(PlayOptions):
-    """Options of this script; the split is "test" unless `env` says otherwise."""
+    """Options of this script; the split is "test" unless `env` says otherwise.
+
+    Attributes:
+        methods: searches that are run, names in `METHODS`.
+        instances: the first ones of the split.
+        runs: of each method on each instance.
+        controlled: runs of the controller on each instance, whose mean is compared.
+        seed: of the first run.
+        rows: GANs that run side by side.
+        training_updates: GAN updates of the controller's training; None: what its folder says.
+        folder: where runs and results are written; a job that it holds continues.
+        data: file that the runs go to.
+    """
 
     methods: tuple[str, ...] = tuple(METHODS)
-    instances: int = 80  # the first ones of the split
-    runs: int = 256  # of each method on each instance
-    controlled: int = 16  # runs of the controller on each instance, whose mean is compared
+    instances: int = 80
+    runs: int = 256
+    controlled: int = 16
     seed: int = WORTH
     rows: int = 160
-    training_updates: int | None = None  # GAN updates of the controller's training; None: what its folder says
+    training_updates: int | None = None
     folder: str = "logs/worth"
-    data: str | None = None  # file that the runs go to
+    data: str | None = None
 
     def __post_init__(self) -> None:
         require_at_least(self, instances=2, runs=1, controlled=1, rows=1, seed=0)
@@ -164,7 +176,7 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
     return found
 
 
-@script("worth")
+@script("worth", WorthOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     main_of(play_options(WorthOptions(), fields, given_options()), dict(fields["env"]))
