@@ -25,11 +25,12 @@ class BenchmarkOptions(PlayOptions):
     """Options of this script; of `env` those alone that don't change results, such as `device`.
 
     Attributes:
-        protocol: what is played: a name in gan_env/benchmark/protocols.py.
+        protocol: a name in `gan_env.benchmark.PROTOCOLS`.
         name: what the card calls the policy.
+        rows: GANs that run side by side.
         training_updates: GAN updates of its training or tuning; None: what its folder says.
         runs: file of baselines/worth.py, for what one run is worth in tuning runs.
-        folder: where the card goes.
+        folder: where the card is written.
     """
 
     protocol: str = "points-v1"

@@ -22,7 +22,7 @@ class PlayOptions:
 
     Attributes:
         policy: what turns the knobs.
-        controller: what plays instead of the policy: the folder of a training, or `module:make`; `policy=...` sets it.
+        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it.
         env: preset and fields of `EnvConfig`.
         seed: of the first GAN; the next one has seed + 1.
         rows: GANs that run side by side.

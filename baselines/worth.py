@@ -46,13 +46,15 @@ class WorthOptions(PlayOptions):
     """Options of this script; the split is "test" unless `env` says otherwise.
 
     Attributes:
-        methods: ways of tuning that are compared: "rates", "random", "tpe", "halving" or "population".
+        methods: searches that are run, names in `METHODS`.
         instances: the first ones of the split.
         runs: of each method on each instance.
         controlled: runs of the controller on each instance, whose mean is compared.
+        seed: of the first run.
+        rows: GANs that run side by side.
         training_updates: GAN updates of the controller's training; None: what its folder says.
-        folder: where the results go; it keeps the runs, for the next controller too.
-        data: Parquet file that the runs go to as well.
+        folder: where runs and results are written; a job that it holds continues.
+        data: file that the runs go to.
     """
 
     methods: tuple[str, ...] = tuple(METHODS)

@@ -14,7 +14,7 @@ from gan_env.errors import ConfigError, require
 from gan_env.evaluation.seeds import BENCHMARK
 from gan_env.instance_lists import hash_of
 
-SEES = ("progress", "knobs", "logits", "losses", "gradients", "quality")
+SEES = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,20 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "points-v1",
             "Steer 2-D GANs by how they train, not knowing what they were started with.",
-            "01b53f7616f5703b25e3dd4282d4ce0bd9fd44958921a44b2870300060be8cd0",
+            "03177498e8b09950e73b210ba86ab8f70ec8b06edd8e0a87468f26749025dc0d",
             {},
         ),
         Protocol(
             "points-v1-no-metric",
             "The same without seeing the quality metric, as in most people's loops.",
-            "ec752cc70e4dfa213d4a1deec083ef0c0b9abb0f9cdfc82764e871f9f0a57c66",
+            "19fcf67290a0eb87c0a639859f1785a924e15cf058e7aceb12ad6da054c5611f",
             {},
             SEES[:-1],
         ),
         Protocol(
             "points-v1-told",
             "The same, told what a run was started with.",
-            "cee01a20216d62d34c2990f170fd54d440cc1ede1230664e6b5133cc14aabecd",
+            "2c8028fe0d1a1c39ca6814164ad18fb93894f80b48a0d9e80fd240b86d4c9fd8",
             {},
             (*SEES, "context"),
         ),
