@@ -26,7 +26,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
 RUN_BY = {
-    "benchmark.md": "tests/agents/test_benchmark.py",
     "README.md": "tests/test_docs.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
