@@ -72,7 +72,7 @@ def entries(study: Study, setting: str) -> list[Entry]:
     """All policies that play in a setting, without the oracle."""
     options, found = study.options, list[Entry]()
     for name, controller in options.active.items():
-        read_outs = suffixes(env_config(**study.env_options(name))) if controller.varies is None else ()
+        read_outs = suffixes(env_config(**study.env_options(name)).knobs) if controller.varies is None else ()
         found += [(name + suffix, seed) for seed in range(controller.seeds) for suffix in ("", *read_outs)]
     found += [(name, seed) for name, times in study.tunings.items() for seed in range(times)]
     found += [(name, None) for name in options.policies]

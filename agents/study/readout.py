@@ -1,11 +1,12 @@
 """Read-outs: the mean knob trajectory of a controller as a table of values, to be played without learning."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 
-from gan_env import EnvConfig, GANVectorEnv
+from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.policies.tables import RATES
 
@@ -20,9 +21,9 @@ def controller_of(name: str) -> str:
     return name.removesuffix(RATES_REPLAY_SUFFIX).removesuffix(REPLAY_SUFFIX)
 
 
-def suffixes(config: EnvConfig) -> tuple[str, ...]:
-    """The suffixes of the read-outs of a controller in such an environment; rates need to be moved and to be known."""
-    return SUFFIXES if set(RATES) & set(config.knobs) and "context" in config.observation else (REPLAY_SUFFIX,)
+def suffixes(knobs: Iterable[str]) -> tuple[str, ...]:
+    """The suffixes of the read-outs of a controller that moves these knobs."""
+    return SUFFIXES if set(RATES) & set(knobs) else (REPLAY_SUFFIX,)
 
 
 def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, Any]:

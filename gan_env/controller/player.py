@@ -99,8 +99,10 @@ def _config(options: PolicyOptions, total_steps: int) -> EnvConfig:
         named = (options.rule.get("knob", RULES[options.kind].knob),)
     knobs = named or EnvConfig().knobs
     decisions = min(DECISIONS, max(1, total_steps // UPDATES))
+    told = ("context",) if options.kind == "rates" else ()  # the rates that the optimisers were given
     return EnvConfig(
         knobs=knobs,
+        observation=(*EnvConfig.observation, *told),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         action_mode="absolute",
         num_decisions=decisions,

@@ -22,7 +22,7 @@ def play(witness: Witness, mode: AutoresetMode, steps: int = 30) -> Rows:
         if mode is AutoresetMode.DISABLED and over.any():
             envs.reset(options={"reset_mask": over})
         skipped = over & (mode is AutoresetMode.NEXT_STEP)
-        draws = [np.zeros(3) if skip else rng.uniform(-1, 1, 3) for rng, skip in zip(rngs, skipped, strict=True)]
+        draws = [np.zeros(5) if skip else rng.uniform(-1, 1, 5) for rng, skip in zip(rngs, skipped, strict=True)]
         _, _, over, *_ = envs.step(np.array(draws, np.float32))
     return witness.rows
 

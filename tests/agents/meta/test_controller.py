@@ -20,7 +20,11 @@ KINDS = ("mlp", "lstm")
 ENV: dict[str, Any] = {
     "num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False,
     "knobs": ("instance_noise", "augment", "r1"), "max_first_change": 0.2,
-    "instances": {"width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8)},
+    "losses": ("non_saturating",),
+    "instances": {
+        "width_g": (8, 8), "width_d": (8, 8), "batch_size": (8, 8), "lr_g": (1e-4, 1e-2), "lr_d": (1e-4, 1e-2),
+        "gain_g": (1.0, 1.0), "gain_d": (1.0, 1.0), "input_scale": (1.0, 1.0),
+    },
 }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path:
         "informed": "context"
     } | rates
     assert {told(study, name, "informed") for name in (*rates, "best_schedule")} == {""}
-    assert told(study, "ppo", "blind") == "logits, losses, gradients, quality"
+    assert told(study, "ppo", "blind") == "logits, losses, gradients, steps, quality"
 
 
 def test_only_what_is_told_the_rates_plays_where_they_are_observed(tmp_path: Path) -> None:

@@ -421,7 +421,7 @@ def test_knobs_that_the_loop_never_asks_for_are_named(folder: Path) -> None:
     ("changes", "message"),
     [
         ({"total_steps": 5000}, r"total_steps=5,000 \(trained on runs of 200\)"),
-        ({"rate": 0.5}, r"lr_g=0\.5 \(trained on 0\.0001 to 0\.01\)"),
+        ({"rate": 0.5}, r"lr_g=0\.5 \(trained on 3e-05 to 0\.03\)"),
     ],
 )
 def test_a_run_outside_of_the_training_is_named(folder: Path, changes: dict[str, Any], message: str) -> None:

@@ -45,7 +45,7 @@ def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> No
     [
         ({"num_decisions": 6}, True),
         ({"num_decisions": 6, "instances": {"seed": 9}, "observation": ["progress"], "compile": False}, True),
-        ({}, False),
+        ({"num_decisions": 5}, False),
         ({"num_decisions": 6, "losses": ["hinge"]}, False),
         ({"num_decisions": 6, "knobs": ["lr_g", "lr_d"]}, False),
         ({"num_decisions": 6, "preset": "cifar10"}, False),
