@@ -32,15 +32,17 @@ test: lint docs         ## lint, types, the site and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The libraries get an environment of their own on top of .venv, since ray[rllib] takes Gymnasium back to 1.2.2.
+# Lightning and accelerate are there too, for the controller in their loops.
 SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 .venv/libraries/installed: .venv/installed
 	$(BIN)/python -m venv .venv/libraries
 	$(BIN)/python $(SITE) > "$$(.venv/libraries/bin/python $(SITE))/below.pth"
-	.venv/libraries/bin/python -m pip install --quiet --disable-pip-version-check -e ".[libraries]"
+	.venv/libraries/bin/python -m pip install --quiet --disable-pip-version-check -e ".[libraries,loops]"
 	touch $@
 
 libraries: .venv/libraries/installed  ## what RL libraries learn from is what happened
-	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries
+	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries \
+		tests/gan_env/controller/test_lightning.py tests/gan_env/controller/test_accelerate.py
 
 bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py
