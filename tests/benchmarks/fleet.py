@@ -22,7 +22,7 @@ import numpy as np
 import ray
 import torch
 
-from gan_env import Fleet, GANVectorEnv
+from gan_env import EnvConfig, Fleet, GANVectorEnv
 from gan_env.fleet.members import Call
 
 IMAGES: dict[str, Any] = {"preset": "fashion_mnist", "updates_per_decision": 20}
@@ -60,7 +60,7 @@ def kills(count: int) -> None:
     """Raises an AssertionError unless every disturbed run ends with the bits of the undisturbed one."""
     rows, steps, rng = [2, 1, 3], 8, random.Random(0)
     one = GANVectorEnv(sum(rows), **POINTS)
-    actions = np.random.default_rng(0).uniform(-1, 1, (steps, sum(rows), 3)).astype(np.float32)
+    actions = np.random.default_rng(0).uniform(-1, 1, (steps, sum(rows), len(EnvConfig().knobs))).astype(np.float32)
     one.reset(seed=0)
     expected = [one.step(action)[:3] for action in actions]
     many = Fleet([{"num_envs": n, **POINTS} for n in rows], "ray", num_cpus=0.5, snapshot_every=3)
