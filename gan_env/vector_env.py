@@ -26,7 +26,7 @@ from gan_env.mdp.instances import InstanceSet, as_columns
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
-from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
 from gan_env.records import to_host
@@ -202,10 +202,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         resets_alone = mode is AutoresetMode.NEXT_STEP and bool(self._curves.taken.any())  # there were runs
         if over.all() and not resets_alone:
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
-        actions = np.asarray(actions, np.float32)
-        shape = self.action_space.shape
-        require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
-        require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
+        actions = checked_actions(actions, self.action_space.shape)
         nobody = np.zeros(self.num_envs, bool)
         if over.all():  # nothing to train
             obs, fresh = self._autoreset(over)

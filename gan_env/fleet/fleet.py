@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from gan_env.config import to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.files import save_checkpoint
 from gan_env.fleet.infos import cut_options, join_infos
@@ -21,7 +22,8 @@ from gan_env.instance_lists import Instance
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
-from gan_env.mdp.resets import Seeds, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.resume import require_same
 from gan_env.vector_env import GANVectorEnv
 
 Array = NDArray[np.float32]
@@ -111,8 +113,10 @@ class Fleet(VectorEnv[Array, Array, Any]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
-        self._origin = {"autoreset_mode": self.autoreset_mode.name, "members": [dict(member) for member in members]}
         self._counts = [rows.stop - rows.start for rows in self.rows]
+        made = zip(self._counts, configs, strict=True)
+        alike = {str(index): {"num_envs": count, "env": to_dict(config)} for index, (count, config) in enumerate(made)}
+        self._origin = {"autoreset_mode": self.autoreset_mode.name, "members": alike}  # plain: a file can hold it
         self._ended = np.ones(self.num_envs, bool)  # rows without a run, as in GANVectorEnv
         self._obs = np.zeros((self.num_envs, len(self.observer.names)), np.float32)  # the last one of every row
         self._members: Members
@@ -168,10 +172,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         self._require_open()
         if self._ended.all():
             raise ConfigError(f"step: none of the {self.num_envs} rows has a run: call reset first")
-        actions = np.asarray(actions, np.float32)
-        shape = self.action_space.shape
-        require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
-        require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
+        actions = checked_actions(actions, self.action_space.shape)
         running = {index: rows for index, rows in enumerate(self.rows) if not self._ended[rows].all()}
         results = self._members.call({index: Call("step", (actions[rows],)) for index, rows in running.items()})
         reward, terminated = np.zeros(self.num_envs, np.float32), np.ones(self.num_envs, bool)
@@ -234,9 +235,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
         """
         fits = isinstance(state, dict) and state.keys() == {"origin", "members", "ended", "obs"}
         require(fits, "state", type(state).__name__, "what `get_state` of a fleet gave")
-        require(
-            state["origin"] == self._origin, "state['origin']", state["origin"], f"{self._origin}, as this fleet has"
-        )
+        require_same("the fleet of the state", state["origin"], self._origin, "Make the same fleet, or start anew")
         before = self._members.get_state()
         try:
             self._members.set_state(state["members"])

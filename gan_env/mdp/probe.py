@@ -18,7 +18,7 @@ def probe(knobs: int) -> Moment:
     """A moment of two rows and so many knobs, whose numbers are of no run: halves and ones."""
     half, one = torch.full((ROWS,), 0.5), torch.ones(ROWS, dtype=torch.int64)
     stats = {field.name: half.clone() for field in fields(TrainStats)} | {"finite": half > 0}
-    whole = ("key", "dataset", "window", "num_samples", "batch_size")
+    whole = ("key", "dataset", "window", "num_samples", "batch_size", "loss")
     settings = {f.name: one.clone() if f.name in whole else half.clone() for f in fields(RowSettings)}
     quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
     start = {name: half.clone() for name in ("progress", "previous", "best", "first", "limit")}

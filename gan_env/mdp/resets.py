@@ -1,4 +1,4 @@
-"""Which rows are reset when, and with which seeds: what callers ask for, checked before anything is changed."""
+"""What `reset` and `step` are given: rows, seeds, modes and actions, checked before anything is changed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -63,3 +63,15 @@ def checked_seed(seed: Any) -> int | None:
     fits = seed is None or (isinstance(seed, int | np.integer) and seed >= 0)
     require(bool(fits), "seed", seed, "a whole number, 0 or more")
     return None if seed is None else int(seed)
+
+
+def checked_actions(given: Any, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """The actions of all rows, [N, K].
+
+    Raises:
+        ConfigError: they are of another shape than the action space's, or not finite.
+    """
+    actions = np.asarray(given, np.float32)
+    require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
+    require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
+    return actions

@@ -10,35 +10,6 @@ from gan_env import ConfigError
 from gan_env.mdp.rewards import REWARDS
 
 
-def test_autoreset_happens_in_the_same_step() -> None:
-    env = make()
-    env.reset(seed=0)
-    for _ in range(2):
-        *_, infos = env.step(still(env))
-        assert "final_obs" not in infos
-    obs, _, ended, truncated, infos = env.step(still(env))
-    assert ended.all()
-    assert not truncated.any()
-    progress = env.observer.names.index("progress")
-    assert (infos["final_obs"][:, progress] == 1).all()
-    assert (obs[:, progress] == 0).all()
-    assert infos["_final_obs"].all()
-    assert infos["final_info"]["log_metric"].shape == (4,)
-
-
-def test_rows_go_on_alone_after_an_autoreset() -> None:
-    """A row that crashes early starts its next run while the others continue theirs."""
-    env = make()
-    env.reset(seed=0)
-    env.population.state.g[1] = torch.nan
-    *_, ended, _, infos = env.step(still(env))
-    assert ended.tolist() == [False, True, False, False]
-    assert infos["final_info"]["crashed"].tolist() == [False, True, False, False]
-    progress = env.observer.names.index("progress")
-    obs, *_ = env.step(still(env))
-    np.testing.assert_allclose(obs[:, progress], np.array([2, 1, 2, 2]) / 3, rtol=1e-6)
-
-
 def test_a_crash_leaves_the_other_rows_as_they_were() -> None:
     healthy, poisoned = make(), make()
     for env in (healthy, poisoned):

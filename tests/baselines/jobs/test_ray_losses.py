@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
@@ -86,11 +86,3 @@ with ExecutorOptions("ray", num_cpus=1).start(1, Path()) as run:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: not found.exists() or "zombie" in (found / "status").read_text())
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    """Waits for something of another process, which takes long where others run."""
-    end = time.monotonic() + 120
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.1)
