@@ -47,7 +47,7 @@ from gan_env.policies.presets import load_policy
 small = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 16, "compile": False}
 env = gymnasium.make("gan_env/Points-v1", **small)
 env.reset(seed=0)
-reward = env.step(env.action_space.sample())[1]
+reward = env.step(env.action_space.high)[1]  # some random actions move nothing in one update
 envs = gan_env.GANVectorEnv(2, split="test", autoreset_mode=AutoresetMode.DISABLED, **small)
 policies = [load_policy(name).make(envs) for name in ("cosine", "fixed")]
 played = [run_episodes(policy, envs, [1, 2]) for policy in policies]
