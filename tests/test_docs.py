@@ -19,7 +19,7 @@ ELSEWHERE = ("commit ", "program below")
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 REPORTS = {
     "Points": "points",
-    "Points, with five times the training": "points_long",
+    
     "Fashion-MNIST at 16x16": "fashion_mnist",
 }
 """By heading of docs/studies.md."""
