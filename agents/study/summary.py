@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
-from agents.study.readout import SUFFIXES, controller_of
+from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 from agents.study.records import Cost, Estimate, Failure, Row, SettingSummary, Summary
 from agents.study.scores import Floats, arranged, compare, finals, gain_over, updates_needed
 from agents.study.study import Study
@@ -69,6 +69,8 @@ def told(study: Study, name: str, learned: str) -> str:
     Schedules act on progress alone, whatever their environment shows, save those that are told the rates.
     """
     known = env_config(**study.env_options(learned)).observation
+    if name.endswith(YOKED_SUFFIX):
+        return "another run of the instance"
     if study.told_rates(name):
         return "" if "context" in known else "the rates"
     if name not in study.options.active:
@@ -100,6 +102,8 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
         rivals = [*study.schedules, "oracle", *([controller.varies or learned] if controller else [])]
         against = {other: compare(mine, scores[other]) for other in rivals if other in scores and other != name}
         read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
+        if name.endswith(YOKED_SUFFIX):
+            read_outs = [controller_of(name) + REPLAY_SUFFIX]
         rows[name] = _row(
             parts,
             size,
