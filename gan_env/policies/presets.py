@@ -159,7 +159,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
 
     Args:
         config: of the environment.
-        kind: of the search, "schedule" or "rates".
+        kind: of the search, "schedule", "rates" or "step_size".
 
     Returns:
         What `load_policy` takes, in the order of the tunings.
