@@ -44,7 +44,7 @@ class TuneOptions:
     """Options of a search.
 
     Attributes:
-        kind: what is tuned: "schedule", "rates", "r3gan", "ada" or "diffusion".
+        kind: what is tuned: "schedule", "rates", "step_size", "r3gan", "ada" or "diffusion".
         env: preset and fields of `EnvConfig`.
         budget: GAN updates in all.
         runs: of a candidate, each on another training instance.
