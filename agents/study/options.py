@@ -16,7 +16,14 @@ from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, DataError, require
 
-SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
+BY_METHOD = {
+    "by_random_search": ("schedule", "random"),
+    "by_halving": ("schedule", "halving"),
+    "by_cma_es": ("curves", "cma_es"),
+    "by_population": ("curves", "population"),
+}
+"""Opponents that are schedules like the tuned one, found by another method: name -> what is tuned, and how."""
+SCHEDULE_KINDS = ("schedule", *BY_METHOD, "curves", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
 RIVAL_KINDS = (*SCHEDULE_KINDS, "step_size")
 """The kinds that every policy is compared with, of which one is the strongest."""
@@ -32,8 +39,14 @@ def opponent_name(kind: str) -> str:
 
 
 def opponent_kind(name: str) -> str:
-    """The kind of a tuned opponent, a key of `baselines.search.spaces.SPACES`."""
+    """The kind of a tuned opponent: a key of `BY_METHOD`, or one of `baselines.search.spaces.SPACES`."""
     return "schedule" if name == BEST else name.removeprefix("tuned_")
+
+
+def search_of(name: str) -> tuple[str, str]:
+    """What is tuned for an opponent, and by which method."""
+    kind = opponent_kind(name)
+    return BY_METHOD.get(kind, (kind, "tpe"))
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ class StudyOptions:
         env: preset and fields of `EnvConfig`.
         controllers: by name.
         tuned: how often each kind of opponent is tuned, with another seed each time; 0: not at all. Kinds are keys of
-            `baselines.search.spaces.SPACES`; "schedule" is tuned at least once.
+            `baselines.search.spaces.SPACES`, tuned by TPE, and of `BY_METHOD`; "schedule" is tuned at least once.
         budget: GAN updates of each tuning; null: as many as the costliest training of a controller took.
         tune_runs: runs of a candidate in tuning.
         policies: names of files in configs/policy/ that play as well.
@@ -134,7 +147,8 @@ class StudyOptions:
         aimed = self.target is None or 0.5 < self.target < 1
         require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
         for kind, times in self.tuned.items():
-            require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
+            known = sorted({*SPACES, *BY_METHOD})
+            require(kind in known, "tuned", kind, f"one of {known}")
             require(times >= 0, f"tuned.{kind}", times, "at least 0")
         times = self.tuned.get("schedule", 0)
         require(times > 0, "tuned.schedule", times, "at least 1: all policies are compared with it")

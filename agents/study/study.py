@@ -24,7 +24,15 @@ from gymnasium.vector import AutoresetMode
 from agents.learning.controllers import RUN_NAME, load_controller, train
 from agents.learning.costs import save_costs
 from agents.learning.run_folder import RunFolder
-from agents.study.options import RIVAL_KINDS, SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
+from agents.study.options import (
+    RIVAL_KINDS,
+    SCHEDULE_KINDS,
+    TRAINING,
+    StudyOptions,
+    opponent_kind,
+    opponent_name,
+    search_of,
+)
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
 from baselines.search.tuner import Tuned, TuneOptions, save_policy, search
@@ -177,20 +185,21 @@ class Study:
         return [self._tuning(name, seed) for name, seed in named if not self._tuned_file(name, seed).exists()]
 
     def _tuning(self, name: str, seed: int) -> Job:
-        kind, folder = opponent_kind(name), self._tuned_file(name, seed).parent
+        (kind, method), folder = search_of(name), self._tuned_file(name, seed).parent
         options = TuneOptions(
             kind=kind,
+            method=method,
             env=self.options.env,
             budget=self.budget,
             runs=self.options.tune_runs,
             rows=self.options.rows,
-            seed=tuning_seed(kind, seed),
+            seed=tuning_seed(opponent_kind(name), seed),
             folder=str(folder),
         )
         return Job(tune_opponent, (options, self.costs_file(f"tuning-{name}-{seed}")), folder)
 
     def _tuned_file(self, name: str, seed: int) -> Path:
-        return self.path / "tuning" / f"{name}-{seed}" / f"{opponent_kind(name)}.json"
+        return self.path / "tuning" / f"{name}-{seed}" / f"{search_of(name)[0]}.json"
 
     def tuned(self, name: str, seed: int) -> Tuned:
         """What was found by tuning an opponent on the training instances."""

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from optuna.trial import BaseTrial, FixedTrial
 
+from baselines.search.curves import anchor, at_anchors, curves, value_at
 from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.mdp.knobs import DynamicParameter, knob_table
@@ -76,7 +77,7 @@ def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
 def end(trial: BaseTrial, knob: DynamicParameter, which: str, kind: str) -> float:
     """A value of the knob; geometric schedules, which can't have zero, get `INSTEAD_OF_ZERO` for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
-    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
+    value = value_at(knob, coordinate)
     return value or INSTEAD_OF_ZERO if kind in GEOMETRIC else value
 
 
@@ -112,6 +113,7 @@ def fastest(env: GANVectorEnv) -> float:
 
 SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
+    "curves": curves,
     "rates": rates,
     "step_size": step_size,
     "r3gan": r3gan,
@@ -134,13 +136,27 @@ def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> NDArray[np.float32]:
     return policy.table
 
 
+def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
+    """Constants and the usual schedules as tables, [T, K] each."""
+    return [table_of(policy, env) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
+
+
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+    return {"schedule": USUAL, "curves": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
     """The first candidates of a search: constants and the usual schedules, or the published parameters."""
+    if kind == "curves":
+        return [
+            {
+                anchor(n, a): x
+                for a, row in enumerate(at_anchors(t))
+                for n, x in zip(env.config.knobs, row.tolist(), strict=True)
+            }
+            for t in usual_tables(env)
+        ]
     if kind in ("schedule", "rates", "step_size"):
         tuned = {"rates": rate_knobs(env), "step_size": step_knobs(env)}.get(kind, env.knobs.controlled)
         return [_guess(tuned, policy) for policy in (PolicyOptions(kind), *map(load_policy, usual(kind)))]
