@@ -33,7 +33,6 @@ RUN_BY = {
     "images.md": "tests/test_docs.py",
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
-    "studies.md": "tests/test_docs.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
@@ -140,6 +139,8 @@ def test_statistics_have_pages_and_their_groups_an_explanation() -> None:
     pages = environment.statistic_pages()
     assert {s.group for s in env.observer.statistics} == set(pictures.GROUPS) == set(env.observer._groups.values())
     assert {f"statistics/{s.name}.md" for s in env.observer.statistics} < {*pages}
+    assert [s.name for s in env.observer.statistics if not s.formula] == []
+    assert "[arXiv:2006.06676](https://arxiv.org/abs/2006.06676)" in pages["statistics/sign_real.md"]
 
 
 def test_the_specification_is_the_docstring() -> None:
@@ -155,7 +156,12 @@ def test_what_the_package_exports_is_in_the_reference() -> None:
 def test_every_study_is_among_the_results() -> None:
     page = results.results_page()["results.md"]
     studies = [path.parent.name for path in (DOCS / "results").glob("*/report.md")]
-    assert studies and [name for name in studies if f"../results/{name}/report.md" not in page] == []
+    assert [name for name in studies if f"../results/{name}/report.md" not in page] == []
+
+
+def test_the_results_begin_with_the_verdict_without_its_links() -> None:
+    report = "# Title\n\n- before\n\n## Verdict\n\n- Better by [+0.1](#here).\n- So.\n\n## Notes\n\n- after\n"
+    assert results.verdict(report) == "- Better by +0.1.\n- So."
 
 
 def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:
