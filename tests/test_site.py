@@ -25,6 +25,9 @@ PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
+COMMITTED = {".png": 200_000, ".svg": 200_000, ".html": 1_500_000, ".parquet": 10_000_000}
+"""Bytes that a committed file below docs may have, by its ending; others `OTHERS`: see docs/contributing.md."""
+OTHERS = 400_000
 RUN_BY = {
     "README.md": "tests/test_docs.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
@@ -52,6 +55,18 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
     places = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith(("http", "#", "mailto"))]
     places = [place for place in places if not place.startswith("generated/")]
     assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_no_file_of_the_docs_is_large() -> None:
+    made = ("_build", "generated")
+    files = [path for path in DOCS.rglob("*") if path.is_file() and path.relative_to(DOCS).parts[0] not in made]
+    large = {
+        path.relative_to(ROOT).as_posix(): path.stat().st_size
+        for path in files
+        if path.stat().st_size > COMMITTED.get(path.suffix, OTHERS)
+    }
+    how = "draw pictures at the size they are shown, write tables as parquet, leave out what no page and no test reads"
+    assert large == {}, f"too large to commit ({how}; docs/contributing.md)"
 
 
 def test_a_test_runs_the_blocksof_every_page() -> None:
