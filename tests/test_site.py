@@ -174,9 +174,14 @@ def test_every_study_is_among_the_results() -> None:
     assert [name for name in studies if f"../results/{name}/report.md" not in page] == []
 
 
-def test_the_results_begin_with_the_verdict_without_its_links() -> None:
-    report = "# Title\n\n- before\n\n## Verdict\n\n- Better by [+0.1](#here).\n- So.\n\n## Notes\n\n- after\n"
-    assert results.verdict(report) == "- Better by +0.1.\n- So."
+def test_results_begin_with_the_verdicts_without_their_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    report = "# A study\n\nOf 3 runs.\n\n- Better by [+0.1](#here) [0.0, 0.2].\n- So.\n\n![x](y.png)\n\n- after\n"
+    (tmp_path / "mine/report.md").write_text(report)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    page = results.results_page()["results.md"]
+    assert "## A study\n\nOf 3 runs.\n\n- Better by +0.1 [0.0, 0.2].\n- So.\n\n[The whole page](" in page
+    assert "after" not in page
 
 
 def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from generator.markdown import Pages, page, toctree
 
 RESULTS = Path(__file__).parents[1] / "results"
-HEADING = re.compile(r"^#+ (.*)", re.MULTILINE)
+BEGINNING = re.compile(r"\A# (.*)\n([\s\S]*?(?:^- .*\n)+)", re.MULTILINE)
+"""A report's title, and what stands below it down to the end of its first list, which is the verdict."""
 
 
 def results_page() -> Pages:
@@ -20,10 +21,11 @@ def results_page() -> Pages:
     folders = sorted(path.parent for path in RESULTS.glob("*/report.md"))
     parts = ["# Results", text]
     for folder in folders:
-        report = (folder / "report.md").read_text()
-        title = HEADING.search(report)
-        link = f"[The whole page](../results/{folder.name}/report.md)"
-        parts += [f"## {title[1] if title else folder.name}", verdict(report), f"{link} of this study."]
+        title, words = verdict((folder / "report.md").read_text())
+        there = f"../results/{folder.name}"
+        picture = f"![Gain over each opponent]({there}/figures/gains.png)"
+        shown = picture if (folder / "figures/gains.png").exists() else ""
+        parts += [f"## {title}", words, shown, f"[The whole page]({there}/report.md) of this study."]
     parts.append(
         "Single runs: [2-D points](../points.md), [images](../images.md). What was found in version 0 of the "
         "environments, with the commits that hold its pages: [changelog](../changelog.md#results-of-version-0)."
@@ -32,8 +34,9 @@ def results_page() -> Pages:
     return {"results.md": page(*parts, toctree(["../points", "../images", *below]))}
 
 
-def verdict(report: str) -> str:
-    """The list under the heading "Verdict"; its links would lead astray here."""
-    under = report.partition("## Verdict\n")[2]
-    lines = re.findall(r"^- .*", HEADING.split(under)[0], re.MULTILINE)
-    return re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", "\n".join(lines))
+def verdict(report: str) -> tuple[str, str]:
+    """The title of a report and its verdict with the words before; their links would lead astray here."""
+    found = BEGINNING.search(report)
+    if found is None:
+        raise ValueError("a report.md has no title with a list below; publish the study again with agents/report.py")
+    return found[1], re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", found[2]).strip()
