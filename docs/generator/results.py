@@ -12,24 +12,24 @@ BEGINNING = re.compile(r"\A# (.*)\n([\s\S]*?(?:^- .*\n)+)", re.MULTILINE)
 
 def results_page() -> Pages:
     """The studies, each with its verdict and a link to its page."""
-    text = (
-        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
-        "held-out instances with the same seeds, and all were given the same budget of GAN updates. Gains are in the "
-        "logarithm of the quality metric; square brackets hold 95 % intervals. [The glossary](../glossary.md) explains "
-        "the words, [How results are compared](../statistics.md) the intervals."
-    )
     folders = sorted(path.parent for path in RESULTS.glob("*/report.md"))
-    parts = ["# Results", text]
+    parts = ["# Results"]
     for folder in folders:
         title, words = verdict((folder / "report.md").read_text())
         there = f"../results/{folder.name}"
         picture = f"![Gain over each opponent]({there}/figures/gains.png)"
         shown = picture if (folder / "figures/gains.png").exists() else ""
         parts += [f"## {title}", words, shown, f"[The whole page]({there}/report.md) of this study."]
-    parts.append(
-        "Single runs: [2-D points](../points.md), [images](../images.md). What was found in version 0 of the "
-        "environments, with the commits that hold its pages: [changelog](../changelog.md#results-of-version-0)."
-    )
+    parts += [
+        "## How to read them",
+        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
+        "held-out instances with the same seeds, and all were given the same budget of GAN updates. Square brackets "
+        "hold 95 % intervals. [The glossary](../glossary.md) explains the words, [How results are "
+        "compared](../statistics.md) how numbers and intervals are made.",
+        "## More",
+        "One training and its runs: [2-D points](../points.md). Single GANs: [images](../images.md). What was found in "
+        "version 0 of the environments: [changelog](../changelog.md#results-of-version-0).",
+    ]
     below = [f"../results/{folder.name}/report" for folder in folders]
     return {"results.md": page(*parts, toctree(["../points", "../images", *below]))}
 
