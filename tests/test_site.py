@@ -25,6 +25,9 @@ PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
+COMMITTED = {".png": 200_000, ".svg": 200_000, ".html": 1_500_000, ".parquet": 10_000_000}
+"""Bytes that a committed file below docs may have, by its ending; others `OTHERS`: see docs/contributing.md."""
+OTHERS = 400_000
 RUN_BY = {
     "README.md": "tests/test_docs.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
@@ -33,7 +36,6 @@ RUN_BY = {
     "images.md": "tests/test_docs.py",
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
-    "studies.md": "tests/test_docs.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
@@ -53,6 +55,18 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
     places = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith(("http", "#", "mailto"))]
     places = [place for place in places if not place.startswith("generated/")]
     assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_no_file_of_the_docs_is_large() -> None:
+    made = ("_build", "generated")
+    files = [path for path in DOCS.rglob("*") if path.is_file() and path.relative_to(DOCS).parts[0] not in made]
+    large = {
+        path.relative_to(ROOT).as_posix(): path.stat().st_size
+        for path in files
+        if path.stat().st_size > COMMITTED.get(path.suffix, OTHERS)
+    }
+    how = "draw pictures at the size they are shown, write tables as parquet, leave out what no page and no test reads"
+    assert large == {}, f"too large to commit ({how}; docs/contributing.md)"
 
 
 def test_a_test_runs_the_blocksof_every_page() -> None:
@@ -140,6 +154,8 @@ def test_statistics_have_pages_and_their_groups_an_explanation() -> None:
     pages = environment.statistic_pages()
     assert {s.group for s in env.observer.statistics} == set(pictures.GROUPS) == set(env.observer._groups.values())
     assert {f"statistics/{s.name}.md" for s in env.observer.statistics} < {*pages}
+    assert [s.name for s in env.observer.statistics if not s.formula] == []
+    assert "[arXiv:2006.06676](https://arxiv.org/abs/2006.06676)" in pages["statistics/sign_real.md"]
 
 
 def test_the_specification_is_the_docstring() -> None:
@@ -155,7 +171,17 @@ def test_what_the_package_exports_is_in_the_reference() -> None:
 def test_every_study_is_among_the_results() -> None:
     page = results.results_page()["results.md"]
     studies = [path.parent.name for path in (DOCS / "results").glob("*/report.md")]
-    assert studies and [name for name in studies if f"../results/{name}/report.md" not in page] == []
+    assert [name for name in studies if f"../results/{name}/report.md" not in page] == []
+
+
+def test_results_begin_with_the_verdicts_without_their_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    report = "# A study\n\nOf 3 runs.\n\n- Better by [+0.1](#here) [0.0, 0.2].\n- So.\n\n![x](y.png)\n\n- after\n"
+    (tmp_path / "mine/report.md").write_text(report)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    page = results.results_page()["results.md"]
+    assert "## A study\n\nOf 3 runs.\n\n- Better by +0.1 [0.0, 0.2].\n- So.\n\n[The whole page](" in page
+    assert "after" not in page
 
 
 def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:
