@@ -40,12 +40,6 @@ def test_every_figure_with_an_interval_is_in_the_report(heading: str, study: str
     assert [figure for figure, page in figures if figure not in page] == []
 
 
-def test_the_readmes_figures_of_studies_are_in_their_page() -> None:
-    figures, page = FIGURE.findall(section("README.md", "What the studies say")), (ROOT / "docs/studies.md").read_text()
-    assert len(figures) >= 16
-    assert [figure for figure in figures if figure not in page] == []
-
-
 def test_the_intervals_of_the_stricter_test_are_those_of_its_program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,7 +64,7 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/studies.md"])
+@pytest.mark.parametrize("page", ["docs/train_and_compare.md", "docs/studies.md"])
 def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One after the other in the same session; with fewer updates on points, which are not compiled."""
     small = dataclasses.replace(PRESETS["points"], compile=False, updates_per_decision=1, metric_samples=64)

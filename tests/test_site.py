@@ -26,7 +26,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
 RUN_BY = {
-    "README.md": "tests/test_docs.py",
+    "README.md": "tests/test_readme.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
@@ -34,6 +34,7 @@ RUN_BY = {
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
     "studies.md": "tests/test_docs.py",
+    "train_and_compare.md": "tests/test_docs.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""

@@ -1,0 +1,97 @@
+"""README.md: short, its programs run and print what stands below them, and its figures stand in a page.
+
+Commands of the README and of the page on programs are read by the programs themselves, as far as `--help` goes.
+"""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plain_names import of_a_loop
+from programs import call
+
+from gan_env import ENV_IDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = ROOT / "docs/train_and_compare.md"
+MOST_WORDS = 700
+PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+NUMBER = re.compile(r"[+-]?\d+\.\d+")
+
+
+def words(page: str) -> int:
+    """Words of prose and tables: no code blocks, no comments, no pictures, and of a link its text alone."""
+    page = re.sub(r"```.*?```|<!--.*?-->|<img .*?>|!\[.*?\]\(.*?\)", "", page, flags=re.DOTALL)
+    page = re.sub(r"\]\([^)]*\)", "]", page)
+    return sum(any(letter.isalnum() for letter in word) for word in page.split())
+
+
+def commands(page: str) -> list[list[str]]:
+    """Each `python ...` of the shell blocks, as words without comments."""
+    lines = [line for block in SHELL.findall(page) for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("python ")]
+
+
+def test_it_has_at_most_so_many_words() -> None:
+    assert words("One [two](three) `four`\n| a | 0.1 [2, 3] |\n|---|---|\n```sh\nno\n``` <!-- no --> - - ![no](no)") == 7
+    assert words(README) <= MOST_WORDS
+
+
+def test_the_first_program_prints_what_stands_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its words and the first distance exactly; what training rounds to depends on the processor."""
+    program, printed = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)[0]
+    uncompiled = program.replace("num_decisions=4", "compile=False, num_decisions=4")
+    assert uncompiled != program
+    exec(uncompiled, {})
+    said = capsys.readouterr().out
+    assert NUMBER.sub("x", said) == NUMBER.sub("x", printed)
+    assert said.splitlines()[0] == printed.splitlines()[0]
+    numbers = [float(x) for x in NUMBER.findall(said)]
+    assert numbers == pytest.approx([float(x) for x in NUMBER.findall(printed)], abs=0.25)
+
+
+def test_the_programs_after_it_run() -> None:
+    _, *others = PROGRAM.findall(README)
+    assert others
+    for program in others:
+        names = of_a_loop()
+        exec(program, names)
+        assert names["control"].report()
+
+
+def test_figures_with_an_interval_stand_in_the_page_that_has_the_table() -> None:
+    """Without signs, which sentences replace by words."""
+    findings = README.split("## Findings\n")[1].split("\n## ")[0]
+    figures = re.findall(r"\d\.\d+ \[-?\d\.\d+, \d\.\d+\]", findings)
+    page = COMMANDS.read_text().replace("+", "")
+    assert len(figures) >= 3
+    for figure in figures:
+        value, interval = figure.split(" ", 1)
+        assert re.search(rf"{re.escape(value)} \[[^\]]*\] \({re.escape(interval)}\)", page), figure
+
+
+def test_the_table_has_every_id() -> None:
+    table = README.split("## Environments\n")[1].split("\n## ")[0]
+    assert {*re.findall(r"\w+-v\d+", table)} == {name.removeprefix("gan_env/") for name in ENV_IDS}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", COMMANDS], ids=lambda path: path.name)
+def test_programs_take_the_options_of_their_commands(page: Path, tmp_path: Path) -> None:
+    """Folders of earlier runs and modules of a reader's own are not there, and are left out."""
+    found = commands(page.read_text())
+    assert len(found) >= 2
+    for program, *arguments in found:
+        known = [word for word in arguments if not re.search(r"=logs/|my_module", word)]
+        done = call(program, *known, "--help", folder=tmp_path)
+        assert done.returncode == 0, (program, arguments, done.stderr)
+        assert done.stdout.startswith("usage: "), program
+
+
+def test_programs_refuse_options_that_are_none(tmp_path: Path) -> None:
+    """So the test above can fail."""
+    done: Any = call("baselines/run.py", "policy=cosine", "episode=64", "--help", folder=tmp_path)
+    assert done.returncode != 0 and "episode" in done.stderr + done.stdout
