@@ -1,6 +1,6 @@
 """README.md: short, its programs run and print what stands below them, and its figures stand in a page.
 
-Commands of the README and of the page on programs are read by the programs themselves, as far as `--help` goes.
+The commands of all pages are read by the programs themselves, as far as `--help` goes.
 """
 
 import re
@@ -19,7 +19,9 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = ROOT / "docs/train_and_compare.md"
 MOST_WORDS = 700
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
+PAGES = sorted(path for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"] if "```sh\n" in path.read_text())
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+COMMAND = re.compile(r"^(?:\w+=\S+ )?python ((?:agents|baselines)/.*)", re.MULTILINE)
 NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 
@@ -31,9 +33,8 @@ def words(page: str) -> int:
 
 
 def commands(page: str) -> list[list[str]]:
-    """Each `python ...` of the shell blocks, as words without comments."""
-    lines = [line for block in SHELL.findall(page) for line in block.splitlines()]
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("python ")]
+    """Each program of agents/ and baselines/ in the shell blocks, as words without comments."""
+    return [shlex.split(line, comments=True) for block in SHELL.findall(page) for line in COMMAND.findall(block)]
 
 
 def test_it_has_at_most_so_many_words() -> None:
@@ -79,19 +80,18 @@ def test_the_table_has_every_id() -> None:
     assert {*re.findall(r"\w+-v\d+", table)} == {name.removeprefix("gan_env/") for name in ENV_IDS}
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", COMMANDS], ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_programs_take_the_options_of_their_commands(page: Path, tmp_path: Path) -> None:
     """Folders of earlier runs and modules of a reader's own are not there, and are left out."""
-    found = commands(page.read_text())
-    assert len(found) >= 2
-    for program, *arguments in found:
-        known = [word for word in arguments if not re.search(r"=logs/|my_module", word)]
+    for program, *arguments in commands(page.read_text()):
+        known = [word for word in arguments if not re.search(r"=logs/|=FOLDER|my_module", word)]
         done = call(program, *known, "--help", folder=tmp_path)
         assert done.returncode == 0, (program, arguments, done.stderr)
         assert done.stdout.startswith("usage: "), program
 
 
 def test_programs_refuse_options_that_are_none(tmp_path: Path) -> None:
-    """So the test above can fail."""
+    """So the test above can fail; and it finds commands."""
+    assert len(commands(README)) >= 2 and len(commands(COMMANDS.read_text())) > 20
     done: Any = call("baselines/run.py", "policy=cosine", "episode=64", "--help", folder=tmp_path)
     assert done.returncode != 0 and "episode" in done.stderr + done.stdout
