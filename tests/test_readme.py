@@ -38,7 +38,9 @@ def commands(page: str) -> list[list[str]]:
 
 
 def test_it_has_at_most_so_many_words() -> None:
-    assert words("One [two](three) `four`\n| a | 0.1 [2, 3] |\n|---|---|\n```sh\nno\n``` <!-- no --> - - ![no](no)") == 7
+    assert (
+        words("One [two](three) `four`\n| a | 0.1 [2, 3] |\n|---|---|\n```sh\nno\n``` <!-- no --> - - ![no](no)") == 7
+    )
     assert words(README) <= MOST_WORDS
 
 
