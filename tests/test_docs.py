@@ -64,7 +64,7 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
-@pytest.mark.parametrize("page", ["docs/train_and_compare.md", "docs/studies.md"])
+@pytest.mark.parametrize("page", ["docs/studies.md"])
 def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One after the other in the same session; with fewer updates on points, which are not compiled."""
     small = dataclasses.replace(PRESETS["points"], compile=False, updates_per_decision=1, metric_samples=64)

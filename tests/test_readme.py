@@ -1,4 +1,4 @@
-"""README.md: short, its programs run and print what stands below them, and its figures stand in a page.
+"""README.md and the page on programs: short, programs run and print what stands below them, figures stand in one page.
 
 The commands of all pages are read by the programs themselves, as far as `--help` goes.
 """
@@ -6,12 +6,16 @@ The commands of all pages are read by the programs themselves, as far as `--help
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.errors import ConfigCompositionException
 from plain_names import of_a_loop
 from programs import call
+from trainings import tiny
 
+from agents.learning.controllers import train
+from agents.learning.run_folder import RunFolder
 from gan_env import ENV_IDS
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +72,15 @@ def test_the_programs_after_it_run() -> None:
         names = of_a_loop()
         exec(program, names)
         assert names["control"].report()
+
+
+def test_the_program_that_plays_a_trained_controller_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    train("ppo", tiny("ppo"), RunFolder(tmp_path / "logs/ppo/gan_env-Points-v1_1", "controller"))
+    monkeypatch.chdir(tmp_path)
+    (program,) = PROGRAM.findall(COMMANDS.read_text())
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert names["episodes"].final.shape == (16,)
 
 
 def test_figures_with_an_interval_stand_in_the_page_that_has_the_table() -> None:

@@ -34,7 +34,7 @@ RUN_BY = {
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
     "studies.md": "tests/test_docs.py",
-    "train_and_compare.md": "tests/test_docs.py",
+    "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
