@@ -29,13 +29,14 @@ COMMITTED = {".png": 200_000, ".svg": 200_000, ".html": 1_500_000, ".parquet": 1
 """Bytes that a committed file below docs may have, by its ending; others `OTHERS`: see docs/contributing.md."""
 OTHERS = 400_000
 RUN_BY = {
-    "README.md": "tests/test_docs.py",
+    "README.md": "tests/test_readme.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
     "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
+    "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
