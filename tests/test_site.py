@@ -31,7 +31,6 @@ RUN_BY = {
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
-    "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
     "studies.md": "tests/test_docs.py",
     "your_own_gan.md": "tests/test_site.py",

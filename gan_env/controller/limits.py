@@ -73,7 +73,7 @@ def mistakes(
     """
     found = {}
     if updates >= SURE and min(extremes) >= 0 and 0 < max(extremes) <= 1:
-        found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass those before it"
+        found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass p.logit(1e-6)"
     if unused:
         how = "apply control[...] or control.augment(x), or the controller takes its moves for the run's"
         found["unused"] = f"the loop never asked for {', '.join(unused)}, which the controller moves: {how}"
