@@ -131,7 +131,8 @@ class GANController:
             ConfigError: something can't be used, or something that the policy observes is not given.
         """
         require_whole(total_steps)
-        player = find_player(name_or_folder, total_steps, (context or {}).get("loss"))
+        loss = context.get("loss") if isinstance(context, Mapping) else None
+        player = find_player(name_or_folder, total_steps, loss)
         return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
 
     def observe(self, **shown: Any) -> None:

@@ -129,6 +129,11 @@ def test_both_rates_fall_by_a_cosine() -> None:
     assert rates(gan) == pytest.approx([2e-6] * 2, rel=0.05)
 
 
+def test_a_loss_that_the_controller_was_not_trained_on_is_named(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="not trained for loss=wasserstein .trained on non_saturating, hinge"):
+        PlainGAN.make().control(folder, 200, context={"loss": "wasserstein"})
+
+
 def test_a_rule_by_the_sign_is_refused_where_the_loss_has_none() -> None:
     with pytest.raises(ConfigError, match=r"env\.losses.*wasserstein"):
         PlainGAN.make().control("ada", 8, context={"loss": "wasserstein"})

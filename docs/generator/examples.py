@@ -1,7 +1,7 @@
-"""examples/first_steps.py as a page and as a notebook to download, with the output of its cells, which are run here.
+"""The programs of examples/: a list of them, and first_steps.py as a notebook whose cells are run here.
 
-The program is in the percent format that editors and jupytext know: `# %%` begins a cell, `# %% [markdown]` one of
-text. No Jupyter is needed to run it.
+It is in the percent format that editors and jupytext know: `# %%` begins a cell, `# %% [markdown]` one of text. No
+Jupyter is needed to run it.
 """
 
 import ast
@@ -16,9 +16,26 @@ from typing import Any
 
 from PIL import Image
 
-from generator.markdown import Pages, figure, page
+from generator.markdown import Pages, figure, page, sentence, table
 
-PROGRAM = Path(__file__).parents[2] / "examples/first_steps.py"
+FOLDER = Path(__file__).parents[2] / "examples"
+PROGRAM = FOLDER / "first_steps.py"
+
+
+def examples_page() -> Pages:
+    """All programs, by the first line of each."""
+    text = (
+        "Programs of the repository that run as they stand, each in less than a minute on two cores: `python "
+        "examples/first_steps.py`. [First steps](first_steps.md) is here with its output; what those for RL libraries "
+        "have to mind is on [their page](../libraries.md), for loops of one's own on [theirs](../your_own_gan.md)."
+    )
+    programs = [path for path in sorted(FOLDER.rglob("*.py")) if "`python examples/" in path.read_text()]
+    programs.sort(key=lambda path: len(path.parents))
+    rows = []
+    for path in programs:
+        first = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0]
+        rows.append((f"`{path.relative_to(FOLDER).as_posix()}`", sentence(re.split(r"[:.] `python", first)[0])))
+    return {"examples.md": page("# Examples", text, table(("program", "what it does"), rows))}
 
 
 @dataclass
