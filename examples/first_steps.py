@@ -31,10 +31,10 @@ print(len(env.observation_names), "statistics:", ", ".join(env.observation_names
 # told. Here some of it is pinned, and both learning rates are larger than is good.
 
 # %%
-ring = {"dataset": "ring", "num_samples": 10_000, "lr_g": 1e-2, "lr_d": 1e-2, "beta_1": 0.5}
+ring = {"dataset": "ring", "num_samples": 10_000, "lr_g": 1e-2, "lr_d": 1e-2, "width_g": 32, "width_d": 32}
 observation, info = env.reset(seed=0, options={"instance": ring})
 untrained = info["log_metric"]
-print(info["instance"])
+print("drawn besides:", {name: value for name, value in info["instance"].items() if name in ("loss", "batch_size")})
 
 # %% [markdown]
 # ## Turning knobs

@@ -1,4 +1,4 @@
-"""Trains PPO for half a minute and plays it against a tuned schedule: `python examples/ppo_against_a_schedule.py`.
+"""Trains PPO for less than a minute and plays it against a tuned schedule: `python examples/ppo_against_a_schedule.py`.
 
 Both play the same ten runs, of kinds that neither was trained or tuned on, from the same seeds. Ten pairs tell a large
 difference from none; `python agents/train_ppo.py` trains far longer and compares on hundreds of runs.

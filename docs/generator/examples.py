@@ -57,7 +57,7 @@ class Cell:
 def cells_of(program: str) -> list[Cell]:
     """The cells of a program in the percent format; what is above the first is left out."""
     found = []
-    for head, body in re.findall(r"^# %%(.*)\n(.*?)(?=^# %%|\Z)", program, re.DOTALL | re.MULTILINE):
+    for head, body in re.findall(r"^# %%([^\n]*)\n(.*?)(?=^# %%|\Z)", program, re.DOTALL | re.MULTILINE):
         is_text = head.strip() == "[markdown]"
         body = re.sub(r"^# ?", "", body, flags=re.MULTILINE) if is_text else body
         found.append(Cell(is_text, body.strip()))
