@@ -68,11 +68,11 @@ print(f"sum of rewards {sum(rewards):.3f}, fall of the log distance {untrained -
 
 # %% [markdown]
 # ## Policies
-# A policy is anything with `predict(observation)`. Compare two, and moves at random, on the same sixteen runs:
-# instances that are kept for tests, and the same seeds for all. All sixteen GANs are trained side by side.
+# A policy is anything with `predict(observation)`. Compare two, and moves at random, on the same eight runs:
+# instances that are kept for tests, and the same seeds for all. All eight GANs are trained side by side.
 
 # %%
-envs = gan_env.GANVectorEnv(16, "points", split="test", autoreset_mode="Disabled", **short)
+envs = gan_env.GANVectorEnv(8, "points", split="test", autoreset_mode="Disabled", **short)
 for name in ("fixed", "cosine_rates", "random"):
-    episodes = run_episodes(load_policy(name).make(envs), envs, range(EXAMPLES, EXAMPLES + 16))
+    episodes = run_episodes(load_policy(name).make(envs), envs, range(EXAMPLES, EXAMPLES + 8))
     print(f"{name:12} mean log distance at the end {episodes.final.mean():.3f}, {episodes.crashed.sum()} runs crashed")
