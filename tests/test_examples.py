@@ -16,8 +16,6 @@ FOLDER = ROOT / "examples"
 SHOWS = {
     "first_steps.py": ["knobs: instance_noise", "decision 7: distance to the data", "random       mean log distance"],
     "fork_a_run.py": ["in the middle", "rates rise", "the same future twice ends the same: True"],
-    "loops/points_accelerate.py": ["ada: 300 of 300 updates", "| update | augment |", "sign_real"],
-    "loops/points_lightning.py": ["cosine: 320 of 320 updates", "| update | instance_noise | augment | r1 |"],
     "own_data.py": ["('ring', 'triangle'): sliced Wasserstein", "('stripes',): Frechet distance", "trained"],
     "own_instances.py": ["6 instances, networks of width 48", "100 instances", "pinned: True", "after None: 4"],
     "own_judgement.py": ["5: mean_and_spread", "confidence", "reward"],
@@ -31,8 +29,11 @@ LOOPS = {
     "wgan_gp.py": ("fixed", "lr_d"),
 }
 """By loop of images, which is run for a few updates: a controller, and a knob that it moves or holds."""
-NEEDS = {"loops/points_accelerate.py": "accelerate", "loops/points_lightning.py": "lightning"}
-"""By program: the package of the extra `loops` that it needs."""
+FRAMEWORKS = {
+    "accelerate": ["ada: 300 of 300 updates", "| update | augment |", "sign_real"],
+    "lightning": ["cosine: 320 of 320 updates", "| update | instance_noise | augment | r1 |"],
+}
+"""By package of the extra `loops`: what its loop prints."""
 
 
 def ran(program: str, *options: str) -> str:
@@ -52,15 +53,21 @@ def test_every_program_says_how_it_is_run_and_a_test_runs_it() -> None:
     by_libraries = "".join(path.read_text() for path in (ROOT / "tests/libraries").glob("test_*.py"))
     libraries = {name for name in programs if name.startswith("libraries/")}
     assert [name for name in libraries if f'"{Path(name).stem}"' not in by_libraries] == []
-    assert programs - libraries == {*SHOWS, *(f"loops/{name}" for name in LOOPS), "ppo_against_a_schedule.py"}
+    loops = {f"loops/{name}" for name in (*LOOPS, *(f"points_{package}.py" for package in FRAMEWORKS))}
+    assert programs - libraries == {*SHOWS, *loops, "ppo_against_a_schedule.py"}
 
 
 @pytest.mark.parametrize("program", SHOWS)
 def test_an_example_runs_as_it_stands(program: str) -> None:
-    if program in NEEDS:
-        pytest.importorskip(NEEDS[program], reason=f'{NEEDS[program]} is not installed: pip install "gan_env[loops]"')
     printed = ran(program)
     assert [text for text in SHOWS[program] if text not in printed] == []
+
+
+@pytest.mark.parametrize("package", FRAMEWORKS)
+def test_a_loop_of_another_framework_runs_as_it_stands(package: str) -> None:
+    pytest.importorskip(package, reason=f'{package} is not installed: pip install "gan_env[loops]"')
+    printed = ran(f"loops/points_{package}.py")
+    assert [text for text in FRAMEWORKS[package] if text not in printed] == []
 
 
 @pytest.mark.parametrize("loop", LOOPS)
