@@ -2,12 +2,13 @@
 
 import dataclasses
 import doctest
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from generator import environment, pictures, policies, programs, reference, results
+from generator import environment, examples, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
 
@@ -34,7 +35,6 @@ RUN_BY = {
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
-    "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
     "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
@@ -205,6 +205,24 @@ def test_no_page_scrolls_sideways(browser: Any, width: int) -> None:
             wide.append(page.name)
     context.close()
     assert wide == []
+
+
+def test_first_steps_is_a_notebook_with_the_output_of_its_cells() -> None:
+    pages = examples.notebook_pages()
+    assert "sum of rewards" in pages["first_steps.md"] and "download}`first_steps.ipynb`" in pages["first_steps.md"]
+    (picture,) = [name for name in pages if name.endswith(".png")]
+    assert picture in pages["first_steps.md"] and len(pages[picture]) < 2 * LARGEST
+    notebook = json.loads(pages["first_steps.ipynb"])
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    source = (ROOT / "examples/first_steps.py").read_text()
+    assert all(cell["source"] in source for cell in code)
+    assert [output["output_type"] for cell in code for output in cell["outputs"]].count("display_data") == 1
+
+
+def test_every_example_is_listed_by_what_it_does() -> None:
+    page = examples.examples_page()["examples.md"]
+    names = [path.relative_to(ROOT / "examples").as_posix() for path in (ROOT / "examples").rglob("*.py")]
+    assert [name for name in names if f"| `{name}` | " not in page and name != "loops/common.py"] == []
 
 
 def test_docstrings_become_restructured_text() -> None:

@@ -1,4 +1,4 @@
-"""A GAN of points in Lightning that a policy of gan_env controls: `python examples/loop_lightning.py`.
+"""A GAN of points in Lightning that a policy of gan_env controls: `python examples/loops/points_lightning.py`.
 
 GANs optimise manually in Lightning. The callback makes the controller and counts batches; the module shows it what
 happens. It needs `pip install "gan_env[loops]"`.

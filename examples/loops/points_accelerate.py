@@ -1,4 +1,4 @@
-"""A GAN of points under accelerate that a policy of gan_env controls: `python examples/loop_accelerate.py`.
+"""A GAN of points under accelerate that a policy of gan_env controls: `python examples/loops/points_accelerate.py`.
 
 The controller takes the prepared optimisers, and `register_for_checkpointing` puts it into accelerate's checkpoints.
 With several processes all decide alike. It needs `pip install "gan_env[loops]"`.
