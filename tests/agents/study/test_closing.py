@@ -95,7 +95,7 @@ def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_traje
 
 def test_what_is_told_the_rates_of_a_run_is_marked_and_comes_second(summary: Summary, printed: str) -> None:
     told = {name for name, row in summary.settings["held_out"].rows.items() if row.told == "the rates"}
-    assert told == {"tuned_rates", "ppo_rates_replay", "ppo_yoked"}
+    assert told == {"tuned_rates", "ppo_rates_replay"}
     assert summary.strongest == "best_schedule"
     assert printed.index("Against best_schedule") < printed.index("ppo, which is not told the rates, is")
     assert "tuned_rates (told the rates)" in printed
