@@ -136,7 +136,7 @@ def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> NDArray[np.float32]:
 
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES, "step_size": ()}.get(kind, (kind,))
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
