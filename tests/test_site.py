@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from generator import environment, examples, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
@@ -36,6 +37,7 @@ RUN_BY = {
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
+    "step_size.md": "tests/test_site.py",
     "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
 }
@@ -117,6 +119,26 @@ def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
     for program in plain:
         exec(program, names)
     assert names["loss"].isfinite()
+
+
+def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
+    """The block with the package is played in a loop; that without it brings steps to the target."""
+    packaged, typed = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    exec(packaged, of_a_loop())
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+    optimizer = torch.optim.Adam(network.parameters(), 1e-5)
+    names: dict[str, Any] = {"torch": torch, "network": network, "optimizer": optimizer, "squares": 0.0}
+    names |= {"EVERY": 4, "GAIN": 0.75, "total_updates": 200, "target": lambda share: 1e-2 * 0.1**share}
+    sizes = []
+    for names["update"] in range(200):
+        optimizer.zero_grad()
+        network(torch.randn(32, 4)).square().mean().backward()
+        exec(typed, names)
+        sizes.append(float(names.get("step", 0)))
+    assert sizes[3] < 1e-4  # of so small a rate
+    assert sizes[100] == pytest.approx(1e-2 * 0.1**0.5, rel=0.3)
+    assert sizes[-1] == pytest.approx(1e-3, rel=0.3)
 
 
 def test_every_version_of_an_id_has_a_row() -> None:

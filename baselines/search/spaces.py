@@ -143,7 +143,8 @@ def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
 
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    return {"schedule": USUAL, "curves": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+    found = {"schedule": USUAL, "curves": USUAL, "rates": USUAL + USUAL_RATES, "step_size": ()}
+    return found.get(kind, (kind,))
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
