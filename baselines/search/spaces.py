@@ -15,6 +15,7 @@ from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.mdp.knobs import DynamicParameter
 from gan_env.policies import PolicyOptions, load_policy
+from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES
 from gan_env.policies.tables import RATES, TablePolicy
 
@@ -24,8 +25,6 @@ GEOMETRIC = ("exponential", "step")
 INSTEAD_OF_ZERO = 1e-3  # stands for zero in geometric schedules
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
-USUAL_RATES = ("falling_rates",)
-"""Policies that a search of learning rates begins with as well."""
 
 
 def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
@@ -80,14 +79,20 @@ def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 
 def rule(kind: str) -> Callable[[BaseTrial, GANVectorEnv], PolicyOptions]:
-    """An adaptive rule with other parameters: its target, and how fast it moves."""
+    """An adaptive rule with other parameters (its target, and how fast it moves) and schedules of the other knobs."""
 
     def space(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+        knobs = {knob.name: anneal(trial, knob) for knob in other_knobs(kind, env)}
         target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
         speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
-        return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
+        return PolicyOptions(kind=kind, knobs=knobs, rule={"target": target, "speed_share": speed})
 
     return space
+
+
+def other_knobs(kind: str, env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs that a rule leaves to schedules."""
+    return [knob for knob in env.knobs.controlled if knob.name != RULES[kind].knob]
 
 
 def fastest(env: GANVectorEnv) -> float:
@@ -126,7 +131,8 @@ def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
 
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    return {"schedule": USUAL, "curves": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+    begins = {"schedule": USUAL, "curves": USUAL, "rates": USUAL, "r3gan": ("r3gan",)}
+    return begins.get(kind, (kind, *USUAL))
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
@@ -148,8 +154,9 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
         ends = {f"{n}.end": _on_grid(env.knobs.table[n], a["final"]) for n, a in knobs.items()}
         return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
-    options = load_policy(kind).rule
-    return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+    options, others = load_policy(kind).rule, other_knobs(kind, env)
+    rule = {"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}
+    return [rule | _guess(others, policy) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
 
 
 def example(kind: str, env: GANVectorEnv) -> PolicyOptions:
