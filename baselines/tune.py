@@ -1,9 +1,9 @@
 """Tunes an opponent: `python baselines/tune.py kind=schedule method=tpe env=points budget=5000000`.
 
-`kind` is schedule, curves, rates (learning rates themselves), r3gan, ada or diffusion; `method` is tpe, random or
-halving, and for curves also cma_es or population. See baselines/search/tuner.py and methods.py. The best one is written
-as a policy into `folder`. After a kill, the same command continues. With `executor=ray` it is tuned as a task of a Ray
-cluster, which prints into `folder`.
+`kind` is schedule, curves, rates (learning rates themselves), step_size (|update| / |weights|, held by a rule), r3gan,
+ada or diffusion; `method` is tpe, random or halving, and for curves also cma_es or population. See
+baselines/search/tuner.py and methods.py. The best one is written as a policy into `folder`. After a kill, the same
+command continues. With `executor=ray` it is tuned as a task of a Ray cluster, which prints into `folder`.
 """
 
 from pathlib import Path

@@ -72,13 +72,13 @@ class ReportPage:
         return self._picture(name, figure, f"{title}: right of 0 is better. What is far worse is a number at the edge.")
 
     def _setting(self, setting: str) -> list[str]:
-        """Table and picture of a setting, with gains over the strongest tuned schedule that plays in it."""
+        """Table and picture of a setting, with gains over the strongest tuned opponent, where it plays."""
         rows, strongest = self.summary.settings[setting].rows, self.summary.strongest
         whom = strongest if strongest in rows else BEST
         gains = {name: row.against[whom].gain for name, row in rows.items() if whom in row.against}
-        whole = (self.learned, *self.study.schedules)
+        whole = (self.learned, *self.study.rivals)
         return [
-            result_table(rows, self.study.schedules),
+            result_table(rows, self.study.rivals),
             self._gains(f"gains_{setting}", gains, f"{setting}: gain over {whom}", whole),
         ]
 

@@ -25,6 +25,8 @@ BY_METHOD = {
 """Opponents that are schedules like the tuned one, found by another method: name -> what is tuned, and how."""
 SCHEDULE_KINDS = ("schedule", *BY_METHOD, "curves", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
+RIVAL_KINDS = (*SCHEDULE_KINDS, "step_size")
+"""The kinds that every policy is compared with, of which one is the strongest."""
 BEST = "best_schedule"
 """The tuned schedule, which all policies are compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
@@ -114,7 +116,7 @@ class StudyOptions:
         workers: trainings, then tunings, then shares of the policies at play, at a time.
         executor: where these run.
         seed: of the first training.
-        target: the probability of improvement over the strongest tuned schedule that is the aim; null: none.
+        target: the probability of improvement over the strongest tuned opponent that is the aim; null: none.
         notes: sentences for the report: why figures are as they are, and what was tried.
         folder: of the study; a study that it holds continues.
     """

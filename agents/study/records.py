@@ -148,7 +148,7 @@ class Summary:
     Attributes:
         name: of the study's folder.
         learned: the controller that the report is about, the best on training instances of those with the most seeds.
-        strongest: the tuned schedule that is best on training instances, of those that are told no more than `learned`.
+        strongest: the tuned opponent that is best on training instances, of those that are told no more than `learned`.
         by_tuning: gain of `learned` over each tuning of `strongest`; the mean over them may hide a strong one.
         target: see `StudyOptions`.
         settings: by name, the held-out one first.

@@ -46,9 +46,9 @@ def sentence(who: str, whom: str, gain: Gain) -> str:
 
 
 def _against_strongest(summary: Summary, mine: Row) -> str:
-    """The gain over the strongest schedule and over how many of its tunings, and whether the target is met."""
+    """The gain over the strongest opponent and over how many of its tunings, and whether the target is met."""
     found = mine.against[summary.strongest]
-    who = f"{summary.strongest}, the strongest schedule on training instances of those that know no more"
+    who = f"{summary.strongest}, the strongest opponent on training instances of those that know no more"
     text = f"Against {who}: {found.gain.text()}, "
     text += f"P(better) {found.probability.text()}"
     if summary.target is not None:

@@ -13,10 +13,11 @@ from optuna.trial import BaseTrial, FixedTrial
 from baselines.search.curves import anchor, at_anchors, curves, value_at
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.knobs import DynamicParameter
+from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES
+from gan_env.policies.step_size import StepSizeRule, start_of
 from gan_env.policies.tables import RATES, TablePolicy
 
 STEP = 0.05
@@ -35,6 +36,21 @@ def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     """Schedules of the learning rates themselves, instead of factors on an instance's rates, and of the other knobs."""
     return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
+
+
+def step_size(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """Schedules of step sizes in the place of learning rates, of the other knobs, and the rule's own constants."""
+    knobs = {knob.name: anneal(trial, knob) for knob in step_knobs(env)}
+    rule: dict[str, Any] = {"gain": _rounded(trial.suggest_float("gain", 0.1, 1.0, step=STEP))}
+    for name in (name for name in RATES if name in knobs):
+        rule[start_of(name)] = end(trial, replace(env.knobs.table[name], name=start_of(name)), "factor", "fixed")
+    return PolicyOptions(kind="step_size", knobs=knobs, rule=rule)
+
+
+def step_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs, with the range of |update| / |weights| where a knob is a factor on a learning rate."""
+    size = DynamicParameter("size", 1e-3, (1e-4, 1e-1), "log")
+    return [replace(size, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
 
 
 def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
@@ -104,6 +120,7 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
     "curves": curves,
     "rates": rates,
+    "step_size": step_size,
     "r3gan": r3gan,
     "ada": rule("ada"),
     "diffusion": rule("diffusion"),
@@ -146,9 +163,9 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
             }
             for t in usual_tables(env)
         ]
-    if kind in ("schedule", "rates"):
-        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
-        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in usual(kind)]
+    if kind in ("schedule", "rates", "step_size"):
+        tuned = {"rates": rate_knobs(env), "step_size": step_knobs(env)}.get(kind, env.knobs.controlled)
+        return [_guess(tuned, policy) for policy in (PolicyOptions(kind), *map(load_policy, usual(kind)))]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
@@ -169,13 +186,22 @@ def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str
     found: dict[str, Any] = {}
     for knob in tuned:
         anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": knob.value})
-        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind != "rates"
+        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind not in ("rates", "step_size")
         unit = knob.value if is_factor else 1.0
         found |= {f"{knob.name}.kind": anneal["kind"], f"{knob.name}.start": _on_grid(knob, unit * anneal["initial"])}
         if anneal["kind"] != "fixed":
             until = _rounded(max(anneal.get("until", policy.until), STEP))
             found |= {f"{knob.name}.end": _on_grid(knob, unit * anneal["final"]), f"{knob.name}.until": until}
+    if policy.kind == "step_size":
+        found |= _guessed_rule(tuned, replace(StepSizeRule(), **policy.rule))
     return found
+
+
+def _guessed_rule(tuned: Sequence[DynamicParameter], rule: StepSizeRule) -> dict[str, Any]:
+    """The constants of `step_size` in the search space's terms."""
+    starts = {knob.name: start_of(knob.name) for knob in tuned if knob.name in RATES}
+    factors = {f"{start}.factor": _on_grid(knob_table()[name], getattr(rule, start)) for name, start in starts.items()}
+    return {"gain": _rounded(rule.gain)} | factors
 
 
 def _on_grid(knob: DynamicParameter, value: float) -> float:

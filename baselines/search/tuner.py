@@ -44,7 +44,8 @@ class TuneOptions:
     """Options of a search.
 
     Attributes:
-        kind: what is tuned: "schedule", "curves" (a schedule by its values), "rates", "r3gan", "ada" or "diffusion".
+        kind: what is tuned: "schedule", "curves" (a schedule by its values), "rates", "step_size", "r3gan", "ada" or
+            "diffusion".
         method: how candidates are found: "tpe", "random", "halving", "cma_es" or "population", the last two for curves.
         env: preset and fields of `EnvConfig`.
         budget: GAN updates in all.

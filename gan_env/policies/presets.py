@@ -13,6 +13,7 @@ from gan_env.policies.adaptive import RULES, AdaptivePolicy, RuleOnSchedule
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import Policy, Steerable
+from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 
 
@@ -26,6 +27,7 @@ ADAPTIVE: dict[str, Callable[..., Policy]] = {name: partial(by_rule, name) for n
 KINDS: dict[str, tuple[str, ...]] = {
     "schedule": ("knobs", "until"),
     "rates": ("knobs", "table", "until"),
+    "step_size": ("knobs", "until", "rule"),
     "published": ("knobs", "until"),
     "table": ("table",),
     "random": ("hold",),
@@ -39,16 +41,18 @@ class PolicyOptions:
     """A policy by name; see configs/policy/. A field that its kind does not use is refused: `KINDS`.
 
     Attributes:
-        kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "published" (a
-            schedule that leaves out the knobs that are not controlled); "table" (a schedule by its values); "random";
-            or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
+        kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "step_size" (a
+            schedule whose `lr_g` and `lr_d` are sizes of steps, |update| / |weights|, that the rates are moved to
+            hold); "published" (a schedule that leaves out the knobs that are not controlled); "table" (a schedule by
+            its values); "random"; or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay. With
             a published rule, those of the other knobs.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
         until: share of the run within which a schedule runs, unless its knob says another.
         hold: decisions for which a random action is held.
         rule: constants of a policy that reacts: those of a published rule that differ (see
-            `gan_env.policies.adaptive.Rule`), or the keywords of a registered one.
+            `gan_env.policies.adaptive.Rule`), those of "step_size" (`gan_env.policies.step_size.StepSizeRule`), or the
+            keywords of a registered one.
     """
 
     kind: str = "schedule"
@@ -93,6 +97,8 @@ class PolicyOptions:
             others = f"knobs without {rule.rule.knob!r}, which the rule sets"
             require(rule.rule.knob not in values, "policy.knobs", list(values), others)
             return RuleOnSchedule(rule, TablePolicy(env, values))
+        if self.kind == "step_size":
+            return StepSizePolicy(env, values, replace(StepSizeRule(), self.rule, "policy.rule."))
         return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
 
 
@@ -161,7 +167,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
 
     Args:
         config: of the environment.
-        kind: of the search, "schedule" or "rates".
+        kind: of the search, "schedule", "rates" or "step_size".
 
     Returns:
         What `load_policy` takes, in the order of the tunings.

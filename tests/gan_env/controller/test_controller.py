@@ -204,6 +204,19 @@ def test_ada_raises_augmentation_while_the_discriminator_is_sure() -> None:
     assert np.diff(path[:50]).min() > -1e-6 and np.diff(path[50:]).max() < 1e-6
 
 
+def test_step_sizes_are_held_whatever_rates_the_optimisers_were_given() -> None:
+    """The loop shows nothing for it: steps and weights are the optimisers' own."""
+    shape = load_policy("step_size").knobs["lr_g"]
+    for rate in (2e-4, 5e-3):
+        gan = PlainGAN.make(rate)
+        control = gan.control("step_size", 400)
+        for _ in range(400):
+            gan.update()
+            control.step()
+        last = control.report().decisions[-1]
+        assert 10 ** last.seen["step_g"] == pytest.approx(Anneal(**shape).values(0.99), rel=0.25)
+
+
 def test_a_tuned_schedule_of_rates_undoes_the_loops_own() -> None:
     shape = load_policy("tuned/points/rates_0").knobs["lr_g"]
     expected = Anneal(**shape).values(15 / 24)
