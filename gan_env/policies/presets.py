@@ -26,7 +26,7 @@ ADAPTIVE: dict[str, Callable[..., Policy]] = {name: partial(by_rule, name) for n
 """Policies that react to the training, by name: functions of the environment and of constants."""
 KINDS: dict[str, tuple[str, ...]] = {
     "schedule": ("knobs", "until"),
-    "rates": ("knobs", "table", "until"),
+    "rates": ("knobs", "table", "until", "slopes"),
     "step_size": ("knobs", "until", "rule"),
     "published": ("knobs", "until"),
     "table": ("table",),
@@ -48,6 +48,8 @@ class PolicyOptions:
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay. With
             a published rule, those of the other knobs.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
+        slopes: of the kind "rates": knob -> rate that the run was started with -> its power in the knob's rate, over
+            the run; see `gan_env.policies.tables.RatesPolicy`.
         until: share of the run within which a schedule runs, unless its knob says another.
         hold: decisions for which a random action is held.
         rule: constants of a policy that reacts: those of a published rule that differ (see
@@ -58,6 +60,7 @@ class PolicyOptions:
     kind: str = "schedule"
     knobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     table: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    slopes: dict[str, dict[str, tuple[float, ...]]] = field(default_factory=dict)
     until: float = 1.0
     hold: int = 1
     rule: dict[str, Any] = field(default_factory=dict)
@@ -99,7 +102,8 @@ class PolicyOptions:
             return RuleOnSchedule(rule, TablePolicy(env, values))
         if self.kind == "step_size":
             return StepSizePolicy(env, values, replace(StepSizeRule(), self.rule, "policy.rule."))
-        return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
+        slopes = {knob: schedule_values(env, {}, by_rate) for knob, by_rate in self.slopes.items()}
+        return RatesPolicy(env, values, slopes) if self.kind == "rates" else TablePolicy(env, values)
 
 
 def _adaptive(name: str, env: Steerable, constants: dict[str, Any]) -> Policy:
