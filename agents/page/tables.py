@@ -35,7 +35,8 @@ def name_notes(options: StudyOptions) -> list[str]:
         f"{BEST}: the tuned schedule. tuned_NAME: another kind of opponent, tuned alike. tuned_by_METHOD: a schedule "
         "found with as much tuning by random search, successive halving, CMA-ES or population-based training in place "
         "of TPE. tuned_rates is a schedule of the learning rates themselves, not of factors on them, so it has to be "
-        "told those that a run starts with. "
+        "told those that a run starts with; those of tuned_linear_rates also depend on these, found by CMA-ES. "
+        "tuned_ada and tuned_diffusion: a rule on top of tuned schedules of the other knobs. "
         "(told ...): what a policy is told that the learned one has to find out.",
         "NAME_replay: a controller's mean knob trajectory over training instances, frozen and played open loop; "
         "NAME_rates_replay: the same with learning rates themselves averaged. They can be played without learning.",

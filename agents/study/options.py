@@ -21,8 +21,9 @@ BY_METHOD = {
     "by_halving": ("schedule", "halving"),
     "by_cma_es": ("curves", "cma_es"),
     "by_population": ("curves", "population"),
+    "linear_rates": ("linear_rates", "cma_es"),
 }
-"""Opponents that are schedules like the tuned one, found by another method: name -> what is tuned, and how."""
+"""Opponents that are schedules found by another method than TPE: name -> what is tuned, and how."""
 SCHEDULE_KINDS = ("schedule", *BY_METHOD, "curves", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
 RIVAL_KINDS = (*SCHEDULE_KINDS, "step_size")

@@ -35,7 +35,7 @@ from agents.study.options import (
 )
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
-from baselines.search.tuner import Tuned, TuneOptions, save_policy, search
+from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require
@@ -89,7 +89,7 @@ class Study:
         """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
         if policy in self.options.policies:
             return load_policy(policy).kind == "rates"
-        return policy == opponent_name("rates") or policy.endswith(RATES_REPLAY_SUFFIX)
+        return policy in map(opponent_name, TOLD) or policy.endswith(RATES_REPLAY_SUFFIX)
 
     def sees_steps(self, policy: str) -> bool:
         """Whether a policy is the rule that holds step sizes, tuned or not."""

@@ -33,8 +33,10 @@ from gan_env.resume import require_same
 
 SECOND_ROUND, LAST_ROUND = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
-NEEDS_CURVES = ("cma_es", "population")
-"""Methods that search curves of coordinates, not formulas of schedules."""
+KINDS_OF = {"cma_es": ("curves", "linear_rates"), "population": ("curves",)}
+"""What a method can search, where it is not everything: curves of coordinates, no formulas."""
+TOLD = ("rates", "linear_rates")
+"""Kinds of policies that are told the learning rates that a run was started with."""
 FINALISTS, RESCORED = 16, 0.25
 """Candidates that are scored again, at most, and the largest share of the budget that this takes."""
 
@@ -44,9 +46,10 @@ class TuneOptions:
     """Options of a search.
 
     Attributes:
-        kind: what is tuned: "schedule", "curves" (a schedule by its values), "rates", "step_size", "r3gan", "ada" or
-            "diffusion".
-        method: how candidates are found: "tpe", "random", "halving", "cma_es" or "population", the last two for curves.
+        kind: what is tuned: "schedule", "curves" (a schedule by its values), "rates", "linear_rates" (linear in those
+            that they are told), "step_size", "r3gan", "ada" or "diffusion".
+        method: how candidates are found: "tpe", "random", "halving", "cma_es" (of curves and linear_rates) or
+            "population" (of curves).
         env: preset and fields of `EnvConfig`.
         budget: GAN updates in all.
         runs: of a candidate, each on another training instance. Halving begins with a quarter of them; a member of a
@@ -69,8 +72,8 @@ class TuneOptions:
         require_training(self.env)
         require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
         require(self.method in METHODS, "method", self.method, f"one of {list(METHODS)}")
-        curves = self.kind == "curves" or self.method not in NEEDS_CURVES
-        require(curves, "kind", self.kind, f"'curves', which method={self.method} searches")
+        kinds = KINDS_OF.get(self.method, tuple(SPACES))
+        require(self.kind in kinds, "kind", self.kind, f"one of {list(kinds)}, which method={self.method} searches")
         rows = population_based.SIZE if self.method == "population" else 1
         require_at_least(self, budget=1, runs=1, rows=rows, seed=0)
 
@@ -89,7 +92,7 @@ class Tuned:
 def search(options: TuneOptions) -> Tuned:
     """Makes the environment, tunes in it, and shows progress. Schedules of rates are told those of each run."""
     with errors_about_env():
-        seen = with_context(options.env) if options.kind == "rates" else options.env
+        seen = with_context(options.env) if options.kind in TOLD else options.env
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 

@@ -210,7 +210,6 @@ def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest
     ("changes", "name"),
     [
         ({}, "rising"),
-        ({"tuned": {"schedule": 1, "rates": 1}}, "falling_rates"),
         ({"tuned": {"schedule": 1, "ada": 1}}, "ada"),
     ],
 )

@@ -121,7 +121,7 @@ def test_a_population_s_candidates_are_what_its_members_played(monkeypatch: pyte
 
 
 def test_what_a_method_cannot_search_is_refused_with_help() -> None:
-    with pytest.raises(ConfigError, match=r"kind='schedule'.*'curves', which method=cma_es searches"):
+    with pytest.raises(ConfigError, match=r"kind='schedule'.*'curves', 'linear_rates'\], which method=cma_es searches"):
         TuneOptions(method="cma_es")
     with pytest.raises(ConfigError, match=r"rows=4.*at least 8"):
         TuneOptions(kind="curves", method="population", rows=4)
