@@ -92,8 +92,8 @@ class Replay:
     def update(self, control: GANController) -> dict[str, Tensor]:
         population = self.population
         samples, _, normals = population._draws(*population._sources(population.settings, self.step, 1)[0])
-        latents, *noises = normals[0].split([BATCH * LATENT, *[samples[0].numel()] * 2])
-        pair = tuple(noise.view(samples[0].shape) for noise in noises)
+        latents, noises = normals[0][: BATCH * LATENT], normals[0][BATCH * LATENT :]
+        pair = noises.view(2, *samples[0].shape) if len(noises) else (0.0, 0.0)  # none is drawn where none is needed
         self.step += 1
         return gan_update(
             self.generator, self.discriminator, self.opt_g, self.opt_d, samples[0], latents.view(BATCH, -1),
