@@ -108,7 +108,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
     """Runs a policy on the test instances; saves samples at four moments of the first batch."""
     env, (seeds, instances), file = study.test_env(setting, name), study.runs(setting), file_name(name, seed)
     decisions = env.config.num_decisions
-    moments = np.linspace(0, decisions - 1, MOMENTS + 1).round().astype(int)[1:].tolist()
+    moments = moments_of(decisions)
     pictures = []
     with tqdm(total=-(-len(seeds) // env.num_envs) * decisions, desc=file, unit="decision", leave=False) as bar:
 
@@ -116,12 +116,17 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
             bar.update()
             if batch == 0 and decision in moments:
                 shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
-                pictures.extend([shown] * moments.count(decision))  # with few decisions, moments coincide
+                pictures.extend([shown] * moments.count(decision))
 
         episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
     study.folder.write(f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
     return episodes
+
+
+def moments_of(decisions: int) -> list[int]:
+    """The numbers of the decisions after which samples are kept; with few decisions, some coincide."""
+    return [int(place) for place in np.linspace(0, decisions - 1, MOMENTS + 1).round()[1:]]
 
 
 def sample_files(study: Study, setting: str) -> dict[str, Path]:
