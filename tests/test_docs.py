@@ -19,7 +19,6 @@ ELSEWHERE = ("commit ", "program below")
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 REPORTS = {
     "Points": "points",
-    
     "Fashion-MNIST at 16x16": "fashion_mnist",
 }
 """By heading of docs/studies.md."""

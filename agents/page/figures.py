@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from agents.study.names import knob_label, plain
-from agents.study.options import BEST
-from agents.study.pictures import BAND, DPI, SMALLEST, WIDTH, draw_gain, updates_of, wrapped
+from agents.study.options import BEST, HELD_OUT
+from agents.study.pictures import BAND, DPI, SMALLEST, WIDTH, draw_gain, scale_metric_axis, updates_of, wrapped
 from agents.study.records import Failure, Summary
-from agents.study.shown import COLOURS, MOST, colours
+from agents.study.shown import COLOURS, colours
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
@@ -30,7 +30,11 @@ def png(figure: Figure) -> bytes:
     drawn, buffer = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=DPI, format="png")
     plt.close(figure)
-    few = Image.open(drawn).convert("RGB").quantize(COLOURS_OF_A_FILE, dither=Image.Dither.NONE)
+    few = (
+        Image.open(drawn)
+        .convert("RGB")
+        .quantize(COLOURS_OF_A_FILE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     few.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
@@ -46,15 +50,12 @@ def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> 
 
 
 def settings_figure(summary: Summary) -> Figure:
-    """Gains over the tuned schedule in per cent, in every setting: of the policies that play in most of them."""
-    known = colours(summary)
-    played = [name for setting in summary.settings.values() for name in setting.rows if name != BEST]
-    often = sorted(set(played), key=lambda name: (-played.count(name), name not in known, played.index(name)))
-    drawn = {name for name in often if name in known or played.count(name) > 1 or name == summary.learned}
-    names = [name for name in often if name in drawn][: MOST - 1]
-    spare = iter(colour for colour in COLOURS if colour not in known.values())
-    tone = {name: known.get(name) or next(spare, "grey") for name in names}
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.75 * len(summary.settings)), layout="constrained")
+    """Gains over the tuned schedule in per cent, in every setting: of those that other pictures show, and stand-ins."""
+    known = {name: colour for name, colour in colours(summary).items() if name != BEST}
+    spare = (colour for colour in COLOURS if colour not in known.values())
+    tone = known | dict(zip(_stand_ins(summary), spare, strict=False))
+    names = list(tone)
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.85 * len(summary.settings)), layout="constrained")
     gains = {
         (place, rank): (name, setting.rows[name].against[BEST].gain)
         for place, setting in enumerate(reversed(summary.settings.values()))
@@ -68,13 +69,22 @@ def settings_figure(summary: Summary) -> Figure:
     axis.axvline(0, color="black", lw=1)
     rows = [wrapped(plain(name)) for name in reversed(summary.settings)]
     axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    axis.set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+    axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    for place in range(1, len(rows)):
+        axis.axhline(place - 0.5, color="grey", lw=0.5)
     axis.set_xlabel(f"final metric lower than the {plain(BEST)}'s by … %", fontsize=SMALLEST)
     axis.tick_params(labelsize=SMALLEST)
     axis.grid(alpha=0.3, axis="x")
     handles = [Line2D([], [], color=colour, marker="o", lw=2, label=plain(name)) for name, colour in tone.items()]
     figure.legend(handles=handles, fontsize=SMALLEST, loc="outside upper center", ncols=2, frameon=False)
     return figure
+
+
+def _stand_ins(summary: Summary) -> list[str]:
+    """Other learners that play where the learned one doesn't, since it knows what is asked there."""
+    learners = [name for name, row in summary.settings[HELD_OUT].rows.items() if summary.learned in row.against]
+    places = [setting.rows for setting in summary.settings.values() if summary.learned not in setting.rows]
+    return [name for name in learners if any(name in rows for rows in places)]
 
 
 def failures_figure(
@@ -109,9 +119,7 @@ def failures_figure(
             axis.set_title(label, fontsize=SMALLEST, loc="left")
             axis.tick_params(which="both", labelsize=SMALLEST)
             axis.grid(alpha=0.3)
-        axes[0].set_yscale("log")
-        axes[0].yaxis.set_major_formatter("{x:g}")
-        axes[0].yaxis.set_minor_formatter("{x:g}")
+        scale_metric_axis(axes[0])
         scale_knob_axis(axes[1], knob)
         axes[0].legend(fontsize=SMALLEST, frameon=False)
     figure.supxlabel("GAN updates", fontsize=SMALLEST)

@@ -15,7 +15,7 @@ h1{font-size:1.4rem;line-height:1.25;margin:.2rem 0 .5rem}h3{font-size:1.05rem;m
 p,ul{margin:.5rem 0;max-width:62rem}ul{padding-left:1.1rem}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.5rem 1.2rem}
 figure{margin:.4rem 0}figcaption{font-size:.85rem;line-height:1.35;color:#555}
-img{width:100%;max-width:40rem;height:auto}
+img{width:100%;max-width:37.5rem;height:auto}
 nav{margin:1rem 0}nav a{margin-right:1.1rem}
 details{border-top:1px solid #ddd}summary{cursor:pointer;font-size:1.15rem;font-weight:600;padding:.55rem 0}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}

@@ -1,7 +1,7 @@
 """Publishes a study: `python agents/report.py RUN --to FOLDER` copies there what readers need, and nothing big.
 
 FOLDER/
-    report.html, report.md, figures/*.png, runs.parquet, summary.json: the report
+    report.html, report.md, figures/*.png, runs.parquet: the report
     config.yml, command.txt, commits.txt: the study's options, command, and code
     configs/: its environment, tuned opponents, and the read-outs of the learned controller
     training/NAME-SEED/: the learned controller, of its trainings the best on training instances
@@ -22,7 +22,7 @@ from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 TITLE = "# Learned against annealed: "
 """What a page begins with; the name of the study follows."""
-REPORT = ("report.md", "report.html", "runs.parquet", "summary.json")
+REPORT = ("report.md", "report.html", "runs.parquet")
 FOLDERS = ("figures", "configs", "training")
 
 

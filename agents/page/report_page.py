@@ -89,7 +89,11 @@ class ReportPage:
             f"{options.gan_seeds} GAN seeds. Per cent: of the final {self.metric}, lower is better. Brackets: 95 %, "
             "for new instances.",
             bullets(f"**{lead}:**{rest}" for lead, _, rest in lines),
-            self._picture("gains", self._main["gains"], f"Gain of {name} over each opponent. Right of 0 is better."),
+            self._picture(
+                "gains",
+                self._main["gains"],
+                f"Gain of {name} over opponents. Orange: better; blue: worse; grey: not told apart.",
+            ),
             self._picture(
                 "knobs",
                 self._main["knobs"],
@@ -153,10 +157,12 @@ class ReportPage:
             "Each variant differs from its learner in one thing. With a single training, intervals leave out its luck."
         ]
         for number, (kind, names) in enumerate(self._by_kind(originals)):
-            gains = {self.rows[name].title(name): self.rows[name].against[originals[name]].gain for name in names}
-            label = f"{self.metric} lower than what it varies by … %"
+            gains = {plain(name): self.rows[name].against[originals[name]].gain for name in names}
+            label = "final metric lower than what it varies by … %"
             figure = gains_figure(gains, label, 1.0 + 0.5 * len(gains))
-            parts.append(self._picture(f"ablations_{number}", figure, f"{kind}. Left of 0 is worse."))
+            parts.append(
+                self._picture(f"ablations_{number}", figure, f"{kind}. Left of 0 is worse; grey: not told apart.")
+            )
         return [*parts, ablation_table(self.rows, originals)]
 
     def _by_kind(self, originals: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agents.study.names import knob_label
 from agents.study.options import HELD_OUT
-from agents.study.pictures import SMALLEST, WIDTH, panels_of, updates_of, wrapped
+from agents.study.pictures import SMALLEST, WIDTH, panels_of, scale_metric_axis, updates_of, wrapped
 from agents.study.shown import COLOURS
 from agents.study.study import Study
 from gan_env import Instance
@@ -65,9 +65,7 @@ def draw_runs(
         for index, (axis, values) in enumerate(zip(axes, shown, strict=True)):
             updates = updates_of(values, config, int(index > 0))
             axis.plot(updates, values, color=colour, lw=1.6, label=label if index == 0 else None)
-    axes[0].set_yscale("log")
-    axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].yaxis.set_minor_formatter("")
+    scale_metric_axis(axes[0])
     for axis, name in zip(axes[1 + len(seen) :], config.knobs, strict=True):
         scale_knob_axis(axis, knob_table()[name])
     figure.legend(fontsize=SMALLEST, loc="outside upper center", frameon=False)

@@ -56,9 +56,9 @@ def ordered(rows: Mapping[str, Row]) -> list[str]:
 def rivals_table(rows: Mapping[str, Row], learned: str) -> str:
     """The learned policy against everything that is not learned, the best first."""
     against = rows[learned].against
-    header = ["opponent", "runs", "final", f"{plain(learned)} is", "gain over it", "P(better)"]
+    header = ["opponent", f"{plain(learned)}'s metric is", "P(better)", "gain over it", "final", "runs"]
     cells = [
-        [rows[name].title(name), *_ends(rows[name]), *_compared(against[name])]
+        [rows[name].title(name), *_compared(against[name]), *_ends(rows[name])]
         for name in ordered(rows)
         if name in against
     ]
@@ -67,22 +67,22 @@ def rivals_table(rows: Mapping[str, Row], learned: str) -> str:
 
 def learners_table(rows: Mapping[str, Row], learners: Sequence[str], strongest: str) -> str:
     """The learned policies against the best opponent, and each against its own mean trajectory."""
-    header = ["learner", "trainings", "runs", "final", "it is", f"gain over {plain(strongest)}", "P(better)"]
-    header += ["gain over its mean trajectory", "spread of trainings", "spread of GAN seeds"]
+    header = ["learner", "its metric is", "P(better)", f"gain over {plain(strongest)}", "final", "runs"]
+    header += ["gain over its mean trajectory", "trainings", "spread of trainings", "spread of GAN seeds"]
     cells = []
     for name in (name for name in ordered(rows) if name in learners):
         row, mean = rows[name], rows[name].against.get(f"{name}_replay")
         spread = [_number(row.spread_over_seeds, ".3f"), _number(row.spread_over_gan_seeds, ".3f")]
-        cells.append([row.title(name), str(row.seeds), *_ends(row), *_compared(row.against[strongest])])
-        cells[-1] += [mean.gain.text() if mean else "", *spread]
+        cells.append([row.title(name), *_compared(row.against[strongest]), *_ends(row)])
+        cells[-1] += [mean.gain.text() if mean else "", str(row.seeds), *spread]
     return table(header, cells)
 
 
 def setting_table(rows: Mapping[str, Row]) -> str:
     """All policies of a setting against the tuned schedule, the best first."""
-    header = ["policy", "runs", "final", "it is", f"gain over {plain(BEST)}", "P(better)", "crashes"]
+    header = ["policy", "its metric is", "P(better)", f"gain over {plain(BEST)}", "final", "runs", "crashes"]
     cells = [
-        [rows[name].title(name), *_ends(rows[name]), *_compared(rows[name].against.get(BEST)), str(rows[name].crashes)]
+        [rows[name].title(name), *_compared(rows[name].against.get(BEST)), *_ends(rows[name]), str(rows[name].crashes)]
         for name in ordered(rows)
     ]
     return table(header, cells)
@@ -95,11 +95,11 @@ def ablation_table(rows: Mapping[str, Row], originals: Mapping[str, str]) -> str
         rows: of all policies.
         originals: for each of the variants, the learner.
     """
-    header = ["variant", "of", "trainings", "final", "it is", "gain over it", "P(better)"]
+    header = ["variant", "of", "its metric is", "P(better)", "gain over it", "final", "trainings"]
     cells = []
     for name, original in originals.items():
         row, trainings = rows[name], f"{rows[name].seeds} against {rows[original].seeds}"
-        cells.append([row.title(name), plain(original), trainings, _ends(row)[1], *_compared(row.against[original])])
+        cells.append([plain(name), plain(original), *_compared(row.against[original]), _ends(row)[0], trainings])
     return table(header, cells)
 
 
@@ -133,13 +133,13 @@ def failure_table(failures: Sequence[Failure], learned: str, opponent: str) -> s
 
 
 def _ends(row: Row) -> list[str]:
-    """How many runs there were, and how they end."""
-    return [str(row.runs), row.iqm.text(".3f")]
+    """How runs end, and how many there were."""
+    return [row.iqm.text(".3f"), str(row.runs)]
 
 
 def _compared(found: Comparison | None) -> list[str]:
-    """A comparison in per cent, in the logarithm and as a probability; three empty cells where there is none."""
-    return [found.gain.in_percent(), found.gain.text(), found.probability.text()] if found else ["", "", ""]
+    """A comparison in per cent, as a probability and in the logarithm; three empty cells where there is none."""
+    return [found.gain.in_percent(), found.probability.text(), found.gain.text()] if found else ["", "", ""]
 
 
 def _number(value: float | None, style: str) -> str:

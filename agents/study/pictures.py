@@ -10,10 +10,11 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from agents.study.names import knob_label, plain
-from agents.study.options import BEST, HELD_OUT
+from agents.study.options import HELD_OUT
 from agents.study.play import moments_of, sample_files
 from agents.study.records import Gain, Summary
 from agents.study.shown import COLOURS, GREY, colours, main_policies, rivals
@@ -27,9 +28,10 @@ from gan_env.mdp.knobs import knob_table
 
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
-DPI = 150
+DPI = 120
+BY_VERDICT = {1: COLOURS[0], 0: "grey", -1: COLOURS[1]}
+"""Colours of gains: better, not told apart, worse."""
 BAND = (0.1, 0.9)
-SHOWN = 4  # policies in pictures of samples, the learned one among them
 SHARED_HEIGHT = 4.6
 """Inches: the height of the pictures that a report shows side by side."""
 
@@ -47,15 +49,13 @@ def study_pictures(study: Study, summary: Summary, parts: Mapping[str, Sequence[
     against = setting.rows[learned].against
     gains = {setting.rows[name].title(name): against[name].gain for name in rivals(summary)}
     joined = {name: Episodes.join(parts[name], 0) for name in tone}
-    active, files = study.options.active, sample_files(study, HELD_OUT)
-    sampled = [name for name in files if name not in active or active[name].varies is None]
-    names = sampled_policies(sorted(sampled, key=lambda name: setting.rows[name].iqm.value), learned)
-    sampled_parts = {name: (files[name], parts[name][0]) for name in names}
+    files = sample_files(study, HELD_OUT)
+    sampled = {name: (files[name], parts[name][0]) for name in main_policies(summary)}
     return {
-        "gains": gains_figure(gains, f"{plain(learned)}'s {in_words(setting.metric)}, lower by … %"),
+        "gains": gains_figure(gains, f"{plain(learned)}'s final metric lower by … %"),
         "knobs": knob_figure(parts, learned, {name: tone[name] for name in main_policies(summary)}, config),
         "metric": curves_figure(joined, learned, tone, config, in_words(setting.metric)),
-        "samples": sample_figure(sampled_parts, learned, config, study.options.instances),
+        "samples": sample_figure(sampled, learned, config, study.options.instances),
     }
 
 
@@ -98,9 +98,12 @@ def gains_figure(gains: Mapping[str, Gain], label: str, height: float = SHARED_H
     ends = [end for gain in gains.values() for end in gain.percent]
     low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
     for place, gain in enumerate(list(gains.values())[::-1]):
-        draw_gain(
-            axis, gain, place, COLOURS[0] if gain.verdict > 0 else COLOURS[1] if gain.verdict < 0 else "grey", low
-        )
+        draw_gain(axis, gain, place, BY_VERDICT[gain.verdict], low)
+        value, _, end = gain.percent
+        if value >= low:
+            axis.annotate(
+                f"{round(value)}", (end, place), (4, 0), textcoords="offset points", fontsize=SMALLEST, va="center"
+            )
     axis.axvline(0, color="black", lw=1)
     names = [wrapped(name) for name in list(gains)[::-1]]
     axis.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
@@ -112,14 +115,13 @@ def gains_figure(gains: Mapping[str, Gain], label: str, height: float = SHARED_H
 
 
 def draw_gain(axis: Axes, gain: Gain, place: float, colour: str, low: float) -> None:
-    """A point with its interval and its value in per cent; beyond the left edge `low`, an arrow."""
+    """A point with its interval, in per cent; beyond the left edge `low`, an arrow."""
     value, *ends = gain.percent
     if value < low:
-        axis.text(low, place, f"\N{LEFTWARDS ARROW} {value:.0f}", color=colour, fontsize=SMALLEST, va="center")
+        axis.text(low, place, f"\N{LEFTWARDS ARROW} {round(value)}", color=colour, fontsize=SMALLEST, va="center")
         return
     axis.plot([max(ends[0], low), ends[1]], [place, place], color=colour, lw=2)
     axis.plot(value, place, "o", color=colour, ms=5)
-    axis.annotate(f"{value:.0f}", (ends[1], place), (4, 0), textcoords="offset points", fontsize=SMALLEST, va="center")
 
 
 def wrapped(name: str, width: int = 18) -> str:
@@ -130,6 +132,14 @@ def wrapped(name: str, width: int = 18) -> str:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return "\n".join(line for line in lines if line)
+
+
+def scale_metric_axis(axis: Axes) -> None:
+    """A logarithmic axis with plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
 
 
 def knob_figure(
@@ -181,21 +191,13 @@ def curves_figure(
         if mine:
             low, high = np.quantile(curves, (0.25, 0.75), axis=0)
             axis.fill_between(updates, low, high, color=colours[name], alpha=0.15, lw=0)
-    axis.set_yscale("log")
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter("{x:g}")
+    scale_metric_axis(axis)
     axis.set_xlabel("GAN updates", fontsize=SMALLEST)
     axis.set_ylabel(f"{metric}, log scale", fontsize=SMALLEST)
     axis.tick_params(which="both", labelsize=SMALLEST)
     axis.legend(fontsize=SMALLEST)
     axis.grid(alpha=0.3)
     return figure
-
-
-def sampled_policies(ranked: Sequence[str], learned: str) -> list[str]:
-    """Of policies, the best first: the learned one, the tuned schedule, the best of the others, and the worst."""
-    names = [learned, BEST, *[name for name in ranked if name not in (learned, BEST)]]
-    return [*names[: SHOWN - 1], *names[SHOWN - 1 :][-1:]]
 
 
 def sample_figure(

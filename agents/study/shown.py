@@ -28,14 +28,15 @@ def colours(summary: Summary) -> dict[str, str]:
 
 
 def rivals(summary: Summary) -> list[str]:
-    """Whom the learned policy's gains are drawn over: all that are shown, then the best of the others that played.
+    """Whom the learned policy's gains are drawn over: all that are shown, then others, tuned ones first.
 
-    The best first; those that chance decides come last.
+    They are ordered by that gain, the least first.
     """
-    ranked = list(opponents(summary))
-    first = [name for name in shown(summary) if name in ranked]
-    chosen = [*first, *(name for name in ranked if name not in first and "random" not in name)][:MOST]
-    return [name for name in ranked if name in chosen]
+    known, against = opponents(summary), summary.settings[HELD_OUT].rows[summary.learned].against
+    first = [name for name in shown(summary) if name in known]
+    others = [name for name in known if name not in first and "random" not in name]
+    others = sorted(others, key=lambda name: known[name].found.gan_updates is None)  # of those alike the best first
+    return sorted([*first, *others][:MOST], key=lambda name: against[name].gain.value)
 
 
 def opponents(summary: Summary) -> dict[str, Row]:

@@ -58,7 +58,7 @@ def _share(summary: Summary, mine: Row, told: str) -> str:
     theirs = summary.settings[HELD_OUT].rows[told].against.get(summary.strongest)
     if theirs is None or theirs.gain.verdict != 1:
         return ""
-    return f"; has {mine.against[summary.strongest].gain.value / theirs.gain.value:.0%} of its gain"
+    return f"; has {mine.against[summary.strongest].gain.value / theirs.gain.value * 100:.0f} % of its gain"
 
 
 def _elsewhere(summary: Summary) -> str:
