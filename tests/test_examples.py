@@ -83,7 +83,8 @@ def test_ppo_is_compared_with_a_schedule_on_ten_pairs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process, with fewer updates."""
-    small = dataclasses.replace(PRESETS["points"], compile=False, updates_per_decision=1, metric_samples=64)
+    short = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 64, "compile": False}
+    small = dataclasses.replace(PRESETS["points"], **short)
     monkeypatch.setitem(PRESETS, "points", small)
     runpy.run_path(str(FOLDER / "ppo_against_a_schedule.py"))
     printed = capsys.readouterr().out
