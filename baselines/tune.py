@@ -1,8 +1,10 @@
-"""Tunes an opponent by Optuna: `python baselines/tune.py kind=schedule env=points budget=5000000`.
+"""Tunes an opponent: `python baselines/tune.py kind=schedule method=tpe env=points budget=5000000`.
 
-`kind` is schedule, rates (learning rates themselves), r3gan, ada or diffusion; see `baselines.search.tuner`. The best
-one is written as a policy into `folder`. After a kill, the same command continues. With `executor=ray` it is tuned as
-a task of a Ray cluster, which prints into `folder`.
+`kind` is schedule, curves, rates (learning rates themselves), linear_rates, step_size (|update| / |weights|, held by a
+rule), r3gan, ada or diffusion; `method` is tpe, random or halving, for curves and linear_rates also cma_es, for curves
+also population. See baselines/search/tuner.py and methods.py. The best one is written as a policy into `folder`. After
+a kill, the same command continues. With `executor=ray` it is tuned as a task of a Ray cluster, which prints into
+`folder`.
 """
 
 from pathlib import Path
@@ -13,7 +15,7 @@ import yaml
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
 from baselines.options import errors_about_env, script
-from baselines.search.tuner import TuneOptions, check_budget, save_policy, search
+from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, search
 from gan_env.config import env_config, replace
 from gan_env.files import require_writable
 
@@ -34,7 +36,7 @@ def main(fields: dict[str, Any]) -> None:
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")
-    told = " env.observation=[progress,knobs,context]" if options.kind == "rates" else ""
+    told = " env.observation=[progress,knobs,context]" if options.kind in TOLD else ""
     print(f"play it: python baselines/run.py --config-dir {path.parent.parent} policy={path.stem}{told}")
 
 

@@ -33,11 +33,14 @@ def name_notes(options: StudyOptions) -> list[str]:
     """What the names in the tables stand for."""
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
-        "Tuned: found by a search on training instances, with as many GAN updates as the costliest training. Tuned "
-        "rates are schedules of the learning rates themselves, not of factors on them, so they have to be told those "
-        "that a run starts with. (told ...): what a policy is told that the learned one has to find out.",
+        "Tuned: found by a search on training instances, with as many GAN updates as the costliest training: by TPE, "
+        "or by the method that is named. Tuned rates are schedules of the learning rates themselves, not of factors on "
+        "them, so they have to be told those that a run starts with; linear rates also depend on these. Tuned ADA and "
+        "Diffusion-GAN: the rule on top of tuned schedules of the other knobs. "
+        "(told ...): what a policy is told that the learned one has to find out.",
         "Mean trajectory, open loop: a learner's mean knobs over training instances, frozen and played without "
-        "looking; mean rates: the same with learning rates themselves averaged.",
+        "looking; mean rates: the same with learning rates themselves averaged. Yoked: what the learner did on the "
+        "same instance with another GAN seed, played without looking.",
         *(
             ["Best of many for each instance: of many schedules the one that a few runs on the instance pick. It is no "
              "upper bound: there may be better ones, a few runs may pick a wrong one, and it doesn't react to a run."]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind
+from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind, search_of
 from agents.study.study import Study
 from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
@@ -54,7 +54,7 @@ def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder
 
 def _rests_on(options: StudyOptions) -> dict[str, Any]:
     """The options that may not change when a study continues, as in JSON; all defaults are filled in."""
-    names = [*options.policies, *(name for opponent in options.tunings for name in usual(opponent_kind(opponent)))]
+    names = [*options.policies, *(name for opponent in options.tunings for name in usual(search_of(opponent)[0]))]
     parts: dict[str, dict[str, Any]] = {
         "controllers": dict(options.controllers),
         "settings": dict(options.settings),
@@ -85,7 +85,7 @@ def check_study(study: Study) -> None:
     for name in study.tunings:
         with about(f"tuned: {opponent_kind(name)}"):
             env = study.test_env(HELD_OUT, name)
-            players[name] = example(opponent_kind(name), env)
+            players[name] = example(search_of(name)[0], env)
             players[name].make(env)
     for place in options.settings:
         with about(f"settings.{place}", f" (to do without this setting: '~settings.{place}')"):
@@ -104,8 +104,10 @@ def check_study(study: Study) -> None:
 
 def check_tunings(study: Study, budget: int, key: str) -> None:
     """Raises a `ConfigError` about the option `key` where this many GAN updates are too few to tune an opponent."""
-    options = TuneOptions(budget=budget, runs=study.options.tune_runs, rows=study.options.rows)
-    check_budget(env_config(**study.options.env), options, key)
+    for kind, method in map(search_of, study.tunings):
+        runs, rows = study.options.tune_runs, study.options.rows
+        options = TuneOptions(kind=kind, method=method, budget=budget, runs=runs, rows=rows)
+        check_budget(env_config(**study.options.env), options, key)
 
 
 def _check_controller(study: Study, name: str, controller: Controller) -> int | None:

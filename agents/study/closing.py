@@ -21,8 +21,9 @@ from gan_env import GANVectorEnv
 from gan_env.errors import ConfigError
 from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
 
-TUNED = ("schedule", "rates")
-"""Kinds of tuned opponents: a schedule of the knobs, and one of learning rates, which is told the rates of each run."""
+TUNED = ("schedule", "rates", "step_size")
+"""Kinds of tuned opponents: a schedule of the knobs, one of learning rates, which is told the rates of each run, and a
+rule that holds step sizes, which it sees."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 

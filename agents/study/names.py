@@ -4,7 +4,7 @@ A name that the table lacks is shown as words, so that an entry of a user's own 
 """
 
 from agents.study.options import BEST
-from agents.study.readout import RATES_REPLAY_SUFFIX, SUFFIXES, controller_of
+from agents.study.readout import RATES_REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 
 NAMES = {
     # learners
@@ -25,10 +25,13 @@ NAMES = {
     "three_shapes": "trained on three shapes",
     # opponents
     BEST: "tuned schedule",
-    "tuned_random": "schedule by random search",
-    "tuned_halving": "schedule by halving",
-    "tuned_cma_es": "schedule by CMA-ES",
-    "tuned_population": "population-based training",
+    "tuned_by_random_search": "schedule by random search",
+    "tuned_by_halving": "schedule by halving",
+    "tuned_by_cma_es": "schedule by CMA-ES",
+    "tuned_by_population": "population-based training",
+    "tuned_step_size": "tuned step-size rule",
+    "step_size": "step-size rule",
+    "tuned_linear_rates": "tuned rates, linear in the run's",
     "fixed": "constants",
     "power": "power law",
     "rising": "rising R1",
@@ -99,8 +102,9 @@ def plain(name: str) -> str:
         ["PPO's mean trajectory, open loop", 'tuned ADA', 'my SAC run']
     """
     if name.endswith(SUFFIXES):
+        of = plain(controller_of(name))
         what = "mean rates" if name.endswith(RATES_REPLAY_SUFFIX) else "mean trajectory"
-        return f"{plain(controller_of(name))}'s {what}, open loop"
+        return f"{of}'s trajectory, yoked" if name.endswith(YOKED_SUFFIX) else f"{of}'s {what}, open loop"
     words = (word.upper() if word.upper() in ACRONYMS else word for word in name.split("_"))
     return NAMES.get(name) or " ".join(words)
 

@@ -16,8 +16,18 @@ from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import ConfigError, DataError, require
 
-SCHEDULE_KINDS = ("schedule", "rates", "r3gan")
+BY_METHOD = {
+    "by_random_search": ("schedule", "random"),
+    "by_halving": ("schedule", "halving"),
+    "by_cma_es": ("curves", "cma_es"),
+    "by_population": ("curves", "population"),
+    "linear_rates": ("linear_rates", "cma_es"),
+}
+"""Opponents that are schedules found by another method than TPE: name -> what is tuned, and how."""
+SCHEDULE_KINDS = ("schedule", *BY_METHOD, "curves", "rates", "r3gan")
 """The kinds of tuned opponents that are schedules; the others are rules that react to the training."""
+RIVAL_KINDS = (*SCHEDULE_KINDS, "step_size")
+"""The kinds that every policy is compared with, of which one is the strongest."""
 BEST = "best_schedule"
 """The tuned schedule, which all policies are compared with."""
 HELD_OUT, TRAINING = "held_out", "training"
@@ -30,8 +40,14 @@ def opponent_name(kind: str) -> str:
 
 
 def opponent_kind(name: str) -> str:
-    """The kind of a tuned opponent, a key of `baselines.search.spaces.SPACES`."""
+    """The kind of a tuned opponent: a key of `BY_METHOD`, or one of `baselines.search.spaces.SPACES`."""
     return "schedule" if name == BEST else name.removeprefix("tuned_")
+
+
+def search_of(name: str) -> tuple[str, str]:
+    """What is tuned for an opponent, and by which method."""
+    kind = opponent_kind(name)
+    return BY_METHOD.get(kind, (kind, "tpe"))
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,7 @@ class StudyOptions:
         env: preset and fields of `EnvConfig`.
         controllers: by name.
         tuned: how often each kind of opponent is tuned, with another seed each time; 0: not at all. Kinds are keys of
-            `baselines.search.spaces.SPACES`; "schedule" is tuned at least once.
+            `baselines.search.spaces.SPACES`, tuned by TPE, and of `BY_METHOD`; "schedule" is tuned at least once.
         budget: GAN updates of each tuning; null: as many as the costliest training of a controller took.
         tune_runs: runs of a candidate in tuning.
         policies: names of files in configs/policy/ that play as well.
@@ -101,7 +117,7 @@ class StudyOptions:
         workers: trainings, then tunings, then shares of the policies at play, at a time.
         executor: where these run.
         seed: of the first training.
-        target: the probability of improvement over the strongest tuned schedule that is the aim; null: none.
+        target: the probability of improvement over the strongest tuned opponent that is the aim; null: none.
         notes: sentences for the report: why figures are as they are, and what was tried.
         folder: of the study; a study that it holds continues.
     """
@@ -132,7 +148,8 @@ class StudyOptions:
         aimed = self.target is None or 0.5 < self.target < 1
         require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
         for kind, times in self.tuned.items():
-            require(kind in SPACES, "tuned", kind, f"one of {sorted(SPACES)}")
+            known = sorted({*SPACES, *BY_METHOD})
+            require(kind in known, "tuned", kind, f"one of {known}")
             require(times >= 0, f"tuned.{kind}", times, "at least 0")
         times = self.tuned.get("schedule", 0)
         require(times > 0, "tuned.schedule", times, "at least 1: all policies are compared with it")

@@ -1,17 +1,21 @@
 """Plays a study: computes all cells that are missing."""
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agents.learning.costs import metered
 from agents.study.options import HELD_OUT, StudyOptions
 from agents.study.oracle import oracle_parts, play_oracle, play_part
-from agents.study.readout import controller_of, suffixes
+from agents.study.readout import YOKED_SUFFIX, Yoked, controller_of, suffixes
 from agents.study.study import Study
 from baselines.jobs.job import Job
+from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.files import write_json
@@ -61,7 +65,7 @@ def play_share(study: Study, share: int) -> None:
     for (_, seed), cells in largest_first[mine]:
         for setting, name in cells:
             play(study, setting, name, seed)
-    tunings = [(name, seed) for name in study.schedules for seed in range(study.tunings[name])]
+    tunings = [(name, seed) for name in study.rivals for seed in range(study.tunings[name])]
     for name, seed in tunings[mine]:
         study.on_training(name, seed)  # to choose the strongest of them
     for part in oracle_parts(study)[mine] if study.options.oracle_runs else []:
@@ -73,6 +77,8 @@ def entries(study: Study, setting: str) -> list[Entry]:
     options, found = study.options, list[Entry]()
     for name, controller in options.active.items():
         read_outs = suffixes(env_config(**study.env_options(name)).knobs) if controller.varies is None else ()
+        if study.size(setting)[1] == 1:  # no other run of an instance
+            read_outs = tuple(suffix for suffix in read_outs if suffix != YOKED_SUFFIX)
         found += [(name + suffix, seed) for seed in range(controller.seeds) for suffix in ("", *read_outs)]
     found += [(name, seed) for name, times in study.tunings.items() for seed in range(times)]
     found += [(name, None) for name in options.policies]
@@ -118,10 +124,33 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
                 shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
                 pictures.extend([shown] * moments.count(decision))
 
-        episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
+        if name.endswith(YOKED_SUFFIX):
+            led = play(study, setting, controller_of(name), seed).coordinates
+            other_seed = np.roll(led, study.size(setting)[0], axis=0)  # runs go through all instances once a GAN seed
+            episodes = play_yoked(env, other_seed, seeds, instances, watch)
+        else:
+            episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
     study.folder.write(f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
     return episodes
+
+
+def play_yoked(
+    env: GANVectorEnv,
+    tables: NDArray[np.float32],
+    seeds: Sequence[int],
+    instances: Sequence[int],
+    on_decision: Callable[[int, int], None] = lambda *_: None,
+) -> Episodes:
+    """Plays a trajectory of its own in each run: as `run_episodes`, with `tables` [E, T, K] in place of a policy."""
+    parts, size = list[Episodes](), env.num_envs
+    for batch, first in enumerate(range(0, len(seeds), size)):
+        mine = [(first + i) % len(seeds) for i in range(size)]  # the last batch is filled up
+        watch = partial(lambda batch, _, decision: on_decision(batch, decision), batch)
+        policy = Yoked(env, tables[mine])
+        part = run_episodes(policy, env, [seeds[i] for i in mine], [instances[i] for i in mine], watch)
+        parts.append(part.take(slice(len(seeds) - first)))
+    return Episodes.join(parts, sum(part.gan_updates for part in parts))
 
 
 def moments_of(decisions: int) -> list[int]:

@@ -1,29 +1,40 @@
-"""Read-outs: the mean knob trajectory of a controller as a table of values, to be played without learning."""
+"""Read-outs: knob trajectories of a controller, to be played open loop. What is lost by that is what feedback gains.
+
+From its mean trajectory to that of another run of the same instance, a controller gains by finding out which instance
+it has; from there to the controller, by reacting to what happens in this very run.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
+from gan_env.policies.steering import EpisodeStart, State, Steering
 from gan_env.policies.tables import RATES
 
-REPLAY_SUFFIX, RATES_REPLAY_SUFFIX = "_replay", "_rates_replay"
+REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX = "_replay", "_rates_replay", "_yoked"
 """Suffixes of a read-out's name. The first averages the factors on learning rates, the second the rates themselves, so
-that it sets the same rates whatever a run was started with."""
-SUFFIXES = (REPLAY_SUFFIX, RATES_REPLAY_SUFFIX)
+that it sets the same rates whatever a run was started with. The third plays in each run what the controller did on the
+same instance with another GAN seed."""
+SUFFIXES = (REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX)
+Floats = NDArray[np.float32]
 
 
 def controller_of(name: str) -> str:
     """The controller of a read-out; for other policies the name itself."""
-    return name.removesuffix(RATES_REPLAY_SUFFIX).removesuffix(REPLAY_SUFFIX)
+    for suffix in (RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, YOKED_SUFFIX):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
 
 
 def suffixes(knobs: Iterable[str]) -> tuple[str, ...]:
     """The suffixes of the read-outs of a controller that moves these knobs."""
-    return SUFFIXES if set(RATES) & set(knobs) else (REPLAY_SUFFIX,)
+    return SUFFIXES if set(RATES) & set(knobs) else (REPLAY_SUFFIX, YOKED_SUFFIX)
 
 
 def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, Any]:
@@ -43,3 +54,29 @@ def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, An
         values[name] = np.exp(np.log(env.knobs.table[name].decode(column).numpy() * given).mean(axis=0))
     table = {knob: [float(f"{v:.4g}") for v in values[knob]] for knob in env.config.knobs}  # [T] each
     return {"kind": "rates" if suffix == RATES_REPLAY_SUFFIX else "table", "table": table}
+
+
+class Yoked:
+    """Plays a knob trajectory of its own in each row, whatever happens.
+
+    Args:
+        env: what is acted in.
+        tables: the coordinates that are wanted during each interval, [N, T, K] in [0, 1].
+
+    Attributes:
+        start: where the knobs start, [N] each.
+    """
+
+    def __init__(self, env: GANVectorEnv, tables: Floats) -> None:
+        self.tables, self.steering = tables, Steering(env, ["progress"])
+        first = zip(env.knobs.controlled, torch.from_numpy(tables[:, 0]).T, strict=True)
+        self.start = {knob.name: knob.decode(column).clamp(*knob.bounds).numpy() for knob, column in first}
+
+    def predict(
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Floats, State]:
+        """The action that takes each row's knobs to its own table's entry for this moment."""
+        rows, decisions, _ = self.tables.shape
+        decision = np.rint(self.steering.value(observation, "progress") * decisions).astype(int)
+        wanted = self.tables[np.arange(rows), np.clip(decision, 0, decisions - 1)]
+        return self.steering.action(observation, wanted), state

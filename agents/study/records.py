@@ -168,7 +168,7 @@ class Summary:
     Attributes:
         name: of the study's folder.
         learned: the controller that the report is about, the best on training instances of those with the most seeds.
-        strongest: the tuned schedule that is best on training instances, of those that are told no more than `learned`.
+        strongest: the tuned opponent that is best on training instances, of those that are told no more than `learned`.
         by_tuning: gain of `learned` over each tuning of `strongest`; the mean over them may hide a strong one.
         updates_saved: the share of a run that is left when `learned` is as good as `strongest` ends, in the mean.
         target: see `StudyOptions`.

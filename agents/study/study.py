@@ -24,10 +24,18 @@ from gymnasium.vector import AutoresetMode
 from agents.learning.controllers import RUN_NAME, load_controller, train
 from agents.learning.costs import save_costs
 from agents.learning.run_folder import RunFolder
-from agents.study.options import SCHEDULE_KINDS, TRAINING, StudyOptions, opponent_kind, opponent_name
+from agents.study.options import (
+    RIVAL_KINDS,
+    SCHEDULE_KINDS,
+    TRAINING,
+    StudyOptions,
+    opponent_kind,
+    opponent_name,
+    search_of,
+)
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
-from baselines.search.tuner import Tuned, TuneOptions, save_policy, search
+from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
 from gan_env.config import replace
 from gan_env.errors import require
@@ -50,7 +58,8 @@ class Study:
         path: the folder.
         folder: the same, for saved episodes.
         tunings: the tuned opponents, and how often each is tuned.
-        schedules: the tuned opponents that are schedules.
+        rivals: the tuned opponents that every policy is compared with: schedules and the rule for step sizes.
+        schedules: those that are schedules.
     """
 
     def __init__(
@@ -63,7 +72,8 @@ class Study:
         self.folder = RunFolder(self.path, "study")
         self.committed = dict(committed or {})
         self.tunings = options.tunings
-        self.schedules = [name for kind in SCHEDULE_KINDS if (name := opponent_name(kind)) in self.tunings]
+        self.rivals = [name for kind in RIVAL_KINDS if (name := opponent_name(kind)) in self.tunings]
+        self.schedules = [name for name in self.rivals if opponent_kind(name) in SCHEDULE_KINDS]
         self._trained = dict(trained or {})
         self._envs: dict[str, GANVectorEnv] = {}
 
@@ -79,7 +89,13 @@ class Study:
         """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
         if policy in self.options.policies:
             return load_policy(policy).kind == "rates"
-        return policy == opponent_name("rates") or policy.endswith(RATES_REPLAY_SUFFIX)
+        return policy in map(opponent_name, TOLD) or policy.endswith(RATES_REPLAY_SUFFIX)
+
+    def sees_steps(self, policy: str) -> bool:
+        """Whether a policy is the rule that holds step sizes, tuned or not."""
+        if policy in self.options.policies:
+            return load_policy(policy).kind == "step_size"
+        return policy == opponent_name("step_size")
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
         """The environment with these options, made once; it has fewer rows where it is for fewer runs."""
@@ -169,20 +185,21 @@ class Study:
         return [self._tuning(name, seed) for name, seed in named if not self._tuned_file(name, seed).exists()]
 
     def _tuning(self, name: str, seed: int) -> Job:
-        kind, folder = opponent_kind(name), self._tuned_file(name, seed).parent
+        (kind, method), folder = search_of(name), self._tuned_file(name, seed).parent
         options = TuneOptions(
             kind=kind,
+            method=method,
             env=self.options.env,
             budget=self.budget,
             runs=self.options.tune_runs,
             rows=self.options.rows,
-            seed=tuning_seed(kind, seed),
+            seed=tuning_seed(opponent_kind(name), seed),
             folder=str(folder),
         )
         return Job(tune_opponent, (options, self.costs_file(f"tuning-{name}-{seed}")), folder)
 
     def _tuned_file(self, name: str, seed: int) -> Path:
-        return self.path / "tuning" / f"{name}-{seed}" / f"{opponent_kind(name)}.json"
+        return self.path / "tuning" / f"{name}-{seed}" / f"{search_of(name)[0]}.json"
 
     def tuned(self, name: str, seed: int) -> Tuned:
         """What was found by tuning an opponent on the training instances."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
-from agents.study.readout import SUFFIXES, controller_of
+from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 from agents.study.records import Cost, Estimate, Failure, Row, SettingSummary, Summary
 from agents.study.scores import Floats, arranged, compare, finals, gain_over, saved_over, updates_needed
 from agents.study.study import Study
@@ -26,7 +26,7 @@ Played = Mapping[str, Sequence[Episodes]]
 def summarize_study(study: Study) -> Summary:
     """All numbers of a study whose cells are done."""
     learned, size = best_on_training(study), study.options.instances
-    strongest = strongest_schedule(study, learned)
+    strongest = strongest_rival(study, learned)
     played = {setting: gather(study, setting) for setting in (HELD_OUT, *study.options.settings)}
     here = played[HELD_OUT]
     mine = finals(here[learned], size)
@@ -55,23 +55,28 @@ def best_on_training(study: Study) -> str:
     return min((name for name in seeds if seeds[name] == most), key=lambda name: _mean_on_training(study, name, most))
 
 
-def strongest_schedule(study: Study, learned: str) -> str:
-    """The tuned schedule with the lowest mean final log metric on training instances, over its tunings.
+def strongest_rival(study: Study, learned: str) -> str:
+    """The tuned opponent with the lowest mean final log metric on training instances, over its tunings.
 
     Only those count that are told no more than the learned policy.
     """
-    fair = [name for name in study.schedules if not told(study, name, learned)]
+    fair = [name for name in study.rivals if not told(study, name, learned)]
     return min(fair, key=lambda name: _mean_on_training(study, name, study.tunings[name]))
 
 
 def told(study: Study, name: str, learned: str) -> str:
     """What a policy is told about a run that the learned one has to find out, in words; empty: nothing.
 
-    Schedules act on progress alone, whatever their environment shows, save those that are told the rates.
+    Schedules act on progress alone, whatever their environment shows, save those that are told the rates. The rule for
+    step sizes sees them.
     """
     known = env_config(**study.env_options(learned)).observation
+    if name.endswith(YOKED_SUFFIX):
+        return "another run of the instance"
     if study.told_rates(name):
         return "" if "context" in known else "the rates"
+    if study.sees_steps(name):
+        return "" if "steps" in known else "steps"
     if name not in study.options.active:
         return ""
     return ", ".join(group for group in env_config(**study.env_options(name)).observation if group not in known)
@@ -87,7 +92,7 @@ def _mean_on_training(study: Study, name: str, seeds: int) -> float:
 def summarize_setting(study: Study, setting: str, played: Played, learned: str) -> SettingSummary:
     """All policies of a setting, each compared with its rivals.
 
-    These are the tuned schedules, the oracle, its own read-outs and, for a controller, the one that it varies or the
+    These are the tuned opponents, the oracle, its own read-outs and, for a controller, the one that it varies or the
     `learned` one. That one is compared with all that is not learned.
     """
     size, gan_seeds = study.size(setting)
@@ -98,11 +103,13 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
     rows = {}
     for name, parts in played.items():
         controller, mine = active.get(name), scores[name]
-        rivals = [*study.schedules, "oracle", *([controller.varies or learned] if controller else [])]
+        rivals = [*study.rivals, "oracle", *([controller.varies or learned] if controller else [])]
         rivals += [other for other in scores if name == learned and controller_of(other) not in active]
         met = [other for other in dict.fromkeys(rivals) if other in scores and other != name]
         against = {other: compare(mine, scores[other]) for other in met}
         read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
+        if name.endswith(YOKED_SUFFIX):
+            read_outs = [controller_of(name) + REPLAY_SUFFIX]
         rows[name] = _row(
             parts,
             size,

@@ -10,11 +10,14 @@ import torch
 from numpy.typing import NDArray
 from optuna.trial import BaseTrial, FixedTrial
 
+from baselines.search.curves import ANCHORS, anchor, curves, linear_rates, rate_knobs, slope, told, value_at
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.knobs import DynamicParameter
+from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.policies import PolicyOptions, load_policy
-from gan_env.policies.schedules import SCHEDULES
+from gan_env.policies.adaptive import RULES
+from gan_env.policies.schedules import SCHEDULES, Anneal
+from gan_env.policies.step_size import StepSizeRule, start_of
 from gan_env.policies.tables import RATES, TablePolicy
 
 STEP = 0.05
@@ -23,8 +26,6 @@ GEOMETRIC = ("exponential", "step")
 INSTEAD_OF_ZERO = 1e-3  # stands for zero in geometric schedules
 USUAL = ("cosine", "rising", "r3gan")
 """Policies that a search of schedules begins with: one that falls, one that rises, a published one."""
-USUAL_RATES = ("falling_rates",)
-"""Policies that a search of learning rates begins with as well."""
 
 
 def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
@@ -37,10 +38,19 @@ def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
 
 
-def rate_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
-    """The controlled knobs, with the range of a learning rate where a knob is a factor on one."""
-    rate = DynamicParameter("rate", 1e-3, (1e-5, 3e-2), "log")
-    return [replace(rate, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
+def step_size(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """Schedules of step sizes in the place of learning rates, of the other knobs, and the rule's own constants."""
+    knobs = {knob.name: anneal(trial, knob) for knob in step_knobs(env)}
+    rule: dict[str, Any] = {"gain": _rounded(trial.suggest_float("gain", 0.1, 1.0, step=STEP))}
+    for name in (name for name in RATES if name in knobs):
+        rule[start_of(name)] = end(trial, replace(env.knobs.table[name], name=start_of(name)), "factor", "fixed")
+    return PolicyOptions(kind="step_size", knobs=knobs, rule=rule)
+
+
+def step_knobs(env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs, with the range of |update| / |weights| where a knob is a factor on a learning rate."""
+    size = DynamicParameter("size", 1e-3, (1e-4, 1e-1), "log")
+    return [replace(size, name=k.name) if k.name in RATES else k for k in env.knobs.controlled]
 
 
 def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
@@ -60,7 +70,7 @@ def anneal(trial: BaseTrial, knob: DynamicParameter) -> dict[str, Any]:
 def end(trial: BaseTrial, knob: DynamicParameter, which: str, kind: str) -> float:
     """A value of the knob; geometric schedules, which can't have zero, get `INSTEAD_OF_ZERO` for it."""
     coordinate = trial.suggest_float(f"{knob.name}.{which}", 0.0, 1.0, step=STEP)
-    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
+    value = value_at(knob, coordinate)
     return value or INSTEAD_OF_ZERO if kind in GEOMETRIC else value
 
 
@@ -79,14 +89,20 @@ def r3gan(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 
 def rule(kind: str) -> Callable[[BaseTrial, GANVectorEnv], PolicyOptions]:
-    """An adaptive rule with other parameters: its target, and how fast it moves."""
+    """An adaptive rule with other parameters (its target, and how fast it moves) and schedules of the other knobs."""
 
     def space(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+        knobs = {knob.name: anneal(trial, knob) for knob in other_knobs(kind, env)}
         target = _rounded(trial.suggest_float("target", -0.5, 0.95, step=STEP))
         speed = trial.suggest_float("speed_share", fastest(env), 1.0, log=True)
-        return PolicyOptions(kind=kind, rule={"target": target, "speed_share": speed})
+        return PolicyOptions(kind=kind, knobs=knobs, rule={"target": target, "speed_share": speed})
 
     return space
+
+
+def other_knobs(kind: str, env: GANVectorEnv) -> list[DynamicParameter]:
+    """The controlled knobs that a rule leaves to schedules."""
+    return [knob for knob in env.knobs.controlled if knob.name != RULES[kind].knob]
 
 
 def fastest(env: GANVectorEnv) -> float:
@@ -96,7 +112,10 @@ def fastest(env: GANVectorEnv) -> float:
 
 SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
+    "curves": curves,
     "rates": rates,
+    "step_size": step_size,
+    "linear_rates": linear_rates,
     "r3gan": r3gan,
     "ada": rule("ada"),
     "diffusion": rule("diffusion"),
@@ -117,28 +136,58 @@ def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> NDArray[np.float32]:
     return policy.table
 
 
+def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
+    """Constants and the usual schedules as tables, [T, K] each."""
+    return [table_of(policy, env) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
+
+
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    return {"schedule": USUAL, "rates": USUAL + USUAL_RATES}.get(kind, (kind,))
+    if kind == "step_size":
+        return ()
+    if kind in ("schedule", "curves", "rates", "linear_rates"):
+        return USUAL
+    return (kind, *USUAL) if kind in RULES else (kind,)
 
 
 def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
-    """The first candidates of a search: constants and the usual schedules, or the published parameters."""
-    if kind in ("schedule", "rates"):
-        tuned = rate_knobs(env) if kind == "rates" else env.knobs.controlled
-        return [_guess(tuned, PolicyOptions())] + [_guess(tuned, load_policy(name)) for name in usual(kind)]
+    """The first candidates of a search: constants and the usual schedules; of a rule, published constants on these."""
+    if kind == "curves":
+        return [_at_anchors(policy, env.knobs.controlled) for policy in _first("schedule", env)]
+    if kind == "linear_rates":
+        flat = {anchor(slope(k, rate), a): 0.5 for k in told(env) for rate in told(env) for a in range(ANCHORS)}
+        return [_at_anchors(policy, rate_knobs(env)) | flat for policy in _first("rates", env)]
+    if kind in ("schedule", "rates", "step_size"):
+        tuned = {"rates": rate_knobs(env), "step_size": step_knobs(env)}.get(kind, env.knobs.controlled)
+        return [_guess(tuned, policy) for policy in (PolicyOptions(kind), *map(load_policy, usual(kind)))]
     if kind == "r3gan":
         knobs = {n: a for n, a in load_policy("r3gan").knobs.items() if n in env.config.knobs}
         starts = {f"{n}.start": _on_grid(env.knobs.table[n], a["initial"]) for n, a in knobs.items()}
         ends = {f"{n}.end": _on_grid(env.knobs.table[n], a["final"]) for n, a in knobs.items()}
         return [{**starts, **ends, "until": _rounded(max(load_policy("r3gan").until, STEP))}]
-    options = load_policy(kind).rule
-    return [{"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}]
+    options, others = load_policy(kind).rule, other_knobs(kind, env)
+    rule = {"target": _rounded(options["target"]), "speed_share": max(options["speed_share"], fastest(env))}
+    return [rule | _guess(others, policy) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
 
 
 def example(kind: str, env: GANVectorEnv) -> PolicyOptions:
     """The first candidate of a search, as a policy; a `ConfigError` where the kind has nothing to tune in `env`."""
-    return SPACES[kind](FixedTrial(first_guesses(kind, env)[0]), env)
+    return _first(kind, env)[0]
+
+
+def _first(kind: str, env: GANVectorEnv) -> list[PolicyOptions]:
+    """The first candidates of a search, as policies."""
+    return [SPACES[kind](FixedTrial(guess), env) for guess in first_guesses(kind, env)]
+
+
+def _at_anchors(policy: PolicyOptions, knobs: Sequence[DynamicParameter]) -> dict[str, float]:
+    """The coordinates of a schedule's knobs at the anchors."""
+    found: dict[str, float] = {}
+    for knob in knobs:
+        values = Anneal(**policy.knobs[knob.name]).values(np.linspace(0, 1, ANCHORS))
+        coordinates = knob.encode(torch.from_numpy(values)).clamp(0, 1).tolist()
+        found |= {anchor(knob.name, a): coordinate for a, coordinate in enumerate(coordinates)}
+    return found
 
 
 def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str, Any]:
@@ -146,13 +195,22 @@ def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str
     found: dict[str, Any] = {}
     for knob in tuned:
         anneal = policy.knobs.get(knob.name, {"kind": "fixed", "initial": knob.value})
-        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind != "rates"
+        is_factor = knob.name in RATES and knob.name in policy.knobs and policy.kind not in ("rates", "step_size")
         unit = knob.value if is_factor else 1.0
         found |= {f"{knob.name}.kind": anneal["kind"], f"{knob.name}.start": _on_grid(knob, unit * anneal["initial"])}
         if anneal["kind"] != "fixed":
             until = _rounded(max(anneal.get("until", policy.until), STEP))
             found |= {f"{knob.name}.end": _on_grid(knob, unit * anneal["final"]), f"{knob.name}.until": until}
+    if policy.kind == "step_size":
+        found |= _guessed_rule(tuned, replace(StepSizeRule(), **policy.rule))
     return found
+
+
+def _guessed_rule(tuned: Sequence[DynamicParameter], rule: StepSizeRule) -> dict[str, Any]:
+    """The constants of `step_size` in the search space's terms."""
+    starts = {knob.name: start_of(knob.name) for knob in tuned if knob.name in RATES}
+    factors = {f"{start}.factor": _on_grid(knob_table()[name], getattr(rule, start)) for name, start in starts.items()}
+    return {"gain": _rounded(rule.gain)} | factors
 
 
 def _on_grid(knob: DynamicParameter, value: float) -> float:

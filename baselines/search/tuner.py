@@ -1,14 +1,12 @@
-"""Tunes a kind of policy by Optuna, within a budget of GAN updates.
+"""Tunes a kind of policy by one of several methods, within a budget of GAN updates.
 
-Candidates are drawn by a tree-structured Parzen estimator (TPE, Bergstra et al. 2011) and play in batches.
-All of them meet the same training instances and GAN seeds, so none is judged by harder runs than another. The best few
-are scored again on fresh runs, since the search may have fitted itself to the first ones. What was tried is saved after
-every batch: after a kill, the same call continues.
+Candidates play in batches. All that are compared meet the same training instances and GAN seeds, so none is judged by
+harder runs than another. The best few are scored again on fresh runs, since the search may have fitted itself to the
+first ones. What was tried is saved after every batch: after a kill, the same call continues.
 """
 
 import json
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,24 +15,28 @@ import numpy as np
 import optuna
 import yaml
 from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from baselines.options import errors_about_env
-from baselines.search.spaces import SPACES, first_guesses
+from baselines.search import population_based
+from baselines.search.methods import METHODS
+from baselines.search.spaces import SPACES
+from baselines.search.task import Task, play
 from gan_env import GANVectorEnv
 from gan_env.config import EnvConfig, replace, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
-from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.files import write_atomically, write_json
 from gan_env.policies import PolicyOptions
 from gan_env.policies.presets import with_context
 from gan_env.resume import require_same
 
-Floats = NDArray[np.float64]
 SECOND_ROUND, LAST_ROUND = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""
+KINDS_OF = {"cma_es": ("curves", "linear_rates"), "population": ("curves",)}
+"""What a method can search, where it is not everything: curves of coordinates, no formulas."""
+TOLD = ("rates", "linear_rates")
+"""Kinds of policies that are told the learning rates that a run was started with."""
 FINALISTS, RESCORED = 16, 0.25
 """Candidates that are scored again, at most, and the largest share of the budget that this takes."""
 
@@ -44,16 +46,21 @@ class TuneOptions:
     """Options of a search.
 
     Attributes:
-        kind: what is tuned: "schedule", "rates", "r3gan", "ada" or "diffusion".
+        kind: what is tuned: "schedule", "curves" (a schedule by its values), "rates", "linear_rates" (linear in those
+            that they are told), "step_size", "r3gan", "ada" or "diffusion".
+        method: how candidates are found: "tpe", "random", "halving", "cma_es" (of curves and linear_rates) or
+            "population" (of curves).
         env: preset and fields of `EnvConfig`.
         budget: GAN updates in all.
-        runs: of a candidate, each on another training instance.
+        runs: of a candidate, each on another training instance. Halving begins with a quarter of them; a member of a
+            population has an eighth of the rows.
         rows: GANs that run side by side.
         seed: of the sampler and the first run.
         folder: where the search and its result are written.
     """
 
     kind: str = "schedule"
+    method: str = "tpe"
     env: dict[str, Any] = field(default_factory=dict)
     budget: int = 5_000_000
     runs: int = 16
@@ -64,7 +71,11 @@ class TuneOptions:
     def __post_init__(self) -> None:
         require_training(self.env)
         require(self.kind in SPACES, "kind", self.kind, f"one of {sorted(SPACES)}")
-        require_at_least(self, budget=1, runs=1, rows=1, seed=0)
+        require(self.method in METHODS, "method", self.method, f"one of {list(METHODS)}")
+        kinds = KINDS_OF.get(self.method, tuple(SPACES))
+        require(self.kind in kinds, "kind", self.kind, f"one of {list(kinds)}, which method={self.method} searches")
+        rows = population_based.SIZE if self.method == "population" else 1
+        require_at_least(self, budget=1, runs=1, rows=rows, seed=0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class Tuned:
 def search(options: TuneOptions) -> Tuned:
     """Makes the environment, tunes in it, and shows progress. Schedules of rates are told those of each run."""
     with errors_about_env():
-        seen = with_context(options.env) if options.kind == "rates" else options.env
+        seen = with_context(options.env) if options.kind in TOLD else options.env
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 
@@ -116,24 +127,19 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
     if finished.exists():
         return Tuned(**json.loads(finished.read_text()))
     spent, trials = saved["gan_updates"], saved["trials"]
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # draws nothing: the parameters are known
-    for tried in trials:
-        study.enqueue_trial(tried["params"])
-        trial = study.ask()
-        SPACES[options.kind](trial, env)
-        study.tell(trial, tried["value"])
-    while spent + costs.batch + costs.rescoring <= options.budget:
-        before = env.gan_updates
-        trials += _try_batch(study, env, options, costs.candidates)
-        spent += env.gan_updates - before
+    task = Task(env, options.kind, options.runs, options.seed, (options.budget - costs.rescoring) // costs.batch)
+    batches, before = METHODS[options.method](task, trials), env.gan_updates
+    while spent + costs.batch + costs.rescoring <= options.budget and (batch := next(batches, None)):
+        trials, spent, before = trials + batch, spent + env.gan_updates - before, env.gan_updates
         write_json(path, {"options": asked, "gan_updates": spent, "trials": trials})
-        report(spent, study.best_value)
-    best = sorted(trials, key=lambda tried: tried["value"])
+        report(spent, min(tried["value"] for tried in trials))
+    best = sorted(trials, key=lambda tried: (-tried.get("rung", 0), tried["value"]))
     distinct = {json.dumps(tried["policy"]): tried["policy"] for tried in best}
     pool = list(distinct.values())[: costs.finalists]
     ranked, score, used = _rescore(env, pool, options.runs, options.seed + options.runs)
     report(spent + used, score)
-    found = Tuned(ranked[0], score, ranked, len(trials), spent + used)
+    count = sum(tried.get("rung", 0) == 0 for tried in trials)
+    found = Tuned(ranked[0], score, ranked, count, spent + used)
     write_json(finished, asdict(found))
     return found
 
@@ -163,38 +169,6 @@ def check_budget(config: EnvConfig, options: TuneOptions, key: str = "budget") -
     require(options.budget >= least, key, options.budget, expected)
 
 
-def _try_batch(study: optuna.Study, env: GANVectorEnv, options: TuneOptions, count: int) -> list[dict[str, Any]]:
-    """Draws and plays `count` candidates; returns the parameters, policy and value of each."""
-    done = len(study.trials)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        seed = (options.seed + done) % 2**31  # so a resumed search draws what an uninterrupted one does
-        study.sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=32, multivariate=True, group=True, constant_liar=True
-        )
-    for guess in first_guesses(options.kind, env)[done : done + count]:
-        study.enqueue_trial(guess)
-    trials = [study.ask() for _ in range(count)]
-    policies = [SPACES[options.kind](trial, env) for trial in trials]
-    blank = asdict(PolicyOptions())
-    chosen_by, _ = _score(env, policies, options.seed, options.runs)
-    tried = []
-    for trial, policy, value in zip(trials, policies, chosen_by.tolist(), strict=True):
-        study.tell(trial, value)
-        fields = {name: x for name, x in asdict(policy).items() if name == "kind" or x != blank[name]}
-        tried.append({"params": trial.params, "policy": fields, "value": value})
-    return tried
-
-
-def _score(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:
-    """Mean final log metric (for choices) and mean final score of each candidate, all on the same runs: [C] both."""
-    policies = [candidate.make(env) for candidate in candidates]
-    jobs = [(c, run, run % len(env.instances)) for c in range(len(policies)) for run in range(seed, seed + runs)]
-    played = run_jobs(env, policies, jobs)
-    chosen_by, reported = (x.astype(np.float64).reshape(-1, runs) for x in (played.validation, played.final))
-    return chosen_by.mean(axis=1), reported.mean(axis=1)
-
-
 def _rescore(
     env: GANVectorEnv, pool: list[dict[str, Any]], runs: int, seed: int
 ) -> tuple[list[dict[str, Any]], float, int]:
@@ -202,7 +176,7 @@ def _rescore(
     before, order, score = env.gan_updates, pool, 0.0
     for count, each in ((len(pool), SECOND_ROUND * runs), (-(-len(pool) // 4), LAST_ROUND * runs)):
         policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]
-        values, scores = _score(env, policies, seed, each)
+        values, scores = play(env, policies, seed, each)
         ranking = np.argsort(values, kind="stable")
         order = [order[i] for i in ranking] + order[count:]
         seed, score = seed + each, float(scores[ranking[0]])

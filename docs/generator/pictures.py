@@ -141,6 +141,33 @@ def rule_response(name: str, knob: str, target: float) -> bytes:
     return svg(draw, (4.4, 3.0))
 
 
+def steps_held() -> bytes:
+    """What the rule for step sizes does to three runs whose rates are a decade apart."""
+    decisions = 40
+    env = GANVectorEnv(3, knobs=("lr_g", "lr_d"), num_decisions=decisions, action_mode="absolute", compile=False)
+    policy, place = load_policy("step_size").make(env), env.observer.place
+    observation, coordinates = np.zeros((3, len(env.observer.names)), np.float32), env.knobs.starting_at({}, 3)
+    rates, steps = 10.0 ** np.array([-3.5, -2.5, -1.5]), []
+    for decision in range(decisions):
+        observation[:, place("progress")] = decision / decisions
+        observation[:, place("knob_lr_g")] = 2 * coordinates[:, 0] - 1
+        action, _ = policy.predict(observation)
+        coordinates = env.knobs.move(coordinates, torch.as_tensor(action), torch.zeros(3, dtype=torch.bool))
+        steps.append(rates * env.knobs.values(coordinates)["lr_g"].numpy())
+        observation[:, place("step_g")] = np.log10(steps[-1])
+    env.close()
+
+    def draw(axis: Axes) -> None:
+        share = np.arange(decisions) / decisions
+        target = Anneal(**load_policy("step_size").knobs["lr_g"]).values(share)
+        axis.step(share, steps, color=BLUE, where="post", label=["|update| / |weights|", None, None])
+        axis.plot(share, target, color="gray", ls=":", label="target")
+        axis.set(xlabel="share of the run", yscale="log")
+        axis.legend(frameon=False)
+
+    return svg(draw)
+
+
 def run_picture() -> bytes:
     """What the environment draws of a run under a schedule."""
     env = GANVectorEnv(1, compile=False, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED)

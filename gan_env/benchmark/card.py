@@ -144,8 +144,10 @@ def enter(
 
 
 def opponents(protocol: Protocol, env: GANVectorEnv) -> dict[str, list[str]]:
-    """Opponent -> names of its policies, one for each tuning; those of the kind "rates" where the context is shown."""
-    kinds = {"schedule": "tuned schedules"} | ({"rates": "tuned rates"} if "context" in protocol.observation else {})
+    """Opponent -> names of its policies, one for each tuning; those of other kinds where what they see is shown."""
+    seen, kinds = protocol.observation, {"schedule": "tuned schedules"}
+    kinds |= {"rates": "tuned rates"} if "context" in seen else {}
+    kinds |= {"step_size": "tuned step sizes"} if "steps" in seen else {}
     tuned = {label: committed(env.config, kind) for kind, label in kinds.items()}
     return {"constants": ["fixed"], **{label: names for label, names in tuned.items() if names}}
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gan_env.errors import require
 from gan_env.gan.losses import LOSSES
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
+from gan_env.policies.tables import TablePolicy
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -148,3 +149,26 @@ class AdaptivePolicy:
         if "batch_size" in self.steering.observer.names:
             batch = np.rint(self.steering.value(observation, "batch_size"))
         return batch * self.updates / self.rule.speed_images
+
+
+class RuleOnSchedule:
+    """A rule sets its knob, a schedule the others: ADA on top of tuned learning rates, as people use it.
+
+    Args:
+        rule: for its knob.
+        schedule: for the others.
+
+    Attributes:
+        start: where the knobs start.
+    """
+
+    def __init__(self, rule: AdaptivePolicy, schedule: TablePolicy) -> None:
+        self.rule, self.schedule, self.start = rule, schedule, schedule.start | rule.start
+
+    def predict(
+        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Floats, State]:
+        """The schedule's action, but the rule's for its knob."""
+        action, _ = self.schedule.predict(observation)
+        action[:, self.rule.column] = self.rule.predict(observation)[0][:, self.rule.column]
+        return action, state

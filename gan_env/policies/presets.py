@@ -9,10 +9,11 @@ from typing import Any
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
-from gan_env.policies.adaptive import RULES, AdaptivePolicy
+from gan_env.policies.adaptive import RULES, AdaptivePolicy, RuleOnSchedule
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import Policy, Steerable
+from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 
 
@@ -25,12 +26,14 @@ ADAPTIVE: dict[str, Callable[..., Policy]] = {name: partial(by_rule, name) for n
 """Policies that react to the training, by name: functions of the environment and of constants."""
 KINDS: dict[str, tuple[str, ...]] = {
     "schedule": ("knobs", "until"),
-    "rates": ("knobs", "table", "until"),
+    "rates": ("knobs", "table", "until", "slopes"),
+    "step_size": ("knobs", "until", "rule"),
     "published": ("knobs", "until"),
     "table": ("table",),
     "random": ("hold",),
+    **dict.fromkeys(RULES, ("rule", "knobs", "until")),
 }
-"""The other kinds of policies, and the fields of `PolicyOptions` that each uses; those of `ADAPTIVE` use `rule`."""
+"""Kinds of policies, and the fields of `PolicyOptions` that each uses; registered ones of `ADAPTIVE` use `rule`."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +41,33 @@ class PolicyOptions:
     """A policy by name; see configs/policy/. A field that its kind does not use is refused: `KINDS`.
 
     Attributes:
-        kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "published" (a
-            schedule that leaves out the knobs that are not controlled); "table" (a schedule by its values); "random";
-            or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
-        knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay.
+        kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "step_size" (a
+            schedule whose `lr_g` and `lr_d` are sizes of steps, |update| / |weights|, that the rates are moved to
+            hold); "published" (a schedule that leaves out the knobs that are not controlled); "table" (a schedule by
+            its values); "random"; or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
+        knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay. With
+            a published rule, those of the other knobs.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
+        slopes: of the kind "rates": knob -> rate that the run was started with -> its power in the knob's rate, over
+            the run; see `gan_env.policies.tables.RatesPolicy`.
         until: share of the run within which a schedule runs, unless its knob says another.
         hold: decisions for which a random action is held.
         rule: constants of a policy that reacts: those of a published rule that differ (see
-            `gan_env.policies.adaptive.Rule`), or the keywords of a registered one.
+            `gan_env.policies.adaptive.Rule`), those of "step_size" (`gan_env.policies.step_size.StepSizeRule`), or the
+            keywords of a registered one.
     """
 
     kind: str = "schedule"
     knobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     table: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    slopes: dict[str, dict[str, tuple[float, ...]]] = field(default_factory=dict)
     until: float = 1.0
     hold: int = 1
     rule: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require(self.kind in (*KINDS, *ADAPTIVE), "policy.kind", self.kind, f"one of {[*KINDS, *ADAPTIVE]}")
+        known = list({**KINDS, **ADAPTIVE})
+        require(self.kind in known, "policy.kind", self.kind, f"one of {known}")
         given = all(self.table.values()) and bool(self.table or self.kind != "table")
         require(given, "policy.table", self.table, "the values of a knob or more, none of them empty")
         used = KINDS.get(self.kind, ("rule",))
@@ -78,14 +88,22 @@ class PolicyOptions:
         """
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
-        if self.kind in ADAPTIVE:
+        if self.kind in ADAPTIVE and not self.knobs:
             return _adaptive(self.kind, env, self.rule)
         blank = Anneal("fixed", 0.0, until=self.until)
         anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
         if self.kind == "published":
             anneals = _controlled(env, anneals)
         values = schedule_values(env, anneals, self.table)
-        return RatesPolicy(env, values) if self.kind == "rates" else TablePolicy(env, values)
+        if self.kind in RULES:
+            rule = by_rule(self.kind, env, **self.rule)
+            others = f"knobs without {rule.rule.knob!r}, which the rule sets"
+            require(rule.rule.knob not in values, "policy.knobs", list(values), others)
+            return RuleOnSchedule(rule, TablePolicy(env, values))
+        if self.kind == "step_size":
+            return StepSizePolicy(env, values, replace(StepSizeRule(), self.rule, "policy.rule."))
+        slopes = {knob: schedule_values(env, {}, by_rate) for knob, by_rate in self.slopes.items()}
+        return RatesPolicy(env, values, slopes) if self.kind == "rates" else TablePolicy(env, values)
 
 
 def _adaptive(name: str, env: Steerable, constants: dict[str, Any]) -> Policy:
@@ -153,7 +171,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
 
     Args:
         config: of the environment.
-        kind: of the search, "schedule" or "rates".
+        kind: of the search, "schedule", "rates" or "step_size".
 
     Returns:
         What `load_policy` takes, in the order of the tunings.

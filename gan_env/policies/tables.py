@@ -85,8 +85,16 @@ class TablePolicy:
         return coordinates
 
 
+MIDDLE_RATE = 1e-3
+"""The learning rate at which slopes change nothing."""
+
+
 class RatesPolicy(TablePolicy):
     """A schedule of which `lr_g` and `lr_d` are learning rates themselves, not factors on the instance's rates.
+
+    With slopes they depend on what a run was started with, linear in logarithms:
+
+        log rate(t) = log value(t) + slope_g(t) log(lr_g / MIDDLE_RATE) + slope_d(t) log(lr_d / MIDDLE_RATE)
 
     It reads the instance's rates from the observation, so it undoes whatever imbalance a run was started with as far as
     the factors' bounds allow. Its factors start at their initial values and get there as fast as moves can, with
@@ -97,8 +105,11 @@ class RatesPolicy(TablePolicy):
             was started with.
     """
 
-    def __init__(self, env: Steerable, values: Values) -> None:
+    def __init__(self, env: Steerable, values: Values, slopes: Mapping[str, Values] | None = None) -> None:
         super().__init__(env, {name: v for name, v in values.items() if name not in RATES})
+        self.slopes = slopes or {}
+        for name in (*self.slopes, *(told for by_rate in self.slopes.values() for told in by_rate)):
+            require(name in RATES and name in values, "policy.slopes", name, f"one of {list(RATES)}, with values")
         self.knobs, self.rates = env.knobs.controlled, {name: v for name, v in values.items() if name in RATES}
         require(bool(self.rates), "policy.knobs", list(values), f"one of {list(RATES)}")
         for name, rates in self.rates.items():
@@ -113,5 +124,7 @@ class RatesPolicy(TablePolicy):
         for column, knob in enumerate(self.knobs):
             if knob.name in self.rates:
                 factors = self.rates[knob.name][decision] / self.steering.value(observation, knob.name)
+                for told, slope in self.slopes.get(knob.name, {}).items():
+                    factors = factors * (self.steering.value(observation, told) / MIDDLE_RATE) ** slope[decision]
                 coordinates[:, column] = knob.encode(torch.from_numpy(factors)).numpy()
         return coordinates

@@ -67,7 +67,7 @@ def test_policies_are_paired(finished: Path) -> None:
     files = sorted((finished / "evaluations/held_out").glob("*.npz"))
     starts = {path.stem: np.load(path)["log_metric"][:, 0] for path in files}
     oracle = [starts.pop(path.stem) for path in files if path.stem.startswith("oracle")]  # an instance each
-    assert (len(starts), len(oracle)) == (13, 4)
+    assert (len(starts), len(oracle)) == (15, 4)
     first, *others = *starts.values(), np.stack(oracle, axis=1).ravel()
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-5)
@@ -78,6 +78,12 @@ def test_the_frozen_read_out_is_the_mean_trajectory(finished: Path) -> None:
     played = np.load(finished / "evaluations/training/ppo-0.npz")["coordinates"].mean(axis=0)
     replayed = np.load(finished / "evaluations/held_out/ppo_replay-0.npz")["coordinates"]
     np.testing.assert_allclose(replayed, np.broadcast_to(played, replayed.shape), atol=1e-3)
+
+
+def test_the_yoked_replay_does_what_was_done_with_the_other_gan_seed(finished: Path) -> None:
+    led, yoked = (np.load(finished / f"evaluations/held_out/{name}-0.npz") for name in ("ppo", "ppo_yoked"))
+    assert not led["crashed"].any()
+    np.testing.assert_allclose(yoked["coordinates"], np.roll(led["coordinates"], 4, axis=0), atol=1e-5)
 
 
 def test_a_frozen_read_out_can_be_played_by_anybody_in_the_study_s_environment(finished: Path, tmp_path: Path) -> None:

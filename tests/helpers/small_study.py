@@ -31,7 +31,7 @@ OVERRIDES = [
     "++controllers.ppo.agent={rows:4,rollouts:2,minibatches:2,epochs:1,hidden:[16]}",
 ]  # fmt: skip
 TRAINED = ("ppo-0", "ppo-1")
-POLICIES = {"ppo", "ppo_replay", "ppo_rates_replay", "best_schedule", "tuned_ada", "fixed", "random"}
+POLICIES = {"ppo", "ppo_replay", "ppo_rates_replay", "ppo_yoked", "best_schedule", "tuned_ada", "fixed", "random"}
 """All but the ablation and the oracle."""
 
 

@@ -39,10 +39,10 @@ def episodes(score: list[list[float]], collapse: Any = None, crashed: Any = None
 class Stub:
     """A study with given final log metrics of every training or tuning, by name."""
 
-    def __init__(self, finals: dict[str, list[float]], schedules: Sequence[str] = ()) -> None:
-        self.finals, self.schedules = finals, schedules
+    def __init__(self, finals: dict[str, list[float]], rivals: Sequence[str] = ()) -> None:
+        self.finals, self.rivals = finals, rivals
         trained = {name: {"seeds": len(ends)} for name, ends in finals.items()} or {"ppo": {"seeds": 1}}
-        controllers = {} if schedules else {"controllers": trained}
+        controllers = {} if rivals else {"controllers": trained}
         self.options = study_options(env={"preset": "points"}, instances=3, gan_seeds=2, **controllers)
         self.tunings = {name: len(ends) for name, ends in finals.items()}
 
@@ -52,6 +52,9 @@ class Stub:
 
     def told_rates(self, name: str) -> bool:
         return name == "tuned_rates"
+
+    def sees_steps(self, name: str) -> bool:
+        return name == "tuned_step_size"
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Their scores say the opposite, and must not matter."""

@@ -85,7 +85,8 @@ def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_traje
     """Each committed schedule is a tuning of its own. A rule that lacks its knob here is left out."""
     rows = summary.settings["held_out"].rows
     assert {name: row.seeds for name, row in rows.items()} == {
-        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "best_schedule": 2, "tuned_rates": 1, "fixed": 1,
+        "ppo": 1, "ppo_replay": 1, "ppo_rates_replay": 1, "ppo_yoked": 1,
+        "best_schedule": 2, "tuned_rates": 1, "fixed": 1,
     }  # fmt: skip
     assert {row.runs for row in rows.values()} == {6, 12}
     assert rows["ppo"].found.gan_updates == 4 * 2

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
+from small_env import make
 
 import agents.study.play
 from agents.study.options import study_options
-from agents.study.play import entries, file_name, play_share
+from agents.study.play import entries, file_name, play_share, play_yoked
 from agents.study.study import Study
 from baselines.search.tuner import Tuned
 
@@ -66,8 +69,17 @@ def test_what_comes_of_a_training_is_played_by_the_same_worker(tmp_path: Path, p
     play_share(study(tmp_path, 2), 0)
     mine = {file for setting, file in played if setting in SETTINGS}
     for name in ("ppo", "sac"):
-        family = {f"{name}{suffix}-1" for suffix in ("", "_replay", "_rates_replay")}
+        family = {f"{name}{suffix}-1" for suffix in ("", "_replay", "_rates_replay", "_yoked")}
         assert family <= mine or not family & mine
+
+
+def test_each_run_has_a_trajectory_of_its_own_over_several_batches() -> None:
+    env = make(2, autoreset_mode=AutoresetMode.DISABLED)
+    size = (3, env.config.num_decisions, len(env.config.knobs))
+    tables = np.random.default_rng(0).uniform(0.4, 0.6, size).astype(np.float32)
+    played = play_yoked(env, tables, [5, 6, 7], [0, 1, 0])
+    np.testing.assert_allclose(played.coordinates, tables, atol=1e-5)
+    assert played.gan_updates == 4 * env.config.num_decisions * env.config.updates_per_decision
 
 
 def test_hands_are_alike(tmp_path: Path, played: list[Cell]) -> None:

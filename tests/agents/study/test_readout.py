@@ -9,7 +9,7 @@ from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 
 
-@pytest.mark.parametrize("name", ["ppo", "ppo_replay", "ppo_rates_replay"])
+@pytest.mark.parametrize("name", ["ppo", "ppo_replay", "ppo_rates_replay", "ppo_yoked"])
 def test_a_read_out_is_known_by_its_name(name: str) -> None:
     assert controller_of(name) == "ppo"
     assert controller_of(f"{name}_2") == f"{name}_2"
@@ -18,8 +18,8 @@ def test_a_read_out_is_known_by_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("knobs", "found"),
     [
-        (["r1", "lr_g"], ("_replay", "_rates_replay")),
-        (["r1"], ("_replay",)),
+        (["r1", "lr_g"], ("_replay", "_rates_replay", "_yoked")),
+        (["r1"], ("_replay", "_yoked")),
     ],
 )
 def test_rates_are_read_out_where_they_are_moved(knobs: list[str], found: tuple[str, ...]) -> None:

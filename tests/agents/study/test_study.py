@@ -66,9 +66,10 @@ def test_a_budget_that_was_asked_for_holds_whatever_controllers_took(tmp_path: P
 
 
 def test_schedules_are_tuned_opponents_that_don_t_react(tmp_path: Path) -> None:
-    made = study(tmp_path, "ppo", tuned={"schedule": 1, "ada": 1, "r3gan": 1})
+    made = study(tmp_path, "ppo", tuned={"schedule": 1, "ada": 1, "r3gan": 1, "step_size": 1})
     assert made.schedules == ["best_schedule", "tuned_r3gan"]
-    assert made.tunings == {"best_schedule": 1, "tuned_ada": 1, "tuned_r3gan": 1}
+    assert made.rivals == ["best_schedule", "tuned_r3gan", "tuned_step_size"]
+    assert made.tunings == {"best_schedule": 1, "tuned_ada": 1, "tuned_r3gan": 1, "tuned_step_size": 1}
 
 
 def test_every_tuning_of_an_opponent_searches_other_runs_and_plays_by_itself(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from agents.study.summary import (
     cost_of_finding,
     cost_of_playing,
     failures,
-    strongest_schedule,
+    strongest_rival,
     summarize_setting,
     told,
 )
@@ -30,28 +30,35 @@ def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_train
     assert best_on_training(study) == "better"
 
 
-def test_the_strongest_of_the_tuned_schedules_is_the_best_on_training() -> None:
-    """In the mean over its tunings. A rule that reacts is none of them, nor is what is told more."""
-    finals = {"best_schedule": [-1.0, -4.8], "tuned_r3gan": [-3.0, -3.0], "tuned_rates": [-8.0], "tuned_ada": [-9.0]}
-    study: Any = Stub(finals, list(finals)[:3])
-    assert strongest_schedule(study, "ppo") == "tuned_r3gan"
+def test_the_strongest_of_the_tuned_opponents_is_the_best_on_training() -> None:
+    """In the mean over its tunings. ADA is none of them, nor is what is told more."""
+    finals = {"best_schedule": [-1.0, -4.8], "tuned_r3gan": [-3.0, -3.0], "tuned_rates": [-8.0]}
+    finals |= {"tuned_step_size": [-9.0], "tuned_ada": [-9.5]}
+    study: Any = Stub(finals, list(finals)[:4])
+    assert strongest_rival(study, "ppo") == "tuned_step_size"
+    study.rivals.remove("tuned_step_size")
+    assert strongest_rival(study, "ppo") == "tuned_r3gan"
     study.options = replace(study.options, env=with_context({"preset": "points"}))
-    assert strongest_schedule(study, "ppo") == "tuned_rates"
+    assert strongest_rival(study, "ppo") == "tuned_rates"
 
 
 def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path: Path) -> None:
-    """Schedules see no more than progress, but those of rates, which a controller's read-out of rates is as well."""
+    """Schedules see no more than progress, but those of rates, which a controller's read-out of rates is as well.
+
+    The rule for step sizes sees these.
+    """
     informed, blind = {"observation": ["progress", "knobs", "context"]}, {"observation": ["progress", "knobs"]}
     controllers = {"ppo": {"seeds": 1}, "informed": {"seeds": 1, "env": informed}, "blind": {"seeds": 1, "env": blind}}
     policies = ["fixed", "falling_rates"]
     study = Study(study_options(controllers=controllers, policies=policies, folder=str(tmp_path)))
     names = ("ppo", "blind", "informed", "ppo_replay", "ppo_rates_replay", "informed_replay", "informed_rates_replay")
     rates = dict.fromkeys(("ppo_rates_replay", "informed_rates_replay", "tuned_rates", "falling_rates"), "the rates")
-    names += ("best_schedule", "tuned_rates", "tuned_ada", "fixed", "falling_rates")
+    names += ("best_schedule", "tuned_rates", "tuned_ada", "tuned_step_size", "fixed", "falling_rates")
     assert {name: told(study, name, "ppo") for name in names} == dict.fromkeys(names, "") | {
         "informed": "context"
     } | rates
     assert {told(study, name, "informed") for name in (*rates, "best_schedule")} == {""}
+    assert told(study, "tuned_step_size", "blind") == "steps"
     assert told(study, "ppo", "blind") == "logits, losses, gradients, steps, quality"
 
 

@@ -42,7 +42,7 @@ def scored(env: GANVectorEnv, policies: list[TablePolicy], jobs: list[Job], *_: 
 
 
 def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
+    monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     env = make()
     found = tune(env, TuneOptions(budget=1500, runs=2, rows=16, folder=str(tmp_path)))
     table = replace(PolicyOptions(), found.policy, "policy.").make(env).table  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def test_the_note_on_images_has_the_number_of_candidates_that_are_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With 32 rows, whatever GANs are trained on: all costs are whole runs."""
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
+    monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     note = " ".join((ROOT / "configs/experiment/fashion_mnist.yaml").read_text().split())
     said = re.search(r"takes (\d+) GANs; for an opponent, as many are (\d+) candidates of (\d+) runs", note)
     assert said is not None
@@ -95,7 +95,7 @@ def test_all_candidates_meet_the_same_runs_and_finalists_fresh_ones(
         met.append({seed for _, seed, _ in jobs})
         return scored(env, policies, jobs)
 
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", spy)
+    monkeypatch.setattr("baselines.search.task.run_jobs", spy)
     tune(make(), TuneOptions(budget=700, runs=2, rows=16, seed=100, folder=str(tmp_path)))
     assert met[:-2] == [{100, 101}] * (len(met) - 2)
     assert met[-2:] == [set(range(102, 108)), set(range(108, 132))]
@@ -109,7 +109,7 @@ def test_hard_runs_count_against_nobody(tmp_path: Path, monkeypatch: pytest.Monk
         hardness = np.array([50.0 * np.random.default_rng(seed + 7).normal() for _, seed, _ in jobs])
         return dataclasses.replace(played, log_metric=played.log_metric + hardness[:, None])
 
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", uneven)
+    monkeypatch.setattr("baselines.search.task.run_jobs", uneven)
     found = tune(make(), TuneOptions(budget=1000, runs=2, rows=16, folder=str(tmp_path)))
     table = replace(PolicyOptions(), found.policy, "policy.").make(make()).table  # type: ignore[attr-defined]
     assert (table[0, 2] - 0.3) ** 2 + (table[-1, 2] - 0.9) ** 2 < 0.15
@@ -120,7 +120,7 @@ def test_a_search_with_other_options_is_refused_with_help(
     finished: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would answer another question."""
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
+    monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path))
     tune(make(), options)
     if not finished:
@@ -137,7 +137,7 @@ class Killed(Exception):
 
 
 def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
+    monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     whole = tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "whole")))
     calls = 0
 
@@ -148,7 +148,7 @@ def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, mo
             raise Killed
         return scored(*arguments)
 
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", dies)
+    monkeypatch.setattr("baselines.search.task.run_jobs", dies)
     options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "cut"))
     with pytest.raises(Killed):
         tune(make(), options)
@@ -156,7 +156,7 @@ def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, mo
 
 
 def test_a_finished_search_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines.search.tuner.run_jobs", scored)
+    monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     options = TuneOptions(kind="schedule", budget=700, runs=2, rows=16, folder=str(tmp_path))
     found, env = tune(make(), options), make()
     assert tune(env, options) == found

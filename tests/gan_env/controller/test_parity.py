@@ -15,7 +15,9 @@ from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.controller import GANController
 from gan_env.data.bank import IMAGE_SETS
+from gan_env.policies import load_policy
 from gan_env.policies.learned import LearnedPolicy, interface_of
+from gan_env.policies.steering import start_of
 from gan_env.records import Dataset
 from gan_env.saved_controller import Network, SavedController
 from gan_env.seeding import fold_in, uniform
@@ -138,6 +140,30 @@ def test_the_knobs_move_as_in_the_environment(kind: str, tmp_path: Path, monkeyp
 
     paths = [coordinates(env, run) for run in (inside, outside)]
     assert np.ptp(paths[0], axis=0).min() > 0.01  # every knob is moved
+    np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
+
+
+def test_step_sizes_are_held_as_in_the_environment() -> None:
+    """By the rule, which decides every four updates in so short a loop."""
+    alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
+    how = {"updates_per_decision": 4, "action_mode": "absolute"}
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
+    policy, inside = load_policy("step_size").make(env), []
+    observation, _ = env.reset(seed=3, options={"knobs": start_of(policy)})
+    loop = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
+
+    for _ in range(DECISIONS):
+        observation, _, _, _, infos = env.step(policy.predict(observation)[0])
+        inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
+
+    control = GANController.load("step_size", loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS)
+    for _ in range(4 * DECISIONS):
+        control.observe(**loop.update(control))
+        control.step()
+    outside = [list(decision.values.values()) for decision in control.report().decisions]
+
+    paths = [coordinates(env, run) for run in (inside, outside)]
+    assert np.ptp(paths[0], axis=0).min() > 0.01
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 

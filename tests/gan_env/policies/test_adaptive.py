@@ -17,7 +17,7 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import env_config
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.adaptive import RULES, AdaptivePolicy, DiffusionRule, Rule
-from gan_env.policies.presets import load_policy
+from gan_env.policies.presets import PolicyOptions, load_policy
 
 KNOBS = ("instance_noise", "augment", "r1", "pseudo")
 SEEN = (*env_config().observation, "context")
@@ -316,3 +316,27 @@ def test_the_configured_rules_are_the_published_ones() -> None:
 def test_a_loss_that_only_pushes_logits_apart_is_refused(loss: str) -> None:
     with pytest.raises(ConfigError, match=rf"env\.losses=.*'{loss}'.*'hinge', 'least_squares'.*sign"):
         AdaptivePolicy(make(losses=("hinge", loss)), RULES["ada"])
+
+
+def test_a_rule_on_a_schedule_sets_its_knob_and_leaves_the_others_to_the_schedule() -> None:
+    env, falling = make(3), {"kind": "linear", "initial": 2.0, "final": 0.5}
+    both = PolicyOptions("ada", knobs={"r1": falling}, rule={"target": 0.3}).make(env)
+    rule, schedule = (
+        PolicyOptions("ada", rule={"target": 0.3}).make(env),
+        PolicyOptions(knobs={"r1": falling}).make(env),
+    )
+    coordinates = np.random.default_rng(0).uniform(0.2, 0.8, (3, len(KNOBS)))
+    seen = observe(env, coordinates, sign_real=np.array([0.9, 0.3, -0.2]), progress=0.25)
+    action, own = (policy.predict(seen)[0] for policy in (both, rule))
+    augment = KNOBS.index("augment")
+    np.testing.assert_array_equal(action[:, augment], own[:, augment])
+    wanted = np.delete(schedule.predict(seen)[0], augment, axis=1)
+    np.testing.assert_array_equal(np.delete(action, augment, axis=1), wanted)
+    assert both.start["r1"] == pytest.approx(2.0, rel=1e-4)  # type: ignore[attr-defined]
+    assert both.start["augment"] == 0  # type: ignore[attr-defined]
+
+
+def test_a_schedule_of_the_rule_s_own_knob_is_refused_with_help() -> None:
+    policy = PolicyOptions("ada", knobs={"augment": {"kind": "fixed", "initial": 0.1}})
+    with pytest.raises(ConfigError, match=r"policy\.knobs=.*'augment', which the rule sets"):
+        policy.make(make())

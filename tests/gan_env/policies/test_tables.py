@@ -281,3 +281,23 @@ def test_a_table_of_rates_is_a_schedule_of_rates() -> None:
     ).make(env)
     for knob in ("lr_g", "r1"):
         np.testing.assert_allclose(played(env, table, knob), played(env, schedule, knob), rtol=1e-5)
+
+
+def test_with_slopes_rates_follow_those_that_a_run_was_started_with() -> None:
+    """A slope of 1 keeps a run's own rate, times a factor; one for the other player's rate moves it too."""
+    env = make(knobs=("lr_g", "lr_d"), max_first_change=1.0)
+    policy = PolicyOptions(
+        kind="rates",
+        table={"lr_g": (2e-3, 1e-3), "lr_d": (1e-3,)},
+        slopes={"lr_g": {"lr_g": (1.0,)}, "lr_d": {"lr_d": (1.0,), "lr_g": (0.0, 0.1)}},
+    ).make(env)
+    episodes = run_episodes(policy, env, range(2), [0, 1])
+    given = np.array([env.instances[i].lr_g for i in range(2)])
+    np.testing.assert_allclose(episodes.extras["knob_lr_g"], np.tile(np.linspace(2, 1, T), (2, 1)), rtol=0.01)
+    moved = (given[:, None] / 1e-3) ** np.linspace(0, 0.1, T)
+    np.testing.assert_allclose(episodes.extras["knob_lr_d"], moved, rtol=0.01)
+
+
+def test_slopes_of_what_is_no_rate_are_refused_with_help() -> None:
+    with pytest.raises(ConfigError, match=r"policy\.slopes='r1'"):
+        PolicyOptions(kind="rates", table={"lr_g": (1e-3,), "r1": (1.0,)}, slopes={"r1": {"lr_g": (1.0,)}}).make(make())
