@@ -87,4 +87,4 @@ def test_hands_are_alike(tmp_path: Path, played: list[Cell]) -> None:
     for share in range(2):
         play_share(made, share)
         sizes.append(len(played) - sum(sizes))
-    assert abs(sizes[0] - sizes[1]) <= 8  # the largest family, a training of ppo in three settings
+    assert abs(sizes[0] - sizes[1]) <= 10  # the largest family, a training of ppo in three settings
