@@ -33,7 +33,7 @@ def png(figure: Figure) -> bytes:
     few = (
         Image.open(drawn)
         .convert("RGB")
-        .quantize(COLOURS_OF_A_FILE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        .quantize(COLOURS_OF_A_FILE, Image.Quantize.MAXCOVERAGE, kmeans=5, dither=Image.Dither.NONE)
     )
     few.save(buffer, "png", optimize=True)
     return buffer.getvalue()
@@ -104,7 +104,7 @@ def failures_figure(
     tone = dict(zip(episodes, COLOURS, strict=False))
     for part, failure in zip(figure.subfigures(len(worst), 1, squeeze=False).flat, worst, strict=True):
         fields, rates = failure.instance, "G's rate {lr_g:.2g}, D's {lr_d:.2g}".format(**failure.instance)
-        part.suptitle(f"{fields['dataset']}, {fields['num_samples']} samples, {rates}", fontsize=SMALLEST)
+        part.suptitle(f"{plain(fields['dataset'])}, {fields['num_samples']} samples, {rates}", fontsize=SMALLEST)
         there = {name: e.take(np.arange(len(e.final)) % instances == failure.index) for name, e in episodes.items()}
         index = _differing_knob(list(there.values()))
         knob = knob_table()[config.knobs[index]]

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from agents.study.names import knob_label
+from agents.study.names import knob_label, plain
 from agents.study.options import HELD_OUT
 from agents.study.pictures import SMALLEST, WIDTH, panels_of, scale_metric_axis, updates_of, wrapped
 from agents.study.shown import COLOURS
@@ -58,7 +58,7 @@ def draw_runs(
     axes = panels_of(figure, titles)
     for run, colour in zip(picked, COLOURS, strict=False):
         one = instances[run]
-        label = f"{one.dataset}, {one.num_samples} samples: G's rate {one.lr_g:.2g}, D's {one.lr_d:.2g}"
+        label = f"{plain(one.dataset)}: G's rate {one.lr_g:.2g}, D's {one.lr_d:.2g}"
         knobs = [knob_table()[name] for name in config.knobs]
         moved = [k.decode(torch.from_numpy(episodes.coordinates[run, :, i])).numpy() for i, k in enumerate(knobs)]
         shown = [np.exp(episodes.score[run]), *(column[run, 1:] for column in seen.values()), *moved]

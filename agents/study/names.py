@@ -61,7 +61,7 @@ NAMES = {
     "gain_d": "D's weight gain",
 }
 UNITS = {
-    "instance_noise": "std, data units",
+    "instance_noise": "std",
     "latent_noise": "std",
     "augment": "probability",
     "augment_strength": "factor",

@@ -1,6 +1,7 @@
 """Which policies the pictures of a study show, and in which colour: the same in all of them."""
 
 from agents.study.options import BEST, HELD_OUT
+from agents.study.readout import YOKED_SUFFIX
 from agents.study.records import Row, Summary
 
 MOST = 7
@@ -40,9 +41,9 @@ def rivals(summary: Summary) -> list[str]:
 
 
 def opponents(summary: Summary) -> dict[str, Row]:
-    """All that the learned policy is compared with, without the oracle: the best on held-out instances first."""
+    """All that the learned policy is compared with, without the oracle and its own runs yoked: the best first."""
     rows = summary.settings[HELD_OUT].rows
-    known = [name for name in rows[summary.learned].against if name != "oracle"]
+    known = [name for name in rows[summary.learned].against if name != "oracle" and not name.endswith(YOKED_SUFFIX)]
     return {name: rows[name] for name in sorted(known, key=lambda name: rows[name].iqm.value)}
 
 

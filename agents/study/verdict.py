@@ -73,7 +73,7 @@ def _share(summary: Summary, mine: Row, told: str) -> str:
     if theirs is None or theirs.gain.verdict != 1:
         return ""
     share = mine.against[BEST].gain.value / theirs.gain.value
-    return f"; has {share:.0%} of its gain over the {plain(BEST)}"
+    return f"; has {100 * share:.0f} % of its gain over the {plain(BEST)}"
 
 
 def _elsewhere(summary: Summary) -> str:

@@ -89,8 +89,10 @@ def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
         return
     if knob.floor:
         axis.set_yscale("symlog", linthresh=knob.floor)
-        axis.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=knob.floor, subs=(1.0, 3.0)))
-        least = 0.0, 4 * knob.floor
+        low, high = axis.get_ylim()
+        least = low, 4 * knob.floor
+        if high < 30 * knob.floor:
+            axis.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=knob.floor, subs=(1.0, 3.0)))
     else:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))

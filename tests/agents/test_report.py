@@ -58,7 +58,7 @@ def test_verdict_and_pictures_come_first(browser: Any, finished: Path, page: str
     bottom = "const end = (e) => e.getBoundingClientRect().bottom; "
     lines = shown.evaluate(f"() => {{ {bottom} return [...document.querySelectorAll('body > ul > li')].map(end); }}")
     figures = shown.evaluate(
-        f"() => {{ {bottom} return [...document.querySelectorAll('.pictures > figure')].map(end); }}"
+        f"() => {{ {bottom} return [...document.querySelectorAll('body > .pictures > figure')].map(end); }}"
     )
     shown.close()
     assert len(lines) == 5 and max(lines) < height

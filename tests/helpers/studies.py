@@ -67,7 +67,7 @@ def gain(value: float, low: float, high: float, **more: Any) -> Gain:
 
 
 def comparison(value: float = 1.0, low: float = 0.5, high: float = 1.5, **more: Any) -> Comparison:
-    return Comparison(gain(value, low, high, **more), Estimate(0.8, (0.7, 0.9), (0.65, 0.95)))
+    return Comparison(gain(value, low, high, **more), Estimate(0.8, (0.7, 0.9), (0.66, 0.95)))
 
 
 def row(iqm: float = 0.0, **more: Any) -> Row:

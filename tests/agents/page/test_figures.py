@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def figure(kind: str, folder: Path) -> Figure:
         case "failures":
             return failures_figure(dict(list(played.items())[:2]), [FAILURE] * 2, 2, CONFIG)
         case "single runs":
-            seen = {"grad_g": np.ones((2, 3), np.float32), "sign_real": np.ones((2, 3), np.float32)}
+            seen = {"grad_g": np.ones((2, 3), np.float32), "loss_g": np.ones((2, 3), np.float32)}
             return draw_runs(run(), INSTANCES, seen, CONFIG)
         case _:
             return samples(folder)
@@ -127,7 +128,9 @@ def test_every_axis_says_what_it_is_in(kind: str, tmp_path: Path) -> None:
     along = [axis.get_xlabel() for axis in drawn.axes] + [drawn.get_supxlabel()]
     assert any("updates" in label or "%" in label for label in along)
     for axis in drawn.axes:
-        named = len(axis.get_yticks()) == 0 or any(tick.get_text().isalpha() for tick in axis.get_yticklabels())
+        named = len(axis.get_yticks()) == 0 or any(
+            map(str.isalpha, "".join(tick.get_text() for tick in axis.get_yticklabels()))
+        )
         assert named or not axis.axison or axis.get_ylabel() or axis.get_title(loc="left")
 
 
@@ -135,11 +138,12 @@ def test_a_file_has_few_colours_and_keeps_those_of_lines() -> None:
     drawn, axis = plt.subplots(figsize=(WIDTH, 4))
     for place, colour in enumerate(COLOURS):
         axis.plot([0, 1], [place, place], color=colour)
+        axis.fill_between([0, 1], place + 0.2, place + 0.7, color=colour, alpha=0.2, lw=0)
     image = Image.open(io.BytesIO(png(drawn)))
     assert image.mode == "P" and image.width <= 600
     found = {colour for _, colour in image.convert("RGB").getcolors()}
-    for colour in COLOURS:
-        wanted = np.array(to_rgb(colour)) * 255
+    for colour, alpha in product(COLOURS, (1.0, 0.2)):
+        wanted = 255 * (1 - alpha + alpha * np.array(to_rgb(colour)))
         assert min(np.abs(wanted - other).max() for other in found) < 12
 
 

@@ -39,9 +39,9 @@ def test_the_learned_policy_is_compared_with_everything_that_is_not_learned() ->
     header, *lines = cells(rivals_table(rows, "ppo"))
     assert header == ["opponent", "PPO's metric is", "P(better)", "gain over it", "final", "runs"]
     assert lines == [
-        ["tuned rates (told the rates)", "28 % higher [11, 49]", "0.80 [0.70, 0.90] ([0.65, 0.95])",
+        ["tuned rates (told the rates)", "28 % higher [11, 49]", "0.80 [0.70, 0.90] ([0.66, 0.95])",
          "-0.250 [-0.400, -0.100]", "-3.000 [-3.500, -2.500]", "8"],
-        ["tuned schedule", "86 % lower [63, 95]", "0.80 [0.70, 0.90] ([0.65, 0.95])",
+        ["tuned schedule", "86 % lower [63, 95]", "0.80 [0.70, 0.90] ([0.66, 0.95])",
          "+2.000 [+1.000, +3.000] ([+1.000, +3.000])", "0.000 [-0.500, 0.500]", "8"],
     ]  # fmt: skip
 

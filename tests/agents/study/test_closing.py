@@ -97,8 +97,8 @@ def test_what_is_told_the_rates_of_a_run_is_marked_and_comes_second(summary: Sum
     told = {name for name, row in summary.settings["held_out"].rows.items() if row.told == "the rates"}
     assert told == {"tuned_rates", "ppo_rates_replay"}
     assert summary.strongest == "best_schedule"
-    assert printed.index("Against best_schedule") < printed.index("ppo, which is not told the rates, is")
-    assert "tuned_rates (told the rates)" in printed
+    assert printed.index("Best opponent that knows no more") < printed.index("Told more (the rates)")
+    assert "tuned rates (told the rates)" in printed
 
 
 def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
@@ -107,7 +107,7 @@ def test_the_run_folder_has_the_table_that_is_printed_and_pictures(
     folder = trained[0].path
     assert "not in the comparison, since they can't act in this environment: apa" in printed
     assert (folder / "table.txt").read_text().strip() in printed
-    for name in ("knobs", "metric", "samples"):
+    for name in ("gains", "knobs", "metric", "samples"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

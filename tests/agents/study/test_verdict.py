@@ -53,9 +53,10 @@ def test_the_verdict_is_five_lines_and_speaks_first_of_opponents_that_know_no_mo
     rows |= {"tuned_rates": row(-0.7, **told), "ppo_rates_replay": row(-0.2, **told)}
     assert verdict(found) == [
         "Best opponent that knows no more: better than tuned schedule, 63 % lower [39, 78]; P(better) 0.80 "
-        "[0.65, 0.95], the target of 0.75 is met.",
+        "[0.66, 0.95], the target of 0.75 is met.",
         "Feedback: better than PPO's mean trajectory, open loop, 63 % lower [39, 78].",
-        "Told more (the rates): better than tuned rates, 63 % lower [39, 78]; has 80% of its gain.",
+        "Told more (the rates): better than tuned rates, 63 % lower [39, 78]; has 80 % of its gain over the "
+        "tuned schedule.",
         "Speed: as good as the tuned schedule ends with 25 % of the updates left [10, 40].",
         "Crashed runs, which count with their penalty: 0 of 8 with PPO, 2 of 8 with tuned schedule.",
     ]
