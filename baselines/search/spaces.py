@@ -180,7 +180,7 @@ def _first(kind: str, env: GANVectorEnv) -> list[PolicyOptions]:
 
 def _at_anchors(policy: PolicyOptions, knobs: Sequence[DynamicParameter]) -> dict[str, float]:
     """The coordinates of a schedule's knobs at the anchors."""
-    found = {}
+    found: dict[str, float] = {}
     for knob in knobs:
         values = Anneal(**policy.knobs[knob.name]).values(np.linspace(0, 1, ANCHORS))
         coordinates = knob.encode(torch.from_numpy(values)).clamp(0, 1).tolist()

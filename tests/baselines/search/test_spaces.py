@@ -35,7 +35,7 @@ ENV = GANVectorEnv(
     metric_samples=32,
     compile=False,
     knobs=KNOBS,
-    observation=("progress", "knobs", "logits", "context"),
+    observation=("progress", "knobs", "logits", "steps", "context"),
 )
 TWO_RATES = GANVectorEnv(1, compile=False, metric_samples=32, knobs=("r1", "lr_g", "lr_d"))
 
