@@ -42,7 +42,8 @@ SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 libraries: .venv/libraries/installed  ## what RL libraries learn from is what happened
 	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries \
-		tests/gan_env/controller/test_lightning.py tests/gan_env/controller/test_accelerate.py
+		tests/gan_env/controller/test_lightning.py tests/gan_env/controller/test_accelerate.py \
+		tests/test_examples.py::test_a_loop_of_another_framework_runs_as_it_stands
 
 bench: install          ## GAN updates a second beside a plain PyTorch loop
 	$(BIN)/python tests/benchmarks/throughput.py

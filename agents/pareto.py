@@ -2,7 +2,7 @@
 
     python agents/pareto.py                                 # the spread of the losses, 2-D points
     python agents/pareto.py term=collapse weights=[0,0.1,1]
-    python agents/pareto.py resume=logs/pareto/gan_env-Points-v0_1
+    python agents/pareto.py resume=logs/pareto/gan_env-Points-v1_1
 
 The reward is the environment's, plus `term` at the given weight; terms: gan_env/mdp/rewards.py.
 """

@@ -1,7 +1,7 @@
 """The page that shows a study: `python agents/report.py logs/study/points`.
 
 Writes `report.html` (one file, needs no network), `report.md` with `figures/*.png`, `summary.json` with all numbers and
-`runs.csv.gz` with every run into the study's folder. All of it comes from the saved episodes.
+`runs.parquet` with every run into the study's folder. All of it comes from the saved episodes.
 
     python agents/report.py logs/study/points --to docs/results/points      # and publishes it
 """
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from agents.page.data import runs_csv_gz
-from agents.page.markdown_page import FIGURES, to_html
+from agents.page.data import runs_parquet
+from agents.page.html_page import to_html
+from agents.page.markdown_page import FIGURES
 from agents.page.publish import check_target, publish
 from agents.page.report_page import ReportPage
 from agents.study.options import study_options
@@ -49,7 +50,7 @@ def write_report(study: Study) -> Summary:
             old.unlink()
     files = {f"{FIGURES}/{name}.png": png for name, png in page.pictures.items()}
     files |= {"report.md": page.text.encode(), "report.html": to_html(page.text, page.pictures).encode()}
-    files["runs.csv.gz"] = runs_csv_gz(study, summary.settings)
+    files["runs.parquet"] = runs_parquet(study, summary.settings)
     for name, content in files.items():
         write_atomically(path / name, partial(Path.write_bytes, data=content))
     write_summary(path / "summary.json", summary)

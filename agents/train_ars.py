@@ -2,7 +2,7 @@
 
     python agents/train_ars.py                          # linear policy
     python agents/train_ars.py agent.hidden=[16]        # with a hidden layer
-    python agents/train_ars.py resume=logs/ars/gan_env-Points-v0_1
+    python agents/train_ars.py resume=logs/ars/gan_env-Points-v1_1
 
 It is a simple rival of the methods that learn by gradients. Any field of configs/ can be set on the command line.
 """

@@ -2,7 +2,7 @@
 
     python agents/train_maml.py
     python agents/train_maml.py agent.inner_steps=2 agent.inner_rate=0.5
-    python agents/train_maml.py resume=logs/maml/gan_env-Points-v0_1
+    python agents/train_maml.py resume=logs/maml/gan_env-Points-v1_1
 
 It is the first-order variant of MAML (Finn et al. 2017, arXiv:1703.03400) in which only the last layer adapts (ANIL,
 Raghu et al. 2020, arXiv:1909.09157). The task is one run. At each decision inner steps descend that run's own

@@ -2,7 +2,7 @@
 
     python agents/train_ppo.py                          # 2-D points
     python agents/train_ppo.py env=fashion_mnist        # real images
-    python agents/train_ppo.py resume=logs/ppo/gan_env-Points-v0_1
+    python agents/train_ppo.py resume=logs/ppo/gan_env-Points-v1_1
 
 Any field of configs/ can be set on the command line, as in agent.rollouts=10 env.num_decisions=20.
 """

@@ -1,7 +1,7 @@
 """Trains PPO with a memory (an LSTM) to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_recurrent_ppo.py
-    python agents/train_recurrent_ppo.py resume=logs/recurrent_ppo/gan_env-Points-v0_1
+    python agents/train_recurrent_ppo.py resume=logs/recurrent_ppo/gan_env-Points-v1_1
 
 Any field of configs/ can be set on the command line, as in agent.lstm_units=32 env.num_decisions=20.
 """

@@ -1,7 +1,7 @@
 """Trains SAC to turn the knobs, then compares it with tuned and usual schedules.
 
     python agents/train_sac.py
-    python agents/train_sac.py resume=logs/sac/gan_env-Points-v0_1
+    python agents/train_sac.py resume=logs/sac/gan_env-Points-v1_1
 
 Any field of configs/ can be set on the command line, as in agent.rollouts=10 env.num_decisions=20.
 """

@@ -1,6 +1,6 @@
 """Plays one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64`.
 
-A policy is a file of configs/policy/, or the folder of a training: `policy=logs/ppo/gan_env-Points-v0_1`.
+A policy is a file of configs/policy/, or the folder of a training: `policy=logs/ppo/gan_env-Points-v1_1`.
 `env.split=train` plays on training instances instead.
 Prints a table, and writes to `folder` a CSV file with one row per decision (`decisions.csv`) and `summary.json`.
 """

@@ -1,7 +1,7 @@
 """Trains one GAN for its whole budget under any policy.
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
-    python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v0_1 env=points    # a trained controller: its folder
+    python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v1_1 env=points    # a trained controller: its folder
     python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0            # continues a killed run
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:

@@ -227,6 +227,8 @@ def browser() -> Iterator[Any]:
 def check_page(browser: Any) -> Callable[[Path, int], float]:
     """Opens a page without a network at a width in pixels: all pictures show, nothing else is loaded, it fits.
 
+    Folded or not.
+
     Gives back the scale of the picture that is shown the smallest beside its own size.
     """
 
@@ -243,6 +245,8 @@ def check_page(browser: Any) -> Callable[[Path, int], float]:
         assert page.evaluate("document.documentElement.scrollWidth") <= width  # wide tables scroll by themselves
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         assert errors == []
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         scale = page.evaluate("Math.min(...[...document.images].map(i => i.clientWidth / i.naturalWidth))")
         context.close()
         return float(scale)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import doctest
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from generator import environment, pictures, policies, programs, reference, results
+import torch
+from generator import environment, examples, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
 
@@ -25,15 +27,18 @@ PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LARGEST = 30_000
 """Bytes of a picture that is drawn when the site is built."""
+COMMITTED = {".png": 200_000, ".svg": 200_000, ".html": 1_500_000, ".parquet": 10_000_000}
+"""Bytes that a committed file below docs may have, by its ending; others `OTHERS`: see docs/contributing.md."""
+OTHERS = 400_000
 RUN_BY = {
-    "README.md": "tests/test_docs.py",
+    "README.md": "tests/test_readme.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
-    "libraries.md": "tests/libraries/conftest.py",
     "quickstart.md": "tests/test_site.py",
-    "studies.md": "tests/test_docs.py",
+    "step_size.md": "tests/test_site.py",
+    "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
 }
 """By page: the test that runs its programs."""
@@ -53,6 +58,18 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
     places = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith(("http", "#", "mailto"))]
     places = [place for place in places if not place.startswith("generated/")]
     assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_no_file_of_the_docs_is_large() -> None:
+    made = ("_build", "generated")
+    files = [path for path in DOCS.rglob("*") if path.is_file() and path.relative_to(DOCS).parts[0] not in made]
+    large = {
+        path.relative_to(ROOT).as_posix(): path.stat().st_size
+        for path in files
+        if path.stat().st_size > COMMITTED.get(path.suffix, OTHERS)
+    }
+    how = "draw pictures at the size they are shown, write tables as parquet, leave out what no page and no test reads"
+    assert large == {}, f"too large to commit ({how}; docs/contributing.md)"
 
 
 def test_a_test_runs_the_blocksof_every_page() -> None:
@@ -104,6 +121,26 @@ def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
     assert names["loss"].isfinite()
 
 
+def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
+    """The block with the package is played in a loop; that without it brings steps to the target."""
+    packaged, typed = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    exec(packaged, of_a_loop())
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+    optimizer = torch.optim.Adam(network.parameters(), 1e-5)
+    names: dict[str, Any] = {"torch": torch, "network": network, "optimizer": optimizer, "squares": 0.0}
+    names |= {"EVERY": 4, "GAIN": 0.75, "total_updates": 200, "target": lambda share: 1e-2 * 0.1**share}
+    sizes = []
+    for names["update"] in range(200):
+        optimizer.zero_grad()
+        network(torch.randn(32, 4)).square().mean().backward()
+        exec(typed, names)
+        sizes.append(float(names.get("step", 0)))
+    assert sizes[3] < 1e-4  # of so small a rate
+    assert sizes[100] == pytest.approx(1e-2 * 0.1**0.5, rel=0.3)
+    assert sizes[-1] == pytest.approx(1e-3, rel=0.3)
+
+
 def test_every_version_of_an_id_has_a_row() -> None:
     versions = {env_id.rpartition("-")[2] for env_id in ENV_IDS}
     assert versions <= set(re.findall(r"^\| (v\d+) \|", (DOCS / "environments.md").read_text(), re.MULTILINE))
@@ -140,6 +177,8 @@ def test_statistics_have_pages_and_their_groups_an_explanation() -> None:
     pages = environment.statistic_pages()
     assert {s.group for s in env.observer.statistics} == set(pictures.GROUPS) == set(env.observer._groups.values())
     assert {f"statistics/{s.name}.md" for s in env.observer.statistics} < {*pages}
+    assert [s.name for s in env.observer.statistics if not s.formula] == []
+    assert "[arXiv:2006.06676](https://arxiv.org/abs/2006.06676)" in pages["statistics/sign_real.md"]
 
 
 def test_the_specification_is_the_docstring() -> None:
@@ -155,7 +194,17 @@ def test_what_the_package_exports_is_in_the_reference() -> None:
 def test_every_study_is_among_the_results() -> None:
     page = results.results_page()["results.md"]
     studies = [path.parent.name for path in (DOCS / "results").glob("*/report.md")]
-    assert studies and [name for name in studies if f"../results/{name}/report.md" not in page] == []
+    assert [name for name in studies if f"../results/{name}/report.md" not in page] == []
+
+
+def test_results_begin_with_the_verdicts_without_their_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    report = "# A study\n\nOf 3 runs.\n\n- Better by [+0.1](#here) [0.0, 0.2].\n- So.\n\n![x](y.png)\n\n- after\n"
+    (tmp_path / "mine/report.md").write_text(report)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    page = results.results_page()["results.md"]
+    assert "## A study\n\nOf 3 runs.\n\n- Better by +0.1 [0.0, 0.2].\n- So.\n\n[The whole page](" in page
+    assert "after" not in page
 
 
 def test_the_page_of_a_program_is_what_it_prints_for_help() -> None:
@@ -178,6 +227,24 @@ def test_no_page_scrolls_sideways(browser: Any, width: int) -> None:
             wide.append(page.name)
     context.close()
     assert wide == []
+
+
+def test_first_steps_is_a_notebook_with_the_output_of_its_cells() -> None:
+    pages = examples.notebook_pages()
+    assert "sum of rewards" in pages["first_steps.md"] and "download}`first_steps.ipynb`" in pages["first_steps.md"]
+    (picture,) = [name for name in pages if name.endswith(".png")]
+    assert picture in pages["first_steps.md"] and len(pages[picture]) < 2 * LARGEST
+    notebook = json.loads(pages["first_steps.ipynb"])
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    source = (ROOT / "examples/first_steps.py").read_text()
+    assert all(cell["source"] in source for cell in code)
+    assert [output["output_type"] for cell in code for output in cell["outputs"]].count("display_data") == 1
+
+
+def test_every_example_is_listed_by_what_it_does() -> None:
+    page = examples.examples_page()["examples.md"]
+    names = [path.relative_to(ROOT / "examples").as_posix() for path in (ROOT / "examples").rglob("*.py")]
+    assert [name for name in names if f"| `{name}` | " not in page and name != "loops/common.py"] == []
 
 
 def test_docstrings_become_restructured_text() -> None:

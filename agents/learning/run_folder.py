@@ -79,7 +79,7 @@ class RunFolder:
         """
         found = sorted(path.glob("*/config.yml"))
         if not found:
-            expected = "expected a run folder such as logs/ppo/gan_env-Points-v0_1"
+            expected = "expected a run folder such as logs/ppo/gan_env-Points-v1_1"
             raise ConfigError(f"{str(path)!r} has no */config.yml: {expected}")
         return cls(path, found[0].parent.name)
 

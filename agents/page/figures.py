@@ -1,27 +1,41 @@
 """Pictures that only a report has; `agents.study.pictures` has those of trainings too."""
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
 
-from agents.study.pictures import DPI, SMALLEST, WIDTH, panels_of
-from agents.study.records import Failure, Gain
+from agents.study.names import knob_label, plain
+from agents.study.options import BEST, HELD_OUT
+from agents.study.pictures import BAND, DPI, SMALLEST, WIDTH, draw_gain, scale_metric_axis, updates_of, wrapped
+from agents.study.records import Failure, Summary
+from agents.study.shown import COLOURS, colours
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.knobs import knob_table
 
+COLOURS_OF_A_FILE = 48
+"""Colours of a picture's file: enough for its lines and their smooth edges."""
+
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG; it is closed."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, format="png")
+    """The figure as PNG of few colours, a third of the size of one with all; it is closed."""
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=DPI, format="png")
     plt.close(figure)
+    few = (
+        Image.open(drawn)
+        .convert("RGB")
+        .quantize(COLOURS_OF_A_FILE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
+    few.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 
@@ -35,58 +49,86 @@ def with_knobs(episodes: Episodes, own: Sequence[str], shown: Sequence[str]) -> 
     return replace(episodes, coordinates=np.stack(columns, axis=-1))
 
 
-def gains_figure(gains: Mapping[str, Gain], learned: str, title: str, whole: Collection[str]) -> Figure:
-    """One gain per line; thick: 95 % interval, thin: for new instances. Right of 0 is better.
-
-    The axis holds the intervals of the policies in `whole` and everything better. A gain farther left is written as a
-    number at the edge, as the others would be pressed together.
-    """
-    order = sorted(gains, key=lambda name: gains[name].value)
-    wide = {name: gain.over_instances or gain.ci95 for name, gain in gains.items()}
-    low = min([0.0, *(min(wide[name][0], gains[name].ci95[0]) for name in whole if name in gains)])
-    high = max([0.0, *(max(wide[name][1], gains[name].ci95[1]) for name in gains)])
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.25 * len(order)), layout="constrained")
-    for place, name in enumerate(order):
-        color, gain = "C3" if name == learned else "C0", gains[name]
-        if gain.ci95[1] < low:
-            axis.text(low, place, f"\N{LEFTWARDS ARROW} {gain.value:+.2f}", color=color, fontsize=SMALLEST, va="center")
-            continue
-        axis.plot(wide[name], [place, place], color=color, lw=1)
-        axis.plot(gain.ci95, [place, place], color=color, lw=3)
-        axis.plot(gain.value, place, "o", color=color)
+def settings_figure(summary: Summary) -> Figure:
+    """Gains over the tuned schedule in per cent, in every setting: of those that other pictures show, and stand-ins."""
+    known = {name: colour for name, colour in colours(summary).items() if name != BEST}
+    spare = (colour for colour in COLOURS if colour not in known.values())
+    tone = known | dict(zip(_stand_ins(summary), spare, strict=False))
+    names = list(tone)
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.85 * len(summary.settings)), layout="constrained")
+    gains = {
+        (place, rank): (name, setting.rows[name].against[BEST].gain)
+        for place, setting in enumerate(reversed(summary.settings.values()))
+        for rank, name in enumerate(names)
+        if name in setting.rows and BEST in setting.rows[name].against
+    }
+    ends = [end for _, gain in gains.values() for end in gain.percent]
+    low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
+    for (place, rank), (name, gain) in gains.items():
+        draw_gain(axis, gain, place + 0.35 - 0.7 * rank / max(len(names) - 1, 1), tone[name], low)
     axis.axvline(0, color="black", lw=1)
-    axis.set(yticks=range(len(order)), yticklabels=order, xlabel="gain in the final log metric, 95 % intervals")
-    axis.set(xlim=np.array([low, high]) + np.array([-0.04, 0.04]) * (high - low), ylim=(-0.8, len(order) - 0.2))
-    figure.suptitle(title, fontsize=10)
+    rows = [wrapped(plain(name)) for name in reversed(summary.settings)]
+    axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
+    axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    for place in range(1, len(rows)):
+        axis.axhline(place - 0.5, color="grey", lw=0.5)
+    axis.set_xlabel(f"final metric lower than the {plain(BEST)}'s by … %", fontsize=SMALLEST)
+    axis.tick_params(labelsize=SMALLEST)
     axis.grid(alpha=0.3, axis="x")
+    handles = [Line2D([], [], color=colour, marker="o", lw=2, label=plain(name)) for name, colour in tone.items()]
+    figure.legend(handles=handles, fontsize=SMALLEST, loc="outside upper center", ncols=2, frameon=False)
     return figure
+
+
+def _stand_ins(summary: Summary) -> list[str]:
+    """Other learners that play where the learned one doesn't, since it knows what is asked there."""
+    learners = [name for name, row in summary.settings[HELD_OUT].rows.items() if summary.learned in row.against]
+    places = [setting.rows for setting in summary.settings.values() if summary.learned not in setting.rows]
+    return [name for name in learners if any(name in rows for rows in places)]
 
 
 def failures_figure(
     episodes: Mapping[str, Episodes], worst: Sequence[Failure], instances: int, config: EnvConfig
 ) -> Figure:
-    """The worst instances of the learned policy: score and knobs over the run, every run thin, medians thick.
+    """The worst instances of the learned policy, one a row: the metric, and the knob in which the two differ most.
 
-    Policies may decide at different moments; all have the same GAN updates.
+    Medians, and the band from 10 % to 90 % of the runs there.
+
+    Args:
+        episodes: of the learned policy and of its opponent.
+        worst: the instances.
+        instances: the number of all, which runs meet in turn.
+        config: of the environment.
     """
-    budget = config.num_decisions * config.updates_per_decision
-    knobs = [knob_table()[name] for name in config.knobs]
-    rows = 1 + len(knobs) // 2
-    figure = plt.figure(figsize=(WIDTH, (0.8 + 1.9 * rows) * len(worst)), layout="constrained")
+    figure = plt.figure(figsize=(WIDTH, 2.1 * len(worst) + 0.3), layout="constrained")
+    tone = dict(zip(episodes, COLOURS, strict=False))
     for part, failure in zip(figure.subfigures(len(worst), 1, squeeze=False).flat, worst, strict=True):
-        fields = failure.instance
-        title = f"instance {failure.index}: {fields['dataset']}, {fields['num_samples']} samples\n"
-        part.suptitle(f"{title}rates G {fields['lr_g']:.2g}, D {fields['lr_d']:.2g}", fontsize=10)
-        axes = panels_of(part, ("log metric", *config.knobs))
-        for index, (name, e) in enumerate(episodes.items()):
-            there = np.arange(len(e.final)) % instances == failure.index
-            chosen = torch.from_numpy(e.coordinates[there])  # [G, T, K]
-            drawn = [e.score[there], *(knob.decode(chosen[:, :, k]).numpy() for k, knob in enumerate(knobs))]
-            for axis, values in zip(axes, drawn, strict=True):  # [G, T + 1] or [G, T]
-                updates = np.linspace(0, budget, e.score.shape[1])[-values.shape[1] :]
-                axis.plot(updates, values.T, color=f"C{index}", lw=0.5, alpha=0.5)
-                axis.plot(updates, np.median(values, axis=0), color=f"C{index}", lw=2, label=name)
-        for axis, knob in zip(axes[1:], knobs, strict=True):
-            scale_knob_axis(axis, knob)
-        axes[0].legend(fontsize=SMALLEST)
+        fields, rates = failure.instance, "G's rate {lr_g:.2g}, D's {lr_d:.2g}".format(**failure.instance)
+        part.suptitle(f"{fields['dataset']}, {fields['num_samples']} samples, {rates}", fontsize=SMALLEST)
+        there = {name: e.take(np.arange(len(e.final)) % instances == failure.index) for name, e in episodes.items()}
+        index = _differing_knob(list(there.values()))
+        knob = knob_table()[config.knobs[index]]
+        axes = part.subplots(1, 2)
+        for name, e in there.items():
+            moved = knob.decode(torch.from_numpy(e.coordinates[:, :, index])).numpy()  # [G, T]
+            for axis, values in zip(axes, (np.exp(e.score), moved), strict=True):
+                updates = updates_of(values, config, int(values is moved))
+                axis.plot(updates, np.median(values, axis=0), color=tone[name], lw=1.8, label=plain(name))
+                axis.fill_between(updates, *np.quantile(values, BAND, axis=0), color=tone[name], alpha=0.2, lw=0)
+        for axis, label in zip(axes, ("metric, log scale", knob_label(knob.name)), strict=True):
+            axis.set_title(label, fontsize=SMALLEST, loc="left")
+            axis.tick_params(which="both", labelsize=SMALLEST)
+            axis.grid(alpha=0.3)
+        scale_metric_axis(axes[0])
+        scale_knob_axis(axes[1], knob)
+        axes[0].legend(fontsize=SMALLEST, frameon=False)
+    figure.supxlabel("GAN updates", fontsize=SMALLEST)
     return figure
+
+
+def _differing_knob(episodes: Sequence[Episodes]) -> int:
+    """The number of the knob whose median coordinates differ most, on average over the run."""
+    moments = min(e.coordinates.shape[1] for e in episodes)
+    one, other = (np.median(e.coordinates[:, -moments:], axis=0) for e in episodes)  # [T, K]
+    apart = np.abs(one - other).mean(axis=0)
+    return int(np.nanargmax(np.append(apart, 0.0)) % len(apart))

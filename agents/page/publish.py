@@ -1,12 +1,13 @@
 """Publishes a study: `python agents/report.py RUN --to FOLDER` copies there what readers need, and nothing big.
 
 FOLDER/
-    report.html, report.md, figures/*.png, runs.csv.gz, summary.json: the report
+    report.html, report.md, figures/*.png, runs.parquet: the report
     config.yml, command.txt, commits.txt: the study's options, command, and code
-    configs/: its environment, tuned opponents and frozen read-outs
-    training/NAME-SEED/: the files of trained controllers
+    configs/: its environment, tuned opponents, and the read-outs of the learned controller
+    training/NAME-SEED/: the learned controller, of its trainings the best on training instances
 """
 
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 TITLE = "# Learned against annealed: "
 """What a page begins with; the name of the study follows."""
-REPORT = ("report.md", "report.html", "runs.csv.gz", "summary.json")
+REPORT = ("report.md", "report.html", "runs.parquet")
 FOLDERS = ("figures", "configs", "training")
 
 
@@ -41,7 +42,7 @@ def publish(study: Study, learned: str, folder: Path) -> str:
 
     Args:
         study: it is done.
-        learned: the controller of the report; all of its trainings are published.
+        learned: the controller of the report.
         folder: where it goes.
 
     Returns:
@@ -86,15 +87,14 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
         yield study.path / "study" / name, name
     for name in REPORT:
         yield study.path / name, name
-    for pattern in ("figures/[!.]*.png", "configs/*/[!.]*.yaml"):
+    for pattern in ("figures/[!.]*.png", "configs/env/*.yaml", "configs/policy/tuned_*.yaml"):
         for path in sorted(study.path.glob(pattern)):
             yield path, str(path.relative_to(study.path))
-    for controller, fields in study.options.active.items():
-        elsewhere = fields.varies is None or any(
-            study.options.plays(controller, place) for place in study.options.settings
-        )
-        for seed in range(fields.seeds if controller == learned else int(elsewhere)):
-            run = study.trained(controller, seed)
-            read_controller(run)  # refuses a damaged one, and one of an earlier version
-            for name in (DESCRIPTION, WEIGHTS):
-                yield run / name, f"training/{run.name}/{name}"
+    for path in sorted(study.path.glob(f"configs/policy/frozen_{learned}_*.yaml")):
+        if re.fullmatch(rf"frozen_{learned}(_rates)?_\d+", path.stem):  # not those of one whose name goes on
+            yield path, str(path.relative_to(study.path))
+    seeds = range(study.options.active[learned].seeds)
+    run = study.trained(learned, min(seeds, key=lambda seed: study.on_training(learned, seed).validation.mean()))
+    read_controller(run)  # refuses a damaged one, and one of an earlier version
+    for name in (DESCRIPTION, WEIGHTS):
+        yield run / name, f"training/{run.name}/{name}"

@@ -1,32 +1,38 @@
-"""The page of a study in Markdown: verdict, results, pictures, cost, transfers, ablations, failures."""
+"""The page of a study in Markdown: verdict and main pictures first, then sections, which an HTML page folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 from matplotlib.figure import Figure
 
-from agents.page.figures import failures_figure, gains_figure, png, with_knobs
+from agents.page.figures import failures_figure, png, settings_figure, with_knobs
 from agents.page.markdown_page import bullets, code, picture
 from agents.page.publish import TITLE, commands
+from agents.page.single_runs import single_runs_figure
 from agents.page.tables import (
     COST_NOTES,
     RESULT_NOTES,
-    controller_table,
+    ablation_table,
     cost_table,
     failure_table,
+    learners_table,
     name_notes,
-    result_table,
+    rivals_table,
+    setting_table,
 )
+from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
-from agents.study.pictures import study_pictures
+from agents.study.pictures import gains_figure, in_words, study_pictures
 from agents.study.play import gather
-from agents.study.records import Gain, Summary
+from agents.study.records import Summary
+from agents.study.shown import MOST
 from agents.study.study import Study
 from agents.study.verdict import verdict
 from gan_env.config import env_config
 from gan_env.evaluation.rollout import Episodes
 
 SHOWN_FAILURES = 3
+ABLATIONS = ("What it sees", "What it turns", "How it is trained")
 
 
 class ReportPage:
@@ -43,20 +49,26 @@ class ReportPage:
 
     def __init__(self, study: Study, summary: Summary) -> None:
         self.study, self.summary, self.learned = study, summary, summary.learned
-        self.rows = summary.settings[HELD_OUT].rows
+        self.rows, self.metric = summary.settings[HELD_OUT].rows, in_words(summary.settings[HELD_OUT].metric)
         self.config = env_config(**study.env_options(self.learned))
         self.parts = {name: [self._shown(name, e) for e in parts] for name, parts in gather(study, HELD_OUT).items()}
         self.pictures: dict[str, bytes] = {}
-        sections = [
-            *self._results(),
-            *self._behaviour(),
-            *["## Cost and stability", cost_table(self.rows), bullets(COST_NOTES)],
-            *self._transfers(),
-            *self._ablations(),
-            *self._failures(),
-            *["## How to make it again", code(commands(study, self.learned))],
-        ]
-        self.text = "\n\n".join([TITLE + summary.name, *sections]) + "\n"
+        self._main = study_pictures(study, summary, self.parts)
+        sections = {
+            "Results on held-out instances": self._results(),
+            "Single runs": self._single_runs(),
+            "Elsewhere, without training anew": self._elsewhere(),
+            "Ablations": self._ablations(),
+            "Where it loses": self._failures(),
+            "Cost and stability": [cost_table(self.rows), bullets(COST_NOTES)],
+            "How it was measured": self._measured(),
+            "How to make it again": [code(commands(study, self.learned))],
+        }
+        parts = [TITLE + summary.name, *self._first_screen()]
+        for title, content in sections.items():
+            if content:
+                parts += [f"## {title}", *content]
+        self.text = "\n\n".join(parts) + "\n"
 
     def _shown(self, name: str, episodes: Episodes) -> Episodes:
         """Episodes of a policy with the knobs that the learned one moves."""
@@ -66,84 +78,126 @@ class ReportPage:
         self.pictures[name] = png(figure)
         return picture(name, caption)
 
-    def _gains(self, name: str, gains: Mapping[str, Gain], title: str, whole: Sequence[str]) -> str:
-        """A picture of gains; see `gains_figure`."""
-        figure = gains_figure(gains, self.learned, title.replace(" (", "\n("), whole)
-        return self._picture(name, figure, f"{title}: right of 0 is better. What is far worse is a number at the edge.")
-
-    def _setting(self, setting: str) -> list[str]:
-        """Table and picture of a setting, with gains over the strongest tuned opponent, where it plays."""
-        rows, strongest = self.summary.settings[setting].rows, self.summary.strongest
-        whom = strongest if strongest in rows else BEST
-        gains = {name: row.against[whom].gain for name, row in rows.items() if whom in row.against}
-        whole = (self.learned, *self.study.rivals)
+    def _first_screen(self) -> list[str]:
+        """What was compared, the verdict in five lines, and the three main pictures."""
+        options, updates = self.study.options, self.config.num_decisions * self.config.updates_per_decision
+        seeds, name = self.rows[self.learned].seeds, plain(self.learned)
+        trainings = "one training; another could differ" if seeds == 1 else f"{seeds} trainings"
+        lines = [line.partition(":") for line in verdict(self.summary)]
         return [
-            result_table(rows, self.study.rivals),
-            self._gains(f"gains_{setting}", gains, f"{setting}: gain over {whom}", whole),
+            f"{name} ({trainings}) steers {updates} GAN updates on each of {options.instances} held-out instances x "
+            f"{options.gan_seeds} GAN seeds. Per cent: of the final {self.metric}, lower is better. Brackets: 95 %, "
+            "for new instances.",
+            bullets(f"**{lead}:**{rest}" for lead, _, rest in lines),
+            self._picture(
+                "gains",
+                self._main["gains"],
+                f"Gain of {name} over opponents. Orange: better; blue: worse; grey: not told apart.",
+            ),
+            self._picture(
+                "knobs",
+                self._main["knobs"],
+                f"What {name} does to the knobs: its median, and 10 % to 90 % of its runs.",
+            ),
+            self._picture("metric", self._main["metric"], f"Quality over the run: medians; {name}'s quartiles."),
         ]
 
     def _results(self) -> list[str]:
-        options, metric = self.study.options, self.summary.settings[HELD_OUT].metric
-        updates = self.config.num_decisions * self.config.updates_per_decision
-        changes = yaml.safe_dump(options.changes_of_preset(), sort_keys=False, default_flow_style=None)
+        others = [name for name, c in self.study.options.active.items() if c.varies is None]
+        above = sum(gain.verdict > 0 for gain in self.summary.by_tuning)
+        strongest, tunings = plain(self.summary.strongest), len(self.summary.by_tuning)
+        taken_singly = (
+            f"The best opponent on training instances, of the schedules that know no more, is the {strongest}. Its "
+            f"tunings one by one: {plain(self.learned)} is better than {above} of {tunings}."
+        )
+        parts = [rivals_table(self.rows, self.learned), taken_singly]
+        parts += ["### Learners", learners_table(self.rows, others, self.summary.strongest)]
+        return [*parts, "### How to read the tables", bullets([*RESULT_NOTES, *name_notes(self.study.options)])]
+
+    def _single_runs(self) -> list[str]:
+        """Three runs that are followed, and samples of one."""
+        follow = (
+            f"Three runs of {plain(self.learned)}, with slow, middling and fast learning rates, which it is not shown: "
+            "quality, statistics that it sees, and how its knobs answer."
+        )
+        samples = (
+            f"Samples at four moments of one run on a held-out instance; the number is the {self.metric} then. Grey: "
+            "real data."
+        )
+        if "context" in self.config.observation:
+            follow = follow.replace(", which it is not shown", "")
         return [
-            f"Final log of the {metric} (lower is better) after {updates} GAN updates, {options.instances} held-out "
-            f"instances x {options.gan_seeds} GAN seeds, the same for every policy. Intervals of 95 % are bootstraps "
-            "stratified by instance, over GAN seeds and trainings or tunings (arXiv:2108.13264); in round brackets "
-            "those for new instances. A policy is called better or worse only where both, and a t-test of "
-            f"trainings and tunings, agree. The page is about {self.learned}: of the controllers with the most "
-            "trainings the best on training instances.",
-            f"The environment is the preset {options.env.get('preset', 'points')}, changed:",
-            code(changes.strip()),
-            *["## Verdict", bullets(verdict(self.summary))],
-            *(["## Notes", bullets(options.notes)] if options.notes else []),
-            *["## Results on held-out instances", *self._setting(HELD_OUT)],
-            bullets([*RESULT_NOTES, *name_notes(options)]),
+            self._picture("single_runs", single_runs_figure(self.study, self.learned), follow),
+            self._picture("samples", self._main["samples"], samples),
         ]
 
-    def _behaviour(self) -> list[str]:
-        """What policies do, and how runs end."""
-        captions = {
-            "knobs": "Knobs: the learned policy's median and band from 10 % to 90 %; tunings one by one.",
-            "metric": "The log metric over the run: medians, and the learned policy's quartiles.",
-            "samples": "Samples at four moments of one run on a held-out instance.",
-        }
-        figures = study_pictures(self.study, self.summary, self.parts)
-        return ["## What the policies do", *(self._picture(n, figures[n], text) for n, text in captions.items())]
-
-    def _transfers(self) -> list[str]:
-        found: list[str] = []
+    def _elsewhere(self) -> list[str]:
+        if not self.study.options.settings:
+            return []
+        caption = f"Gain over the {plain(BEST)} in per cent, in every setting. Right of 0 is better."
+        parts = [self._picture("settings", settings_figure(self.summary), caption)]
         for name, setting in self.study.options.settings.items():
             instances, gan_seeds = self.study.size(name)
             changes = yaml.safe_dump(setting.env, default_flow_style=True).strip()
-            found += [
-                f"## Transfer without retraining: {name}",
-                f"What differs: {changes}. The metric is the {self.summary.settings[name].metric}; {instances} "
-                f"instances x {gan_seeds} GAN seeds.",
-                *self._setting(name),
+            found = self.summary.settings[name]
+            parts += [
+                f"### In {plain(name)}",
+                f"{instances} instances x {gan_seeds} GAN seeds; {found.metric}. What differs: `{changes}`.",
+                setting_table(found.rows),
             ]
-        return found
+        return parts
 
     def _ablations(self) -> list[str]:
-        """Ablations, and other controllers, against what they vary or the learned one, over all trainings of both."""
+        """Variants of learners against what they vary: pictures by what is varied, and a table."""
         active = self.study.options.active
-        originals = {name: c.varies or self.learned for name, c in active.items() if name != self.learned}
-        originals = {name: other for name, other in originals.items() if other in self.rows}
+        originals = {name: c.varies for name, c in active.items() if c.varies in self.rows}
         if not originals:
             return []
-        gains = {name: self.rows[name].against[other].gain for name, other in originals.items()}
-        title = "gain over what it varies (with a single training, intervals leave out its luck)"
-        figure = self._gains("ablations", gains, title, tuple(gains))
-        return ["## Ablations and other controllers", controller_table(self.rows, originals), figure]
+        parts = [
+            "Each variant differs from its learner in one thing. With a single training, intervals leave out its luck."
+        ]
+        for number, (kind, names) in enumerate(self._by_kind(originals)):
+            gains = {plain(name): self.rows[name].against[originals[name]].gain for name in names}
+            label = "final metric lower than what it varies by … %"
+            figure = gains_figure(gains, label, 1.0 + 0.5 * len(gains))
+            parts.append(
+                self._picture(f"ablations_{number}", figure, f"{kind}. Left of 0 is worse; grey: not told apart.")
+            )
+        return [*parts, ablation_table(self.rows, originals)]
+
+    def _by_kind(self, originals: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
+        """Variants by what they vary, at most `MOST` at a time, the best first."""
+        groups: dict[str, list[str]] = {kind: [] for kind in ABLATIONS}
+        for name in sorted(originals, key=lambda name: self.rows[name].iqm.value):
+            mine, theirs = (env_config(**self.study.env_options(n)) for n in (name, originals[name]))
+            differs = (mine.observation != theirs.observation, mine.knobs != theirs.knobs, True)
+            groups[ABLATIONS[differs.index(True)]].append(name)
+        for kind, names in groups.items():
+            for first in range(0, len(names), MOST):
+                yield kind, names[first : first + MOST]
 
     def _failures(self) -> list[str]:
         opponent, failures = self.summary.strongest, self.summary.failures
         episodes = {name: Episodes.join(self.parts[name], 0) for name in (self.learned, opponent)}
         figure = failures_figure(episodes, failures[:SHOWN_FAILURES], self.study.options.instances, self.config)
-        caption = f"{self.learned} and {opponent} there: runs thin, medians thick."
+        caption = "The worst of them: medians, and the band from 10 % to 90 % of the runs there."
         return [
-            "## Failure cases",
-            f"The instances on which {self.learned} does worst against {opponent}, over all runs.",
+            f"The instances on which {plain(self.learned)} does worst against the {plain(opponent)}, over all runs; "
+            "the logarithm of the metric.",
             failure_table(failures, self.learned, opponent),
             self._picture("failures", figure, caption),
+        ]
+
+    def _measured(self) -> list[str]:
+        options = self.study.options
+        changes = yaml.safe_dump(options.changes_of_preset(), sort_keys=False, default_flow_style=None)
+        return [
+            f"The metric is the {self.summary.settings[HELD_OUT].metric}, the same instances and GAN seeds for every "
+            "policy. Intervals of 95 % are bootstraps stratified by instance, over GAN seeds and trainings or tunings "
+            "(arXiv:2108.13264). A policy is called better or worse only where that interval, the one for new "
+            "instances and a t-test of trainings and tunings agree. The page is about "
+            f"{plain(self.learned)}: of the controllers with the most trainings the best on training instances.",
+            *([bullets(options.notes)] if options.notes else []),
+            f"The environment is the preset {options.env.get('preset', 'points')}, changed:",
+            code(changes.strip()),
         ]

@@ -1,7 +1,6 @@
-"""Pictures of a training and of a study: knob trajectories, the score over the run, samples."""
+"""Pictures of a training and of a study: gains, knobs and quality over the run, and samples."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,35 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
-from agents.study.options import BEST, HELD_OUT
-from agents.study.play import sample_files
-from agents.study.readout import SUFFIXES
-from agents.study.records import Summary
+from agents.study.names import knob_label, plain
+from agents.study.options import HELD_OUT
+from agents.study.play import moments_of, sample_files
+from agents.study.records import Gain, Summary
+from agents.study.shown import COLOURS, GREY, colours, main_policies, rivals
 from agents.study.study import Study
 from gan_env.config import EnvConfig, env_config
 from gan_env.data.points import POINT_SETS, load_points
-from gan_env.evaluation.pictures import RUN_COLOURS, draw_samples, scale_knob_axis
+from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
-DPI = 150
+DPI = 120
+BY_VERDICT = {1: COLOURS[0], 0: "grey", -1: COLOURS[1]}
+"""Colours of gains: better, not told apart, worse."""
 BAND = (0.1, 0.9)
-SHOWN = 4  # policies in pictures of samples, the learned one among them
+SHARED_HEIGHT = 4.6
+"""Inches: the height of the pictures that a report shows side by side."""
 
 
 def study_pictures(study: Study, summary: Summary, parts: Mapping[str, Sequence[Episodes]]) -> dict[str, Figure]:
-    """The pictures of a study by name: what its main policies do, and how their runs end.
+    """The pictures of a study by name: what its learned policy gains, what it does, how runs go and how they end.
 
     Args:
         study: it is done.
@@ -40,117 +45,186 @@ def study_pictures(study: Study, summary: Summary, parts: Mapping[str, Sequence[
         parts: held-out episodes of each training or tuning of every policy, with the knobs of the learned one.
     """
     learned, setting = summary.learned, summary.settings[HELD_OUT]
-    config = env_config(**study.env_options(learned))
-    main = dict.fromkeys([learned, *(learned + suffix for suffix in SUFFIXES), BEST, summary.strongest])
-    drawn = {name: parts[name] for name in main if name in parts}
-    ended = {name: Episodes.join(parts[name], 0) for name in (*drawn, "fixed", "cosine") if name in parts}
-    active, files = study.options.active, sample_files(study, HELD_OUT)
-    sampled = [name for name in files if name not in active or active[name].varies is None]
-    ranked = sorted(sampled, key=lambda name: setting.rows[name].iqm.value)
+    config, tone = env_config(**study.env_options(learned)), colours(summary)
+    against = setting.rows[learned].against
+    gains = {setting.rows[name].title(name): against[name].gain for name in rivals(summary)}
+    joined = {name: Episodes.join(parts[name], 0) for name in tone}
+    files = sample_files(study, HELD_OUT)
+    sampled = {name: (files[name], parts[name][0]) for name in main_policies(summary)}
     return {
-        "knobs": knob_figure(drawn, learned, config),
-        "metric": curves_figure(ended, learned, config, setting.metric),
-        "samples": sample_figure(files, ranked, learned, parts[learned][0], config, study.options.instances),
+        "gains": gains_figure(gains, f"{plain(learned)}'s final metric lower by … %"),
+        "knobs": knob_figure(parts, learned, {name: tone[name] for name in main_policies(summary)}, config),
+        "metric": curves_figure(joined, learned, tone, config, in_words(setting.metric)),
+        "samples": sample_figure(sampled, learned, config, study.options.instances),
     }
 
 
-def colors_of(policies: Iterable[str]) -> dict[str, Any]:
-    """A colour for each policy: strong ones first, as pale ones next to them are hard to tell apart."""
-    return dict(zip(policies, cycle(RUN_COLOURS), strict=False))
+def in_words(metric: str) -> str:
+    """A metric's name without what it is computed with, which stands in brackets."""
+    return metric.split(" (")[0]
 
 
 def panels_of(parent: Figure | SubFigure, titles: Sequence[str]) -> list[Axes]:
     """Panels over the GAN updates, two in a row, which can be read on a phone."""
     rows = -(-len(titles) // 2)
-    axes = parent.subplots(rows, 2, squeeze=False).ravel()
+    axes = parent.subplots(rows, 2, squeeze=False, sharex=True).ravel()
     for axis in axes[len(titles) :]:
         axis.set_axis_off()
     for axis, title in zip(axes, titles, strict=False):
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title, fontsize=SMALLEST, loc="left")
+        axis.tick_params(labelsize=SMALLEST)
         axis.grid(alpha=0.3)
-    parent.supxlabel("GAN updates", fontsize=10)
+    parent.supxlabel("GAN updates", fontsize=SMALLEST)
     return list(axes[: len(titles)])
 
 
-def knob_figure(parts: Mapping[str, Sequence[Episodes]], learned: str, config: EnvConfig) -> Figure:
-    """A panel for each knob: the learned policy's median and quantile band, and each training or tuning of the others.
+def updates_of(values: NDArray[Any], config: EnvConfig, first: int = 0) -> NDArray[Any]:
+    """The GAN updates of a run's moments [..., T], the last at its end; policies may decide at different moments."""
+    budget, moments = config.num_decisions * config.updates_per_decision, values.shape[-1]
+    return np.linspace(0, budget, moments + first)[first:]
 
-    Schedules of several tunings may go opposite ways, so a median over them would show no policy at all.
+
+def gains_figure(gains: Mapping[str, Gain], label: str, height: float = SHARED_HEIGHT) -> Figure:
+    """A gain in per cent in each row, the opponent that is ahead most at the top, with 95 % intervals.
+
+    The axis holds all that is above -100 %; a gain farther left is a number at the edge.
+
+    Args:
+        gains: by the name of their rows, from the top.
+        label: of the axis.
+        height: of the picture, in inches.
     """
-    rows, names = -(-len(config.knobs) // 2), -(-len(parts) // 2)
-    figure = plt.figure(figsize=(WIDTH, 2.1 * rows + 0.22 * names + 0.3), layout="constrained")
-    axes = panels_of(figure, config.knobs)
-    budget = config.num_decisions * config.updates_per_decision
-    band, colors = Episodes.join(parts[learned], 0), colors_of(parts)
-    knobs = [knob_table()[name] for name in config.knobs]
-
-    def values(episodes: Episodes, index: int) -> NDArray[Any]:  # [E, T]
-        return knobs[index].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
-
-    def updates(episodes: Episodes) -> NDArray[Any]:  # [T]; policies may decide at different moments
-        return np.linspace(0, budget, episodes.score.shape[1])[1:]
-
-    for index, (axis, knob) in enumerate(zip(axes, knobs, strict=True)):
-        for policy, color in colors.items():
-            mine = policy == learned
-            style = {"lw": 2.5, "zorder": 3} if mine else {"lw": 1.3, "ls": "--" if policy.endswith("replay") else "-"}
-            for number, one in enumerate([band] if mine else parts[policy]):
-                label = policy if number == 0 else None
-                axis.plot(updates(one), np.median(values(one, index), axis=0), color=color, label=label, **style)
-        low, high = np.quantile(values(band, index), BAND, axis=0)
-        axis.fill_between(updates(band), low, high, color=colors[learned], alpha=0.2, lw=0)
-        scale_knob_axis(axis, knob)
-    figure.supylabel("value (median; band: 10 % to 90 % of the runs)", fontsize=10)
-    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=SMALLEST, loc="outside upper center", ncols=2)
+    figure, axis = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    ends = [end for gain in gains.values() for end in gain.percent]
+    low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
+    for place, gain in enumerate(list(gains.values())[::-1]):
+        draw_gain(axis, gain, place, BY_VERDICT[gain.verdict], low)
+        value, _, end = gain.percent
+        if value >= low:
+            axis.annotate(
+                f"{round(value)}", (end, place), (4, 0), textcoords="offset points", fontsize=SMALLEST, va="center"
+            )
+    axis.axvline(0, color="black", lw=1)
+    names = [wrapped(name) for name in list(gains)[::-1]]
+    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
+    axis.set_xlim(low - 0.05 * (high - low), high + 0.25 * (high - low))
+    axis.set_xlabel(label, fontsize=SMALLEST)
+    axis.tick_params(labelsize=SMALLEST)
+    axis.grid(alpha=0.3, axis="x")
     return figure
 
 
-def curves_figure(episodes: Mapping[str, Episodes], learned: str, config: EnvConfig, metric: str) -> Figure:
-    """The score over the run of every policy: medians, and the learned policy's quartiles."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
-    budget, colors = config.num_decisions * config.updates_per_decision, colors_of(episodes)
+def draw_gain(axis: Axes, gain: Gain, place: float, colour: str, low: float) -> None:
+    """A point with its interval, in per cent; beyond the left edge `low`, an arrow."""
+    value, *ends = gain.percent
+    if value < low:
+        axis.text(low, place, f"\N{LEFTWARDS ARROW} {round(value)}", color=colour, fontsize=SMALLEST, va="center")
+        return
+    axis.plot([max(ends[0], low), ends[1]], [place, place], color=colour, lw=2)
+    axis.plot(value, place, "o", color=colour, ms=5)
+
+
+def wrapped(name: str, width: int = 18) -> str:
+    """A name in lines of about `width` characters."""
+    lines = [""]
+    for word in name.split():
+        if len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(line for line in lines if line)
+
+
+def scale_metric_axis(axis: Axes) -> None:
+    """A logarithmic axis with plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
+
+
+def knob_figure(
+    parts: Mapping[str, Sequence[Episodes]], learned: str, colours: Mapping[str, str], config: EnvConfig
+) -> Figure:
+    """A panel for each knob: medians of the main policies in colour, those of all others thin and grey.
+
+    The learned policy has its band from 10 % to 90 %. Of an opponent that was tuned several times, each tuning has a
+    line, the first in colour: they may go opposite ways, so a median over them would show no policy at all.
+    """
+    rows = -(-(len(config.knobs) + 1) // 2)  # the legend has a panel's place
+    figure = plt.figure(figsize=(WIDTH, max(SHARED_HEIGHT, 1.45 * rows)), layout="constrained")
+    axes = panels_of(figure, [knob_label(name) for name in config.knobs])
+    knobs = [knob_table()[name] for name in config.knobs]
+    whole = Episodes.join(parts[learned], 0)
+    lines = [(e, GREY, 0.7, 1) for name, several in parts.items() for e in several if name not in colours]
+    lines += [(e, GREY, 0.7, 1) for name in colours if name != learned for e in parts[name][1:]]
+    lines += [(parts[name][0], colour, 1.4, 3) for name, colour in colours.items() if name != learned]
+    lines.append((whole, colours[learned], 2.2, 4))
+    for index, (axis, knob) in enumerate(zip(axes, knobs, strict=True)):
+
+        def values(episodes: Episodes, index: int = index) -> NDArray[Any]:  # [E, T]
+            return knobs[index].decode(torch.from_numpy(episodes.coordinates[:, :, index])).numpy()
+
+        for episodes, colour, width, above in lines:
+            middle = np.median(values(episodes), axis=0)
+            axis.plot(updates_of(middle, config, 1), middle, color=colour, lw=width, zorder=above)
+        low, high = np.quantile(values(whole), BAND, axis=0)
+        axis.fill_between(updates_of(low, config, 1), low, high, color=colours[learned], alpha=0.2, lw=0)
+        scale_knob_axis(axis, knob)
+    named = {plain(name): colour for name, colour in colours.items()} | {"all others": GREY}
+    handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in named.items()]
+    where = figure.axes[len(axes)] if len(figure.axes) > len(axes) else axes[0]
+    where.legend(handles=handles, fontsize=SMALLEST, loc="center", frameon=False)
+    return figure
+
+
+def curves_figure(
+    episodes: Mapping[str, Episodes], learned: str, colours: Mapping[str, str], config: EnvConfig, metric: str
+) -> Figure:
+    """The metric over the run: medians, and the learned policy's quartiles."""
+    figure, axis = plt.subplots(figsize=(WIDTH, SHARED_HEIGHT), layout="constrained")
     for name, e in episodes.items():
-        updates = np.linspace(0, budget, e.score.shape[1])
-        mine, color = name == learned, colors[name]
-        axis.plot(updates, np.median(e.score, axis=0), color=color, label=name, lw=2.5 if mine else 1.3)
+        curves = np.exp(e.score)
+        updates, mine = updates_of(curves, config), name == learned
+        style: dict[str, Any] = {"ls": "--"} if name.endswith("replay") else {}
+        middle = np.median(curves, axis=0)
+        axis.plot(updates, middle, color=colours[name], label=plain(name), lw=2.2 if mine else 1.4, **style)
         if mine:
-            low, high = np.quantile(e.score, (0.25, 0.75), axis=0)
-            axis.fill_between(updates, low, high, color=color, alpha=0.15, lw=0)
-    axis.set(xlabel="GAN updates", ylabel="log metric")
-    figure.suptitle(metric, fontsize=SMALLEST)
+            low, high = np.quantile(curves, (0.25, 0.75), axis=0)
+            axis.fill_between(updates, low, high, color=colours[name], alpha=0.15, lw=0)
+    scale_metric_axis(axis)
+    axis.set_xlabel("GAN updates", fontsize=SMALLEST)
+    axis.set_ylabel(f"{metric}, log scale", fontsize=SMALLEST)
+    axis.tick_params(which="both", labelsize=SMALLEST)
     axis.legend(fontsize=SMALLEST)
     axis.grid(alpha=0.3)
     return figure
 
 
 def sample_figure(
-    files: Mapping[str, Path], ranked: Sequence[str], learned: str, played: Episodes, config: EnvConfig, instances: int
+    played: Mapping[str, tuple[Path, Episodes]], learned: str, config: EnvConfig, instances: int
 ) -> Figure:
-    """Samples at four moments of one test run, over held-out data: a row for each policy, the learned one first.
+    """Samples at four moments of one test run, over held-out data, with the metric then: a row for each policy.
 
     Args:
-        files: saved samples by policy.
-        ranked: the policies, the best first; shown are the tuned schedule, the best of the others, and the worst.
-        learned: the learned policy.
-        played: its episodes; of the runs whose samples are saved, the median one is drawn.
+        played: by policy, its saved samples and the episodes that they are of.
+        learned: the learned policy; of the runs whose samples are saved, its median one is drawn.
         config: of the environment.
         instances: number of test instances, which runs meet in turn.
     """
-    names = [learned, BEST, *[name for name in ranked if name not in (learned, BEST)]]
-    names = [*names[: SHOWN - 1], *names[SHOWN - 1 :][-1:]]
-    kept = {name: np.load(files[name]) for name in names}  # [runs, moments, count, *shape]
-    runs, moments = kept[learned].shape[:2]
-    run = int(np.argsort(played.final[:runs])[runs // 2])
+    kept = {name: np.load(path) for name, (path, _) in played.items()}  # [runs, moments, count, *shape]
+    runs, count = kept[learned].shape[:2]
+    run = int(np.argsort(played[learned][1].final[:runs])[runs // 2])
     dataset = InstanceSet(config, "test")[run % instances].dataset
-    data = load_points(dataset).held_out[:1000].numpy() if dataset in POINT_SETS else None
-    total = config.num_decisions * config.updates_per_decision
-    figure, axes = plt.subplots(
-        len(names), moments, figsize=(WIDTH, 1.5 * len(names) + 0.4), layout="constrained", squeeze=False
-    )
-    for row, name in zip(axes, names, strict=True):
-        row[0].set_title(name, fontsize=10, loc="left")
-        for moment, axis in enumerate(row):
-            draw_samples(axis, kept[name][run][moment], data)
-    for moment, axis in enumerate(axes[-1]):
-        axis.set_xlabel(f"about {round((moment + 1) * total / moments)}\nupdates", fontsize=SMALLEST)
+    data = load_points(dataset).held_out[:400].numpy() if dataset in POINT_SETS else None
+    size = (WIDTH, 1.4 * len(played) + 0.4)
+    figure, axes = plt.subplots(len(played), count, figsize=size, layout="constrained", squeeze=False)
+    for row, (name, (_, e)) in zip(axes, played.items(), strict=True):
+        row[0].set_title(plain(name), fontsize=SMALLEST, loc="left")
+        for axis, samples, decision in zip(row, kept[name][run], moments_of(e.rewards.shape[1]), strict=True):
+            draw_samples(axis, samples, data)
+            behind = {"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1}
+            score, where = f"{np.exp(e.score[run, decision + 1]):.2g}", axis.transAxes
+            axis.text(0.03, 0.03, score, transform=where, fontsize=SMALLEST, bbox=behind)
+    for axis, decision in zip(axes[-1], moments_of(config.num_decisions), strict=True):
+        axis.set_xlabel(f"{(decision + 1) * config.updates_per_decision}\nupdates", fontsize=SMALLEST)
     return figure

@@ -114,7 +114,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
     """Runs a policy on the test instances; saves samples at four moments of the first batch."""
     env, (seeds, instances), file = study.test_env(setting, name), study.runs(setting), file_name(name, seed)
     decisions = env.config.num_decisions
-    moments = np.linspace(0, decisions - 1, MOMENTS + 1).round().astype(int)[1:].tolist()
+    moments = moments_of(decisions)
     pictures = []
     with tqdm(total=-(-len(seeds) // env.num_envs) * decisions, desc=file, unit="decision", leave=False) as bar:
 
@@ -122,7 +122,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
             bar.update()
             if batch == 0 and decision in moments:
                 shown = env.samples(256 if len(env.bank.sample_shape) == 1 else 16)[:8]
-                pictures.extend([shown] * moments.count(decision))  # with few decisions, moments coincide
+                pictures.extend([shown] * moments.count(decision))
 
         if name.endswith(YOKED_SUFFIX):
             led = play(study, setting, controller_of(name), seed).coordinates
@@ -151,6 +151,11 @@ def play_yoked(
         part = run_episodes(policy, env, [seeds[i] for i in mine], [instances[i] for i in mine], watch)
         parts.append(part.take(slice(len(seeds) - first)))
     return Episodes.join(parts, sum(part.gan_updates for part in parts))
+
+
+def moments_of(decisions: int) -> list[int]:
+    """The numbers of the decisions after which samples are kept; with few decisions, some coincide."""
+    return [int(place) for place in np.linspace(0, decisions - 1, MOMENTS + 1).round()[1:]]
 
 
 def sample_files(study: Study, setting: str) -> dict[str, Path]:

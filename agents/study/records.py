@@ -1,13 +1,19 @@
 """A study's numbers as typed records. `summary.json` is a `Summary` as JSON."""
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_env.files import write_json
+import numpy as np
 
-VERSION = 4
+from agents.study.names import plain
+from agents.study.options import HELD_OUT
+from agents.study.readout import SUFFIXES
+from gan_env.files import write_atomically
+
+VERSION = 5
 """Version of the records below, which `summary.json` has as `version`."""
 Interval = tuple[float, float]
 
@@ -51,6 +57,20 @@ class Gain(Estimate):
     def text(self, style: str = "+.3f") -> str:
         """As for any estimate, with a sign."""
         return super().text(style)
+
+    @property
+    def percent(self) -> tuple[float, float, float]:
+        """How much lower the metric itself is in per cent, below 0: higher, and the ends of the wider interval."""
+        wide = self.over_instances or self.ci95
+        low, value, high = (float(-100 * np.expm1(-gain)) for gain in (wide[0], self.value, wide[1]))
+        return value, low, high
+
+    def in_percent(self) -> str:
+        """The same in words, as in "21 % lower [17, 25]"."""
+        value, low, high = self.percent
+        if value < 0:
+            value, low, high = -value, -high, -low
+        return f"{round(value)} % {'lower' if self.value >= 0 else 'higher'} [{round(low)}, {round(high)}]"
 
     @property
     def verdict(self) -> int:
@@ -116,8 +136,8 @@ class Row:
     played: Cost
 
     def title(self, name: str) -> str:
-        """The policy's name in tables, which says what it is told."""
-        return f"{name} (told {self.told})" if self.told else name
+        """The policy's plain name, which says what it is told."""
+        return f"{plain(name)} (told {self.told})" if self.told else plain(name)
 
 
 @dataclass(frozen=True)
@@ -150,6 +170,7 @@ class Summary:
         learned: the controller that the report is about, the best on training instances of those with the most seeds.
         strongest: the tuned opponent that is best on training instances, of those that are told no more than `learned`.
         by_tuning: gain of `learned` over each tuning of `strongest`; the mean over them may hide a strong one.
+        updates_saved: the share of a run that is left when `learned` is as good as `strongest` ends, in the mean.
         target: see `StudyOptions`.
         settings: by name, the held-out one first.
         failures: the instances with the least gain of `learned` over `strongest`, the worst first.
@@ -159,11 +180,30 @@ class Summary:
     learned: str
     strongest: str
     by_tuning: tuple[Gain, ...]
+    updates_saved: Estimate
     target: float | None
     settings: dict[str, SettingSummary]
     failures: tuple[Failure, ...]
 
+    @property
+    def mean_trajectory(self) -> str | None:
+        """The read-out of `learned` that knows no more than it; of two, that of rates, which is the stronger one."""
+        rows = self.settings[HELD_OUT].rows
+        names = [self.learned + suffix for suffix in SUFFIXES]
+        fair = [name for name in names if name in rows[self.learned].against and not rows[name].told]
+        return fair[-1] if fair else None
+
 
 def write_summary(path: Path, summary: Summary) -> None:
-    """Writes a summary as JSON."""
-    write_json(path, {"version": VERSION, **dataclasses.asdict(summary)})
+    """Writes a summary as JSON in one line, numbers with five significant digits."""
+    text = json.dumps({"version": VERSION, **_rounded(dataclasses.asdict(summary))}, separators=(",", ":"))
+    write_atomically(path, lambda part: part.write_text(text + "\n"))
+
+
+def _rounded(value: Any) -> Any:
+    """The same with shorter numbers, nested ones too."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(entry) for entry in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

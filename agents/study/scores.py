@@ -11,6 +11,7 @@ from agents.study.records import Comparison, Estimate, Gain
 from gan_env.evaluation.intervals import probability_of_improvement, stratified_gain, t_interval
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.run_summary import updates_to_target
+from gan_env.evaluation.updates_saved import updates_saved
 
 Floats = NDArray[np.float64]
 
@@ -58,3 +59,13 @@ def updates_needed(parts: Sequence[Episodes], target: Floats, budget: int) -> Fl
         budget: GAN updates of a run.
     """
     return np.concatenate([updates_to_target(e.score, target, 1) * budget / e.rewards.shape[1] for e in parts])
+
+
+def saved_over(parts: Sequence[Episodes], opponent: Sequence[Episodes], instances: int) -> Estimate:
+    """The share of a run that is left when the mean score is the opponent's mean final score; 0: it never gets there.
+
+    Its interval is for new instances.
+    """
+    curves = [np.mean([e.score.reshape(-1, instances, e.score.shape[1]) for e in p], (0, 1)) for p in (parts, opponent)]
+    found = updates_saved(*curves)  # [I, T + 1] each
+    return Estimate(found["value"], found["over_instances"])

@@ -9,7 +9,7 @@ from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
 from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 from agents.study.records import Cost, Estimate, Failure, Row, SettingSummary, Summary
-from agents.study.scores import Floats, arranged, compare, finals, gain_over, updates_needed
+from agents.study.scores import Floats, arranged, compare, finals, gain_over, saved_over, updates_needed
 from agents.study.study import Study
 from gan_env.config import env_config, to_dict
 from gan_env.evaluation.intervals import iqm, stratified
@@ -35,6 +35,7 @@ def summarize_study(study: Study) -> Summary:
         learned=learned,
         strongest=strongest,
         by_tuning=tuple(gain_over(mine, finals([one], size)) for one in here[strongest]),
+        updates_saved=saved_over(here[learned], here[strongest], size),
         target=study.options.target,
         settings={setting: summarize_setting(study, setting, parts, learned) for setting, parts in played.items()},
         failures=failures(study, here[learned], here[strongest]),
@@ -92,18 +93,20 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
     """All policies of a setting, each compared with its rivals.
 
     These are the tuned opponents, the oracle, its own read-outs and, for a controller, the one that it varies or the
-    `learned` one.
+    `learned` one. That one is compared with all that is not learned.
     """
     size, gan_seeds = study.size(setting)
     env = study.test_env(setting)
-    budget = env.config.num_decisions * env.config.updates_per_decision
+    budget, active = env.config.num_decisions * env.config.updates_per_decision, study.options.active
     scores = {name: finals(parts, size) for name, parts in played.items()}
     target = np.tile(scores[BEST].mean(axis=(0, 2)), gan_seeds)  # [E]: what the tuned schedule ends at
     rows = {}
     for name, parts in played.items():
-        controller, mine = study.options.active.get(name), scores[name]
+        controller, mine = active.get(name), scores[name]
         rivals = [*study.rivals, "oracle", *([controller.varies or learned] if controller else [])]
-        against = {other: compare(mine, scores[other]) for other in rivals if other in scores and other != name}
+        rivals += [other for other in scores if name == learned and controller_of(other) not in active]
+        met = [other for other in dict.fromkeys(rivals) if other in scores and other != name]
+        against = {other: compare(mine, scores[other]) for other in met}
         read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
         if name.endswith(YOKED_SUFFIX):
             read_outs = [controller_of(name) + REPLAY_SUFFIX]

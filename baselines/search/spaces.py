@@ -143,6 +143,8 @@ def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
 
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
+    if kind == "step_size":
+        return ()
     if kind in ("schedule", "curves", "rates", "linear_rates"):
         return USUAL
     return (kind, *USUAL) if kind in RULES else (kind,)

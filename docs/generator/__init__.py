@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from generator.environment import environment_page, knob_pages, preset_pages, reward_pages, statistic_pages
+from generator.examples import examples_page, notebook_pages
 from generator.markdown import Pages
 from generator.policies import rule_pages, schedule_pages
 from generator.programs import program_pages
@@ -10,6 +11,8 @@ from generator.reference import api_page
 from generator.results import results_page
 
 PARTS = (
+    notebook_pages,
+    examples_page,
     environment_page,
     preset_pages,
     knob_pages,

@@ -9,10 +9,16 @@ from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Statistic
 from gan_env.mdp.rewards import REWARDS
 from generator import pictures
-from generator.markdown import Pages, figure, index, page, sentence, table
+from generator.markdown import Pages, facts_table, figure, index, page, sentence, sources, table
 
 EXAMPLE = (
     "Three runs on 2-D points, each of another instance, under constant knobs; a colour is the same run on all pages."
+)
+
+SYMBOLS = (
+    "In formulas x are real samples as D sees them, z latents, w weights, g gradients, L losses, m(t) is the metric "
+    "after t of T decisions, and u a knob's coordinate. E is the mean over batch and interval, rms the root of the mean"
+    " square over the updates of the interval. Logarithms have a floor of 1e-6."
 )
 
 
@@ -103,11 +109,12 @@ def _knob(knob: DynamicParameter) -> str:
         "scale": "linear" if knob.scale == "linear" else f"logarithmic{turn}",
         "start": f"{knob.initial_value:g}",
         "does nothing at": f"{knob.neutral:g}",
+        "source": sources(knob.source),
     }
     return page(
         f"# {knob.name}",
         sentence(knob.description),
-        table(("", ""), facts.items()),
+        facts_table(facts),
         figure(f"{knob.name}.svg", f"Value of {knob.name} at each coordinate"),
         f'To let actions move it: `knobs=("{knob.name}", ...)`. To hold it at a value: '
         f'`initial_knobs={{"{knob.name}": {knob.initial_value:g}}}`.',
@@ -124,8 +131,10 @@ def statistic_pages() -> Pages:
         "training run has at hand. `observation=(...)` switches them by group:",
         "\n".join(groups),
         f"Not observed by default: {', '.join(f'`{name}`' for name in hidden)}." if hidden else "",
-        "*symlog* x is sign(x) log(1 + |x|), which tames large values. D is the discriminator, G the generator. Values "
+        "*symlog* x is sign(x) log(1 + |x|), which tames large values (Hafner et al. 2023, "
+        "[arXiv:2301.04104](https://arxiv.org/abs/2301.04104)). D is the discriminator, G the generator. Values "
         "are clipped to their range. There is a `knob_NAME` for each controlled knob; here it is `r1`.",
+        SYMBOLS,
     )
     rows = {s.name: (s.group, _range(s.low, s.high), s.description) for s in found}
     pages = index("statistics", "Statistics", text, ("statistic", "group", "range", "what it is"), rows)
@@ -140,12 +149,14 @@ def statistic_pages() -> Pages:
 def _statistic(statistic: Statistic) -> str:
     facts = {
         "group": f"`{statistic.group}`: {pictures.GROUPS[statistic.group]}",
+        "formula": f"`{statistic.formula}`" if statistic.formula else "",
         "range": _range(statistic.low, statistic.high),
+        "source": sources(statistic.source),
     }
     return page(
         f"# {statistic.name}",
         sentence(statistic.description),
-        table(("", ""), facts.items()),
+        facts_table(facts),
         figure(f"{statistic.name}.svg", f"{statistic.name} over three runs"),
         EXAMPLE,
         "Policies can read the value behind it: `inverse` in the table undoes the scaling."

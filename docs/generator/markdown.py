@@ -1,5 +1,6 @@
 """What generated pages are made of."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def facts_table(facts: Mapping[str, str]) -> str:
+    """A table of name and value; what has none is left out."""
+    return table(("", ""), ((name, value) for name, value in facts.items() if value))
+
+
+def sources(text: str) -> str:
+    """A source whose arXiv numbers are links."""
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
 def index(folder: str, title: str, text: str, head: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> Pages:

@@ -8,7 +8,7 @@ from gan_env.policies.adaptive import RULES, Rule
 from gan_env.policies.schedules import DECAY_RATES, SCHEDULES
 from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 from generator import pictures
-from generator.markdown import Pages, figure, index, page, table
+from generator.markdown import Pages, figure, index, page, sources, table
 
 
 def schedule_pages() -> Pages:
@@ -30,6 +30,7 @@ def schedule_pages() -> Pages:
             + (f", k the decay rate: `decay_rate`, by default {rate:g}." if rate else "."),
             figure(f"{name}.svg", f"The schedule {name} from 1 to 0.1"),
             "From 1 to 0.1, over the whole run and within its first half.",
+            _source(name),
         )
         pages[f"schedules/{name}.svg"] = pictures.schedule_curve(name)
     return pages
@@ -41,6 +42,12 @@ def _formula(name: str) -> str:
     if "lambda t, a, b, k: " in code:
         return code.partition("lambda t, a, b, k: ")[2].partition("#")[0].strip().rstrip(",").replace("np.", "")
     return (inspect.getdoc(SCHEDULES[name]) or name).replace("`", "").rstrip(".")
+
+
+def _source(name: str) -> str:
+    """Where a schedule comes from, as the comment behind its formula says it."""
+    code = inspect.getsource(SCHEDULES[name])
+    return sources(f"Source: {code.partition('#')[2].strip()}.") if "arXiv:" in code else ""
 
 
 def rule_pages() -> Pages:
@@ -81,7 +88,7 @@ def _rule(name: str, rule: Rule) -> str:
     return page(
         f"# {name}",
         f"The kind of rule that `policy={name}` is, in the words of its code:",
-        own,
+        sources(own),
         figure(f"{name}.svg", f"How {name} answers"),
         "How it answers to an r_t that rises and falls; this r_t is made up, to be plain.",
         "## Constants",

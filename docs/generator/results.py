@@ -1,4 +1,4 @@
-"""The index of results: every study with the first sentences of its conclusion."""
+"""The index of results: every study with its verdict."""
 
 import re
 from pathlib import Path
@@ -6,27 +6,37 @@ from pathlib import Path
 from generator.markdown import Pages, page, toctree
 
 RESULTS = Path(__file__).parents[1] / "results"
+BEGINNING = re.compile(r"\A# (.*)\n([\s\S]*?(?:^- .*\n)+)", re.MULTILINE)
+"""A report's title, and what stands below it down to the end of its first list, which is the verdict."""
 
 
 def results_page() -> Pages:
-    """The studies, each with the first sentences of its conclusion."""
-    text = (
-        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
-        "held-out instances with the same seeds, and all were given the same budget of GAN updates. Gains are in the "
-        "logarithm of the quality metric; square brackets hold 95 % intervals. [The glossary](../glossary.md) explains "
-        "the words, [How results are compared](../statistics.md) the intervals, [Studies](../studies.md) what was "
-        "tried and why."
-    )
-    parts = ["# Results", text]
+    """The studies, each with its verdict and a link to its page."""
     folders = sorted(path.parent for path in RESULTS.glob("*/report.md"))
+    parts = ["# Results"]
     for folder in folders:
-        text = (folder / "report.md").read_text()
-        title = re.search(r"^# (.*)", text, re.MULTILINE)
-        sentences = re.findall(r"^- .*", text.partition("## Conclusion")[2] or text, re.MULTILINE)[:2]
-        parts += [f"## {title[1] if title else folder.name}", "\n".join(sentences)]
-        parts += [
-            f"[The whole page](../results/{folder.name}/report.md); [its data](../results/{folder.name}/README.md)."
-        ]
-    parts += ["Pictures of single runs: [points](../points.md), [images](../images.md)."]
-    below = [f"../results/{folder.name}/{name}" for folder in folders for name in ("report", "README")]
-    return {"results.md": page(*parts, toctree(["../studies", "../points", "../images", *below]))}
+        title, words = verdict((folder / "report.md").read_text())
+        there = f"../results/{folder.name}"
+        picture = f"![Gain over each opponent]({there}/figures/gains.png)"
+        shown = picture if (folder / "figures/gains.png").exists() else ""
+        parts += [f"## {title}", words, shown, f"[The whole page]({there}/report.md) of this study."]
+    parts += [
+        "## How to read them",
+        "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
+        "held-out instances with the same seeds, and all were given the same budget of GAN updates. Square brackets "
+        "hold 95 % intervals. [The glossary](../glossary.md) explains the words, [How results are "
+        "compared](../statistics.md) how numbers and intervals are made.",
+        "## More",
+        "One training and its runs: [2-D points](../points.md). Single GANs: [images](../images.md). What was found in "
+        "version 0 of the environments: [changelog](../changelog.md#results-of-version-0).",
+    ]
+    below = [f"../results/{folder.name}/report" for folder in folders]
+    return {"results.md": page(*parts, toctree(["../points", "../images", *below]))}
+
+
+def verdict(report: str) -> tuple[str, str]:
+    """The title of a report and its verdict with the words before; their links would lead astray here."""
+    found = BEGINNING.search(report)
+    if found is None:
+        raise ValueError("a report.md has no title with a list below; publish the study again with agents/report.py")
+    return found[1], re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", found[2]).strip()

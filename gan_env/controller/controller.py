@@ -131,7 +131,8 @@ class GANController:
             ConfigError: something can't be used, or something that the policy observes is not given.
         """
         require_whole(total_steps)
-        player = find_player(name_or_folder, total_steps)
+        loss = context.get("loss") if isinstance(context, Mapping) else None
+        player = find_player(name_or_folder, total_steps, loss)
         return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
 
     def observe(self, **shown: Any) -> None:
@@ -193,8 +194,15 @@ class GANController:
         self._used.add(knob)
         return self._values[knob]
 
+    def get(self, knob: str, own: float | Tensor) -> float | Tensor:
+        """The value of a knob where the policy moves it; else, and in a dry run, the loop's `own`."""
+        value = self[knob]
+        return own if self.dry_run or knob not in self.player.loop.config.knobs else value
+
     def augment(self, x: Tensor) -> Tensor:
         """The discriminator's inputs, real or fake, with the augmentation and the noise that the knobs say.
+
+        In a dry run they are as they were.
 
         Args:
             x: points [B, 2], or square images [B, C, H, W] in [-1, 1].
@@ -203,7 +211,7 @@ class GANController:
             ConfigError: `x` is something else.
         """
         self._used.update(KNOBS)
-        return disturbed(x, self._values, self.player.loop.knobs.active)
+        return disturbed(x, self._values, () if self.dry_run else self.player.loop.knobs.active)
 
     def report(self) -> Report:
         """What it saw, did and why: `print(control.report())` is a table, `control.report().save("run.png")` draws."""

@@ -35,6 +35,9 @@ def outside_of_training(saved: SavedController, total_steps: int, context: Mappi
     trained = saved.env["num_decisions"] * saved.env["updates_per_decision"]
     if not trained / FAR <= total_steps <= trained * FAR:
         found.append(f"total_steps={total_steps:,} (trained on runs of {trained:,})")
+    loss, losses = context.get("loss"), saved.env.get("losses", ())
+    if loss is not None and loss not in losses:
+        found.append(f"loss={loss} (trained on {', '.join(losses)})")
     ranges: Mapping[str, Any] = saved.env.get("instances", {})
     numbers = {name: value for name, value in context.items() if name not in ("loss", "width_g", "width_d")}  # shares
     for name, value in numbers.items():
@@ -73,7 +76,7 @@ def mistakes(
     """
     found = {}
     if updates >= SURE and min(extremes) >= 0 and 0 < max(extremes) <= 1:
-        found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass those before it"
+        found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass p.logit(1e-6)"
     if unused:
         how = "apply control[...] or control.augment(x), or the controller takes its moves for the run's"
         found["unused"] = f"the loop never asked for {', '.join(unused)}, which the controller moves: {how}"

@@ -9,6 +9,7 @@ from torch import Tensor
 from gan_env.config import RUN_OPTIONS, EnvConfig, replace
 from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError
+from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import KnobSet, knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.policies.adaptive import RULES
@@ -64,11 +65,12 @@ class Player:
         return reasons(network, names, self.loop.config.knobs, seen, parts)
 
 
-def find_player(source: str | Path, total_steps: int) -> Player:
-    """The policy of a name or a folder, for a run of so many updates.
+def find_player(source: str | Path, total_steps: int, loss: str | None = None) -> Player:
+    """The policy of a name or a folder, for a run of so many updates with a loss of `gan_env.gan.losses.LOSSES`.
 
     Raises:
-        ConfigError: there is none, its files are damaged, or it adapts by gradients of the environment.
+        ConfigError: there is none, its files are damaged, it adapts by gradients of the environment, or it does not
+            work with the loss.
     """
     if (Path(source) / DESCRIPTION).is_file():
         return _learned(Path(source), total_steps)
@@ -77,7 +79,7 @@ def find_player(source: str | Path, total_steps: int) -> Player:
         expected = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, or one of {names}"
         raise ConfigError(f"controller={str(source)!r} can't be found: expected {expected}")
     options = load_policy(str(source))
-    loop = Loop.of(_config(options, total_steps))
+    loop = Loop.of(_config(options, total_steps, (loss,) if loss in LOSSES else EnvConfig.losses))
     policy = options.make(loop)
     steering = getattr(policy, "steering", None)
     return Player(str(source), policy, loop, tuple(steering.reads) if steering else ())
@@ -92,11 +94,13 @@ def _learned(folder: Path, total_steps: int) -> Player:
     return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
 
 
-def _config(options: PolicyOptions, total_steps: int) -> EnvConfig:
-    """The knobs that a policy names, set as it says; all others do nothing."""
+def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -> EnvConfig:
+    """The knobs that a policy names, set as it says; all others do nothing. A schedule of none leaves the rates."""
     named = tuple(dict.fromkeys((*options.knobs, *options.table)))
     if options.kind in RULES:
         named = (options.rule.get("knob", RULES[options.kind].knob),)
+    elif options.kind == "schedule" and not named:
+        named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
     decisions = min(DECISIONS, max(1, total_steps // UPDATES))
     told = ("context",) if options.kind == "rates" else ()  # the rates that the optimisers were given
@@ -105,6 +109,7 @@ def _config(options: PolicyOptions, total_steps: int) -> EnvConfig:
         observation=(*EnvConfig.observation, *told),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         action_mode="absolute",
+        losses=losses,
         num_decisions=decisions,
         updates_per_decision=max(1, total_steps // decisions),
     )

@@ -1,6 +1,7 @@
 """Pictures of single runs: samples, curves, and the contact sheet that shows several policies side by side."""
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ with needs("study"):
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, SymmetricalLogLocator
 
 Floats = NDArray[np.float32]
 
@@ -88,10 +89,16 @@ def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
         return
     if knob.floor:
         axis.set_yscale("symlog", linthresh=knob.floor)
+        axis.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=knob.floor, subs=(1.0, 3.0)))
+        least = 0.0, 4 * knob.floor
     else:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axis.yaxis.set_minor_formatter("")
+        middle = math.sqrt(math.prod(axis.get_ylim()))
+        least = middle / 3, middle * 3
+    low, high = axis.get_ylim()
+    axis.set_ylim(min(low, least[0]), max(high, least[1]))  # so far that it has several numbers
     axis.yaxis.set_major_formatter("{x:g}")
 
 

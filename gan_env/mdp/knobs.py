@@ -33,6 +33,7 @@ class DynamicParameter:
             logarithmic: value = floor * ((1 + high / floor) ** u - 1).
         neutral: the value at which it does nothing.
         description: what it does.
+        source: where it comes from, if it was published.
 
     Raises:
         ConfigError: bounds, initial value or scale do not fit together.
@@ -45,6 +46,7 @@ class DynamicParameter:
     floor: float = 0.0
     neutral: float = 0.0
     description: str = ""
+    source: str = ""
     value: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,27 +97,37 @@ class DynamicParameter:
 
 def knob_table() -> dict[str, DynamicParameter]:
     """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
+    ada, differentiable = "Karras et al. 2020, arXiv:2006.06676", "Zhao et al. 2020, arXiv:2006.10738"
+    penalty = "Mescheder et al. 2018, arXiv:1801.04406"
 
     def part(name: str) -> DynamicParameter:
-        return DynamicParameter(name, 0.0, (0.0, 1.0), description=f"probability of {name}, on top of that of augment")
+        describe = f"probability of {name}, on top of that of augment"
+        return DynamicParameter(name, 0.0, (0.0, 1.0), description=describe, source=f"{ada}; {differentiable}")
 
     squared = "gamma in gamma/2 E[norm(grad D(x))^2]"
     knobs = [
         DynamicParameter("instance_noise", 0.03, (0.0, 1.0), "log", floor=0.03,
-                         description="std of Gaussian noise on D's inputs, in units of data"),
+                         description="std of Gaussian noise on D's inputs, in units of data",
+                         source="Soenderby et al. 2017, arXiv:1610.04490"),
         DynamicParameter("latent_noise", 1.0, (0.1, 2.0), "log", neutral=1.0, description="std of z in training"),
         DynamicParameter("augment", 0.25, (0.0, 1.0),
-                         description="probability of each differentiable augmentation of D's inputs"),
+                         description="probability of each differentiable augmentation of D's inputs",
+                         source=f"{ada}; {differentiable}"),
         *map(part, ("rotate", "flip", "translate", "color", "cutout")),
         DynamicParameter("augment_strength", 1.0, (0.0, 1.0), neutral=1.0,
                          description="factor on the sizes of augmentations: shift, colour, hole, angle"),
-        DynamicParameter("pseudo", 0.0, (0.0, 1.0), description="probability of showing D a fake as if real (APA)"),
-        DynamicParameter("r1", 1.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on real samples"),
-        DynamicParameter("r2", 0.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on fake samples"),
+        DynamicParameter("pseudo", 0.0, (0.0, 1.0), description="probability of showing D a fake as if real (APA)",
+                         source="Jiang et al. 2021, arXiv:2111.06849"),
+        DynamicParameter("r1", 1.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on real samples",
+                         source=penalty),
+        DynamicParameter("r2", 0.0, (0.0, 30.0), "log", floor=0.003, description=f"{squared} on fake samples",
+                         source=penalty),
         DynamicParameter("gp", 0.0, (0.0, 100.0), "log", floor=0.1,
-                         description="lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake samples"),
+                         description="lambda in lambda E[(norm(grad D(x)) - 1)^2] between real and fake samples",
+                         source="Gulrajani et al. 2017, arXiv:1704.00028"),
         DynamicParameter("spectral", 0.0, (0.0, 1.0),
-                         description="D's weights are divided by sigma to this power; 1 is spectral normalisation"),
+                         description="D's weights are divided by sigma to this power; 1 is spectral normalisation",
+                         source="Miyato et al. 2018, arXiv:1802.05957"),
         DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on G's learning rate"),
         DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on D's learning rate"),
     ]  # fmt: skip

@@ -33,20 +33,28 @@ class Statistic:
         group: what `EnvConfig.observation` switches it by.
         compute: the values `[N]`.
         description: what it is.
+        formula: the same in symbols. x: real samples as D sees them, z: latents, w: weights, g: a gradient, L: a loss,
+            m: the metric, after t of T decisions; E: the mean over batch and interval, rms: the root of the mean square
+            over the interval.
         inverse: takes observed values back to what they stand for (a learning rate, not its logarithm), so that no
             policy undoes a scaling by hand; None: no policy needs it.
         low, high: bounds; values are clipped to them.
+        source: where it comes from, if it was published.
     """
 
     name: str
     group: str
     compute: Callable[[Moment], Tensor]
     description: str
+    formula: str = ""
     inverse: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     low: float = -BOUND
     high: float = BOUND
+    source: str = ""
 
 
+ADA = "Karras et al. 2020, arXiv:2006.06676"
+METRICS = "points: Rabin et al. 2011, sliced Wasserstein; images: Heusel et al. 2017, arXiv:1706.08500, other features"
 REGISTERED: dict[str, Statistic] = {}
 """Users' own statistics by name, each a group of its own; `gan_env.register_statistic` fills it."""
 
@@ -70,58 +78,75 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
     """
 
     def knob(index: int, name: str) -> Statistic:
-        describe, inverse = "the knob's coordinate, as -1 to 1", lambda x: (x + 1) / 2
-        return Statistic(f"knob_{name}", "knobs", lambda m: 2 * m.coordinates[:, index] - 1, describe, inverse, -1, 1)
+        compute, inverse = lambda m: 2 * m.coordinates[:, index] - 1, lambda x: (x + 1) / 2
+        return Statistic(
+            f"knob_{name}", "knobs", compute, "the knob's coordinate u, as -1 to 1", "2u - 1", inverse, -1, 1
+        )
 
     def logarithm(name: str, base: int, shift: int) -> Statistic:
         describe, log = f"log{base} {NUMBERS[name].what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
         compute, inverse = lambda m: log(getattr(m.settings, name)) + shift, lambda x: float(base) ** (x - shift)
-        return Statistic(name, "context", compute, describe, inverse)
+        return Statistic(name, "context", compute, describe, f"log{base}({name}) {shift:+d}", inverse)
 
     def share(name: str, what: str) -> Statistic:
-        return Statistic(name, "context", lambda m: getattr(m.settings, name), what, lambda x: x, 0, 1)
+        return Statistic(name, "context", lambda m: getattr(m.settings, name), what, name, lambda x: x, 0, 1)
 
     def chosen(index: int, name: str) -> Statistic:
         compute, describe = lambda m: (m.settings.loss == index).float(), f"1 where the adversarial loss is {name}"
-        return Statistic(f"loss_{name}", "context", compute, describe, low=0, high=1)
+        return Statistic(f"loss_{name}", "context", compute, describe, f"1 if loss = {name} else 0", low=0, high=1)
 
     return [
-        Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", lambda x: x, 0, 1),
+        Statistic("progress", "progress", lambda m: m.progress, "share of the budget used", "t / T", lambda x: x, 0, 1),
         *(knob(index, name) for index, name in enumerate(knob_names)),
-        Statistic("logit_real", "logits", lambda m: symlog(m.stats.logit_real), "symlog mean logit on real"),
-        Statistic("logit_fake", "logits", lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake"),
-        Statistic("sign_real", "logits", lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t", low=-1, high=1),
-        Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]", low=-1, high=1),
+        Statistic("logit_real", "logits", lambda m: symlog(m.stats.logit_real), "symlog mean logit on real",
+                  "symlog(E[D(x)])"),
+        Statistic("logit_fake", "logits", lambda m: symlog(m.stats.logit_fake), "symlog mean logit on fake",
+                  "symlog(E[D(G(z))])"),
+        Statistic("sign_real", "logits", lambda m: m.stats.sign_real, "E[sign D(real)], ADA's r_t",
+                  "E[sign(D(x) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1, source=ADA),
+        Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]",
+                  "E[sign(D(G(z)) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1),
         Statistic("clean_train", "logits", lambda m: symlog(m.stats.clean_train),
-                  "symlog mean logit on undisturbed training samples"),
+                  "symlog mean logit on undisturbed training samples", "symlog(E_train[D])"),
         Statistic("overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
-                  "symlog of the mean logit on training samples minus that on validation samples"),
-        Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D"),
-        Statistic("loss_g", "losses", lambda m: symlog(m.stats.loss_g), "symlog loss of G"),
-        Statistic("spread_d", "losses", lambda m: _log(m.stats.spread_d), "log10 spread of D's loss"),
-        Statistic("spread_g", "losses", lambda m: _log(m.stats.spread_g), "log10 spread of G's loss"),
-        Statistic("grad_d", "gradients", lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient"),
-        Statistic("grad_g", "gradients", lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient"),
+                  "symlog of the mean logit on training samples minus that on validation samples",
+                  "symlog(E_train[D] - E_validation[D])", source=f"what r_v measures in {ADA}"),
+        Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D", "symlog(E[L_D])"),
+        Statistic("loss_g", "losses", lambda m: symlog(m.stats.loss_g), "symlog loss of G", "symlog(E[L_G])"),
+        Statistic("spread_d", "losses", lambda m: _log(m.stats.spread_d), "log10 spread of D's loss",
+                  "log10(std(L_D))"),
+        Statistic("spread_g", "losses", lambda m: _log(m.stats.spread_g), "log10 spread of G's loss",
+                  "log10(std(L_G))"),
+        Statistic("grad_d", "gradients", lambda m: _log(m.stats.grad_d), "log10 norm of D's gradient",
+                  "log10(rms |g_D|)"),
+        Statistic("grad_g", "gradients", lambda m: _log(m.stats.grad_g), "log10 norm of G's gradient",
+                  "log10(rms |g_G|)"),
         Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
-                  "log10 ratio of G's gradient norm to D's"),
-        Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2"),
+                  "log10 ratio of G's gradient norm to D's", "log10(rms |g_G| / rms |g_D|)"),
+        Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2",
+                  "log10(E[|dD/dx|^2])", source="R1 of Mescheder et al. 2018, arXiv:1801.04406"),
         Statistic("step_d", "steps", lambda m: _log(m.stats.step_d), "log10 of D's |step| / |weights|",
-                  lambda x: 10.0**x),
+                  "log10(rms(|w_D' - w_D| / |w_D|))", lambda x: 10.0**x),
         Statistic("step_g", "steps", lambda m: _log(m.stats.step_g), "log10 of G's |step| / |weights|",
-                  lambda x: 10.0**x),
+                  "log10(rms(|w_G' - w_G| / |w_G|))", lambda x: 10.0**x),
         Statistic("align_d", "steps", lambda m: m.stats.align_d,
-                  "cosine of D's gradient and the running mean of those before", low=-1, high=1),
+                  "cosine of D's gradient and the running mean of those before",
+                  "E[cos(g_D, m_D)]; m_D: Adam's first moment", low=-1, high=1),
         Statistic("align_g", "steps", lambda m: m.stats.align_g,
-                  "cosine of G's gradient and the running mean of those before", low=-1, high=1),
-        Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric"),
+                  "cosine of G's gradient and the running mean of those before",
+                  "E[cos(g_G, m_G)]; m_G: Adam's first moment", low=-1, high=1),
+        Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric", "log m(t)",
+                  source=METRICS),
         Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
-                  "log metric minus that of the untrained generator"),
+                  "log metric minus that of the untrained generator", "log m(t) - log m(0)"),
         Statistic("change", "quality", lambda m: 5 * (m.quality.log_metric - m.previous),
-                  "five times the log metric's last change"),
+                  "five times the log metric's last change", "5 (log m(t) - log m(t-1))"),
         Statistic("above_best", "quality", lambda m: 5 * (m.quality.log_metric - m.best),
-                  "five times the log metric's distance from the best before"),
+                  "five times the log metric's distance from the best before",
+                  "5 (log m(t) - min over s < t of log m(s))"),
         Statistic("collapse", "quality", lambda m: m.quality.collapse,
-                  "log of the samples' spread over the data's: negative when modes collapse"),
+                  "log of the samples' spread over the data's: negative when modes collapse",
+                  "log(E|f(G(z)) - f(G(z'))| / E|f(x) - f(x')|); f: the metric's features"),
         logarithm("lr_g", 10, 3),
         logarithm("lr_d", 10, 3),
         share("beta_1", NUMBERS["beta_1"].what),

@@ -69,7 +69,8 @@ class Steering:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
-        self.reads = (*needed, *self.knobs, *(["progress"] if self.first != self.largest else []))
+        reads = (*needed, *self.knobs, *(["progress"] if self.first != self.largest else []))
+        self.reads = tuple(dict.fromkeys(reads))
         for name in self.reads:
             self.observer.place(name)
 

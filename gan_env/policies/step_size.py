@@ -26,7 +26,7 @@ class StepSizeRule:
         start_g, start_d: factors on the learning rates until something was measured.
     """
 
-    gain: float = 0.75
+    gain: float = 0.5
     start_g: float = 1.0
     start_d: float = 1.0
 

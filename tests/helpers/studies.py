@@ -91,7 +91,8 @@ def summary(mine: Row | None = None, **changes: Any) -> Summary:
     worst = Failure(3, INSTANCE, gain=-0.4, standard_error=0.1, learned=0.0, opponent=-0.4, crashes=0)
     plain = Summary(
         name="points", learned="ppo", strongest="tuned_rates",
-        by_tuning=(gain(1.0, 0.5, 1.5),), target=None, settings={"held_out": SettingSummary("a distance", rows)},
+        by_tuning=(gain(1.0, 0.5, 1.5),), target=None,
+        updates_saved=Estimate(0.25, (0.1, 0.4)), settings={"held_out": SettingSummary("a distance", rows)},
         failures=(worst,),
     )  # fmt: skip
     return replace(plain, **changes)

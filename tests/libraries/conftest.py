@@ -1,7 +1,7 @@
-"""Short runs of points, a witness of them, and the programs of docs/libraries.md."""
+"""Short runs of points, a witness of them, and the programs of examples/libraries, which docs/libraries.md shows."""
 
 import dataclasses
-import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from witness import Witness
 
 from gan_env import PRESETS
 
-PAGE = Path(__file__).parents[2] / "docs/libraries.md"
+FOLDER = Path(__file__).parents[2] / "examples/libraries"
 SHORT: dict[str, Any] = {"num_decisions": 5, "updates_per_decision": 1, "metric_samples": 64, "compile": False}
 
 
@@ -26,13 +26,6 @@ def witness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Witness:
 
 
 @pytest.fixture
-def run_program(witness: Witness) -> Callable[[str, int], dict[str, Any]]:
-    """Runs the i-th program below a heading of the page and gives its names."""
-
-    def run(heading: str, i: int = 0) -> dict[str, Any]:
-        section = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-        names: dict[str, Any] = {}
-        exec(re.findall(r"```python\n(.*?)```", section, re.DOTALL)[i], names)
-        return names
-
-    return run
+def run_program(witness: Witness) -> Callable[[str], dict[str, Any]]:
+    """Runs a program of examples/libraries by its name and gives what it has at its end."""
+    return lambda name: runpy.run_path(str(FOLDER / f"{name}.py"))

@@ -15,7 +15,8 @@ Program = Callable[..., dict[str, Any]]
 
 
 def test_the_pages_program_gets_every_transition(run_program: Program, witness: Witness) -> None:
-    columns = [np.swapaxes(np.stack(column), 0, 1) for column in zip(*run_program("CleanRL")["rollout"], strict=True)]
+    rollout = run_program("ppo_cleanrl")["rollout"]
+    columns = [np.swapaxes(np.stack(column), 0, 1) for column in zip(*rollout, strict=True)]
     assert_same(by_row(*columns), witness.rows)
 
 

@@ -29,13 +29,13 @@ def evaluated(problem: Any, witness: Witness) -> tuple[Any, int]:
 
 
 def test_a_row_of_the_vector_environment_plays_a_solution(run_program: Program, witness: Witness) -> None:
-    problem = run_program("EvoTorch", 0)["problem"]
+    problem = run_program("rows_evotorch")["problem"]
     batch, before = evaluated(problem, witness)
     assert_returns(problem, batch, [runs(row)[0] for row in witness.rows], before)
 
 
 def test_a_single_environment_plays_one_solution_after_the_other(run_program: Program, witness: Witness) -> None:
-    problem = run_program("EvoTorch", 1)["problem"]
+    problem = run_program("by_id_evotorch")["problem"]
     seen, total = problem.get_observation_stats().count, problem.get_observation_stats().sum.copy()
     batch, before = evaluated(problem, witness)
     (row,) = witness.rows

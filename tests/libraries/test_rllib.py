@@ -61,7 +61,7 @@ def by_row(episodes: Episodes, rows: list[list[Transition]]) -> list[list[Transi
 
 
 def test_ppo_learns_from_every_transition(run_program: Program, episodes: Episodes, witness: Witness) -> None:
-    program = run_program("RLlib")
+    program = run_program("ppo_rllib")
     assert program["result"]["learners"]["default_policy"]["num_module_steps_trained_lifetime"] >= 80
     program["algorithm"].stop()
     assert_same(by_row(episodes, witness.rows), witness.rows)

@@ -46,7 +46,7 @@ def train_sac(env: Any, steps: int) -> SAC:
 
 
 def test_ppo_learns_from_every_transition(run_program: Program, witness: Witness) -> None:
-    memory = run_program("skrl")["memory"]
+    memory = run_program("ppo_skrl")["memory"]
     assert_same(transitions(memory, 32, tuple(name for name in NAMES if name != "next_observations")), witness.rows)
 
 

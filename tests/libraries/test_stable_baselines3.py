@@ -24,7 +24,7 @@ def rollout(model: PPO) -> list[list[Transition]]:
 
 
 def test_ppo_by_id_learns_from_every_transition(run_program: Program, witness: Witness) -> None:
-    assert_same(rollout(run_program("stable-baselines3", 0)["model"]), witness.rows)
+    assert_same(rollout(run_program("ppo_stable_baselines3")["model"]), witness.rows)
 
 
 def test_ppo_on_several_environments_learns_from_every_transition(witness: Witness) -> None:
@@ -34,7 +34,7 @@ def test_ppo_on_several_environments_learns_from_every_transition(witness: Witne
 
 def test_sac_by_the_adapter_learns_from_every_transition(run_program: Program, witness: Witness) -> None:
     """With the last observation of each run."""
-    buffer = run_program("stable-baselines3", 1)["model"].replay_buffer
+    buffer = run_program("sac_stable_baselines3")["model"].replay_buffer
     names = ("observations", "actions", "rewards", "next_observations", "dones")
     columns = [np.swapaxes(getattr(buffer, name)[: buffer.pos], 0, 1) for name in names]
     assert not buffer.timeouts.any()

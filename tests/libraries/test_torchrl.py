@@ -25,7 +25,7 @@ def transitions(batch: Any) -> list[list[Transition]]:
 
 
 def test_the_collector_gets_every_transition(run_program: Program, witness: Witness) -> None:
-    assert_same(transitions(torch.cat(run_program("TorchRL", 0)["batches"], 1)), witness.rows)
+    assert_same(transitions(torch.cat(run_program("rows_torchrl")["batches"], 1)), witness.rows)
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
@@ -37,6 +37,6 @@ def test_another_mode_is_an_error(mode: str, witness: Witness) -> None:
 
 
 def test_episodes_of_the_environment_by_id_are_whole(run_program: Program, witness: Witness) -> None:
-    episodes = run_program("TorchRL", 1)["episodes"]
+    episodes = run_program("by_id_torchrl")["episodes"]
     assert all(episode["next", "terminated"][-1] for episode in episodes)
     assert_same(transitions(torch.cat(episodes)[None]), witness.rows)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from studies import episodes
 
-from agents.study.scores import arranged, compare, gain_over, updates_needed
+from agents.study.scores import arranged, compare, gain_over, saved_over, updates_needed
 
 
 def test_episodes_are_arranged_by_training_seed_instance_and_gan_seed() -> None:
@@ -70,3 +70,12 @@ def test_one_instance_says_nothing_of_others() -> None:
     found = compare(np.zeros((2, 1, 4)), np.ones((1, 1, 4)))
     assert found.gain.over_instances is None and found.probability.over_instances is None
     assert compare(np.zeros((2, 2, 4)), np.ones((1, 2, 4))).probability.over_instances == (1.0, 1.0)
+
+
+def test_updates_are_saved_from_where_the_mean_curve_is_as_good_as_the_opponent_ends() -> None:
+    """Two instances and two GAN seeds; the curves' mean falls by 1 a decision, the opponent's ends at -1."""
+    mine = episodes([[0.0, -0.5, -3.0, -4.0], [0.0, -1.5, -1.0, -2.0]] * 2)
+    theirs = [episodes([[0.0, end / 2, end]] * 4) for end in (-0.5, -1.5)]  # another number of decisions
+    found = saved_over([mine, mine], theirs, 2)
+    assert found.value == pytest.approx(2 / 3)
+    assert found.ci95[0] <= found.value <= found.ci95[1]

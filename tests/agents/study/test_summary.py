@@ -72,17 +72,18 @@ def test_only_what_is_told_the_rates_plays_where_they_are_observed(tmp_path: Pat
 def test_a_controller_is_compared_with_what_it_varies_or_the_learned_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over all trainings of both: here PPO's two, which end at -5 in the mean."""
+    """Over all trainings of both: here PPO's two, which end at -5 in the mean. It is compared with all opponents."""
     monkeypatch.setattr("agents.study.summary.cost_of_finding", lambda *_: Cost())
     pair = {"ppo": {"seeds": 2}, "lstm": {"seeds": 1}, "blind": {"seeds": 1, "varies": "ppo"}}
     env = {"preset": "points", "compile": False, "metric_samples": 32}
     study = Study(study_options(env=env, controllers=pair, instances=3, gan_seeds=1, rows=3, folder=str(tmp_path)))
     played = {"ppo": [episodes([[0.0, -1.0]] * 3), episodes([[0.0, -9.0]] * 3)]}
     played |= {name: [episodes([[0.0, end]] * 3)] for name, end in (("lstm", -2.0), ("blind", 0.0))}
-    played |= {"best_schedule": [episodes([[0.0, 0.0]] * 3)]}
+    played |= {name: [episodes([[0.0, 0.0]] * 3)] for name in ("best_schedule", "fixed", "lstm_replay")}
     rows = summarize_setting(study, "held_out", played, "ppo").rows
     assert [rows[name].against["ppo"].gain.value for name in ("lstm", "blind")] == [-3.0, -5.0]
-    assert set(rows["ppo"].against) == {"best_schedule"}
+    assert set(rows["ppo"].against) == {"best_schedule", "fixed"}
+    assert set(rows["fixed"].against) == {"best_schedule"}
 
 
 def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> None:

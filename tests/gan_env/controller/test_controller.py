@@ -95,6 +95,51 @@ def test_a_dry_run_reports_and_moves_nothing(folder: Path) -> None:
     assert "dry run" in str(control.report())
 
 
+def test_a_knob_that_the_policy_does_not_move_is_the_loops_own() -> None:
+    """The rates by a cosine, or ADA: neither moves R1. R3GAN's schedule does."""
+    assert PlainGAN.make().control("cosine_rates", 8).get("r1", 10.0) == 10.0
+    assert PlainGAN.make().control("ada", 8).get("r1", 10.0) == 10.0
+    assert float(PlainGAN.make().control("r3gan", 8).get("r1", 10.0)) == pytest.approx(0.05)
+    with pytest.raises(ConfigError, match="knob='nope'"):
+        PlainGAN.make().control("ada", 8).get("nope", 10.0)
+
+
+def test_in_a_dry_run_the_loop_has_its_own_knobs_and_inputs() -> None:
+    control, x = PlainGAN.make().control("cosine", 8, dry_run=True), torch.randn(16, 1, 8, 8)
+    assert control.get("r1", 10.0) == 10.0
+    assert torch.equal(control.augment(x), x)
+    assert not torch.equal(PlainGAN.make().control("cosine", 8).augment(x), x)
+
+
+def test_the_fixed_policy_leaves_a_loop_as_it_is(recwarn: pytest.WarningsRecorder) -> None:
+    gan = PlainGAN.make()
+    control, x = gan.control("fixed", 8), torch.randn(16, 1, 8, 8)
+    gan.run(control, 8)
+    assert rates(gan) == [1e-3, 1e-3]
+    assert control.get("r1", 10.0) == 10.0 and torch.equal(control.augment(x), x)
+    assert not recwarn.list
+
+
+def test_both_rates_fall_by_a_cosine() -> None:
+    gan = PlainGAN.make(rate=2e-4)
+    control = gan.control("cosine_rates", 400)
+    gan.run(control, 200)
+    assert rates(gan) == pytest.approx([2e-4 * (0.01 + 0.99 / 2)] * 2, rel=0.05)
+    gan.run(control, 200)
+    assert rates(gan) == pytest.approx([2e-6] * 2, rel=0.05)
+
+
+def test_a_loss_that_the_controller_was_not_trained_on_is_named(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="not trained for loss=wasserstein .trained on non_saturating, hinge"):
+        PlainGAN.make().control(folder, 200, context={"loss": "wasserstein"})
+
+
+def test_a_rule_by_the_sign_is_refused_where_the_loss_has_none() -> None:
+    with pytest.raises(ConfigError, match=r"env\.losses.*wasserstein"):
+        PlainGAN.make().control("ada", 8, context={"loss": "wasserstein"})
+    PlainGAN.make().control("ada", 8, context={"loss": "least_squares"})
+
+
 def test_a_run_goes_on_from_its_state_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
     """The state is saved and read as checkpoints are: with `weights_only`."""
     through, before, after = PlainGAN.make(), PlainGAN.make(), PlainGAN.make(seed=1)
@@ -392,7 +437,7 @@ def test_where_nothing_is_finite_the_knobs_stay_and_that_is_said(folder: Path) -
 def test_logits_after_a_sigmoid_are_noticed(folder: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(folder, 80)
-    with pytest.warns(UserWarning, match=r"all logits lie in \[0, 1\].*before it"):
+    with pytest.warns(UserWarning, match=r"all logits lie in \[0, 1\].*pass p.logit"):
         gan.run(control, 80, real=torch.rand(8), fake=torch.rand(8))
 
 

@@ -17,6 +17,7 @@ from gan_env.controller import GANController
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.policies import load_policy
 from gan_env.policies.learned import LearnedPolicy, interface_of
+from gan_env.policies.steering import start_of
 from gan_env.records import Dataset
 from gan_env.saved_controller import Network, SavedController
 from gan_env.seeding import fold_in, uniform
@@ -147,10 +148,10 @@ def test_step_sizes_are_held_as_in_the_environment() -> None:
     alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how = {"updates_per_decision": 4, "action_mode": "absolute"}
     env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
-    observation, _ = env.reset(seed=3)
+    policy, inside = load_policy("step_size").make(env), []
+    observation, _ = env.reset(seed=3, options={"knobs": start_of(policy)})
     loop = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
 
-    policy, inside = load_policy("step_size").make(env), []
     for _ in range(DECISIONS):
         observation, _, _, _, infos = env.step(policy.predict(observation)[0])
         inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])

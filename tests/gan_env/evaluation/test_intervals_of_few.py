@@ -13,7 +13,7 @@ def means(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_where_few_tunings_differ_most_the_bootstrap_is_too_short_and_the_t_test_is_not() -> None:
-    """As published studies have it: tunings, three, differ four times as much as trainings. docs/studies.md says so."""
+    """Three tunings, which differ four times as much as trainings. docs/statistics.md says so."""
     rng, studies = np.random.default_rng(0), 200
     held = {"bootstrap": 0, "t-test": 0}
     for study in range(studies):

@@ -1,0 +1,36 @@
+"""What the loops in this folder share: pictures to learn from, and the command line."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_env.data.bank import load_dataset
+from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.records import decode
+
+
+def pictures() -> Tensor:
+    """[P, C, H, W] in [-1, 1]: Fashion-MNIST where Debian's dataset-fashion-mnist is installed, else photo tiles."""
+    name, side = ("fashion_mnist", 28) if DEBIAN_FASHION_MNIST.is_dir() else ("photo_tiles", 32)
+    return decode(load_dataset(name, "data", side).train)
+
+
+def command_line(train: Callable[..., Any], lr: float, updates: int) -> None:
+    """Trains with the options of the command line, and shows what the controller did.
+
+    Args:
+        train: a loop, `train(images, lr, updates, controller) -> (generator, control)`.
+        lr: default of `--lr`, the learning rate that both players start from.
+        updates: default of `--updates`, those of the generator.
+    """
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--controller", default="cosine_rates", help="a policy's name or a controller's folder")
+    parser.add_argument("--lr", type=float, default=lr, help="learning rate of both players")
+    parser.add_argument("--updates", type=int, default=updates, help="updates of the generator")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    _, control = train(pictures(), options.lr, options.updates, options.controller)
+    print(control.report())
