@@ -134,8 +134,11 @@ KNOBS = {"r1": {"kind": "fixed", "initial": 1.0}}
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "ada", "knobs": KNOBS}, "policy.knobs=.*the kind 'ada' takes no field but rule"),
-        ({"kind": "ada", "until": 0.5}, "policy.until=0.5 .*expected 1.0: the kind 'ada' takes no field but rule"),
+        (
+            {"kind": "ada", "hold": 5},
+            "policy.hold=5 .*expected 1: the kind 'ada' takes no field but rule, knobs, until",
+        ),
+        ({"kind": "ada", "table": {"r1": (1.0,)}}, "policy.table=.*the kind 'ada' takes no field but rule"),
         ({"kind": "random", "knobs": KNOBS}, "policy.knobs=.*the kind 'random' takes no field but hold"),
         ({"kind": "random", "until": 0.5}, "policy.until=0.5 .*the kind 'random' takes no field but hold"),
         (

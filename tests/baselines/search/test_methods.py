@@ -79,7 +79,7 @@ def test_cma_es_comes_closer_than_random_search(monkeypatch: pytest.MonkeyPatch)
     for method in ("cma_es", "random"):
         batches = islice(METHODS[method](task(method, env), []), 40)
         best[method] = min(distance(one, env) for batch in batches for one in batch)
-    assert best["cma_es"] < 0.2 * best["random"]
+    assert best["cma_es"] < 0.5 * best["random"]
 
 
 def test_halving_plays_the_best_third_again_on_three_times_as_many_fresh_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,8 @@ def test_the_fastest_rule_moves_its_knob_as_fast_as_it_may() -> None:
 
 def test_the_published_rule_starts_the_search() -> None:
     guess = first_guesses("ada", ENV)[0]
-    assert guess == {"target": RULES["ada"].target, "speed_share": fastest(ENV)}
+    assert (guess["target"], guess["speed_share"]) == (RULES["ada"].target, fastest(ENV))
+    assert SPACES["ada"](optuna.trial.FixedTrial(guess), ENV).knobs["r1"]["kind"] == "fixed"  # on constants
 
 
 def test_a_burn_in_without_its_knobs_is_refused() -> None:
