@@ -23,7 +23,7 @@ OVERRIDES = [
     "experiment=points",
     *(f"env.{key}={value}" for key, value in ENV.items()),
     "rows=16", "instances=4", "gan_seeds=2", "tune_runs=2", "oracle_runs=1", "budget=1200",
-    "policies=[fixed,random]", *(f"tuned.{kind}={2 * (kind in ('schedule', 'ada'))}" for kind in LISTED["tuned"]),
+    "policies=[fixed,random]", *(f"tuned.{kind}=0" for kind in LISTED["tuned"]), "tuned.schedule=2", "++tuned.ada=2",
     *(f"~settings.{name}" for name in LISTED["settings"] if name != "faster_learning"),
     *(f"++settings.faster_learning.{field}" for field in ("instances=3", "gan_seeds=1", "policies=[ppo,fixed]")),
     *(f"controllers.{name}.seeds=0" for name in LISTED["controllers"]),
