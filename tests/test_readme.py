@@ -88,7 +88,7 @@ def test_the_program_that_plays_a_trained_controller_runs(monkeypatch: pytest.Mo
 def test_figures_with_an_interval_stand_in_a_page_that_says_where_they_come_from() -> None:
     """In one line there; without signs, which sentences replace by words."""
     findings = README.split("## Findings\n")[1].split("\n## ")[0]
-    figures = re.findall(r"(\d\.\d+) (\[-?\d\.\d+, \d\.\d+\])", findings)
+    figures = re.findall(r"(-?\d\.\d+) (\[-?\d\.\d+, \d\.\d+\])", findings)
     lines = [line.replace("+", "") for page in FINDINGS for line in (ROOT / "docs" / page).read_text().splitlines()]
     assert len(figures) >= 3
     for value, interval in figures:

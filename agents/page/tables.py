@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from agents.page.markdown_page import table
 from agents.study.names import plain
 from agents.study.options import BEST, StudyOptions
+from agents.study.readout import REPLAY_SUFFIX, YOKED_SUFFIX
 from agents.study.records import Comparison, Failure, Row
 from gan_env.instance_lists import NUMBERS
 
@@ -69,15 +70,18 @@ def rivals_table(rows: Mapping[str, Row], learned: str) -> str:
 
 
 def learners_table(rows: Mapping[str, Row], learners: Sequence[str], strongest: str) -> str:
-    """The learned policies against the best opponent, and each against its own mean trajectory."""
+    """The learned policies against the best opponent, and each against its own trajectories: mean and yoked."""
     header = ["learner", "its metric is", "P(better)", f"gain over {plain(strongest)}", "final", "runs"]
-    header += ["gain over its mean trajectory", "trainings", "spread of trainings", "spread of GAN seeds"]
+    header += ["gain over its mean trajectory", "by finding out the instance", "by reacting", "trainings"]
+    header += ["spread of trainings", "spread of GAN seeds"]
     cells = []
     for name in (name for name in ordered(rows) if name in learners):
-        row, mean = rows[name], rows[name].against.get(f"{name}_replay")
+        row, mean, yoked = rows[name], name + REPLAY_SUFFIX, name + YOKED_SUFFIX
+        parts = [(name, mean), (yoked, mean), (name, yoked)]
+        feedback = [rows[one].against.get(other) if one in rows else None for one, other in parts]
         spread = [_number(row.spread_over_seeds, ".3f"), _number(row.spread_over_gan_seeds, ".3f")]
         cells.append([row.title(name), *_compared(row.against[strongest]), *_ends(row)])
-        cells[-1] += [mean.gain.text() if mean else "", str(row.seeds), *spread]
+        cells[-1] += [*(found.gain.text() if found else "" for found in feedback), str(row.seeds), *spread]
     return table(header, cells)
 
 

@@ -49,15 +49,20 @@ def test_the_learned_policy_is_compared_with_everything_that_is_not_learned() ->
 def test_learners_are_compared_with_the_best_opponent_and_with_their_mean_trajectory() -> None:
     mean = comparison(0.125, 0.0, 1.0, over_instances=None)
     rows = {
-        "ppo": row(-2.0, seeds=5, spread_over_seeds=0.5, against={"best_schedule": comparison(), "ppo_replay": mean}),
+        "ppo": row(
+            -2.0, seeds=5, spread_over_seeds=0.5,
+            against={"best_schedule": comparison(), "ppo_replay": mean, "ppo_yoked": mean},
+        ),
+        "ppo_yoked": row(-2.0, against={"ppo_replay": comparison(0.5, 0.25, 1.0, over_instances=None)}),
         "maml": row(-2.5, against={"best_schedule": comparison(0.5)}),
         "best_schedule": row(),
-    }
+    }  # fmt: skip
     header, *lines = cells(learners_table(rows, ["ppo", "maml"], "best_schedule"))
     assert header[3] == "gain over tuned schedule"
     assert [[line[0], *line[6:]] for line in lines] == [
-        ["MAML", "", "1", "", "0.250"], ["PPO", "+0.125 [+0.000, +1.000]", "5", "0.500", "0.250"]
-    ]  # fmt: skip
+        ["MAML", "", "", "", "1", "", "0.250"],
+        ["PPO", "+0.125 [+0.000, +1.000]", "+0.500 [+0.250, +1.000]", "+0.125 [+0.000, +1.000]", "5", "0.500", "0.250"],
+    ]
 
 
 def test_in_a_setting_all_are_compared_with_the_tuned_schedule() -> None:
