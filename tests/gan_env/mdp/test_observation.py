@@ -131,7 +131,8 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
-    assert {s.name for s in INVERSES} == {"progress", *NUMBERS, *(f"knob_{name}" for name in KNOBS)}
+    knobs = (f"knob_{name}" for name in KNOBS)
+    assert {s.name for s in INVERSES} == {"progress", "step_d", "step_g", *NUMBERS, *knobs}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
@@ -165,7 +166,10 @@ def test_an_inverse_gives_back_what_was_observed(
     rows = make_settings(**{name: [value] * 3 for name, value in given.items()})
     knobs = dict(zip((f"knob_{k}" for k in KNOBS), (share, 1 - share, 0.5), strict=True))
     moment = replace(make_moment(progress=[share] * 3, coordinates=[list(knobs.values())] * 3), settings=rows)
-    expected = given | knobs | {"progress": share}
+    steps = {"step_d": rate, "step_g": rate / 2}
+    measured = replace(moment.stats, **{name: torch.full((3,), value) for name, value in steps.items()})
+    moment = replace(moment, stats=measured)
+    expected = given | knobs | steps | {"progress": share}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))
