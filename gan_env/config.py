@@ -121,7 +121,10 @@ class EnvConfig:
         metric: "auto" is the sliced Wasserstein distance for points and a Frechet distance for images; else a key of
             `METRICS` (gan_env/metrics/judge.py), which `gan_env.register_metric` fills.
         metric_samples: samples of a row that the metric sees; each half of the held-out data has to have as many.
-        action_mode: "delta" (move a knob) or "absolute" (set it).
+        action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on the
+            actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to 0.1 on
+            a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most. Steps
+            mean the same in all networks, learning rates do not.
         max_change: largest move of a knob at a decision, as a share of its range (delta mode).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
@@ -153,7 +156,7 @@ class EnvConfig:
     updates_per_decision: int = 50
     metric: str = "auto"
     metric_samples: int = 512
-    action_mode: Literal["delta", "absolute"] = "delta"
+    action_mode: Literal["delta", "absolute", "steps"] = "delta"
     max_change: float = 0.2
     max_first_change: float = 1.0
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
@@ -180,6 +183,8 @@ class EnvConfig:
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         for name in ("max_change", "max_first_change"):
             require(0 < getattr(self, name) <= 1, name, getattr(self, name), f"0 < {name} <= 1")
+        sees = "steps" in self.observation or self.action_mode != "steps"
+        require(sees, "observation", self.observation, "the group 'steps' too, which action_mode='steps' acts on")
         require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
         penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
         require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)

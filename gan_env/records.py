@@ -119,6 +119,10 @@ class TrainStats:
             finite=finite,
         )
 
+    def steps(self) -> Tensor:
+        """|update| / |weights| of G and of D, [N, 2]."""
+        return torch.stack([self.step_g, self.step_d], dim=1)
+
     @classmethod
     def untrained(cls, clean_train: Tensor, clean_held_out: Tensor) -> "TrainStats":
         """Before the first interval: zeros, but for the clean logits."""

@@ -268,7 +268,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
             On the host: observations [N, F], rewards, ends and infos, [N] each.
         """
         progress = self._progress
-        progress.coordinates = self.knobs.move(progress.coordinates, moves, first=progress.decision == 0)
+        progress.coordinates = self.knobs.move(progress.coordinates, moves, progress.decision == 0, progress.steps)
         values = self.knobs.values(progress.coordinates)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision

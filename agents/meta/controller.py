@@ -135,7 +135,8 @@ class MetaPolicy:
     def reach(self, observation: Tensor, wanted: Tensor) -> Tensor:
         """Where one move takes the knobs if they are wanted at [N, K]."""
         action = self.steering.action(observation.numpy(), wanted.detach().numpy())
-        parts = self.env.coordinates(), action, self.steering.first_move(observation.numpy())
+        seen = observation.numpy()
+        parts = self.env.coordinates(), action, self.steering.first_move(seen), self.steering.steps(seen)
         return self.env.knobs.move(*(torch.from_numpy(part).to(self.env.device) for part in parts))
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from baselines.search.lanes import Columns, Floats, Lanes
 from baselines.search.spaces import random_schedules, table_of
 from gan_env import GANVectorEnv
 from gan_env.evaluation.seeds import WORTH_APART
-from gan_env.policies.tables import RATES
+from gan_env.mdp.knobs import RATES
 
 Draw = Callable[[GANVectorEnv, int, int], Floats]
 """Environment, count n and seed -> settings: the coordinates that are wanted during each interval, [n, T, K]."""

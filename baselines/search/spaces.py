@@ -18,7 +18,8 @@ from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES, Anneal
 from gan_env.policies.step_size import StepSizeRule, start_of
-from gan_env.policies.tables import RATES, TablePolicy
+from gan_env.mdp.knobs import RATES
+from gan_env.policies.tables import TablePolicy
 
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""

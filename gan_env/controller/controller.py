@@ -28,9 +28,9 @@ from gan_env.controller.player import Player, find_player
 from gan_env.controller.report import Decision, Report
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
+from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
 
-RATES = tuple(f"lr_{player}" for player in PLAYERS)
 IDLE = 50
 """Calls of `step` in a row without a step of an optimiser after which that is said."""
 
@@ -283,7 +283,9 @@ class GANController:
         )
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
-        moved = loop.knobs.move(self._coordinates, torch.from_numpy(action), torch.tensor([first]))
+        moved = loop.knobs.move(
+            self._coordinates, torch.from_numpy(action), torch.tensor([first]), moment.stats.steps()
+        )
         values = loop.knobs.values(moved)
         if not self.dry_run:
             self._coordinates = moved

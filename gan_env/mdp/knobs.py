@@ -15,9 +15,16 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
+from gan_env.records import FLOOR
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
+RATES = ("lr_g", "lr_d")
+"""Knobs that are factors on a rate of the instance, which is observed under the same name."""
+TARGETS = (3e-4, 0.1)
+"""|update| / |weights| that the actions -1 and 1 ask for in the action mode "steps", between them on a log scale."""
+GAIN = 0.5
+"""Share of the distance to such a target, in logarithms, that one decision closes."""
 
 
 @dataclass
@@ -134,6 +141,18 @@ def knob_table() -> dict[str, DynamicParameter]:
     return {knob.name: knob for knob in knobs}
 
 
+def decades(knob: DynamicParameter) -> float:
+    """How many powers of ten a knob's range spans."""
+    low, high = knob.bounds
+    return math.log10(high / low)
+
+
+def target_of(action: Tensor) -> Tensor:
+    """log10 of the |update| / |weights| that an action in [-1, 1] asks for, any shape."""
+    low, high = map(math.log10, TARGETS)
+    return low + (high - low) * (action + 1) / 2
+
+
 class KnobSet:
     """The controlled knobs of N rows, and the constants.
 
@@ -157,13 +176,29 @@ class KnobSet:
         self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
-    def move(self, coordinates: Tensor, action: Tensor, first: Tensor) -> Tensor:
-        """The coordinates [N, K] in [0, 1] after an action [N, K]; `first` [N]: it is the row's first decision."""
-        action = action.clamp(-1, 1)
-        if self.config.action_mode == "absolute":
+    def move(self, coordinates: Tensor, action: Tensor, first: Tensor, steps: Tensor) -> Tensor:
+        """The coordinates after an action.
+
+        Args:
+            coordinates: before it, [N, K] in [0, 1].
+            action: [N, K] in [-1, 1].
+            first: whether it is the row's first decision, bool [N].
+            steps: |update| / |weights| of G and of D during the last interval, [N, 2]; read in the mode "steps" alone.
+
+        Returns:
+            [N, K] in [0, 1].
+        """
+        action, mode, most = action.clamp(-1, 1), self.config.action_mode, self.config.max_change
+        if mode == "absolute":
             return (action + 1) / 2
-        largest = torch.where(first, self.config.max_first_change, self.config.max_change)
-        return (coordinates + largest[:, None] * action).clamp(0, 1)
+        moves = torch.where(first, self.config.max_first_change, most)[:, None] * action
+        if mode == "steps":
+            for column, knob in enumerate(self.controlled):
+                if knob.name in RATES:
+                    distance = target_of(action[:, column]) - torch.log10(steps[:, RATES.index(knob.name)] + FLOOR)
+                    led = (GAIN * distance / decades(knob)).clamp(-most, most)
+                    moves[:, column] = torch.where(first, moves[:, column], led)
+        return (coordinates + moves).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:
         """Coordinates [N, K] -> value of every knob of the table, [N] each."""

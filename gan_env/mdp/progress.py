@@ -21,6 +21,7 @@ class Progress:
         previous, best: log metric after the last decision, and the lowest so far, [N].
         gained: sum of the rewards, [N].
         observation: the last one, [N, F].
+        steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start.
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
@@ -36,6 +37,7 @@ class Progress:
         self.decision = zeros.long()
         self.first, self.first_score, self.previous, self.best, self.gained = (zeros.clone() for _ in range(5))
         self.observation = zeros[:, None].repeat(1, len(observer.names))
+        self.steps = zeros[:, None].repeat(1, 2)
 
     def start(self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
@@ -48,13 +50,14 @@ class Progress:
             torch.where(rows, quality.log_metric, old) for old in (self.first, self.previous, self.best)
         )
         self.first_score = torch.where(rows, quality.score, self.first_score)
+        self.steps = torch.where(rows[:, None], stats.steps(), self.steps)
         observation = self.observer(self._moment(stats, quality, settings))
         self.observation = torch.where(rows[:, None], observation, self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each."""
-        self.decision = self.decision + 1
+        self.decision, self.steps = self.decision + 1, stats.steps()
         moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))

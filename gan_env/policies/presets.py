@@ -167,7 +167,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
     """Names of the policies that studies have tuned for runs like those of an environment; there may be none.
 
     They are opponents that need no search. Each folder of configs/policy/tuned/ has the options of its environment in
-    env.yml; which instances are drawn, what is observed and what is rewarded may differ.
+    env.yml; which instances are drawn, what is observed, what actions mean and what is rewarded may differ.
 
     Args:
         config: of the environment.
@@ -186,7 +186,7 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
 def _runs(config: EnvConfig) -> dict[str, Any]:
     """What kinds of runs an environment has, for whatever policy."""
     fields = to_dict(config)
-    for name in (*RUN_OPTIONS, "split", "observation", "reward", "crash_penalty", "metric_samples"):
+    for name in (*RUN_OPTIONS, "split", "action_mode", "observation", "reward", "crash_penalty", "metric_samples"):
         del fields[name]
     for name in ("seed", "train_size", "test_size"):
         del fields["instances"][name]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_env.config import EnvConfig
-from gan_env.mdp.knobs import KnobSet
+from gan_env.mdp.knobs import GAIN, RATES, TARGETS, KnobSet, decades
 from gan_env.mdp.observation import Observer
+from gan_env.records import FLOOR
 
 Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
@@ -50,6 +51,11 @@ def start_of(policy: Policy | None) -> dict[str, Any]:
     return dict(getattr(policy, "start", {}))
 
 
+def step_of(rate: str) -> str:
+    """The statistic that says how large the steps are that a knob makes larger: "step_g" of "lr_g"."""
+    return rate.replace("lr", "step")
+
+
 class Steering:
     """Reads observations by name, and writes the actions that take the knobs where a policy wants them.
 
@@ -68,8 +74,11 @@ class Steering:
     def __init__(self, env: Steerable, needed: Sequence[str]) -> None:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
+        turned = [(i, knob) for i, knob in enumerate(env.knobs.controlled) if knob.name in RATES]
+        self.led = turned if self.mode == "steps" else []  # knobs that are led to a size of steps
+        needed = [*needed, *(step_of(knob.name) for _, knob in self.led)]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
-        reads = (*needed, *self.knobs, *(["progress"] if self.first != self.largest else []))
+        reads = (*needed, *self.knobs, *(["progress"] if self.led or self.first != self.largest else []))
         self.reads = tuple(dict.fromkeys(reads))
         for name in self.reads:
             self.observer.place(name)
@@ -89,16 +98,28 @@ class Steering:
 
     def first_move(self, observation: Floats) -> NDArray[np.bool_]:
         """The rows that are at their first decision, bool [N]; none where all moves are equally large."""
-        if self.first == self.largest:
+        if "progress" not in self.reads:
             return np.zeros(len(observation), bool)
         return np.asarray(self.value(observation, "progress") == 0)
+
+    def steps(self, observation: Floats) -> Floats:
+        """|update| / |weights| of G and of D, where they decide what an action does, else 0: [N, F] -> [N, 2]."""
+        steps = np.zeros((len(observation), len(RATES)), np.float32)
+        for _, knob in self.led:
+            steps[:, RATES.index(knob.name)] = self.value(observation, step_of(knob.name)) - FLOOR
+        return steps
 
     def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
         """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""
         if self.mode == "absolute":
             action = 2 * wanted - 1
         else:
-            largest = np.where(self.first_move(observation), self.first, self.largest)[:, None]
-            action = (wanted - self.coordinates(observation)) / largest
+            first, distance = self.first_move(observation), wanted - self.coordinates(observation)
+            action = distance / np.where(first, self.first, self.largest)[:, None]
+            for column, knob in self.led:  # the target that closes the distance: `KnobSet.move`, backwards
+                low, high = np.log10(TARGETS)
+                step = np.log10(self.value(observation, step_of(knob.name)))
+                target = step + distance[:, column] * decades(knob) / GAIN
+                action[:, column] = np.where(first, action[:, column], 2 * (target - low) / (high - low) - 1)
         clipped: Floats = np.clip(action, -1, 1).astype(np.float32)
         return clipped

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.policies.steering import Floats, Steerable, Steering
-from gan_env.policies.tables import RATES, TablePolicy, Values
+from gan_env.mdp.knobs import RATES
+from gan_env.policies.steering import Floats, Steerable, Steering, step_of
+from gan_env.policies.tables import TablePolicy, Values
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,6 @@ class StepSizeRule:
 def start_of(rate: str) -> str:
     """The constant of the rule that says where a knob starts: "start_g" of "lr_g"."""
     return rate.replace("lr", "start")
-
-
-def step_of(rate: str) -> str:
-    """The statistic that says how large the steps are that a knob makes larger: "step_g" of "lr_g"."""
-    return rate.replace("lr", "step")
 
 
 class StepSizePolicy(TablePolicy):

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.mdp.knobs import RATES
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
 
 Values = dict[str, NDArray[np.float64]]
 """Name of a knob -> its value during each interval, [T]."""
-RATES = ("lr_g", "lr_d")
-"""Knobs that are factors on a rate of the instance, which is observed under the same name."""
 
 
 def schedule_values(

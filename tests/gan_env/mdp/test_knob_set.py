@@ -32,6 +32,7 @@ ROWS = st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=3, max_siz
 
 
 LATER = torch.tensor([False])
+NONE = torch.zeros(1, 2)  # no steps measured
 
 
 def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,9 +40,9 @@ def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor
     return torch.tensor([[u for u, _ in rows]]), torch.tensor([[a for _, a in rows]])
 
 
-@given(ROWS, st.sampled_from(["delta", "absolute"]))
+@given(ROWS, st.sampled_from(["delta", "absolute", "steps"]))
 def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
-    moved = knob_set(mode=mode).move(*columns(rows), LATER)
+    moved = knob_set(mode=mode).move(*columns(rows), LATER, NONE)
     assert moved.min() >= 0
     assert moved.max() <= 1
 
@@ -49,7 +50,7 @@ def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mo
 @given(ROWS, st.floats(0.01, 1))
 def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, float]], change: float) -> None:
     coordinates, actions = columns(rows)
-    moved = knob_set(change=change).move(coordinates, actions, LATER)
+    moved = knob_set(change=change).move(coordinates, actions, LATER, NONE)
     assert (moved - coordinates).abs().max() <= change + 1e-6
 
 
@@ -57,14 +58,16 @@ def test_a_delta_moves_by_the_largest_change_at_most(rows: list[tuple[float, flo
 def test_a_delta_is_the_action_times_the_largest_change(rows: list[tuple[float, float]]) -> None:
     coordinates, actions = columns(rows)
     expected = [min(max(u + 0.2 * min(max(a, -1), 1), 0), 1) for u, a in rows]
-    assert knob_set().move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert knob_set().move(coordinates, actions, LATER, NONE)[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @given(ROWS)
 def test_an_absolute_action_sets_the_coordinate_wherever_it_was(rows: list[tuple[float, float]]) -> None:
     coordinates, actions = columns(rows)
     expected = [(min(max(a, -1), 1) + 1) / 2 for _, a in rows]
-    assert knob_set(mode="absolute").move(coordinates, actions, LATER)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert knob_set(mode="absolute").move(coordinates, actions, LATER, NONE)[0].tolist() == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @given(ROWS, st.floats(0.01, 1))
@@ -73,21 +76,55 @@ def test_a_first_delta_is_the_action_times_its_own_largest_change(
 ) -> None:
     coordinates, actions = columns(rows)
     expected = [min(max(u + first * min(max(a, -1), 1), 0), 1) for u, a in rows]
-    moved = knob_set(first=first).move(coordinates, actions, torch.tensor([True]))
+    moved = knob_set(first=first).move(coordinates, actions, torch.tensor([True]), NONE)
     assert moved[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_zero_delta_moves_nothing() -> None:
     coordinates = torch.tensor([[0.0, 0.3, 1.0]])
-    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3), LATER), coordinates)
+    assert torch.equal(knob_set().move(coordinates, torch.zeros(1, 3), LATER, NONE), coordinates)
+
+
+STEP = st.floats(-6, 0).map(lambda x: 10**x)
+
+
+def led(action: float, step: float, first: bool = False, before: float = 0.5) -> float:
+    """Where an action takes the coordinate of `lr_d` in the mode "steps", where D's steps were of some size."""
+    knobs = knob_set(("r1", "lr_g", "lr_d"), mode="steps", first=1.0)
+    before_all, actions = torch.tensor([[0.1, 0.2, before]]), torch.tensor([[0.0, 0.0, action]])
+    steps = torch.tensor([[1e-3, step]])
+    return float(knobs.move(before_all, actions, torch.tensor([first]), steps)[0, 2])
+
+
+def test_an_action_of_steps_closes_half_of_the_distance_to_the_size_it_asks_for() -> None:
+    """-1 asks for 3e-4 and 1 for 0.1; the range of a rate is three decades, of which one move closes a fifth at most."""
+    assert led(-1.0, 3e-3) == pytest.approx(0.5 - 0.5 / 3, abs=1e-3)
+    assert led(1.0, 0.05) == pytest.approx(0.5 + 0.5 * math.log10(2) / 3, abs=1e-3)
+    assert led(0.0, (3e-4 * 0.1) ** 0.5) == pytest.approx(0.5, abs=1e-3)
+
+
+@given(st.floats(-3, 3, width=32), STEP)
+def test_an_action_of_steps_moves_by_the_largest_change_at_most(action: float, step: float) -> None:
+    assert abs(led(action, step) - 0.5) <= 0.2 + 1e-6
+
+
+@given(st.floats(-1, 1, width=32), STEP)
+def test_a_first_action_of_steps_is_a_delta(action: float, step: float) -> None:
+    """Nothing was measured."""
+    assert led(action, step, first=True, before=0.5) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
+
+
+@given(ROWS)
+def test_knobs_that_are_no_rates_move_alike_in_the_modes_delta_and_steps(rows: list[tuple[float, float]]) -> None:
+    assert torch.equal(*(knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", "steps")))
 
 
 def test_moves_of_rows_are_independent() -> None:
     coordinates, actions = torch.tensor([[0.1, 0.2, 0.3], [0.9, 0.5, 0.7]]), torch.tensor([[1.0, -1, 0], [1, 1, -0.5]])
     first = torch.tensor([True, False])
-    moved = knob_set(first=0.7).move(coordinates, actions, first)
+    moved = knob_set(first=0.7).move(coordinates, actions, first, torch.zeros(2, 2))
     for i in range(2):
-        alone = knob_set(first=0.7).move(coordinates[i : i + 1], actions[i : i + 1], first[i : i + 1])
+        alone = knob_set(first=0.7).move(coordinates[i : i + 1], actions[i : i + 1], first[i : i + 1], NONE)
         assert torch.equal(moved[i : i + 1], alone)
 
 

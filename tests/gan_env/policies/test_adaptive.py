@@ -54,7 +54,7 @@ def trace(env: GANVectorEnv, policy: AdaptivePolicy, signs: Sequence[float], bat
     for t, sign in enumerate(signs):
         seen = {"sign_real": sign, "progress": t / env.config.num_decisions, "batch_size": math.log2(batch) - 5}
         action, _ = policy.predict(observe(env, coordinates.numpy(), **seen))
-        coordinates = env.knobs.move(coordinates, torch.from_numpy(action), first=torch.tensor([t == 0]))
+        coordinates = env.knobs.move(coordinates, torch.from_numpy(action), torch.tensor([t == 0]), torch.zeros(1, 2))
         values.append(float(env.knobs.values(coordinates)[policy.rule.knob]))
     return values
 
@@ -203,7 +203,7 @@ def test_knobs_stay_in_bounds_move_the_right_way_and_the_others_stay(
     assert state is None
     assert (np.abs(action) <= 1).all()
     first = torch.tensor([progress == 0])
-    after = env.knobs.move(torch.from_numpy(before), torch.from_numpy(action), first).numpy()
+    after = env.knobs.move(torch.from_numpy(before), torch.from_numpy(action), first, torch.zeros(1, 2)).numpy()
     move = (after - before)[0]
     assert np.delete(move, policy.column) == pytest.approx(0, abs=1e-6)
     if before[0, policy.column] > policy.coordinates[0]:  # below its start a knob is only raised

@@ -48,11 +48,12 @@ def factors(env: GANVectorEnv, made: StepSizePolicy, values: Any, progress: floa
     action, state = made.predict(obs)
     assert state is None
     first = torch.full((len(obs),), progress == 0)
-    after = env.knobs.move(coordinates, torch.from_numpy(action), first)
+    measured = torch.tensor([[steps.get("step_g", 0.0), steps.get("step_d", 0.0)]])
+    after = env.knobs.move(coordinates, torch.from_numpy(action), first, measured)
     return torch.stack([env.knobs.values(after)[name] for name in env.config.knobs], dim=1).numpy()
 
 
-@pytest.mark.parametrize("mode", ["delta", "absolute"])
+@pytest.mark.parametrize("mode", ["delta", "absolute", "steps"])
 def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str) -> None:
     """At the middle of three decisions the targets are 1e-3 and 3e-3: (1e-3 / 4e-3) ** 0.5 and (3e-3 / 1e-3) ** 0.5."""
     env = make(action_mode=mode)
