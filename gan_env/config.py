@@ -121,10 +121,10 @@ class EnvConfig:
         metric: "auto" is the sliced Wasserstein distance for points and a Frechet distance for images; else a key of
             `METRICS` (gan_env/metrics/judge.py), which `gan_env.register_metric` fills.
         metric_samples: samples of a row that the metric sees; each half of the held-out data has to have as many.
-        action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on the
-            actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to 0.1 on
-            a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most. Steps
-            mean the same in all networks, learning rates do not.
+        action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on
+            the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
+            0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
+            Steps mean the same in all networks, learning rates do not.
         max_change: largest move of a knob at a decision, as a share of its range (delta mode).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.

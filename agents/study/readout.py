@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
-from gan_env.policies.steering import EpisodeStart, State, Steering
 from gan_env.mdp.knobs import RATES
+from gan_env.policies.steering import EpisodeStart, State, Steering
 
 REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX = "_replay", "_rates_replay", "_yoked"
 """Suffixes of a read-out's name. The first averages the factors on learning rates, the second the rates themselves, so

@@ -10,9 +10,8 @@ from optuna.trial import BaseTrial
 
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.knobs import DynamicParameter
+from gan_env.mdp.knobs import RATES, DynamicParameter
 from gan_env.policies import PolicyOptions
-from gan_env.policies.tables import RATES
 
 ANCHORS = 4
 """Moments, evenly spaced over the run, at which a knob's coordinate is searched; between them it goes in a line."""

@@ -13,12 +13,11 @@ from optuna.trial import BaseTrial, FixedTrial
 from baselines.search.curves import ANCHORS, anchor, curves, linear_rates, rate_knobs, slope, told, value_at
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.knobs import DynamicParameter, knob_table
+from gan_env.mdp.knobs import RATES, DynamicParameter, knob_table
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES, Anneal
 from gan_env.policies.step_size import StepSizeRule, start_of
-from gan_env.mdp.knobs import RATES
 from gan_env.policies.tables import TablePolicy
 
 STEP = 0.05
