@@ -97,7 +97,7 @@ def led(action: float, step: float, first: bool = False, before: float = 0.5) ->
 
 
 def test_an_action_of_steps_closes_half_of_the_distance_to_the_size_it_asks_for() -> None:
-    """-1 asks for 3e-4 and 1 for 0.1; the range of a rate is three decades, of which one move closes a fifth at most."""
+    """-1 asks for 3e-4 and 1 for 0.1; the range of a rate is three decades."""
     assert led(-1.0, 3e-3) == pytest.approx(0.5 - 0.5 / 3, abs=1e-3)
     assert led(1.0, 0.05) == pytest.approx(0.5 + 0.5 * math.log10(2) / 3, abs=1e-3)
     assert led(0.0, (3e-4 * 0.1) ** 0.5) == pytest.approx(0.5, abs=1e-3)
