@@ -53,7 +53,8 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
 def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study:
     """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
     sizes = options.comparison
-    env = {key: value for key, value in options.env.items() if key != "split"}
+    env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
+    own_mode = {key: value for key, value in options.env.items() if key == "action_mode"}  # schedules act by delta
     made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
@@ -70,7 +71,7 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
         found = {}
     own = StudyOptions(
         env=env,
-        controllers={script: Controller(script=script, seeds=1)},
+        controllers={script: Controller(script=script, seeds=1, env=own_mode)},
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,

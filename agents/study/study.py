@@ -83,6 +83,8 @@ class Study:
         """Options of the environment that a policy acts in; a controller and its read-outs have their own."""
         controller = self.options.active.get(controller_of(policy))
         options = self.options.changed_env(controller.env if controller else {}, *changes)
+        if controller_of(policy) != policy and options.get("action_mode") == "steps":
+            options["action_mode"] = "delta"  # moves are as large, and trajectories go on where steps have other sizes
         return with_context(options) if self.told_rates(policy) else options
 
     def told_rates(self, policy: str) -> bool:
