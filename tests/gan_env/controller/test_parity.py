@@ -107,11 +107,13 @@ def noise(data_root: str, image_size: int) -> Dataset:
     return Dataset(images[:40], images[40:])
 
 
-@pytest.mark.parametrize("kind", ["points", "images"])
-def test_the_knobs_move_as_in_the_environment(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "mode"), [("points", "delta"), ("points", "steps"), ("images", "delta")])
+def test_the_knobs_move_as_in_the_environment(
+    kind: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(IMAGE_SETS, "noise", noise)
     more = {} if kind == "points" else {"datasets": ["noise"], "image_size": 8}
-    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **more})
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **more, "action_mode": mode})
     made = controller(env)
     made.save(tmp_path)
     observation, _ = env.reset(seed=3)
