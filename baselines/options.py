@@ -22,7 +22,7 @@ with errors_in_one_line(), needs("study"):
 
 SMALL_SIDE = 8
 """Pixels of images whose GANs are nearly as cheap as those on points."""
-REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs")
+REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs", "env.knob_bounds")
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A function of a module that makes a policy, instead of a policy's name."""

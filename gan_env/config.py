@@ -130,6 +130,7 @@ class EnvConfig:
             the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
+        knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
         observation: groups of statistics that are observed. By default all but "context", the hyperparameters that a
             run was started with: what suits a run has to be found out from how it trains.
         reward: weight of each reward term.
@@ -161,6 +162,7 @@ class EnvConfig:
     max_first_change: float = 1.0
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
+    knob_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0

@@ -13,7 +13,7 @@ from optuna.trial import BaseTrial, FixedTrial
 from baselines.search.curves import ANCHORS, anchor, curves, linear_rates, rate_knobs, slope, told, value_at
 from gan_env import GANVectorEnv
 from gan_env.errors import require
-from gan_env.mdp.knobs import RATES, DynamicParameter, knob_table
+from gan_env.mdp.knobs import RATES, DynamicParameter
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES, Anneal
@@ -208,8 +208,8 @@ def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str
 
 def _guessed_rule(tuned: Sequence[DynamicParameter], rule: StepSizeRule) -> dict[str, Any]:
     """The constants of `step_size` in the search space's terms."""
-    starts = {knob.name: start_of(knob.name) for knob in tuned if knob.name in RATES}
-    factors = {f"{start}.factor": _on_grid(knob_table()[name], getattr(rule, start)) for name, start in starts.items()}
+    starts = [(knob, start_of(knob.name)) for knob in tuned if knob.name in RATES]
+    factors = {f"{start}.factor": _on_grid(knob, getattr(rule, start)) for knob, start in starts}
     return {"gain": _rounded(rule.gain)} | factors
 
 

@@ -6,7 +6,8 @@ coordinates, GANs train with values.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -102,8 +103,15 @@ class DynamicParameter:
         return coordinate.clamp(0, 1)  # rounding may leave the interval
 
 
-def knob_table() -> dict[str, DynamicParameter]:
-    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value."""
+def knob_table(bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})) -> dict[str, DynamicParameter]:
+    """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value.
+
+    Args:
+        bounds: those that differ, by name.
+
+    Raises:
+        ConfigError: bounds that a knob can't have.
+    """
     ada, differentiable = "Karras et al. 2020, arXiv:2006.06676", "Zhao et al. 2020, arXiv:2006.10738"
     penalty = "Mescheder et al. 2018, arXiv:1801.04406"
 
@@ -138,7 +146,7 @@ def knob_table() -> dict[str, DynamicParameter]:
         DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on G's learning rate"),
         DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on D's learning rate"),
     ]  # fmt: skip
-    return {knob.name: knob for knob in knobs}
+    return {k.name: replace(k, bounds=bounds[k.name]) if k.name in bounds else k for k in knobs}
 
 
 def decades(knob: DynamicParameter) -> float:
@@ -163,12 +171,12 @@ class KnobSet:
         initial: where the controlled knobs start, [K] in [0, 1].
 
     Raises:
-        ConfigError: an unknown name, or an initial value outside the knob's bounds.
+        ConfigError: an unknown name, bounds that a knob can't have, or an initial value outside of them.
     """
 
     def __init__(self, config: EnvConfig, device: torch.device) -> None:
-        self.config, self.table = config, knob_table()
-        for name in (*config.knobs, *config.initial_knobs):
+        self.config, self.table = config, knob_table(config.knob_bounds)
+        for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
             require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
         for name, value in config.initial_knobs.items():
             self.table[name].update(value)
