@@ -162,7 +162,7 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         f"Printed by `python examples/loops/compare.py run --seeds {seeds}`, then `report`. A cell is a loop of "
         "[examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both players "
         f"({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with the same "
-        f"networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: five for one of the generator), "
+        f"networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), "
         f"batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its "
         "untrained generator. The distance is that of the generator itself (schedule_free: of its averaged weights), "
         f"on {first['samples']:,} images and features of the classifiers of this package; it is not FID.",
@@ -170,8 +170,8 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         "plays where a logit's sign says what the discriminator believes. prodigy and schedule_free are optimisers for "
         "both players with the rates that their authors give: they have none to choose, and meet the loop at each one.",
         "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
-        f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances shown "
-        "are to the other half.",
+        f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
+        "shown are to the other half.",
     ]
 
 
