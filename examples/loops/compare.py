@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from one_run import DATA, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE, Run, Settings, play
+from one_run import DATA, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE, Run, Settings, play, updates_of
 from page import write_page
 
 from gan_env.errors import ConfigError, errors_in_one_line, needs, require
@@ -69,7 +69,7 @@ def checked(options: argparse.Namespace) -> Settings:
     return Settings(options.updates, options.samples, options.width)
 
 
-def refusals(methods: Sequence[str], loops: Sequence[str], updates: int) -> dict[tuple[str, str], str]:
+def refusals(methods: Sequence[str], loops: Sequence[str], steps: int) -> dict[tuple[str, str], str]:
     """Why a method can't be played in a loop, by both: each controller gets one update of small networks.
 
     Raises:
@@ -83,8 +83,9 @@ def refusals(methods: Sequence[str], loops: Sequence[str], updates: int) -> dict
                 import_module(method.replace("schedule_free", "schedulefree").replace("prodigy", "prodigyopt"))
         elif method != RANDOM:
             for loop in loops:
+                few, updates = torch.rand(8, 1, 28, 28), updates_of(loop, steps)
                 try:
-                    import_module(loop).train(torch.rand(8, 1, 28, 28), 1e-4, updates, method, 2, 8, watch=stop)
+                    import_module(loop).train(few, 1e-4, updates, method, 2, 8, watch=stop)
                 except ConfigError as error:
                     found[method, loop] = str(error)
                 except Stopped:
@@ -101,14 +102,15 @@ def stop(_: Any) -> None:
 
 def planned(options: argparse.Namespace, refused: dict[tuple[str, str], str]) -> Iterator[Run]:
     """All runs, seed by seed, and in a seed cell by cell."""
-    at_rates = ["fixed", *(method for method in options.methods if method not in (RANDOM, *WITHOUT_RATE))]
+    methods = dict.fromkeys(["fixed", *options.methods])
+    at_rates = [method for method in methods if method not in (RANDOM, *WITHOUT_RATE)]
     for seed in range(options.seeds):
         for loop in options.loops:
             for data in options.data:
                 playable = [method for method in at_rates if (method, loop) not in refused]
                 yield from (Run(loop, data, m, seed, rate, rate) for rate in options.rates for m in playable)
-                yield from (Run(loop, data, m, seed, None, None) for m in options.methods if m in WITHOUT_RATE)
-                if RANDOM in options.methods:
+                yield from (Run(loop, data, m, seed, None, None) for m in methods if m in WITHOUT_RATE)
+                if RANDOM in methods:
                     rng = np.random.default_rng([seed, zlib.crc32(f"{loop} {data}".encode())])
                     low, high = np.log10(RANDOM_RATES)
                     drawn = (10 ** rng.uniform(low, high, (options.draws, 2))).tolist()

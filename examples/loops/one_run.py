@@ -92,18 +92,17 @@ class Observer:
         rate = next(self.rates)
         if rate is not None:
             self.made.append(Adam(parameters, rate, betas))
-        else:
+        elif self.method == "prodigy":
             with needs("loops"):
                 from prodigyopt import Prodigy
+            self.made.append(Prodigy(parameters, lr=1.0, betas=betas))  # the rate that its authors advise
+        else:
+            with needs("loops"):
                 from schedulefree import AdamWScheduleFree
-            if self.method == "prodigy":
-                self.made.append(Prodigy(parameters, lr=1.0, betas=betas))  # the rate that its authors advise
-            else:  # its beta_1 is no momentum, and may not be 0; rate and beta_1 are its defaults
-                warmup = self.updates // 20
-                free = AdamWScheduleFree(parameters, lr=0.0025, betas=(0.9, betas[1]), warmup_steps=warmup)
-                free.train()
-                self.made.append(free)
-        return self.made[-1]
+            warmup, own = self.updates // 20, (0.9, betas[1])  # its beta_1 is no momentum, and may not be 0
+            self.made.append(AdamWScheduleFree(parameters, lr=0.0025, betas=own, warmup_steps=warmup))
+            self.made[-1].train()
+        return self.made[-1]  # type: ignore[no-any-return]
 
     def watch(self, generator: nn.Module) -> None:
         """Called after each update.
@@ -170,6 +169,11 @@ def prepared(data: str, samples: int) -> tuple[Tensor, Judge]:
     return decode(loaded.train), Judge(loaded, samples)
 
 
+def updates_of(loop: str, steps: int) -> int:
+    """Updates of the generator in a loop, where the discriminator takes so many steps."""
+    return steps // int(getattr(import_module(loop), "CRITIC_STEPS", 1))
+
+
 def play(run: Run, settings: Settings) -> dict[str, Any]:
     """Trains and judges.
 
@@ -185,7 +189,7 @@ def play(run: Run, settings: Settings) -> dict[str, Any]:
     images, judge = prepared(run.data, settings.samples)
     torch.manual_seed(run.seed)
     untrained = judge(loop.networks(images.shape[1], images.shape[2], width)[0], loop.LATENT)
-    updates = settings.updates // getattr(loop, "CRITIC_STEPS", 1)  # of the generator
+    updates = updates_of(run.loop, settings.updates)
     observer = Observer(run, updates, lambda generator: judge(generator, loop.LATENT))
     torch.manual_seed(run.seed)
     controller = "fixed" if run.method in (RANDOM, *WITHOUT_RATE) else run.method

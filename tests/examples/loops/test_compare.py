@@ -76,6 +76,11 @@ def test_a_seed_is_whole_before_the_next_begins(compare: ModuleType) -> None:
     assert per_cell == ["fixed", "cosine_rates", "step_size", "ada"]
 
 
+def test_the_loop_as_it_is_is_played_once(compare: ModuleType) -> None:
+    runs = planned(compare, "--methods", "fixed", "ada", "ada", "--seeds", "1", "--rates", "1e-3")
+    assert [run.method for run in runs] == ["fixed", "ada"] * 8
+
+
 def test_random_rates_are_others_in_each_loop_and_seed_and_in_their_range(compare: ModuleType) -> None:
     runs = [run for run in planned(compare, "--seeds", "2") if run.method == "random"]
     rates = [rate for run in runs for rate in (run.lr_g, run.lr_d)]
