@@ -118,7 +118,7 @@ def planned(options: argparse.Namespace, refused: dict[tuple[str, str], str]) ->
 
 
 def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:
-    """The runs of a file; a last line that a kill has cut off is taken away.
+    """The runs of a file, each once; a last line that a kill has cut off is taken away.
 
     Raises:
         ConfigError: it is damaged, or holds runs with other settings.
@@ -130,12 +130,12 @@ def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:
     try:
         runs = [json.loads(line) for line in whole.splitlines()]
         others = [run for run in runs if any(run[name] != value for name, value in asdict(settings).items())]
-        _ = [identity(run) for run in runs]
+        once = {identity(run): run for run in runs}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is damaged ({error!r}): mend it, or give another file with --runs") from error
     found = {name: others[0][name] for name in asdict(settings)} if others else None
     require(not others, f"{path}, which has runs of", found, f"those of {asdict(settings)}: give another file, --runs")
-    return runs
+    return list(once.values())
 
 
 def identity(record: dict[str, Any]) -> Run:

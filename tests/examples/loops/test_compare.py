@@ -130,6 +130,14 @@ def test_bad_options_are_refused_before_any_work(
     assert not asked and not runs.exists()
 
 
+def test_a_run_that_is_there_twice_counts_once(compare: ModuleType, tmp_path: Path) -> None:
+    """As two programs leave it that went on with one file."""
+    path = tmp_path / "runs.jsonl"
+    record = record_of(compare, compare.Run("dcgan", "photo_tiles", "random", 0, 1e-3, 1e-4))
+    path.write_text(2 * (json.dumps(record) + "\n"))
+    assert compare.read_runs(path, compare.Settings(15, 100, 4)) == [record]
+
+
 def test_a_file_of_other_runs_is_refused(compare: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     record = record_of(compare, compare.Run("dcgan", "photo_tiles", "fixed", 0, 1e-3, 1e-3))
