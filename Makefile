@@ -32,7 +32,7 @@ test: lint docs         ## lint, types, the site and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The libraries get an environment of their own on top of .venv, since ray[rllib] takes Gymnasium back to 1.2.2.
-# Lightning and accelerate are there too, for the controller in their loops.
+# Lightning and accelerate are there too, for the controller in their loops, and the optimisers of loops/compare.py.
 SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 .venv/libraries/installed: .venv/installed
 	$(BIN)/python -m venv .venv/libraries
@@ -41,7 +41,7 @@ SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 	touch $@
 
 libraries: .venv/libraries/installed  ## what RL libraries learn from is what happened
-	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries \
+	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries tests/examples/loops \
 		tests/gan_env/controller/test_lightning.py tests/gan_env/controller/test_accelerate.py \
 		tests/test_examples.py::test_a_loop_of_another_framework_runs_as_it_stands
 

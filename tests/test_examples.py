@@ -29,6 +29,8 @@ LOOPS = {
     "wgan_gp.py": ("fixed", "lr_d"),
 }
 """By loop of images, which is run for a few updates: a controller, and a knob that it moves or holds."""
+STUDY = ("compare.py", "one_run.py", "page.py")
+"""The study of loops, which tests/examples runs."""
 FRAMEWORKS = {
     "accelerate": ["ada: 300 of 300 updates", "| update | augment |", "sign_real"],
     "lightning": ["cosine: 320 of 320 updates", "| update | instance_noise | augment | r1 |"],
@@ -47,7 +49,8 @@ def ran(program: str, *options: str) -> str:
 
 def test_every_program_says_how_it_is_run_and_a_test_runs_it() -> None:
     """Those in `libraries` are run by tests/libraries, beside a witness."""
-    programs = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py") if path.name != "common.py"}
+    programs = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py")}
+    programs -= {f"loops/{name}" for name in ("common.py", *STUDY)}
     heads = {name: (FOLDER / name).read_text().split('"""')[1] for name in programs}
     assert [name for name, head in heads.items() if f"`python examples/{name}`" not in head] == []
     by_libraries = "".join(path.read_text() for path in (ROOT / "tests/libraries").glob("test_*.py"))

@@ -25,15 +25,17 @@ PROGRAM = FOLDER / "first_steps.py"
 def examples_page() -> Pages:
     """All programs, by the first line of each."""
     text = (
-        "Programs of the repository that run as they stand, each in less than a minute on two cores: `python "
-        "examples/first_steps.py`. [First steps](first_steps.md) is here with its output; what those for RL libraries "
-        "have to mind is on [their page](../libraries.md), for loops of one's own on [theirs](../your_own_gan.md)."
+        "Programs of the repository that run as they stand, each in less than a minute on two cores but for "
+        "`loops/compare.py`, a study of hours: `python examples/first_steps.py`. [First steps](first_steps.md) is here "
+        "with its output; what those for RL libraries have to mind is on [their page](../libraries.md), for loops of "
+        "one's own on [theirs](../your_own_gan.md)."
     )
-    programs = [path for path in sorted(FOLDER.rglob("*.py")) if "`python examples/" in path.read_text()]
-    programs.sort(key=lambda path: len(path.parents))
     rows = []
-    for path in programs:
-        first = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0]
+    for path in sorted(sorted(FOLDER.rglob("*.py")), key=lambda path: len(path.parents)):
+        head = ast.get_docstring(ast.parse(path.read_text())) or ""
+        if "`python examples/" not in head:  # it is no program
+            continue
+        first = head.splitlines()[0]
         rows.append((f"`{path.relative_to(FOLDER).as_posix()}`", sentence(re.split(r"[:.] `python", first)[0])))
     return {"examples.md": page("# Examples", text, table(("program", "what it does"), rows))}
 

@@ -12,14 +12,14 @@ BEGINNING = re.compile(r"\A# (.*)\n([\s\S]*?(?:^- .*\n)+)", re.MULTILINE)
 
 def results_page() -> Pages:
     """The studies, each with its verdict and a link to its page."""
-    folders = sorted(path.parent for path in RESULTS.glob("*/report.md"))
+    reports = sorted([*RESULTS.glob("*/report.md"), *RESULTS.glob("*.md")])
+    places = [f"../results/{report.relative_to(RESULTS).as_posix()}" for report in reports]
     parts = ["# Results"]
-    for folder in folders:
-        title, words = verdict((folder / "report.md").read_text())
-        there = f"../results/{folder.name}"
-        picture = f"![Gain over each opponent]({there}/figures/gains.png)"
-        shown = picture if (folder / "figures/gains.png").exists() else ""
-        parts += [f"## {title}", words, shown, f"[The whole page]({there}/report.md) of this study."]
+    for report, place in zip(reports, places, strict=True):
+        title, words = verdict(report.read_text())
+        picture = f"![Gain over each opponent]({place.removesuffix('report.md')}figures/gains.png)"
+        shown = picture if (report.parent / "figures/gains.png").exists() else ""
+        parts += [f"## {title}", words, shown, f"[The whole page]({place}) of this study."]
     parts += [
         "## How to read them",
         "In a *study*, learned controllers, tuned schedules, adaptive rules and constants train GANs on the same "
@@ -30,7 +30,7 @@ def results_page() -> Pages:
         "One training and its runs: [2-D points](../points.md). Single GANs: [images](../images.md). What was found in "
         "version 0 of the environments: [changelog](../changelog.md#results-of-version-0).",
     ]
-    below = [f"../results/{folder.name}/report" for folder in folders]
+    below = [place.removesuffix(".md") for place in places]
     return {"results.md": page(*parts, toctree(["../points", "../images", *below]))}
 
 

@@ -14,17 +14,17 @@ from gan_env.controller import GANController
 LATENT, WIDTH, BATCH = 100, 64, 64
 
 
-def networks(channels, side):
+def networks(channels, side, width=WIDTH):
     """Latents [B, 100, 1, 1] -> images [B, C, H, W] in [-1, 1]; images -> probabilities of being real, [B]."""
     generator = nn.Sequential(
-        nn.ConvTranspose2d(LATENT, 2 * WIDTH, side // 4, 1, 0, bias=False), nn.BatchNorm2d(2 * WIDTH), nn.ReLU(True),
-        nn.ConvTranspose2d(2 * WIDTH, WIDTH, 4, 2, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(True),
-        nn.ConvTranspose2d(WIDTH, channels, 4, 2, 1, bias=False), nn.Tanh(),
+        nn.ConvTranspose2d(LATENT, 2 * width, side // 4, 1, 0, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU(True),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(True),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh(),
     )  # fmt: skip
     discriminator = nn.Sequential(
-        nn.Conv2d(channels, WIDTH, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(WIDTH, 2 * WIDTH, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * WIDTH), nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(2 * WIDTH, 1, side // 4, 1, 0, bias=False), nn.Flatten(0), nn.Sigmoid(),
+        nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * width), nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(2 * width, 1, side // 4, 1, 0, bias=False), nn.Flatten(0), nn.Sigmoid(),
     )  # fmt: skip
     for net in (generator, discriminator):
         net.apply(initialise)
@@ -39,19 +39,22 @@ def initialise(module):
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-def train(images, lr, updates, controller):
-    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller."""
+def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=torch.optim.Adam, watch=None):
+    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller.
+
+    `watch(generator)` is called after each update, where it is given.
+    """
     device, criterion = images.device, nn.BCELoss()
-    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2]))
-    opt_g = torch.optim.Adam(generator.parameters(), lr, betas=(0.5, 0.999))
-    opt_d = torch.optim.Adam(discriminator.parameters(), lr, betas=(0.5, 0.999))
+    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2], width))
+    opt_g = optimiser(generator.parameters(), lr, betas=(0.5, 0.999))
+    opt_d = optimiser(discriminator.parameters(), lr, betas=(0.5, 0.999))
     control = GANController.load(controller, opt_g, opt_d, total_steps=updates)  # 1
-    ones, zeros = torch.ones(BATCH, device=device), torch.zeros(BATCH, device=device)
+    ones, zeros = torch.ones(batch, device=device), torch.zeros(batch, device=device)
 
     for _ in range(updates):
         # Discriminator: log D(x) + log(1 - D(G(z))).
-        real = images[torch.randint(len(images), (BATCH,), device=device)]
-        fake = generator(torch.randn(BATCH, LATENT, 1, 1, device=device))
+        real = images[torch.randint(len(images), (batch,), device=device)]
+        fake = generator(torch.randn(batch, LATENT, 1, 1, device=device))
         real, fake = control.augment(real), control.augment(fake)  # 2, where it shall move augmentation and noise too
         output_real, output_fake = discriminator(real), discriminator(fake.detach())
         loss_d = criterion(output_real, ones) + criterion(output_fake, zeros)
@@ -68,6 +71,8 @@ def train(images, lr, updates, controller):
         logits_real, logits_fake = output_real.logit(1e-6), output_fake.logit(1e-6)  # 3, those before the sigmoid
         control.observe(real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g)  # 4
         control.step()  # 5
+        if watch:
+            watch(generator)
 
     return generator, control
 

@@ -15,33 +15,36 @@ from gan_env.controller import GANController
 LATENT, WIDTH, BATCH = 128, 64, 64
 
 
-def networks(channels, side):
+def networks(channels, side, width=WIDTH):
     """Latents [B, 128, 1, 1] -> images [B, C, H, W] in [-1, 1]; images -> logits, [B]."""
     generator = nn.Sequential(
-        nn.ConvTranspose2d(LATENT, 2 * WIDTH, side // 4, 1, 0, bias=False), nn.BatchNorm2d(2 * WIDTH), nn.ReLU(),
-        nn.ConvTranspose2d(2 * WIDTH, WIDTH, 4, 2, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
-        nn.ConvTranspose2d(WIDTH, channels, 4, 2, 1), nn.Tanh(),
+        nn.ConvTranspose2d(LATENT, 2 * width, side // 4, 1, 0, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU(),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh(),
     )  # fmt: skip
     discriminator = nn.Sequential(
-        spectral_norm(nn.Conv2d(channels, WIDTH, 3, 1, 1)), nn.LeakyReLU(0.1),
-        spectral_norm(nn.Conv2d(WIDTH, WIDTH, 4, 2, 1)), nn.LeakyReLU(0.1),
-        spectral_norm(nn.Conv2d(WIDTH, 2 * WIDTH, 4, 2, 1)), nn.LeakyReLU(0.1),
-        nn.Flatten(), spectral_norm(nn.Linear(2 * WIDTH * (side // 4) ** 2, 1)), nn.Flatten(0),
+        spectral_norm(nn.Conv2d(channels, width, 3, 1, 1)), nn.LeakyReLU(0.1),
+        spectral_norm(nn.Conv2d(width, width, 4, 2, 1)), nn.LeakyReLU(0.1),
+        spectral_norm(nn.Conv2d(width, 2 * width, 4, 2, 1)), nn.LeakyReLU(0.1),
+        nn.Flatten(), spectral_norm(nn.Linear(2 * width * (side // 4) ** 2, 1)), nn.Flatten(0),
     )  # fmt: skip
     return generator, discriminator
 
 
-def train(images, lr, updates, controller):
-    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller."""
+def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=torch.optim.Adam, watch=None):
+    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller.
+
+    `watch(generator)` is called after each update, where it is given.
+    """
     device = images.device
-    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2]))
-    opt_g = torch.optim.Adam(generator.parameters(), lr, betas=(0.0, 0.9))
-    opt_d = torch.optim.Adam(discriminator.parameters(), lr, betas=(0.0, 0.9))
+    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2], width))
+    opt_g = optimiser(generator.parameters(), lr, betas=(0.0, 0.9))
+    opt_d = optimiser(discriminator.parameters(), lr, betas=(0.0, 0.9))
     control = GANController.load(controller, opt_g, opt_d, total_steps=updates, context={"loss": "hinge"})  # 1
 
     for _ in range(updates):
-        real = images[torch.randint(len(images), (BATCH,), device=device)]
-        fake = generator(torch.randn(BATCH, LATENT, 1, 1, device=device))
+        real = images[torch.randint(len(images), (batch,), device=device)]
+        fake = generator(torch.randn(batch, LATENT, 1, 1, device=device))
         real, fake = control.augment(real), control.augment(fake)  # 2, where it shall move augmentation and noise too
         logits_real, logits_fake = discriminator(real), discriminator(fake.detach())
         loss_d = relu(1 - logits_real).mean() + relu(1 + logits_fake).mean()
@@ -56,6 +59,8 @@ def train(images, lr, updates, controller):
 
         control.observe(real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g)  # 3
         control.step()  # 4
+        if watch:
+            watch(generator)
 
     return generator, control
 

@@ -15,17 +15,17 @@ from gan_env.controller import GANController
 LATENT, WIDTH, BATCH, GAMMA = 64, 64, 64, 1.0
 
 
-def networks(channels, side):
+def networks(channels, side, width=WIDTH):
     """Latents [B, 64, 1, 1] -> images [B, C, H, W]; images -> logits, [B]."""
     generator = nn.Sequential(
-        nn.ConvTranspose2d(LATENT, 2 * WIDTH, side // 4, 1, 0), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(2 * WIDTH, WIDTH, 4, 2, 1), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(WIDTH, channels, 4, 2, 1),
+        nn.ConvTranspose2d(LATENT, 2 * width, side // 4, 1, 0), nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(2 * width, width, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1),
     )  # fmt: skip
     discriminator = nn.Sequential(
-        nn.Conv2d(channels, WIDTH, 4, 2, 1), nn.LeakyReLU(0.2),
-        nn.Conv2d(WIDTH, 2 * WIDTH, 4, 2, 1), nn.LeakyReLU(0.2),
-        nn.Conv2d(2 * WIDTH, 1, side // 4, 1, 0), nn.Flatten(0),
+        nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.Conv2d(width, 2 * width, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.Conv2d(2 * width, 1, side // 4, 1, 0), nn.Flatten(0),
     )  # fmt: skip
     return generator, discriminator
 
@@ -36,18 +36,21 @@ def zero_centred(logits, inputs):
     return gradient.flatten(1).square().sum(dim=1).mean()
 
 
-def train(images, lr, updates, controller):
-    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller."""
+def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=torch.optim.Adam, watch=None):
+    """Trains on images [P, C, H, W] in [-1, 1]; returns the generator and the controller.
+
+    `watch(generator)` is called after each update, where it is given.
+    """
     device = images.device
-    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2]))
-    opt_g = torch.optim.Adam(generator.parameters(), lr, betas=(0.0, 0.99))
-    opt_d = torch.optim.Adam(discriminator.parameters(), lr, betas=(0.0, 0.99))
+    generator, discriminator = (net.to(device) for net in networks(images.shape[1], images.shape[2], width))
+    opt_g = optimiser(generator.parameters(), lr, betas=(0.0, 0.99))
+    opt_d = optimiser(discriminator.parameters(), lr, betas=(0.0, 0.99))
     context = {"loss": "relativistic"}
     control = GANController.load(controller, opt_g, opt_d, total_steps=updates, context=context)  # 1
 
     for _ in range(updates):
-        real = images[torch.randint(len(images), (BATCH,), device=device)]
-        fake = generator(torch.randn(BATCH, LATENT, 1, 1, device=device))
+        real = images[torch.randint(len(images), (batch,), device=device)]
+        fake = generator(torch.randn(batch, LATENT, 1, 1, device=device))
         real, fake = control.augment(real), control.augment(fake)  # 2, where it shall move augmentation and noise too
         inputs_real, inputs_fake = (x.detach().requires_grad_() for x in (real, fake))
         logits_real, logits_fake = discriminator(inputs_real), discriminator(inputs_fake)
@@ -65,6 +68,8 @@ def train(images, lr, updates, controller):
 
         control.observe(real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g, penalty=r1)  # 4
         control.step()  # 5
+        if watch:
+            watch(generator)
 
     return generator, control
 
