@@ -47,6 +47,7 @@ class ParetoOptions(TrainOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(not self.members, "members", sorted(self.members), "none: the sweep is in one environment")
         require(self.term in REWARDS, "term", self.term, f"one of {sorted(REWARDS)}")
         different = len({f"{weight:g}" for weight in self.weights}) == len(self.weights) > 0  # as folders are named
         require(different, "weights", self.weights, "at least one, none twice (six digits count)")

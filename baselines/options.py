@@ -11,7 +11,7 @@ from typing import Any
 from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, errors_in_one_line, needs
+from gan_env.errors import ConfigError, DataError, errors_in_one_line, needs
 
 with errors_in_one_line(), needs("study"):
     import hydra
@@ -22,7 +22,7 @@ with errors_in_one_line(), needs("study"):
 
 SMALL_SIDE = 8
 """Pixels of images whose GANs are nearly as cheap as those on points."""
-REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs", "env.knob_bounds")
+REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs", "env.knob_bounds", "members")
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A function of a module that makes a policy, instead of a policy's name."""
@@ -148,3 +148,12 @@ def errors_about_env() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(f"env.{error}") from error
+
+
+@contextmanager
+def about(key: str, hint: str = "") -> Iterator[None]:
+    """Puts the option that an error is about in front of its message, and a hint behind it."""
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{key}: {error}{hint}") from error

@@ -16,11 +16,13 @@ MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
     """The options in which a job differs from those that it is asked to continue with; see `require_same`.
 
+    A mapping that an earlier version did not have is the same as one without entries.
+
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
     """
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        return {} if before == now else {name: f"{name}={before!r}, not {now!r}"}
+        return {} if before == now or (before is None and now == {}) else {name: f"{name}={before!r}, not {now!r}"}
     found: dict[str, str] = {}
     for key in sorted(before.keys() & now.keys() if name in growing else before.keys() | now.keys()):
         found |= differences(before.get(key), now.get(key), growing, f"{name}.{key}" if name else key)

@@ -11,7 +11,7 @@ trained it. `gan_env.policies.learned` plays it in an environment.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,8 +143,10 @@ class SavedController:
         network: what acts.
         interface: what it sees and does.
         env: preset and all fields of the `EnvConfig` that it was trained in: data sets, ranges of instances, horizon.
+            Those of the first member where it was trained on a family.
         training: `script`, `agent` (hyperparameters) and `seed`.
         adaptation: None where nothing but the memory changes within a run.
+        members: the same as `env` of each member of that family, by name; empty: it was trained in `env` alone.
     """
 
     network: Network
@@ -152,6 +154,12 @@ class SavedController:
     env: dict[str, Any]
     training: dict[str, Any]
     adaptation: Adaptation | None = None
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def trained_in(self) -> list[dict[str, Any]]:
+        """The options of all environments that it was trained in."""
+        return list(self.members.values()) or [self.env]
 
     def save(self, folder: Path) -> None:
         """Writes both files, the description last."""
@@ -163,6 +171,7 @@ class SavedController:
             "interface": asdict(self.interface),
             "adaptation": self.adaptation and asdict(self.adaptation),
             "env": self.env,
+            "members": self.members,
             "training": self.training,
         }
         write_atomically(folder / WEIGHTS, lambda part: part.write_bytes(weights))
@@ -208,7 +217,8 @@ class SavedController:
         if output.shape[1] != len(knobs):
             raise ValueError(f"{output.shape[1]} outputs for {len(knobs)} knobs")
         adapts = None if adaptation is None else Adaptation(**adaptation)
-        return cls(network, interface, description["env"], description["training"], adapts)
+        members = description.get("members", {})  # none in the files of earlier versions
+        return cls(network, interface, description["env"], description["training"], adapts, members)
 
 
 def _digest(description: dict[str, Any], weights: bytes) -> str:

@@ -16,7 +16,7 @@ from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
 from agents.learning.run_folder import RunFolder
-from gan_env import GANVectorEnv
+from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import require
 from gan_env.files import load_checkpoint
 from gan_env.files import save_checkpoint as save_state
@@ -50,7 +50,7 @@ def attributes(model: BaseAlgorithm) -> tuple[str, ...]:
     return names
 
 
-def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) -> None:
+def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
     """Saves a training in one file: model, normalisation, every GAN, random states."""
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
@@ -65,7 +65,7 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv) 
     save_state(folder.path / CHECKPOINT, state)
 
 
-def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv) -> None:
+def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
     """Restores what `save_checkpoint` saved.
 
     Raises:

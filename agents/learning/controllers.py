@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from agents.learning.members import Member
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder, train_once
 from agents.meta.controller import adaptive_policy
@@ -45,7 +46,13 @@ def check_script(script: object, key: str) -> None:
     require(script in SCRIPTS, key, script, f"one of {sorted(SCRIPTS)}")
 
 
-def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> TrainOptions:
+def training_options(
+    script: str,
+    agent: Mapping[str, Any],
+    env: Mapping[str, Any],
+    seed: int,
+    members: Mapping[str, Member] | None = None,
+) -> TrainOptions:
     """The options that the command line of agents/train_SCRIPT.py gives.
 
     Args:
@@ -53,6 +60,7 @@ def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, An
         agent: hyperparameters that differ from configs/agent/SCRIPT_{points,small_images,images}.yaml.
         env: preset and fields of `EnvConfig`.
         seed: of the training.
+        members: of the family that it is trained on, if any.
 
     Raises:
         ConfigError: there is no such script or field, or a value is out of range.
@@ -63,6 +71,7 @@ def training_options(script: str, agent: Mapping[str, Any], env: Mapping[str, An
         "agent": {**_configuration("agent", f"{script}_{kind}"), **agent},
         "comparison": _configuration("comparison", kind),
         "env": dict(env),
+        "members": dict(members or {}),
         "seed": seed,
     }
     agent_options = getattr(_module(script), SCRIPTS[script])

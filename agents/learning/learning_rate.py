@@ -25,6 +25,7 @@ class GradientOptions(SB3Options):
         weight_decay: of AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101); 0 is Adam.
     """
 
+    takes_members = True
     learning_rate: float = 1e-3
     schedule: Literal["falling", "constant", "adaptive"] = "falling"
     weight_decay: float = 0.0

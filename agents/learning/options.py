@@ -1,8 +1,9 @@
 """Options of the training scripts; configs/agent/ and configs/comparison/ have their values for points and images."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
 from gan_env.config import CONFIGS, env_config, require_training
 from gan_env.errors import require
@@ -17,8 +18,10 @@ class AgentOptions:
         rows: GANs that train side by side.
         rollouts: episodes of each row; PPO and ARS update the policy once after each.
         hidden: units of the networks' hidden layers.
+        takes_members: whether the algorithm can be trained on a family.
     """
 
+    takes_members: ClassVar[bool] = False
     rows: int = 96
     rollouts: int = 96
     hidden: tuple[int, ...] = (64, 64)
@@ -67,6 +70,8 @@ class TrainOptions:
         env: preset and fields of `EnvConfig`.
         comparison: the comparison at the end.
         seed: of the algorithm, less than `APART`; another seed meets other runs, see `row_seeds`.
+        members: kinds of GANs that it is trained on in the place of `env`, by name; empty: `env` alone. All have in
+            common what is seen, done and rewarded, and the number of decisions: those are the fields of `env`.
         logs: where run folders are made.
         resume: a run folder to continue, with its own options; no other option is given then.
     """
@@ -75,6 +80,7 @@ class TrainOptions:
     env: dict[str, Any] = field(default_factory=dict)
     comparison: ComparisonOptions = field(default_factory=ComparisonOptions)
     seed: int = 0
+    members: dict[str, Member] = field(default_factory=dict)
     logs: str = "logs"
     resume: str | None = None
 
@@ -85,3 +91,13 @@ class TrainOptions:
             env = env_config(**self.env)
         require_training(self.env)
         self.agent.require_fit(env.num_decisions)
+        if self.members:
+            able = "none here: train_ppo.py, train_recurrent_ppo.py, train_sac.py and train_tqc.py take them"
+            require(self.agent.takes_members, "members", sorted(self.members), able)
+            check_members(self.env, self.members, self.agent.rows)
+
+    @property
+    def kinds(self) -> dict[str, Member]:
+        """The members with all options of their environments; without any, "all" is `env` alone."""
+        found = {name: Member(m.rows, changed(self.env, changes_of(m.env))) for name, m in self.members.items()}
+        return found or {"all": Member(self.agent.rows, self.env)}

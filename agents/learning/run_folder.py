@@ -2,7 +2,7 @@
 
 logs/SCRIPT/<env>_<n>/
     controller.json, weights.safetensors: the trained controller, see gan_env/saved_controller.py
-    <env>/config.yml: script and all options; command.txt: the command
+    <env>/config.yml: script and all options; command.txt: the command; <env> is "family" where there are members
     tensorboard/: learning curves
     checkpoint/: what `resume=` continues from
     trained.json: what training cost; trained.spent: seconds that it has taken so far, until it is done
@@ -21,21 +21,25 @@ import numpy as np
 import yaml
 
 from agents.learning.costs import save_costs
+from agents.learning.members import own_fields
 from agents.learning.options import TrainOptions
-from baselines.options import errors_about_env, given_options
+from baselines.options import about, errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically
 from gan_env.policies.learned import interface_of
+from gan_env.policies.steering import Steerable
 from gan_env.resume import require_same
 from gan_env.saved_controller import Adaptation, Network, Output, SavedController
 
 Options = TypeVar("Options", bound=TrainOptions)
 EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Columns of `Episodes` that are saved under their names."""
-DECIDES_RESULT = ("script", "agent", "env", "seed")
+FAMILY = "family"
+"""Stands for the environment's name where there are members."""
+DECIDES_RESULT = ("script", "agent", "env", "members", "seed")
 """Options that a training's result depends on."""
 
 
@@ -65,7 +69,8 @@ class RunFolder:
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
         """The next numbered folder in `options.logs`, which is not made yet."""
         preset = options.env.get("preset", "points")
-        name = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
+        made = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
+        name = FAMILY if options.members else made
         parent = Path(options.logs) / script
         numbers = [p.name.rpartition("_")[2] for p in parent.glob(f"{name}_*")]
         return cls(parent / f"{name}_{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}", name)
@@ -85,7 +90,7 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options that the run began with, with all fields of its environment, and its `script`."""
+        """The options that the run began with, with all fields of its environments, and its `script`."""
         return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
 
     def begin(self, script: str, options: TrainOptions) -> None:
@@ -94,8 +99,10 @@ class RunFolder:
         Raises:
             ConfigError: another training was begun here.
         """
-        env = {"preset": "points", **options.env, **to_dict(env_config(**options.env))}
-        now = json.loads(json.dumps({"script": script, **to_dict(options), "env": env}))
+        own = {name: own_fields(_all_fields(options.kinds[name].env)) for name in options.members}
+        members = {name: {"rows": member.rows, "env": own[name]} for name, member in options.members.items()}
+        whole = {"env": _all_fields(options.env), "members": members}
+        now = json.loads(json.dumps({"script": script, **to_dict(options), **whole}))
         path = self.settings / "config.yml"
         if path.exists():
             before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
@@ -103,7 +110,7 @@ class RunFolder:
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 
     def save_controller(
-        self, network: Network, env: GANVectorEnv, output: Output, adaptation: Adaptation | None = None
+        self, network: Network, env: Steerable, output: Output, adaptation: Adaptation | None = None
     ) -> None:
         """Writes what was trained.
 
@@ -115,7 +122,9 @@ class RunFolder:
         """
         config = self.config
         training = {name: config[name] for name in ("script", "agent", "seed")}
-        SavedController(network, interface_of(env, output), config["env"], training, adaptation).save(self.path)
+        family = {name: config["env"] | member["env"] for name, member in config["members"].items()}
+        first = next(iter(family.values()), config["env"])
+        SavedController(network, interface_of(env, output), first, training, adaptation, family).save(self.path)
 
     def write(self, name: str, save: Callable[[Path], Any]) -> Path:
         """Writes a file whole or not at all; see `write_atomically`."""
@@ -161,7 +170,15 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
     require_writable(Path(options.logs), "logs")
     with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses a wrong environment, or one whose data are missing
+    for name in options.members:
+        with about(f"members.{name}.env"):
+            GANVectorEnv(1, **options.kinds[name].env)
     return options, RunFolder.new(script, options)
+
+
+def _all_fields(env: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an environment with those that they leave out."""
+    return {"preset": "points", **env, **to_dict(env_config(**env))}
 
 
 Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]

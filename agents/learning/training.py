@@ -1,6 +1,6 @@
 """What scripts that train by stable-baselines3 share: options, environment, and training that can be continued."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_chec
 from agents.learning.export import network_of
 from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
-from gan_env import GANVectorEnv
+from gan_env import Fleet, GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds
 
@@ -41,19 +41,18 @@ class SB3Options(AgentOptions):
 
 
 def training_env(options: TrainOptions) -> VecNormalize:
-    """The training instances, with normalised observations; seeds all random generators."""
+    """The training instances, of all members if there are any, with normalised observations; seeds all generators."""
     set_random_seed(options.seed)
-    env = GANVectorEnv(options.agent.rows, **options.env)
+    kinds = [{"num_envs": kind.rows, **kind.env} for kind in options.kinds.values()]
+    env = Fleet(kinds) if options.members else GANVectorEnv(**kinds[0])
     vec_env = SB3VecEnv(env, row_seeds(options.seed, options.agent.rows))
     return VecNormalize(vec_env, norm_reward=False, gamma=1.0, clip_obs=5.0)
 
 
-def inner_env(vec_env: VecEnv | None) -> GANVectorEnv:
+def inner_env(vec_env: VecEnv | None) -> GANVectorEnv | Fleet:
     """The environment of GANs under stable-baselines3's wrappers."""
     assert vec_env is not None and isinstance(vec_env.unwrapped, SB3VecEnv)
-    env = vec_env.unwrapped.env
-    assert isinstance(env, GANVectorEnv)  # training scripts make no fleets
-    return env
+    return vec_env.unwrapped.env
 
 
 def train_sb3(
@@ -86,7 +85,7 @@ def train_sb3(
     if remaining > 0:
         model.learn(
             remaining,
-            callback=[*agent.callbacks(), Progress(folder, total)],
+            callback=[*agent.callbacks(), Progress(folder, total, list(options.members))],
             log_interval=None,  # type: ignore[arg-type]  # Progress writes the logs
             reset_num_timesteps=model.num_timesteps == 0,
         )
@@ -110,7 +109,7 @@ def learning_curves(folder: RunFolder, decisions: int) -> Logger:
     return Logger(place, [output])
 
 
-def knob_curves(env: GANVectorEnv, decision: int) -> dict[str, float]:
+def knob_curves(env: GANVectorEnv | Fleet, decision: int) -> dict[str, float]:
     """Where the rows' knobs are on average, at three moments of an episode; nothing at its other decisions."""
     quarter = env.config.num_decisions // 4
     if not quarter or decision % quarter or decision in (0, env.config.num_decisions):
@@ -125,12 +124,13 @@ class Progress(BaseCallback):
     Args:
         folder: where checkpoints are saved.
         total: decisions of all rows in the whole training.
+        members: names of the members, in the order of the fleet; empty: there is one environment.
     """
 
-    def __init__(self, folder: RunFolder, total: int) -> None:
+    def __init__(self, folder: RunFolder, total: int, members: Sequence[str] = ()) -> None:
         super().__init__()
-        self.folder, self.total = folder, total
-        self.finals: list[float] = []
+        self.folder, self.total, self.members = folder, total, members
+        self.finals: list[tuple[int, float]] = []  # the row, and how its run ended
         self.returns: list[float] = []
         self.crashes = 0
 
@@ -145,7 +145,7 @@ class Progress(BaseCallback):
         self.gained += self.locals["rewards"]
         for row, info in enumerate(self.locals["infos"]):
             if "log_metric" in info:
-                self.finals.append(float(info["log_metric"]))
+                self.finals.append((row, float(info["log_metric"])))
                 self.returns.append(float(self.gained[row]))
                 self.crashes += bool(info["crashed"])
                 self.gained[row] = 0
@@ -157,11 +157,16 @@ class Progress(BaseCallback):
         return True
 
     def _write_logs(self) -> None:
-        self.logger.record("gan/final_log_metric", float(np.mean(self.finals)))
+        rows, finals = np.array(self.finals).T
+        self.logger.record("gan/final_log_metric", float(finals.mean()))
+        if isinstance(self.env, Fleet):
+            for name, own in zip(self.members, self.env.rows, strict=True):
+                mine = finals[(rows >= own.start) & (rows < own.stop)]
+                self.logger.record(f"gan/final_log_metric_{name}", float(mine.mean()))
         self.logger.record("gan/return", float(np.mean(self.returns)))
         self.logger.record("gan/crashes", self.crashes)
         self.logger.record("gan/updates", self.env.gan_updates)
-        self.bar.set_postfix_str(f"final log metric {np.mean(self.finals):.3f}, crashes {self.crashes}")
+        self.bar.set_postfix_str(f"final log metric {finals.mean():.3f}, crashes {self.crashes}")
         self.model.dump_logs()
         self.finals, self.returns, self.crashes = [], [], 0
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.study.options import HELD_OUT, Controller, StudyOptions, about, opponent_kind, search_of
+from agents.study.options import HELD_OUT, Controller, StudyOptions, opponent_kind, search_of
 from agents.study.study import Study
+from baselines.options import about
 from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
+from gan_env import GANVectorEnv
 from gan_env.config import RUN_OPTIONS, EnvConfig, env_config, to_dict
 from gan_env.errors import require
 from gan_env.policies.learned import INTERFACE
@@ -123,12 +125,16 @@ def _check_controller(study: Study, name: str, controller: Controller) -> int | 
     expected = f"knobs that schedules are tuned in too, {tuned}: add them to env.knobs"
     require(not more, f"controllers.{name}.env.knobs", more, expected)
     for place in (place for place in (HELD_OUT, *options.settings) if options.plays(name, place)):
-        changes = options.setting(place).env
+        changes = options.setting(place).changes
         with about(f"settings.{place}, where {name} plays"):
             _check_alike(env_config(**study.env_options(name, changes)), trained, options.changed_env(changes))
+    for member in controller.members:
+        with about(f"controllers.{name}.members.{member}"):
+            GANVectorEnv(1, **training.kinds[member].env)
     if controller.script not in KNOWN_COST:
         return None
-    return agent.rollouts * agent.rows * trained.num_decisions * trained.updates_per_decision
+    runs = ((kind.rows, env_config(**kind.env)) for kind in training.kinds.values())
+    return agent.rollouts * sum(rows * env.num_decisions * env.updates_per_decision for rows, env in runs)
 
 
 def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, Any]) -> None:

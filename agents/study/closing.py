@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
-from agents.study.options import BEST, HELD_OUT, Controller, StudyOptions, opponent_name
+from agents.study.names import plain
+from agents.study.options import BEST, HELD_OUT, Controller, Setting, StudyOptions, opponent_name
 from agents.study.pictures import DPI, study_pictures
 from agents.study.play import gather, play_study
 from agents.study.records import Estimate, Summary, write_summary
@@ -18,12 +19,15 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
+from gan_env.config import env_config
 from gan_env.errors import ConfigError
 from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
 
 TUNED = ("schedule", "rates", "step_size")
 """Kinds of tuned opponents: a schedule of the knobs, one of learning rates, which is told the rates of each run, and a
 rule that holds step sizes, which it sees."""
+BESIDE = ("fixed", "step_size")
+"""Policies that play on the members of a family, besides the controller and the tuned schedule."""
 TUNE_RUNS = 8
 """Runs of a candidate, where an opponent has to be tuned."""
 
@@ -32,7 +36,8 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
     Opponents are the tuned schedules that are committed for runs like these, or, where there are none, a short tuning;
-    the policies of `options.comparison`; and the controller's own mean trajectory. Finished cells are kept.
+    the policies of `options.comparison`; and the controller's own mean trajectory. All of them play in `env`. Where it
+    was trained on a family, the controller meets a few of them on each member too. Finished cells are kept.
 
     Args:
         study: from `study_of_one`.
@@ -69,13 +74,15 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     found = {kind: fitting(committed(made.config, kind)) for kind in TUNED}
     if not found["schedule"]:
         found = {}
+    policies = tuple(fitting(sizes.policies))
     own = StudyOptions(
         env=env,
         controllers={script: Controller(script=script, seeds=1, env=own_mode)},
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,
-        policies=tuple(fitting(sizes.policies)),
+        policies=policies,
+        settings=_members(script, options, policies),
         oracle_runs=0,
         instances=min(sizes.instances, made.config.instances.test_size),
         gan_seeds=sizes.gan_seeds,
@@ -87,6 +94,20 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
         print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
     opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
     return Study(own, trained={(script, 0): folder.path}, committed=opponents)
+
+
+def _members(script: str, options: TrainOptions, policies: Sequence[str]) -> dict[str, Setting]:
+    """A setting for each member of a family: one GAN seed on each of its own held-out instances."""
+    sizes, players = options.comparison, (script, *(name for name in policies if name in BESIDE))
+    return {
+        name: Setting(
+            env=member.env,
+            policies=players,
+            instances=min(sizes.instances, env_config(**options.kinds[name].env).instances.test_size),
+            gan_seeds=1,
+        )
+        for name, member in options.members.items()
+    }
 
 
 def closing_table(summary: Summary) -> str:
@@ -112,8 +133,22 @@ def closing_table(summary: Summary) -> str:
         *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
         "",
         *verdict(summary),
+        *_on_members(summary),
     ]
     return "\n".join(lines)
+
+
+def _on_members(summary: Summary) -> list[str]:
+    """Where the controller was trained on a family: a line for each member, with its gains."""
+    members = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
+    if not members:
+        return []
+    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances of each member, one run on each:"]
+    for name, rows in members.items():
+        found = rows[summary.learned].against
+        gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
+        lines.append(f"{plain(name)}: {', '.join(gains)}")
+    return lines
 
 
 def _with_new_instances(estimate: Estimate) -> str:

@@ -1,20 +1,19 @@
 """What a study consists of: controllers, opponents, settings and sizes. configs/experiment/ lists them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from agents.learning.controllers import check_script, training_options
+from agents.learning.members import Member, changed, changes_of
 from agents.learning.options import TrainOptions
 from agents.study.readout import SUFFIXES
 from baselines.jobs.executor import ExecutorOptions
+from baselines.options import about
 from baselines.search.spaces import SPACES
 from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
-from gan_env.errors import ConfigError, DataError, require
+from gan_env.errors import require
 
 BY_METHOD = {
     "by_random_search": ("schedule", "random"),
@@ -60,6 +59,7 @@ class Controller:
         agent: hyperparameters that differ from configs/agent/SCRIPT_*.yaml.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training only: what it learns from.
+        members: the kinds of GANs that it is trained on in the place of the environment, by name; see `TrainOptions`.
         varies: the controller of which this is an ablation, with the same fields where it doesn't give its own.
     """
 
@@ -68,6 +68,7 @@ class Controller:
     agent: dict[str, Any] = field(default_factory=dict)
     env: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
     varies: str | None = None
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class Setting:
     """A test setting that controllers were not trained for.
 
     Attributes:
-        env: fields of `EnvConfig` that differ.
+        env: fields of `EnvConfig` that differ; a `preset` brings all of its own, as for a `Member`.
         policies: names of those that play in it, besides the tuned schedule; empty: all but ablations.
         instances: test instances; null: as many as the study has.
         gan_seeds: GAN seeds on each of them; null: as many as the study has.
@@ -95,6 +96,11 @@ class Setting:
         for name in ("instances", "gan_seeds"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"settings.*.{name}", value, "null, or at least 1")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What it changes in the environment of the study."""
+        return changes_of(self.env)
 
 
 @dataclass(frozen=True)
@@ -205,9 +211,7 @@ class StudyOptions:
 
     def changed_env(self, *changes: Mapping[str, Any]) -> dict[str, Any]:
         """The environment's options with fields changed, nested ones too; later changes win."""
-        merged = OmegaConf.to_container(OmegaConf.merge(self.env, *changes))
-        assert isinstance(merged, dict)
-        return {str(key): value for key, value in merged.items()}
+        return changed(self.env, *changes)
 
     def changes_of_preset(self) -> dict[str, Any]:
         """What differs from the environment's preset, without how a machine runs it."""
@@ -223,7 +227,7 @@ class StudyOptions:
         controller = self.active[name]
         env = self.changed_env(controller.env, controller.training)
         with about(f"controllers.{name}"):
-            return training_options(controller.script, controller.agent, env, self.seed + seed)
+            return training_options(controller.script, controller.agent, env, self.seed + seed, controller.members)
 
 
 def _changes(options: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,12 +259,3 @@ def _completed(controllers: Mapping[str, Mapping[str, Any]], name: str) -> dict[
         return fields
     merged = {key: {**original.get(key, {}), **fields.get(key, {})} for key in ("agent", "env", "training")}
     return {**original, "seeds": 0, **fields, **merged}
-
-
-@contextmanager
-def about(key: str, hint: str = "") -> Iterator[None]:
-    """Puts the option that an error is about in front of its message, and a hint behind it."""
-    try:
-        yield
-    except (ConfigError, DataError) as error:
-        raise type(error)(f"{key}: {error}{hint}") from error

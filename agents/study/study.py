@@ -113,7 +113,7 @@ class Study:
 
     def test_env(self, setting: str, policy: str = "") -> GANVectorEnv:
         """The test instances of a setting for a policy."""
-        changes = {**self.options.setting(setting).env, "split": "test"}
+        changes = {**self.options.setting(setting).changes, "split": "test"}
         return self.env(self.env_options(policy, changes), len(self.runs(setting)[0]))
 
     def write_env(self) -> None:

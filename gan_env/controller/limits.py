@@ -31,17 +31,18 @@ class Warnings:
 
 def outside_of_training(saved: SavedController, total_steps: int, context: Mapping[str, Any]) -> list[str]:
     """What of a run's settings its controller was not trained on, for people; empty: nothing."""
-    found = []
-    trained = saved.env["num_decisions"] * saved.env["updates_per_decision"]
-    if not trained / FAR <= total_steps <= trained * FAR:
-        found.append(f"total_steps={total_steps:,} (trained on runs of {trained:,})")
-    loss, losses = context.get("loss"), saved.env.get("losses", ())
+    found, envs = [], saved.trained_in
+    lengths = sorted({env["num_decisions"] * env["updates_per_decision"] for env in envs})
+    if not lengths[0] / FAR <= total_steps <= lengths[-1] * FAR:
+        trained = " to ".join(f"{length:,}" for length in dict.fromkeys((lengths[0], lengths[-1])))
+        found.append(f"total_steps={total_steps:,} (trained on runs of {trained})")
+    loss, losses = context.get("loss"), list(dict.fromkeys(name for env in envs for name in env.get("losses", ())))
     if loss is not None and loss not in losses:
         found.append(f"loss={loss} (trained on {', '.join(losses)})")
-    ranges: Mapping[str, Any] = saved.env.get("instances", {})
     numbers = {name: value for name, value in context.items() if name not in ("loss", "width_g", "width_d")}  # shares
     for name, value in numbers.items():
-        low, high = ranges.get(name, (value, value))
+        ranges = [env.get("instances", {}).get(name, (value, value)) for env in envs]
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
         if not low * 0.999 <= value <= high * 1.001:
             found.append(f"{name}={value:g} (trained on {low:g} to {high:g})")
     return found

@@ -96,13 +96,14 @@ def total_rows(configurations: Sequence[Mapping[str, Any]]) -> int:
 
 
 def checked(
-    members: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+    members: Sequence[Mapping[str, Any]], common: Mapping[str, Any], names: Sequence[str] = ()
 ) -> tuple[list[dict[str, Any]], list[EnvConfig]]:
     """The arguments and the options of every member's `GANVectorEnv`; nothing is made yet.
 
     Args:
         members: the arguments in which they may differ.
         common: those that all have.
+        names: what messages call the members; empty: `members[0]` and so on.
 
     Raises:
         ConfigError: there is no member, an option is unknown or out of range, or members don't agree on the knobs, on
@@ -112,10 +113,11 @@ def checked(
     require(
         listed and len(members) > 0, "members", members, "a list of the arguments of each GANVectorEnv, as mappings"
     )
+    names = names or [f"members[{index}]" for index in range(len(members))]
     arguments, configs = [], []
-    for index, member in enumerate(members):
+    for name, member in zip(names, members, strict=True):
         options = {"num_envs": 1, **member}
-        name, whole = f"members[{index}]", isinstance(options["num_envs"], int) and options["num_envs"] >= 1
+        whole = isinstance(options["num_envs"], int) and options["num_envs"] >= 1
         require(whole, f"{name}['num_envs']", options["num_envs"], "a whole number, at least 1")
         for key in common.keys() & member.keys():
             require(False, f"{name}[{key!r}]", member[key], "no such key: it is an argument of the fleet")
@@ -126,10 +128,10 @@ def checked(
         arguments.append({**options, **common})
         configs.append(config)
     first = _common(configs[0])
-    for index, config in enumerate(configs):
-        for name, value in _common(config).items():
-            same = f"{first[name]!r} as members[0] has: all members agree on it"
-            require(value == first[name], f"members[{index}].{name}", value, same)
+    for name, config in zip(names, configs, strict=True):
+        for key, value in _common(config).items():
+            same = f"{first[key]!r} as {names[0]} has: all members agree on it"
+            require(value == first[key], f"{name}.{key}", value, same)
     return arguments, configs
 
 

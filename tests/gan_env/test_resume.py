@@ -18,6 +18,11 @@ def test_differences_are_named_with_both_values() -> None:
     assert differences(BEFORE, now) == {"env.depth": "env.depth=2, not 3", "rows": "rows=None, not 4"}
 
 
+def test_a_mapping_that_an_earlier_version_lacked_differs_only_with_entries() -> None:
+    assert differences(BEFORE, {**BEFORE, "members": {}}) == {}
+    assert list(differences(BEFORE, {**BEFORE, "members": {"a": 1}})) == ["members"]
+
+
 def test_mappings_that_grow_are_compared_in_what_both_have() -> None:
     now = {**BEFORE, "policies": {"b": 3, "c": 4}}
     assert list(differences(BEFORE, now, growing=("policies",))) == ["policies.b"]

@@ -17,6 +17,8 @@ from gan_env.files import write_json
 from gan_env.policies.presets import PolicyOptions
 
 SMALL = {"compile": False, "metric_samples": 32}
+UNKNOWN = {"one": {"rows": 2, "env": {"architecture": "nope"}}}
+"""A family of a network that there is not."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,14 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
     settings = {"far": {"env": {"datasets": ["ring"]}}, "other": other}
     tuned = dict.fromkeys(("schedule", "rates", "step_size", "r3gan", "ada"), 1)
     check(tmp_path, controllers=controllers, settings=settings, tuned=tuned, budget=10_000_000)
+
+
+def test_a_family_costs_what_its_members_cost(tmp_path: Path) -> None:
+    members = {"short": {"rows": 3, "env": {"updates_per_decision": 2}}, "long": {"rows": 1}}
+    family = {"seeds": 1, "agent": {"rows": 4, "rollouts": 5}, "members": members}
+    made = study_options(folder=str(tmp_path), env=SMALL, controllers={"family": family})
+    cost = check_module._check_controller(Study(made), "family", made.active["family"])
+    assert cost == 5 * 12 * (3 * 2 + 1 * 50)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +76,14 @@ def test_a_study_that_can_be_is_let_through(tmp_path: Path) -> None:
             "settings.far.*'delta', which it is trained",
         ),
         ({"controllers": {"ppo": {"seeds": 1, "env": {"depht": 3}}}}, "controllers.ppo: .*depht"),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "members": {"one": {"rows": 2}}}}},
+            "controllers.ppo: agent.rows=96 .*expected 2, as many as all members",
+        ),
+        (
+            {"controllers": {"ppo": {"seeds": 1, "agent": {"rows": 2}, "members": UNKNOWN}}},
+            r"controllers\.ppo\.members\.one: architecture='nope'",
+        ),
         ({"controllers": {"ppo": {"seeds": 1, "training": {"depht": 3}}}}, "controllers.ppo: .*depht"),
         ({"controllers": {"ppo": {"seeds": 1, "agent": {"rolouts": 3}}}}, "controllers.ppo: .*rolouts"),
         ({"controllers": {"ppo": {"seeds": 1, "agent": {"rollouts": 0}}}}, "controllers.ppo: .*at least 1"),
@@ -198,8 +216,8 @@ def test_hyperparameters_that_were_changed_since_are_refused(monkeypatch: pytest
     there = require_continuable({}, study(), Path("x"))
     options_of = module_of_options.training_options
 
-    def changed(script: str, agent: Mapping[str, Any], env: Mapping[str, Any], seed: int) -> TrainOptions:
-        return options_of(script, {**agent, "epochs": 3}, env, seed)
+    def changed(script: str, agent: Mapping[str, Any], *others: Any) -> TrainOptions:
+        return options_of(script, {**agent, "epochs": 3}, *others)
 
     monkeypatch.setattr(module_of_options, "training_options", changed)
     with pytest.raises(ConfigError, match=r"agents\.ppo\.epochs=10, not 3"):

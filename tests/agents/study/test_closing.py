@@ -12,6 +12,7 @@ import yaml
 from gymnasium.vector import AutoresetMode
 
 from agents.learning.controllers import RUN_NAME, train, training_options
+from agents.learning.members import Member
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.study import closing
@@ -117,6 +118,30 @@ def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFo
         env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **ENV)
         expected = run_episodes(load_policy(name).make(env), env, [0]).coordinates
         np.testing.assert_allclose(played, np.broadcast_to(expected, played.shape), atol=1e-4)
+
+
+def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the member's own held-out instances; a line each below the table of `env`."""
+    agent = {"rows": 4, "rollouts": 1, "minibatches": 2, "epochs": 1}
+    members = {"short": Member(3), "hinge": Member(1, {"losses": ["hinge"], "instances": {"test_size": 2}})}
+    made = training_options("ppo", agent, ENV, 0, members)
+    options = replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "cosine")))
+    folder = RunFolder(tmp_path / "family", RUN_NAME)
+    costs = train("ppo", options, folder)
+    lines: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda text="", **_: lines.append(text))
+    study = study_of_one("ppo", options, folder)
+    compare_training(study, costs)
+    assert [study.size(name) for name in members] == [(3, 1), (2, 1)]
+    assert study.test_env("hinge").config.losses == ("hinge",)
+    settings = summarize_study(study).settings
+    for name in members:
+        assert set(settings[name].rows) == {"ppo", "best_schedule", "fixed"}
+    found = settings["hinge"].rows["ppo"].against["fixed"].gain.value
+    (line,) = [line for line in "\n".join(lines).splitlines() if line.startswith("hinge: ")]
+    assert f"over constants {found:+.3f}" in line and "over tuned schedule" in line
 
 
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(

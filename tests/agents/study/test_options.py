@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from agents.study.options import StudyOptions, study_options
 from baselines.options import register_presets
 from gan_env import ConfigError
-from gan_env.config import CONFIGS, env_config, to_dict
+from gan_env.config import CONFIGS, EnvConfig, env_config, to_dict
 
 STUDIES = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if "controllers" in path.read_text()]
 
@@ -31,7 +31,7 @@ def test_every_controller_and_setting_of_a_study_makes_an_environment(name: str)
     for controller in options.active.values():
         env_config(**options.changed_env(controller.training))
         for setting in ("held_out", *options.settings):
-            there = options.setting(setting).env
+            there = options.setting(setting).changes
             mine, theirs = (env_config(**options.changed_env(env, there)) for env in (controller.env, {}))
             budgets = [config.num_decisions * config.updates_per_decision for config in (mine, theirs)]
             assert budgets[0] == budgets[1]  # or runs were not comparable
@@ -56,6 +56,31 @@ def test_an_ablation_is_what_it_varies_but_for_what_it_says() -> None:
     made = options.active["less"]
     assert (made.script, made.seeds, made.agent) == ("sac", 1, {"tau": 0.1, "rows": 8})
     assert made.env == {"depth": 3, "action_mode": "absolute"}
+
+
+def test_a_setting_with_a_preset_has_all_of_it_but_what_is_in_common() -> None:
+    """As the member of a family has it, so that a family's study can play there."""
+    env = {"preset": "points", "knobs": ["r1"], "latent_dim": 3}
+    options = study_options(env=env, settings={"far": {"env": {"preset": "digits", "depth": 3}}})
+    there = env_config(**options.changed_env(options.setting("far").changes))
+    assert (there.datasets, there.latent_dim, there.depth, there.knobs) == (("digits",), 32, 3, ("r1",))
+
+
+def test_a_controller_s_members_are_those_of_its_training_and_of_its_ablations() -> None:
+    """They have in common what the controller sees."""
+    members = {
+        "short": {"rows": 2, "env": {"updates_per_decision": 2}},
+        "digits": {"rows": 1, "env": {"preset": "digits"}},
+    }
+    family = {"seeds": 1, "agent": {"rows": 3}, "members": members}
+    less = {"varies": "family", "seeds": 1, "env": {"observation": ["progress"]}}
+    options = study_options(controllers={"family": family, "less": less})
+    for name, seen in (("family", EnvConfig().observation), ("less", ("progress",))):
+        kinds = options.training(name, 0).kinds
+        configs = {member: env_config(**kind.env) for member, kind in kinds.items()}
+        assert {member: kind.rows for member, kind in kinds.items()} == {"short": 2, "digits": 1}
+        assert (configs["short"].updates_per_decision, configs["digits"].datasets) == (2, ("digits",))
+        assert {config.observation for config in configs.values()} == {seen}
 
 
 def test_an_ablation_is_switched_on_by_itself() -> None:

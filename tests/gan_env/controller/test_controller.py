@@ -1,6 +1,8 @@
 """`GANController` in plain loops: when it decides, what it writes, what it remembers, what it refuses."""
 
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -487,6 +489,30 @@ def test_a_run_outside_of_the_training_is_named(folder: Path, changes: dict[str,
     gan = PlainGAN.make(changes.get("rate", 1e-3))
     with pytest.warns(UserWarning, match=message):
         gan.control(folder, changes.get("total_steps", 200))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"total_steps": 8_000}, None),
+        ({"total_steps": 12_000}, r"total_steps=12,000 \(trained on runs of 200 to 1,000\)"),
+        ({"rate": 0.05}, None),
+        ({"rate": 0.5}, r"lr_g=0\.5 \(trained on 3e-05 to 0\.1\)"),
+        ({"loss": "wasserstein"}, None),
+        ({"loss": "relativistic"}, r"loss=relativistic \(trained on .*least_squares, wasserstein\)"),
+    ],
+)
+def test_all_members_of_a_family_count_as_trained_on(
+    changes: dict[str, Any], message: str | None, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    saved = saved_controller()
+    rates = {**saved.env["instances"], "lr_g": [0.01, 0.1], "lr_d": [0.01, 0.1]}
+    other = {**saved.env, "updates_per_decision": 250, "losses": ["wasserstein"], "instances": rates}
+    replace(saved, members={"one": saved.env, "other": other}).save(tmp_path)
+    context = {"loss": changes["loss"]} if "loss" in changes else {}
+    PlainGAN.make(changes.get("rate", 1e-3)).control(tmp_path, changes.get("total_steps", 200), context=context)
+    said = " ".join(str(warning.message) for warning in recwarn if "not trained for" in str(warning.message))
+    assert re.search(message, said) if message else not said
 
 
 def test_statistics_that_were_hardly_seen_in_training_are_named(folder: Path) -> None:
