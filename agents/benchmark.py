@@ -49,15 +49,15 @@ def benchmark(options: BenchmarkOptions) -> Card:
     folder, protocol = Path(options.folder), protocol_named(options.protocol)
     require_writable(folder, "folder")
     runs = None if options.runs is None else load_runs(options.runs)
-    observation, training = None, options.training_updates
+    observation, mode, training = None, "delta", options.training_updates
     env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
     if options.controller is not None and not is_import_path(options.controller):
-        observation = options.env["observation"]
+        observation, mode = options.env["observation"], options.env["action_mode"]
         costs = Path(options.controller) / "trained.json"
         if training is None and costs.exists():
             training = int(json.loads(costs.read_text())["gan_updates"])
     card = enter(
-        protocol, options.name, options.make_policy, observation, options.rows, training, runs,
+        protocol, options.name, options.make_policy, observation, mode, options.rows, training, runs,
         lambda name: print(f"playing {name}", flush=True), **env,
     )  # fmt: skip
     card.write(folder)

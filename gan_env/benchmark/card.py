@@ -89,6 +89,7 @@ def enter(
     policy: str,
     make: Make,
     observation: Sequence[str] | None = None,
+    action_mode: str = "delta",
     rows: int = 96,
     training: int | None = None,
     runs: Runs | None = None,
@@ -102,6 +103,7 @@ def enter(
         policy: what it is called.
         make: makes it, given the environment that it acts in.
         observation: what it sees; None: all that it may.
+        action_mode: how it moves the knobs; see `Protocol.make_env`.
         rows: GANs that run side by side.
         training: GAN updates that its training or tuning took, if known.
         runs: of searches on the first instances of the protocol, for what a run is worth.
@@ -111,14 +113,14 @@ def enter(
     Raises:
         ConfigError: it doesn't fit the protocol, or the runs are of other instances.
     """
-    env = protocol.make_env(rows, observation, **options)
+    env = protocol.make_env(rows, observation, action_mode, **options)
     player = make(env)
     require_runs_of(protocol, env, runs)
     started = time.perf_counter()
     report(policy)
     curves, crashed = _play(protocol, env, player)  # [1, I, G, T + 1]
     wall = time.perf_counter() - started
-    seen = protocol.make_env(rows, None, **options)
+    seen = protocol.make_env(rows, **options)
     against = {}
     for name, members in opponents(protocol, env).items():
         report(name)

@@ -46,12 +46,15 @@ class Protocol:
         numbers = range(self.instances * self.runs)
         return [number // self.runs for number in numbers], [self.seed + number for number in numbers]
 
-    def make_env(self, rows: int = 96, observation: Sequence[str] | None = None, **options: Any) -> GANVectorEnv:
+    def make_env(
+        self, rows: int = 96, observation: Sequence[str] | None = None, action_mode: str = "delta", **options: Any
+    ) -> GANVectorEnv:
         """The environment that is played in.
 
         Args:
             rows: GANs that run side by side; the result doesn't depend on it.
             observation: what a policy wants to see, if less than it may.
+            action_mode: "delta" or "steps", how a policy wants to move the knobs; it reaches as far with both.
             **options: those of `RUN_OPTIONS` in gan_env/config.py, such as `device`.
 
         Raises:
@@ -62,7 +65,8 @@ class Protocol:
         require(not hidden, "observation", list(seen), f"some of {list(self.observation)}, which {self.name} shows")
         decided = [name for name in options if name not in RUN_OPTIONS]
         require(not decided, "env", decided, f"no option but {', '.join(RUN_OPTIONS)}: {self.name} decides the others")
-        fields = {**self.env, "split": "test", "observation": seen, **options}
+        require(action_mode in ("delta", "steps"), "action_mode", action_mode, "'delta' or 'steps'")
+        fields = {**self.env, "split": "test", "observation": seen, "action_mode": action_mode, **options}
         env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **fields)
         found = self.fingerprint(env.instances.instances)
         if found != self.sha256:
@@ -75,7 +79,7 @@ class Protocol:
     def fingerprint(self, instances: Sequence[Instance]) -> str:
         """SHA-256 of instances, seeds, budget and all options that decide a result, given the set of instances."""
         config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
-        for name in RUN_OPTIONS:
+        for name in (*RUN_OPTIONS, "action_mode"):
             del config[name]
         decides = {
             "env": config,

@@ -139,6 +139,7 @@ def _common(config: EnvConfig) -> dict[str, Any]:
     """What all members of a fleet have to agree on, or a policy wouldn't know what it sees and does."""
     return {
         "knobs": config.knobs,
+        "knob_bounds": config.knob_bounds,
         "action_mode": config.action_mode,
         "max_change": config.max_change,
         "max_first_change": config.max_first_change,

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from gan_env.config import to_dict
+from gan_env.config import EnvConfig, to_dict
 from gan_env.errors import require
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
 
-INTERFACE = ("knobs", "action_mode", "max_change", "max_first_change", "observation")
+INTERFACE = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change", "observation")
 """Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
 
 
@@ -35,10 +35,10 @@ def require_fit(controller: SavedController, env: Steerable) -> None:
     Raises:
         ConfigError: it differs in what is in `INTERFACE`, in a statistic's name or in a knob's range.
     """
-    here, there = to_dict(env.config), controller.env
+    here, there = to_dict(env.config), to_dict(EnvConfig()) | controller.env
     for name in INTERFACE:
-        same = f"{there.get(name)!r}, with which the controller was trained"
-        require(here[name] == there.get(name), f"env.{name}", here[name], same)
+        same = f"{there[name]!r}, with which the controller was trained"
+        require(here[name] == there[name], f"env.{name}", here[name], same)
     own, trained = interface_of(env, controller.interface.output), controller.interface
     lacking = [name for name in trained.observation if name not in own.observation]
     seen = f"the statistics that the controller was trained with, among them {', '.join(lacking[:3])}"

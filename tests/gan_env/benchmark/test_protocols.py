@@ -38,6 +38,13 @@ def test_what_is_hidden_cant_be_seen() -> None:
         PROTOCOLS["points-v1"].make_env(1, ["progress", "context"])
 
 
+def test_a_policy_moves_knobs_by_delta_or_by_steps() -> None:
+    for mode in ("delta", "steps"):
+        assert PROTOCOLS["points-v1"].make_env(1, action_mode=mode, compile=False).config.action_mode == mode
+    with pytest.raises(ConfigError, match=r"^action_mode='absolute'"):
+        PROTOCOLS["points-v1"].make_env(1, action_mode="absolute")
+
+
 def test_options_that_decide_results_are_refused() -> None:
     with pytest.raises(ConfigError, match="points-v1 decides the others"):
         PROTOCOLS["points-v1"].make_env(1, max_change=1.0)

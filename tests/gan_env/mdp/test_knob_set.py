@@ -260,3 +260,17 @@ def test_a_knob_that_does_nothing_has_a_slope_there(name: str) -> None:
     coordinate = knob.encode(torch.tensor(knob.neutral)).requires_grad_()
     (slope,) = torch.autograd.grad(knob.decode(coordinate), coordinate)
     assert float(slope) == pytest.approx(knob.neutral * math.log(high / low))
+
+
+def test_bounds_of_a_knob_may_differ_from_the_tables() -> None:
+    knobs = KnobSet(EnvConfig(knobs=("lr_g", "lr_d"), knob_bounds={"lr_g": (1e-3, 1e3)}), CPU)
+    values = knobs.values(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    assert values["lr_g"].tolist() == pytest.approx([1e-3, 1e3])
+    assert values["lr_d"].tolist() == pytest.approx([0.01, 10.0])
+
+
+@pytest.mark.parametrize("bounds", [{"speed": (0.0, 1.0)}, {"lr_g": (2.0, 3.0)}, {"lr_g": (0.0, 1.0)}])
+def test_bounds_that_a_knob_cant_have_are_refused(bounds: dict[str, tuple[float, float]]) -> None:
+    """There is no such knob, its start is outside of them, or a logarithm reaches zero."""
+    with pytest.raises(ConfigError):
+        KnobSet(EnvConfig(knob_bounds=bounds), CPU)
