@@ -93,7 +93,8 @@ def knob_pages() -> Pages:
     text = (
         "A knob is a hyperparameter that may change while a GAN trains. `knobs=(...)` names those that actions move, "
         f"by default {usual}. The others keep their start, or the value in `initial_knobs`. Actions move "
-        "*coordinates*: numbers from 0 to 1 that run through a knob's range. D is the discriminator, G the generator."
+        "*coordinates*: numbers from 0 to 1 that run through a knob's range (`knob_bounds` gives it "
+        "another). D is the discriminator, G the generator."
     )
     rows = {name: (_range(*k.bounds), f"{k.initial_value:g}", k.description) for name, k in knobs.items()}
     pages = index("knobs", "Knobs", text, ("knob", "range", "start", "meaning"), rows)
