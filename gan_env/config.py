@@ -163,7 +163,9 @@ class EnvConfig:
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
     knob_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
-    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
+    observation: tuple[str, ...] = (
+        "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality",
+    )  # fmt: skip
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0
     instances: InstanceConfig = field(default_factory=InstanceConfig)

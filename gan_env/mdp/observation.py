@@ -106,9 +106,9 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "E[sign(D(x) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1, source=ADA),
         Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]",
                   "E[sign(D(G(z)) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1),
-        Statistic("clean_train", "logits", lambda m: symlog(m.stats.clean_train),
+        Statistic("clean_train", "validation", lambda m: symlog(m.stats.clean_train),
                   "symlog mean logit on undisturbed training samples", "symlog(E_train[D])"),
-        Statistic("overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
+        Statistic("overfitting", "validation", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
                   "symlog of the mean logit on training samples minus that on validation samples",
                   "symlog(E_train[D] - E_validation[D])", source=f"what r_v measures in {ADA}"),
         Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D", "symlog(E[L_D])"),
@@ -123,7 +123,7 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "log10(rms |g_G|)"),
         Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
                   "log10 ratio of G's gradient norm to D's", "log10(rms |g_G| / rms |g_D|)"),
-        Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2",
+        Statistic("penalty", "slope", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2",
                   "log10(E[|dD/dx|^2])", source="R1 of Mescheder et al. 2018, arXiv:1801.04406"),
         Statistic("step_d", "steps", lambda m: _log(m.stats.step_d), "log10 of D's |step| / |weights|",
                   "log10(rms(|w_D' - w_D| / |w_D|))", lambda x: 10.0**x),
@@ -160,6 +160,12 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         *(chosen(index, name) for index, name in enumerate(losses)),
         *(REGISTERED[name] for name in sorted(REGISTERED)),
     ]  # fmt: skip
+
+
+def groups_of(names: Sequence[str], knob_names: Sequence[str], losses: Sequence[str]) -> tuple[str, ...]:
+    """The groups that statistics are in, by their names; a name that isn't known stands for a group of its own."""
+    known = {s.name: s.group for s in statistics(knob_names, losses)}
+    return tuple(dict.fromkeys(known.get(name, name) for name in names))
 
 
 class Observer:
