@@ -82,7 +82,8 @@ class GANEnv(gym.Env[Array, Array]):
     `validation` (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients`
     (norms, ratio); `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether
     gradients agree with those before); `quality` (log metric, its change, collapse signal); and, not by default,
-    `context` (the instance without its data set; the loss as a 1 among 0s).
+    `relative` (ratios and changes since the run's first interval, which mean the same in every network, data set and
+    loss) and `context` (the instance without its data set; the loss as a 1 among 0s).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced

@@ -38,6 +38,7 @@ GROUPS = {
     "gradients": "how large the gradients are",
     "slope": "how steep the discriminator is at real samples, which R1 penalises",
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
+    "relative": "ratios and changes, which mean the same in every network, data set and loss",
     "quality": "how good the samples are, by the metric against validation data",
     "context": "the hyperparameters that the run was started with",
 }
