@@ -13,7 +13,7 @@ from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
 from gan_env.errors import require
 from gan_env.policies import Policy, PolicyOptions
-from gan_env.policies.learned import INTERFACE
+from gan_env.policies.learned import INTERFACE, options_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     options = replace(defaults, fields)
     if options.controller is None or is_import_path(options.controller):
         return options
-    there = read_controller(Path(options.controller)).env
+    there = options_of(read_controller(Path(options.controller)))
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     return changed(options, env=options.env | own)

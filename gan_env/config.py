@@ -131,8 +131,9 @@ class EnvConfig:
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default all but "context", the hyperparameters that a
-            run was started with: what suits a run has to be found out from how it trains.
+        observation: groups of statistics that are observed. By default neither "relative" (ratios and changes,
+            which mean the same in every network, data set and loss) nor "context", the hyperparameters that a run was
+            started with: what suits a run has to be found out from how it trains.
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
             crashed.
@@ -163,7 +164,9 @@ class EnvConfig:
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
     knob_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
-    observation: tuple[str, ...] = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
+    observation: tuple[str, ...] = (
+        "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality",
+    )  # fmt: skip
     reward: dict[str, float] = field(default_factory=lambda: {"log_improvement": 1.0})
     crash_penalty: float = 4.0
     instances: InstanceConfig = field(default_factory=InstanceConfig)

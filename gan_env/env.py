@@ -78,10 +78,12 @@ class GANEnv(gym.Env[Array, Array]):
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
     in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
-    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on training and validation data, ADA's r_t);
-    `losses` and their spread; `gradients` (norms, ratio, R1); `steps` (their size beside the weights', and whether
+    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on real and fake, ADA's r_t);
+    `validation` (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients`
+    (norms, ratio); `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether
     gradients agree with those before); `quality` (log metric, its change, collapse signal); and, not by default,
-    `context` (the instance without its data set; the loss as a 1 among 0s).
+    `relative` (ratios and changes since the run's first interval, which mean the same in every network, data set and
+    loss) and `context` (the instance without its data set; the loss as a 1 among 0s).
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced

@@ -96,6 +96,8 @@ class TrainStats:
     align_g: Tensor
     step_d: Tensor  # root mean square over the interval of |step| / |weights|
     step_g: Tensor
+    logit_spread_real: Tensor  # standard deviation of the logits over the interval's batches
+    logit_spread_fake: Tensor
     clean_train: Tensor  # mean logit at the interval's end on undisturbed training samples
     clean_held_out: Tensor  # the same on validation samples; the difference shows the discriminator's overfitting
     finite: Tensor  # whether losses and weights are finite and below the explosion bound, bool
@@ -105,10 +107,8 @@ class TrainStats:
         cls, means: Mapping[str, Tensor], clean_train: Tensor, clean_held_out: Tensor, finite: Tensor
     ) -> "TrainStats":
         """From the means `MEANS` over the interval, [N] each."""
-        spreads = {  # from the first two moments; rounding may make the difference negative
-            f"spread_{player}": (means[f"square_loss_{player}"] - means[f"loss_{player}"].square()).clamp(min=0).sqrt()
-            for player in ("d", "g")
-        }
+        spreads = {f"spread_{player}": _spread(means, f"loss_{player}") for player in ("d", "g")}
+        spreads |= {f"logit_spread_{kind}": _spread(means, f"logit_{kind}") for kind in ("real", "fake")}
         norms = {name: means[f"square_{name}"].sqrt() for name in ("grad_d", "grad_g", "step_d", "step_g")}
         return cls(
             **{name: means[name] for name in AVERAGED},
@@ -130,6 +130,11 @@ class TrainStats:
         return cls.of_means(dict.fromkeys(MEANS, zero), clean_train, clean_held_out, torch.ones_like(zero).bool())
 
 
+def _spread(means: Mapping[str, Tensor], name: str) -> Tensor:
+    """Standard deviation from the first two moments, whose difference may be negative by rounding."""
+    return (means[f"square_{name}"] - means[name].square()).clamp(min=0).sqrt()
+
+
 AVERAGED = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake", "align_d", "align_g")
 """Fields of `TrainStats` that are plain means over an interval's updates."""
 MEANS = (
@@ -140,8 +145,10 @@ MEANS = (
     "square_loss_g",
     "square_step_d",
     "square_step_g",
+    "square_logit_real",
+    "square_logit_fake",
 )
-"""All that is averaged over an interval: these, and squares of gradient norms, of losses and of relative steps."""
+"""All that is averaged over an interval: these, and squares of gradient norms, losses, relative steps and logits."""
 
 
 FLOOR = 1e-6
@@ -181,6 +188,8 @@ class Moment:
     previous: Tensor  # log metric at the end of the interval before
     best: Tensor  # lowest log metric of the run before this interval
     first: Tensor  # log metric of the untrained generator
+    first_grad_d: Tensor  # `stats.grad_d` of the run's first interval, 0 before it
+    first_grad_g: Tensor
     limit: Tensor  # log metric at which a run counts as crashed
     settings: RowSettings  # the rows' instances
     left: Tensor  # decisions left after this one, int64

@@ -70,6 +70,8 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             align_g=column("align_g", [0.1, 0.9, 0.0]),
             step_d=column("step_d", [1e-3, 0.1, 0.0]),
             step_g=column("step_g", [1e-2, 0.2, 0.0]),
+            logit_spread_real=column("logit_spread_real", [0.3, 2.0, 0.0]),
+            logit_spread_fake=column("logit_spread_fake", [0.1, 1.0, 0.0]),
             clean_train=column("clean_train", [0.2, 3.0, -1.0]),
             clean_held_out=column("clean_held_out", [0.1, 1.0, -1.0]),
             finite=column("finite", [True, True, True]),
@@ -88,6 +90,8 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             previous=column("previous", [-1.0, -2.5, 0.5]),
             best=column("best", [-1.2, -2.5, 0.4]),
             first=column("first", [0.0, -0.5, 0.6]),
+            first_grad_d=column("first_grad_d", [5.0, 10.0, 1.0]),
+            first_grad_g=column("first_grad_g", [0.005, 10.0, 1.0]),
             limit=column("limit", [4.0, 3.5, 4.6]),
             settings=make_settings(
                 num_samples=[30, 1000, 60_000],

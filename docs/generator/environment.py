@@ -18,7 +18,13 @@ EXAMPLE = (
 SYMBOLS = (
     "In formulas x are real samples as D sees them, z latents, w weights, g gradients, L losses, m(t) is the metric "
     "after t of T decisions, and u a knob's coordinate. E is the mean over batch and interval, rms the root of the mean"
-    " square over the updates of the interval. Logarithms have a floor of 1e-6."
+    " square over the updates of the interval. Logarithms have a floor of 1e-6, ratios of 1e-9."
+)
+COMPARABLE = (
+    "These mean the same in every network, data set and loss: `progress`, `step_d`, `step_g`, `align_d`, `align_g` (at "
+    "one momentum), `improvement`, `change`, `above_best`, `collapse` and the group `relative`; `sign_real` and "
+    "`sign_fake` with every loss but Wasserstein and relativistic, which only push logits apart. The others depend on "
+    "the scale of logits and losses, on the metric, or on sizes and parametrisation of the networks."
 )
 
 
@@ -135,6 +141,7 @@ def statistic_pages() -> Pages:
         "*symlog* x is sign(x) log(1 + |x|), which tames large values (Hafner et al. 2023, "
         "[arXiv:2301.04104](https://arxiv.org/abs/2301.04104)). D is the discriminator, G the generator. Values "
         "are clipped to their range. There is a `knob_NAME` for each controlled knob; here it is `r1`.",
+        COMPARABLE,
         SYMBOLS,
     )
     rows = {s.name: (s.group, _range(s.low, s.high), s.description) for s in found}

@@ -33,9 +33,12 @@ GROUPS = {
     "progress": "how far the run is",
     "knobs": "where the knobs are",
     "logits": "what the discriminator says of real and of generated samples",
+    "validation": "what it says of training and of validation samples, without noise and augmentation",
     "losses": "the adversarial losses of both players, and how much they swing within an interval",
     "gradients": "how large the gradients are",
+    "slope": "how steep the discriminator is at real samples, which R1 penalises",
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
+    "relative": "ratios and changes, which mean the same in every network, data set and loss",
     "quality": "how good the samples are, by the metric against validation data",
     "context": "the hyperparameters that the run was started with",
 }

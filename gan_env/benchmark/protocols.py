@@ -14,7 +14,9 @@ from gan_env.errors import ConfigError, require
 from gan_env.evaluation.seeds import BENCHMARK
 from gan_env.instance_lists import hash_of
 
-SEES = ("progress", "knobs", "logits", "losses", "gradients", "steps", "quality")
+SEES = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality")
+PARTS = {"validation": "logits", "slope": "gradients"}
+"""Groups that a hash counts as parts of others, so that it depends on what is seen, not on how that is cut."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Protocol:
         config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
         for name in (*RUN_OPTIONS, "action_mode"):
             del config[name]
+        config["observation"] = whole_groups(self.observation)
         decides = {
             "env": config,
             "instances": hash_of(rounded(vars(one)) for one in instances[: self.instances]),
@@ -116,6 +119,13 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 """By name. One that has results is never changed: a change is another protocol."""
+
+
+def whole_groups(seen: Sequence[str]) -> list[str]:
+    """Groups of statistics without `PARTS` of others that are seen too; another lacks its part, and says so."""
+    lacking = {whole: part for part, whole in PARTS.items() if part not in seen}
+    kept = [group for group in seen if PARTS.get(group) not in seen]
+    return [f"{group} without {lacking[group]}" if group in lacking else group for group in kept]
 
 
 def rounded(instance: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
 
-LOGITS = {"real": ("logit_real", "sign_real"), "fake": ("logit_fake", "sign_fake"),
+LOGITS = {"real": ("logit_real", "sign_real", "square_logit_real"),
+          "fake": ("logit_fake", "sign_fake", "square_logit_fake"),
           "clean": ("clean_train",), "held_out": ("clean_held_out",)}  # fmt: skip
-"""Arguments that are logits of a batch, and what is averaged of each: their mean, and the mean of their signs."""
+"""Arguments that are logits of a batch, and what is averaged of each: themselves, their signs, and their squares."""
 NUMBERS = {"loss_d": ("loss_d", "square_loss_d"), "loss_g": ("loss_g", "square_loss_g"), "penalty": ("penalty",),
            "metric": ("metric",), "spread": ("spread",)}  # fmt: skip
 """Arguments that are one number, and what is averaged: itself, and its square."""
@@ -28,7 +29,11 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "overfitting": ("clean_train", "clean_held_out"),
     **{f"{kind}_{player}": (f"loss_{player}",) for kind in ("loss", "spread") for player in ("d", "g")},
     **{f"grad_{player}": (f"square_grad_{player}",) for player in ("d", "g")},
+    **{f"grad_{player}_change": (f"square_grad_{player}",) for player in ("d", "g")},
     "grad_ratio": ("square_grad_d", "square_grad_g"),
+    "step_ratio": ("square_step_d", "square_step_g"),
+    "separation": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
+    "variety": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
     **{f"step_{player}": (f"square_step_{player}",) for player in ("d", "g")},
     **{f"align_{player}": (f"align_{player}",) for player in ("d", "g")},
     **dict.fromkeys(("log_metric", "improvement", "change", "above_best"), ("metric",)),
@@ -61,7 +66,8 @@ def as_averages(given: Mapping[str, Any], middle: float = 0.0) -> tuple[dict[str
     for argument, value in given.items():
         if argument in LOGITS:
             logits = _logits(argument, value)
-            found |= zip(LOGITS[argument], (logits.mean(), (logits - middle).sign().mean()), strict=False)
+            means = (logits.mean(), (logits - middle).sign().mean(), logits.square().mean())
+            found |= zip(LOGITS[argument], means, strict=False)
             batches += [logits] if argument not in ONCE else []
         else:
             number = _number(argument, value)

@@ -22,7 +22,7 @@ from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
 from gan_env.controller.inputs import KNOBS, disturbed
 from gan_env.controller.limits import Warnings, beyond_training, mistakes, outside_of_training
-from gan_env.controller.moments import Judged, moment_of, settings_of
+from gan_env.controller.moments import Past, moment_of, settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
 from gan_env.controller.report import Decision, Report
@@ -79,7 +79,7 @@ class GANController:
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         require_context(context, player.reads, player.name)
-        self._context, self._judged = context, Judged()
+        self._context, self._past = context, Past()
         self._middle = LOSSES[context.get("loss", "non_saturating")].middle or 0.0
         self._coordinates = loop.knobs.starting_at(start_of(player.policy), 1)  # [1, K]
         self._memory: Any = None
@@ -233,7 +233,7 @@ class GANController:
             "coordinates": self._coordinates.clone(),
             "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
             "averages": self._averages.get_state(),
-            "judged": self._judged.get_state(),
+            "past": self._past.get_state(),
             "optimisers": self._optimisers.get_state(),
             "history": [dict(vars(decision)) for decision in self._history],
             "begun": sorted(self._begun),
@@ -258,7 +258,7 @@ class GANController:
         self._coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
         self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
         self._averages.set_state(state["averages"])
-        self._judged = Judged(**state["judged"])
+        self._past = Past(**state["past"])
         self._history = [Decision(**decision) for decision in state["history"]]
         self._begun = set(state["begun"])
         self._set(self.player.loop.knobs.values(self._coordinates))
@@ -276,7 +276,7 @@ class GANController:
             return
         moment = moment_of(
             means,
-            self._judged,
+            self._past,
             self._coordinates,
             self._clock,
             settings_of(self._context, self.player.loop.config.losses),

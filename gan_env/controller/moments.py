@@ -13,15 +13,22 @@ from gan_env.records import FLOOR, MEANS, Moment, Quality, RowSettings, TrainSta
 
 
 @dataclass
-class Judged:
-    """Log metric [1] of the untrained generator, at the last decision and at the best; 0 where none is shown."""
+class Past:
+    """What is remembered of a run, [1] each; 0 where nothing was shown.
+
+    Attributes:
+        first, previous, best: log metric of the untrained generator, at the last decision and at the best.
+        first_grad_d, first_grad_g: gradient norms in the first interval.
+    """
 
     first: Tensor = field(default_factory=lambda: torch.zeros(1))
     previous: Tensor = field(default_factory=lambda: torch.zeros(1))
     best: Tensor = field(default_factory=lambda: torch.zeros(1))
+    first_grad_d: Tensor = field(default_factory=lambda: torch.zeros(1))
+    first_grad_g: Tensor = field(default_factory=lambda: torch.zeros(1))
 
     def get_state(self) -> dict[str, Tensor]:
-        """All three."""
+        """A copy of all."""
         return {name: value.clone() for name, value in asdict(self).items()}
 
     def take(self, log_metric: Tensor, is_first: bool) -> None:
@@ -29,6 +36,11 @@ class Judged:
         self.previous = log_metric
         self.first = log_metric if is_first else self.first
         self.best = log_metric if is_first else torch.minimum(self.best, log_metric)
+
+    def begin(self, stats: TrainStats) -> None:
+        """Takes in the gradient norms of an interval where none are known yet."""
+        self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
+        self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
 
 
 def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSettings:
@@ -42,13 +54,13 @@ def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSetting
 
 
 def moment_of(
-    means: Mapping[str, Tensor], judged: Judged, coordinates: Tensor, clock: Clock, settings: RowSettings
+    means: Mapping[str, Tensor], past: Past, coordinates: Tensor, clock: Clock, settings: RowSettings
 ) -> Moment:
-    """What a decision looks at; `judged` takes in the metric.
+    """What a decision looks at; `past` takes it in.
 
     Args:
         means: over the interval, [1] each; what was not shown is zero.
-        judged: log metrics before it.
+        past: what is remembered from before it.
         coordinates: the knobs, [1, K] in [0, 1].
         clock: before the decision.
         settings: the run's.
@@ -58,20 +70,23 @@ def moment_of(
     stats = TrainStats.untrained(clean, held_out)
     if not is_first:
         stats = TrainStats.of_means({name: means.get(name, zero) for name in MEANS}, clean, held_out, stats.finite)
+    past.begin(stats)
     log_metric, collapse = (torch.log(means[name] + FLOOR) if name in means else zero for name in ("metric", "spread"))
     if is_first:
-        judged.take(log_metric, is_first)
+        past.take(log_metric, is_first)
     moment = Moment(
         stats,
         Quality(log_metric, log_metric, collapse, extras={}),
         coordinates=coordinates,
         progress=torch.tensor([clock.progress]),
-        previous=judged.previous,
-        best=judged.best,
-        first=judged.first,
+        previous=past.previous,
+        best=past.best,
+        first=past.first,
+        first_grad_d=past.first_grad_d,
+        first_grad_g=past.first_grad_g,
         limit=torch.full((1,), torch.inf),
         settings=settings,
         left=torch.tensor([clock.decisions - clock.taken]),
     )
-    judged.take(log_metric, is_first)
+    past.take(log_metric, is_first)
     return moment

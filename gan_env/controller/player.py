@@ -13,7 +13,7 @@ from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import KnobSet, knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.policies.adaptive import RULES
-from gan_env.policies.learned import LearnedPolicy
+from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, policy_names
 from gan_env.policies.steering import Policy, State
 from gan_env.saved_controller import DESCRIPTION, SavedController
@@ -88,7 +88,8 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
 def _learned(folder: Path, total_steps: int) -> Player:
     saved = SavedController.load(folder)
     decisions = saved.interface.decisions
-    fields = {name: value for name, value in saved.env.items() if name not in ("preset", *RUN_OPTIONS)}  # no imports
+    elsewhere = ("preset", *RUN_OPTIONS)  # no imports
+    fields = {name: value for name, value in options_of(saved).items() if name not in elsewhere}
     fields |= {"num_decisions": decisions, "updates_per_decision": max(1, total_steps // decisions)}
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
     return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)

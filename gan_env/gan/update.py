@@ -166,7 +166,8 @@ class Update:
         sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
         sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
-        sums += [square_step(state.d, new_d), square_step(state.g, new_g)]  # in the order of `MEANS`
+        sums += [square_step(state.d, new_d), square_step(state.g, new_g)]
+        sums += [mean(logit.square(), weights) for logit in (logit_real, logit_fake)]  # in the order of `MEANS`
         totals = state.totals + torch.stack(sums, dim=1)
         new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
         return new if self.differentiable else [tensor.detach() for tensor in new]

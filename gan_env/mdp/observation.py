@@ -16,12 +16,14 @@ from torch import Tensor
 from gan_env.errors import require
 from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.probe import require_a_value_a_row
-from gan_env.records import Moment
+from gan_env.records import Moment, TrainStats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Box
 
 BOUND = 10.0
+TINY = 1e-9
+"""Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ def _log(x: Tensor) -> Tensor:
     return torch.log10(x + 1e-6)
 
 
+def _log_ratio(a: Tensor, b: Tensor) -> Tensor:
+    """log10 of a / b, 0 before the first update."""
+    return torch.log10((a + TINY) / (b + TINY))
+
+
+def _separation(stats: TrainStats) -> Tensor:
+    """How far the mean logits are apart in units of their spread."""
+    spread = ((stats.logit_spread_real.square() + stats.logit_spread_fake.square()) / 2).sqrt()
+    return (stats.logit_real - stats.logit_fake) / (spread + TINY)
+
+
 def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statistic]:
     """The whole table, in the order of the observation's entries.
 
@@ -106,9 +119,9 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "E[sign(D(x) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1, source=ADA),
         Statistic("sign_fake", "logits", lambda m: m.stats.sign_fake, "E[sign D(fake)]",
                   "E[sign(D(G(z)) - c)]; c = 1/2 with the least-squares loss, else 0", low=-1, high=1),
-        Statistic("clean_train", "logits", lambda m: symlog(m.stats.clean_train),
+        Statistic("clean_train", "validation", lambda m: symlog(m.stats.clean_train),
                   "symlog mean logit on undisturbed training samples", "symlog(E_train[D])"),
-        Statistic("overfitting", "logits", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
+        Statistic("overfitting", "validation", lambda m: symlog(m.stats.clean_train - m.stats.clean_held_out),
                   "symlog of the mean logit on training samples minus that on validation samples",
                   "symlog(E_train[D] - E_validation[D])", source=f"what r_v measures in {ADA}"),
         Statistic("loss_d", "losses", lambda m: symlog(m.stats.loss_d), "symlog loss of D", "symlog(E[L_D])"),
@@ -123,7 +136,7 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "log10(rms |g_G|)"),
         Statistic("grad_ratio", "gradients", lambda m: _log(m.stats.grad_g) - _log(m.stats.grad_d),
                   "log10 ratio of G's gradient norm to D's", "log10(rms |g_G| / rms |g_D|)"),
-        Statistic("penalty", "gradients", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2",
+        Statistic("penalty", "slope", lambda m: _log(m.stats.penalty), "log10 E||grad D(real)||^2",
                   "log10(E[|dD/dx|^2])", source="R1 of Mescheder et al. 2018, arXiv:1801.04406"),
         Statistic("step_d", "steps", lambda m: _log(m.stats.step_d), "log10 of D's |step| / |weights|",
                   "log10(rms(|w_D' - w_D| / |w_D|))", lambda x: 10.0**x),
@@ -135,6 +148,23 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("align_g", "steps", lambda m: m.stats.align_g,
                   "cosine of G's gradient and the running mean of those before",
                   "E[cos(g_G, m_G)]; m_G: Adam's first moment", low=-1, high=1),
+        Statistic("separation", "relative", lambda m: symlog(_separation(m.stats)),
+                  "symlog of the standard deviations between the mean logits on real and on fake",
+                  "symlog((E[D(x)] - E[D(G(z))]) / s); s^2 = (var[D(x)] + var[D(G(z))]) / 2",
+                  source="the sensitivity index d' of signal detection (Green and Swets 1966)"),
+        Statistic("variety", "relative",
+                  lambda m: _log_ratio(m.stats.logit_spread_fake, m.stats.logit_spread_real),
+                  "log10 ratio of the logits' spread on fake to that on real: low where fakes look alike to D",
+                  "log10(std[D(G(z))] / std[D(x)])"),
+        Statistic("step_ratio", "relative", lambda m: _log_ratio(m.stats.step_g, m.stats.step_d),
+                  "log10 ratio of G's |step| / |weights| to D's",
+                  "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
+        Statistic("grad_d_change", "relative", lambda m: _log_ratio(m.stats.grad_d, m.first_grad_d),
+                  "log10 ratio of D's gradient norm to that of the run's first interval",
+                  "log10(rms |g_D| / rms_1 |g_D|); rms_1: over the first interval"),
+        Statistic("grad_g_change", "relative", lambda m: _log_ratio(m.stats.grad_g, m.first_grad_g),
+                  "log10 ratio of G's gradient norm to that of the run's first interval",
+                  "log10(rms |g_G| / rms_1 |g_G|); rms_1: over the first interval"),
         Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric", "log m(t)",
                   source=METRICS),
         Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
@@ -160,6 +190,12 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         *(chosen(index, name) for index, name in enumerate(losses)),
         *(REGISTERED[name] for name in sorted(REGISTERED)),
     ]  # fmt: skip
+
+
+def groups_of(names: Sequence[str], knob_names: Sequence[str], losses: Sequence[str]) -> tuple[str, ...]:
+    """The groups that statistics are in, by their names; a name that isn't known stands for a group of its own."""
+    known = {s.name: s.group for s in statistics(knob_names, losses)}
+    return tuple(dict.fromkeys(known.get(name, name) for name in names))
 
 
 class Observer:

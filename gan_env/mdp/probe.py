@@ -21,7 +21,8 @@ def probe(knobs: int) -> Moment:
     whole = ("key", "dataset", "window", "num_samples", "batch_size", "loss")
     settings = {f.name: one.clone() if f.name in whole else half.clone() for f in fields(RowSettings)}
     quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
-    start = {name: half.clone() for name in ("progress", "previous", "best", "first", "limit")}
+    known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
+    start = {name: half.clone() for name in known}
     coordinates = half[:, None].repeat(1, knobs)
     return Moment(TrainStats(**stats), quality, coordinates, settings=RowSettings(**settings), left=one, **start)
 

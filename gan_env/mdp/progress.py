@@ -18,6 +18,7 @@ class Progress:
         decision: decisions taken, int64 [N].
         coordinates: the knobs, [N, K] in [0, 1].
         first, first_score: log metric and score of the untrained generator, [N].
+        first_grad_d, first_grad_g: gradient norms in the first interval, 0 before it, [N].
         previous, best: log metric after the last decision, and the lowest so far, [N].
         gained: sum of the rewards, [N].
         observation: the last one, [N, F].
@@ -36,6 +37,7 @@ class Progress:
         zeros = torch.zeros(len(coordinates), device=coordinates.device)
         self.decision = zeros.long()
         self.first, self.first_score, self.previous, self.best, self.gained = (zeros.clone() for _ in range(5))
+        self.first_grad_d, self.first_grad_g = zeros.clone(), zeros.clone()
         self.observation = zeros[:, None].repeat(1, len(observer.names))
         self.steps = zeros[:, None].repeat(1, 2)
 
@@ -50,6 +52,9 @@ class Progress:
             torch.where(rows, quality.log_metric, old) for old in (self.first, self.previous, self.best)
         )
         self.first_score = torch.where(rows, quality.score, self.first_score)
+        self.first_grad_d, self.first_grad_g = (
+            torch.where(rows, 0, old) for old in (self.first_grad_d, self.first_grad_g)
+        )
         self.steps = torch.where(rows[:, None], stats.steps(), self.steps)
         observation = self.observer(self._moment(stats, quality, settings))
         self.observation = torch.where(rows[:, None], observation, self.observation)
@@ -58,6 +63,8 @@ class Progress:
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each."""
         self.decision, self.steps = self.decision + 1, stats.steps()
+        self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
+        self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
         moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
@@ -95,6 +102,8 @@ class Progress:
             previous=self.previous,
             best=self.best,
             first=self.first,
+            first_grad_d=self.first_grad_d,
+            first_grad_g=self.first_grad_g,
             limit=self.first + self.reward.crash_penalty,
             settings=settings,
             left=self.num_decisions - self.decision,

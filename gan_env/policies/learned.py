@@ -1,15 +1,26 @@
 """A saved controller as a policy of an environment, without the library that trained it."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
 from gan_env.config import EnvConfig, to_dict
 from gan_env.errors import require
+from gan_env.mdp.observation import groups_of
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
 
-INTERFACE = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change", "observation")
-"""Fields of an environment in which it must agree with a controller's training: what is seen, what actions mean."""
+ACTS = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change")
+"""Fields of an environment that say what actions mean."""
+INTERFACE = (*ACTS, "observation")
+"""Fields in which it must agree with a controller's training: what actions mean, and what is seen."""
+
+
+def options_of(controller: SavedController) -> dict[str, Any]:
+    """Options of the environment that a controller was trained in, whatever the groups of its statistics were then."""
+    knobs, losses = [knob.name for knob in controller.interface.knobs], controller.env.get("losses", ())
+    return {**controller.env, "observation": list(groups_of(controller.interface.observation, knobs, losses))}
 
 
 def interface_of(env: Steerable, output: Output) -> Interface:
@@ -35,16 +46,16 @@ def require_fit(controller: SavedController, env: Steerable) -> None:
     Raises:
         ConfigError: it differs in what is in `INTERFACE`, in a statistic's name or in a knob's range.
     """
-    here, there = to_dict(env.config), to_dict(EnvConfig()) | controller.env
-    for name in INTERFACE:
+    here, there = to_dict(env.config), to_dict(EnvConfig()) | options_of(controller)
+    for name in ACTS:
         same = f"{there[name]!r}, with which the controller was trained"
         require(here[name] == there[name], f"env.{name}", here[name], same)
     own, trained = interface_of(env, controller.interface.output), controller.interface
     lacking = [name for name in trained.observation if name not in own.observation]
-    seen = f"the statistics that the controller was trained with, among them {', '.join(lacking[:3])}"
-    require(not lacking, "observation", list(own.observation), seen)
+    seen = f"{there['observation']} (among them {', '.join(lacking[:3])}), with which the controller was trained"
+    require(not lacking, "env.observation", here["observation"], seen)
     same = f"{list(trained.observation)}, the statistics that the controller was trained with, in their order"
-    require(own.observation == trained.observation, "observation", list(own.observation), same)
+    require(own.observation == trained.observation, "statistics", list(own.observation), same)
     for mine, other in zip(own.knobs, trained.knobs, strict=True):
         for name in ("name", "bounds", "scale", "floor", "neutral"):  # where a knob starts may differ
             key, expected = f"knob {mine.name}'s {name}", f"{getattr(other, name)!r}, as in the controller's training"

@@ -3,7 +3,7 @@ from dataclasses import fields
 
 import torch
 
-from gan_env.records import RowSettings, decode, to_host
+from gan_env.records import MEANS, RowSettings, TrainStats, decode, to_host
 
 Settings = Callable[..., RowSettings]
 
@@ -57,3 +57,13 @@ def test_bytes_are_decoded_to_the_unit_range() -> None:
 def test_floats_are_decoded_as_they_are() -> None:
     points = torch.tensor([[0.3, -0.7]])
     assert torch.equal(decode(points), points)
+
+
+def test_spreads_come_from_means_and_squares_and_are_never_negative() -> None:
+    """Logits 1 and 3 in one row; in the other the difference of their moments is negative by rounding."""
+    zeros = torch.zeros(2)
+    means = dict.fromkeys(MEANS, zeros) | {"logit_real": torch.tensor([2.0, 3.0])}
+    means["square_logit_real"] = torch.tensor([5.0, 8.9999])
+    stats = TrainStats.of_means(means, zeros, zeros, zeros == 0)
+    assert stats.logit_spread_real.tolist() == [1.0, 0.0]
+    assert stats.logit_spread_fake.tolist() == stats.spread_d.tolist() == [0.0, 0.0]

@@ -9,8 +9,8 @@ from gan_env.controller.player import Loop
 from gan_env.policies.learned import interface_of
 from gan_env.saved_controller import Network, SavedController
 
-SEEN = ("progress", "knobs", "losses", "gradients")
-"""Groups of statistics that are in any loop's hands."""
+SEEN = ("progress", "knobs", "losses", "gradients", "slope")
+"""Groups of statistics that a loop with R1 has at hand."""
 
 
 def saved_controller(

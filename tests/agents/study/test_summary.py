@@ -59,7 +59,7 @@ def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path:
     } | rates
     assert {told(study, name, "informed") for name in (*rates, "best_schedule")} == {""}
     assert told(study, "tuned_step_size", "blind") == "steps"
-    assert told(study, "ppo", "blind") == "logits, losses, gradients, steps, quality"
+    assert told(study, "ppo", "blind") == "logits, validation, losses, gradients, slope, steps, quality"
 
 
 def test_only_what_is_told_the_rates_plays_where_they_are_observed(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sees_logits(tmp_path: Path) -> Path:
-    """One that sees losses and logits."""
-    saved_controller(decisions=4, observation=("progress", "knobs", "logits", "losses")).save(tmp_path / "sees_logits")
+    """One that sees losses and logits, on validation samples too."""
+    groups = ("progress", "knobs", "logits", "validation", "losses")
+    saved_controller(decisions=4, observation=groups).save(tmp_path / "sees_logits")
     return tmp_path / "sees_logits"
 
 
@@ -349,7 +350,7 @@ def test_what_the_controller_observes_and_the_loop_does_not_show_is_asked_for(fo
 
 
 def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Path) -> None:
-    groups = ("progress", "knobs", "logits", "losses", "gradients", "quality", "context")
+    groups = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "quality", "context")
     saved_controller(decisions=4, observation=groups).save(tmp_path)
     gan = PlainGAN.make()
     with pytest.raises(ConfigError, match=r"context=.*expected \['num_samples', 'batch_size', .*, 'loss.*\], too"):

@@ -28,7 +28,8 @@ ENV: dict[str, Any] = {
     "ema_decay": 0.0, "latent_dim": LATENT, "depth": 2, "knobs": ["instance_noise", "r1", "lr_g", "lr_d"],
     "initial_knobs": {"augment": 0.0, "r1": 0.5, "instance_noise": 0.3}, "device": "cpu",
     "losses": ["non_saturating"], "observation": [
-        "progress", "knobs", "logits", "losses", "gradients", "steps", "quality", "context",
+        "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "relative", "quality",
+        "context",
     ],
     "instances": {
         "width_g": [WIDTH, WIDTH], "width_d": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5],
@@ -123,8 +124,9 @@ def test_the_knobs_move_as_in_the_environment(
     loop = Replay(env, *nets)
     first = loop.once()
 
-    policy, state, inside = LearnedPolicy(made, env), None, []
+    policy, state, inside, seen = LearnedPolicy(made, env), None, [], []
     for decision in range(DECISIONS):
+        seen.append(observation[0])
         action, state = policy.predict(observation, state, np.array([decision == 0]))
         observation, _, _, _, infos = env.step(action)
         inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
@@ -139,7 +141,9 @@ def test_the_knobs_move_as_in_the_environment(
             control.observe(**loop.once())
         control.step()
     outside = [list(decision.values.values()) for decision in control.report().decisions]
+    shown = [list(decision.seen.values()) for decision in control.report().decisions]
 
+    np.testing.assert_allclose(shown, seen, atol=5e-3)
     paths = [coordinates(env, run) for run in (inside, outside)]
     assert np.ptp(paths[0], axis=0).min() > 0.01  # every knob is moved
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)

@@ -163,6 +163,7 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
         "sign_real": (logits[real] - middle).sign().mean(), "sign_fake": (logits[seen] - middle).sign().mean(),
         "square_grad_d": d.grad.square().sum(), "square_grad_g": g.grad.square().sum(),
         "square_loss_d": loss_d**2, "square_loss_g": loss_g**2,
+        "square_logit_real": logits[real].square().mean(), "square_logit_fake": logits[seen].square().mean(),
     }  # fmt: skip
     totals = dict(zip(MEANS, made.state.totals[0], strict=True))
     for name, value in statistics.items():

@@ -58,8 +58,26 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
     assert [s.name for s in statistics(names, LOSSES) if s.group == "knobs"] == [f"knob_{name}" for name in names]
 
 
-def test_the_default_configuration_observes_every_group_but_the_context() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context"}
+def test_the_default_configuration_observes_all_but_the_context_and_what_is_relative() -> None:
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "relative"}
+
+
+SCALED = {
+    "logits": ("logit_real", "logit_fake", "logit_spread_real", "logit_spread_fake"),
+    "gradients": ("grad_d", "grad_g", "first_grad_d", "first_grad_g"),
+    "steps": ("step_d", "step_g"),
+}
+
+
+@pytest.mark.parametrize("columns", SCALED.values(), ids=SCALED)
+def test_what_is_relative_does_not_depend_on_scales(columns: tuple[str, ...], make_moment: MakeMoment) -> None:
+    """In the rows where there is anything; the means, norms and sizes themselves do."""
+    moment = make_moment()
+    values = {name: getattr(moment if hasattr(moment, name) else moment.stats, name) for name in columns}
+    scaled = make_moment(**{name: (50 * value).tolist() for name, value in values.items()})
+    relative, plain = (Observer(groups, KNOBS, LOSSES) for groups in (("relative",), ("logits", "gradients", "steps")))
+    torch.testing.assert_close(relative(scaled)[:2], relative(moment)[:2], rtol=0, atol=1e-3)
+    assert not torch.allclose(plain(scaled)[:2], plain(moment)[:2], atol=0.1)
 
 
 def test_the_context_has_every_field_of_an_instance_but_its_data_set() -> None:
@@ -98,6 +116,11 @@ BY_HAND = {
     "step_g": math.log10(1e-2 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
+    "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
+    "variety": math.log10(0.1 / 0.3),
+    "step_ratio": 1.0,
+    "grad_d_change": -1.0,
+    "grad_g_change": 1.0,
     "log_metric": -1.5,
     "improvement": -1.5,
     "change": -2.5,

@@ -138,6 +138,21 @@ def test_the_reward_does_not_see_the_score() -> None:
     assert made["reward"][0] == made["reward"][1]
 
 
+def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None:
+    observer, reward = Observer(("relative",), ["r1"], []), Reward({"log_improvement": 1.0}, 4.0)
+    progress = Progress(observer, reward, 3, torch.zeros(2, 1))
+    places = [observer.place(f"grad_{player}_change") for player in ("d", "g")]
+    started(progress)
+    seen = [progress.observation]
+    for norm in (1.0, 10.0, 0.1):
+        seen.append(advanced(progress, grad_d=[norm, 2 * norm], grad_g=[0.1, norm])["obs"])
+    changes = torch.stack(seen)[:, :, places].flatten(1)  # [T + 1, N * 2]
+    moved, still = [0.0, 0.0, 1.0, -1.0], [0.0] * 4
+    torch.testing.assert_close(changes.T, torch.tensor([moved, still, moved, moved]), rtol=0, atol=1e-3)
+    progress.start(torch.tensor([True, False]), *moment(2))
+    assert [progress.first_grad_d.tolist(), progress.first_grad_g.tolist()] == [[0.0, 2.0], [0.0, 1.0]]
+
+
 def test_new_runs_leave_the_others_as_they_stand() -> None:
     progress = follow({"log_improvement": 1.0}, decisions=3)
     started(progress, log_metric=[1.0, 1.0])

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
-from gan_env.policies.learned import LearnedPolicy, interface_of
+from gan_env.policies.learned import LearnedPolicy, interface_of, options_of
 from gan_env.saved_controller import Adaptation, Interface, Layer, Network, Output, SavedController
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
@@ -108,10 +108,19 @@ def test_statistics_that_are_missing_or_in_another_order_are_named() -> None:
     env = environment()
     made = controller(env)
     names = made.interface.observation
-    with pytest.raises(ConfigError, match=r"observation=.*trained with, among them curvature$"):
+    with pytest.raises(ConfigError, match=r"^env\.observation=.*'curvature'.*\(among them curvature\), with which"):
         LearnedPolicy(with_interface(made, observation=("curvature", *names[1:])), env)
-    with pytest.raises(ConfigError, match=r"observation=.*in their order$"):
+    with pytest.raises(ConfigError, match=r"^statistics=.*in their order$"):
         LearnedPolicy(with_interface(made, observation=(*names[1:], names[0])), env)
+
+
+def test_the_groups_that_its_statistics_were_in_do_not_matter() -> None:
+    """They may be cut anew: a controller is known by the statistics that it sees."""
+    env = environment(observation=["progress", "losses", "slope"])
+    made = controller(env)
+    coarser = replace(made, env={**made.env, "observation": ["progress", "gradients_and_losses"]})
+    assert options_of(coarser) == made.env
+    LearnedPolicy(coarser, env)
 
 
 @pytest.mark.parametrize(("field", "value"), [("bounds", (0.0, 9.0)), ("scale", "linear"), ("floor", 0.1)])
