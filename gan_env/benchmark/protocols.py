@@ -15,8 +15,6 @@ from gan_env.evaluation.seeds import BENCHMARK
 from gan_env.instance_lists import hash_of
 
 SEES = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality")
-PARTS = {"validation": "logits", "slope": "gradients"}
-"""Groups that a hash counts as parts of others, so that it depends on what is seen, not on how that is cut."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,6 @@ class Protocol:
         config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
         for name in (*RUN_OPTIONS, "action_mode"):
             del config[name]
-        config["observation"] = whole_groups(self.observation)
         decides = {
             "env": config,
             "instances": hash_of(rounded(vars(one)) for one in instances[: self.instances]),
@@ -99,33 +96,26 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "points-v1",
             "Steer 2-D GANs by how they train, not knowing what they were started with.",
-            "03177498e8b09950e73b210ba86ab8f70ec8b06edd8e0a87468f26749025dc0d",
+            "abf78452634b9bb3261b3a27005903259dbea17fc5a9c92dffe35958bb07aed1",
             {},
         ),
         Protocol(
             "points-v1-no-metric",
             "The same without seeing the quality metric, as in most people's loops.",
-            "19fcf67290a0eb87c0a639859f1785a924e15cf058e7aceb12ad6da054c5611f",
+            "729bcab707d3d4f1553ca7ccc8eea8c10ec6bf67fa048bf5c84ec5089339b816",
             {},
             SEES[:-1],
         ),
         Protocol(
             "points-v1-told",
             "The same, told what a run was started with.",
-            "2c8028fe0d1a1c39ca6814164ad18fb93894f80b48a0d9e80fd240b86d4c9fd8",
+            "292b04f3df1f81715f67d684ba8a4ef75dd455c0b47cb2911c3627abf28b068d",
             {},
             (*SEES, "context"),
         ),
     )
 }
 """By name. One that has results is never changed: a change is another protocol."""
-
-
-def whole_groups(seen: Sequence[str]) -> list[str]:
-    """Groups of statistics without `PARTS` of others that are seen too; another lacks its part, and says so."""
-    lacking = {whole: part for part, whole in PARTS.items() if part not in seen}
-    kept = [group for group in seen if PARTS.get(group) not in seen]
-    return [f"{group} without {lacking[group]}" if group in lacking else group for group in kept]
 
 
 def rounded(instance: Mapping[str, Any]) -> dict[str, Any]:
