@@ -255,7 +255,7 @@ def test_ada_raises_augmentation_while_the_discriminator_is_sure() -> None:
 def test_step_sizes_are_held_whatever_rates_the_optimisers_were_given() -> None:
     """The loop shows nothing for it: steps and weights are the optimisers' own."""
     shape = load_policy("step_size").knobs["lr_g"]
-    for rate in (2e-4, 5e-3):
+    for rate in (2e-6, 2e-4, 5e-3):
         gan = PlainGAN.make(rate)
         control = gan.control("step_size", 400)
         for _ in range(400):
