@@ -50,8 +50,8 @@ class GANEnv(gym.Env[Array, Array]):
     | `absolute` | u becomes (action + 1) / 2 |
     | `steps` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
 
-    In the mode `steps` an action a of `lr_g` or `lr_d` asks for steps of a size, whatever the network:
-    |update| / |weights| = 10^(-3.52 + 2.52 (a + 1) / 2), that is 3e-4 to 0.1. The rate becomes
+    In the mode `steps` an action a of `lr_g` or `lr_d` asks for steps of a size, whatever the network: the norm of an
+    update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes
     lr (asked for / measured)^0.5, where measured is the root mean square over the last interval; u moves by
     `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer.
 

@@ -129,7 +129,7 @@ def rule_response(name: str, knob: str, target: float) -> bytes:
         observation[0, names.index("sign_real")] = sign
         observation[0, names.index(f"knob_{knob}")] = 2 * float(coordinates) - 1
         action, _ = policy.predict(observation)
-        coordinates = env.knobs.move(coordinates, torch.as_tensor(action), torch.tensor([False]))
+        coordinates = env.knobs.move(coordinates, torch.as_tensor(action), torch.tensor([False]), torch.zeros(1, 2))
         values.append(float(env.knobs.controlled[0].decode(coordinates)))
     env.close()
 
@@ -155,7 +155,8 @@ def steps_held() -> bytes:
         observation[:, place("progress")] = decision / decisions
         observation[:, place("knob_lr_g")] = 2 * coordinates[:, 0] - 1
         action, _ = policy.predict(observation)
-        coordinates = env.knobs.move(coordinates, torch.as_tensor(action), torch.zeros(3, dtype=torch.bool))
+        later, unread = torch.zeros(3, dtype=torch.bool), torch.zeros(3, 2)
+        coordinates = env.knobs.move(coordinates, torch.as_tensor(action), later, unread)
         steps.append(rates * env.knobs.values(coordinates)["lr_g"].numpy())
         observation[:, place("step_g")] = np.log10(steps[-1])
     env.close()
