@@ -204,7 +204,7 @@ class KnobSet:
             for column, knob in enumerate(self.controlled):
                 if knob.name in RATES:
                     distance = target_of(action[:, column]) - torch.log10(steps[:, RATES.index(knob.name)] + FLOOR)
-                    led = (GAIN * distance / decades(knob)).clamp(-most, most)
+                    led = (GAIN * distance / decades(knob)).nan_to_num(0.0).clamp(-most, most)  # NaN: it has diverged
                     moves[:, column] = torch.where(first, moves[:, column], led)
         return (coordinates + moves).clamp(0, 1)
 

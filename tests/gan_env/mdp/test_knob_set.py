@@ -114,6 +114,10 @@ def test_a_first_action_of_steps_is_a_delta(action: float, step: float) -> None:
     assert led(action, step, first=True, before=0.5) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
 
 
+def test_a_run_that_has_diverged_keeps_its_rates() -> None:
+    assert led(0.7, math.nan) == 0.5
+
+
 @given(ROWS)
 def test_knobs_that_are_no_rates_move_alike_in_the_modes_delta_and_steps(rows: list[tuple[float, float]]) -> None:
     assert torch.equal(*(knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", "steps")))
