@@ -74,12 +74,13 @@ def test_candidates_are_drawn_anew_in_every_batch(method: str, monkeypatch: pyte
 
 
 def test_cma_es_comes_closer_than_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it has settled, in the last ten of 40 batches, on average: a lucky draw decides nothing."""
     monkeypatch.setattr("baselines.search.task.run_jobs", scored)
-    env, best = make(), {}
+    env, settled = make(), {}
     for method in ("cma_es", "random"):
-        batches = islice(METHODS[method](task(method, env), []), 40)
-        best[method] = min(distance(one, env) for batch in batches for one in batch)
-    assert best["cma_es"] < 0.5 * best["random"]
+        last = list(islice(METHODS[method](task(method, env), []), 40))[30:]
+        settled[method] = np.mean([distance(one, env) for batch in last for one in batch])
+    assert settled["cma_es"] < 0.5 * settled["random"]
 
 
 def test_halving_plays_the_best_third_again_on_three_times_as_many_fresh_runs(monkeypatch: pytest.MonkeyPatch) -> None:
