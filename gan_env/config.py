@@ -125,7 +125,7 @@ class EnvConfig:
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
             Steps mean the same in all networks, learning rates do not.
-        max_change: largest move of a knob at a decision, as a share of its range (delta mode).
+        max_change: largest move of a knob at a decision, as a share of its range (delta and steps).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
         knobs: the controlled knobs; the others keep their initial values.

@@ -134,8 +134,8 @@ class MetaPolicy:
 
     def reach(self, observation: Tensor, wanted: Tensor) -> Tensor:
         """Where one move takes the knobs if they are wanted at [N, K]."""
-        action = self.steering.action(observation.numpy(), wanted.detach().numpy())
         seen = observation.numpy()
+        action = self.steering.action(seen, wanted.detach().numpy())
         parts = self.env.coordinates(), action, self.steering.first_move(seen), self.steering.steps(seen)
         return self.env.knobs.move(*(torch.from_numpy(part).to(self.env.device) for part in parts))
 
