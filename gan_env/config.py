@@ -110,7 +110,8 @@ class EnvConfig:
             (gan_env/data/bank.py), or registered ones; samples of one shape.
         data_root: folder of the image sets' files, and of their cache.
         image_size: side that images are resized to, even.
-        architecture: "mlp", "dcgan", "resnet" or "r3gan"; "auto" is mlp for points and dcgan for images.
+        architecture: "mlp", "dcgan", "dcgan_bn" (with batch normalisation), "resnet" or "r3gan"; "auto" is mlp for
+            points and dcgan for images.
         losses: adversarial losses that instances draw from, keys of `LOSSES` (gan_env/gan/losses.py):
             "non_saturating", "hinge", "wasserstein", "least_squares" and "relativistic".
         latent_dim: length of z.

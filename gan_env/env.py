@@ -17,9 +17,9 @@ class GANEnv(gym.Env[Array, Array]):
 
     ## Description
     A GAN is trained from scratch for a fixed budget of updates: a step of the discriminator D, then one of the
-    generator G, both with Adam, with the networks `architecture` (mlp, dcgan, resnet, r3gan). The budget is cut into
-    `num_decisions` intervals. Before each, the policy sees statistics of the training so far and moves the *knobs*,
-    hyperparameters that may change during training.
+    generator G, both with Adam, with the networks `architecture` (mlp, dcgan, dcgan_bn, resnet, r3gan). The budget is
+    cut into `num_decisions` intervals. Before each, the policy sees statistics of the training so far and moves the
+    *knobs*, hyperparameters that may change during training.
 
     What kind of run it is, is the *instance*, drawn at `reset` from the training or the test set. By default policies
     are not told: what suits a run has to be found out from how it trains.

@@ -11,7 +11,7 @@ from gan_env.errors import require
 from gan_env.fleet.members import checked
 from gan_env.policies.learned import INTERFACE
 
-IN_COMMON = (*INTERFACE, "num_decisions", "initial_knobs", "reward", "crash_penalty", "split", *RUN_OPTIONS)
+IN_COMMON = (*INTERFACE, "num_decisions", "reward", "crash_penalty", "split", *RUN_OPTIONS)
 """Fields of the environment that all members have in common: what is seen, done and rewarded, and how runs are made."""
 
 

@@ -22,6 +22,8 @@ WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
 """Factors on learning rates that the rule for step sizes may reach in a loop, whose own rates may be far off."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
+TRACKED = {"progress", "knobs", "steps"}
+"""Groups of statistics that any loop measures at no cost, however short an interval is."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,27 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
 
 def _learned(folder: Path, total_steps: int) -> Player:
     saved = SavedController.load(folder)
-    decisions = saved.interface.decisions
+    decisions = max(saved.interface.decisions, often(total_steps) if tracks(saved) else 0)
     elsewhere = ("preset", *RUN_OPTIONS)  # no imports
     fields = {name: value for name, value in options_of(saved).items() if name not in elsewhere}
     fields |= {"num_decisions": decisions, "updates_per_decision": max(1, total_steps // decisions)}
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
     return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
+
+
+def often(total_steps: int) -> int:
+    """Decisions of what decides as often as it can in a run of so many updates."""
+    return min(DECISIONS, max(1, total_steps // UPDATES))
+
+
+def tracks(saved: SavedController) -> bool:
+    """Whether a controller decides more often than in its training: it names a size of steps, by sizes of steps alone.
+
+    More decisions then hold the steps closer to what it asks for, from the first updates on. With a memory, or
+    statistics that need more updates, it would be another controller.
+    """
+    groups, blank = set(options_of(saved)["observation"]), saved.network.blank(1)
+    return saved.interface.action_mode == "steps" and groups <= TRACKED and len(blank) == 0
 
 
 def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -> EnvConfig:
@@ -105,7 +122,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     elif options.kind == "schedule" and not named:
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
-    decisions = min(DECISIONS, max(1, total_steps // UPDATES))
+    decisions = often(total_steps)
     told = ("context",) if options.kind == "rates" else ()  # the rates that the optimisers were given
     return EnvConfig(
         knobs=knobs,

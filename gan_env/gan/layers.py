@@ -21,6 +21,7 @@ from gan_env.gan.fast.products import product
 from gan_env.seeding import fold_in, normal
 
 SLOPE = 0.2
+EPSILON = 1e-5  # that is added to variances, as in torch's BatchNorm
 LEAKY_GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the mean square through a layer and a leaky ReLU (arXiv:1502.01852)
 
 Map = Callable[[Tensor], Tensor]
@@ -32,11 +33,12 @@ class Layer:
     """One linear map with bias.
 
     Its kind is "linear"; "down" (4x4 convolution, stride 2); "up" (4x4 transposed convolution, stride 2); "conv"
-    (convolution that keeps the side); or "basis" (each input number is the coefficient of a learnt image).
+    (convolution that keeps the side); "basis" (each input number is the coefficient of a learnt image); or "norm"
+    (batch normalisation, Ioffe and Szegedy 2015, arXiv:1502.03167, by the statistics of the batch that it is given).
     """
 
     kind: str
-    inputs: int  # features or channels at full width; 1 for a basis, which has one input for each output
+    inputs: int  # features or channels at full width; 1 for a basis or a norm: one input for each output
     outputs: int
     narrow_inputs: bool = True  # whether this side shrinks with the row's width
     narrow_outputs: bool = True
@@ -54,12 +56,13 @@ class Layer:
             "up": (self.inputs, self.outputs, KERNEL, KERNEL),
             "conv": (self.outputs, self.inputs // self.groups, self.side, self.side),
             "basis": (self.outputs, self.side, self.side),
+            "norm": (self.outputs, 1),
         }[self.kind]
 
     @property
     def outputs_first(self) -> bool:
         """Whether the weight's first dimension is the outputs', as torch's functions want it."""
-        return self.kind in ("down", "conv", "basis")
+        return self.kind in ("down", "conv", "basis", "norm")
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -69,11 +72,14 @@ class Layer:
     @property
     def fan_in(self) -> float:
         """Inputs that one output sums over, at full width."""
-        taps = {"linear": 1.0, "down": KERNEL**2, "up": KERNEL**2 / 4, "conv": self.side**2, "basis": 1.0}
-        return self.inputs / self.groups * taps[self.kind]
+        taps = {"down": KERNEL**2, "up": KERNEL**2 / 4, "conv": self.side**2}
+        return self.inputs / self.groups * taps.get(self.kind, 1.0)
 
     def init(self, key: Tensor, width: Tensor) -> Tensor:
-        """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape]."""
+        """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape].
+
+        Those of a norm are all `gain`.
+        """
         used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1))
         used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1))
         mask: Tensor = (used_out[..., :, None] * used_in[..., None, :]).flatten(1, 2)  # [N, O, I / groups]
@@ -83,6 +89,8 @@ class Layer:
         if not self.outputs_first:
             mask, scale = mask.mT, scale.mT
         taps = (..., *[None] * (len(self.weight_shape) - 2))
+        if self.kind == "norm":
+            return mask * scale
         return normal(key, *self.weight_shape) * mask[taps] * scale[taps]
 
     def matrix(self, weight: Tensor) -> Tensor:
@@ -93,6 +101,9 @@ class Layer:
         """[N, *weight_shape], [N, O], [N, B, ...] -> [N, B, ...]."""
         if self.kind == "linear":
             return product(x.flatten(2), weight) + bias[:, None]
+        if self.kind == "norm":
+            units = standardised(x.reshape(*x.shape[:2], self.outputs, -1))  # [N, B, O, positions]
+            return (units * weight[:, None] + bias[:, None, :, None]).view(x.shape)
         if self.kind == "conv":
             y = conv(x, weight, self.groups)
         elif self.kind == "basis":
@@ -108,6 +119,12 @@ def _used(units: int, positions: int, width: Tensor, narrow: bool) -> Tensor:
         return torch.ones(len(width), units, device=width.device)
     active = (width * (units // positions)).round().clamp(min=1)
     return ((torch.arange(units, device=width.device) // positions) < active[:, None]).float()
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Mean zero and variance one over a row's batch and positions: [N, B, O, positions] -> the same."""
+    variance, mean = torch.var_mean(x, dim=(1, 3), correction=0, keepdim=True)
+    return (x - mean) * (variance + EPSILON).rsqrt()
 
 
 def chain(maps: Sequence[Map], x: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
 """Generators and discriminators: each architecture is a function of the sizes in the table `ARCHITECTURES`.
 
-No network mixes the samples of a batch (no batch normalisation), so that a sample's gradient is its own: R1 and the
-padding of smaller batches depend on it. Generators of images end in tanh.
+Only dcgan_bn mixes the samples of a batch. In all others a sample's gradient is its own, so that R1 and the padding of
+smaller batches are exact. Generators of images end in tanh.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -49,14 +50,18 @@ def build_mlp(sizes: Sizes) -> tuple[Network, Network]:
     return Network(layers(sizes.latent_dim, features), generate), Network(layers(features, 1))
 
 
-def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
-    """A small DCGAN (Radford et al. 2016, arXiv:1511.06434) without batch normalisation.
+def build_dcgan(sizes: Sizes, norms: bool = False) -> tuple[Network, Network]:
+    """A small DCGAN (Radford et al. 2016, arXiv:1511.06434), without batch normalisation unless `norms` says so.
 
     `width` channels at half of the side, twice as many at each half of that. Images are halved at least twice, until
     their side is at most 8; once where half of their side is odd. Unlike in the paper, the generator too has leaky
     ReLU, and weights start at the scale of He et al. 2015 (arXiv:1502.01852), not at 0.02.
+
+    Norms stand where the paper has them: after all maps but the last, and but the discriminator's first. They take the
+    statistics of the batch that they are given, real or fake, also where a generator is judged, with whatever a smaller
+    batch is filled up with; there are no running means.
     """
-    channels, side = _image("dcgan", sizes)
+    channels, side = _image("dcgan_bn" if norms else "dcgan", sizes)
     halvings = 2 if side % 4 == 0 else 1
     while side >> halvings > COARSE and side % (2 << halvings) == 0:
         halvings += 1
@@ -65,20 +70,30 @@ def build_dcgan(sizes: Sizes) -> tuple[Network, Network]:
     deep = hidden[-1]
 
     def generate(maps: Sequence[Map], z: Tensor) -> Tensor:
-        x = leaky_relu(maps[0](z), SLOPE).unflatten(2, (deep, smallest, smallest))
-        return torch.tanh(chain(maps[1:], x))
+        first, *others = _with_norms(maps) if norms else maps
+        x = leaky_relu(first(z), SLOPE).unflatten(2, (deep, smallest, smallest))
+        return torch.tanh(chain(others, x))
 
+    def judge(maps: Sequence[Map], x: Tensor) -> Tensor:
+        return chain([maps[0], *_with_norms(maps[1:])] if norms else maps, x)
+
+    def normed(layers: Iterable[Layer]) -> Iterator[Layer]:
+        for layer in layers:
+            yield layer
+            if norms:
+                yield Layer("norm", 1, layer.outputs // layer.positions, narrow_inputs=False, gain=1.0)
+
+    first = Layer("linear", sizes.latent_dim, deep * area, narrow_inputs=False, positions=area)
     generator = (
-        Layer("linear", sizes.latent_dim, deep * area, narrow_inputs=False, positions=area),
-        *(Layer("up", wide, wide // 2) for wide in hidden[:0:-1]),
+        *normed([first, *(Layer("up", wide, wide // 2) for wide in hidden[:0:-1])]),
         Layer("up", sizes.width, channels, narrow_outputs=False, gain=1.0),
     )
     discriminator = (
         Layer("down", channels, sizes.width, narrow_inputs=False),
-        *(Layer("down", wide, 2 * wide) for wide in hidden[:-1]),
+        *normed(Layer("down", wide, 2 * wide) for wide in hidden[:-1]),
         Layer("linear", deep * area, 1, narrow_outputs=False, positions=area, gain=1.0),
     )
-    return Network(generator, generate), Network(discriminator)
+    return Network(generator, generate), Network(discriminator, judge)
 
 
 def build_resnet(sizes: Sizes) -> tuple[Network, Network]:
@@ -179,6 +194,7 @@ def build_r3gan(sizes: Sizes) -> tuple[Network, Network]:
 ARCHITECTURES: dict[str, Callable[[Sizes], tuple[Network, Network]]] = {
     "mlp": build_mlp,
     "dcgan": build_dcgan,
+    "dcgan_bn": partial(build_dcgan, norms=True),
     "resnet": build_resnet,
     "r3gan": build_r3gan,
 }
@@ -200,6 +216,15 @@ def _image(architecture: str, sizes: Sizes, multiple: int = 2) -> tuple[int, int
 def _smallest(side: int, doublings: int = 0) -> tuple[int, int]:
     """The smallest image and the number of doublings from it to `side`: 4 for a power of two, 7 for 28."""
     return (side, doublings) if side <= SMALLEST or side % 2 else _smallest(side // 2, doublings + 1)
+
+
+def _with_norms(maps: Sequence[Map]) -> list[Map]:
+    """Maps that are followed by a norm each, but for the last, as maps that are normed."""
+
+    def both(apply: Map, norm: Map) -> Map:
+        return lambda x: norm(apply(x))
+
+    return [*map(both, maps[:-1:2], maps[1::2]), maps[-1]]
 
 
 def _triples(maps: Sequence[Map]) -> list[Sequence[Map]]:

@@ -24,7 +24,11 @@ from gan_env.workers import Workers
 
 T = TypeVar("T")
 
-BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {"mlp": ((16, 48), (64, 12), (256, 4)), "dcgan": ((64, 4),)}
+BLOCKS: dict[str, tuple[tuple[int, int], ...]] = {
+    "mlp": ((16, 48), (64, 12), (256, 4)),
+    "dcgan": ((64, 4),),
+    "dcgan_bn": ((64, 4),),
+}
 """Architecture -> (numbers of a sample up to which, rows of a block on a CPU): the fastest of those that were tried, so
 that a block stays in a core's cache (tests/benchmarks/blocks.py). Beyond them, and for all others, rows run alone."""
 JUDGED_TOGETHER = 24

@@ -20,7 +20,7 @@ def initial_vectors(network: Network, key: Tensor) -> Tensor:
 
 
 def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
-    """Divides each weight by its largest singular value to the power `strength` [N]; biases stay as they are.
+    """Divides each weight by its largest singular value to the power `strength` [N]; biases and norms stay as they are.
 
     As in the paper the gradient runs through sigma = u^T W v, but not through the vectors u and v. A weight of zeros
     stays zero.
@@ -29,9 +29,14 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
         The parameters to use, [N, P], and the left vectors for the next call, [N, V]: of length one for each layer
         whose weight isn't zero. The first call takes those of `initial_vectors`.
     """
-    parts, kept = [], []
+    parts: list[Tensor] = []
+    kept: list[Tensor] = []
     lefts = vectors.detach().split(network.outputs, dim=1)
     for layer, (weight, bias), left in zip(network.layers, network.split(parameters), lefts, strict=True):
+        if layer.kind == "norm":
+            parts += [weight.flatten(1), bias]
+            kept.append(left)
+            continue
         matrix = layer.matrix(weight)  # [N, O, M]
         fixed = matrix.detach()
         right = normalize((fixed.mT @ left[..., None])[..., 0], dim=1)  # [N, M]

@@ -21,9 +21,10 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.saved_controller import SavedController
 
 OWN = {"metric_samples": 32, "updates_per_decision": 1}
+R2 = {"initial_knobs": {"r2": 1.0}}
 FAMILY = {
     "points": Member(2, {"losses": ["hinge"]}),
-    "digits": Member(1, {"preset": "digits", **OWN, "instances": {"width_g": [8, 8], "width_d": [8, 16]}}),
+    "digits": Member(1, {"preset": "digits", **OWN, "instances": {"width_g": [8, 8], "width_d": [8, 16]}, **R2}),
     "digits_long": Member(1, {"preset": "digits", **OWN, "updates_per_decision": 3}),
 }
 UPDATES = 3 * 4 * (2 * 1 + 1 * 1 + 1 * 3)
@@ -73,6 +74,7 @@ def test_the_folder_says_what_the_controller_was_trained_on_and_it_plays_there(t
         env = GANVectorEnv(2, autoreset_mode="Disabled", **{**saved.members[name], "split": "test"})
         assert np.isfinite(run_episodes(load_controller(tmp_path, env), env, [0, 1]).final).all()
     assert saved.members["digits"]["instances"]["width_d"] == [8, 16]
+    assert [kind["initial_knobs"] for kind in saved.members.values()] == [{}, R2["initial_knobs"], {}]
 
 
 def test_a_controller_of_one_environment_has_no_members(tmp_path: Path) -> None:
@@ -152,12 +154,13 @@ def test_a_command_line_with_members_trains_compares_and_is_resumed(
     assert same == costs and again.test_env("b").config == study.test_env("b").config
 
 
-def test_the_family_of_the_configurations_needs_no_download_and_has_two_horizons_of_each() -> None:
+def test_the_family_of_the_configurations_needs_no_download_and_has_long_runs_of_each_data_set() -> None:
     found = replace(TrainOptions(PPOOptions()), composed("train_ppo", "+experiment=family"))
     configs = [env_config(**kind.env) for kind in found.kinds.values()]
-    horizons: dict[tuple[Any, ...], set[int]] = {}
+    lengths: dict[tuple[str, ...], set[int]] = {}
     for config in configs:
-        horizons.setdefault((config.datasets, config.architecture), set()).add(config.updates_per_decision)
-    assert len(horizons) == 4 and all(len(lengths) == 2 for lengths in horizons.values())
-    assert {config.num_decisions for config in configs} == {12}
+        lengths.setdefault(config.datasets, set()).add(config.num_decisions * config.updates_per_decision)
+    assert len(lengths) == 3 and all(max(each) >= 4 * min(each) for each in lengths.values())
+    assert {config.architecture for config in configs} == {"auto", "mlp", "dcgan", "dcgan_bn"}
+    assert {config.num_decisions for config in configs} == {24}
     assert not {"quality", "context"} & set(configs[0].observation)

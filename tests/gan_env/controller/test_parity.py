@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.controller import GANController
+from gan_env.controller.player import find_player
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.policies import load_policy
 from gan_env.policies.learned import LearnedPolicy, interface_of
@@ -38,11 +39,11 @@ ENV: dict[str, Any] = {
 }  # fmt: skip
 
 
-def controller(env: GANVectorEnv) -> SavedController:
+def controller(env: GANVectorEnv, memory: bool = True) -> SavedController:
     """An untrained one, whose actions are large and change with what it sees."""
     torch.manual_seed(0)
     inputs, knobs = len(env.observer.names), len(env.config.knobs)
-    network = Network([("lstm", inputs, 16), ("linear", 16, knobs)], inputs, 5.0)
+    network = Network([("lstm" if memory else "linear", inputs, 16), ("linear", 16, knobs)], inputs, 5.0)
     with torch.no_grad():
         network.layers[1].weight.mul_(2)  # type: ignore[union-attr,operator]
         network.mean.copy_(0.1 * torch.randn(inputs))
@@ -149,20 +150,27 @@ def test_the_knobs_move_as_in_the_environment(
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 
-def test_step_sizes_are_held_as_in_the_environment() -> None:
-    """By the rule, which decides every four updates in so short a loop."""
+@pytest.mark.parametrize("learned", [False, True])
+def test_step_sizes_are_held_as_in_the_environment(learned: bool, tmp_path: Path) -> None:
+    """By the rule, and by a controller that sees and asks for steps alone: both decide every four updates."""
     alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how = {"updates_per_decision": 4, "action_mode": "absolute"}
-    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
-    policy, inside = load_policy("step_size").make(env), []
+    if learned:
+        how |= {"action_mode": "steps", "observation": ["progress", "steps"], "num_decisions": 2}
+        trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
+        made = controller(trained, memory=False)
+        made.save(tmp_path)
+    env = GANVectorEnv(1, autoreset_mode="Disabled", **{**ENV, **alone, **how, "num_decisions": DECISIONS})
+    policy = LearnedPolicy(made, env) if learned else load_policy("step_size").make(env)
     observation, _ = env.reset(seed=3, options={"knobs": start_of(policy)})
-    loop = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
+    loop, inside = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1)), []
 
-    for _ in range(DECISIONS):
-        observation, _, _, _, infos = env.step(policy.predict(observation)[0])
+    for decision in range(DECISIONS):
+        observation, _, _, _, infos = env.step(policy.predict(observation, None, np.array([decision == 0]))[0])
         inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
 
-    control = GANController.load("step_size", loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS)
+    source = str(tmp_path) if learned else "step_size"
+    control = GANController.load(source, loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS)
     for _ in range(4 * DECISIONS):
         control.observe(**loop.update(control))
         control.step()
@@ -171,6 +179,14 @@ def test_step_sizes_are_held_as_in_the_environment() -> None:
     paths = [coordinates(env, run) for run in (inside, outside)]
     assert np.ptp(paths[0], axis=0).min() > 0.01
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
+
+
+def test_a_memory_and_other_statistics_decide_as_in_training(tmp_path: Path) -> None:
+    for number, (observation, memory) in enumerate([(["progress", "steps"], True), (["steps", "losses"], False)]):
+        env = GANVectorEnv(1, **{**ENV, "action_mode": "steps", "observation": observation})
+        controller(env, memory).save(tmp_path / str(number))
+        player = find_player(tmp_path / str(number), 4000)
+        assert player.loop.config.num_decisions == DECISIONS
 
 
 def coordinates(env: GANVectorEnv, values: list[list[float]]) -> NDArray[np.float32]:

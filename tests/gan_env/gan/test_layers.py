@@ -22,6 +22,7 @@ LAYERS = {
     "conv": Layer("conv", 6, 4, side=3),
     "grouped conv": Layer("conv", 6, 4, side=3, groups=2),
     "basis": Layer("basis", 1, 4, narrow_inputs=False, side=3),
+    "norm": Layer("norm", 1, 6, narrow_inputs=False),
 }
 CHAIN = Network(
     (
@@ -65,6 +66,17 @@ def test_a_body_decides_what_is_done_with_the_layers() -> None:
     weights, x = random(ROWS, network.size), random(ROWS, BATCH, 4, seed=1)
     first, second = (Network(layers[:1])(part, x) for part in weights.chunk(2, dim=1))
     torch.testing.assert_close(network(weights, x), second - first)
+
+
+def test_a_norm_is_torchs_in_training() -> None:
+    """Of images, and of a linear layer's features, whose channels have several positions."""
+    layer, images = Layer("norm", 1, 6, narrow_inputs=False), 3 + 2 * random(ROWS, BATCH, 6, 2, 2)
+    weight, bias = random(ROWS, 6, 1, seed=1), random(ROWS, 6, seed=2)
+    normed = layer(weight, bias, images)
+    for row in range(ROWS):
+        its_own = torch.nn.functional.batch_norm(images[row], None, None, weight[row, :, 0], bias[row], training=True)
+        torch.testing.assert_close(normed[row], its_own, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer(weight, bias, images.flatten(2)), normed.flatten(2))
 
 
 # --- initialisation ---

@@ -37,11 +37,16 @@ RELU, LEAKY = math.sqrt(2), math.sqrt(2 / 1.04)  # He et al. 2015 (arXiv:1502.01
 BRANCH = LEAKY * 3**-0.25  # of three blocks, by Zhang et al. 2019 (arXiv:1901.09321), for branches of three layers
 BOTTLENECK = [(BRANCH, 16), (BRANCH, 9 * 16), (0, 32)]
 POOLED = [(1, 16), (RELU, 9 * 16), (RELU, 9 * 16)]  # the shortcut, and two 3 x 3 convolutions
+NORM = (0, 1)  # all of its weights are alike
 STARTS = {
     "mlp": ([(LEAKY, 4), (LEAKY, 16), (1, 16)], [(LEAKY, 3 * 256), (LEAKY, 16), (1, 16)]),
     "dcgan": (
         [(LEAKY, 4), (LEAKY, 4 * 32), (1, 4 * 16)],  # of 4 x 4 taps, each pixel of a doubled image sees 4
         [(LEAKY, 16 * 3), (LEAKY, 16 * 16), (1, 16 * 32)],
+    ),
+    "dcgan_bn": (
+        [(LEAKY, 4), NORM, (LEAKY, 4 * 32), NORM, (1, 4 * 16)],
+        [(LEAKY, 16 * 3), (LEAKY, 16 * 16), NORM, (1, 16 * 32)],
     ),
     "resnet": (
         [(1, 4), *POOLED, *POOLED, (1, 9 * 16)],
@@ -67,7 +72,9 @@ def test_every_layer_starts_at_the_size_that_its_paper_gives(name: str) -> None:
 
 
 def expected_std(layer: Layer) -> float:
-    """He et al. 2015 (arXiv:1502.01852)."""
+    """He et al. 2015 (arXiv:1502.01852); the weights of a norm are all alike."""
+    if layer.kind == "norm":
+        return 0.0
     taps = {"linear": 1, "down": 16, "up": 4, "conv": layer.side**2, "basis": 1}[layer.kind]
     return layer.gain / math.sqrt(taps * layer.inputs / layer.groups)
 
