@@ -4,12 +4,11 @@ Searches that stop runs early, or copy one onto another, play their candidates w
 the next candidate while the others go on.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.policies.steering import Steering
@@ -50,9 +49,7 @@ class Lanes:
         self.about = {name: np.zeros(rows, np.int64) for name in ("instance", "unit", "seed")}
         self._obs: Floats = np.zeros((rows, len(env.observation_names)), np.float32)
 
-    def start(
-        self, rows: Rows, instances: Sequence[int], units: Sequence[int], seeds: Sequence[int], tables: Floats
-    ) -> None:
+    def start(self, rows: Rows, instances: ArrayLike, units: ArrayLike, seeds: ArrayLike, tables: Floats) -> None:
         """Starts runs in some free rows [n], steered by `tables` [n, T, K]."""
         for name, given in (("instance", instances), ("unit", units), ("seed", seeds)):
             self.about[name][rows] = given

@@ -27,14 +27,18 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
     trials: dict[int, optuna.Trial] = {}  # row -> what it plays
     made = dict.fromkeys(instances, 0)
     while True:
+        begun, units, tables = [], [], []  # rows of the runs that begin now, and what they play
         for row in np.flatnonzero(lanes.free[: len(owners)]).tolist():
             instance = int(owners[row])
             if made[instance] < runs:
                 trials[row] = studies[instance].ask()
-                table = table_of(SPACES["schedule"](trials[row], lanes.env), lanes.env)
-                own = seed + WORTH_APART * instance + made[instance]
-                lanes.start(np.array([row]), [instance], [made[instance]], [own], table[None])
+                begun.append(row)
+                units.append(made[instance])
+                tables.append(table_of(SPACES["schedule"](trials[row], lanes.env), lanes.env))
                 made[instance] += 1
+        if begun:
+            where = owners[begun]
+            lanes.start(np.array(begun), where, units, seed + WORTH_APART * where + units, np.stack(tables))
         if lanes.free.all():
             return
         lanes.step()
