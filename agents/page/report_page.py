@@ -1,5 +1,6 @@
 """The page of a study in Markdown: verdict and main pictures first, then sections, which an HTML page folds."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
@@ -104,11 +105,11 @@ class ReportPage:
 
     def _results(self) -> list[str]:
         others = [name for name, c in self.study.options.active.items() if c.varies is None]
-        above = sum(gain.verdict > 0 for gain in self.summary.by_tuning)
-        strongest, tunings = plain(self.summary.strongest), len(self.summary.by_tuning)
+        found = Counter(gain.verdict for gain in self.summary.by_tuning)  # 1, 0 or -1: how many tunings
         taken_singly = (
-            f"The best opponent on training instances, of the schedules that know no more, is the {strongest}. Its "
-            f"tunings one by one: {plain(self.learned)} is better than {above} of {tunings}."
+            f"The best opponent on training instances, of the schedules that know no more, is the "
+            f"{plain(self.summary.strongest)}. Of its {found.total()} tunings, one by one, {plain(self.learned)} is "
+            f"better than {found[1]}, not told apart from {found[0]} and worse than {found[-1]}."
         )
         parts = [rivals_table(self.rows, self.learned), taken_singly]
         parts += ["### Learners", learners_table(self.rows, others, self.summary.strongest)]

@@ -11,6 +11,13 @@ from gan_env.saved_controller import Network, SavedController
 
 SEEN = ("progress", "knobs", "losses", "gradients", "slope")
 """Groups of statistics that a loop with R1 has at hand."""
+KNOWN = {"clean": torch.zeros(3), "held_out": torch.zeros(3)}
+"""What is known before the first update."""
+CONTEXT = {
+    "num_samples": 1000, "batch_size": 16, "width_g": 1.0, "width_d": 1.0, "gain_g": 1.0, "gain_d": 1.0,
+    "input_scale": 1.0, "loss": "hinge",
+}  # fmt: skip
+"""Hyperparameters besides the optimisers' own."""
 
 
 def saved_controller(

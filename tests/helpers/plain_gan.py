@@ -33,6 +33,11 @@ class PlainGAN:
         nets = networks(seed=seed)
         return cls(*nets, *(torch.optim.Adam(net.parameters(), rate, (0.5, 0.99), **options) for net in nets))
 
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates of the generator and of the discriminator now."""
+        return [self.opt_g.param_groups[0]["lr"], self.opt_d.param_groups[0]["lr"]]
+
     def control(self, source: Any, total_steps: int, **options: Any) -> GANController:
         return GANController.load(source, self.opt_g, self.opt_d, total_steps=total_steps, **options)
 

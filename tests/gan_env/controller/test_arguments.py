@@ -1,0 +1,114 @@
+"""What a loop shows: what is asked for, what is refused, and what is not finite."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from controllers import CONTEXT, KNOWN, saved_controller
+from plain_gan import PlainGAN
+
+from gan_env import ConfigError
+
+
+@pytest.mark.parametrize("argument", ["loss_d", "loss_g", "penalty"])
+def test_what_the_controller_observes_and_the_loop_does_not_show_is_asked_for(folder: Path, argument: str) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    shown = gan.update(control)
+    del shown[argument]
+    control.observe(**shown)
+    with pytest.raises(
+        ConfigError, match=rf"'mine' observes what the loop doesn't show: pass {argument}=\.\.\. to obs"
+    ):
+        control.step()
+
+
+def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Path) -> None:
+    groups = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "quality", "context")
+    saved_controller(decisions=4, observation=groups).save(tmp_path)
+    gan = PlainGAN.make()
+    with pytest.raises(ConfigError, match=r"context=.*expected \['num_samples', 'batch_size', .*, 'loss.*\], too"):
+        gan.control(tmp_path, 8)
+    with pytest.raises(ConfigError, match=r"context\['width_g'\]='wide' can't be used: expected a number above 0"):
+        gan.control(tmp_path, 8, context={"width_g": "wide"})
+    with pytest.raises(ConfigError, match=r"context='rate' .*'num_samples'"):
+        gan.control(tmp_path, 8, context={"rate": 1.0})
+    context = dict(CONTEXT)
+    with pytest.raises(ConfigError, match=r"pass clean=\.\.\., held_out=\.\.\., metric=\.\.\., spread=\.\.\. to load"):
+        gan.control(tmp_path, 8, context=context)
+    assert gan.rates == [1e-3, 1e-3] and not gan.opt_d._optimizer_step_pre_hooks  # what is refused changes nothing
+    untrained = {"clean": torch.zeros(3), "held_out": torch.ones(3), "metric": 2.0, "spread": 0.5}
+    seen = gan.control(tmp_path, 8, context=context, untrained=untrained).report().decisions[0].seen
+    assert seen["overfitting"] == pytest.approx(-math.log(2))
+    assert seen["log_metric"] == pytest.approx(math.log(2), abs=1e-5)
+    assert seen["num_samples"] == pytest.approx(0)
+    assert seen["lr_g"] == pytest.approx(0, abs=1e-6) and seen["beta_1"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("shown", "message"),
+    [
+        ({"real": [1.0, 2.0]}, r"observe\(real=\.\.\.\)='list'.*a tensor of the discriminator's logits"),
+        ({"fake": torch.tensor([1, 2])}, r"observe\(fake=\.\.\.\)='torch.int64 of shape \(2,\)'"),
+        ({"real": torch.zeros(0, 1)}, r"observe\(real=\.\.\.\)='torch.float32 of shape \(0, 1\)'"),
+        ({"loss_d": torch.zeros(3)}, r"observe\(loss_d=\.\.\.\)=.*shape \(3,\).*one number"),
+        ({"loss_g": "high"}, r"observe\(loss_g=\.\.\.\)=.*one number"),
+        ({"logits": torch.zeros(3)}, r"observe='logits' .*'real', 'fake'"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_refused(shown: dict[str, Any], message: str) -> None:
+    control = PlainGAN.make().control("ada", 8)
+    with pytest.raises(ConfigError, match=message):
+        control.observe(**shown)
+
+
+def test_graphs_and_precisions_do_not_matter(sees_logits: Path) -> None:
+    """Logits of any shape in half precision, with their graphs, which are let go."""
+    gan = PlainGAN.make()
+    control = gan.control(sees_logits, 4, untrained=KNOWN)
+    gan.update(control)
+    patches = torch.full((2, 1, 3, 3), 0.5, dtype=torch.bfloat16, requires_grad=True)
+    control.observe(real=patches * 2, fake=patches, loss_d=patches.mean(), loss_g=0.25)
+    control.step()
+    seen = control.report().decisions[1].seen
+    assert seen["logit_real"] == pytest.approx(math.log(2)) and seen["sign_fake"] == 1
+    assert seen["loss_d"] == pytest.approx(math.log(1.5)) and not control._averages.sums.requires_grad
+
+
+def test_several_steps_of_the_discriminator_count_each(sees_logits: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(sees_logits, 4, untrained=KNOWN)
+    gan.update(control)
+    for value in (1.0, 2.0, 3.0):
+        control.observe(real=torch.tensor([value]), fake=torch.tensor([-value]), loss_d=value)
+    control.observe(loss_g=0.5)
+    control.step()
+    seen = control.report().decisions[1].seen
+    assert seen["logit_real"] == pytest.approx(math.log(3)) and seen["loss_d"] == pytest.approx(math.log(3))
+    assert seen["spread_d"] == pytest.approx(math.log10(math.sqrt(2 / 3)), abs=1e-4)
+    assert seen["spread_g"] == pytest.approx(-6, abs=1)
+
+
+def test_what_is_not_finite_is_left_out(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 1)
+    before = gan.update(control)
+    control.observe(**{**before, "loss_d": math.nan, "real": torch.tensor([math.inf, 1.0])})
+    control.step()
+    assert all(math.isfinite(value) for value in control.report().decisions[1].seen.values())
+
+
+def test_where_nothing_is_finite_the_knobs_stay_and_that_is_said(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 2)
+    before = [gan.rates, float(control["r1"])]
+    with pytest.warns(UserWarning, match="nothing finite was shown of loss_d, in an interval that ended at update 4"):
+        gan.run(control, 2, loss_d=math.nan)
+    assert [gan.rates, float(control["r1"])] == before
+    assert control.report().decisions[2].why.startswith("kept")
+    gan.run(control, 4)  # and it goes on
+    assert gan.rates != before[0]

@@ -1,0 +1,99 @@
+"""Warnings: of a run that is unlike those of the training, and of what is probably a mistake."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from controllers import KNOWN, saved_controller
+from plain_gan import PlainGAN
+
+
+def test_a_loss_that_the_controller_was_not_trained_on_is_named(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="not trained for loss=wasserstein .trained on non_saturating, hinge"):
+        PlainGAN.make().control(folder, 200, context={"loss": "wasserstein"})
+
+
+def test_logits_after_a_sigmoid_are_noticed(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 80)
+    with pytest.warns(UserWarning, match=r"all logits lie in \[0, 1\].*pass p.logit"):
+        gan.run(control, 80, real=torch.rand(8), fake=torch.rand(8))
+
+
+def test_logits_are_not_taken_for_probabilities(folder: Path, recwarn: pytest.WarningsRecorder) -> None:
+    gan = PlainGAN.make()
+    gan.run(gan.control(folder, 80), 80)
+    assert not [w for w in recwarn if "sigmoid" in str(w.message)]
+
+
+def test_what_was_not_shown_anew_is_named(sees_logits: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(sees_logits, 8, untrained=KNOWN)
+    with pytest.warns(UserWarning, match="not shown anew in an interval: clean, held_out; show it where"):
+        gan.run(control, 2)
+
+
+def test_knobs_that_the_loop_never_asks_for_are_named(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    with pytest.warns(UserWarning, match="never asked for r1, which the controller moves"):
+        for _ in range(8):
+            control.observe(**gan.update())
+            control.step()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"total_steps": 5000}, r"total_steps=5,000 \(trained on runs of 200\)"),
+        ({"rate": 0.5}, r"lr_g=0\.5 \(trained on 3e-05 to 0\.03\)"),
+    ],
+)
+def test_a_run_outside_of_the_training_is_named(folder: Path, changes: dict[str, Any], message: str) -> None:
+    gan = PlainGAN.make(changes.get("rate", 1e-3))
+    with pytest.warns(UserWarning, match=message):
+        gan.control(folder, changes.get("total_steps", 200))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"total_steps": 8_000}, None),
+        ({"total_steps": 12_000}, r"total_steps=12,000 \(trained on runs of 200 to 1,000\)"),
+        ({"rate": 0.05}, None),
+        ({"rate": 0.5}, r"lr_g=0\.5 \(trained on 3e-05 to 0\.1\)"),
+        ({"loss": "wasserstein"}, None),
+        ({"loss": "relativistic"}, r"loss=relativistic \(trained on .*least_squares, wasserstein\)"),
+    ],
+)
+def test_all_members_of_a_family_count_as_trained_on(
+    changes: dict[str, Any], message: str | None, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    saved = saved_controller()
+    rates = {**saved.env["instances"], "lr_g": [0.01, 0.1], "lr_d": [0.01, 0.1]}
+    other = {**saved.env, "updates_per_decision": 250, "losses": ["wasserstein"], "instances": rates}
+    replace(saved, members={"one": saved.env, "other": other}).save(tmp_path)
+    context = {"loss": changes["loss"]} if "loss" in changes else {}
+    PlainGAN.make(changes.get("rate", 1e-3)).control(tmp_path, changes.get("total_steps", 200), context=context)
+    said = " ".join(str(warning.message) for warning in recwarn if "not trained for" in str(warning.message))
+    assert re.search(message, said) if message else not said
+
+
+def test_statistics_that_were_hardly_seen_in_training_are_named(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    with pytest.warns(UserWarning, match="'mine' sees what it hardly saw in its training: loss_g"):
+        gan.run(control, 4, loss_g=1e9)
+
+
+def test_a_schedule_of_somebody_elses_is_noticed(folder: Path) -> None:
+    gan = PlainGAN.make()
+    schedule = torch.optim.lr_scheduler.StepLR(gan.opt_d, 1, 0.5)
+    control = gan.control(folder, 8)
+    with pytest.warns(UserWarning, match="something else writes learning rates"):
+        for _ in range(4):
+            gan.run(control, 1)
+            schedule.step()

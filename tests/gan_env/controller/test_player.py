@@ -1,0 +1,107 @@
+"""What plays in a loop: schedules, rules and policies of somebody's own, by their names."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from plain_gan import PlainGAN
+
+from gan_env import ConfigError
+from gan_env.policies import load_policy
+from gan_env.policies.presets import ADAPTIVE
+from gan_env.policies.schedules import Anneal
+
+
+def test_the_fixed_policy_leaves_a_loop_as_it_is(recwarn: pytest.WarningsRecorder) -> None:
+    gan = PlainGAN.make()
+    control, x = gan.control("fixed", 8), torch.randn(16, 1, 8, 8)
+    gan.run(control, 8)
+    assert gan.rates == [1e-3, 1e-3]
+    assert control.get("r1", 10.0) == 10.0 and torch.equal(control.augment(x), x)
+    assert not recwarn.list
+
+
+def test_both_rates_fall_by_a_cosine() -> None:
+    gan = PlainGAN.make(rate=2e-4)
+    control = gan.control("cosine_rates", 400)
+    gan.run(control, 200)
+    assert gan.rates == pytest.approx([2e-4 * (0.01 + 0.99 / 2)] * 2, rel=0.05)
+    gan.run(control, 200)
+    assert gan.rates == pytest.approx([2e-6] * 2, rel=0.05)
+
+
+def test_a_rule_by_the_sign_is_refused_where_the_loss_has_none() -> None:
+    with pytest.raises(ConfigError, match=r"env\.losses.*wasserstein"):
+        PlainGAN.make().control("ada", 8, context={"loss": "wasserstein"})
+    PlainGAN.make().control("ada", 8, context={"loss": "least_squares"})
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "exponential"])
+def test_schedules_are_played_as_they_are_written(name: str) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(name, 200)
+    seen = []
+    for _ in range(200):
+        seen.append(float(control["r1"]))
+        gan.run(control, 1)
+    shape = load_policy(name).knobs["r1"]
+    expected = Anneal(**shape).values([update // 4 / 49 for update in range(200)])
+    assert seen == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-4)
+    assert gan.rates == [1e-3, 1e-3]  # which the schedule doesn't name
+
+
+def test_ada_raises_augmentation_while_the_discriminator_is_sure() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("ada", 100)
+    path = []
+    for update in range(100):
+        gan.update(control)
+        sure = torch.full((16, 1), 3.0 if update < 50 else -3.0)
+        control.observe(real=sure)
+        control.step()
+        path.append(float(control["augment"]))
+    assert path[40] == 1 and path[-1] == 0
+    assert np.diff(path[:50]).min() > -1e-6 and np.diff(path[50:]).max() < 1e-6
+
+
+def test_step_sizes_are_held_whatever_rates_the_optimisers_were_given() -> None:
+    """The loop shows nothing for it: steps and weights are the optimisers' own."""
+    shape = load_policy("step_size").knobs["lr_g"]
+    for rate in (2e-6, 2e-4, 5e-3):
+        gan = PlainGAN.make(rate)
+        control = gan.control("step_size", 400)
+        for _ in range(400):
+            gan.update()
+            control.step()
+        seen = [decision.seen["step_g"] for decision in control.report().decisions[-20:]]
+        target = np.log10(Anneal(**shape).values(np.arange(79, 99) / 99))  # of the intervals before these decisions
+        assert np.mean(seen) == pytest.approx(np.mean(target), abs=0.1)
+
+
+def test_a_tuned_schedule_of_rates_undoes_the_loops_own() -> None:
+    shape = load_policy("tuned/points/rates_0").knobs["lr_g"]
+    expected = Anneal(**shape).values(15 / 24)
+    for rate in (1e-3, 2e-3):
+        gan = PlainGAN.make(rate)
+        control = gan.control("tuned/points/rates_0", 100)
+        gan.run(control, 60)
+        assert len(control.report().decisions) == 16
+        assert gan.rates[0] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"controller='adda' can't be found.*ada"):
+        PlainGAN.make().control("adda", 8)
+
+
+def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cautious:
+        def __init__(self, env: Any) -> None:
+            self.knobs = len(env.config.knobs)
+
+        def predict(self, observation: Any, *_: Any, **__: Any) -> Any:
+            return np.full((len(observation), self.knobs), -0.5, np.float32), None
+
+    monkeypatch.setitem(ADAPTIVE, "cautious", Cautious)
+    assert float(PlainGAN.make().control("cautious", 8)["augment"]) == 0.25
