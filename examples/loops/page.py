@@ -159,9 +159,9 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
     return [
-        f"Printed by `python examples/loops/compare.py run --seeds {seeds}`, then `report`. A cell is a loop of "
-        "[examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both players "
-        f"({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with the same "
+        f"Printed by `python examples/loops/compare.py run {asked(results, seeds)}`, then `report`. "
+        "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
+        f"players ({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with the same "
         f"networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), "
         f"batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its "
         "untrained generator. The distance is that of the generator itself (schedule_free: of its averaged weights), "
@@ -173,6 +173,20 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
         "shown are to the other half.",
     ]
+
+
+def asked(results: Results, seeds: int) -> str:
+    """The options that make such runs."""
+    loops, data, rates = (dict.fromkeys(cell[place] for cell in results.cells) for place in range(3))
+    methods = [*results.methods, *([RANDOM] if results.random else [])]
+    given = {"loops": loops, "data": data, "rates": sorted(f"{rate:g}" for rate in rates), "methods": methods}
+    words = [
+        f"--seeds {seeds}",
+        *(f"--{name} {' '.join(map(str, values))}" for name, values in given.items() if values),
+    ]
+    if results.random:
+        words.append(f"--draws {len(results.random) // (seeds * len(loops) * len(data))}")
+    return " ".join(words)
 
 
 def cell_by_cell(results: Results, method: str) -> str:

@@ -89,6 +89,18 @@ def test_random_rates_are_others_in_each_loop_and_seed_and_in_their_range(compar
     assert runs == [run for run in planned(compare, "--seeds", "2") if run.method == "random"]
 
 
+def test_the_page_says_the_options_that_make_its_runs(compare: ModuleType, page: ModuleType) -> None:
+    for options in (
+        ["--seeds", "2", "--draws", "3"],
+        ["--seeds", "1", *ONE_CELL],
+        ["--seeds", "1", "--methods", "ada"],
+    ):
+        runs = planned(compare, *options)
+        results = page.Results([{**record_of(compare, run), "score": [1.0]} for run in runs])
+        words = page.asked(results, len({run.seed for run in runs})).split()
+        assert set(planned(compare, *words)) == set(runs)
+
+
 def test_what_is_there_is_not_played_again(
     compare: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
