@@ -161,11 +161,12 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
     return [
         f"Printed by `python examples/loops/compare.py run {asked(results, seeds)}`, then `report`. "
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
-        f"players ({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with the "
-        f"same networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), "
-        f"batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its "
-        "untrained generator. The distance is that of the generator itself (schedule_free: of its averaged weights), "
-        f"on {first['samples']:,} images and features of the classifiers of this package; it is not FID.",
+        f"players ({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with "
+        f"the same networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the "
+        f"generator), batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and "
+        "counts as its untrained generator. The distance is that of the generator itself (schedule_free: of its "
+        f"averaged weights), on {first['samples']:,} images and features of the classifiers of this package; it is "
+        "not FID.",
         "cosine_rates lets both rates fall; step_size is [the rule](../step_size.md); ada moves augmentation, and "
         "plays where a logit's sign says what the discriminator believes. prodigy and schedule_free are optimisers for "
         "both players with the rates that their authors give: they have none to choose, and meet the loop at each one.",
