@@ -15,7 +15,7 @@ from agents.study.options import BEST, HELD_OUT, Controller, Setting, StudyOptio
 from agents.study.pictures import DPI, study_pictures
 from agents.study.play import gather, play_study
 from agents.study.records import Estimate, Summary, write_summary
-from agents.study.study import Study
+from agents.study.study import Study, for_schedules
 from agents.study.summary import summarize_study
 from agents.study.verdict import verdict
 from gan_env import GANVectorEnv
@@ -59,7 +59,9 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
-    own_mode = {key: value for key, value in options.env.items() if key == "action_mode"}  # schedules act by delta
+    changes = for_schedules(env)  # which act by delta, too
+    own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
+    env |= changes
     made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
@@ -75,9 +77,9 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     if not found["schedule"]:
         found = {}
     policies = tuple(fitting(sizes.policies))
-    own = StudyOptions(
+    study = StudyOptions(
         env=env,
-        controllers={script: Controller(script=script, seeds=1, env=own_mode)},
+        controllers={script: Controller(script=script, seeds=1, env=own)},
         tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
         budget=sizes.tune_updates,
         tune_runs=TUNE_RUNS,
@@ -90,10 +92,10 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
         seed=options.seed,
         folder=str(folder.path),
     )
-    if missing := set(sizes.policies) - set(own.policies):
+    if missing := set(sizes.policies) - set(study.policies):
         print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
     opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
-    return Study(own, trained={(script, 0): folder.path}, committed=opponents)
+    return Study(study, trained={(script, 0): folder.path}, committed=opponents)
 
 
 def _members(script: str, options: TrainOptions, policies: Sequence[str]) -> dict[str, Setting]:

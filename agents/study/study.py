@@ -37,7 +37,7 @@ from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_
 from baselines.jobs.job import Job
 from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
-from gan_env.config import replace
+from gan_env.config import env_config, replace
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
@@ -83,8 +83,10 @@ class Study:
         """Options of the environment that a policy acts in; a controller and its read-outs have their own."""
         controller = self.options.active.get(controller_of(policy))
         options = self.options.changed_env(controller.env if controller else {}, *changes)
-        if controller_of(policy) != policy and options.get("action_mode") == "steps":
-            options["action_mode"] = "delta"  # moves are as large, and trajectories go on where steps have other sizes
+        if controller_of(policy) != policy:
+            options |= for_schedules(options)
+            if options.get("action_mode") == "steps":
+                options["action_mode"] = "delta"  # moves are as large, and go on where steps have other sizes
         return with_context(options) if self.told_rates(policy) else options
 
     def told_rates(self, policy: str) -> bool:
@@ -263,6 +265,13 @@ class Study:
         if name == controller:
             return load_controller(self.trained(name, seed), env)
         return self.frozen(controller, seed, name.removeprefix(controller)).make(env)
+
+
+def for_schedules(env: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be changed about an environment for schedules: none does without progress and knobs."""
+    seen = env_config(**env).observation
+    needed = list(dict.fromkeys((*seen, "progress", "knobs")))
+    return {} if len(needed) == len(seen) else {"observation": needed}
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:

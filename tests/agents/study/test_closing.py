@@ -123,10 +123,14 @@ def test_committed_schedules_play_as_they_are(printed: str, trained: tuple[RunFo
 def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the member's own held-out instances; a line each below the table of `env`."""
+    """On the member's own held-out instances; a line each below the table of `env`.
+
+    Schedules act by `delta` and see the knobs, whatever the controller does.
+    """
     agent = {"rows": 4, "rollouts": 1, "minibatches": 2, "epochs": 1}
+    steps = {"action_mode": "steps", "observation": ["steps"]}
     members = {"short": Member(3), "hinge": Member(1, {"losses": ["hinge"], "instances": {"test_size": 2}})}
-    made = training_options("ppo", agent, ENV, 0, members)
+    made = training_options("ppo", agent, {**ENV, **steps}, 0, members)
     options = replace(made, comparison=type(made.comparison)(**SIZES, policies=("fixed", "cosine")))
     folder = RunFolder(tmp_path / "family", RUN_NAME)
     costs = train("ppo", options, folder)
@@ -134,6 +138,8 @@ def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
     monkeypatch.setattr("builtins.print", lambda text="", **_: lines.append(text))
     study = study_of_one("ppo", options, folder)
     compare_training(study, costs)
+    assert study.options.controllers["ppo"].env == steps
+    assert study.options.env == {**ENV, "observation": ["steps", "progress", "knobs"]}
     assert [study.size(name) for name in members] == [(3, 1), (2, 1)]
     assert study.test_env("hinge").config.losses == ("hinge",)
     settings = summarize_study(study).settings
