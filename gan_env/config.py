@@ -132,8 +132,8 @@ class EnvConfig:
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default neither "relative" (ratios and changes,
-            which mean the same in every network, data set and loss) nor "context", the hyperparameters that a run was
+        observation: groups of statistics that are observed. By default neither "balance" and "changes" (ratios
+            that mean the same in every network, data set and loss) nor "context", the hyperparameters that a run was
             started with: what suits a run has to be found out from how it trains.
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has

@@ -38,7 +38,8 @@ GROUPS = {
     "gradients": "how large the gradients are",
     "slope": "how steep the discriminator is at real samples, which R1 penalises",
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
-    "relative": "ratios and changes, which mean the same in every network, data set and loss",
+    "balance": "of the players: ratios that mean the same in every network, data set and loss",
+    "changes": "since the first interval: ratios that mean the same in every network, data set and loss",
     "quality": "how good the samples are, by the metric against validation data",
     "context": "the hyperparameters that the run was started with",
 }

@@ -10,7 +10,7 @@ from plain_gan import PlainGAN
 
 def test_changes_are_from_the_first_interval_that_showed_gradients(tmp_path: Path) -> None:
     """And a state that is loaded remembers them."""
-    saved_controller(decisions=4, observation=("progress", "knobs", "gradients", "relative")).save(tmp_path)
+    saved_controller(decisions=4, observation=("progress", "knobs", "gradients", "balance", "changes")).save(tmp_path)
     gan = PlainGAN.make()
     control = gan.control(tmp_path, 20)
     gan.run(control, 10)

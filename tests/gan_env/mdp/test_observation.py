@@ -58,8 +58,8 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
     assert [s.name for s in statistics(names, LOSSES) if s.group == "knobs"] == [f"knob_{name}" for name in names]
 
 
-def test_the_default_configuration_observes_all_but_the_context_and_what_is_relative() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "relative"}
+def test_the_default_configuration_observes_all_but_the_context_and_ratios() -> None:
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "changes"}
 
 
 SCALED = {
@@ -75,7 +75,8 @@ def test_what_is_relative_does_not_depend_on_scales(columns: tuple[str, ...], ma
     moment = make_moment()
     values = {name: getattr(moment if hasattr(moment, name) else moment.stats, name) for name in columns}
     scaled = make_moment(**{name: (50 * value).tolist() for name, value in values.items()})
-    relative, plain = (Observer(groups, KNOBS, LOSSES) for groups in (("relative",), ("logits", "gradients", "steps")))
+    ratios, plain = ("balance", "changes"), ("logits", "gradients", "steps")
+    relative, plain = (Observer(groups, KNOBS, LOSSES) for groups in (ratios, plain))
     torch.testing.assert_close(relative(scaled)[:2], relative(moment)[:2], rtol=0, atol=1e-3)
     assert not torch.allclose(plain(scaled)[:2], plain(moment)[:2], atol=0.1)
 

@@ -139,7 +139,7 @@ def test_the_reward_does_not_see_the_score() -> None:
 
 
 def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None:
-    observer, reward = Observer(("relative",), ["r1"], []), Reward({"log_improvement": 1.0}, 4.0)
+    observer, reward = Observer(("changes",), ["r1"], []), Reward({"log_improvement": 1.0}, 4.0)
     progress = Progress(observer, reward, 3, torch.zeros(2, 1))
     places = [observer.place(f"grad_{player}_change") for player in ("d", "g")]
     started(progress)
