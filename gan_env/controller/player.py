@@ -22,8 +22,8 @@ WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
 """Factors on learning rates that the rule for step sizes may reach in a loop, whose own rates may be far off."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
-TRACKED = {"progress", "knobs", "steps"}
-"""Groups of statistics that any loop measures at no cost, however short an interval is."""
+TRACKED = {"progress", "knobs", "steps", "balance"}
+"""Groups of statistics that mean the same in intervals of any length."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def often(total_steps: int) -> int:
 
 
 def tracks(saved: SavedController) -> bool:
-    """Whether a controller decides more often than in its training: it names a size of steps, by sizes of steps alone.
+    """Whether a controller decides more often than in its training: it asks for sizes of steps, by what is `TRACKED`.
 
-    More decisions then hold the steps closer to what it asks for, from the first updates on. With a memory, or
-    statistics that need more updates, it would be another controller.
+    More decisions then hold the steps closer to what it asks for, from the first updates on. With a memory, or other
+    statistics, it would be another controller.
     """
     groups, blank = set(options_of(saved)["observation"]), saved.network.blank(1)
     return saved.interface.action_mode == "steps" and groups <= TRACKED and len(blank) == 0
