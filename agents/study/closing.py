@@ -128,7 +128,7 @@ def closing_table(summary: Summary) -> str:
     first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
-        "gain and P(better): against the tuned schedule, intervals for new instances (those in round brackets below);",
+        "gain and P(better): against the tuned schedule, with intervals for new instances; IQM: for these instances;",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
         f"(told ...): what a policy is told that {summary.learned} has to find out.",
         "",

@@ -105,3 +105,12 @@ def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(ADAPTIVE, "cautious", Cautious)
     assert float(PlainGAN.make().control("cautious", 8)["augment"]) == 0.25
+
+
+def test_a_controller_that_comes_with_gan_env_plays_by_its_name() -> None:
+    """It asks for sizes of steps: both rates leave what they were, which is far too little."""
+    gan = PlainGAN.make(rate=1e-6)
+    gan.run(gan.control("learned/family", 400), 400)
+    assert min(gan.rates) > 1e-5
+    with pytest.raises(ConfigError, match=r"one of learned/family, .*ada"):
+        gan.control("learned/famly", 400)
