@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gan_env import DataError
+from gan_env import DataError, GANVectorEnv
 from gan_env.evaluation.runs import ROUNDED, Runs, load_runs, read_kept
+from gan_env.instance_lists import hash_of
 
 
 def some(count: int = 6, **columns: Any) -> Runs:
@@ -95,3 +96,14 @@ def test_parts_are_joined_in_their_order() -> None:
     joined = Runs.join([some(2), some(3)])
     assert len(joined) == 5
     assert joined.unit.tolist() == [0, 1, 0, 1, 2]
+
+
+def test_the_committed_data_set_is_of_the_held_out_instances_of_today() -> None:
+    """Those that `baselines/worth.py` plays: another version of gan_env that draws others has to make it anew."""
+    pytest.importorskip("pyarrow")
+    runs = load_runs(Path(__file__).parents[3] / "docs/data/points.parquet")
+    env = GANVectorEnv(1, preset="points", split="test", compile=False)
+    assert runs.about["sha256"] == hash_of([vars(instance) for instance in env.instances.instances[:80]])
+    assert runs.about["knobs"] == list(env.config.knobs)
+    assert {str(name) for name in np.unique(runs.method)} == {"rates", "random", "tpe", "halving", "population"}
+    assert len(runs) > 100_000 and np.isfinite(runs.curve("tpe", instance=0, most=16)).all()
