@@ -19,6 +19,16 @@ Floats = NDArray[np.float64]
 Record = dict[str, Any]
 PLAIN = "fixed"
 """The loop as it is."""
+ABOUT = {
+    ("cosine_rates",): "cosine_rates lets both rates fall.",
+    ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
+    ("learned/family",): "family is [the controller that comes with gan_env]"
+    "(../your_own_gan.md#the-controller-that-comes-with-it).",
+    ("ada",): "ada moves augmentation, and plays where a logit's sign says what the discriminator believes.",
+    WITHOUT_RATE: "prodigy and schedule_free are optimisers for both players with the rates that their authors give: "
+    "they have none to choose, and meet the loop at each one.",
+}
+"""Methods -> what is said of them."""
 RANKS = ("all rates", "the best of them", "the two worst of them")
 
 
@@ -158,6 +168,8 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
     loops = dict.fromkeys(cell.loop for cell in results.cells)
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
+    all_of_them = len(loops) * len({cell.data for cell in results.cells}) * len({cell.lr for cell in results.cells})
+    short = f" It was stopped early: {len(results.cells)} of {all_of_them} cells."
     return [
         f"Printed by `python examples/loops/compare.py run {asked(results, seeds)}`, then `report`. "
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
@@ -166,13 +178,13 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         f"generator), batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and "
         "counts as its untrained generator. The distance is that of the generator itself (schedule_free: of its "
         f"averaged weights), on {first['samples']:,} images and features of the classifiers of this package; it is "
-        "not FID.",
-        "cosine_rates lets both rates fall; step_size is [the rule](../step_size.md); ada moves augmentation, and "
-        "plays where a logit's sign says what the discriminator believes. prodigy and schedule_free are optimisers for "
-        "both players with the rates that their authors give: they have none to choose, and meet the loop at each one.",
-        "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
+        f"not FID.{short if len(results.cells) < all_of_them else ''}",
+        " ".join(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
+        f"Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
         f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
-        "shown are to the other half.",
+        "shown are to the other half."
+        if results.random
+        else "All distances are to one half of the held-out images.",
     ]
 
 
@@ -180,7 +192,7 @@ def asked(results: Results, seeds: int) -> str:
     """The options that make such runs."""
     loops, data, rates = (dict.fromkeys(cell[place] for cell in results.cells) for place in range(3))
     methods = [*results.methods, *([RANDOM] if results.random else [])]
-    given = {"loops": loops, "data": data, "rates": sorted(f"{rate:g}" for rate in rates), "methods": methods}
+    given = {"loops": loops, "data": data, "rates": [f"{rate:g}" for rate in sorted(rates)], "methods": methods}
     words = [
         f"--seeds {seeds}",
         *(f"--{name} {' '.join(map(str, values))}" for name, values in given.items() if values),
@@ -198,8 +210,9 @@ def cell_by_cell(results: Results, method: str) -> str:
         early = [f"{results.gains(method, cell, third).mean():+.2f}" for third in (0, 1)]
         ends = [f"{results.scores(name, cell).mean():.2f}" for name in (PLAIN, method)]
         low, high = bootstrap_interval(gains, lambda drawn: drawn.mean(axis=-1))
+        interval = f" [{low:+.2f}, {high:+.2f}]" if len(gains) > 1 else ""
         crashes = " / ".join(str(sum(pair[side]["crashed"] for pair in pairs)) for side in (0, 1))
-        gain = f"{gains.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+        gain = f"{gains.mean():+.2f}{interval}"
         rows.append((cell.loop, cell.data, f"{cell.lr:g}", len(pairs), *ends, gain, *early, crashes))
     head = (
         "loop",
