@@ -76,6 +76,8 @@ def test_a_tuned_policy_plays_with_the_knobs_that_it_was_tuned_with(name: str) -
     options = load_policy(name)
     episodes = run_episodes(options.make(env), env, range(2))
     assert np.isfinite(episodes.final).all()
-    first = {knob: episodes.extras[f"knob_{knob}"][:, 0] for knob in ("augment", "r1", "instance_noise")}
-    for knob, values in first.items():
-        np.testing.assert_allclose(values, options.knobs[knob]["initial"], rtol=1e-3, atol=1e-6)
+    starts = {knob: shape["initial"] for knob, shape in options.knobs.items()}
+    starts |= {knob: values[0] for knob, values in options.table.items()}
+    for knob in starts.keys() - {"lr_g", "lr_d"}:
+        np.testing.assert_allclose(episodes.extras[f"knob_{knob}"][:, 0], starts[knob], rtol=1e-3, atol=1e-6)
+    assert len(starts) == (4 if options.kind == "ada" else 5)
