@@ -12,6 +12,7 @@ from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, DataError, errors_in_one_line, needs
+from gan_env.policies.presets import shipped_controllers
 
 with errors_in_one_line(), needs("study"):
     import hydra
@@ -87,7 +88,8 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     """A command line as Hydra needs it.
 
     Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
-    `controller=FOLDER`, as groups hold files alone, and so does `policy=module:function`. Mappings in
+    `controller=FOLDER`, as groups hold files alone, and so do the name of a controller that comes with gan_env and
+    `policy=module:function`. Mappings in
     `REPLACED_NOT_MERGED` replace the default.
 
     Raises:
@@ -111,13 +113,14 @@ def _checked_choice(text: str, places: list[Path]) -> str:
     names = {path.relative_to(f).with_suffix("").as_posix() for f in folders for path in f.rglob("*.yaml")}
     if not names or not name or name.removesuffix(".yaml") in names:
         return text
-    if key == "policy" and (Path(name).is_dir() or IMPORT_PATH.fullmatch(name)):
-        quoted = name.replace("'", "\\'")
+    shipped = shipped_controllers() if key == "policy" else {}
+    if key == "policy" and (name in shipped or Path(name).is_dir() or IMPORT_PATH.fullmatch(name)):
+        quoted = str(shipped.get(name, name)).replace("'", "\\'")
         return f"controller='{quoted}'"
     if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
         return text
     others = ", or the folder of a training, or module:function" if key == "policy" else ""
-    expected = f"one of {', '.join(sorted(names))}{others}"
+    expected = f"one of {', '.join(sorted({*names, *shipped}))}{others}"
     raise ConfigError(f"{key}={name!r} is not there: expected {expected}")
 
 

@@ -107,7 +107,7 @@ class ReportPage:
         others = [name for name, c in self.study.options.active.items() if c.varies is None]
         found = Counter(gain.verdict for gain in self.summary.by_tuning)  # 1, 0 or -1: how many tunings
         taken_singly = (
-            f"The best opponent on training instances, of the schedules that know no more, is the "
+            "The best opponent on training instances, of the schedules that know no more, is the "
             f"{plain(self.summary.strongest)}. Of its {found.total()} tunings, one by one, {plain(self.learned)} is "
             f"better than {found[1]}, not told apart from {found[0]} and worse than {found[-1]}."
         )

@@ -59,9 +59,9 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
     """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
-    changes = for_schedules(env)  # which act by delta, too
+    changes = for_schedules(env)
     own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
-    env |= changes
+    env |= changes  # schedules play in it, by delta
     made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:

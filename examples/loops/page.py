@@ -168,8 +168,8 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
     loops = dict.fromkeys(cell.loop for cell in results.cells)
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
-    all_of_them = len(loops) * len({cell.data for cell in results.cells}) * len({cell.lr for cell in results.cells})
-    short = f" It was stopped early: {len(results.cells)} of {all_of_them} cells."
+    whole = len(loops) * len({cell.data for cell in results.cells}) * len({cell.lr for cell in results.cells})
+    short = f" It was stopped early: {len(results.cells)} of {whole} cells." if len(results.cells) < whole else ""
     return [
         f"Printed by `python examples/loops/compare.py run {asked(results, seeds)}`, then `report`. "
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
@@ -178,9 +178,9 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         f"generator), batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and "
         "counts as its untrained generator. The distance is that of the generator itself (schedule_free: of its "
         f"averaged weights), on {first['samples']:,} images and features of the classifiers of this package; it is "
-        f"not FID.{short if len(results.cells) < all_of_them else ''}",
+        f"not FID.{short}",
         " ".join(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
-        f"Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
+        "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
         f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
         "shown are to the other half."
         if results.random
@@ -193,10 +193,7 @@ def asked(results: Results, seeds: int) -> str:
     loops, data, rates = (dict.fromkeys(cell[place] for cell in results.cells) for place in range(3))
     methods = [*results.methods, *([RANDOM] if results.random else [])]
     given = {"loops": loops, "data": data, "rates": [f"{rate:g}" for rate in sorted(rates)], "methods": methods}
-    words = [
-        f"--seeds {seeds}",
-        *(f"--{name} {' '.join(map(str, values))}" for name, values in given.items() if values),
-    ]
+    words = [f"--seeds {seeds}", *(f"--{name} {' '.join(values)}" for name, values in given.items() if values)]
     if results.random:
         words.append(f"--draws {len(results.random) // (seeds * len(loops) * len(data))}")
     return " ".join(words)

@@ -14,7 +14,7 @@ from gan_env.mdp.knobs import KnobSet, knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
-from gan_env.policies.presets import POLICIES, PolicyOptions, load_policy, policy_names
+from gan_env.policies.presets import PolicyOptions, load_policy, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
@@ -76,11 +76,11 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
         ConfigError: there is none, its files are damaged, it adapts by gradients of the environment, or it does not
             work with the loss.
     """
-    for folder in (Path(source), POLICIES / source):  # of somebody's own, or one that comes with gan_env
-        if (folder / DESCRIPTION).is_file():
-            return _learned(folder, total_steps)
+    shipped = shipped_controllers()
+    folder = shipped.get(str(source), Path(source))
+    if (folder / DESCRIPTION).is_file():
+        return _learned(folder, total_steps)
     if str(source) not in policy_names():
-        shipped = sorted(path.parent.relative_to(POLICIES).as_posix() for path in POLICIES.rglob(DESCRIPTION))
         names = ", ".join([*shipped, *(name for name in policy_names() if not name.startswith("random"))])
         expected = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, or one of {names}"
         raise ConfigError(f"controller={str(source)!r} can't be found: expected {expected}")

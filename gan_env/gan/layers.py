@@ -30,7 +30,7 @@ Map = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear map with bias.
+    """One map with weights and biases.
 
     Its kind is "linear"; "down" (4x4 convolution, stride 2); "up" (4x4 transposed convolution, stride 2); "conv"
     (convolution that keeps the side); "basis" (each input number is the coefficient of a learnt image); or "norm"
@@ -88,9 +88,9 @@ class Layer:
         scale = scale[..., None]  # [N, O, 1]
         if not self.outputs_first:
             mask, scale = mask.mT, scale.mT
-        taps = (..., *[None] * (len(self.weight_shape) - 2))
         if self.kind == "norm":
             return mask * scale
+        taps = (..., *[None] * (len(self.weight_shape) - 2))
         return normal(key, *self.weight_shape) * mask[taps] * scale[taps]
 
     def matrix(self, weight: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from gan_env.policies.schedules import Anneal
 from gan_env.policies.steering import Policy, Steerable
 from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
+from gan_env.saved_controller import DESCRIPTION
 
 
 def by_rule(name: str, env: Steerable, **constants: Any) -> AdaptivePolicy:
@@ -148,6 +149,12 @@ def policy_names() -> list[str]:
     """Names of the files in configs/policy/, those in its folders with a slash, and of policies that react."""
     files = (path.relative_to(POLICIES).with_suffix("").as_posix() for path in POLICIES.rglob("*.yaml"))
     return sorted({*files, *ADAPTIVE})
+
+
+def shipped_controllers() -> dict[str, Path]:
+    """Folders of the trained controllers in configs/policy/, by name: "learned/family"."""
+    folders = sorted(path.parent for path in POLICIES.rglob(DESCRIPTION))
+    return {folder.relative_to(POLICIES).as_posix(): folder for folder in folders}
 
 
 def load_policy(name: str) -> PolicyOptions:

@@ -186,3 +186,10 @@ def test_every_policy_that_is_published_can_be_read(path: Path) -> None:
 
 def test_a_function_that_makes_a_policy_takes_the_place_of_a_controller() -> None:
     assert checked_arguments(["policy=my_package.mine:make"]) == ["controller='my_package.mine:make'"]
+
+
+def test_a_controller_that_comes_with_gan_env_has_a_name() -> None:
+    family = CONFIGS / "policy/learned/family"
+    assert checked_arguments(["policy=learned/family"]) == [f"controller='{family}'"]
+    with pytest.raises(ConfigError, match=r"policy='learned/famly' .*learned/family"):
+        checked_arguments(["policy=learned/famly"])

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    widths = {"width": [options.width] * 2}
+    widths = dict.fromkeys(("width_g", "width_d"), [options.width] * 2)
     env_options = GREY | {"architecture": options.architecture, "image_size": options.side, "instances": widths}
     rates: dict[int, list[float]] = {int(block): [] for block in options.blocks.split(",")}
     envs = {}
