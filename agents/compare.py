@@ -1,6 +1,6 @@
 """Learned against annealed: a whole study from one command.
 
-    python agents/compare.py experiment=points                              # or experiment=digits
+    python agents/compare.py experiment=points                              # or experiment=images
     python agents/compare.py experiment=points controllers.sac.seeds=5      # more trainings of a controller
     python agents/compare.py experiment=points executor=ray workers=32      # on a cluster: docs/studies_on_ray.md
     python agents/report.py logs/study/points                               # the page that shows it

@@ -39,7 +39,7 @@ def test_every_controller_and_setting_of_a_study_makes_an_environment(name: str)
 
 def test_the_points_study_is_the_default() -> None:
     assert composed() == composed("experiment=points")
-    assert composed("experiment=digits").env["preset"] == "digits"
+    assert composed("experiment=images").env["preset"] == "fashion_mnist_8"
 
 
 def test_later_changes_win_and_nested_fields_keep_their_neighbours() -> None:
