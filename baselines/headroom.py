@@ -2,9 +2,10 @@
 
     python baselines/headroom.py [env=points] [schedules=200] [instances=48] [runs=4]
 
-A schedule for each run pays only where no single one is near the best everywhere. Random schedules of every controlled
-knob play the same training instances, `runs` times with different GAN seeds. The best schedules are chosen on one half
-of the runs and scored on the other half, so that chance is not counted.
+A schedule for each run pays only where no single one is near the best everywhere. Constants, that is knobs that stay
+where a run starts, and random schedules of every controlled knob play the same training instances, `runs` times with
+different GAN seeds. The best are chosen on one half of the runs and scored on the other half, so that chance is not
+counted.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class HeadroomOptions:
 
     Attributes:
         env: preset and fields of `EnvConfig`.
-        schedules: random ones that are tried.
+        schedules: those that are tried: constants, all others random.
         instances: training instances that are measured.
         runs: of each schedule on each instance, an even number.
         rows: GANs that run side by side.
@@ -74,6 +75,8 @@ def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: Headroom
 
 def describe(schedule: PolicyOptions) -> str:
     """A schedule in one line."""
+    if not schedule.knobs:
+        return "constants"
     return ", ".join(f"{name} {Anneal(**fields)}" for name, fields in schedule.knobs.items())
 
 
@@ -84,6 +87,7 @@ def groups(instances: list[Instance]) -> dict[str, Kinds]:
     kinds = np.digitize(balance, [-0.5, 0.5])
     return {
         "balance of learning rates (3 kinds)": kinds,
+        "number of samples (2 kinds)": (samples > np.median(samples)).astype(np.int64),
         "balance and number of samples (6 kinds)": kinds * 2 + (samples > np.median(samples)),
         "each instance by itself": np.arange(len(instances)),
     }
@@ -112,12 +116,12 @@ def main(fields: dict[str, Any]) -> None:
     options = replace(HeadroomOptions(), fields)
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
-    schedules = random_schedules(env, options.schedules, options.seed)
+    schedules = [PolicyOptions(), *random_schedules(env, options.schedules - 1, options.seed)]
     played = measure(env, schedules, options)
     shape = (len(schedules), options.instances, options.runs)
     choosing, reported = (x.astype(np.float64).reshape(shape) for x in (played.validation, played.final))
-    print(f"\n{shape[0]} random schedules, {shape[1]} instances, {shape[2]} runs each; mean final score (log)")
-    for index in choosing.mean(axis=(1, 2)).argsort()[:5]:
+    print(f"\n{shape[0]} schedules, {shape[1]} instances, {shape[2]} runs each; mean final score (log)")
+    for index in [0, *choosing.mean(axis=(1, 2)).argsort()[:5]]:
         print(f"  {reported[index].mean():7.3f}  {describe(schedules[index])}")
     spread = reported.std(axis=2, ddof=1).mean()
     print(f"standard deviation between runs of one schedule on one instance: {spread:.3f}")
