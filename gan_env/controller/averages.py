@@ -18,7 +18,7 @@ class Averages:
 
     Attributes:
         offered: how often each was shown in this interval, finite or not.
-        ever: everything that was ever shown.
+        ever: everything that was ever shown on this rank.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -69,8 +69,7 @@ class Averages:
         self._add_up()
         known = self.latest.isfinite()
         sums = torch.stack([torch.cat([self.sums, self.latest.nan_to_num(0)]), torch.cat([self.counts, known.float()])])
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.all_reduce(sums)
+        _add_ranks(sums)
         total, count, extremes = torch.cat([sums.flatten(), self.extremes]).cpu().split([len(SHOWN), len(SHOWN), 2])
         for tensor in (self.sums, self.counts):
             tensor.zero_()
@@ -78,6 +77,12 @@ class Averages:
         means = dict(zip(SHOWN, (total / count)[:, None], strict=True))
         lowest, highest = extremes.tolist()
         return {name: mean for name, mean in means.items() if mean.isfinite()}, (lowest, highest)
+
+    def known(self) -> set[str]:
+        """Everything that was ever shown on any rank, each of which has to ask."""
+        flags = torch.tensor([float(name in self.ever) for name in SHOWN], device=self.device)
+        _add_ranks(flags)
+        return {name for name, flag in zip(SHOWN, flags.tolist(), strict=True) if flag}
 
     def get_state(self) -> dict[str, Any]:
         """A copy of everything that changes."""
@@ -91,3 +96,9 @@ class Averages:
         for name in ("sums", "counts", "latest", "extremes"):
             setattr(self, name, state[name].to(self.device).clone())
         self.offered, self.ever = dict(state["offered"]), set(state["ever"])
+
+
+def _add_ranks(sums: Tensor) -> None:
+    """Adds up over all ranks, if there are several."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(sums)

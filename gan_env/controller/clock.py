@@ -13,7 +13,8 @@ class Clock:
         total: updates of the run.
         decisions: decisions of the run; the first is before the first update.
         step, taken: updates and decisions so far.
-        since_step, since_taken: from where on the decisions left are spread.
+        since_step, since_taken: from where on the decisions left are spread. Where they are more than the updates,
+            several fall on one, and count as the last of them.
 
     Raises:
         ConfigError: there are fewer updates than decisions.
@@ -38,15 +39,17 @@ class Clock:
 
     def due(self, step: int) -> bool:
         """Whether the next decision falls before update number `step` (from 0)."""
-        left = self.decisions - self.since_taken
-        passed = self.taken - self.since_taken
-        return passed < left and (step - self.since_step) * left >= passed * (self.total - self.since_step)
+        return self.taken < self.decisions and step >= self._place(self.taken)
+
+    def catch_up(self, step: int) -> None:
+        """Leaves out decisions after which another one falls before the same update."""
+        while self.taken + 1 < self.decisions and step >= self._place(self.taken + 1):
+            self.taken += 1
 
     def change_total(self, total: int) -> None:
         """Spreads the decisions left over what is left of a run of another length; the last decision stays."""
         require_whole(total)
-        enough = f"at least {self.step + self.decisions - self.taken}: {self.step} updates are done"
-        require(total >= self.step + self.decisions - self.taken, "total_steps", total, enough)
+        require(total > self.step, "total_steps", total, f"more than {self.step}: so many updates are done")
         if self.taken:  # the interval that runs now began at the last decision
             self.since_step, self.since_taken = self.last_step, self.taken - 1
         self.total = total
@@ -54,7 +57,11 @@ class Clock:
     @property
     def last_step(self) -> int:
         """The update before which the last decision fell."""
-        passed, left = self.taken - 1 - self.since_taken, self.decisions - self.since_taken
+        return self._place(self.taken - 1)
+
+    def _place(self, decision: int) -> int:
+        """The update before which a decision falls, by its number from 0."""
+        passed, left = decision - self.since_taken, self.decisions - self.since_taken
         return self.since_step - (-passed * (self.total - self.since_step) // left)
 
     def get_state(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
 
 IDLE = 50
-"""Calls of `step` in a row without a step of an optimiser after which that is said."""
+"""Calls of `step` in a row after which a player that took no step is not waited for any longer."""
 
 
 class GANController:
@@ -44,7 +44,7 @@ class GANController:
     start of each, the first included, the policy sees what `gan_env.GANVectorEnv` would show of such a run and moves
     the knobs. What came out is written into the optimisers' parameter groups (`lr_g`, `lr_d`: factors on the rates that
     they were given) and read by the loop (`control["r1"]`, `control.augment`). After `total_steps` updates the knobs
-    stay as they are.
+    stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates at most.
 
     Means are over all that was shown in an interval; where `torch.distributed` is initialised over all ranks, so that
     all decide alike. What isn't finite is left out; where an interval has nothing finite, the knobs stay.
@@ -90,14 +90,18 @@ class GANController:
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
         self._begun: set[str] = set()  # players that took a step
+        self._since: set[str] = set()  # those that took one since the last decision
+        self._late = 0  # updates that the next decision has waited for the other player
         self.observe(**checked("untrained", untrained, ONCE))
         at_start = [name for name in needed(player.reads) if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
+        if not dry_run:
+            self._optimisers.steer([name for name in RATES if name in loop.knobs.active])
         # Nothing is refused from here on.
+        self._optimisers.watch(self._averages.add, needed(player.reads))
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
-        self._optimisers.watch(self._averages.add, needed(player.reads))
         self._set(loop.knobs.values(self._coordinates))
         self._decide()
 
@@ -134,8 +138,9 @@ class GANController:
         """
         require_whole(total_steps)
         loss = context.get("loss") if isinstance(context, Mapping) else None
-        player = find_player(name_or_folder, total_steps, loss)
-        return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
+        with torch.device("cpu"):  # whatever the default device is: only `observe` works where the loop does
+            player = find_player(name_or_folder, total_steps, loss)
+            return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
 
     def observe(self, **shown: Any) -> None:
         """Shows something of the update that runs; several calls an update are fine, and nothing is copied to the host.
@@ -174,10 +179,16 @@ class GANController:
             self._begun |= self._optimisers.stepped
             if len(self._begun) == len(PLAYERS):  # now everything has had its turn
                 self._require_shown(needed(self.player.reads), "observe(...)")
+        self._since |= self._optimisers.stepped
         self._optimisers.stepped.clear()
         self._clock.step += 1
         if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
-            self._decide()
+            self._late += 1
+            if len(self._since) == len(PLAYERS) or self._late > IDLE:
+                self._clock.catch_up(self._clock.step)
+                with torch.device("cpu"):
+                    self._decide()
+                self._since, self._late = set(), 0
         elif self._clock.step == self._clock.total + 1:
             self._warn("end", f"the run is longer than total_steps={self._clock.total}: the knobs stay as they are")
 
@@ -187,8 +198,16 @@ class GANController:
         return self._clock.due(self._clock.step + 1) and self._clock.step + 1 < self._clock.total
 
     def change_total_steps(self, total_steps: int) -> None:
-        """Spreads the decisions that are left over what is left of a run that becomes longer or shorter."""
+        """Spreads the decisions that are left over what is left of a run that becomes longer or shorter.
+
+        Where more are left than updates, some are left out. Where none is left, the knobs stay, and a warning says so.
+
+        Raises:
+            ConfigError: so many updates are done already.
+        """
         self._clock.change_total(total_steps)
+        if self._clock.taken == self._clock.decisions:
+            self._warn("none left", "all decisions are taken: the knobs stay as they are for the rest of the run")
 
     def __getitem__(self, knob: str) -> Tensor:
         """The value of a knob, [] on the discriminator's device; one that isn't moved has that of the training."""
@@ -239,30 +258,37 @@ class GANController:
             "optimisers": self._optimisers.get_state(),
             "history": [dict(vars(decision)) for decision in self._history],
             "begun": sorted(self._begun),
+            "since": sorted(self._since),
+            "late": self._late,
             "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from what `state_dict` gave; learning rates are written anew.
+        """Continues from what `state_dict` gave; learning rates are written anew, and the length of the run is its own.
 
         Raises:
-            ConfigError: it is of another policy, or of optimisers with other groups.
+            ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
         """
         same = f"that of {self._interface()}"
         interface = state.get("interface") if isinstance(state, Mapping) else state
         require(interface == self._interface(), "the controller's state", interface, same)
         lacking = sorted(self.state_dict().keys() - state.keys())
         require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
+        clock = Clock(**state["clock"])
+        mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
+        require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
+        if clock.total != self._clock.total:
+            self._warn("total", f"total_steps={self._clock.total} is overwritten by that of the state: {mend}")
         self._optimisers.set_state(state["optimisers"])  # which may refuse
         if self.player.saved is not None:
             self.player.saved.network.load_state_dict(state["network"])
-        self._context, self._clock = dict(state["context"]), Clock(**state["clock"])
+        self._context, self._clock = dict(state["context"]), clock
         self._coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
         self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
         self._averages.set_state(state["averages"])
-        self._past = Past(**state["past"])
+        self._past = Past(**{name: value.cpu().clone() for name, value in state["past"].items()})
         self._history = [Decision(**decision) for decision in state["history"]]
-        self._begun = set(state["begun"])
+        self._begun, self._since, self._late = set(state["begun"]), set(state["since"]), state["late"]
         self._set(self.player.loop.knobs.values(self._coordinates))
 
     # --- inside ---
@@ -289,12 +315,12 @@ class GANController:
             self._coordinates, torch.from_numpy(action), torch.tensor([first]), moment.stats.steps()
         )
         values = loop.knobs.values(moved)
+        observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
+        chosen = {name: float(values[name]) for name in loop.config.knobs}
+        why = self.player.why(seen, before, (moved - self._coordinates)[0])
         if not self.dry_run:
             self._coordinates = moved
             self._set(values)
-        observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
-        chosen = {name: float(values[name]) for name in loop.config.knobs}
-        why = self.player.why(seen, before)
         shown = {name: observed[name] for name in self.player.reads}
         self._history.append(Decision(self._clock.step, shown, chosen, why))
         self._clock.taken += 1
@@ -331,7 +357,8 @@ class GANController:
             self._optimisers.write({name: float(values[name]) for name in RATES if name in active})
 
     def _require_shown(self, averages: list[str], where: str) -> None:
-        lacking = dict.fromkeys(source(name) for name in averages if name not in self._averages.ever)
+        known = self._averages.known() if averages else set()
+        lacking = dict.fromkeys(source(name) for name in averages if name not in known)
         shown = ", ".join(f"{argument}=..." for argument in lacking)
         if lacking:
             raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")
@@ -343,5 +370,4 @@ class GANController:
             "policy": self.player.name,
             "knobs": list(loop.config.knobs),
             "observation": list(loop.observer.names),
-            "decisions": loop.config.num_decisions,
         }

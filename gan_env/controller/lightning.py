@@ -1,5 +1,6 @@
 """The controller as a callback of Lightning, for modules that optimise manually, as GANs do."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,11 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         pair = isinstance(optimisers, list) and len(optimisers) == 2
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
-        total = self.total_steps or int(trainer.num_training_batches) * (trainer.max_epochs or 1)
+        total = self.total_steps or _updates(trainer)
         self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=total, **self.options)
         if self._state is not None:
             self.control.load_state_dict(self._state)
+            self._state = None  # another `fit` begins anew
         pl_module.control = self.control
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -61,3 +63,18 @@ class ControllerCallback(Callback):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keeps the state until training starts."""
         self._state = state_dict or None
+
+
+def _updates(trainer: Trainer) -> int:
+    """Batches of an epoch x epochs, or the trainer's `max_steps` where that is less.
+
+    Raises:
+        ConfigError: nothing says how long the run is.
+    """
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    known = [epochs * trainer.num_training_batches] if epochs is not None and epochs >= 0 else []
+    known += [steps // 2] if steps >= 0 else []  # it counts the steps of both optimisers
+    total = min(known, default=math.inf)
+    mend = "a number of updates: this trainer has neither `max_steps` nor epochs of a known length"
+    require(math.isfinite(total), "total_steps", None, mend)
+    return int(total)

@@ -1,5 +1,6 @@
 """The loop's two optimisers: their learning rates are written, their gradients and steps are read by hooks."""
 
+import math
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from torch.utils.hooks import RemovableHandle
 from gan_env.errors import require
 
 PLAYERS = ("g", "d")
+STEERED = "_gan_env_steered"
+"""The mark of an optimiser whose learning rates a controller writes."""
 
 
 class Optimisers:
@@ -27,7 +30,8 @@ class Optimisers:
         stepped: the players that took a step since this was last cleared.
 
     Raises:
-        ConfigError: one isn't an optimiser, or both move the same parameters.
+        ConfigError: one isn't an optimiser, both move the same parameters or share a learning rate, or parameters are
+            sharded.
     """
 
     def __init__(self, generator: Any, discriminator: Any) -> None:
@@ -39,11 +43,33 @@ class Optimisers:
             type(discriminator).__name__,
             "an optimiser of other parameters than those of opt_g",
         )
+        parameters = [p for optimiser in self._optimisers.values() for p in _parameters(optimiser)]
+        sharded = sorted({type(p).__name__ for p in parameters if hasattr(p, "to_local")})
+        require(not sharded, "parameters", sharded, "whole ones: norms of sharded parameters (FSDP) are not supported")
+        tensors = [id(rate) for o in self._optimisers.values() for rate in _rates(o) if isinstance(rate, Tensor)]
+        own = "a tensor of its own in each group: pass lr.clone()"
+        require(len(set(tensors)) == len(tensors), "lr", "one tensor for several groups", own)
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self.stepped: set[str] = set()
         self._written = {player: list(rates) for player, rates in self.rates.items()}
         self._warned = False
         self._hooks: list[RemovableHandle] = []
+        self._steered: set[str] = set()  # players whose rates are written
+
+    def steer(self, names: Collection[str]) -> None:
+        """From now on some of `lr_g` and `lr_d` are written.
+
+        Raises:
+            ConfigError: another controller writes them.
+        """
+        players = {name.removeprefix("lr_") for name in names}
+        for player in sorted(players):
+            taken = hasattr(self._optimisers[player], STEERED)
+            mend = "an optimiser without a controller: `remove` that one"
+            require(not taken, f"opt_{player}", "steered already", mend)
+        for player in players:
+            setattr(self._optimisers[player], STEERED, True)
+        self._steered = players
 
     def watch(self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = ()) -> None:
         """From now on `observe` is given what each step shows, a number [] each.
@@ -102,11 +128,14 @@ class Optimisers:
             )
 
     def remove(self) -> None:
-        """Takes the hooks off and gives the optimisers their own rates back."""
+        """Takes the hooks off and gives the rates that were written back as they were."""
         for hook in self._hooks:
             hook.remove()
         self._warned = True
-        self.write({"lr_g": 1.0, "lr_d": 1.0})
+        self.write({f"lr_{player}": 1.0 for player in self._steered})
+        for player in self._steered:
+            delattr(self._optimisers[player], STEERED)
+        self._steered = set()
 
     def get_state(self) -> dict[str, Any]:
         """The rates that the optimisers were given, and those that they have."""
@@ -149,10 +178,10 @@ class Watched:
         scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
         self.observe({f"square_grad_{self.player}": (norm if scale is None else norm / scale).square()})
         if self.aligned:
-            means = [optimiser.state[p].get("exp_avg", torch.zeros_like(p)) for p in parameters]
+            means = [self._mean(optimiser, parameter) for parameter in parameters]
             product = torch.stack([(g * m).sum() for g, m in zip(gradients, means, strict=True)]).sum()
-            size = norm * get_total_norm(means)
-            self.observe({f"align_{self.player}": torch.where(size > 0, product / size, 0.0).float()})
+            size = norm * get_total_norm(means)  # 0 before the first step
+            self.observe({f"align_{self.player}": torch.where(size == 0, 0.0, product / size).float()})
         if self.sized:
             self._weights = [p.clone() for p in _parameters(optimiser)]
 
@@ -162,12 +191,31 @@ class Watched:
         if self._weights:
             steps = [p - before for p, before in zip(_parameters(optimiser), self._weights, strict=True)]
             ratio = get_total_norm(steps) / get_total_norm(self._weights)
+            skipped = getattr(optimiser, "found_inf", None)  # a fused optimiser under GradScaler skips on the device
+            if skipped is not None:
+                ratio = torch.where(skipped > 0, math.nan, ratio)
             self.observe({f"square_step_{self.player}": ratio.float().square()})
             self._weights = []
+
+    def _mean(self, optimiser: Optimizer, parameter: Tensor) -> Tensor:
+        """Adam's mean of a parameter's gradients.
+
+        Raises:
+            ConfigError: the optimiser keeps none.
+        """
+        state = optimiser.state.get(parameter, {})
+        keeps = not state or "exp_avg" in state
+        adams = f"one of Adam's kind: the controller observes align_{self.player}, which needs its state `exp_avg`"
+        require(keeps, f"opt_{self.player}", type(optimiser).__name__, adams)
+        return state["exp_avg"] if state else torch.zeros_like(parameter)
 
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _rates(optimiser: Optimizer) -> list[float | Tensor]:
+    return [group["lr"] for group in optimiser.param_groups]
 
 
 def _plain(key: str, given: Any) -> Optimizer:

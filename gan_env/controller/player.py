@@ -58,15 +58,22 @@ class Player:
     reads: tuple[str, ...]
     saved: SavedController | None = None
 
-    def why(self, seen: Tensor, memory: State) -> str:
-        """What led to the action after an observation [1, F], for people; `memory` is that before the action."""
+    def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
+        """What led to the action after an observation [1, F], for people.
+
+        Args:
+            seen: the observation.
+            memory: that before the action.
+            moves: of the knobs' coordinates, [K].
+        """
         names = tuple(self.loop.observer.names)
         if self.saved is None:
             read = [name for name in self.reads if not name.startswith("knob_")]
             return "follows " + ", ".join(f"{name} {float(seen[0, names.index(name)]):.3g}" for name in read)
         network = self.saved.network
         parts = network.blank(1) if memory is None else tuple(torch.from_numpy(part) for part in memory)
-        return reasons(network, names, self.loop.config.knobs, seen, parts)
+        most = int(moves.abs().argmax())
+        return f"{self.loop.config.knobs[most]}: {reasons(network, names, most, seen, parts)}"
 
 
 def find_player(source: str | Path, total_steps: int, loss: str | None = None) -> Player:
@@ -120,7 +127,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     """The knobs that a policy names, set as it says; all others do nothing. A schedule of none leaves the rates."""
     named = tuple(dict.fromkeys((*options.knobs, *options.table)))
     if options.kind in RULES:
-        named = (options.rule.get("knob", RULES[options.kind].knob),)
+        named = tuple(dict.fromkeys((options.rule.get("knob", RULES[options.kind].knob), *named)))
     elif options.kind == "schedule" and not named:
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs

@@ -82,21 +82,20 @@ class Report:
         return Path(path)
 
 
-def reasons(network: Network, names: tuple[str, ...], knobs: tuple[str, ...], seen: Tensor, memory: Any) -> str:
-    """Which statistics moved which knob most: of the knob that the network moves most, slope x normalised statistic.
+def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, memory: Any) -> str:
+    """Which statistics had the largest effect on a knob: slope of the network's output x normalised statistic.
 
     Args:
         network: what acts.
         names: of the statistics, F.
-        knobs: of the outputs, K.
+        knob: the place of the output.
         seen: the observation, [1, F].
         memory: of the network before the decision.
     """
     with torch.enable_grad():
         x = network.normalised(seen).detach().requires_grad_()
         output, _ = network.run(x, memory)
-        most = int(output[0].abs().argmax())
-        (slope,) = torch.autograd.grad(output[0, most], x)
+        (slope,) = torch.autograd.grad(output[0, knob], x)
     shares = (slope * x)[0].detach()
     first = shares.abs().argsort(descending=True)[:NAMED].tolist()
-    return f"{knobs[most]}: " + ", ".join(f"{names[i]} {float(shares[i]):+.2f}" for i in first)
+    return ", ".join(f"{names[i]} {float(shares[i]):+.2f}" for i in first)

@@ -54,5 +54,23 @@ def test_a_changed_length_does_not_move_the_decisions_that_were_taken() -> None:
 def test_a_length_that_is_over_already_is_refused() -> None:
     clock = Clock(100, 10)
     run(clock, 45)
-    with pytest.raises(ConfigError, match=r"total_steps=49 .*at least 50: 45 updates are done"):
-        clock.change_total(49)
+    with pytest.raises(ConfigError, match=r"total_steps=45 .*more than 45: so many updates are done"):
+        clock.change_total(45)
+
+
+@given(decisions=st.integers(2, 40), done=st.integers(0, 30), left=st.integers(1, 30))
+def test_with_fewer_updates_than_decisions_left_some_are_left_out_and_the_last_is_taken(
+    decisions: int, done: int, left: int
+) -> None:
+    clock = Clock(100 * decisions, decisions)
+    run(clock, done)
+    clock.change_total(done + left)
+    progress = []
+    for step in range(done, done + left):
+        clock.step = step
+        if clock.due(step):
+            clock.catch_up(step)
+            progress.append(clock.progress)
+            clock.taken += 1
+    assert progress == sorted(set(progress)) and len(progress) <= left
+    assert progress[-1] >= (1 - 1 / left) * (1 - 1 / decisions) or left == 1

@@ -208,3 +208,90 @@ def test_no_optimiser_and_one_optimiser_for_both_are_refused() -> None:
         GANController.load("ada", gan.generator, gan.opt_d, total_steps=8)
     with pytest.raises(ConfigError, match=r"opt_d=.*other parameters than those of opt_g"):
         GANController.load("ada", gan.opt_g, gan.opt_g, total_steps=8)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_removed_it_leaves_rates_that_it_never_wrote(folder: Path, dry_run: bool) -> None:
+    """A scheduler beside a dry run, or beside a policy that moves no rates, keeps what it wrote."""
+    gan = PlainGAN.make()
+    control = gan.control(folder if dry_run else "ada", 8, dry_run=dry_run)
+    gan.opt_d.param_groups[0]["lr"] = 5e-4
+    control.remove()
+    assert gan.rates == [1e-3, 5e-4]
+
+
+def test_two_controllers_of_the_same_rates_are_refused(folder: Path) -> None:
+    gan = PlainGAN.make()
+    first = gan.control(folder, 8)
+    with pytest.raises(ConfigError, match=r"opt_d='steered already'.*`remove`"):
+        gan.control("cosine_rates", 8)
+    gan.control("cosine_rates", 8, dry_run=True)
+    first.remove()
+    gan.control("cosine_rates", 8)
+
+
+def test_a_state_of_another_length_says_so(folder: Path) -> None:
+    long, gan, short = (PlainGAN.make() for _ in range(3))
+    state = long.control(folder, 40).state_dict()
+    control = gan.control(folder, 80)
+    with pytest.warns(UserWarning, match=r"total_steps=80 is overwritten.*40"):
+        control.load_state_dict(state)
+    assert "of 40 updates" in str(control.report())
+    of_schedule = PlainGAN.make().control("cosine_rates", 400).state_dict()
+    with pytest.raises(ConfigError, match=r"total_steps=80 .*400, as when the state was saved"):
+        short.control("cosine_rates", 80).load_state_dict(of_schedule)
+
+
+def test_a_run_may_become_too_short_for_all_decisions() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("cosine_rates", 400)
+    gan.run(control, 100)
+    control.change_total_steps(110)  # 75 decisions are left
+    gan.run(control, 10)
+    assert control.report().decisions[-1].step == 109
+    assert max(gan.rates) < 3e-5  # it ends at 1e-5
+
+
+def test_a_run_that_becomes_longer_after_its_last_decision_is_told(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 8)
+    with pytest.warns(UserWarning, match="all decisions are taken"):
+        control.change_total_steps(16)
+
+
+def test_a_decision_waits_for_the_player_that_has_not_stepped_yet(recwarn: pytest.WarningsRecorder) -> None:
+    """As where `step` is called in each of the critic's updates: five of them go to one of the generator."""
+    gan = PlainGAN.make()
+    control = gan.control("step_size_images", 400)  # decides every four updates
+    step = gan.opt_g.step
+    for update in range(100):
+        gan.opt_g.step = step if update % 5 == 4 else lambda: None
+        gan.update(control)
+        control.step()
+    assert not [w for w in recwarn.list if "nothing finite" in str(w.message)]
+    assert [d.step for d in control.report().decisions][1:4] == [5, 10, 15]
+
+
+def test_a_player_that_never_steps_again_is_not_waited_for_for_ever() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("cosine_rates", 400)
+    for update in range(120):
+        gan.opt_d.step() if update else gan.update()
+        control.step()
+    assert gan.rates[1] < 0.9e-3
+
+
+@pytest.mark.parametrize("policy", ["folder", "ada", "step_size_images"])
+def test_the_default_device_does_not_matter(folder: Path, policy: str) -> None:
+    gan = PlainGAN.make()
+    with torch.device("meta"):
+        control = gan.control(folder if policy == "folder" else policy, 8)
+    for _ in range(8):
+        shown = gan.update(control)
+        with torch.device("meta"):
+            control.observe(**shown)
+            control.step()
+    assert len(control.report().decisions) > 1
+    with torch.device("meta"):
+        control.load_state_dict(control.state_dict())

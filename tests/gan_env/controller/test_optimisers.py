@@ -1,5 +1,6 @@
 """Optimisers: norms of gradients as they are used, steps that are skipped, wrappers."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,60 @@ def test_a_fused_optimiser_under_a_scaler_shows_norms_without_the_scale() -> Non
     loss = gan.discriminator(gan.generator(torch.ones(4, 4))).sum()
     scaled_step(gan, scaler, loss)
     assert float(seen[0]["square_grad_d"]) == pytest.approx(norm(gan.discriminator), rel=1e-4)  # unscaled by now
+
+
+def test_a_step_that_a_fused_optimiser_skips_shows_no_size() -> None:
+    """Its weights stay: a size of zero would be taken for steps that are too small."""
+    gan, seen = PlainGAN.make(fused=True), list[dict[str, torch.Tensor]]()
+    Optimisers(gan.opt_g, gan.opt_d).watch(seen.append, ["square_step_g", "square_step_d"])
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    loss = gan.discriminator(gan.generator(torch.ones(4, 4))).sum()
+    scaled_step(gan, scaler, loss)
+    scaled_step(gan, scaler, gan.discriminator(gan.generator(torch.ones(4, 4))).sum() * torch.inf)
+    sizes = [float(shown["square_step_d"]) for shown in seen if "square_step_d" in shown]
+    assert sizes[0] > 0 and math.isnan(sizes[1])
+
+
+def test_a_gradient_that_is_not_finite_has_no_cosine() -> None:
+    gan, seen = PlainGAN.make(), dict[str, torch.Tensor]()
+    Optimisers(gan.opt_g, gan.opt_d).watch(seen.update, ["align_d"])
+    for factor in (1.0, torch.nan):
+        gan.opt_d.zero_grad()
+        (gan.discriminator(torch.ones(3, 2)).sum() * factor).backward()
+        gan.opt_d.step()
+    assert seen["align_d"].isnan()
+
+
+def test_an_optimiser_that_turns_out_to_keep_no_mean_is_refused() -> None:
+    """It has `betas`, as those of Adam's kind have, and another state."""
+
+    class Other(torch.optim.Adam):
+        def step(self, closure: Any = None) -> None:
+            super().step(closure)
+            for state in self.state.values():
+                state["z"] = state.pop("exp_avg")
+
+    gan = PlainGAN.make()
+    Optimisers(gan.opt_g, other := Other(gan.discriminator.parameters())).watch(lambda _: None, ["align_d"])
+    gan.discriminator(torch.ones(3, 2)).sum().backward()
+    other.step()
+    with pytest.raises(ConfigError, match=r"opt_d='Other'.*exp_avg"):
+        other.step()
+
+
+def test_one_tensor_as_the_rate_of_both_players_is_refused() -> None:
+    gan, rate = PlainGAN.make(), torch.tensor(1e-3)
+    for optimiser in (gan.opt_g, gan.opt_d):
+        optimiser.param_groups[0]["lr"] = rate
+    with pytest.raises(ConfigError, match=r"lr=.*clone"):
+        Optimisers(gan.opt_g, gan.opt_d)
+
+
+def test_sharded_parameters_are_refused() -> None:
+    gan = PlainGAN.make()
+    next(gan.discriminator.parameters()).to_local = None  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"parameters=.*FSDP"):
+        Optimisers(gan.opt_g, gan.opt_d)
 
 
 def test_a_loop_that_never_steps_an_optimiser_is_told() -> None:

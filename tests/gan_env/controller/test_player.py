@@ -8,8 +8,9 @@ import torch
 from plain_gan import PlainGAN
 
 from gan_env import ConfigError
+from gan_env.controller.player import find_player
 from gan_env.policies import load_policy
-from gan_env.policies.presets import ADAPTIVE
+from gan_env.policies.presets import ADAPTIVE, policy_names
 from gan_env.policies.schedules import Anneal
 
 
@@ -20,6 +21,12 @@ def test_the_fixed_policy_leaves_a_loop_as_it_is(recwarn: pytest.WarningsRecorde
     assert gan.rates == [1e-3, 1e-3]
     assert control.get("r1", 10.0) == 10.0 and torch.equal(control.augment(x), x)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", [name for name in policy_names() if not name.startswith("random")])
+def test_every_schedule_and_rule_that_is_shipped_plays_in_a_loop(name: str) -> None:
+    player = find_player(name, 1000)
+    assert set(load_policy(name).knobs) <= set(player.loop.config.knobs)
 
 
 def test_both_rates_fall_by_a_cosine() -> None:

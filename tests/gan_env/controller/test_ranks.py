@@ -39,3 +39,13 @@ def test_means_are_over_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "all_reduce", as_if_of_two)
     means, _ = averages.take()
     assert {name: float(mean) for name, mean in means.items()} == {"loss_d": 3.0, "metric": 5.0}
+
+
+def test_what_another_rank_shows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric is computed on one of them."""
+    averages = Averages(torch.device("cpu"))
+    averages.add({"loss_d": torch.tensor(1.0)})
+    assert averages.known() == {"loss_d"}
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "all_reduce", lambda flags: flags[-2:].add_(1))
+    assert averages.known() == {"loss_d", "metric", "spread"}
