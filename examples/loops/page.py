@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ ABOUT = {
     "they have none to choose, and meet the loop at each one.",
 }
 """Methods -> what is said of them."""
-RANKS = ("all rates", "the best of them", "the two worst of them")
+RANKS = ("all rates", "at the best rate", "at the two worst rates")
 
 
 class Cell(NamedTuple):
@@ -82,8 +83,13 @@ class Results:
         of_pair: dict[tuple[str, str], list[Cell]] = {}
         for cell in self.cells:
             of_pair.setdefault(cell[:2], []).append(cell)
-        part = dict(zip(RANKS, (slice(None), slice(1), slice(-2, None)), strict=True))[rank]
-        return [cell for cells in of_pair.values() for cell in cells[part] if self.pairs(method, cell)]
+        chosen = {RANKS[0]: list, RANKS[1]: lambda cells: cells[:1], RANKS[2]: lambda cells: cells[1:][-2:]}[rank]
+        return [cell for cells in of_pair.values() for cell in chosen(cells) if self.pairs(method, cell)]
+
+    def missing(self) -> list[Cell]:
+        """Cells of the same loops, data sets and rates in which the loop was not played as it is."""
+        loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))
+        return [cell for cell in starmap(Cell, product(loops, data, rates)) if cell not in self.cells]
 
     def count(self, method: str, what: str) -> str:
         """How many runs of a method `crashed`, or ended `worse` than their untrained generator."""
@@ -147,15 +153,15 @@ def beginning(results: Results, records: Sequence[Record], picture: str) -> list
         rows.append((named(method), len(cells[RANKS[0]]), *(gains if method != PLAIN else "000"), equal, *counts))
         if method != PLAIN:
             most = f"; a run is worth the best of {equal} with random rates" if equal else ""
-            verdict.append(
-                f"- **{named(method)}**: {gains[0]}; best rate {gains[1]}, two worst rates {gains[2]}{most}."
-            )
+            verdict.append(f"- **{named(method)}**: {gains[0]}; {RANKS[1]} {gains[1]}, {RANKS[2]} {gains[2]}{most}.")
+    head = ("method", "cells", *RANKS, "worth the best of", "crashed", "ends worse than untrained")
+    used = [place for place, name in enumerate(head) if results.random or name != "worth the best of"]
     return [
-        "# Controllers in plain training loops",
-        "How much lower the log Frechet distance to held-out images ends than in the loop as it is: mean over cells, "
-        "and a 95 % interval for which cells, and seeds in them, were drawn anew.",
+        "# Policies in plain training loops",
+        "Gain: how much lower the log Frechet distance to held-out images ends than in the plain loop, the loop as it "
+        "is. Mean over cells, and a 95 % interval by drawing cells anew, and seeds in them.",
         "\n".join(verdict),
-        table(("method", "cells", *RANKS, "worth the best of", "crashed", "worse than untrained"), rows),
+        table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
         f"![Final distance by learning rate]({picture})",
         *explained(results, records),
     ]
@@ -168,23 +174,32 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
     loops = dict.fromkeys(cell.loop for cell in results.cells)
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
-    whole = len(loops) * len({cell.data for cell in results.cells}) * len({cell.lr for cell in results.cells})
-    short = f" It was stopped early: {len(results.cells)} of {whole} cells." if len(results.cells) < whole else ""
-    return [
-        f"Printed by `python examples/loops/compare.py run {asked(results, seeds)}`, then `report`. "
-        "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
-        f"players ({rates}); rates are ranked by how the loop as it is ends with them. Methods of a seed begin with "
-        f"the same networks. A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the "
-        f"generator), batches of {BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and "
-        "counts as its untrained generator. The distance is that of the generator itself (schedule_free: of its "
-        f"averaged weights), on {first['samples']:,} images and features of the classifiers of this package; it is "
-        f"not FID.{short}",
-        " ".join(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
+    other = [name for name in LOOPS if name not in loops]
+    gone = [f"{cell.loop} on {cell.data} at {cell.lr:g}" for cell in results.missing()]
+    few = " One seed of each: the interval says nothing of other seeds." if seeds == 1 else ""
+    missing = [*gone, *(f"all of {name}" for name in other)]
+    choice = (
         "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
         f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
         "shown are to the other half."
-        if results.random
-        else "All distances are to one half of the held-out images.",
+    )
+    lines = [
+        "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
+        f"players ({rates}). Rates are ranked by how the plain loop ends with them. Methods of a seed begin with "
+        f"the same networks.{few}",
+        f"A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), batches of "
+        f"{BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its untrained "
+        "generator.",
+        f"The distance is that of the generator itself, not of an average (schedule_free: of its averaged weights), on "
+        f"{first['samples']:,} images and features of the classifiers of this package. It is not FID.",
+        choice if results.random else "All distances are to one half of the held-out images.",
+        *(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
+        *([f"Not played: {', '.join(missing)}."] if missing else []),
+    ]
+    return [
+        "\n".join(f"- {line}" for line in lines),
+        f"```sh\npython examples/loops/compare.py run {asked(results, seeds)}\n"
+        "python examples/loops/compare.py report\n```",
     ]
 
 
@@ -216,12 +231,12 @@ def cell_by_cell(results: Results, method: str) -> str:
         "data",
         "rate",
         "seeds",
-        "as it is",
-        "ends at",
+        "plain loop ends at",
+        "with it",
         "gain",
-        "at 1/3",
+        "gain at 1/3 of the run",
         "at 2/3",
-        "crashed (as it is / so)",
+        "crashes: plain / with it",
     )
     return f"## {named(method)}\n\n{table(head, rows)}"
 
