@@ -151,6 +151,8 @@ MEANS = (
 """All that is averaged over an interval: these, and squares of gradient norms, losses, relative steps and logits."""
 
 
+STILL = 1e-8
+"""|update| / |weights| below which weights in float32 do not move at all: no rate follows from it."""
 FLOOR = 1e-6
 """Added to the metric and to the spread before their logarithms are taken, which are finite then."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
-from gan_env.records import FLOOR
+from gan_env.records import FLOOR, STILL
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
@@ -191,7 +191,8 @@ class KnobSet:
             coordinates: before it, [N, K] in [0, 1].
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
-            steps: |update| / |weights| of G and of D during the last interval, [N, 2]; read in the mode "steps" alone.
+            steps: |update| / |weights| of G and of D during the last interval, [N, 2]; read in the mode "steps" alone,
+                where the rate of a player that did not move stays.
 
         Returns:
             [N, K] in [0, 1].
@@ -203,8 +204,10 @@ class KnobSet:
         if mode == "steps":
             for column, knob in enumerate(self.controlled):
                 if knob.name in RATES:
-                    distance = target_of(action[:, column]) - torch.log10(steps[:, RATES.index(knob.name)] + FLOOR)
-                    led = (GAIN * distance / decades(knob)).nan_to_num(0.0).clamp(-most, most)  # NaN: it has diverged
+                    step = steps[:, RATES.index(knob.name)]
+                    distance = target_of(action[:, column]) - torch.log10(step + FLOOR)
+                    led = (GAIN * distance / decades(knob)).clamp(-most, most)
+                    led = torch.where(step > STILL, led, 0.0)  # NaN, too: it has diverged
                     moves[:, column] = torch.where(first, moves[:, column], led)
         return (coordinates + moves).clamp(0, 1)
 

@@ -16,6 +16,7 @@ from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import Floats, Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values
+from gan_env.records import FLOOR, STILL
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class StepSizePolicy(TablePolicy):
 
         step = the root mean square of |update| / |weights| since the last decision
         lr = lr * (target(progress) / step) ** GAIN
-        and as long as nothing was measured: lr = START * (the rate that the run was given)
+        and as long as nothing was measured: lr = START * (the rate that the run was given);
+        where the weights did not move at all, lr stays
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.
@@ -81,6 +83,7 @@ class StepSizePolicy(TablePolicy):
                 distance = self.targets[knob.name][decision] - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
+                moved = np.where(step > FLOOR + STILL, moved, now[:, column])
                 coordinates[:, column] = np.where(measured, moved, coordinates[:, column])
         return coordinates
 

@@ -295,3 +295,24 @@ def test_the_default_device_does_not_matter(folder: Path, policy: str) -> None:
     assert len(control.report().decisions) > 1
     with torch.device("meta"):
         control.load_state_dict(control.state_dict())
+
+
+@pytest.mark.parametrize("name", ["step_size_images", "learned/family"])
+def test_a_player_whose_gradient_is_zero_keeps_its_rate(name: str) -> None:
+    """As D's with a saturated hinge loss: no rate would make a step of it."""
+    gan = PlainGAN.make()
+    control = gan.control(name, 400)
+    gan.run(control, 40)
+    gan.opt_d = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)  # D is not updated any more
+    stuck = control._optimisers._optimisers["d"]
+    before = stuck.param_groups[0]["lr"]
+    for _ in range(200):
+        shown = gan.update(control)
+        for group in stuck.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+                stuck.state[parameter]["exp_avg"].zero_()
+        stuck.step()
+        control.observe(**shown)
+        control.step()
+    assert stuck.param_groups[0]["lr"] == pytest.approx(before, rel=0.5)

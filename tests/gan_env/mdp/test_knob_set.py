@@ -114,8 +114,9 @@ def test_a_first_action_of_steps_is_a_delta(action: float, step: float) -> None:
     assert led(action, step, first=True, before=0.5) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
 
 
-def test_a_run_that_has_diverged_keeps_its_rates() -> None:
-    assert led(0.7, math.nan) == 0.5
+@pytest.mark.parametrize("step", [math.nan, 0.0, 1e-9])
+def test_a_run_that_has_diverged_and_a_player_that_does_not_move_keep_their_rates(step: float) -> None:
+    assert led(0.7, step) == 0.5
 
 
 @given(ROWS)

@@ -77,6 +77,14 @@ def test_before_anything_is_measured_rates_are_at_their_starts() -> None:
     assert factors(env, made, values, 0.0, step_g=1e-6, step_d=1e-6)[0, 1:] == pytest.approx([0.5, 4.0], rel=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["delta", "absolute"])
+def test_where_weights_did_not_move_the_rate_stays(mode: str) -> None:
+    """With a gradient of zero, as of a saturated hinge loss, no rate makes a step. It is observed as log10(0 + 1e-6)."""
+    env = make(action_mode=mode)
+    after = factors(env, policy(env), [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-6, step_d=3e-3)
+    assert after[0] == pytest.approx([1.0, 2.0, 0.5], rel=1e-3)
+
+
 def test_a_move_beyond_the_largest_is_cut_in_delta_mode() -> None:
     """A fifth of three decades is a factor of 10 ** 0.6; the first move may be larger, but has nothing to follow."""
     env = make(action_mode="delta", max_change=0.2)
