@@ -79,7 +79,7 @@ def test_before_anything_is_measured_rates_are_at_their_starts() -> None:
 
 @pytest.mark.parametrize("mode", ["delta", "absolute"])
 def test_where_weights_did_not_move_the_rate_stays(mode: str) -> None:
-    """With a gradient of zero, as of a saturated hinge loss, no rate makes a step. It is observed as log10(0 + 1e-6)."""
+    """With a gradient of zero, as of a saturated hinge, no rate makes a step. It is observed as log10(0 + 1e-6)."""
     env = make(action_mode=mode)
     after = factors(env, policy(env), [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-6, step_d=3e-3)
     assert after[0] == pytest.approx([1.0, 2.0, 0.5], rel=1e-3)
