@@ -33,10 +33,12 @@ class Module(pl.LightningModule):  # type: ignore[misc,name-defined]
         self.control.observe(**gan_update(*nets, opt_g, opt_d, batch[0], latents, self.control["r1"]))
 
 
-def fit(folder: Path, module: Any, callback: Any, epochs: int, checkpoint: Path | None = None) -> Any:
+def fit(
+    folder: Path, module: Any, callback: Any, epochs: int, checkpoint: Path | None = None, max_steps: int = -1
+) -> Any:
     data = torch.utils.data.TensorDataset(torch.randn(64, 2, generator=torch.Generator().manual_seed(0)))
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
-    trainer = pl.Trainer(max_epochs=epochs, callbacks=[callback], default_root_dir=folder, **quiet)
+    trainer = pl.Trainer(max_epochs=epochs, max_steps=max_steps, callbacks=[callback], default_root_dir=folder, **quiet)
     trainer.fit(module, torch.utils.data.DataLoader(data, 16), ckpt_path=checkpoint)
     return trainer
 
@@ -71,3 +73,22 @@ def test_a_module_that_optimises_automatically_is_refused(tmp_path: Path) -> Non
     module.configure_optimizers = lambda: torch.optim.Adam(module.parameters())  # type: ignore[method-assign,assignment]
     with pytest.raises(ConfigError, match=r"automatic_optimization=True.*manual optimisation"):
         fit(tmp_path, module, ControllerCallback("ada", total_steps=8), epochs=1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("epochs", "steps", "total"), [(2, -1, 8), (-1, 12, 6), (2, 12, 6), (5, 60, 20)])
+def test_the_length_of_a_run_is_the_trainers(tmp_path: Path, epochs: int, steps: int, total: int) -> None:
+    """Four batches an epoch; the trainer's steps are those of both optimisers."""
+    from gan_env.controller.lightning import ControllerCallback
+
+    callback = ControllerCallback("cosine_rates")
+    fit(tmp_path, Module(), callback, epochs, max_steps=steps)
+    assert callback.control is not None and f"of {total} updates" in str(callback.control.report())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trainer_that_does_not_say_how_long_it_runs_is_refused(tmp_path: Path) -> None:
+    from gan_env.controller.lightning import ControllerCallback
+
+    with pytest.raises(ConfigError, match=r"total_steps=None .*max_steps"):
+        fit(tmp_path, Module(), ControllerCallback("cosine_rates"), epochs=-1)
