@@ -67,7 +67,10 @@ def script(
 
 def print_help(name: str, options: Any, purpose: str) -> None:
     """Prints what a program is for, and each of its options with its value on this command line and its meaning."""
-    words = [text for text in sys.argv[1:] if not text.startswith("-")]
+    others = other_folders(sys.argv[1:])
+    words = [text for text in sys.argv[1:] if not text.startswith("-") and Path(text) not in others]
+    if others:
+        words.append(f"hydra.searchpath=[{','.join(place.resolve().as_uri() for place in others)}]")
     with initialize_config_dir(str(CONFIGS), version_base=None):
         config = compose(name, words, return_hydra_config=True)
     HydraConfig.instance().set_config(config)  # some options are made of the choices
@@ -77,6 +80,12 @@ def print_help(name: str, options: Any, purpose: str) -> None:
     )
     assert isinstance(fields, dict)
     print(help_text(sys.argv[0], purpose, options, {str(k): v for k, v in fields.items()}, chosen))
+
+
+def other_folders(arguments: list[str]) -> list[Path]:
+    """The folders of options that `--config-dir` adds to configs/."""
+    words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
+    return [Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd")]
 
 
 def given_options() -> list[str]:
@@ -95,8 +104,7 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     Raises:
         ConfigError: a group has no such file, and, for a policy, there is no such folder either.
     """
-    words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
-    places = [CONFIGS, *(Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd"))]
+    places = [CONFIGS, *other_folders(arguments)]
     found: list[str] = []
     for text in arguments:
         key, _, value = text.partition("=")

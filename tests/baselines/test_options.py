@@ -193,3 +193,11 @@ def test_a_controller_that_comes_with_gan_env_has_a_name() -> None:
     assert checked_arguments(["policy=learned/family"]) == [f"controller='{family}'"]
     with pytest.raises(ConfigError, match=r"policy='learned/famly' .*learned/family"):
         checked_arguments(["policy=learned/famly"])
+
+
+@pytest.mark.parametrize("flag", [["--config-dir={}"], ["--config-dir", "{}"]])
+def test_help_knows_choices_of_another_folder(flag: list[str], tmp_path: Path) -> None:
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env/mine.yaml").write_text("defaults: [preset_points, _self_]\nnum_decisions: 7\n")
+    done = call("baselines/run.py", *[word.format(tmp_path) for word in flag], "env=mine", "--help")
+    assert done.returncode == 0 and "env.num_decisions=7" in done.stdout
