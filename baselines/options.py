@@ -98,8 +98,7 @@ def checked_arguments(arguments: list[str]) -> list[str]:
 
     Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
     `controller=FOLDER`, as groups hold files alone, and so do the name of a controller that comes with gan_env and
-    `policy=module:function`. Mappings in
-    `REPLACED_NOT_MERGED` replace the default.
+    `policy=module:function`. Mappings in `REPLACED_NOT_MERGED` replace the default.
 
     Raises:
         ConfigError: a group has no such file, and, for a policy, there is no such folder either.

@@ -152,7 +152,7 @@ MEANS = (
 
 
 STILL = 1e-8
-"""|update| / |weights| below which weights in float32 do not move at all: no rate follows from it."""
+"""A player whose |update| / |weights| is no larger stands still: no learning rate follows from that."""
 FLOOR = 1e-6
 """Added to the metric and to the spread before their logarithms are taken, which are finite then."""
 

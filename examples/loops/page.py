@@ -30,7 +30,13 @@ ABOUT = {
     "they have none to choose, and meet the loop at each one.",
 }
 """Methods -> what is said of them."""
-RANKS = ("all rates", "at the best rate", "at the two worst rates")
+RANKS = {
+    "all rates": lambda cells: cells,
+    "at the best rate": lambda cells: cells[:1],
+    "at the two worst rates": lambda cells: cells[1:][-2:],
+}
+"""Which cells of a loop and data set count, best rate first; the best is never among the worst."""
+ALL, BEST, WORST = RANKS
 
 
 class Cell(NamedTuple):
@@ -78,13 +84,12 @@ class Results:
         """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
         return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
 
-    def played(self, method: str, rank: str = RANKS[0]) -> list[Cell]:
+    def played(self, method: str, rank: str = ALL) -> list[Cell]:
         """Cells of `RANKS` in which both were played; rates are ranked by how the loop as it is does with them."""
         of_pair: dict[tuple[str, str], list[Cell]] = {}
         for cell in self.cells:
             of_pair.setdefault(cell[:2], []).append(cell)
-        chosen = {RANKS[0]: list, RANKS[1]: lambda cells: cells[:1], RANKS[2]: lambda cells: cells[1:][-2:]}[rank]
-        return [cell for cells in of_pair.values() for cell in chosen(cells) if self.pairs(method, cell)]
+        return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
 
     def missing(self) -> list[Cell]:
         """Cells of the same loops, data sets and rates in which the loop was not played as it is."""
@@ -150,10 +155,10 @@ def beginning(results: Results, records: Sequence[Record], picture: str) -> list
         cells = {rank: results.played(method, rank) for rank in RANKS}
         gains = [mean_and_interval([results.gains(method, cell) for cell in cells[rank]]) for rank in RANKS]
         equal, counts = results.worth(method), [results.count(method, what) for what in ("crashed", "worse")]
-        rows.append((named(method), len(cells[RANKS[0]]), *(gains if method != PLAIN else "000"), equal, *counts))
+        rows.append((named(method), len(cells[ALL]), *(gains if method != PLAIN else "000"), equal, *counts))
         if method != PLAIN:
             most = f"; a run is worth the best of {equal} with random rates" if equal else ""
-            verdict.append(f"- **{named(method)}**: {gains[0]}; {RANKS[1]} {gains[1]}, {RANKS[2]} {gains[2]}{most}.")
+            verdict.append(f"- **{named(method)}**: {gains[0]}; {BEST} {gains[1]}, {WORST} {gains[2]}{most}.")
     head = ("method", "cells", *RANKS, "worth the best of", "crashed", "ends worse than untrained")
     used = [place for place, name in enumerate(head) if results.random or name != "worth the best of"]
     return [

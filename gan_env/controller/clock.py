@@ -41,9 +41,14 @@ class Clock:
         """Whether the next decision falls before update number `step` (from 0)."""
         return self.taken < self.decisions and step >= self._place(self.taken)
 
-    def catch_up(self, step: int) -> None:
-        """Leaves out decisions after which another one falls before the same update."""
-        while self.taken + 1 < self.decisions and step >= self._place(self.taken + 1):
+    @property
+    def overdue(self) -> int:
+        """Updates since the next decision fell due."""
+        return self.step - self._place(self.taken)
+
+    def catch_up(self) -> None:
+        """Leaves out decisions where a later one is due as well."""
+        while self.taken + 1 < self.decisions and self.step >= self._place(self.taken + 1):
             self.taken += 1
 
     def change_total(self, total: int) -> None:

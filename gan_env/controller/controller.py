@@ -91,14 +91,12 @@ class GANController:
         self._waited = 0  # calls of `step` in a row that didn't count
         self._begun: set[str] = set()  # players that took a step
         self._since: set[str] = set()  # those that took one since the last decision
-        self._late = 0  # updates that the next decision has waited for the other player
         self.observe(**checked("untrained", untrained, ONCE))
         at_start = [name for name in needed(player.reads) if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
-        if not dry_run:
-            self._optimisers.steer([name for name in RATES if name in loop.knobs.active])
+        steered = [] if dry_run else [who for who in PLAYERS if f"lr_{who}" in loop.knobs.active]
+        self._optimisers.watch(self._averages.add, needed(player.reads), steered)
         # Nothing is refused from here on.
-        self._optimisers.watch(self._averages.add, needed(player.reads))
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
@@ -183,12 +181,11 @@ class GANController:
         self._optimisers.stepped.clear()
         self._clock.step += 1
         if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
-            self._late += 1
-            if len(self._since) == len(PLAYERS) or self._late > IDLE:
-                self._clock.catch_up(self._clock.step)
+            if len(self._since) == len(PLAYERS) or self._clock.overdue >= IDLE:
+                self._clock.catch_up()
                 with torch.device("cpu"):
                     self._decide()
-                self._since, self._late = set(), 0
+                self._since.clear()
         elif self._clock.step == self._clock.total + 1:
             self._warn("end", f"the run is longer than total_steps={self._clock.total}: the knobs stay as they are")
 
@@ -259,7 +256,6 @@ class GANController:
             "history": [dict(vars(decision)) for decision in self._history],
             "begun": sorted(self._begun),
             "since": sorted(self._since),
-            "late": self._late,
             "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
         }
 
@@ -288,7 +284,7 @@ class GANController:
         self._averages.set_state(state["averages"])
         self._past = Past(**{name: value.cpu().clone() for name, value in state["past"].items()})
         self._history = [Decision(**decision) for decision in state["history"]]
-        self._begun, self._since, self._late = set(state["begun"]), set(state["since"]), state["late"]
+        self._begun, self._since = set(state["begun"]), set(state["since"])
         self._set(self.player.loop.knobs.values(self._coordinates))
 
     # --- inside ---

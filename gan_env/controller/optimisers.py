@@ -56,35 +56,29 @@ class Optimisers:
         self._hooks: list[RemovableHandle] = []
         self._steered: set[str] = set()  # players whose rates are written
 
-    def steer(self, names: Collection[str]) -> None:
-        """From now on some of `lr_g` and `lr_d` are written.
-
-        Raises:
-            ConfigError: another controller writes them.
-        """
-        players = {name.removeprefix("lr_") for name in names}
-        for player in sorted(players):
-            taken = hasattr(self._optimisers[player], STEERED)
-            mend = "an optimiser without a controller: `remove` that one"
-            require(not taken, f"opt_{player}", "steered already", mend)
-        for player in players:
-            setattr(self._optimisers[player], STEERED, True)
-        self._steered = players
-
-    def watch(self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = ()) -> None:
-        """From now on `observe` is given what each step shows, a number [] each.
+    def watch(
+        self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = (), steered: Collection[str] = ()
+    ) -> None:
+        """From now on `observe` is given what each step shows, a number [] each, and rates of `steered` are written.
 
         Always `square_grad_d`, the squared norm of the gradient. Where they are `needed`: `align_d`, the cosine of the
         gradient and Adam's running mean of those before; and `square_step_d`, the square of |step| / |weights|, for
         which the weights are copied at every step.
 
         Raises:
-            ConfigError: a cosine is needed, and an optimiser has no running mean of gradients.
+            ConfigError: a cosine is needed, and an optimiser has no running mean of gradients; or another controller
+                writes the rates of a player in `steered`. Nothing has changed then.
         """
         for player, optimiser in self._optimisers.items():
             of_adam = f"align_{player}" not in needed or "betas" in optimiser.defaults
             adams = f"one of Adam's kind: the controller observes align_{player}, which needs its mean of gradients"
             require(of_adam, f"opt_{player}", type(optimiser).__name__, adams)
+            taken = player in steered and hasattr(optimiser, STEERED)
+            mend = "an optimiser without a controller: `remove` that one"
+            require(not taken, f"opt_{player}", "steered already", mend)
+        self._steered = set(steered)
+        for player in self._steered:
+            setattr(self._optimisers[player], STEERED, True)
         for player, optimiser in self._optimisers.items():
             watched = Watched(player, observe, needed)
             before, after = optimiser.register_step_pre_hook, optimiser.register_step_post_hook

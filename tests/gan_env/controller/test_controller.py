@@ -223,7 +223,7 @@ def test_removed_it_leaves_rates_that_it_never_wrote(folder: Path, dry_run: bool
 def test_two_controllers_of_the_same_rates_are_refused(folder: Path) -> None:
     gan = PlainGAN.make()
     first = gan.control(folder, 8)
-    with pytest.raises(ConfigError, match=r"opt_d='steered already'.*`remove`"):
+    with pytest.raises(ConfigError, match=r"opt_g='steered already'.*`remove`"):
         gan.control("cosine_rates", 8)
     gan.control("cosine_rates", 8, dry_run=True)
     first.remove()
@@ -300,19 +300,25 @@ def test_the_default_device_does_not_matter(folder: Path, policy: str) -> None:
 @pytest.mark.parametrize("name", ["step_size_images", "learned/family"])
 def test_a_player_whose_gradient_is_zero_keeps_its_rate(name: str) -> None:
     """As D's with a saturated hinge loss: no rate would make a step of it."""
+
+    def stand_still(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        for parameter in gan.discriminator.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+            optimiser.state[parameter]["exp_avg"].zero_()
+
     gan = PlainGAN.make()
     control = gan.control(name, 400)
     gan.run(control, 40)
-    gan.opt_d = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)  # D is not updated any more
-    stuck = control._optimisers._optimisers["d"]
-    before = stuck.param_groups[0]["lr"]
-    for _ in range(200):
-        shown = gan.update(control)
-        for group in stuck.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = torch.zeros_like(parameter)
-                stuck.state[parameter]["exp_avg"].zero_()
-        stuck.step()
-        control.observe(**shown)
-        control.step()
-    assert stuck.param_groups[0]["lr"] == pytest.approx(before, rel=0.5)
+    before = gan.rates[1]
+    gan.opt_d.register_step_pre_hook(stand_still)
+    gan.run(control, 200)
+    assert gan.rates[1] == pytest.approx(before, rel=0.5)  # the first interval has steps from before as well
+
+
+def test_a_controller_that_is_refused_leaves_the_optimisers_to_another() -> None:
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
+    with pytest.raises(ConfigError, match=r"opt_d='SGD'.*Adam"):
+        gan.control("learned/family", 400)
+    gan.control("cosine_rates", 400)
+    assert len(gan.opt_g._optimizer_step_pre_hooks) == 2  # those of one controller
