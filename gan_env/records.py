@@ -194,6 +194,8 @@ class Moment:
     first_grad_g: Tensor
     limit: Tensor  # log metric at which a run counts as crashed
     settings: RowSettings  # the rows' instances
+    parameters: Tensor  # numbers of weights and biases of G and of D, [N, 2]
+    updates: Tensor  # of the whole run
     left: Tensor  # decisions left after this one, int64
 
     @property

@@ -133,7 +133,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.observer = Observer(config.observation, config.knobs, config.losses)
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
-        self._progress = Progress(self.observer, reward, config.num_decisions, coordinates)
+        updates = config.num_decisions * config.updates_per_decision
+        self._progress = Progress(self.observer, reward, config.num_decisions, updates, coordinates)
         self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
@@ -306,6 +307,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self._ended[mask] = False
         stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, self.population.settings))}
+        settings, parameters = self.population.settings, self.population.parameters()
+        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters))}
         self._curves.start(mask, infos)
         return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}

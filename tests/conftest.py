@@ -106,6 +106,8 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
                 lr_d=[1e-3, 1e-2, 1e-4],
                 beta_1=[0.9, 0.5, 0.0],
             ),
+            parameters=column("parameters", [[1e4, 1e3], [1e5, 2e4], [3e3, 3e3]]),
+            updates=column("updates", [100.0, 1000.0, 20_000.0]),
             left=column("left", [3, 2, 0]),
         )
         assert not given, f"no such columns: {sorted(given)}"

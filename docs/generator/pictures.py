@@ -40,6 +40,7 @@ GROUPS = {
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
     "balance": "of the players: ratios that mean the same in every network, data set and loss",
     "changes": "since the first interval: ratios that mean the same in every network, data set and loss",
+    "size": "how many weights the networks and how many updates the run have",
     "quality": "how good the samples are, by the metric against validation data",
     "context": "the hyperparameters that the run was started with",
 }

@@ -304,6 +304,7 @@ class GANController:
             self._coordinates,
             self._clock,
             settings_of(self._context, self.player.loop.config.losses),
+            self._optimisers.parameters,
         )
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))

@@ -54,7 +54,12 @@ def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSetting
 
 
 def moment_of(
-    means: Mapping[str, Tensor], past: Past, coordinates: Tensor, clock: Clock, settings: RowSettings
+    means: Mapping[str, Tensor],
+    past: Past,
+    coordinates: Tensor,
+    clock: Clock,
+    settings: RowSettings,
+    parameters: Tensor,
 ) -> Moment:
     """What a decision looks at; `past` takes it in.
 
@@ -64,6 +69,7 @@ def moment_of(
         coordinates: the knobs, [1, K] in [0, 1].
         clock: before the decision.
         settings: the run's.
+        parameters: numbers of weights and biases of G and of D, [1, 2].
     """
     zero, is_first = torch.zeros(1), clock.taken == 0
     clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
@@ -86,6 +92,8 @@ def moment_of(
         first_grad_g=past.first_grad_g,
         limit=torch.full((1,), torch.inf),
         settings=settings,
+        parameters=parameters,
+        updates=torch.tensor([float(clock.total)]),
         left=torch.tensor([clock.decisions - clock.taken]),
     )
     past.take(log_metric, is_first)

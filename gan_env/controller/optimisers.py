@@ -90,6 +90,12 @@ class Optimisers:
         return next(iter(_parameters(self._optimisers["d"]))).device
 
     @property
+    def parameters(self) -> Tensor:
+        """Numbers of weights of both players, the generator's first, [1, 2]."""
+        sizes = [sum(p.numel() for p in _parameters(optimiser)) for optimiser in self._optimisers.values()]
+        return torch.tensor([sizes], dtype=torch.float32)
+
+    @property
     def context(self) -> dict[str, float]:
         """What a controller may know of how the loop was started: learning rates, and momentum where there is one."""
         group = self._optimisers["g"].param_groups[0]

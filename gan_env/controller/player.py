@@ -22,7 +22,7 @@ WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
 """Factors on learning rates that the rule for step sizes may reach in a loop, whose own rates may be far off."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
-TRACKED = {"progress", "knobs", "steps", "balance"}
+TRACKED = {"progress", "knobs", "steps", "balance", "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 
 

@@ -75,6 +75,13 @@ class Layer:
         taps = {"down": KERNEL**2, "up": KERNEL**2 / 4, "conv": self.side**2}
         return self.inputs / self.groups * taps.get(self.kind, 1.0)
 
+    def count(self, width: Tensor) -> Tensor:
+        """Weights and biases in use at a row's width: [N] -> [N]."""
+        used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1)).sum(2)
+        used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1)).sum(2)
+        taps = self.sizes[0] * self.groups // (self.inputs * self.outputs)
+        return (used_out * (used_in * taps + 1)).sum(1)
+
     def init(self, key: Tensor, width: Tensor) -> Tensor:
         """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape].
 
@@ -155,6 +162,10 @@ class Network:
     def size(self) -> int:
         """P, the number of parameters of a row."""
         return sum(self.sizes)
+
+    def count(self, width: Tensor) -> Tensor:
+        """Weights and biases in use at shares of units used: [N] -> [N]."""
+        return torch.stack([layer.count(width) for layer in self.layers]).sum(0)
 
     def init(self, key: Tensor, width: Tensor) -> Tensor:
         """Random weights and zero biases [N, P], from keys (int64 [N]) and shares of units used (float [N])."""

@@ -179,6 +179,11 @@ class Population:
         rows = [self.state.ema, self.latents(count), self.settings.dataset]
         return Quality.join(self._workers.each_block(judge_block, rows, block))
 
+    def parameters(self) -> Tensor:
+        """How many weights and biases each row's G and D have, [N, 2]."""
+        players = (self.generator, self.settings.width_g), (self.discriminator, self.settings.width_d)
+        return torch.stack([network.count(width) for network, width in players], dim=1)
+
     def latents(self, count: int) -> Tensor:
         """Each row's fixed latents, evenly spread so that the metric's noise is small: [N, count, latent_dim].
 

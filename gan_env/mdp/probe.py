@@ -23,8 +23,9 @@ def probe(knobs: int) -> Moment:
     quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
     known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
     start = {name: half.clone() for name in known}
-    coordinates = half[:, None].repeat(1, knobs)
-    return Moment(TrainStats(**stats), quality, coordinates, settings=RowSettings(**settings), left=one, **start)
+    coordinates, rows = half[:, None].repeat(1, knobs), RowSettings(**settings)
+    size = {"parameters": torch.ones(ROWS, 2), "updates": half.clone()}
+    return Moment(TrainStats(**stats), quality, coordinates, settings=rows, left=one, **start, **size)
 
 
 def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: Moment) -> None:

@@ -22,13 +22,15 @@ class Progress:
         previous, best: log metric after the last decision, and the lowest so far, [N].
         gained: sum of the rewards, [N].
         observation: the last one, [N, F].
+        parameters: numbers of weights and biases of G and of D, [N, 2].
+        updates: of the whole run, [N].
         steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start.
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
     """
 
-    def __init__(self, observer: Observer, reward: Reward, num_decisions: int, coordinates: Tensor) -> None:
+    def __init__(self, observer: Observer, reward: Reward, num_decisions: int, updates: int, coordinates: Tensor) -> None:
         self.observer, self.reward, self.num_decisions = observer, reward, num_decisions
         moment = probe(coordinates.shape[1])
         observer.check(moment)
@@ -40,8 +42,11 @@ class Progress:
         self.first_grad_d, self.first_grad_g = zeros.clone(), zeros.clone()
         self.observation = zeros[:, None].repeat(1, len(observer.names))
         self.steps = zeros[:, None].repeat(1, 2)
+        self.parameters, self.updates = torch.ones_like(self.steps), zeros + updates
 
-    def start(self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
+    def start(
+        self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings, parameters: Tensor
+    ) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
         Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
@@ -56,6 +61,7 @@ class Progress:
             torch.where(rows, 0, old) for old in (self.first_grad_d, self.first_grad_g)
         )
         self.steps = torch.where(rows[:, None], stats.steps(), self.steps)
+        self.parameters = torch.where(rows[:, None], parameters, self.parameters)
         observation = self.observer(self._moment(stats, quality, settings))
         self.observation = torch.where(rows[:, None], observation, self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
@@ -106,5 +112,7 @@ class Progress:
             first_grad_g=self.first_grad_g,
             limit=self.first + self.reward.crash_penalty,
             settings=settings,
+            parameters=self.parameters,
+            updates=self.updates,
             left=self.num_decisions - self.decision,
         )

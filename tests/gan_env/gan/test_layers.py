@@ -135,3 +135,16 @@ def test_rows_of_every_width_live_side_by_side(width: float) -> None:
 def test_at_least_one_unit_is_used() -> None:
     weights = CHAIN.init(KEYS, torch.full((ROWS,), 0.01))
     assert (CHAIN(weights, random(ROWS, BATCH, 4)) != 0).all()
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5, 0.25])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_what_is_counted_is_what_is_in_use(kind: str, width: float) -> None:
+    """Weights that are not zero at the start, and a bias for each output that has one of them."""
+    layer, share = LAYERS[kind], torch.full((ROWS,), width)
+    matrix = layer.matrix(layer.init(KEYS, share)) != 0  # [N, O, M]
+    assert layer.count(share).tolist() == (matrix.sum((1, 2)) + matrix.any(2).sum(1)).tolist()
+
+
+def test_a_network_of_full_width_counts_all_of_its_parameters() -> None:
+    assert CHAIN.count(torch.ones(2)).tolist() == [CHAIN.size] * 2

@@ -58,8 +58,8 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
     assert [s.name for s in statistics(names, LOSSES) if s.group == "knobs"] == [f"knob_{name}" for name in names]
 
 
-def test_the_default_configuration_observes_all_but_the_context_and_ratios() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "changes"}
+def test_the_default_configuration_observes_all_but_the_context_ratios_and_sizes() -> None:
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "changes", "size"}
 
 
 SCALED = {
@@ -122,6 +122,9 @@ BY_HAND = {
     "step_ratio": 1.0,
     "grad_d_change": -1.0,
     "grad_g_change": 1.0,
+    "size_g": 0.0,
+    "size_d": -1.0,
+    "updates": -1.0,
     "log_metric": -1.5,
     "improvement": -1.5,
     "change": -2.5,
