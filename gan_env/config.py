@@ -117,6 +117,9 @@ class EnvConfig:
         latent_dim: length of z.
         depth: hidden layers of the mlp.
         ema_decay: decay per update of the averaged generator, which the metric judges.
+        penalty_every: gradient penalties (`r1`, `r2`, `gp`, and the slope that is observed) are there in every so many
+            updates only, with as many times the weight: lazy regularisation (Karras et al. 2020, arXiv:1912.04958,
+            appendix B; without their change of Adam's constants). It divides `updates_per_decision`.
         num_decisions: decisions of an episode.
         updates_per_decision: GAN updates between two decisions.
         metric: "auto" is the sliced Wasserstein distance for points and a Frechet distance for images; else a key of
@@ -156,6 +159,7 @@ class EnvConfig:
     latent_dim: int = 4
     depth: int = 2
     ema_decay: float = 0.98
+    penalty_every: int = 1
     num_decisions: int = 12
     updates_per_decision: int = 50
     metric: str = "auto"
@@ -184,10 +188,12 @@ class EnvConfig:
             require(len(set(names)) == len(names) > 0, name, names, "at least one name, none twice")
         sides = "an even number, at least 8"
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
-        whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision"), 1)
+        whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision", "penalty_every"), 1)
         for name, lowest in (whole | {"metric_samples": FEWEST_SAMPLES}).items():
             require(getattr(self, name) >= lowest, name, getattr(self, name), f"at least {lowest}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
+        divides, interval = self.updates_per_decision % self.penalty_every == 0, self.updates_per_decision
+        require(divides, "penalty_every", self.penalty_every, f"a divisor of updates_per_decision={interval}")
         for name in ("max_change", "max_first_change"):
             require(0 < getattr(self, name) <= 1, name, getattr(self, name), f"0 < {name} <= 1")
         sees = "steps" in self.observation or self.action_mode != "steps"

@@ -147,6 +147,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
             depth=config.depth,
             batch_size=config.instances.batch_size[1],
             ema_decay=config.ema_decay,
+            penalty_every=config.penalty_every,
             knobs=self.knobs.active,
             losses=config.losses,
             architecture=config.architecture,

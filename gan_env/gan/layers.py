@@ -78,7 +78,9 @@ class Layer:
     def count(self, width: Tensor) -> Tensor:
         """Weights and biases in use at a row's width: [N] -> [N]."""
         used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1)).sum(2)
-        used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1)).sum(2)
+        used_out = (
+            _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1)).sum(2)
+        )
         taps = self.sizes[0] * self.groups // (self.inputs * self.outputs)
         return (used_out * (used_in * taps + 1)).sum(1)
 

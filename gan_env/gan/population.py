@@ -116,8 +116,9 @@ class Population:
 
         def train(*part: Tensor) -> None:
             state, settings, _ = _unpack(part)
-            for source in self._sources(settings, state.step, count):
-                self._programs.run(self._update_in_place, *part, *self._draws(*source))
+            for index, source in enumerate(self._sources(settings, state.step, count)):
+                inputs = [*part, *self._draws(*source)]
+                self._programs.run(self._update_in_place, *inputs, penalised=self._penalised(index))
 
         self._each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values])
 
@@ -130,10 +131,10 @@ class Population:
         settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
         state = self.state.take(rows)
         path, sources = [], self._sources(settings, state.step, count)
-        for source in sources:
+        for index, source in enumerate(sources):
             path.append(PopulationState(*(tensor.clone() for tensor in state.tensors())))
             inputs = [*state.tensors(), *settings.tensors(), *values, *self._draws(*source)]
-            self._programs.run(self._update_in_place, *inputs)
+            self._programs.run(self._update_in_place, *inputs, penalised=self._penalised(index))
         return LookAhead(state, path, settings, values, sources)
 
     @torch.no_grad()
@@ -152,9 +153,10 @@ class Population:
         """
         slopes = [torch.zeros_like(value) for value in ahead.values]
         slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _DIFFERENTIABLE[1:])]
-        for state, source in zip(reversed(ahead.path), reversed(ahead.sources), strict=True):
+        for index in reversed(range(len(ahead.path))):
+            state, source = ahead.path[index], ahead.sources[index]
             inputs = [*state.tensors(), *ahead.settings.tensors(), *ahead.values, *self._draws(*source), *slope]
-            found = self._programs.run(self._pull_back_one, *inputs)
+            found = self._programs.run(self._pull_back_one, *inputs, penalised=self._penalised(index))
             slope, by_values = found[: len(_DIFFERENTIABLE)], found[len(_DIFFERENTIABLE) :]
             slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
         return dict(zip(self.config.knobs, slopes, strict=True))
@@ -284,15 +286,19 @@ class Population:
         numbers = uniform(uniform_key, taken + self._update.uniforms)[:, taken:]
         return numbers.contiguous(), normal(normal_key, self._update.normals)
 
-    def _update_in_place(self, *inputs: Tensor) -> None:
+    def _penalised(self, index: int) -> bool:
+        """Whether there are gradient penalties in an interval's update, by its number from 0."""
+        return index % self.config.penalty_every == 0
+
+    def _update_in_place(self, *inputs: Tensor, penalised: bool) -> None:
         state, settings, (*values, samples, uniforms, normals) = _unpack(inputs)
         knobs = dict(zip(self.config.knobs, values, strict=True))
-        new_state = self._update(state, settings, knobs, samples, uniforms, normals)
+        new_state = self._update(state, settings, knobs, samples, uniforms, normals, penalised)
         for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
 
     @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def _pull_back_one(self, *inputs: Tensor) -> list[Tensor]:
+    def _pull_back_one(self, *inputs: Tensor, penalised: bool) -> list[Tensor]:
         """From slopes by the state after an update (the last inputs): those by the state before, then by the knobs."""
         state, settings, others = _unpack(inputs)
         count = len(self.config.knobs)
@@ -300,7 +306,8 @@ class Population:
         samples, uniforms, normals, *slope = others[count:]
         before = {name: getattr(state, name).detach().requires_grad_() for name in _DIFFERENTIABLE}
         knobs = dict(zip(self.config.knobs, values, strict=True))
-        new = self._differentiable_update(replace(state, **before), settings, knobs, samples, uniforms, normals)
+        state = replace(state, **before)
+        new = self._differentiable_update(state, settings, knobs, samples, uniforms, normals, penalised)
         after = [getattr(PopulationState(*new), name) for name in _DIFFERENTIABLE]
         variables = [*before.values(), *values]
         return list(torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True))

@@ -1,7 +1,7 @@
 """One update of N GANs as a pure function of tensors: discriminator step, generator step, Adam, statistics.
 
 Which losses, networks, knobs and augmentations there are is decided before it is traced: what is off costs nothing.
-Only the gradient of D(real) by its inputs is always there: it is observed even where R1 is off.
+The gradient of D(real) by its inputs is there even where R1 is off, since it is observed.
 """
 
 import math
@@ -51,6 +51,7 @@ class PopulationConfig:
     depth: int  # hidden layers of the mlp
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
+    penalty_every: int = 1  # updates of an interval from one with gradient penalties to the next
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
     losses: tuple[str, ...] = ("non_saturating",)  # names in `LOSSES`; a row has one of them
     architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
@@ -104,11 +105,13 @@ class Update:
         samples: Tensor,
         uniforms: Tensor,
         normals: Tensor,
+        penalised: bool = True,
     ) -> list[Tensor]:
         """One update of n rows: the new state's tensors.
 
         `knobs` holds the value [n] of each; `samples` of the training sets are [n, B, *shape], `uniforms` [n, U] and
-        `normals` [n, V] are random numbers.
+        `normals` [n, V] are random numbers. Only where `penalised` there are gradient penalties, which then stand for
+        those of the `penalty_every` updates of which it is one.
         """
         count = self.config.batch_size
         weights = batch_weights(rows.batch_size, count)  # [N, B]
@@ -133,16 +136,17 @@ class Update:
         real, seen = self._variable(real), self._variable(fake)
         used, vectors = self._normalised(d, state.vectors, knobs)
         logit_real, logit_fake = self._judge(used, real), self._judge(used, seen)
-        penalty = gradient_penalty(logit_real, real, weights)
+        every = self.config.penalty_every
+        penalty = gradient_penalty(logit_real, real, weights) * every if penalised else torch.zeros_like(rows.lr_d)
         loss_d = mean(_own(rows.loss, [loss.discriminator(logit_real, logit_fake) for loss in self.losses]), weights)
         regularised = loss_d
-        if "r1" in knobs:
+        if "r1" in knobs and penalised:
             regularised = regularised + knobs["r1"] / 2 * penalty
-        if "r2" in knobs:
-            regularised = regularised + knobs["r2"] / 2 * gradient_penalty(logit_fake, seen, weights)
-        if "gp" in knobs:
+        if "r2" in knobs and penalised:
+            regularised = regularised + knobs["r2"] / 2 * every * gradient_penalty(logit_fake, seen, weights)
+        if "gp" in knobs and penalised:
             between = interpolation_penalty(lambda x: self._judge(used, x), real, seen, mix, weights)
-            regularised = regularised + knobs["gp"] * between
+            regularised = regularised + knobs["gp"] * every * between
         (grad_d,) = torch.autograd.grad(regularised.sum(), d, create_graph=self.differentiable)
         rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
         corrections = bias_corrections((state.correction_1, state.correction_2), rows.beta_1)

@@ -30,7 +30,9 @@ class Progress:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
     """
 
-    def __init__(self, observer: Observer, reward: Reward, num_decisions: int, updates: int, coordinates: Tensor) -> None:
+    def __init__(
+        self, observer: Observer, reward: Reward, num_decisions: int, updates: int, coordinates: Tensor
+    ) -> None:
         self.observer, self.reward, self.num_decisions = observer, reward, num_decisions
         moment = probe(coordinates.shape[1])
         observer.check(moment)

@@ -127,6 +127,8 @@ def test_a_range_of_three_numbers_is_refused() -> None:
         ("depth", 0),
         ("num_decisions", 0),
         ("updates_per_decision", 0),
+        ("penalty_every", 0),
+        ("penalty_every", 3),  # does not divide the updates of an interval
         ("metric_samples", 15),
         ("ema_decay", 1.0),
         ("ema_decay", -0.1),

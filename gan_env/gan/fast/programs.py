@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -25,19 +26,19 @@ class Programs:
         self._programs: dict[tuple[Any, ...], Program] = {}
         self._compiling = Lock()
 
-    def run(self, function: Callable[..., T], *inputs: Tensor) -> T:
-        """`function(*inputs)`, compiled at its first use with these shapes.
+    def run(self, function: Callable[..., T], *inputs: Tensor, **options: bool) -> T:
+        """`function(*inputs, **options)`, compiled at its first use with these shapes and options.
 
         It returns a tensor, a sequence of tensors or nothing, and changes no input that isn't contiguous.
         """
         if not self._compiled:
-            return function(*inputs)
+            return function(*inputs, **options)
         inputs = tuple([tensor.contiguous() for tensor in inputs])  # a program is for one layout; most have it already
-        key = (function.__qualname__, torch.get_num_threads(), *[tensor.shape for tensor in inputs])
+        key = (function.__qualname__, torch.get_num_threads(), *options.items(), *[tensor.shape for tensor in inputs])
         if key not in self._programs:
             with self._compiling:
                 if key not in self._programs:  # another thread may have been here
-                    self._programs[key] = self._compile(function, inputs)
+                    self._programs[key] = self._compile(partial(function, **options), inputs)
         return self._programs[key](*inputs)  # type: ignore[no-any-return]
 
     def _compile(self, function: Program, inputs: tuple[Tensor, ...]) -> Program:

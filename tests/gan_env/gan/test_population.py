@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -44,9 +45,9 @@ def settings(keys: list[int]) -> RowSettings:
     )
 
 
-def population(keys: list[int], compiled: bool = False) -> Population:
+def population(keys: list[int], compiled: bool = False, **sizes: Any) -> Population:
     bank = DataBank(("ring", "grid"), "data", 28, CPU)
-    made = Population(bank, SIZES, len(keys), compiled)
+    made = Population(bank, replace(SIZES, **sizes), len(keys), compiled)
     made.reset(torch.arange(len(keys)), settings(keys))
     return made
 
@@ -319,8 +320,9 @@ def test_samples_that_are_read_from_the_host_are_the_same(monkeypatch: pytest.Mo
     assert all(map(torch.equal, there.state.tensors(), host.state.tensors()))
 
 
-def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
-    made = population([3, 4, 5, 6])
+@pytest.mark.parametrize("every", [1, 3])
+def test_looking_ahead_at_some_rows_is_what_training_makes_of_them(every: int) -> None:
+    made = population([3, 4, 5, 6], penalty_every=every)
     made.update(knobs(4), 2)
     before = made.get_state()
     ahead = made.look_ahead(torch.tensor([2, 0]), knobs(2), 3).state
@@ -331,15 +333,17 @@ def test_looking_ahead_at_some_rows_is_what_training_makes_of_them() -> None:
         torch.testing.assert_close(getattr(ahead, field.name), trained, rtol=1e-4, atol=1e-5)
 
 
-def test_pulling_back_is_autograd_through_all_updates_at_once() -> None:
-    made = population([3, 4, 5])
+@pytest.mark.parametrize("every", [1, 2])
+def test_pulling_back_is_autograd_through_all_updates_at_once(every: int) -> None:
+    made = population([3, 4, 5], penalty_every=every)
     made.update(knobs(3), 5)
     rows, by_ema = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
     ahead = made.look_ahead(rows, knobs(2), 3)
     given = {name: value.requires_grad_() for name, value in knobs(2).items()}
     state = ahead.path[0]
-    for pair in ahead.sources:
-        new = made._differentiable_update(state, ahead.settings, given, *made._draws(*pair))
+    for index, pair in enumerate(ahead.sources):
+        draws, penalised = made._draws(*pair), index % every == 0
+        new = made._differentiable_update(state, ahead.settings, given, *draws, penalised=penalised)
         state = PopulationState(*new)
     whole = torch.autograd.grad(state.ema, [*given.values()], by_ema, allow_unused=True, materialize_grads=True)
     for part, slope in zip(made.pull_back(ahead, by_ema).values(), whole, strict=True):
