@@ -84,8 +84,8 @@ class GANEnv(gym.Env[Array, Array]):
     gradients agree with those before); `quality` (log metric, its change, collapse signal); and, not by default,
     `balance` (of the players: how far logits are apart in units of their spread, the ratio of steps), `changes` (of
     gradient norms since the first interval), `size` (how many weights both networks and updates the run have) and
-    `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `changes` and
-    `size` means the same in every network, data set and loss.
+    `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `changes`
+    and `size` means the same in every network, data set and loss.
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced

@@ -30,6 +30,7 @@ SCRIPTS = {
     "sac": "SACOptions",
     "tqc": "TQCOptions",
     "ars": "ARSOptions",
+    "es": "ESOptions",
     "meta": "MetaOptions",
     "maml": "MetaOptions",
 }

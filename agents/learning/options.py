@@ -92,7 +92,9 @@ class TrainOptions:
         require_training(self.env)
         self.agent.require_fit(env.num_decisions)
         if self.members:
-            able = "none here: train_ppo.py, train_recurrent_ppo.py, train_sac.py and train_tqc.py take them"
+            able = (
+                "none here: train_ppo.py, train_recurrent_ppo.py, train_sac.py, train_tqc.py and train_es.py take them"
+            )
             require(self.agent.takes_members, "members", sorted(self.members), able)
             check_members(self.env, self.members, self.agent.rows)
 

@@ -75,7 +75,7 @@ class Card:
     def row(self) -> str:
         """A line of the table in docs/benchmark.md."""
         gains = [f"{_shown(each['gain'], '+')}, {each['p_better']['value']:.2f}" for each in self.against.values()]
-        return f"| {self.policy} | {', '.join(self.observation)} | {_shown(self.score)} | {' | '.join(gains)} |"
+        return f"| {self.policy} | {self.protocol} | {_shown(self.score)} | {' | '.join(gains)} |"
 
     def write(self, folder: Path) -> None:
         """Writes card.json and card.txt."""

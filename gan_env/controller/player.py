@@ -132,7 +132,9 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
     decisions = often(total_steps)
-    told = ("context",) if options.kind == "rates" else ()  # the rates that the optimisers were given
+    told = {"rates": ("context",), "step_size": ("balance", "size")}.get(
+        options.kind, ()
+    )  # rates: those of the optimisers
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *told),

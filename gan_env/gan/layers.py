@@ -82,7 +82,8 @@ class Layer:
             _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1)).sum(2)
         )
         taps = self.sizes[0] * self.groups // (self.inputs * self.outputs)
-        return (used_out * (used_in * taps + 1)).sum(1)
+        found: Tensor = (used_out * (used_in * taps + 1)).sum(1)
+        return found
 
     def init(self, key: Tensor, width: Tensor) -> Tensor:
         """Normal weights of variance gain^2 / fan-in, zero outside the row's width: [N], [N] -> [N, *weight_shape].

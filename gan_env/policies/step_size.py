@@ -26,14 +26,34 @@ class StepSizeRule:
     Attributes:
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
+        size_g, size_d: powers of a player's number of weights, in ten thousands, that multiply its target.
+        updates_g, updates_d: powers of the run's number of updates, in thousands, that do.
+        separation_g, separation_d: what the statistic `separation`, of the logits on real and on fake, adds to the
+            decimal logarithm of a target.
     """
 
     gain: float = 0.5
     start_g: float = 1.0
     start_d: float = 1.0
+    size_g: float = 0.0
+    size_d: float = 0.0
+    updates_g: float = 0.0
+    updates_d: float = 0.0
+    separation_g: float = 0.0
+    separation_d: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
+
+    def factors(self, rate: str) -> dict[str, float]:
+        """What multiplies the target of a player's steps: statistic -> what a unit of it adds to the target's log10."""
+        player = rate.removeprefix("lr_")
+        found = {
+            f"size_{player}": getattr(self, f"size_{player}"),
+            "updates": getattr(self, f"updates_{player}"),
+            "separation": getattr(self, f"separation_{player}"),
+        }
+        return {statistic: weight for statistic, weight in found.items() if weight}
 
 
 def start_of(rate: str) -> str:
@@ -47,9 +67,14 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
-        lr = lr * (target(progress) / step) ** GAIN
+        lr = lr * (target / step) ** GAIN
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
+
+    The target is the schedule's value, times what `StepSizeRule.factors` make of it:
+
+        target = schedule(progress) * (weights / 10**4) ** SIZE * (updates / 10**3) ** UPDATES
+                 * 10 ** (SEPARATION * separation)
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.
@@ -71,7 +96,8 @@ class StepSizePolicy(TablePolicy):
         held = {name: np.full(env.config.num_decisions, start) for name, start in starts.items()}
         super().__init__(env, values | held)
         self.rule, self.knobs = rule, env.knobs.controlled
-        self.steering = Steering(env, ["progress", *map(step_of, self.targets)])
+        factors = [statistic for name in self.targets for statistic in rule.factors(name)]
+        self.steering = Steering(env, ["progress", *map(step_of, self.targets), *factors])
 
     def wanted(self, observation: Floats, decision: NDArray[np.int64]) -> Floats:
         """The coordinates [N, K] for these decisions [N]."""
@@ -80,7 +106,10 @@ class StepSizePolicy(TablePolicy):
         for column, knob in enumerate(self.knobs):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name))
-                distance = self.targets[knob.name][decision] - np.log10(step)
+                target = self.targets[knob.name][decision]
+                for statistic, weight in self.rule.factors(knob.name).items():
+                    target = target + weight * self.steering.read(observation, statistic)
+                distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
                 moved = np.where(step > FLOOR + STILL, moved, now[:, column])

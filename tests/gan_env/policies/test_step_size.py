@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_env import ConfigError, GANVectorEnv
+from gan_env.config import EnvConfig
 from gan_env.policies import PolicyOptions
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy, start_of
@@ -59,6 +60,24 @@ def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str
     env = make(action_mode=mode)
     after = factors(env, policy(env, gain=0.5), [[1.0, 2.0, 0.5]], 1 / 3, step_g=4e-3, step_d=1e-3)
     assert after[0] == pytest.approx([1.0, 2.0 * 0.25**0.5, 0.5 * 3**0.5], rel=1e-3)
+
+
+def test_the_target_may_depend_on_the_network_the_run_and_the_logits() -> None:
+    """G: 1e-3 x 100 ** 0.5 x 20 ** -0.5 x 10 ** (-0.2 x 1.5); D: 3e-3 x 0.1 ** 0.25."""
+    observation = (*EnvConfig().observation, "size", "balance")
+    env = make(observation=observation)
+    made = policy(env, gain=0.5, size_g=0.5, updates_g=-0.5, separation_g=-0.2, size_d=0.25)
+    assert {"size_g", "size_d", "updates", "separation"} <= set(made.steering.reads)
+    logs = {"size_g": 100.0, "size_d": 0.1, "updates": 20.0, "separation": 10**1.5}
+    target_g, target_d = 1e-3 * 100**0.5 * 20**-0.5 * 10**-0.3, 3e-3 * 0.1**0.25
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=4e-3, step_d=1e-3, **logs)
+    expected = [[1.0, 2 * (target_g / 4e-3) ** 0.5, 0.5 * (target_d / 1e-3) ** 0.5]]
+    np.testing.assert_allclose(after, expected, rtol=1e-3)
+
+
+def test_what_multiplies_a_target_has_to_be_observed() -> None:
+    with pytest.raises(ConfigError, match=r"'size_d'.*add the group 'size'"):
+        policy(make(), size_d=0.25)
 
 
 def test_the_target_follows_its_schedule() -> None:
