@@ -1,11 +1,12 @@
 """Options of the training scripts; configs/agent/ and configs/comparison/ have their values for points and images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
-from gan_env.config import CONFIGS, env_config, require_training
+from gan_env.config import CONFIGS, env_config, require_training, to_dict
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
 
@@ -103,3 +104,8 @@ class TrainOptions:
         """The members with all options of their environments; without any, "all" is `env` alone."""
         found = {name: Member(m.rows, changed(self.env, changes_of(m.env))) for name, m in self.members.items()}
         return found or {"all": Member(self.agent.rows, self.env)}
+
+
+def all_fields(env: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an environment with those that they leave out."""
+    return {"preset": "points", **env, **to_dict(env_config(**env))}
