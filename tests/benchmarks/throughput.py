@@ -63,6 +63,9 @@ GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
     "side of an image, 16 channels, N = 16": [
         (str(side), 16, {**GREY, "image_size": side}) for side in (8, 16, 28, 32)
     ],
+    "updates from one with gradient penalties to the next, 16x16, 16 channels, N = 16": [
+        (str(every), 16, {**GREY, "image_size": 16, "penalty_every": every}) for every in (1, 5, 20)
+    ],
 }
 
 
@@ -177,7 +180,7 @@ def growth(timer: Timer) -> dict[str, dict[str, float]]:
         for label, rows, options in cases:
             env = make_env(rows, timer.device, options)
             population, knobs = env.population, knob_values(env)
-            calls[label] = (lambda p=population, k=knobs: p.update(k, 10)), 10.0 * rows
+            calls[label] = (lambda p=population, k=knobs: p.update(k, 20)), 20.0 * rows
         results[name] = {label: 1e6 / rate for label, rate in timer.rates(calls).items()}
     return results
 
