@@ -1,7 +1,7 @@
 """Trains a linear policy by an evolution strategy, then compares it with tuned and usual schedules.
 
     python agents/train_es.py
-    python agents/train_es.py +experiment=family
+    python agents/train_es.py +experiment=family 'agent.hidden=[]'
     python agents/train_es.py resume=logs/es/gan_env-Points-v1_1
 
 Two rows at a time play the same run, with weights that are disturbed up and down. What differs between their returns is
@@ -10,6 +10,7 @@ whole run different in one way, where PPO tries something else at each decision.
 command line.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT
+from agents.learning.members import Member
 from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
 from agents.study.training_script import training_script
@@ -59,6 +61,13 @@ class ESOptions(AgentOptions):
         require(self.rows % 2 == 0, "agent.rows", self.rows, "an even number: two rows play each run")
         for name in ("noise", "learning_rate", "largest"):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
+        learns = "at least 2: the first only looks at the statistics"
+        require(self.rollouts >= 2, "agent.rollouts", self.rollouts, learns)
+
+    def require_members(self, members: Mapping[str, Member]) -> None:
+        """Raises a `ConfigError` where a member has an odd number of rows."""
+        for name, member in members.items():
+            require(member.rows % 2 == 0, f"members.{name}.rows", member.rows, "an even number: two rows play each run")
 
 
 class Learner:
@@ -71,16 +80,11 @@ class Learner:
         weights: [K, F + 1]; actions are weights x (normalised statistics and 1), cut to [-1, 1].
         mean, std: of the statistics in the first rollout, in which the weights are zero, [F].
         rollouts: how many there were.
-
-    Raises:
-        ConfigError: a member has an odd number of rows.
     """
 
     def __init__(self, options: TrainOptions) -> None:
         assert isinstance(options.agent, ESOptions)
         self.options, kinds = options.agent, options.kinds
-        for name, kind in kinds.items():
-            require(kind.rows % 2 == 0, f"members.{name}.rows", kind.rows, "an even number: two rows play each run")
         made, mode = [{"num_envs": kind.rows, **kind.env} for kind in kinds.values()], AutoresetMode.DISABLED
         self.env = Fleet(made, autoreset_mode=mode) if options.members else GANVectorEnv(**made[0], autoreset_mode=mode)
         ends = accumulate((kind.rows // 2 for kind in kinds.values()), initial=0)
@@ -126,13 +130,13 @@ class Learner:
         """An episode of every row with weights [N, K, F + 1] of its own.
 
         Returns:
-            Returns [N], all observations [M, F], and how many rows crashed.
+            Returns [N], all observations [M, F] of runs that had not ended, and how many rows crashed.
         """
         observation, _ = self.env.reset()
         returns, playing, crashes, seen = np.zeros(len(weights)), np.ones(len(weights), bool), 0, []
         while playing.any():
             statistics = torch.from_numpy(observation)
-            seen.append(statistics)
+            seen.append(statistics[torch.from_numpy(playing)])
             x = ((statistics - self.mean) / self.std).clamp(-CLIP, CLIP)
             actions = torch.einsum("nkf,nf->nk", weights[..., :-1], x) + weights[..., -1]
             observation, rewards, ended, _, infos = self.env.step(actions.clamp(-1, 1).numpy())

@@ -12,17 +12,22 @@ from gan_env.errors import ConfigError
 MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 """How the names of options end that change where and how a run is made, not what comes out: they may differ."""
 
+NEWER: dict[str, Any] = {"penalty_every": 1}
+"""Options of environments that saved jobs and benchmark protocols may lack, and the value that they stand for there."""
+
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
     """The options in which a job differs from those that it is asked to continue with; see `require_same`.
 
-    A mapping that an earlier version did not have is the same as one without entries.
+    A mapping that an earlier version did not have is the same as one without entries, and an option in `NEWER` as its
+    value there.
 
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
     """
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        return {} if before == now or (before is None and now == {}) else {name: f"{name}={before!r}, not {now!r}"}
+        absent = before is None and now in ({}, NEWER.get(name.rpartition(".")[2], {}))
+        return {} if before == now or absent else {name: f"{name}={before!r}, not {now!r}"}
     found: dict[str, str] = {}
     for key in sorted(before.keys() & now.keys() if name in growing else before.keys() | now.keys()):
         found |= differences(before.get(key), now.get(key), growing, f"{name}.{key}" if name else key)

@@ -69,6 +69,7 @@ class Snapshots:
         # Nothing is refused from here on.
         self.population.set_state(state["population"])
         self._progress.set_state(state["progress"])
+        self._progress.parameters = self.population.parameters()
         self._curves.set_state(state["curves"])
         self._generators, self.current_instances = generators, instances
         self._pinned = [one if pinned else None for one, pinned in zip(instances, state["pinned"], strict=True)]

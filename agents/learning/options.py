@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
-from gan_env.config import CONFIGS, env_config, require_training, to_dict
+from gan_env.config import CONFIGS, env_config, require_training
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
 
@@ -34,6 +34,9 @@ class AgentOptions:
 
     def require_fit(self, decisions: int) -> None:
         """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions per episode."""
+
+    def require_members(self, members: Mapping[str, Member]) -> None:
+        """Raises a `ConfigError` where these hyperparameters don't fit the members of a family."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,10 @@ class TrainOptions:
             )
             require(self.agent.takes_members, "members", sorted(self.members), able)
             check_members(self.env, self.members, self.agent.rows)
+            self.agent.require_members(self.members)
 
     @property
     def kinds(self) -> dict[str, Member]:
         """The members with all options of their environments; without any, "all" is `env` alone."""
         found = {name: Member(m.rows, changed(self.env, changes_of(m.env))) for name, m in self.members.items()}
         return found or {"all": Member(self.agent.rows, self.env)}
-
-
-def all_fields(env: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an environment with those that they leave out."""
-    return {"preset": "points", **env, **to_dict(env_config(**env))}

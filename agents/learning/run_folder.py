@@ -22,10 +22,10 @@ import yaml
 
 from agents.learning.costs import save_costs
 from agents.learning.members import own_fields
-from agents.learning.options import TrainOptions, all_fields
+from agents.learning.options import TrainOptions
 from baselines.options import about, errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
-from gan_env.config import replace, to_dict
+from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
 from gan_env.files import require_writable, write_atomically
@@ -99,16 +99,13 @@ class RunFolder:
         Raises:
             ConfigError: another training was begun here.
         """
-        own = {name: own_fields(all_fields(options.kinds[name].env)) for name in options.members}
+        own = {name: own_fields(_all_fields(options.kinds[name].env)) for name in options.members}
         members = {name: {"rows": member.rows, "env": own[name]} for name, member in options.members.items()}
-        whole = {"env": all_fields(options.env), "members": members}
+        whole = {"env": _all_fields(options.env), "members": members}
         now = json.loads(json.dumps({"script": script, **to_dict(options), **whole}))
         path = self.settings / "config.yml"
         if path.exists():
-            began = self.config | {
-                "env": all_fields(self.config["env"])
-            }  # options that are newer are at their defaults
-            before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (began, now))
+            before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 
@@ -177,6 +174,11 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
         with about(f"members.{name}.env"):
             GANVectorEnv(1, **options.kinds[name].env)
     return options, RunFolder.new(script, options)
+
+
+def _all_fields(env: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an environment with those that they leave out."""
+    return {"preset": "points", **env, **to_dict(env_config(**env))}
 
 
 Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]

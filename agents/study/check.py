@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.learning.options import all_fields
 from agents.study.options import HELD_OUT, Controller, StudyOptions, opponent_kind, search_of
 from agents.study.study import Study
 from baselines.options import about
@@ -50,7 +49,6 @@ def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder
     """
     now = _rests_on(options)
     if before:
-        before = {**before, "env": all_fields(before["env"])}  # options that are newer than it are at their defaults
         mend = f"Choose another folder, or the options of {folder}/study/config.yml to continue that study"
         require_same(f"folder={str(folder)!r}: the study there", before, now, mend, MAY_GAIN_ENTRIES)
     return now | {part: before.get(part, {}) | now[part] for part in MAY_GAIN_ENTRIES}
@@ -66,7 +64,7 @@ def _rests_on(options: StudyOptions) -> dict[str, Any]:
         "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
     }
     fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
-    return dict(json.loads(json.dumps(_bound(options) | {"env": all_fields(options.env)} | fixed)))
+    return dict(json.loads(json.dumps(_bound(options) | fixed)))
 
 
 def _bound(options: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gan_env.config import RUN_OPTIONS, env_config, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.seeds import BENCHMARK
 from gan_env.instance_lists import hash_of
+from gan_env.resume import NEWER
 
 SEES = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality")
 
@@ -79,7 +80,8 @@ class Protocol:
     def fingerprint(self, instances: Sequence[Instance]) -> str:
         """SHA-256 of instances, seeds, budget and all options that decide a result, given the set of instances."""
         config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
-        for name in (*RUN_OPTIONS, "action_mode"):
+        newer = [name for name, value in NEWER.items() if config[name] == value]
+        for name in (*RUN_OPTIONS, "action_mode", *newer):
             del config[name]
         decides = {
             "env": config,

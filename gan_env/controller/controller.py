@@ -39,12 +39,13 @@ class GANController:
     """Turns the knobs of a GAN's training: learning rates, and whatever else the loop takes from it.
 
     The run's updates are cut into as many intervals as the policy has decisions. A learned controller has those of its
-    training; but if it asks for sizes of steps and sees progress, knobs, `steps` and `balance` alone, it decides as
-    often as a schedule or rule: 1,000 times, or fewer where an interval would be shorter than four updates. At the
-    start of each, the first included, the policy sees what `gan_env.GANVectorEnv` would show of such a run and moves
-    the knobs. What came out is written into the optimisers' parameter groups (`lr_g`, `lr_d`: factors on the rates that
-    they were given) and read by the loop (`control["r1"]`, `control.augment`). After `total_steps` updates the knobs
-    stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates at most.
+    training; but if it asks for sizes of steps and sees progress, knobs, `steps`, `balance` and `size` alone, it
+    decides as often as a schedule or rule: 1,000 times, or fewer where an interval would be shorter than four updates.
+    At the start of each, the first included, the policy sees what `gan_env.GANVectorEnv` would show of such a run and
+    moves the knobs. What came out is written into the optimisers' parameter groups (`lr_g`, `lr_d`: factors on the
+    rates that they were given) and read by the loop (`control["r1"]`, `control.augment`). After `total_steps` updates
+    the knobs stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates
+    at most.
 
     Means are over all that was shown in an interval; where `torch.distributed` is initialised over all ranks, so that
     all decide alike. What isn't finite is left out; where an interval has nothing finite, the knobs stay.

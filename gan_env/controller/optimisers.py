@@ -91,7 +91,7 @@ class Optimisers:
 
     @property
     def parameters(self) -> Tensor:
-        """Numbers of weights of both players, the generator's first, [1, 2]."""
+        """Numbers of weights and biases of both players, the generator's first, [1, 2]."""
         sizes = [sum(p.numel() for p in _parameters(optimiser)) for optimiser in self._optimisers.values()]
         return torch.tensor([sizes], dtype=torch.float32)
 

@@ -16,6 +16,7 @@ from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
+from gan_env.policies.step_size import StepSizeRule
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
 WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
@@ -103,7 +104,8 @@ def _learned(folder: Path, total_steps: int) -> Player:
     decisions = max(saved.interface.decisions, often(total_steps) if tracks(saved) else 0)
     elsewhere = ("preset", *RUN_OPTIONS)  # no imports
     fields = {name: value for name, value in options_of(saved).items() if name not in elsewhere}
-    fields |= {"num_decisions": decisions, "updates_per_decision": max(1, total_steps // decisions)}
+    interval = max(1, total_steps // decisions)
+    fields |= {"num_decisions": decisions, "updates_per_decision": interval, "penalty_every": 1}  # the loop's own
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
     return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
 
@@ -132,12 +134,13 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
     decisions = often(total_steps)
-    told = {"rates": ("context",), "step_size": ("balance", "size")}.get(
-        options.kind, ()
-    )  # rates: those of the optimisers
+    told: set[str] = {"context"} if options.kind == "rates" else set()  # the rates that the optimisers were given
+    if options.kind == "step_size":
+        factors = [name for rate in named for name in StepSizeRule(**options.rule).factors(rate)]
+        told = {"balance" if name == "separation" else "size" for name in factors}
     return EnvConfig(
         knobs=knobs,
-        observation=(*EnvConfig.observation, *told),
+        observation=(*EnvConfig.observation, *sorted(told)),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         knob_bounds=WIDE if options.kind == "step_size" else {},
         action_mode="absolute",

@@ -10,6 +10,9 @@ from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
+DERIVED = ("parameters", "updates")
+"""What follows from the rows' instances and from the options, and is in no snapshot."""
+
 
 class Progress:
     """Follows the runs of N rows from the untrained generator to the end.
@@ -94,7 +97,8 @@ class Progress:
 
     def get_state(self) -> dict[str, Tensor]:
         """A copy of everything that a run changes."""
-        return {name: value.clone() for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return {name: value.clone() for name, value in tensors.items() if name not in DERIVED}
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         """Continues from what `get_state` gave."""

@@ -47,6 +47,8 @@ class StepSizeRule:
 
     def factors(self, rate: str) -> dict[str, float]:
         """What multiplies the target of a player's steps: statistic -> what a unit of it adds to the target's log10."""
+        if rate not in RATES:
+            return {}
         player = rate.removeprefix("lr_")
         found = {
             f"size_{player}": getattr(self, f"size_{player}"),

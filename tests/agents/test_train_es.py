@@ -112,4 +112,4 @@ def test_it_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_a_member_with_an_odd_number_of_rows_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"members\.one\.rows=3 .*an even number"):
-        Learner(options({"one": Member(3), "other": Member(3)}))
+        options({"one": Member(3), "other": Member(3)})

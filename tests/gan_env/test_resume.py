@@ -1,14 +1,16 @@
 """May a job continue: which options may differ, and which saved states fit."""
 
 import re
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
-from gan_env.resume import differences, require_same, require_same_form
+from gan_env.resume import NEWER, differences, require_same, require_same_form
 
 BEFORE: dict[str, Any] = {"env": {"depth": 2, "device": "cpu"}, "seed": 0, "policies": {"a": 1, "b": 2}}
 
@@ -21,6 +23,13 @@ def test_differences_are_named_with_both_values() -> None:
 def test_a_mapping_that_an_earlier_version_lacked_differs_only_with_entries() -> None:
     assert differences(BEFORE, {**BEFORE, "members": {}}) == {}
     assert list(differences(BEFORE, {**BEFORE, "members": {"a": 1}})) == ["members"]
+
+
+def test_an_option_that_an_earlier_version_lacked_differs_only_from_its_value_then() -> None:
+    assert set(NEWER) <= {field.name for field in fields(EnvConfig)}
+    assert {name: getattr(EnvConfig, name) for name in NEWER} == NEWER
+    for value, found in ((1, []), (5, ["env.penalty_every"])):
+        assert list(differences(BEFORE, {**BEFORE, "env": {**BEFORE["env"], "penalty_every": value}})) == found
 
 
 def test_mappings_that_grow_are_compared_in_what_both_have() -> None:

@@ -26,7 +26,7 @@ SB3: dict[str, dict[str, Any]] = {  # what makes each algorithm's training tiny
     "tqc": {"warmup": 2, "updates": 2, "batch_size": 8, "quantiles": 4, "dropped": 1},
     "ars": {"directions": 2, "top": 1},
 }
-OWN = {**SB3, "es": dict[str, Any]()}
+OWN: dict[str, dict[str, Any]] = {**SB3, "es": {"hidden": []}}
 META: dict[str, Any] = {"every": 2, "window": 2, "samples": 16}
 ON_COMMAND_LINE = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()]
 
@@ -41,13 +41,13 @@ def module(script: str) -> Any:
 
 def tiny(script: str, agent: dict[str, Any] | None = None, seed: int = 3, **env: Any) -> TrainOptions:
     """Four rows, three rollouts."""
-    own = {**OWN.get(script, META), "rows": 4, "rollouts": 3, "hidden": [4], **(agent or {})}
+    own = {"rows": 4, "rollouts": 3, "hidden": [4], **OWN.get(script, META), **(agent or {})}
     return training_options(script, own, {**ENV, **env}, seed)
 
 
 def fields(script: str) -> list[str]:
     """The same on a command line."""
-    agent = {**SB3.get(script, META), "rows": 4, "rollouts": 3, "hidden": "[4]"}
+    agent = {"rows": 4, "rollouts": 3, "hidden": "[4]", **OWN.get(script, META)}
     return [*ON_COMMAND_LINE, *(f"agent.{key}={value}" for key, value in agent.items())]
 
 

@@ -80,7 +80,7 @@ def up(y: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _is_written_out(kernel: Tensor, side: int) -> bool:
-    """One row is faster as a convolution of the library, few channels as products of neighbourhoods."""
+    """One row, and few channels, are faster as products of neighbourhoods."""
     return len(kernel) > 1 and side <= SMALL and kernel.shape[2] >= FEW_CHANNELS
 
 
@@ -98,20 +98,20 @@ def _taps(kernel: Tensor, size: int) -> Tensor:
     return (pixel == 2 * pixel[:size, None] - 1 + tap[:, None, None]).to(kernel.dtype)
 
 
-def _is_librarys(rows: int, numbers: int) -> bool:
-    """Whether the library's convolution is the fastest, by the rows and how many numbers the larger images have."""
-    return rows == 1 and numbers > FEW_NUMBERS
+def _is_librarys(x: Tensor, numbers: int) -> bool:
+    """Whether the library's convolution is the fastest, by images [N, ...] and the numbers of the larger ones."""
+    return len(x) == 1 and (x.device.type != "cpu" or numbers > FEW_NUMBERS)
 
 
 def _down(x: Tensor, kernel: Tensor) -> Tensor:
-    if _is_librarys(len(x), x.numel()):
+    if _is_librarys(x, x.numel()):
         return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
     y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
     return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
 
 
 def _up(y: Tensor, kernel: Tensor) -> Tensor:
-    if not _is_librarys(len(y), 4 * y[:, :, 0].numel() * kernel.shape[2]):
+    if not _is_librarys(y, 4 * y[:, :, 0].numel() * kernel.shape[2]):
         return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
     if y.device.type != "cpu" or kernel.shape[2] >= FEW_CHANNELS:
         return conv_transpose2d(y[0], kernel[0], stride=2, padding=1)[None]
@@ -119,7 +119,7 @@ def _up(y: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _by_kernel(x: Tensor, y: Tensor) -> Tensor:
-    if _is_librarys(len(x), x.numel()):
+    if _is_librarys(x, x.numel()):
         blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
         only_kernel = [False, True, False]
         gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]

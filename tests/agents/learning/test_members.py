@@ -14,6 +14,7 @@ from agents.learning.controllers import load_controller, train, training_options
 from agents.learning.members import IN_COMMON, Member, changed, changes_of
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
+from agents.train_es import ESOptions
 from agents.train_ppo import PPOOptions
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import PRESETS, env_config, replace, to_dict
@@ -164,3 +165,8 @@ def test_the_family_of_the_configurations_needs_no_download_and_has_long_runs_of
     assert {config.architecture for config in configs} == {"auto", "mlp", "dcgan", "dcgan_bn"}
     assert {config.num_decisions for config in configs} == {24}
     assert not {"quality", "context"} & set(configs[0].observation)
+
+
+def test_an_evolution_strategy_takes_the_family_with_a_linear_policy() -> None:
+    found = replace(TrainOptions(ESOptions()), composed("train_es", "+experiment=family", "agent.hidden=[]"))
+    assert len(found.members) == 11

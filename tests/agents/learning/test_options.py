@@ -35,6 +35,7 @@ from gan_env.config import replace
         ("es", {"hidden": [8]}, "agent.hidden.*linear"),
         ("es", {"rows": 5, "hidden": []}, "agent.rows=5 .*an even number"),
         ("es", {"noise": 0.0, "hidden": []}, "agent.noise=0.0 .*more than 0"),
+        ("es", {"rollouts": 1, "hidden": []}, "agent.rollouts=1 .*at least 2"),
         ("meta", {"kind": "gru"}, r"agent.kind='gru' .*lstm"),
         ("meta", {"hidden": []}, "agent.hidden.*at least one layer"),
         ("meta", {"hidden": [0]}, "agent.hidden"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from trainings import ON_COMMAND_LINE, SB3, command, fields, tiny
+from trainings import ON_COMMAND_LINE, OWN, command, fields, tiny
 
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
@@ -16,7 +16,7 @@ from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 NAME = "gan_env-Points-v1"
 
 
-@pytest.mark.parametrize("script", [*SB3, "meta", "maml"])
+@pytest.mark.parametrize("script", [*OWN, "meta", "maml"])
 def test_a_script_trains_then_asks_for_a_comparison(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

