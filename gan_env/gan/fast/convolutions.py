@@ -3,10 +3,9 @@
 `down` is `conv2d` with a 4 x 4 kernel, stride 2 and padding 1, `up` is `conv_transpose2d` with the same (Radford et al.
 2016, arXiv:1511.06434). Together with the kernel's gradient they are three bilinear maps, and the derivatives of each
 are the other two: so the double backward of R1 is three convolutions, not autograd's general one. Many rows are one
-batched matrix product of pixels' neighbourhoods, and so is one row whose neighbourhoods stay in a core's cache; any
-other is a convolution of the library. Where images are so small that a neighbourhood is nearly the whole of them, the
-kernel is written out as the matrix of the linear map instead (`_matrix`): that is done once, and not for every batch
-that passes.
+batched matrix product of pixels' neighbourhoods, and so is one row of small images on a CPU; any other is a convolution
+of the library. Where images are so small that a neighbourhood is nearly the whole of them, the kernel is written out as
+the matrix of the linear map instead (`_matrix`): that is done once, and not for every batch that passes.
 
 `conv` keeps the side. It is left to autograd, whose double backward costs no more at stride one.
 """
@@ -20,7 +19,7 @@ from gan_env.gan.fast.products import Map, bilinear, product
 KERNEL = 4
 FEW_CHANNELS = 8  # to fewer channels oneDNN's transposed convolution is slower than a plain product
 SMALL = 4  # pixels of the larger side up to which kernels of many rows are written out
-FEW_NUMBERS = 2**15  # of one row's larger images up to which their neighbourhoods stay in a core's cache
+FEW_NUMBERS, FEW_PIXELS = 2**15, 16**2  # of one row's larger images up to which a product is the faster on a CPU
 _GEOMETRY = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)  # stride, padding, dilation, transposed, output padding, groups
 
 
@@ -98,20 +97,20 @@ def _taps(kernel: Tensor, size: int) -> Tensor:
     return (pixel == 2 * pixel[:size, None] - 1 + tap[:, None, None]).to(kernel.dtype)
 
 
-def _is_librarys(x: Tensor, numbers: int) -> bool:
-    """Whether the library's convolution is the fastest, by images [N, ...] and the numbers of the larger ones."""
-    return len(x) == 1 and (x.device.type != "cpu" or numbers > FEW_NUMBERS)
+def _is_librarys(x: Tensor, numbers: int, pixels: int) -> bool:
+    """Whether the library's is the fastest, by images [N, ...], and the numbers and pixels of the larger ones."""
+    return len(x) == 1 and (x.device.type != "cpu" or numbers > FEW_NUMBERS or pixels > FEW_PIXELS)
 
 
 def _down(x: Tensor, kernel: Tensor) -> Tensor:
-    if _is_librarys(x, x.numel()):
+    if _is_librarys(x, x.numel(), x[0, 0, 0].numel()):
         return conv2d(x[0], kernel[0], stride=2, padding=1)[None]
     y = _neighbourhoods(x) @ kernel.flatten(2).mT  # [N, B*h*w, O]
     return y.view(len(x), x.shape[1], x.shape[3] // 2, -1, y.shape[2]).movedim(-1, 2)
 
 
 def _up(y: Tensor, kernel: Tensor) -> Tensor:
-    if not _is_librarys(y, 4 * y[:, :, 0].numel() * kernel.shape[2]):
+    if not _is_librarys(y, 4 * y[:, :, 0].numel() * kernel.shape[2], 4 * y[0, 0, 0].numel()):
         return _overlap(y.movedim(2, -1).flatten(1, 3) @ kernel.flatten(2), y.shape)
     if y.device.type != "cpu" or kernel.shape[2] >= FEW_CHANNELS:
         return conv_transpose2d(y[0], kernel[0], stride=2, padding=1)[None]
@@ -119,7 +118,7 @@ def _up(y: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _by_kernel(x: Tensor, y: Tensor) -> Tensor:
-    if _is_librarys(x, x.numel()):
+    if _is_librarys(x, x.numel(), x[0, 0, 0].numel()):
         blank = x.new_empty(y.shape[2], x.shape[2], KERNEL, KERNEL)
         only_kernel = [False, True, False]
         gradient: Tensor = torch.ops.aten.convolution_backward(y[0], x[0], blank, None, *_GEOMETRY, only_kernel)[1]

@@ -84,13 +84,17 @@ def test_down_and_up_of_a_row_are_torchs(channels: int, rows: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "library"), [("down", "conv2d"), ("up", "conv_transpose2d")])
-def test_the_numbers_of_the_larger_images_decide(name: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_and_pixels_of_the_larger_images_decide(
+    name: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     larger, smaller, weight = random(1, BATCH, 8, 8, 6), random(1, BATCH, OUTPUTS, 4, 3), random(1, OUTPUTS, 8, 4, 4)
     asked = []
     original = getattr(functional, library)
     monkeypatch.setattr(convolutions, library, lambda *given, **more: asked.append(1) or original(*given, **more))
-    for few, calls in ((larger.numel(), 0), (larger.numel() - 1, 1)):
-        monkeypatch.setattr(convolutions, "FEW_NUMBERS", few)
+    numbers, pixels = larger.numel(), 8 * 6
+    for few_numbers, few_pixels, calls in ((numbers, pixels, 0), (numbers - 1, pixels, 1), (numbers, pixels - 1, 2)):
+        monkeypatch.setattr(convolutions, "FEW_NUMBERS", few_numbers)
+        monkeypatch.setattr(convolutions, "FEW_PIXELS", few_pixels)
         (down if name == "down" else up)(larger if name == "down" else smaller, weight)
         assert len(asked) == calls
 
