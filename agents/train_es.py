@@ -19,24 +19,19 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.members import Member
 from agents.learning.options import AgentOptions, TrainOptions
+from agents.learning.rollouts import learn_rollouts
 from agents.learning.run_folder import RunFolder
 from agents.study.training_script import training_script
 from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import require
 from gan_env.evaluation.seeds import row_seeds
-from gan_env.files import load_checkpoint, save_checkpoint
 from gan_env.saved_controller import Network
 
 CLIP = 5.0
 """Normalised statistics are cut to this."""
-VARIES = 0.05
-"""A statistic with a smaller standard deviation counts as constant and is only centred."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +72,8 @@ class Learner:
         options: of the training.
 
     Attributes:
-        weights: [K, F + 1]; actions are weights x (normalised statistics and 1), cut to [-1, 1].
-        mean, std: of the statistics in the first rollout, in which the weights are zero, [F].
+        network: what is saved, a linear layer; it normalises statistics by those of the first rollout.
+        weights: of the layer, biases last, [K, F + 1], zero in the first rollout; actions are cut to [-1, 1].
         rollouts: how many there were.
     """
 
@@ -91,7 +86,7 @@ class Learner:
         self.pairs = {name: slice(*ends_of) for name, ends_of in zip(kinds, pairwise(ends), strict=True)}
         knobs, inputs = len(self.env.config.knobs), len(self.env.observer.names)
         self.weights = torch.zeros(knobs, inputs + 1, requires_grad=True)
-        self.mean, self.std = torch.zeros(inputs), torch.ones(inputs)
+        self.network = Network([("linear", inputs, knobs)], inputs, CLIP)
         self.optimizer = torch.optim.Adam([self.weights], options.agent.learning_rate, maximize=True)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.rollouts = 0
@@ -104,22 +99,19 @@ class Learner:
         Returns:
             What TensorBoard shows, by name.
         """
-        disturbed = torch.randn(
-            self.options.rows // 2, *self.weights.shape, generator=self.generator
-        )  # [N / 2, K, F + 1]
-        disturbed *= self.options.noise * (self.rollouts > 0)
+        pairs, noise = self.options.rows // 2, self.options.noise * (self.rollouts > 0)
+        disturbed = noise * torch.randn(pairs, *self.weights.shape, generator=self.generator)  # [N / 2, K, F + 1]
         up_and_down = torch.stack([disturbed, -disturbed], dim=1).flatten(0, 1)  # [N, K, F + 1]
         returns, seen, logged = self.play(self.weights.detach() + up_and_down)
         if self.rollouts == 0:
-            std = seen.std(dim=0, correction=0)
-            self.mean, self.std = seen.mean(dim=0), torch.where(std < VARIES, 1, std)
+            self.network.normalise_by(seen)
         else:
             gains = (returns[0::2] - returns[1::2]).clamp(-self.options.largest, self.options.largest)  # [N / 2]
             slopes = gains[:, None, None] * disturbed / (2 * self.options.noise**2)
-            self.weights.grad = torch.stack([slopes[pairs].mean(0) for pairs in self.pairs.values()]).mean(0)
+            self.weights.grad = torch.stack([slopes[own].mean(0) for own in self.pairs.values()]).mean(0)
             self.optimizer.step()
         self.rollouts += 1
-        means = {name: returns[2 * pairs.start : 2 * pairs.stop].mean() for name, pairs in self.pairs.items()}
+        means = {name: returns[2 * own.start : 2 * own.stop].mean() for name, own in self.pairs.items()}
         logged |= {f"gan/return_{name}": float(mean) for name, mean in means.items()} if len(means) > 1 else {}
         return logged | {
             "gan/return": float(torch.stack([*means.values()]).mean()),
@@ -137,7 +129,7 @@ class Learner:
         while playing.any():
             statistics = torch.from_numpy(observation)
             seen.append(statistics[torch.from_numpy(playing)])
-            x = ((statistics - self.mean) / self.std).clamp(-CLIP, CLIP)
+            x = self.network.normalised(statistics)
             actions = torch.einsum("nkf,nf->nk", weights[..., :-1], x) + weights[..., -1]
             observation, rewards, ended, _, infos = self.env.step(actions.clamp(-1, 1).numpy())
             returns += np.where(playing, rewards, 0)
@@ -145,19 +137,17 @@ class Learner:
             playing &= ~ended
         return torch.from_numpy(returns).float(), torch.cat(seen), {"gan/crashes": crashes}
 
-    def network(self) -> Network:
-        """The policy, as what is saved."""
-        made = Network([("linear", len(self.mean), len(self.weights))], len(self.mean), CLIP)
-        weight, bias = self.weights.detach().split([len(self.mean), 1], dim=1)
-        tensors = {"layers.0.weight": weight.clone(), "layers.0.bias": bias[:, 0].clone()}
-        made.load_state_dict(tensors | {"mean": self.mean, "std": self.std}, assign=True)
-        return made
+    def trained(self) -> Network:
+        """The network, with the weights that were learned."""
+        weight, bias = self.weights.detach().split([self.weights.shape[1] - 1, 1], dim=1)
+        self.network.load_state_dict({"layers.0.weight": weight, "layers.0.bias": bias[:, 0]}, strict=False)
+        return self.network
 
     def get_state(self) -> dict[str, Any]:
         """Everything that learning continues from, between two rollouts."""
         return {
             "weights": self.weights.detach().clone(),
-            "normalisation": (self.mean, self.std),
+            "normalisation": (self.network.mean, self.network.std),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "env": self.env.get_state(),
@@ -168,7 +158,7 @@ class Learner:
         """Restores what `get_state` gave."""
         with torch.no_grad():
             self.weights.copy_(state["weights"])
-        self.mean, self.std = state["normalisation"]
+        self.network.mean, self.network.std = state["normalisation"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.env.set_state(state["env"])
@@ -181,19 +171,9 @@ def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     Returns:
         `gan_updates`: how many the training took.
     """
-    learner, checkpoint = Learner(options), folder.path / CHECKPOINT
-    if checkpoint.exists():
-        learner.set_state(load_checkpoint(checkpoint))
-    done, total = learner.rollouts, options.agent.rollouts
-    with SummaryWriter(str(folder.path / "tensorboard"), purge_step=done + 1) as writer:  # type: ignore[no-untyped-call]
-        for _ in (bar := tqdm(range(done, total), total=total, initial=done, desc="ES", unit="rollout")):
-            logged = learner.learn()
-            for name, value in logged.items():
-                writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
-            writer.flush()  # type: ignore[no-untyped-call]
-            bar.set_postfix_str(f"return {logged['gan/return']:.3f}, crashes {logged['gan/crashes']}")
-            save_checkpoint(checkpoint, learner.get_state())
-    folder.save_controller(learner.network(), learner.env, "action")
+    learner, shown = Learner(options), {"return": "gan/return", "crashes": "gan/crashes"}
+    learn_rollouts(learner, folder, options.agent.rollouts, "ES", shown)
+    folder.save_controller(learner.trained(), learner.env, "action")
     return {"gan_updates": learner.env.gan_updates}
 
 

@@ -35,6 +35,9 @@ Layer = tuple[str, *tuple[int, ...]]
 Output = Literal["action", "coordinates"]
 Tensors = tuple[Tensor, ...]
 
+VARIES = 0.05
+"""A statistic with a smaller standard deviation counts as constant and is only centred."""
+
 
 class Network(nn.Module):
     """Normalised observations through one layer after the other.
@@ -64,6 +67,12 @@ class Network(nn.Module):
         """Observations [N, F], centred, scaled and clipped, in the precision of mean and standard deviation."""
         x = (observation.to(self.mean.dtype) - self.mean) / self.std
         return (x if self.clip is None else x.clamp(-self.clip, self.clip)).float()
+
+    def normalise_by(self, observations: Tensor) -> None:
+        """Centres and scales observations from now on by the mean and standard deviation of these, [M, F]."""
+        std = observations.std(dim=0, correction=0)
+        self.mean.copy_(observations.mean(dim=0))
+        self.std.copy_(torch.where(std < VARIES, 1, std))
 
     def run(self, x: Tensor, memory: Tensors, upto: int | None = None) -> tuple[Tensor, Tensors]:
         """The layers before number `upto`: [N, F] -> [N, H], and the next memory."""

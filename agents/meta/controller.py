@@ -16,9 +16,6 @@ from gan_env.policies.learned import require_fit
 from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
 from gan_env.saved_controller import Layer, Network, SavedController, Tensors, forget
 
-VARIES = 0.05
-"""A statistic with a smaller standard deviation counts as constant and is only centred."""
-
 
 def meta_layers(state_dim: int, num_params: int, hidden: Sequence[int] = (64, 64), kind: str = "mlp") -> list[Layer]:
     """The layers of a meta-network.
@@ -57,12 +54,6 @@ class MetaController(Network):
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(coordinates, eps=0.01))
-
-    def normalise_by(self, observations: Tensor) -> None:
-        """Centres and scales observations from now on by the mean and standard deviation of these, [M, F]."""
-        std = observations.std(dim=0, correction=0)
-        self.mean.copy_(observations.mean(dim=0))
-        self.std.copy_(torch.where(std < VARIES, 1, std))
 
     def features(self, observation: Tensor, memory: Tensors) -> tuple[Tensor, Tensors]:
         """What the head sees: [N, F] and the memory -> [N, H] and the next memory."""

@@ -11,11 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.options import AgentOptions, TrainOptions
+from agents.learning.rollouts import learn_rollouts
 from agents.learning.run_folder import RunFolder
 from agents.learning.training import knob_curves
 from agents.meta.controller import MetaController, MetaPolicy, meta_layers
@@ -23,7 +22,6 @@ from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.evaluation.seeds import row_seeds
-from gan_env.files import load_checkpoint, save_checkpoint
 from gan_env.saved_controller import Adaptation, forget
 
 LAST_RATE = 0.1
@@ -201,22 +199,10 @@ def train(options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
     agent, env = options.agent, GANVectorEnv(options.agent.rows, **options.env)
     assert isinstance(agent, MetaOptions)
     learner = Learner(env, agent, options.seed)
-    checkpoint = folder.path / CHECKPOINT
-    if checkpoint.exists():
-        learner.set_state(load_checkpoint(checkpoint))
-    else:
+    if not (folder.path / CHECKPOINT).exists():
         learner.fit_normalisation()
-    done = learner.rollouts
-    with SummaryWriter(str(folder.path / "tensorboard"), purge_step=done + 1) as writer:  # type: ignore[no-untyped-call]
-        bar = tqdm(range(done, agent.rollouts), total=agent.rollouts, initial=done, desc="meta", unit="rollout")
-        for _ in bar:
-            logged = learner.learn()
-            for name, value in logged.items():
-                writer.add_scalar(name, value, learner.rollouts)  # type: ignore[no-untyped-call]
-            writer.flush()  # type: ignore[no-untyped-call]
-            final, loss = logged["gan/final_log_metric"], logged["meta/validation_loss"]
-            bar.set_postfix_str(f"final log metric {final:.3f}, validation loss {loss:.3f}")
-            save_checkpoint(checkpoint, learner.get_state())
+    shown = {"final log metric": "gan/final_log_metric", "validation loss": "meta/validation_loss"}
+    learn_rollouts(learner, folder, agent.rollouts, "meta", shown)
     adapts = Adaptation(agent.inner_steps, agent.inner_rate, agent.window, agent.samples)
     folder.save_controller(learner.controller, env, "coordinates", adapts if agent.inner_steps else None)
     return {"gan_updates": learner.gan_updates, "adaptation_updates_a_decision": agent.inner_steps * agent.window}

@@ -11,7 +11,7 @@ from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import KnobSet, knob_table
-from gan_env.mdp.observation import Observer
+from gan_env.mdp.observation import Observer, groups_of
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, policy_names, shipped_controllers
@@ -136,8 +136,8 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     decisions = often(total_steps)
     told: set[str] = {"context"} if options.kind == "rates" else set()  # the rates that the optimisers were given
     if options.kind == "step_size":
-        factors = [name for rate in named for name in StepSizeRule(**options.rule).factors(rate)]
-        told = {"balance" if name == "separation" else "size" for name in factors}
+        rule = replace(StepSizeRule(), options.rule, "policy.rule.")
+        told = set(groups_of([name for rate in named for name in rule.factors(rate)], knobs, losses))
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(told)),

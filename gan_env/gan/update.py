@@ -70,7 +70,8 @@ class Update:
     Attributes:
         generator, discriminator: the networks.
         uniforms, normals: how many random numbers one update of a row takes. Each has its place whatever knobs there
-            are, so a run with a knob that does nothing is the run without that knob.
+            are, so a run with a knob that does nothing is the run without that knob (but for rounding, where a compiled
+            program fuses a product with what comes before).
 
     Raises:
         ConfigError: an unknown name, or a knob or architecture that is not for such samples.

@@ -61,7 +61,7 @@ def test_the_first_rollout_only_looks_at_the_statistics() -> None:
     learner = Learner(options())
     learner.learn()
     assert (learner.weights == 0).all()
-    assert (learner.mean != 0).any()
+    assert (learner.network.mean != 0).any()
     learner.learn()
     assert (learner.weights != 0).any()
 
@@ -94,7 +94,7 @@ def test_what_is_saved_acts_as_what_was_trained(tmp_path: Path) -> None:
     actions, _ = load_controller(tmp_path, env).predict(observation)
     learner = Learner(options())
     learner.set_state(load_checkpoint(folder.path / "checkpoint" / "state.pt"))
-    x = ((torch.from_numpy(observation) - learner.mean) / learner.std).clamp(-5, 5)
+    x = ((torch.from_numpy(observation) - learner.network.mean) / learner.network.std).clamp(-5, 5)
     expected = (x @ learner.weights[:, :-1].T + learner.weights[:, -1]).clamp(-1, 1)
     np.testing.assert_allclose(actions, expected.detach().numpy(), atol=1e-6)
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gan_env.gan.fast import convolutions
+from gan_env.gan.fast.compiler import compile_program
 from gan_env.gan.fast.convolutions import FEW_CHANNELS, bilinear_down, bilinear_up, conv, down, nearest_up, pool, up
 
 ROWS, BATCH, CHANNELS, OUTPUTS = 3, 2, 4, 6
@@ -97,6 +98,16 @@ def test_the_numbers_and_pixels_of_the_larger_images_decide(
         monkeypatch.setattr(convolutions, "FEW_PIXELS", few_pixels)
         (down if name == "down" else up)(larger if name == "down" else smaller, weight)
         assert len(asked) == calls
+
+
+@pytest.mark.parametrize("name", ["down", "up"])
+def test_a_compiled_product_of_one_row_is_torchs(name: str) -> None:
+    weight = random(1, OUTPUTS, 8, 4, 4).float()
+    x = random(1, BATCH, *((8, 8, 6) if name == "down" else (OUTPUTS, 4, 3))).float()
+    assert x.numel() <= convolutions.FEW_NUMBERS
+    function, library = (down, functional.conv2d) if name == "down" else (up, functional.conv_transpose2d)
+    found = compile_program(function, [x, weight])(x, weight)[0]
+    torch.testing.assert_close(found, library(x[0], weight[0], stride=2, padding=1), rtol=1e-4, atol=1e-4)
 
 
 def test_resampling_up_is_torchs() -> None:
