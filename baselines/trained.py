@@ -54,15 +54,19 @@ Options = TypeVar("Options", bound=PlayOptions)
 def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
     """The options of a program; for a controller with the knobs, moves and observation of its training.
 
-    Fields of the environment that `given`, the options on the command line, sets stay as they are.
+    Runs begin with the learning rates of its training, where it had one alone. Fields of the environment that `given`,
+    the options on the command line, sets stay as they are.
     """
     options = replace(defaults, fields)
     if options.controller is None or is_import_path(options.controller):
         return options
-    there = options_of(read_controller(Path(options.controller)))
+    saved = read_controller(Path(options.controller))
+    there = options_of(saved)
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
-    return changed(options, env=options.env | own)
+    rates = {k: [rate, rate] for k, rate in saved.starting_rates.items() if f"env.instances.{k}" not in set_here}
+    instances = {"instances": {**options.env.get("instances", {}), **rates}} if rates else {}
+    return changed(options, env=options.env | own | instances)
 
 
 def is_import_path(text: str) -> bool:

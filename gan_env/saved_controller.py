@@ -170,6 +170,19 @@ class SavedController:
         """The options of all environments that it was trained in."""
         return list(self.members.values()) or [self.env]
 
+    @property
+    def starting_rates(self) -> dict[str, float]:
+        """Of the knobs `lr_g` and `lr_d` those with which all runs of its training began at one learning rate.
+
+        Such a knob is a learning rate to the controller: it counts from there, whatever a loop begins with.
+        """
+        found = {}
+        for name in (knob.name for knob in self.interface.knobs if knob.name.startswith("lr_")):
+            ends = {rate for env in self.trained_in for rate in env.get("instances", {}).get(name, (0.0, 1.0))}
+            if len(ends) == 1:
+                found[name] = ends.pop()
+        return found
+
     def save(self, folder: Path) -> None:
         """Writes both files, the description last."""
         tensors = {name: tensor.detach().contiguous() for name, tensor in self.network.state_dict().items()}

@@ -42,10 +42,10 @@ class GANController:
     training; but if it asks for sizes of steps and sees progress, knobs, `steps`, `balance` and `size` alone, it
     decides as often as a schedule or rule: 1,000 times, or fewer where an interval would be shorter than four updates.
     At the start of each, the first included, the policy sees what `gan_env.GANVectorEnv` would show of such a run and
-    moves the knobs. What came out is written into the optimisers' parameter groups (`lr_g`, `lr_d`: factors on the
-    rates that they were given) and read by the loop (`control["r1"]`, `control.augment`). After `total_steps` updates
-    the knobs stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates
-    at most.
+    moves the knobs. What came out is written into the optimisers' groups (`lr_g`, `lr_d`) and read by the loop
+    (`control["r1"]`, `control.augment`). Learning rates are factors: on those that the optimisers were given; or, where
+    all runs of a learned controller's training began with one rate, on that one. After `total_steps` updates the knobs
+    stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates at most.
 
     Means are over all that was shown in an interval; where `torch.distributed` is initialised over all ranks, so that
     all decide alike. What isn't finite is left out; where an interval has nothing finite, the knobs stay.
@@ -79,12 +79,12 @@ class GANController:
         self.player, self.dry_run = player, dry_run
         self._clock = Clock(total_steps, loop.config.num_decisions)
         self._optimisers = Optimisers(opt_g, opt_d)
+        self._coordinates = self._begin()  # [1, K]
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         require_context(context, player.reads, player.name)
         self._context, self._past = context, Past()
         self._middle = LOSSES[context.get("loss", "non_saturating")].middle or 0.0
-        self._coordinates = loop.knobs.starting_at(start_of(player.policy), 1)  # [1, K]
         self._memory: Any = None
         self._history: list[Decision] = []
         self._warn = Warnings()
@@ -289,6 +289,15 @@ class GANController:
         self._set(self.player.loop.knobs.values(self._coordinates))
 
     # --- inside ---
+
+    def _begin(self) -> Tensor:
+        """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""
+        knobs, saved = self.player.loop.knobs, self.player.saved
+        start = start_of(self.player.policy)
+        for name, now in self._optimisers.begin_at({} if saved is None else saved.starting_rates).items():
+            if self.dry_run:
+                start[name] = np.clip(now, *knobs.table[name].bounds)
+        return knobs.starting_at(start, 1)
 
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""

@@ -26,7 +26,7 @@ class Optimisers:
             Lightning's).
 
     Attributes:
-        rates: learning rate of each parameter group of each player, as the optimiser was given; a knob is a factor.
+        rates: learning rate of each parameter group of each player, as the optimiser was given.
         stepped: the players that took a step since this was last cleared.
 
     Raises:
@@ -50,11 +50,30 @@ class Optimisers:
         own = "a tensor of its own in each group: pass lr.clone()"
         require(len(set(tensors)) == len(tensors), "lr", "one tensor for several groups", own)
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
+        self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
         self._written = {player: list(rates) for player, rates in self.rates.items()}
         self._warned = False
         self._hooks: list[RemovableHandle] = []
         self._steered: set[str] = set()  # players whose rates are written
+
+    def begin_at(self, rates: Mapping[str, float]) -> dict[str, float]:
+        """From now on a knob is a factor on these learning rates of the players' first groups, `lr_g` and `lr_d`.
+
+        Other groups keep their ratios. Knobs that are not named stay factors on what the optimiser was given.
+
+        Returns:
+            The named knobs' values now.
+
+        Raises:
+            ConfigError: an optimiser was given a learning rate of 0, to which nothing has a ratio.
+        """
+        for name, rate in rates.items():
+            player = name.removeprefix("lr_")
+            own = self.rates[player][0]
+            require(own > 0, f"opt_{player}", f"a learning rate of {own:g}", "one above 0, such as 1e-3")
+            self._units[player] = rate / own
+        return {name: 1 / self._units[name.removeprefix("lr_")] for name in rates}
 
     def watch(
         self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = (), steered: Collection[str] = ()
@@ -101,10 +120,10 @@ class Optimisers:
         group = self._optimisers["g"].param_groups[0]
         momentum = group["betas"][0] if "betas" in group else group.get("momentum")
         known = {} if momentum is None else {"beta_1": float(momentum)}
-        return known | {f"lr_{player}": self.rates[player][0] for player in PLAYERS}
+        return known | {f"lr_{player}": self._units[player] * self.rates[player][0] for player in PLAYERS}
 
     def write(self, factors: Mapping[str, float]) -> None:
-        """Sets each learning rate to factor x what it was given; keys are `lr_g` and `lr_d`."""
+        """Sets each learning rate to factor x where it counts from; keys are `lr_g` and `lr_d`."""
         for name, factor in factors.items():
             player = name.removeprefix("lr_")
             groups, rates, written = self._optimisers[player].param_groups, self.rates[player], self._written[player]
@@ -112,7 +131,7 @@ class Optimisers:
             written += rates[len(written) :]
             for index, group in enumerate(groups):
                 self._note_others(name, float(group["lr"]), written[index])
-                written[index] = factor * rates[index]
+                written[index] = factor * self._units[player] * rates[index]
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(written[index])
                 else:
@@ -132,14 +151,16 @@ class Optimisers:
         for hook in self._hooks:
             hook.remove()
         self._warned = True
+        self._units = dict.fromkeys(PLAYERS, 1.0)
         self.write({f"lr_{player}": 1.0 for player in self._steered})
         for player in self._steered:
             delattr(self._optimisers[player], STEERED)
         self._steered = set()
 
     def get_state(self) -> dict[str, Any]:
-        """The rates that the optimisers were given, and those that they have."""
-        return {"rates": {k: list(v) for k, v in self.rates.items()}, "stepped": sorted(self.stepped)}
+        """The rates that the optimisers were given, and where knobs count from."""
+        rates = {player: list(rates) for player, rates in self.rates.items()}
+        return {"rates": rates, "units": dict(self._units), "stepped": sorted(self.stepped)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `get_state` gave.
@@ -151,6 +172,7 @@ class Optimisers:
             groups = len(self._optimisers[player].param_groups)
             require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
+        self._units = dict(state.get("units", dict.fromkeys(PLAYERS, 1.0)))  # none in the states of earlier versions
         self.stepped = set(state["stepped"])
         for player, optimiser in self._optimisers.items():
             self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]

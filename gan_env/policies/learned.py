@@ -1,5 +1,6 @@
 """A saved controller as a policy of an environment, without the library that trained it."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class LearnedPolicy:
         require_fit(controller, env)
         adapts = "a controller that doesn't adapt by gradients: agents.learning.controllers.load_controller plays it"
         require(controller.adaptation is None, "controller", controller.adaptation, adapts)
+        _look_at_rates(controller, env)
         self.network = controller.network
         self.steering = Steering(env, []) if controller.interface.output == "coordinates" else None
 
@@ -96,3 +98,12 @@ class LearnedPolicy:
         else:
             action = self.steering.action(observation, output.numpy())
         return action, tuple(part.numpy() for part in memory)
+
+
+def _look_at_rates(controller: SavedController, env: Steerable) -> None:
+    """Warns where runs begin at other learning rates than all those of the controller's training."""
+    for name, rate in controller.starting_rates.items():
+        low, high = getattr(env.config.instances, name)
+        if (low, high) != (rate, rate):
+            begin = f"env.instances.{name}=[{low:g},{high:g}]: the controller's training began all runs with {rate:g}"
+            warnings.warn(f"{begin}, which is what the knob {name} counts from to it", stacklevel=3)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from controllers import saved_controller
 from gymnasium.vector import AutoresetMode
 from programs import composed
 from trainings import tiny
@@ -196,6 +197,16 @@ def test_what_the_command_line_gives_is_not_taken_from_the_training(controller: 
     assert (found["max_change"], found["num_decisions"], found["preset"]) == (0.5, 3, "points")
     assert found["knobs"] == ["augment", "r1", "lr_g"]
     assert play_options(PlayOptions(), {"env": env}, []).env == env
+
+
+def test_runs_begin_at_the_learning_rate_of_the_training_where_it_had_one_alone(tmp_path: Path) -> None:
+    made = saved_controller()
+    env = {**made.env, "instances": {**made.env["instances"], "lr_g": [1e-3, 1e-3]}}
+    dataclasses.replace(made, env=env).save(tmp_path)
+    fields = {"env": {"preset": "points", "instances": {"beta_1": [0.5, 0.5]}}, "controller": str(tmp_path)}
+    found = play_options(PlayOptions(), fields, []).env["instances"]
+    assert found == {"beta_1": [0.5, 0.5], "lr_g": [1e-3, 1e-3]}
+    assert "lr_g" not in play_options(PlayOptions(), fields, ["env.instances.lr_g=[1e-4,1e-4]"]).env["instances"]
 
 
 def test_a_folder_without_a_training_is_refused_in_one_line(tmp_path: Path) -> None:

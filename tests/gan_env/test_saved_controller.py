@@ -204,3 +204,12 @@ def test_parts_that_do_not_fit_each_other_are_refused_in_one_line(change: Any, t
     said = f"^the controller in {tmp_path} has parts that don't fit each other: [^\n]+$"
     with pytest.raises(ConfigError, match=said):
         SavedController.load(tmp_path)
+
+
+def test_rates_with_which_all_runs_of_its_training_began_are_known() -> None:
+    def of(*ranges: tuple[float, float]) -> dict[str, float]:
+        envs = [{"instances": {"lr_g": span}} for span in ranges]
+        return controller(env=envs[0], members=dict(zip("abc", envs, strict=False))).starting_rates
+
+    assert of((1e-3, 1e-3)) == of((1e-3, 1e-3), (1e-3, 1e-3)) == {"lr_g": 1e-3}
+    assert of((1e-4, 1e-3)) == of((1e-3, 1e-3), (2e-3, 2e-3)) == controller().starting_rates == {}

@@ -1,5 +1,6 @@
 """A saved controller acts where it fits, as its network says."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -137,3 +138,14 @@ def test_one_that_adapts_by_gradients_is_left_to_the_agents() -> None:
     env = environment()
     with pytest.raises(ConfigError, match=r"agents\.learning\.controllers\.load_controller plays it"):
         LearnedPolicy(replace(controller(env), adaptation=Adaptation(1, 1.0, 2, 16)), env)
+
+
+def test_runs_that_begin_at_other_rates_than_those_of_its_training_are_told_of() -> None:
+    """There its knob would mean something else."""
+    env = environment(instances={"lr_g": [1e-3, 1e-3]})
+    made = controller(env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LearnedPolicy(made, env)
+    with pytest.warns(UserWarning, match=r"env\.instances\.lr_g=\[3e-05,0\.03\].*began all runs with 0\.001"):
+        LearnedPolicy(made, environment())
