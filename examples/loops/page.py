@@ -23,8 +23,12 @@ PLAIN = "fixed"
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall.",
     ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
+    ("rates_images",): "rates_images sets [learning rates themselves](../step_size.md#or-learning-rates-themselves), "
+    "whatever a loop begins with. Its numbers come from photo tiles and digits, and from a look at eight runs of such "
+    "schedules in these loops: it is not blind.",
     ("learned/family",): "family is [the controller that comes with gan_env]"
-    "(../your_own_gan.md#the-controller-that-comes-with-it).",
+    "(../your_own_gan.md#the-controller-that-comes-with-it). Tiles of the same photos, of 8x8 pixels and grey, were "
+    "among its training data.",
     ("ada",): "ada moves augmentation, and plays where a logit's sign says what the discriminator believes.",
     WITHOUT_RATE: "prodigy and schedule_free are optimisers for both players with the rates that their authors give: "
     "they have none to choose, and meet the loop at each one.",
