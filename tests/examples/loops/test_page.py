@@ -57,6 +57,13 @@ def test_the_verdict_holds_gains_at_all_at_the_best_and_at_bad_rates(
     assert text.index("- **step_size**: +1.39") < text.index("| method |")
 
 
+def test_ends_are_shown_by_the_rate_that_a_loop_is_given(page: ModuleType, records: list[dict[str, Any]]) -> None:
+    table = page.by_rate(page.Results(records))
+    assert row(table, "method") == ["method", "1e-05", "0.0001", "0.001", "0.01"]
+    assert row(table, "the loop as it is") == ["the loop as it is", "5.01", "4.01", "3.01", "6.01"]
+    assert row(table, "step_size")[1:] == ["3.12"] * 4 and row(table, "prodigy")[1:] == ["4.01"] * 4
+
+
 def test_cells_come_failures_first(page: ModuleType, records: list[dict[str, Any]], tmp_path: Path) -> None:
     page.write_page(tmp_path / "loops.md", records)
     section = (tmp_path / "loops.md").read_text().split("## step_size\n")[1].split("\n## ")[0]
