@@ -1,6 +1,6 @@
 """What the programs that play one policy share: `policy=NAME`, `policy=FOLDER` of a training, `policy=module:make`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from importlib import import_module
@@ -64,9 +64,11 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     there = options_of(saved)
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
-    rates = {k: [rate, rate] for k, rate in saved.starting_rates.items() if f"env.instances.{k}" not in set_here}
-    instances = {"instances": {**options.env.get("instances", {}), **rates}} if rates else {}
-    return changed(options, env=options.env | own | instances)
+    instances = options.env.get("instances", {})
+    if "env.instances" not in set_here and isinstance(instances, Mapping):  # no list of one's own, which has its rates
+        rates = {k: [rate, rate] for k, rate in saved.starting_rates.items() if f"env.instances.{k}" not in set_here}
+        own |= {"instances": {**instances, **rates}} if rates else {}
+    return changed(options, env=options.env | own)
 
 
 def is_import_path(text: str) -> bool:

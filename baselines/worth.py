@@ -179,7 +179,9 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
 @script("worth", WorthOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    main_of(play_options(WorthOptions(), fields, given_options()), dict(fields["env"]))
+    options = play_options(WorthOptions(), fields, given_options())
+    same = {name: options.env[name] for name in ("instances",) if name in options.env}  # which a controller may set
+    main_of(options, fields["env"] | same)
 
 
 if __name__ == "__main__":

@@ -178,9 +178,12 @@ class SavedController:
         """
         found = {}
         for name in (knob.name for knob in self.interface.knobs if knob.name.startswith("lr_")):
-            ends = {rate for env in self.trained_in for rate in env.get("instances", {}).get(name, (0.0, 1.0))}
-            if len(ends) == 1:
-                found[name] = ends.pop()
+            rates: set[float] = set()
+            for instances in (env.get("instances", {}) for env in self.trained_in):
+                own = instances.get("train", ())  # a list of one's own has its own rates
+                rates |= {instance[name] for instance in own} if own else set(instances.get(name, (0.0, 1.0)))
+            if len(rates) == 1:
+                found[name] = rates.pop()
         return found
 
     def save(self, folder: Path) -> None:

@@ -122,9 +122,10 @@ def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
 
 
 def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
-    """The block with the package is played in a loop; that without it brings steps to the target."""
-    packaged, typed = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    exec(packaged, of_a_loop())
+    """The blocks with the package are played in a loop; that without it brings steps to the target."""
+    packaged, typed, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    for block in (packaged, rates):
+        exec(block, of_a_loop())
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
     optimizer = torch.optim.Adam(network.parameters(), 1e-5)

@@ -30,6 +30,7 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
+from gan_env.policies.tables import RatesPolicy
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
@@ -293,11 +294,12 @@ class GANController:
     def _begin(self) -> Tensor:
         """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""
         knobs, saved = self.player.loop.knobs, self.player.saved
-        start = start_of(self.player.policy)
+        coordinates = knobs.starting_at(start_of(self.player.policy), 1)
         for name, now in self._optimisers.begin_at({} if saved is None else saved.starting_rates).items():
             if self.dry_run:
-                start[name] = np.clip(now, *knobs.table[name].bounds)
-        return knobs.starting_at(start, 1)
+                column = self.player.loop.config.knobs.index(name)
+                coordinates[:, column] = knobs.table[name].encode(torch.tensor(now))  # at a bound, where it is beyond
+        return coordinates
 
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
@@ -373,8 +375,11 @@ class GANController:
     def _interface(self) -> dict[str, Any]:
         """What a saved state has to fit."""
         loop = self.player.loop
+        absolute = isinstance(self.player.policy, RatesPolicy)  # knobs whose bounds were others in earlier versions
+        bounds = {knob.name: list(knob.bounds) for knob in loop.knobs.controlled}
         return {
             "policy": self.player.name,
             "knobs": list(loop.config.knobs),
             "observation": list(loop.observer.names),
+            **({"bounds": bounds} if absolute else {}),
         }

@@ -151,8 +151,9 @@ class Optimisers:
         for hook in self._hooks:
             hook.remove()
         self._warned = True
-        self._units = dict.fromkeys(PLAYERS, 1.0)
+        units, self._units = self._units, dict.fromkeys(PLAYERS, 1.0)
         self.write({f"lr_{player}": 1.0 for player in self._steered})
+        self._units = units  # a state that is taken now is whole
         for player in self._steered:
             delattr(self._optimisers[player], STEERED)
         self._steered = set()

@@ -20,7 +20,9 @@ from gan_env.policies.step_size import StepSizeRule
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
 WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
-"""Factors on learning rates in a loop, whose own may be far off, for the policies whose targets are no factors."""
+"""Factors on learning rates that the rule for step sizes may reach in a loop, whose own rates may be far off."""
+ANY = {"lr_g": (1e-6, 1e6), "lr_d": (1e-6, 1e6)}
+"""The same for a schedule of learning rates themselves."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
 TRACKED = {"progress", "knobs", "steps", "balance", "size"}
@@ -142,7 +144,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(told)),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
-        knob_bounds=WIDE if options.kind in ("step_size", "rates") else {},
+        knob_bounds={"step_size": WIDE, "rates": ANY}.get(options.kind, {}),
         action_mode="absolute",
         losses=losses,
         num_decisions=decisions,

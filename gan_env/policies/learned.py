@@ -44,6 +44,8 @@ def interface_of(env: Steerable, output: Output) -> Interface:
 def require_fit(controller: SavedController, env: Steerable) -> None:
     """Refuses an environment in which the controller would see something else, or its actions mean something else.
 
+    Warns where runs begin at other learning rates than all those of its training.
+
     Raises:
         ConfigError: it differs in what is in `INTERFACE`, in a statistic's name or in a knob's range.
     """
@@ -61,6 +63,11 @@ def require_fit(controller: SavedController, env: Steerable) -> None:
         for name in ("name", "bounds", "scale", "floor", "neutral"):  # where a knob starts may differ
             key, expected = f"knob {mine.name}'s {name}", f"{getattr(other, name)!r}, as in the controller's training"
             require(getattr(mine, name) == getattr(other, name), key, getattr(mine, name), expected)
+    for name, rate in controller.starting_rates.items():
+        low, high = getattr(env.config.instances, name)
+        if (low, high) != (rate, rate):
+            begin = f"env.instances.{name}=[{low:g},{high:g}]: the controller's training began all runs with {rate:g}"
+            warnings.warn(f"{begin}, which is what the knob {name} counts from to it", stacklevel=4)
 
 
 class LearnedPolicy:
@@ -79,7 +86,6 @@ class LearnedPolicy:
         require_fit(controller, env)
         adapts = "a controller that doesn't adapt by gradients: agents.learning.controllers.load_controller plays it"
         require(controller.adaptation is None, "controller", controller.adaptation, adapts)
-        _look_at_rates(controller, env)
         self.network = controller.network
         self.steering = Steering(env, []) if controller.interface.output == "coordinates" else None
 
@@ -98,12 +104,3 @@ class LearnedPolicy:
         else:
             action = self.steering.action(observation, output.numpy())
         return action, tuple(part.numpy() for part in memory)
-
-
-def _look_at_rates(controller: SavedController, env: Steerable) -> None:
-    """Warns where runs begin at other learning rates than all those of the controller's training."""
-    for name, rate in controller.starting_rates.items():
-        low, high = getattr(env.config.instances, name)
-        if (low, high) != (rate, rate):
-            begin = f"env.instances.{name}=[{low:g},{high:g}]: the controller's training began all runs with {rate:g}"
-            warnings.warn(f"{begin}, which is what the knob {name} counts from to it", stacklevel=3)

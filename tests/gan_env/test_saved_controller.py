@@ -212,4 +212,6 @@ def test_rates_with_which_all_runs_of_its_training_began_are_known() -> None:
         return controller(env=envs[0], members=dict(zip("abc", envs, strict=False))).starting_rates
 
     assert of((1e-3, 1e-3)) == of((1e-3, 1e-3), (1e-3, 1e-3)) == {"lr_g": 1e-3}
+    own = {"lr_g": (1e-3, 1e-2), "train": [{"lr_g": 1e-3}], "test": [{"lr_g": 1e-2}]}
+    assert controller(env={"instances": own}).starting_rates == {"lr_g": 1e-3}
     assert of((1e-4, 1e-3)) == of((1e-3, 1e-3), (2e-3, 2e-3)) == controller().starting_rates == {}

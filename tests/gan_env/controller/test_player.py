@@ -107,12 +107,21 @@ def test_step_sizes_are_held_whatever_rates_the_optimisers_were_given() -> None:
 def test_a_tuned_schedule_of_rates_undoes_the_loops_own() -> None:
     shape = load_policy("tuned/points/rates_0").knobs["lr_g"]
     expected = Anneal(**shape).values(15 / 24)
-    for rate in (1e-5, 1e-3, 0.1):
+    for rate in (1e-6, 1e-3, 1.0):
         gan = PlainGAN.make(rate)
         control = gan.control("tuned/points/rates_0", 100)
         gan.run(control, 60)
         assert len(control.report().decisions) == 16
         assert gan.rates[0] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_a_state_of_rates_with_other_bounds_is_refused() -> None:
+    """Its knobs would be at other rates: an earlier version had bounds a hundred times the given rate apart."""
+    state = PlainGAN.make().control("rates_images", 100).state_dict()
+    PlainGAN.make().control("rates_images", 100).load_state_dict(state)
+    del state["interface"]["bounds"]
+    with pytest.raises(ConfigError, match="the controller's state"):
+        PlainGAN.make().control("rates_images", 100).load_state_dict(state)
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from controllers import saved_controller
+from controllers import CONTEXT, saved_controller
 from plain_gan import PlainGAN
 
 from gan_env import ConfigError
@@ -63,16 +64,33 @@ def test_a_dry_run_sees_the_rates_that_the_loop_has(folder: Path) -> None:
     assert gan.rates == [4e-3, 4e-3]
 
 
+def test_a_dry_run_of_rates_that_are_beyond_its_reach_sees_its_bound(folder: Path) -> None:
+    control = PlainGAN.make(1e-7).control(folder, 8, dry_run=True)
+    assert control.report().decisions[0].seen["knob_lr_g"] == pytest.approx(-1)
+
+
+def test_what_the_policy_is_told_of_the_rates_is_where_it_begins(tmp_path: Path) -> None:
+    made = saved_controller(decisions=4, observation=("progress", "context"))
+    replace(made, env={**made.env, "instances": {**made.env["instances"], **RATES}}).save(tmp_path)
+    control = PlainGAN.make(1e-6).control(tmp_path, 8, context=CONTEXT)
+    told = next(s for s in control.player.loop.observer.statistics if s.name == "lr_g")
+    assert told.inverse is not None
+    seen = np.array(control.report().decisions[0].seen["lr_g"])
+    assert float(told.inverse(seen)) == pytest.approx(2e-3, rel=1e-5)
+
+
 def test_a_run_goes_on_from_its_state(folder: Path) -> None:
-    through, after = PlainGAN.make(1e-4), PlainGAN.make(1e-4)
+    through, after = PlainGAN.make(1e-4), PlainGAN.make(7e-3)
     control = through.control(folder, 8)
     through.run(control, 3)
     later = after.control(folder, 8)
-    after.opt_d.param_groups[0]["lr"] = 0.7
     later.load_state_dict(control.state_dict())
     assert after.rates == pytest.approx(through.rates)
     later.remove()
     assert after.rates == pytest.approx([1e-4, 1e-4])
+    again = PlainGAN.make(0.02)
+    again.control(folder, 8).load_state_dict(later.state_dict())  # taken after `remove`
+    assert again.rates == pytest.approx(through.rates)
 
 
 def test_an_optimiser_without_a_learning_rate_is_refused(folder: Path) -> None:
