@@ -180,8 +180,8 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = play_options(WorthOptions(), fields, given_options())
-    same = {name: options.env[name] for name in ("instances",) if name in options.env}  # which a controller may set
-    main_of(options, fields["env"] | same)
+    rates = {"instances": options.env["instances"]} if "instances" in options.env else {}  # a controller may set them
+    main_of(options, fields["env"] | rates)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_no_file_of_the_docs_is_large() -> None:
     assert large == {}, f"too large to commit ({how}; docs/contributing.md)"
 
 
-def test_a_test_runs_the_blocksof_every_page() -> None:
+def test_a_test_runs_the_blocks_of_every_page() -> None:
     with_programs = [page.name for page in PAGES if PROGRAM.search(page.read_text())]
     assert [name for name in with_programs if name not in RUN_BY or not (ROOT / RUN_BY[name]).exists()] == []
     assert [name for name in with_programs if name not in (ROOT / RUN_BY[name]).read_text()] == []
@@ -86,7 +86,7 @@ def test_the_quickstart_prints_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("tables_as_they_were")
-def test_the_blocksof_the_page_on_own_additions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_blocks_of_the_page_on_own_additions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other; without compiling."""
     small(monkeypatch, "points", "fashion_mnist")
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_the_program_of_the_page_on_fleets_runs(monkeypatch: pytest.MonkeyPatch)
     assert (names["family"].num_envs, names["many"].num_envs) == (40, 16)
 
 
-def test_the_blocksof_the_page_on_ones_own_gan_run() -> None:
+def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
     """The two of a plain loop, which has what they name; Lightning's part is run by its own test."""
     names = of_a_loop()
     blocks = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())

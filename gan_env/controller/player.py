@@ -10,7 +10,7 @@ from gan_env.config import RUN_OPTIONS, EnvConfig, replace
 from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError
 from gan_env.gan.losses import LOSSES
-from gan_env.mdp.knobs import KnobSet, knob_table
+from gan_env.mdp.knobs import RATES, KnobSet, knob_table
 from gan_env.mdp.observation import Observer, groups_of
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
@@ -19,10 +19,8 @@ from gan_env.policies.steering import Policy, State
 from gan_env.policies.step_size import StepSizeRule
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
-WIDE = {"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}
-"""Factors on learning rates that the rule for step sizes may reach in a loop, whose own rates may be far off."""
-ANY = {"lr_g": (1e-6, 1e6), "lr_d": (1e-6, 1e6)}
-"""The same for a schedule of learning rates themselves."""
+REACH = {"step_size": 1e3, "rates": 1e6}
+"""Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
 TRACKED = {"progress", "knobs", "steps", "balance", "size"}
@@ -135,7 +133,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     elif options.kind == "schedule" and not named:
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
-    decisions = often(total_steps)
+    decisions, reach = often(total_steps), REACH.get(options.kind)
     told: set[str] = {"context"} if options.kind == "rates" else set()  # the rates that the optimisers were given
     if options.kind == "step_size":
         rule = replace(StepSizeRule(), options.rule, "policy.rule.")
@@ -144,7 +142,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(told)),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
-        knob_bounds={"step_size": WIDE, "rates": ANY}.get(options.kind, {}),
+        knob_bounds=dict.fromkeys(RATES, (1 / reach, reach)) if reach else {},
         action_mode="absolute",
         losses=losses,
         num_decisions=decisions,

@@ -38,6 +38,12 @@ class PlainGAN:
         """Learning rates of the generator and of the discriminator now."""
         return [self.opt_g.param_groups[0]["lr"], self.opt_d.param_groups[0]["lr"]]
 
+    def split_discriminator(self, *rates: float) -> None:
+        """Gives each of its layers with weights a parameter group, with a learning rate of its own."""
+        layers = [layer for layer in self.discriminator.children() if isinstance(layer, nn.Linear)]
+        groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(layers, rates, strict=True)]
+        self.opt_d = torch.optim.Adam(groups)
+
     def control(self, source: Any, total_steps: int, **options: Any) -> GANController:
         return GANController.load(source, self.opt_g, self.opt_d, total_steps=total_steps, **options)
 

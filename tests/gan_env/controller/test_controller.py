@@ -26,9 +26,7 @@ def test_decisions_are_spread_over_the_run_the_first_before_it(folder: Path) -> 
 
 def test_learning_rates_are_factors_on_those_of_each_group(folder: Path) -> None:
     gan = PlainGAN.make()
-    parts = list(gan.discriminator.children())
-    groups = [{"params": parts[0].parameters(), "lr": 1e-3}, {"params": parts[2].parameters(), "lr": 4e-3}]
-    gan.opt_d = torch.optim.Adam(groups)
+    gan.split_discriminator(1e-3, 4e-3)
     control = gan.control(folder, 8)
     gan.run(control, 8)
     values = control.report().decisions[-1].values

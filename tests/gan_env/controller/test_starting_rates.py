@@ -42,9 +42,7 @@ def test_the_rates_that_the_loop_begins_with_do_not_matter(folder: Path) -> None
 
 def test_a_knob_is_a_factor_on_the_rate_of_the_training_and_groups_keep_their_ratios(folder: Path) -> None:
     gan = PlainGAN.make()
-    parts = list(gan.discriminator.children())
-    groups = [{"params": parts[0].parameters(), "lr": 1e-4}, {"params": parts[2].parameters(), "lr": 4e-4}]
-    gan.opt_d = torch.optim.Adam(groups)
+    gan.split_discriminator(1e-4, 4e-4)
     control = gan.control(folder, 8)
     values = control.report().decisions[-1].values
     low, high = (group["lr"] for group in gan.opt_d.param_groups)
