@@ -24,8 +24,8 @@ ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall.",
     ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
     ("rates_images",): "rates_images sets [learning rates themselves](../step_size.md#or-learning-rates-themselves), "
-    "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed after "
-    "a look at nineteen runs of such schedules in these loops, so this flatters it.",
+    "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
+    "after a look at nineteen runs of such schedules in these loops, so this flatters it.",
     ("learned/family",): "family is [the controller that comes with gan_env]"
     "(../your_own_gan.md#the-controller-that-comes-with-it). Tiles of the same photos, of 8x8 pixels and grey, were "
     "among its training data.",
