@@ -135,8 +135,8 @@ class EnvConfig:
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default neither "balance" and "changes" (ratios
-            that mean the same in every network, data set and loss) nor "size" (of the
+        observation: groups of statistics that are observed. By default neither "balance", "response" and "changes"
+            (ratios that mean the same in every network, data set and loss, and shares) nor "size" (of the
             networks, and of the run in updates) nor "context", the hyperparameters that a run was started with: what
             suits a run has to be found out from how it trains.
         reward: weight of each reward term.

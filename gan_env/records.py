@@ -94,6 +94,9 @@ class TrainStats:
     grad_g: Tensor
     align_d: Tensor  # mean cosine of a gradient and the running mean of those before, Adam's first moment
     align_g: Tensor
+    logit_after: Tensor  # mean logit on the same fakes after D's step, at G's
+    saturated_real: Tensor  # share of D's real inputs on which its loss is flat, see `gan_env.gan.losses`
+    saturated_fake: Tensor
     step_d: Tensor  # root mean square over the interval of |step| / |weights|
     step_g: Tensor
     logit_spread_real: Tensor  # standard deviation of the logits over the interval's batches
@@ -135,7 +138,10 @@ def _spread(means: Mapping[str, Tensor], name: str) -> Tensor:
     return (means[f"square_{name}"] - means[name].square()).clamp(min=0).sqrt()
 
 
-AVERAGED = ("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake", "align_d", "align_g")
+AVERAGED = (
+    *("loss_d", "loss_g", "penalty", "logit_real", "logit_fake", "sign_real", "sign_fake", "align_d", "align_g"),
+    *("logit_after", "saturated_real", "saturated_fake"),
+)
 """Fields of `TrainStats` that are plain means over an interval's updates."""
 MEANS = (
     *AVERAGED,

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import ConfigError, require
-from gan_env.gan.losses import LOSSES
+from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
 
-LOGITS = {"real": ("logit_real", "sign_real", "square_logit_real"),
-          "fake": ("logit_fake", "sign_fake", "square_logit_fake"),
-          "clean": ("clean_train",), "held_out": ("clean_held_out",)}  # fmt: skip
-"""Arguments that are logits of a batch, and what is averaged of each: themselves, their signs, and their squares."""
+LOGITS = {"real": ("logit_real", "sign_real", "square_logit_real", "saturated_real"),
+          "fake": ("logit_fake", "sign_fake", "square_logit_fake", "saturated_fake"),
+          "fake_after": ("logit_after",), "clean": ("clean_train",), "held_out": ("clean_held_out",)}  # fmt: skip
+"""Arguments that are logits of a batch, and what is averaged of each: themselves, their signs, their squares, and how
+many lie where D's loss is flat."""
 NUMBERS = {"loss_d": ("loss_d", "square_loss_d"), "loss_g": ("loss_g", "square_loss_g"), "penalty": ("penalty",),
            "metric": ("metric",), "spread": ("spread",)}  # fmt: skip
 """Arguments that are one number, and what is averaged: itself, and its square."""
@@ -34,6 +35,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "step_ratio": ("square_step_d", "square_step_g"),
     "separation": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
     "variety": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
+    "push_d": ("logit_fake", "logit_after", "logit_real", "square_logit_real", "square_logit_fake"),
+    **{f"saturated_{kind}": (f"saturated_{kind}",) for kind in ("real", "fake")},
     **{f"step_{player}": (f"square_step_{player}",) for player in ("d", "g")},
     **{f"align_{player}": (f"align_{player}",) for player in ("d", "g")},
     **dict.fromkeys(("log_metric", "improvement", "change", "above_best"), ("metric",)),
@@ -53,10 +56,12 @@ def source(average: str) -> str:
     return next((argument for argument, averages in tables.items() if average in averages), "gradients")
 
 
-def as_averages(given: Mapping[str, Any], middle: float = 0.0) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Arguments of `observe` as what is averaged, a number [] each; and the logits of training batches themselves.
+def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Arguments of `observe` as what is averaged, a number [] each; and the logits of D's own batches themselves.
 
-    Signs are those of logits minus `middle`, which is that of the loss.
+    Args:
+        given: the arguments.
+        loss: says around which logit D parts real from fake, and where it is sure.
 
     Raises:
         ConfigError: one isn't what it should be.
@@ -66,9 +71,11 @@ def as_averages(given: Mapping[str, Any], middle: float = 0.0) -> tuple[dict[str
     for argument, value in given.items():
         if argument in LOGITS:
             logits = _logits(argument, value)
-            means = (logits.mean(), (logits - middle).sign().mean(), logits.square().mean())
+            beyond = logits - (loss.middle or 0.0)
+            right = beyond if argument == "real" else -beyond
+            means = (logits.mean(), beyond.sign().mean(), logits.square().mean(), (right > loss.margin).float().mean())
             found |= zip(LOGITS[argument], means, strict=False)
-            batches += [logits] if argument not in ONCE else []
+            batches += [logits] if argument in ("real", "fake") else []
         else:
             number = _number(argument, value)
             found |= zip(NUMBERS[argument], (number, number.square()), strict=False)

@@ -30,7 +30,7 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
-from gan_env.policies.tables import RatesPolicy
+from gan_env.records import MEANS
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
@@ -85,7 +85,7 @@ class GANController:
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         require_context(context, player.reads, player.name)
         self._context, self._past = context, Past()
-        self._middle = LOSSES[context.get("loss", "non_saturating")].middle or 0.0
+        self._loss = LOSSES[context.get("loss", "non_saturating")]
         self._memory: Any = None
         self._history: list[Decision] = []
         self._warn = Warnings()
@@ -147,15 +147,16 @@ class GANController:
 
         Args:
             **shown: `real`, `fake`: logits (before any sigmoid) of D's step on its real and fake inputs, any shape.
-                `loss_d`, `loss_g`: the adversarial losses, without penalties. `penalty`: E||grad D(x)||^2 on the real
-                inputs, without gamma/2. Once an interval, of which the latest counts: `clean`, `held_out`: logits on
-                training and validation samples without noise or augmentation; `metric`: a distance, lower is better;
-                `spread`: the samples' mean distance over that of the data.
+                `fake_after`: those of G's step on its fakes, after D has stepped. `loss_d`, `loss_g`: the adversarial
+                losses, without penalties. `penalty`: E||grad D(x)||^2 on the real inputs, without gamma/2. Once an
+                interval, of which the latest counts: `clean`, `held_out`: logits on training and validation samples
+                without noise or augmentation; `metric`: a distance, lower is better; `spread`: the samples' mean
+                distance over that of the data.
 
         Raises:
             ConfigError: an argument is unknown, or not what it should be.
         """
-        found, batches = as_averages(checked("observe", shown, ARGUMENTS), self._middle)
+        found, batches = as_averages(checked("observe", shown, ARGUMENTS), self._loss)
         if found:
             self._averages.add(found)
         for logits in batches:
@@ -375,11 +376,9 @@ class GANController:
     def _interface(self) -> dict[str, Any]:
         """What a saved state has to fit."""
         loop = self.player.loop
-        absolute = isinstance(self.player.policy, RatesPolicy)  # knobs whose bounds were others in earlier versions
-        bounds = {knob.name: list(knob.bounds) for knob in loop.knobs.controlled}
         return {
             "policy": self.player.name,
-            "knobs": list(loop.config.knobs),
+            "knobs": [[knob.name, *knob.bounds] for knob in loop.knobs.controlled],
             "observation": list(loop.observer.names),
-            **({"bounds": bounds} if absolute else {}),
+            "averages": len(MEANS),  # other versions take other statistics
         }

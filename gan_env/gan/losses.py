@@ -3,6 +3,7 @@
 Every mean over a batch is a weighted sum, since rows have batch sizes of their own (weights are 1/size or 0).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,16 +30,22 @@ class AdversarialLoss:
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     middle: float | None = None  # the logit between those of what is taken for real and for fake, if there is one
+    margin: float = math.inf  # so far from it on the right side D's loss is flat: less than a tenth as steep as it gets
     paired: bool = False  # whether the generator's uses the logits of real samples
 
 
 LOSSES = {
     # Goodfellow et al. 2014, arXiv:1406.2661: -log D(real) - log(1 - D(fake)) for D, -log D(fake) for G.
     "non_saturating": AdversarialLoss(
-        lambda real, fake: softplus(-real) + softplus(fake), lambda real, fake: softplus(-fake), middle=0.0
+        lambda real, fake: softplus(-real) + softplus(fake),
+        lambda real, fake: softplus(-fake),
+        middle=0.0,
+        margin=math.log(9),
     ),
     # Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957.
-    "hinge": AdversarialLoss(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake, middle=0.0),
+    "hinge": AdversarialLoss(
+        lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake, middle=0.0, margin=1.0
+    ),
     # Arjovsky et al. 2017, arXiv:1701.07875; D must be kept Lipschitz, by the knob `gp` or by `spectral`.
     "wasserstein": AdversarialLoss(lambda real, fake: fake - real, lambda real, fake: -fake),
     # Mao et al. 2017, arXiv:1611.04076, equation 9: targets 1 for real, 0 for fake, 1 for the generator.

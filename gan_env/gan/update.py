@@ -167,9 +167,13 @@ class Update:
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
-        middle = _own(rows.loss, [torch.full_like(weights, loss.middle or 0.0) for loss in self.losses])
+        middle, margin = (
+            _own(rows.loss, [torch.full_like(weights, end) for end in ends])
+            for ends in zip(*((loss.middle or 0.0, loss.margin) for loss in self.losses), strict=True)
+        )
         sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
-        sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g)]
+        sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g), mean(new_fake, weights)]
+        sums += [mean((right > margin).float(), weights) for right in (logit_real - middle, middle - logit_fake)]
         sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
         sums += [square_step(state.d, new_d), square_step(state.g, new_g)]
         sums += [mean(logit.square(), weights) for logit in (logit_real, logit_fake)]  # in the order of `MEANS`

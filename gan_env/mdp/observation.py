@@ -76,10 +76,10 @@ def _log_ratio(a: Tensor, b: Tensor) -> Tensor:
     return torch.log10((a + TINY) / (b + TINY))
 
 
-def _separation(stats: TrainStats) -> Tensor:
-    """How far the mean logits are apart in units of their spread."""
+def _apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
+    """How far two mean logits are apart, in units of the logits' spread."""
     spread = ((stats.logit_spread_real.square() + stats.logit_spread_fake.square()) / 2).sqrt()
-    return (stats.logit_real - stats.logit_fake) / (spread + TINY)
+    return (upper - lower) / (spread + TINY)
 
 
 def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statistic]:
@@ -148,7 +148,8 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("align_g", "steps", lambda m: m.stats.align_g,
                   "cosine of G's gradient and the running mean of those before",
                   "E[cos(g_G, m_G)]; m_G: Adam's first moment", low=-1, high=1),
-        Statistic("separation", "balance", lambda m: symlog(_separation(m.stats)),
+        Statistic("separation", "balance",
+                  lambda m: symlog(_apart(m.stats.logit_real, m.stats.logit_fake, m.stats)),
                   "symlog of the standard deviations between the mean logits on real and on fake",
                   "symlog((E[D(x)] - E[D(G(z))]) / s); s^2 = (var[D(x)] + var[D(G(z))]) / 2",
                   source="the sensitivity index d' of signal detection (Green and Swets 1966)"),
@@ -159,6 +160,17 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("step_ratio", "balance", lambda m: _log_ratio(m.stats.step_g, m.stats.step_d),
                   "log10 ratio of G's |step| / |weights| to D's",
                   "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
+        Statistic("push_d", "response",
+                  lambda m: symlog(10 * _apart(m.stats.logit_fake, m.stats.logit_after, m.stats)),
+                  "symlog of ten times how far one step of D pushes the mean logit on fake down, in units of the "
+                  "logits' spread; where the logits are level, G's steps push it up as far",
+                  "symlog(10 (E[D(G(z))] - E[D'(G(z))]) / s); D': D after its step; s as in separation"),
+        Statistic("saturated_real", "response", lambda m: m.stats.saturated_real,
+                  "share of real samples of which D is so sure that its loss is flat",
+                  "E[D(x) - c > a]; c = 0 and a = log 9 with the non-saturating loss, a = 1 with hinge; else 0",
+                  low=0, high=1),
+        Statistic("saturated_fake", "response", lambda m: m.stats.saturated_fake,
+                  "the same of fakes", "E[c - D(G(z)) > a]", low=0, high=1),
         Statistic("grad_d_change", "changes", lambda m: _log_ratio(m.stats.grad_d, m.first_grad_d),
                   "log10 ratio of D's gradient norm to that of the run's first interval",
                   "log10(rms |g_D| / rms_1 |g_D|); rms_1: over the first interval"),

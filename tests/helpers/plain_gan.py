@@ -76,12 +76,13 @@ def gan_update(
     (loss_d + r1 / 2 * penalty).backward()
     opt_d.step()
 
-    loss_g = softplus(-discriminator(fake)).mean()
+    fake_after = discriminator(fake)
+    loss_g = softplus(-fake_after).mean()
     opt_g.zero_grad()
     loss_g.backward()
     opt_g.step()
-    shown = {"real": logit_real, "fake": logit_fake, "loss_d": loss_d, "loss_g": loss_g, "penalty": penalty}
-    return {name: value.detach() for name, value in shown.items()}
+    shown = {"real": logit_real, "fake": logit_fake, "fake_after": fake_after, "penalty": penalty}
+    return {name: value.detach() for name, value in (shown | {"loss_d": loss_d, "loss_g": loss_g}).items()}
 
 
 class Mlp(nn.Module):

@@ -77,6 +77,24 @@ def test_graphs_and_precisions_do_not_matter(sees_logits: Path) -> None:
     assert seen["loss_d"] == pytest.approx(math.log(1.5)) and not control._averages.sums.requires_grad
 
 
+@pytest.mark.parametrize(("loss", "shares"), [(None, (0.5, 0.25)), ("hinge", (0.75, 0.5)), ("wasserstein", (0.0, 0.0))])
+def test_the_loss_says_where_the_discriminator_is_sure(
+    tmp_path: Path, loss: str | None, shares: tuple[float, float]
+) -> None:
+    """Beyond log 9 = 2.2 the non-saturating loss is flat, the hinge loss from 1 on, that of Wasserstein nowhere."""
+    saved_controller(decisions=4, observation=("response",)).save(tmp_path)
+    gan = PlainGAN.make()
+    control = gan.control(tmp_path, 4, context={} if loss is None else {"loss": loss})
+    gan.update(control)
+    real, fake = torch.tensor([3.0, 2.3, 1.5, -3.0]), torch.tensor([-3.0, -1.5, 0.5, 3.0])
+    control.observe(real=real, fake=fake, fake_after=fake - 0.1)
+    control.step()
+    seen = control.report().decisions[1].seen
+    assert (seen["saturated_real"], seen["saturated_fake"]) == shares
+    spread = math.sqrt((real.var(correction=0) + fake.var(correction=0)) / 2)
+    assert seen["push_d"] == pytest.approx(math.log(1 + 10 * 0.1 / spread), abs=1e-5)
+
+
 def test_several_steps_of_the_discriminator_count_each(sees_logits: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(sees_logits, 4, untrained=KNOWN)

@@ -115,13 +115,14 @@ def test_a_tuned_schedule_of_rates_undoes_the_loops_own() -> None:
         assert gan.rates[0] == pytest.approx(float(expected), rel=1e-3)
 
 
-def test_a_state_of_rates_with_other_bounds_is_refused() -> None:
-    """Its knobs would be at other rates: an earlier version had bounds a hundred times the given rate apart."""
-    state = PlainGAN.make().control("rates_images", 100).state_dict()
-    PlainGAN.make().control("rates_images", 100).load_state_dict(state)
-    del state["interface"]["bounds"]
+@pytest.mark.parametrize("policy", ["rates_images", "cosine_rates"])
+def test_a_state_of_knobs_with_other_bounds_is_refused(policy: str) -> None:
+    """It holds coordinates, which would be other learning rates."""
+    state = PlainGAN.make().control(policy, 100).state_dict()
+    PlainGAN.make().control(policy, 100).load_state_dict(state)
+    state["interface"]["knobs"][0][2] *= 10
     with pytest.raises(ConfigError, match="the controller's state"):
-        PlainGAN.make().control("rates_images", 100).load_state_dict(state)
+        PlainGAN.make().control(policy, 100).load_state_dict(state)
 
 
 def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:

@@ -259,6 +259,20 @@ def test_gradients_of_both_penalties_match_finite_differences() -> None:
     assert torch.autograd.gradcheck(r1, parameters)
 
 
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if math.isfinite(loss.margin)])
+@given(beyond=st.floats(-20, 20))
+def test_beyond_the_margin_alone_the_discriminators_loss_is_flat(name: str, beyond: float) -> None:
+    """Its slope is a tenth of the steepest, which is 1, or less; on real and, mirrored, on fake logits."""
+    loss = LOSSES[name]
+    assert loss.middle is not None
+    for side in (1, -1):
+        at = torch.tensor(loss.middle + side * beyond, requires_grad=True)
+        real, fake = (at, torch.zeros(())) if side == 1 else (torch.zeros(()), at)
+        (slope,) = torch.autograd.grad(loss.discriminator(real, fake), at)
+        if abs(beyond - loss.margin) > 1e-3:
+            assert (slope.abs() < 0.1) == (beyond > loss.margin)
+
+
 def test_a_flat_critic_is_penalised_by_one_and_its_gradient_is_finite() -> None:
     """At zero the norm has no derivative: an unguarded square root gives NaN."""
     parameters = torch.zeros(4, 3, 2, dtype=torch.float64, requires_grad=True)

@@ -157,10 +157,13 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
     close(made.state.g, g.detach())
     close(made.state.ema, (0.9 * ema + 0.1 * g).detach())
     middle = 0.5 if loss == "least_squares" else 0.0  # of its targets 0 and 1
+    flat = {"non_saturating": math.log(9), "hinge": 1.0}.get(loss, math.inf)
     statistics = {
         "loss_d": loss_d, "loss_g": loss_g, "penalty": r1,
         "logit_real": logits[real].mean(), "logit_fake": logits[seen].mean(),
         "sign_real": (logits[real] - middle).sign().mean(), "sign_fake": (logits[seen] - middle).sign().mean(),
+        "logit_after": new_fake.mean(), "saturated_real": (logits[real] > flat).float().mean(),
+        "saturated_fake": (logits[seen] < -flat).float().mean(),
         "square_grad_d": d.grad.square().sum(), "square_grad_g": g.grad.square().sum(),
         "square_loss_d": loss_d**2, "square_loss_g": loss_g**2,
         "square_logit_real": logits[real].square().mean(), "square_logit_fake": logits[seen].square().mean(),

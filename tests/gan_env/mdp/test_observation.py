@@ -59,11 +59,11 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
 
 
 def test_the_default_configuration_observes_all_but_the_context_ratios_and_sizes() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "changes", "size"}
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "response", "changes", "size"}
 
 
 SCALED = {
-    "logits": ("logit_real", "logit_fake", "logit_spread_real", "logit_spread_fake"),
+    "logits": ("logit_real", "logit_fake", "logit_after", "logit_spread_real", "logit_spread_fake"),
     "gradients": ("grad_d", "grad_g", "first_grad_d", "first_grad_g"),
     "steps": ("step_d", "step_g"),
 }
@@ -75,7 +75,7 @@ def test_what_is_relative_does_not_depend_on_scales(columns: tuple[str, ...], ma
     moment = make_moment()
     values = {name: getattr(moment if hasattr(moment, name) else moment.stats, name) for name in columns}
     scaled = make_moment(**{name: (50 * value).tolist() for name, value in values.items()})
-    ratios, plain = ("balance", "changes"), ("logits", "gradients", "steps")
+    ratios, plain = ("balance", "response", "changes"), ("logits", "gradients", "steps")
     relative, plain = (Observer(groups, KNOBS, LOSSES) for groups in (ratios, plain))
     torch.testing.assert_close(relative(scaled)[:2], relative(moment)[:2], rtol=0, atol=1e-3)
     assert not torch.allclose(plain(scaled)[:2], plain(moment)[:2], atol=0.1)
@@ -120,6 +120,9 @@ BY_HAND = {
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
     "variety": math.log10(0.1 / 0.3),
     "step_ratio": 1.0,
+    "push_d": math.log(1 + 10 * 0.1 / math.sqrt((0.3**2 + 0.1**2) / 2)),
+    "saturated_real": 0.2,
+    "saturated_fake": 0.1,
     "grad_d_change": -1.0,
     "grad_g_change": 1.0,
     "size_g": 0.0,
