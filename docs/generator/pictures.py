@@ -39,6 +39,7 @@ GROUPS = {
     "slope": "how steep the discriminator is at real samples, which R1 penalises",
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
     "balance": "of the players: ratios that mean the same in every network, data set and loss",
+    "response": "how far a step of D moves its logits on fakes, and on how many samples its loss is flat",
     "changes": "since the first interval: ratios that mean the same in every network, data set and loss",
     "size": "how many weights the networks and how many updates the run have",
     "quality": "how good the samples are, by the metric against validation data",

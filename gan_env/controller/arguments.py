@@ -73,7 +73,8 @@ def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[s
             logits = _logits(argument, value)
             beyond = logits - (loss.middle or 0.0)
             right = beyond if argument == "real" else -beyond
-            means = (logits.mean(), beyond.sign().mean(), logits.square().mean(), (right > loss.margin).float().mean())
+            saturated = (right > loss.margin).float().mean() + 0 * logits.mean()  # no number where logits are none
+            means = (logits.mean(), beyond.sign().mean(), logits.square().mean(), saturated)
             found |= zip(LOGITS[argument], means, strict=False)
             batches += [logits] if argument in ("real", "fake") else []
         else:

@@ -128,9 +128,9 @@ class GANController:
             untrained: what the policy sees before the first update, where it observes that: `clean`, `held_out`,
                 `metric` and `spread`, as arguments of `observe`.
             context: the run's hyperparameters. `loss`, a name in `gan_env.gan.losses.LOSSES`, says around which logit D
-                parts real from fake (0, or 1/2 with least squares). The others, fields of `gan_env.Instance`, are
-                needed where the policy observes them; widths are shares of the widest network. `lr_g`, `lr_d` and
-                `beta_1` are the optimisers' own.
+                parts real from fake (0, or 1/2 with least squares), and how far from it D's loss is flat. The others,
+                fields of `gan_env.Instance`, are needed where the policy observes them; widths are shares of the widest
+                network. `lr_g`, `lr_d` and `beta_1` are the optimisers' own.
             dry_run: report what it would do, and move nothing.
 
         Raises:
@@ -147,11 +147,11 @@ class GANController:
 
         Args:
             **shown: `real`, `fake`: logits (before any sigmoid) of D's step on its real and fake inputs, any shape.
-                `fake_after`: those of G's step on its fakes, after D has stepped. `loss_d`, `loss_g`: the adversarial
-                losses, without penalties. `penalty`: E||grad D(x)||^2 on the real inputs, without gamma/2. Once an
-                interval, of which the latest counts: `clean`, `held_out`: logits on training and validation samples
-                without noise or augmentation; `metric`: a distance, lower is better; `spread`: the samples' mean
-                distance over that of the data.
+                `fake_after`: those of the same fakes after D has stepped, as G's step may have them. `loss_d`,
+                `loss_g`: the adversarial losses, without penalties. `penalty`: E||grad D(x)||^2 on the real inputs,
+                without gamma/2. Once an interval, of which the latest counts: `clean`, `held_out`: logits on training
+                and validation samples without noise or augmentation; `metric`: a distance, lower is better; `spread`:
+                the samples' mean distance over that of the data.
 
         Raises:
             ConfigError: an argument is unknown, or not what it should be.
@@ -380,5 +380,5 @@ class GANController:
             "policy": self.player.name,
             "knobs": [[knob.name, *knob.bounds] for knob in loop.knobs.controlled],
             "observation": list(loop.observer.names),
-            "averages": len(MEANS),  # other versions take other statistics
+            "averages": list(MEANS),  # which differ between versions
         }

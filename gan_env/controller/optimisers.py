@@ -173,7 +173,7 @@ class Optimisers:
             groups = len(self._optimisers[player].param_groups)
             require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
-        self._units = dict(state.get("units", dict.fromkeys(PLAYERS, 1.0)))  # none in the states of earlier versions
+        self._units = dict(state["units"])
         self.stepped = set(state["stepped"])
         for player, optimiser in self._optimisers.items():
             self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]

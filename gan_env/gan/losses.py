@@ -30,7 +30,7 @@ class AdversarialLoss:
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     middle: float | None = None  # the logit between those of what is taken for real and for fake, if there is one
-    margin: float = math.inf  # so far from it on the right side D's loss is flat: less than a tenth as steep as it gets
+    margin: float = math.inf  # farther from it, on the right side, D's loss has less than a tenth of its steepest slope
     paired: bool = False  # whether the generator's uses the logits of real samples
 
 

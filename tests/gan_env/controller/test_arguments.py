@@ -77,6 +77,27 @@ def test_graphs_and_precisions_do_not_matter(sees_logits: Path) -> None:
     assert seen["loss_d"] == pytest.approx(math.log(1.5)) and not control._averages.sums.requires_grad
 
 
+def test_fakes_after_the_discriminators_step_are_asked_for_where_they_are_observed(tmp_path: Path) -> None:
+    saved_controller(decisions=4, observation=("response",)).save(tmp_path)
+    gan = PlainGAN.make()
+    control = gan.control(tmp_path, 8)
+    shown = gan.update(control)
+    del shown["fake_after"]
+    control.observe(**shown)
+    with pytest.raises(ConfigError, match=r"pass fake_after=\.\.\. to observe"):
+        control.step()
+
+
+def test_logits_that_are_no_numbers_are_not_counted_as_unsure(tmp_path: Path) -> None:
+    saved_controller(decisions=4, observation=("response",)).save(tmp_path)
+    gan = PlainGAN.make()
+    control = gan.control(tmp_path, 8)
+    none = torch.full((4,), math.nan)
+    with pytest.warns(UserWarning, match="nothing finite was shown of"):
+        gan.run(control, 2, real=none, fake=none, fake_after=none)
+    assert control.report().decisions[1].why.startswith("kept")
+
+
 @pytest.mark.parametrize(("loss", "shares"), [(None, (0.5, 0.25)), ("hinge", (0.75, 0.5)), ("wasserstein", (0.0, 0.0))])
 def test_the_loss_says_where_the_discriminator_is_sure(
     tmp_path: Path, loss: str | None, shares: tuple[float, float]

@@ -125,6 +125,13 @@ def test_a_state_of_knobs_with_other_bounds_is_refused(policy: str) -> None:
         PlainGAN.make().control(policy, 100).load_state_dict(state)
 
 
+def test_a_state_of_a_version_with_other_statistics_is_refused() -> None:
+    state = PlainGAN.make().control("ada", 100).state_dict()
+    state["interface"]["averages"].remove("logit_after")
+    with pytest.raises(ConfigError, match="the controller's state"):
+        PlainGAN.make().control("ada", 100).load_state_dict(state)
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"controller='adda' can't be found.*ada"):
         PlainGAN.make().control("adda", 8)

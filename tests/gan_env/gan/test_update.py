@@ -173,6 +173,20 @@ def test_one_update_is_that_of_a_plain_loop(banks: Callable[[str], DataBank], lo
         close(totals[name], value.detach(), msg=name)
 
 
+def test_each_row_has_the_margin_of_its_own_loss(banks: Callable[[str], DataBank]) -> None:
+    """Three rows with the same weights and samples, and so the same logits, that many are beyond 1 and some log 9."""
+    losses = ("hinge", "non_saturating", "wasserstein")
+    made, rows = population(banks("points"), 3, losses=losses, batch_size=64, knobs=()), settings(3)
+    one = {"key": torch.full((3,), 3), "window": torch.zeros(3).long(), "num_samples": torch.full((3,), 20)}
+    large = {"gain_g": torch.full((3,), 4.0), "gain_d": torch.full((3,), 2.0), "batch_size": torch.full((3,), 64)}
+    made.reset(torch.arange(3), replace(rows, **one, **large, loss=torch.arange(3)))
+    made.update({}, 1)
+    for kind in ("real", "fake"):
+        assert made.state.totals[:, MEANS.index(f"logit_{kind}")].unique().numel() == 1
+        hinge, smooth, none = made.state.totals[:, MEANS.index(f"saturated_{kind}")].tolist()
+        assert 1 > hinge > smooth > none == 0
+
+
 def test_a_fake_that_is_shown_as_real_is_that_of_another_place() -> None:
     real, fake = torch.randn(2, 3, 1, 4, 4), torch.randn(2, 3, 1, 4, 4)
     chosen = torch.tensor([[True, False, True], [False, False, False]])
