@@ -166,8 +166,8 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "logits' spread; where the logits are level, G's steps push it up as far",
                   "symlog(10 (E[D(G(z))] - E[D'(G(z))]) / s); D': D after its step; s as in separation"),
         Statistic("saturated_real", "response", lambda m: m.stats.saturated_real,
-                  "share of real samples of which D is so sure that its loss is flat; 0 with losses that one logit alone "
-                  "can't make flat",
+                  "share of real samples of which D is so sure that its loss is flat; 0 with losses that one logit "
+                  "alone can't make flat",
                   "E[D(x) - c > a]; c = 0 and a = log 9 with the non-saturating loss, a = 1 with hinge; else 0",
                   low=0, high=1),
         Statistic("saturated_fake", "response", lambda m: m.stats.saturated_fake,
