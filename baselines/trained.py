@@ -54,8 +54,8 @@ Options = TypeVar("Options", bound=PlayOptions)
 def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
     """The options of a program; for a controller with the knobs, moves and observation of its training.
 
-    Runs begin with the learning rates of its training, where it had one alone. Fields of the environment that `given`,
-    the options on the command line, sets stay as they are.
+    Runs begin with the learning rates of its training, where it had one alone. What `given`, the options on the command
+    line, sets of the environment or of the instance that is trained stays as it is.
     """
     options = replace(defaults, fields)
     if options.controller is None or is_import_path(options.controller):
@@ -66,7 +66,8 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     instances = options.env.get("instances", {})
     if "env.instances" not in set_here and isinstance(instances, Mapping):  # no list of one's own, which has its rates
-        rates = {k: [rate, rate] for k, rate in saved.starting_rates.items() if f"env.instances.{k}" not in set_here}
+        free = (k for k in saved.starting_rates if not {f"env.instances.{k}", f"instance.{k}"} & set_here)
+        rates = {k: [saved.starting_rates[k]] * 2 for k in free}
         own |= {"instances": {**instances, **rates}} if rates else {}
     return changed(options, env=options.env | own)
 

@@ -206,7 +206,7 @@ def test_runs_begin_at_the_learning_rate_of_the_training_where_it_had_one_alone(
     fields = {"env": {"preset": "points", "instances": {"beta_1": [0.5, 0.5]}}, "controller": str(tmp_path)}
     found = play_options(PlayOptions(), fields, []).env["instances"]
     assert found == {"beta_1": [0.5, 0.5], "lr_g": [1e-3, 1e-3]}
-    for given in ("env.instances.lr_g=[1e-4,1e-4]", "env.instances={lr_g: [1e-4,1e-4]}"):
+    for given in ("env.instances.lr_g=[1e-4,1e-4]", "env.instances={lr_g: [1e-4,1e-4]}", "instance.lr_g=1e-4"):
         assert "lr_g" not in play_options(PlayOptions(), fields, [given]).env["instances"]
     listed = {"env": {"preset": "points", "instances": "mine.json"}, "controller": str(tmp_path)}
     assert play_options(PlayOptions(), listed, []).env["instances"] == "mine.json"
