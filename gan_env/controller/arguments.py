@@ -71,12 +71,14 @@ def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[s
     for argument, value in given.items():
         if argument in LOGITS:
             logits = _logits(argument, value)
-            beyond = logits - (loss.middle or 0.0)
-            right = beyond if argument == "real" else -beyond
-            saturated = (right > loss.margin).float().mean() + 0 * logits.mean()  # no number where logits are none
-            means = (logits.mean(), beyond.sign().mean(), logits.square().mean(), saturated)
-            found |= zip(LOGITS[argument], means, strict=False)
-            batches += [logits] if argument in ("real", "fake") else []
+            means = [logits.mean()]
+            if argument in ("real", "fake"):
+                beyond = logits - (loss.middle or 0.0)
+                right = beyond if argument == "real" else -beyond
+                saturated = (right > loss.margin).float().mean() + 0 * means[0]  # NaN where a logit is
+                means += [beyond.sign().mean(), logits.square().mean(), saturated]
+                batches.append(logits)
+            found |= zip(LOGITS[argument], means, strict=True)
         else:
             number = _number(argument, value)
             found |= zip(NUMBERS[argument], (number, number.square()), strict=False)

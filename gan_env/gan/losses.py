@@ -30,7 +30,7 @@ class AdversarialLoss:
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     middle: float | None = None  # the logit between those of what is taken for real and for fake, if there is one
-    margin: float = math.inf  # farther from it, on the right side, D's loss has less than a tenth of its steepest slope
+    margin: float = math.inf  # so far beyond it D's loss has a tenth of its steepest slope; inf: no one logit decides
     paired: bool = False  # whether the generator's uses the logits of real samples
 
 

@@ -167,10 +167,8 @@ class Update:
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
         sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
-        middle, margin = (
-            _own(rows.loss, [torch.full_like(weights, end) for end in ends])
-            for ends in zip(*((loss.middle or 0.0, loss.margin) for loss in self.losses), strict=True)
-        )
+        middle = _own(rows.loss, [torch.full_like(weights, loss.middle or 0.0) for loss in self.losses])
+        margin = _own(rows.loss, [torch.full_like(weights, loss.margin) for loss in self.losses])
         sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
         sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g), mean(new_fake, weights)]
         sums += [mean((right > margin).float(), weights) for right in (logit_real - middle, middle - logit_fake)]

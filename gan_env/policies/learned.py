@@ -67,7 +67,7 @@ def require_fit(controller: SavedController, env: Steerable) -> None:
         low, high = getattr(env.config.instances, name)
         if (low, high) != (rate, rate):
             begin = f"env.instances.{name}=[{low:g},{high:g}]: the controller's training began all runs with {rate:g}"
-            warnings.warn(f"{begin}, which is what the knob {name} counts from to it", stacklevel=4)
+            warnings.warn(f"{begin}, so it takes the knob {name} for a factor on that", stacklevel=4)
 
 
 class LearnedPolicy:

@@ -88,7 +88,7 @@ def test_fakes_after_the_discriminators_step_are_asked_for_where_they_are_observ
         control.step()
 
 
-def test_logits_that_are_no_numbers_are_not_counted_as_unsure(tmp_path: Path) -> None:
+def test_logits_that_are_nan_are_left_out_of_the_shares(tmp_path: Path) -> None:
     saved_controller(decisions=4, observation=("response",)).save(tmp_path)
     gan = PlainGAN.make()
     control = gan.control(tmp_path, 8)

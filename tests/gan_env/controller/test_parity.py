@@ -45,7 +45,7 @@ def controller(env: GANVectorEnv, memory: bool = True) -> SavedController:
     inputs, knobs = len(env.observer.names), len(env.config.knobs)
     network = Network([("lstm" if memory else "linear", inputs, 16), ("linear", 16, knobs)], inputs, 5.0)
     with torch.no_grad():
-        network.layers[1].weight.mul_(2)  # type: ignore[union-attr,operator]
+        network.layers[1].weight.mul_(2.4)  # type: ignore[union-attr,operator]
         network.mean.copy_(0.1 * torch.randn(inputs))
         network.std.copy_(1 + torch.rand(inputs))
     return SavedController(network, interface_of(env, "action"), to_dict(env.config), {})
@@ -146,7 +146,7 @@ def test_the_knobs_move_as_in_the_environment(
 
     np.testing.assert_allclose(shown, seen, atol=5e-3)
     paths = [coordinates(env, run) for run in (inside, outside)]
-    assert np.ptp(paths[0], axis=0).min() > 5e-3  # every knob is moved
+    assert np.ptp(paths[0], axis=0).min() > 0.01  # every knob is moved
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 
