@@ -1,9 +1,14 @@
 """Programs that a reader would copy run, and print the figures that stand beside them."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from gan_env import GANVectorEnv
+from gan_env.gan.saved import save_generators
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -26,3 +31,19 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     printed = [float(number) for number in re.findall(r"\d+\.\d", capsys.readouterr().out)]
     assert len(shown) == 8
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
+
+
+def test_the_program_of_the_large_run_draws_all_its_policies(
+    generators: GANVectorEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From runs that were hardly trained."""
+    runs, names = tmp_path / "logs/gan/fashion_mnist", dict[str, Any]()
+    policies = ("family", "step_size_images", "fixed", "ada", "rates_images", "cosine_rates", "tuned_schedule_0")
+    for folder in (*(f"{name}-0" for name in policies), "fixed-0_2"):
+        save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
+        (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
+    monkeypatch.chdir(tmp_path)
+    (program,) = PROGRAM.findall((ROOT / "docs/real_images.md").read_text())
+    exec(program, names)
+    assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
+    assert (tmp_path / "images_family.png").stat().st_size > 10_000

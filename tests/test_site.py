@@ -37,6 +37,7 @@ RUN_BY = {
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
+    "real_images.md": "tests/test_docs.py",
     "step_size.md": "tests/test_site.py",
     "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
