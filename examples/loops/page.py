@@ -1,5 +1,6 @@
 """The page of the study in compare.py: the verdict, then each method cell by cell, failures first."""
 
+import json
 import sys
 from collections.abc import Sequence
 from itertools import product, starmap
@@ -138,21 +139,20 @@ def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
 
 
 def write_page(path: Path, records: Sequence[Record]) -> None:
-    """Writes the page and its picture beside it.
+    """Writes the page, and beside it its picture and its runs.
 
     Raises:
         ConfigError: the loop as it is was not played.
     """
-    results, picture = Results(records), path.with_suffix(".png")
-    text = "\n\n".join(
-        [*beginning(results, records, picture.name), *(cell_by_cell(results, m) for m in results.methods)]
-    )
-    write_atomically(path, lambda part: part.write_text(text + "\n"))
+    results, picture, runs = Results(records), path.with_suffix(".png"), path.with_suffix(".jsonl")
+    parts = [*beginning(results, records, path), *(cell_by_cell(results, method) for method in results.methods)]
+    write_atomically(path, lambda part: part.write_text("\n\n".join(parts) + "\n"))
+    write_atomically(runs, lambda part: part.write_text("".join(json.dumps(record) + "\n" for record in records)))
     draw(picture, results)
     print(f"wrote {path}", file=sys.stderr)
 
 
-def beginning(results: Results, records: Sequence[Record], picture: str) -> list[str]:
+def beginning(results: Results, records: Sequence[Record], page: Path) -> list[str]:
     """Title, verdict, table of all methods, picture, and what was done."""
     verdict, rows = [], []
     for method in (PLAIN, *results.methods):
@@ -173,8 +173,8 @@ def beginning(results: Results, records: Sequence[Record], picture: str) -> list
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
         "Mean final log distance by the learning rate that a loop is given:",
         by_rate(results),
-        f"![Final distance by learning rate]({picture})",
-        *explained(results, records),
+        f"![Final distance by learning rate]({page.with_suffix('.png').name})",
+        *explained(results, records, page.with_suffix(".jsonl")),
     ]
 
 
@@ -188,8 +188,8 @@ def by_rate(results: Results) -> str:
     return table(("method", *(f"{rate:g}" for rate in rates)), rows)
 
 
-def explained(results: Results, records: Sequence[Record]) -> list[str]:
-    """What was done."""
+def explained(results: Results, records: Sequence[Record], runs: Path) -> list[str]:
+    """What was done, and how the page is made again."""
     rates = ", ".join(f"{rate:g}" for rate in sorted({cell.lr for cell in results.cells}))
     seeds, first = len({record["seed"] for record in records}), records[0]
     loops = dict.fromkeys(cell.loop for cell in results.cells)
@@ -221,6 +221,8 @@ def explained(results: Results, records: Sequence[Record]) -> list[str]:
         "\n".join(f"- {line}" for line in lines),
         f"```sh\npython examples/loops/compare.py run {asked(results, seeds)}\n"
         "python examples/loops/compare.py report\n```",
+        f"All runs are in [{runs.name}]({runs.name}). `report --runs {runs}` writes this page again; `run` with the "
+        "same option adds to them.",
     ]
 
 

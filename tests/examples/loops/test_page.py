@@ -1,5 +1,6 @@
-"""The page of the study of loops, of results that are made up."""
+"""The page of the study of loops, of results that are made up but for those that are published."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from gan_env.errors import ConfigError
 
+ROOT = Path(__file__).parents[3]
 RATES = (1e-5, 1e-4, 1e-3, 1e-2)
 PLAIN = {1e-5: 5.0, 1e-4: 4.0, 1e-3: 3.0, 1e-2: 6.0}
 """How the loop as it is ends by its rate."""
@@ -89,6 +91,17 @@ def test_the_interval_draws_cells_and_seeds(page: ModuleType) -> None:
     within = page.mean_and_interval([np.array([0.0, 1.0])])
     assert between == within == "+0.50 [+0.00, +1.00]"
     assert page.mean_and_interval([]) == ""
+
+
+def test_the_published_page_is_that_of_the_published_runs(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    published, path = ROOT / "docs/results/loops.md", Path("docs/results/loops.md")
+    monkeypatch.chdir(tmp_path)
+    path.parent.mkdir(parents=True)
+    page.write_page(path, [json.loads(line) for line in published.with_suffix(".jsonl").read_text().splitlines()])
+    for suffix in (".md", ".jsonl"):
+        assert path.with_suffix(suffix).read_text() == published.with_suffix(suffix).read_text()
 
 
 def test_without_the_loop_as_it_is_there_is_no_page(page: ModuleType, tmp_path: Path) -> None:
