@@ -100,7 +100,7 @@ def run(python: Path, program: str) -> str:
 def test_a_wheel_occupies_one_name_and_holds_what_the_library_reads(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gan_env"}
-    policies = {f"gan_env/{path.relative_to(ROOT)}" for path in (ROOT / "configs/policy").rglob("*.yaml")}
+    policies = {f"gan_env/{path.relative_to(ROOT)}" for path in (ROOT / "configs/policy").rglob("*") if path.is_file()}
     kept = [path.relative_to(ROOT) for path in (ROOT / "gan_env").rglob("*") if path.is_file()]
     files = {str(path) for path in kept if "__pycache__" not in path.parts}
     assert len(policies) > 10

@@ -120,8 +120,9 @@ class GANController:
         """Makes a controller, which takes its first decision at once.
 
         Args:
-            name_or_folder: a folder with a trained controller (`controller.json`), or a policy in configs/policy/:
-                "cosine", "ada", "tuned/points/schedule_0".
+            name_or_folder: a folder with a trained controller (`controller.json`), a policy in configs/policy/:
+                "cosine", "ada", "tuned/points/schedule_0"; or the path of a policy's YAML file, as those there and as
+                `python baselines/tune.py` writes them.
             opt_g: optimiser of the generator, with the learning rates that it starts from.
             opt_d: likewise of the discriminator.
             total_steps: updates of the whole run; `change_total_steps` changes it later.

@@ -14,7 +14,7 @@ from gan_env.mdp.knobs import RATES, KnobSet, knob_table
 from gan_env.mdp.observation import Observer, groups_of
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
-from gan_env.policies.presets import PolicyOptions, load_policy, policy_names, shipped_controllers
+from gan_env.policies.presets import PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
 from gan_env.policies.step_size import StepSizeRule
 from gan_env.saved_controller import DESCRIPTION, SavedController
@@ -78,7 +78,7 @@ class Player:
 
 
 def find_player(source: str | Path, total_steps: int, loss: str | None = None) -> Player:
-    """The policy of a name or a folder, for a run of so many updates with a loss of `gan_env.gan.losses.LOSSES`.
+    """The policy of a name, a folder or a YAML file, for a run of so many updates with a loss of `LOSSES`.
 
     Raises:
         ConfigError: there is none, its files are damaged, it adapts by gradients of the environment, or it does not
@@ -88,11 +88,11 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     folder = shipped.get(str(source), Path(source))
     if (folder / DESCRIPTION).is_file():
         return _learned(folder, total_steps)
-    if str(source) not in policy_names():
+    if own_file(source) is None and str(source) not in policy_names():
         names = ", ".join([*shipped, *(name for name in policy_names() if not name.startswith("random"))])
-        expected = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, or one of {names}"
-        raise ConfigError(f"controller={str(source)!r} can't be found: expected {expected}")
-    options = load_policy(str(source))
+        written = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, a policy's YAML file"
+        raise ConfigError(f"controller={str(source)!r} can't be found: expected {written}, or one of {names}")
+    options = load_policy(source)
     loop = Loop.of(_config(options, total_steps, (loss,) if loss in LOSSES else EnvConfig.losses))
     policy = options.make(loop)
     steering = getattr(policy, "steering", None)

@@ -142,7 +142,10 @@ def _read(path: Path) -> Any:
     """What a YAML file holds; the package is imported here, since a learned controller in a loop needs none."""
     import yaml
 
-    return yaml.safe_load(path.read_text())
+    try:
+        return yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML file that can be read: {error}") from error
 
 
 def policy_names() -> list[str]:
@@ -157,17 +160,27 @@ def shipped_controllers() -> dict[str, Path]:
     return {folder.relative_to(POLICIES).as_posix(): folder for folder in folders}
 
 
-def load_policy(name: str) -> PolicyOptions:
-    """The options of a policy in configs/policy/, or of a registered one.
+def load_policy(name: str | Path) -> PolicyOptions:
+    """The options of a policy in configs/policy/, of a registered one, or of a YAML file of one's own.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or the file holds something else.
     """
-    names = policy_names()
-    require(name in names, "policy", name, f"one of {', '.join(names)}")
-    path = POLICIES / f"{name}.yaml"
-    fields = _read(path) if path.is_file() else {"kind": name}
+    path, names = own_file(name), policy_names()
+    if path is None:
+        known = f"one of {', '.join(names)}, or the path of a YAML file with the fields of such a policy"
+        require(str(name) in names, "policy", str(name), known)
+        path = POLICIES / f"{name}.yaml"
+    fields = _read(path) if path.is_file() else {"kind": str(name)}
+    mapping = isinstance(fields, Mapping)
+    require(mapping, f"the policy in {path}", fields, "fields such as `kind: cosine`, as in configs/policy/")
     return replace(PolicyOptions(), fields, "policy.")
+
+
+def own_file(name: str | Path) -> Path | None:
+    """The YAML file that is meant by a policy's name, where that is a path."""
+    path = Path(name)
+    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
 
 
 def committed(config: EnvConfig, kind: str) -> list[str]:

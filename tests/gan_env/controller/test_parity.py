@@ -109,7 +109,9 @@ def noise(data_root: str, image_size: int) -> Dataset:
     return Dataset(images[:40], images[40:])
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("points", "delta"), ("points", "steps"), ("images", "delta")])
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("points", "delta"), ("points", "steps"), ("images", "delta"), ("images", "steps")]
+)
 def test_the_knobs_move_as_in_the_environment(
     kind: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

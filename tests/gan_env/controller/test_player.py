@@ -1,5 +1,6 @@
 """What plays in a loop: schedules, rules and policies of somebody's own, by their names."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,21 @@ def test_the_fixed_policy_leaves_a_loop_as_it_is(recwarn: pytest.WarningsRecorde
 
 @pytest.mark.parametrize("name", [name for name in policy_names() if not name.startswith("random")])
 def test_every_schedule_and_rule_that_is_shipped_plays_in_a_loop(name: str) -> None:
-    player = find_player(name, 1000)
-    assert set(load_policy(name).knobs) <= set(player.loop.config.knobs)
+    gan = PlainGAN.make()
+    control = gan.control(name, 12)
+    gan.run(control, 12)
+    taken = control.report().decisions
+    assert len(taken) == 3  # one in four updates
+    for decision in taken:
+        assert set(load_policy(name).knobs) <= set(decision.values)
+        assert all(map(math.isfinite, decision.values.values()))
+
+
+def test_a_policy_of_ones_own_plays_by_the_path_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("knobs: {lr_g: {kind: fixed, initial: 0.5}}\n")
+    gan = PlainGAN.make(rate=2e-3)
+    gan.run(gan.control(tmp_path / "mine.yaml", 8), 8)
+    assert gan.rates == pytest.approx([1e-3, 2e-3])
 
 
 def test_how_often_gradients_were_penalised_in_training_is_no_matter_of_the_loop(tmp_path: Path) -> None:

@@ -39,6 +39,20 @@ def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> No
         load_policy("cosinus")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[cosine]", r"the policy in .*mine\.yaml"),
+        ("kind: [", "no YAML file"),
+        ("kind: cosinus", r"^policy\.kind='cosinus'"),
+    ],
+)
+def test_a_file_that_holds_no_policy_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        load_policy(tmp_path / "mine.yaml")
+
+
 @pytest.mark.usefixtures("tuned")
 @pytest.mark.parametrize(
     ("options", "there"),
