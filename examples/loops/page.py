@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from itertools import product, starmap
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,10 +96,15 @@ class Results:
             of_pair.setdefault(cell[:2], []).append(cell)
         return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
 
-    def missing(self) -> list[Cell]:
-        """Cells of the same loops, data sets and rates in which the loop was not played as it is."""
+    def gaps(self) -> dict[tuple[str, str], str]:
+        """Loops and data sets that were not played as they are at all rates: " at 0.01", or "" where at none."""
         loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))
-        return [cell for cell in starmap(Cell, product(loops, data, rates)) if cell not in self.cells]
+        found = {}
+        for pair in product(loops, data):
+            lacking = [rate for rate in rates if Cell(*pair, rate) not in self.cells]
+            if lacking:
+                found[pair] = "" if lacking == rates else f" at {', '.join(f'{rate:g}' for rate in lacking)}"
+        return found
 
     def count(self, method: str, what: str) -> str:
         """How many runs of a method `crashed`, or ended `worse` than their untrained generator."""
@@ -196,7 +201,10 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
     other = [name for name in LOOPS if name not in loops]
-    gone = [f"{cell.loop} on {cell.data} at {cell.lr:g}" for cell in results.missing()]
+    gone = [f"{loop} on {data}{rates}" for (loop, data), rates in results.gaps().items()]
+    random = {(run["loop"], run["data"]) for run in results.random}
+    pairs = dict.fromkeys(cell[:2] for cell in results.cells)
+    gone += [f"random rates in {loop} on {data}" for loop, data in pairs if random and (loop, data) not in random]
     few = " One seed of each: the interval says nothing of other seeds." if seeds == 1 else ""
     missing = [*gone, *(f"all of {name}" for name in other)]
     choice = (
@@ -233,7 +241,9 @@ def asked(results: Results, seeds: int) -> str:
     given = {"loops": loops, "data": data, "rates": [f"{rate:g}" for rate in sorted(rates)], "methods": methods}
     words = [f"--seeds {seeds}", *(f"--{name} {' '.join(values)}" for name, values in given.items() if values)]
     if results.random:
-        words.append(f"--draws {len(results.random) // (seeds * len(loops) * len(data))}")
+        words.append(
+            f"--draws {len(results.random) // (seeds * len({(r['loop'], r['data']) for r in results.random}))}"
+        )
     return " ".join(words)
 
 

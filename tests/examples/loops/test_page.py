@@ -93,6 +93,15 @@ def test_the_interval_draws_cells_and_seeds(page: ModuleType) -> None:
     assert page.mean_and_interval([]) == ""
 
 
+def test_what_was_not_played_is_named(page: ModuleType, records: list[dict[str, Any]], tmp_path: Path) -> None:
+    other = [record("fixed", "photo_tiles", rate, 0, 4.0) | {"loop": "hinge"} for rate in RATES]
+    fewer = [run for run in records if (run["data"], run["lr_g"]) != ("fashion_mnist", 1e-2)]
+    page.write_page(tmp_path / "loops.md", [*fewer, *other])
+    text = (tmp_path / "loops.md").read_text()
+    gaps = "dcgan on fashion_mnist at 0.01, hinge on fashion_mnist, random rates in hinge on photo_tiles"
+    assert f"Not played: {gaps}, all of wgan_gp, all of r3gan." in text
+
+
 def test_the_published_page_is_that_of_the_published_runs(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
