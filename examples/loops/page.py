@@ -296,6 +296,7 @@ def draw(path: Path, results: Results) -> None:
     size = (2.2 * len(loops) + 1, 2.1 * len(data) + 0.6)
     figure, axes = plt.subplots(len(data), len(loops), figsize=size, layout="constrained", squeeze=False, dpi=80)
     for (row, column), axis in np.ndenumerate(axes):
+        axis.set_visible(any(cell[:2] == (loops[column], data[row]) for cell in results.cells))
         for index, method in enumerate((PLAIN, *results.methods)):
             cells = [c for c in results.played(method) if c[:2] == (loops[column], data[row])]
             cells.sort(key=lambda cell: cell.lr)
