@@ -49,12 +49,16 @@ IMAGE_SETS |= {"grey_noise": partial(noise, 60_000, 1), "colour_noise": partial(
 GREY: dict[str, Any] = {"preset": "fashion_mnist", "datasets": ["grey_noise"]}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "points": {"preset": "points"},
+    "8x8, mlp of 64 units": {**GREY, "preset": "fashion_mnist_8"},
+    "8x8, 16 channels": {**GREY, "preset": "fashion_mnist_8_dcgan"},
     "16x16, 16 channels": {**GREY, "image_size": 16},
     "28x28, 16 channels": GREY,
     "32x32x3, 32 channels": {
         **GREY, "datasets": ["colour_noise"], "image_size": 32, "instances": {"width_g": [32, 32], "width_d": [32, 32]},
     },
 }  # fmt: skip
+PARTS = {"points": 1, "8x8": 2}
+"""How small a part of --rows a problem takes; other images: a sixth."""
 GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
     "N on points": [(str(n), n, PROBLEMS["points"]) for n in (8, 32, 96, 256)],
     "batch on points, N = 96": [
@@ -233,7 +237,9 @@ def show(title: str, numbers: dict[str, float]) -> None:
 def main() -> None:
     """Prints tables and writes the numbers to --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=96, help="GANs side by side on points; images take a sixth")
+    parser.add_argument(
+        "--rows", type=int, default=96, help="GANs side by side on points; half of it, or a sixth, on images"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of each measurement")
     parser.add_argument("--device", default="auto")
@@ -245,7 +251,7 @@ def main() -> None:
     print(f"updates a second on {card}, torch {torch.__version__}")
     results: dict[str, Any] = {}
     for problem in PROBLEMS:
-        rows = options.rows if problem == "points" else max(1, options.rows // 6)
+        rows = max(1, options.rows // next((part for name, part in PARTS.items() if problem.startswith(name)), 6))
         results[problem] = measure(problem, rows, timer)
         show(f"{problem}, N = {rows}", results[problem])
     results["convolutions"] = convolutions(timer)
