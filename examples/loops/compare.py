@@ -51,7 +51,12 @@ def command_line(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--width", type=int, help="of all networks, in the place of the study's")
     parser.add_argument("--workers", type=int, default=1, help="runs at the same time, a thread each")
     parser.add_argument("--runs", type=Path, default=Path("outputs/loops/runs.jsonl"), help="where runs are written")
-    parser.add_argument("--page", type=Path, default=Path("docs/results/loops.md"), help="what `report` writes")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=Path("docs/results/loops.md"),
+        help="what `report` writes, a picture and the runs beside it",
+    )
     return parser.parse_args(arguments)
 
 
@@ -182,6 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.step == "report":
         require(bool(done), "--runs", str(options.runs), "a file with runs: `python examples/loops/compare.py run`")
         write_page(options.page, done)
+        beside = options.page.with_suffix(".jsonl")
+        if beside.resolve() != options.runs.resolve():  # which `run` may be writing to
+            write_atomically(beside, lambda part: part.write_text("".join(json.dumps(run) + "\n" for run in done)))
         return
     refused = refusals(options.methods, options.loops, settings.updates)
     for (method, loop), why in refused.items():

@@ -1,6 +1,5 @@
 """The page of the study in compare.py: the verdict, then each method cell by cell, failures first."""
 
-import json
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -26,7 +25,7 @@ ABOUT = {
     ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
     ("rates_images",): "rates_images sets [learning rates themselves](../step_size.md#or-learning-rates-themselves), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
-    "after a look at nineteen runs of such schedules in these loops, so this flatters it.",
+    "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",
     ("learned/family",): "family is [the controller that comes with gan_env]"
     "(../your_own_gan.md#the-controller-that-comes-with-it). Tiles of the same photos, of 8x8 pixels and grey, were "
     "among its training data.",
@@ -97,7 +96,7 @@ class Results:
         return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
 
     def gaps(self) -> dict[tuple[str, str], str]:
-        """Loops and data sets that were not played as they are at all rates: " at 0.01", or "" where at none."""
+        """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""
         loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))
         found = {}
         for pair in product(loops, data):
@@ -144,15 +143,14 @@ def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
 
 
 def write_page(path: Path, records: Sequence[Record]) -> None:
-    """Writes the page, and beside it its picture and its runs.
+    """Writes the page and its picture beside it.
 
     Raises:
         ConfigError: the loop as it is was not played.
     """
-    results, picture, runs = Results(records), path.with_suffix(".png"), path.with_suffix(".jsonl")
+    results, picture = Results(records), path.with_suffix(".png")
     parts = [*beginning(results, records, path), *(cell_by_cell(results, method) for method in results.methods)]
     write_atomically(path, lambda part: part.write_text("\n\n".join(parts) + "\n"))
-    write_atomically(runs, lambda part: part.write_text("".join(json.dumps(record) + "\n" for record in records)))
     draw(picture, results)
     print(f"wrote {path}", file=sys.stderr)
 
@@ -201,7 +199,7 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
     other = [name for name in LOOPS if name not in loops]
-    gone = [f"{loop} on {data}{rates}" for (loop, data), rates in results.gaps().items()]
+    gone = [f"{loop} on {data}{where}" for (loop, data), where in results.gaps().items()]
     random = {(run["loop"], run["data"]) for run in results.random}
     pairs = dict.fromkeys(cell[:2] for cell in results.cells)
     gone += [f"random rates in {loop} on {data}" for loop, data in pairs if random and (loop, data) not in random]
@@ -210,7 +208,7 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     choice = (
         "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
         f"two rates are drawn from {low:g} to {high:g}. Half of the held-out images choose the best; all distances "
-        "shown are to the other half."
+        "shown are to the other half. Counted where random rates were played."
     )
     lines = [
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
@@ -228,9 +226,9 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     return [
         "\n".join(f"- {line}" for line in lines),
         f"```sh\npython examples/loops/compare.py run {asked(results, seeds)}\n"
-        "python examples/loops/compare.py report\n```",
-        f"All runs are in [{runs.name}]({runs.name}). `report --runs {runs}` writes this page again; `run` with the "
-        "same option adds to them.",
+        f"python examples/loops/compare.py report --page {runs.with_suffix('.md')}\n```",
+        f"The first of them also plays what is missing. All runs shown are in [{runs.name}]({runs.name}): "
+        f"`--runs {runs}` lets `report` write this page again, and `run` add to them.",
     ]
 
 

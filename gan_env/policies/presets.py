@@ -173,7 +173,7 @@ def load_policy(name: str | Path) -> PolicyOptions:
         path = POLICIES / f"{name}.yaml"
     fields = _read(path) if path.is_file() else {"kind": str(name)}
     mapping = isinstance(fields, Mapping)
-    require(mapping, f"the policy in {path}", fields, "fields such as `kind: cosine`, as in configs/policy/")
+    require(mapping, f"the policy in {path}", fields, "fields such as `kind: schedule`, as in configs/policy/")
     return replace(PolicyOptions(), fields, "policy.")
 
 

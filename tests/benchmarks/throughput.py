@@ -58,7 +58,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 PARTS = {"points": 1, "8x8": 2}
-"""How small a part of --rows a problem takes; other images: a sixth."""
+"""What --rows is divided by; for larger images: 6."""
 GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
     "N on points": [(str(n), n, PROBLEMS["points"]) for n in (8, 32, 96, 256)],
     "batch on points, N = 96": [
@@ -238,7 +238,10 @@ def main() -> None:
     """Prints tables and writes the numbers to --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--rows", type=int, default=96, help="GANs side by side on points; half of it, or a sixth, on images"
+        "--rows",
+        type=int,
+        default=96,
+        help="GANs side by side on points; half as many on 8x8 images, a sixth on larger",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of each measurement")

@@ -56,6 +56,7 @@ def test_it_runs_goes_on_after_a_kill_and_reports(
     compare.main(["report", *options])
     assert "- **step_size**: " in page.read_text()
     assert page.with_suffix(".png").stat().st_size < 40_000
+    assert page.with_suffix(".jsonl").read_text() == runs.read_text()
 
 
 def test_a_bad_option_ends_the_program_in_one_line() -> None:
