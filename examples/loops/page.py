@@ -56,12 +56,14 @@ class Results:
 
     Attributes:
         records: all runs at a rate, or without one, by method, loop, data set, rate and seed.
+        random, drawn: runs with random rates, and the loops and data sets where there are some.
         methods: but the loop as it is and random rates, in the order in which they first appear.
         cells: those in which the loop was played as it is, best rate of a loop and data set first.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.random = [record for record in records if record["method"] == RANDOM]
+        self.drawn = {(record["loop"], record["data"]) for record in self.random}
         others = [record for record in records if record["method"] != RANDOM]
         self.records = {(r["method"], r["loop"], r["data"], r["lr_g"], r["seed"]): r for r in others}
         self.methods = [method for method in dict.fromkeys(r["method"] for r in others) if method != PLAIN]
@@ -200,9 +202,9 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     low, high = RANDOM_RATES
     other = [name for name in LOOPS if name not in loops]
     gone = [f"{loop} on {data}{where}" for (loop, data), where in results.gaps().items()]
-    random = {(run["loop"], run["data"]) for run in results.random}
-    pairs = dict.fromkeys(cell[:2] for cell in results.cells)
-    gone += [f"random rates in {loop} on {data}" for loop, data in pairs if random and (loop, data) not in random]
+    if results.drawn:
+        pairs = dict.fromkeys(cell[:2] for cell in results.cells)
+        gone += [f"random rates in {loop} on {data}" for loop, data in pairs if (loop, data) not in results.drawn]
     few = " One seed of each: the interval says nothing of other seeds." if seeds == 1 else ""
     missing = [*gone, *(f"all of {name}" for name in other)]
     choice = (
@@ -227,7 +229,7 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
         "\n".join(f"- {line}" for line in lines),
         f"```sh\npython examples/loops/compare.py run {asked(results, seeds)}\n"
         f"python examples/loops/compare.py report --page {runs.with_suffix('.md')}\n```",
-        f"The first of them also plays what is missing. All runs shown are in [{runs.name}]({runs.name}): "
+        f"The first command also plays what is missing. All runs shown are in [{runs.name}]({runs.name}): "
         f"`--runs {runs}` lets `report` write this page again, and `run` add to them.",
     ]
 
@@ -239,9 +241,7 @@ def asked(results: Results, seeds: int) -> str:
     given = {"loops": loops, "data": data, "rates": [f"{rate:g}" for rate in sorted(rates)], "methods": methods}
     words = [f"--seeds {seeds}", *(f"--{name} {' '.join(values)}" for name, values in given.items() if values)]
     if results.random:
-        words.append(
-            f"--draws {len(results.random) // (seeds * len({(r['loop'], r['data']) for r in results.random}))}"
-        )
+        words.append(f"--draws {len(results.random) // (seeds * len(results.drawn))}")
     return " ".join(words)
 
 

@@ -57,8 +57,6 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         **GREY, "datasets": ["colour_noise"], "image_size": 32, "instances": {"width_g": [32, 32], "width_d": [32, 32]},
     },
 }  # fmt: skip
-PARTS = {"points": 1, "8x8": 2}
-"""What --rows is divided by; for larger images: 6."""
 GROWTH: dict[str, list[tuple[str, int, dict[str, Any]]]] = {
     "N on points": [(str(n), n, PROBLEMS["points"]) for n in (8, 32, 96, 256)],
     "batch on points, N = 96": [
@@ -254,7 +252,8 @@ def main() -> None:
     print(f"updates a second on {card}, torch {torch.__version__}")
     results: dict[str, Any] = {}
     for problem in PROBLEMS:
-        rows = max(1, options.rows // next((part for name, part in PARTS.items() if problem.startswith(name)), 6))
+        part = 1 if problem == "points" else 2 if problem.startswith("8x8") else 6
+        rows = max(1, options.rows // part)
         results[problem] = measure(problem, rows, timer)
         show(f"{problem}, N = {rows}", results[problem])
     results["convolutions"] = convolutions(timer)
