@@ -8,21 +8,41 @@ from plain_gan import PlainGAN
 from torch import distributed
 
 
-def rank(number: int, folder: str) -> None:
-    """One of two processes, each with its own batches; gradients are averaged as DistributedDataParallel does it."""
+class Scaled:
+    """An optimiser that steps through a GradScaler, and not where a gradient is infinite."""
+
+    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
+        self.optimiser, self.scaler = optimiser, torch.amp.GradScaler("cpu", init_scale=1.0)
+        self.scaler.scale(torch.ones(1))  # losses are not scaled, which Adam does not mind
+        self.zero_grad = optimiser.zero_grad
+
+    def step(self) -> None:
+        """A step, or none."""
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+
+
+def rank(number: int, folder: str, infinite: int | None = None) -> None:
+    """One of two processes, each with its own batches; gradients are averaged as DistributedDataParallel does it.
+
+    In the update `infinite` the second process has a gradient of the discriminator that is.
+    """
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
     gan = PlainGAN.make()
     gan.discriminator = torch.nn.parallel.DistributedDataParallel(gan.discriminator)
     control = gan.control(Path(folder) / "controller", 12)
     torch.manual_seed(number)
-    losses = []
-    for _ in range(12):
+    gan.opt_d, losses, skipped, weight = Scaled(gan.opt_d), [], [], next(gan.discriminator.parameters())
+    weight.register_hook(lambda gradient: gradient * (torch.inf if number == 1 and update == infinite else 1.0))
+    for update in range(12):
+        before = weight.detach().clone()
         shown = gan.update(control)
         losses.append(float(shown["loss_d"]))
         control.observe(**shown)
         control.step()
-    found = {"losses": losses, "decisions": [d.values for d in control.report().decisions]}
+        skipped += [update] * weight.equal(before)
+    found = {"losses": losses, "skipped": skipped, "decisions": [d.values for d in control.report().decisions]}
     (Path(folder) / f"{number}.json").write_text(json.dumps(found))
     distributed.barrier()  # gloo aborts where one process leaves while the other still sends
     distributed.destroy_process_group()

@@ -15,11 +15,14 @@ from gan_env.controller.averages import Averages
 pytestmark = pytest.mark.skipif(not distributed.is_available(), reason="this torch has no torch.distributed")
 
 
-def test_ranks_with_other_data_move_the_knobs_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize("infinite", [None, 4])
+def test_ranks_with_other_data_move_the_knobs_alike(infinite: int | None, tmp_path: Path) -> None:
+    """One rank's infinite gradient is everybody's after averaging, so `GradScaler` skips the step on both."""
     saved_controller().save(tmp_path / "controller")
-    multiprocessing.spawn(rank, (str(tmp_path),), nprocs=2)
+    multiprocessing.spawn(rank, (str(tmp_path), infinite), nprocs=2)
     first, second = (json.loads((tmp_path / f"{number}.json").read_text()) for number in range(2))
     assert first["losses"] != second["losses"]
+    assert first["skipped"] == second["skipped"] == ([] if infinite is None else [infinite])
     assert len(first["decisions"]) == 4 and first["decisions"] == second["decisions"]
 
 
