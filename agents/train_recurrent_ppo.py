@@ -31,6 +31,7 @@ class RecurrentPPOOptions(PPOOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.lstm_units >= 1, "agent.lstm_units", self.lstm_units, "at least 1")
+        require(not self.imitates, "agent.imitates", self.imitates, "nothing: train_ppo.py alone can imitate a policy")
 
     def network(self) -> dict[str, Any]:
         """Arguments of the policy: PPO's, and the LSTM."""

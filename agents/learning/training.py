@@ -39,6 +39,9 @@ class SB3Options(AgentOptions):
         """What is called as it trains."""
         return []
 
+    def prepare(self, model: BaseAlgorithm, seed: int) -> None:
+        """What comes before the first rollout of a training."""
+
 
 def training_env(options: TrainOptions) -> VecNormalize:
     """The training instances, of all members if there are any, with normalised observations; seeds all generators."""
@@ -79,6 +82,8 @@ def train_sb3(
     normalize.venv.seed(row_seeds(options.seed, env.num_envs))  # type: ignore[arg-type]  # a model gave it its own
     if (folder.path / CHECKPOINT).exists():
         restore_checkpoint(folder.path / CHECKPOINT, model, env)
+    else:
+        agent.prepare(model, options.seed)
     model.set_logger(learning_curves(folder, model.num_timesteps))
     total = agent.rollouts * agent.rows * env.config.num_decisions
     remaining = total - model.num_timesteps
