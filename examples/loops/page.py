@@ -21,7 +21,7 @@ Record = dict[str, Any]
 PLAIN = "fixed"
 """The loop as it is."""
 ABOUT = {
-    ("cosine_rates",): "cosine_rates lets both rates fall.",
+    ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
     ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
     ("rates_images",): "rates_images sets [learning rates themselves](../step_size.md#or-learning-rates-themselves), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
