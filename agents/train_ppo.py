@@ -15,13 +15,12 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from agents.learning.advantages import WithinMembers
 from agents.learning.imitation import imitate
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
 from agents.learning.training import train_sb3
 from agents.study.training_script import training_script
 from gan_env.errors import require
-from gan_env.policies.presets import load_policy
+from gan_env.policies.presets import policy_names
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class PPOOptions(GradientOptions):
         clip_range: of the probability ratio.
         log_std_init: logarithm of the actions' initial standard deviation.
         desired_kl: divergence from the previous policy that the adaptive learning rate aims at.
-        imitates: a policy in configs/policy/ as which the network begins; see `agents.learning.imitation`. "": none.
+        imitates: name of the schedule or rule that the network is fitted to before it learns; see
+            `agents.learning.imitation`. "": none. With train_ppo.py alone.
     """
 
     minibatches: int = 5
@@ -54,8 +54,8 @@ class PPOOptions(GradientOptions):
         require(0 < self.clip_range < 1, "agent.clip_range", self.clip_range, "between 0 and 1")
         require(-20 <= self.log_std_init <= 2, "agent.log_std_init", self.log_std_init, "-20 to 2")
         require(self.desired_kl > 0, "agent.desired_kl", self.desired_kl, "more than 0")
-        if self.imitates:
-            load_policy(self.imitates)  # which refuses what is none
+        known = ["", *(name for name in policy_names() if not name.startswith("random"))]
+        require(self.imitates in known, "agent.imitates", self.imitates, f"one of {known}")
 
     def batch_size(self, decisions: int) -> int:
         """Decisions in a minibatch, given those in an episode."""
@@ -84,12 +84,11 @@ class PPOOptions(GradientOptions):
         return {**super().network(), "log_std_init": self.log_std_init}
 
     def callbacks(self) -> list[BaseCallback]:
-        """What compares runs within members, and adapts the learning rate, if it is adaptive."""
-        adaptive = [AdaptiveRate(self.desired_kl)] if self.schedule == "adaptive" else []
-        return [WithinMembers(), *adaptive]
+        """What adapts the learning rate, if it is adaptive."""
+        return [AdaptiveRate(self.desired_kl)] if self.schedule == "adaptive" else []
 
     def prepare(self, model: BaseAlgorithm, seed: int) -> None:
-        """Imitates a policy, if there is one to imitate."""
+        """Fits the network to a policy, if there is one to imitate."""
         if self.imitates:
             assert isinstance(model, PPO)
             imitate(model, self.imitates, seed)

@@ -1,9 +1,10 @@
-"""Imitation: a network begins as a policy that is known, such as a schedule, and learning goes on from there."""
+"""Imitation: before it learns, a network is fitted to a policy that is known, such as a schedule or a rule."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
@@ -18,11 +19,28 @@ STEPS, RATE = 2_000, 1e-3
 """Steps of Adam, each on all decisions of the episode, and their size."""
 
 
+class Episode(NamedTuple):
+    """One episode of N rows under a policy, T decisions each.
+
+    Attributes:
+        seen: normalised observations, [T N, F].
+        wanted: the policy's actions there, [T N, K].
+        returns: what follows until the run ends, [T N].
+        whole: whether the run ends within the episode, bool [T N]; not where one follows a crash.
+    """
+
+    seen: Tensor
+    wanted: Tensor
+    returns: Tensor
+    whole: Tensor
+
+
 def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
-    """Fits actor and critic to one episode of all rows under a policy in configs/policy/ (behaviour cloning).
+    """Fits actor and critic to one episode of all rows under a policy (behaviour cloning).
 
     The episode has the exploration noise that the model begins with, so that the actor learns what the policy wants
-    beside its path as well (Laskey et al. 2017, arXiv:1703.09327). It also begins the normalisation of observations.
+    beside its path as well (Laskey et al. 2017, arXiv:1703.09327). Runs begin with the knobs where the environment has
+    them. The normalisation of observations begins with this episode.
 
     Args:
         model: before its training, with its environment in a `VecNormalize`.
@@ -32,42 +50,49 @@ def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
     Raises:
         ConfigError: the policy does not fit the environment.
     """
-    normalize = model.get_env()
-    assert isinstance(normalize, VecNormalize)
-    seen, wanted, returns = _episode(model, normalize, name, seed)
-    scale = returns.var() + 1e-8
+    seen, wanted, returns, whole = _play(model, name, seed)
+    scale = returns[whole].var() + 1e-8
     optimizer = torch.optim.Adam(model.policy.parameters(), RATE)
     for _ in range(STEPS):
         acts = model.policy.get_distribution(seen).distribution
         assert isinstance(acts, torch.distributions.Normal)
-        loss = mse_loss(acts.mean, wanted) + mse_loss(model.policy.predict_values(seen).squeeze(1), returns) / scale
+        values = model.policy.predict_values(seen[whole]).squeeze(1)
+        loss = mse_loss(acts.mean, wanted) + mse_loss(values, returns[whole]) / scale
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
 
-def _episode(model: Any, normalize: VecNormalize, name: str, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalised observations [T N, F], the actions that the policy wants [T N, K], and returns from there on [T N]."""
+def _play(model: OnPolicyAlgorithm, name: str, seed: int) -> Episode:
+    """An episode of all rows."""
+    normalize = model.get_env()
+    assert isinstance(normalize, VecNormalize)
     env, rng, std = inner_env(normalize), np.random.default_rng(seed), model.policy.log_std.exp().detach().numpy()
-    policy = load_policy(name).make(env)
+    policy, state, ended = load_policy(name).make(env), None, [np.ones(env.num_envs, bool)]
     normalize.reset()
     seen: list[Floats] = []
     wanted: list[Floats] = []
-    rewards, ended = [], []
+    rewards: list[Floats] = []
     for _ in trange(env.config.num_decisions, desc=f"imitates {name}", unit="decision"):
         original = normalize.get_original_obs()
         assert isinstance(original, np.ndarray)
-        seen.append(original)
-        wanted.append(policy.predict(seen[-1])[0])
-        action = wanted[-1] + std * rng.standard_normal(wanted[-1].shape)
-        _, reward, done, _ = normalize.step(np.clip(action, -1, 1).astype(np.float32))
-        rewards.append(reward)
-        ended.append(done)
+        action, state = policy.predict(original, state, ended[-1])
+        noisy = action + std * rng.standard_normal(action.shape)
+        _, reward, done, _ = normalize.step(np.clip(noisy, -1, 1).astype(np.float32))
+        for values, value in ((seen, original), (wanted, action), (rewards, reward), (ended, done)):
+            values.append(value)
+    following, known = np.zeros(env.num_envs, np.float32), np.zeros(env.num_envs, bool)
     returns: list[Floats] = []
-    following = np.zeros(env.num_envs, np.float32)
-    for reward, done in zip(reversed(rewards), reversed(ended), strict=True):
-        following = reward + np.where(done, 0, following)
+    whole: list[NDArray[np.bool_]] = []
+    for reward, done in zip(reversed(rewards), reversed(ended[1:]), strict=True):
+        following, known = reward + np.where(done, 0, following), known | done
         returns.insert(0, following)
-    normal, actions = normalize.normalize_obs(np.concatenate(seen)), np.concatenate(wanted)
+        whole.insert(0, known)
+    normal = normalize.normalize_obs(np.concatenate(seen))
     assert isinstance(normal, np.ndarray)
-    return torch.from_numpy(normal), torch.from_numpy(actions), torch.from_numpy(np.concatenate(returns)).float()
+    return Episode(
+        torch.from_numpy(normal),
+        torch.from_numpy(np.concatenate(wanted)),
+        torch.from_numpy(np.concatenate(returns)).float(),
+        torch.from_numpy(np.concatenate(whole)),
+    )

@@ -33,7 +33,8 @@ def rank(number: int, folder: str, infinite: int | None = None) -> None:
     gan.discriminator = torch.nn.parallel.DistributedDataParallel(gan.discriminator)
     control = gan.control(Path(folder) / "controller", 12)
     torch.manual_seed(number)
-    gan.opt_d, losses, skipped, weight = Scaled(gan.opt_d), [], [], next(gan.discriminator.parameters())
+    gan.opt_d = gan.opt_d if infinite is None else Scaled(gan.opt_d)
+    losses, skipped, weight = [], [], next(gan.discriminator.parameters())
     weight.register_hook(lambda gradient: gradient * (torch.inf if number == 1 and update == infinite else 1.0))
     for update in range(12):
         before = weight.detach().clone()
