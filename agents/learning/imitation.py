@@ -51,7 +51,7 @@ def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
         ConfigError: the policy does not fit the environment.
     """
     seen, wanted, returns, whole = _play(model, name, seed)
-    scale = returns[whole].var() + 1e-8
+    scale = returns[whole].var(correction=0) + 1e-8
     optimizer = torch.optim.Adam(model.policy.parameters(), RATE)
     for _ in range(STEPS):
         acts = model.policy.get_distribution(seen).distribution
