@@ -87,11 +87,11 @@ class PPOOptions(GradientOptions):
         """What adapts the learning rate, if it is adaptive."""
         return [AdaptiveRate(self.desired_kl)] if self.schedule == "adaptive" else []
 
-    def prepare(self, model: BaseAlgorithm, seed: int) -> None:
+    def prepare(self, model: BaseAlgorithm) -> None:
         """Fits the network to a policy, if there is one to imitate."""
         if self.imitates:
             assert isinstance(model, PPO)
-            imitate(model, self.imitates, seed)
+            imitate(model, self.imitates)
 
 
 train = partial(train_sb3, PPO)

@@ -14,21 +14,19 @@ MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 
 NEWER: dict[str, Any] = {"penalty_every": 1}
 """Options of environments that saved jobs and benchmark protocols may lack, and the value that they stand for there."""
-NEWER_AGENTS: dict[str, Any] = {"imitates": ""}
-"""The same for options of algorithms in saved trainings."""
 
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
     """The options in which a job differs from those that it is asked to continue with; see `require_same`.
 
-    A mapping that an earlier version did not have is the same as one without entries, and an option in `NEWER` or
-    `NEWER_AGENTS` as its value there.
+    A mapping that an earlier version did not have is the same as one without entries, and an option in `NEWER` as its
+    value there.
 
     Returns:
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
     """
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        absent = before is None and now in ({}, (NEWER | NEWER_AGENTS).get(name.rpartition(".")[2], {}))
+        absent = before is None and now in ({}, NEWER.get(name.rpartition(".")[2], {}))
         return {} if before == now or absent else {name: f"{name}={before!r}, not {now!r}"}
     found: dict[str, str] = {}
     for key in sorted(before.keys() & now.keys() if name in growing else before.keys() | now.keys()):

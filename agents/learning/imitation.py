@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
@@ -13,7 +12,6 @@ from tqdm import trange
 
 from agents.learning.training import inner_env
 from gan_env.policies.presets import load_policy
-from gan_env.policies.steering import Floats
 
 STEPS, RATE = 2_000, 1e-3
 """Steps of Adam, each on all decisions of the episode, and their size."""
@@ -35,7 +33,7 @@ class Episode(NamedTuple):
     whole: Tensor
 
 
-def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
+def imitate(model: OnPolicyAlgorithm, name: str) -> None:
     """Fits actor and critic to one episode of all rows under a policy (behaviour cloning).
 
     The episode has the exploration noise that the model begins with, so that the actor learns what the policy wants
@@ -45,12 +43,11 @@ def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
     Args:
         model: before its training, with its environment in a `VecNormalize`.
         name: of the policy.
-        seed: of the noise.
 
     Raises:
         ConfigError: the policy does not fit the environment.
     """
-    seen, wanted, returns, whole = _play(model, name, seed)
+    seen, wanted, returns, whole = _play(model, name)
     scale = returns[whole].var(correction=0) + 1e-8
     optimizer = torch.optim.Adam(model.policy.parameters(), RATE)
     for _ in range(STEPS):
@@ -63,36 +60,31 @@ def imitate(model: OnPolicyAlgorithm, name: str, seed: int) -> None:
         optimizer.step()
 
 
-def _play(model: OnPolicyAlgorithm, name: str, seed: int) -> Episode:
+def _play(model: OnPolicyAlgorithm, name: str) -> Episode:
     """An episode of all rows."""
     normalize = model.get_env()
     assert isinstance(normalize, VecNormalize)
-    env, rng, std = inner_env(normalize), np.random.default_rng(seed), model.policy.log_std.exp().detach().numpy()
-    policy, state, ended = load_policy(name).make(env), None, [np.ones(env.num_envs, bool)]
+    env, rng, std = inner_env(normalize), np.random.default_rng(model.seed), model.policy.log_std.exp().detach().numpy()
+    policy, state, ended = load_policy(name).make(env), None, np.ones(env.num_envs, bool)
+    seen, wanted, rewards, over = [], [], [], []
     normalize.reset()
-    seen: list[Floats] = []
-    wanted: list[Floats] = []
-    rewards: list[Floats] = []
     for _ in trange(env.config.num_decisions, desc=f"imitates {name}", unit="decision"):
         original = normalize.get_original_obs()
         assert isinstance(original, np.ndarray)
-        action, state = policy.predict(original, state, ended[-1])
+        action, state = policy.predict(original, state, ended)
         noisy = action + std * rng.standard_normal(action.shape)
-        _, reward, done, _ = normalize.step(np.clip(noisy, -1, 1).astype(np.float32))
-        for values, value in ((seen, original), (wanted, action), (rewards, reward), (ended, done)):
-            values.append(value)
-    following, known = np.zeros(env.num_envs, np.float32), np.zeros(env.num_envs, bool)
-    returns: list[Floats] = []
-    whole: list[NDArray[np.bool_]] = []
-    for reward, done in zip(reversed(rewards), reversed(ended[1:]), strict=True):
-        following, known = reward + np.where(done, 0, following), known | done
-        returns.insert(0, following)
-        whole.insert(0, known)
+        _, reward, ended, _ = normalize.step(np.clip(noisy, -1, 1).astype(np.float32))
+        seen.append(original)
+        wanted.append(action)
+        rewards.append(reward)
+        over.append(ended)
+    returns, whole = (
+        np.stack(rewards, dtype=np.float32),
+        np.stack(over),
+    )  # [T, N], now the sums and the ends of what follows
+    for now in reversed(range(len(over) - 1)):
+        returns[now] += np.where(over[now], 0, returns[now + 1])
+        whole[now] |= whole[now + 1]
     normal = normalize.normalize_obs(np.concatenate(seen))
-    assert isinstance(normal, np.ndarray)
-    return Episode(
-        torch.from_numpy(normal),
-        torch.from_numpy(np.concatenate(wanted)),
-        torch.from_numpy(np.concatenate(returns)).float(),
-        torch.from_numpy(np.concatenate(whole)),
-    )
+    parts = (normal, np.concatenate(wanted), returns.ravel(), whole.ravel())
+    return Episode(*(torch.as_tensor(part) for part in parts))

@@ -39,7 +39,7 @@ class SB3Options(AgentOptions):
         """What is called as it trains."""
         return []
 
-    def prepare(self, model: BaseAlgorithm, seed: int) -> None:
+    def prepare(self, model: BaseAlgorithm) -> None:
         """What comes before the first rollout of a training."""
 
 
@@ -83,7 +83,7 @@ def train_sb3(
     if (folder.path / CHECKPOINT).exists():
         restore_checkpoint(folder.path / CHECKPOINT, model, env)
     else:
-        agent.prepare(model, options.seed)
+        agent.prepare(model)
     model.set_logger(learning_curves(folder, model.num_timesteps))
     total = agent.rollouts * agent.rows * env.config.num_decisions
     remaining = total - model.num_timesteps

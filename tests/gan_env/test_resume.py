@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.train_ppo import PPOOptions
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
-from gan_env.resume import NEWER, NEWER_AGENTS, differences, require_same, require_same_form
+from gan_env.resume import NEWER, differences, require_same, require_same_form
 
 BEFORE: dict[str, Any] = {"env": {"depth": 2, "device": "cpu"}, "seed": 0, "policies": {"a": 1, "b": 2}}
 
@@ -31,13 +30,6 @@ def test_an_option_that_an_earlier_version_lacked_differs_only_from_its_value_th
     assert {name: getattr(EnvConfig, name) for name in NEWER} == NEWER
     for value, found in ((1, []), (5, ["env.penalty_every"])):
         assert list(differences(BEFORE, {**BEFORE, "env": {**BEFORE["env"], "penalty_every": value}})) == found
-
-
-def test_a_training_that_was_begun_before_an_option_of_its_algorithm_may_continue() -> None:
-    training = {"agent": {"rows": 4}}
-    assert {name: getattr(PPOOptions, name) for name in NEWER_AGENTS} == NEWER_AGENTS
-    for value, found in (("", []), ("cosine_rates", ["agent.imitates"])):
-        assert list(differences(training, {"agent": {"rows": 4, "imitates": value}})) == found
 
 
 def test_mappings_that_grow_are_compared_in_what_both_have() -> None:

@@ -1,4 +1,4 @@
-"""Imitation: before its first rollout PPO does what a schedule does, and then learns."""
+"""Imitation: before it learns, PPO does what a schedule does."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ RATES = {"knobs": ["lr_g", "lr_d"], "action_mode": "absolute", "observation": ["
 def imitating(
     rows: int = 8, members: dict[str, Member] | None = None, imitates: str = "cosine_rates", **env: Any
 ) -> TrainOptions:
-    """Options of a short training that begins as a cosine schedule of both rates."""
+    """Options of a short training whose network is fitted to a schedule of both rates."""
     agent = {"rows": rows, "rollouts": 2, "hidden": [32], "minibatches": 1, "imitates": imitates}
     return training_options("ppo", agent, {**ENV, **RATES, "num_decisions": 4, **env}, 3, members or {})
 
@@ -44,7 +44,7 @@ def made(options: TrainOptions) -> PPO:
 @pytest.mark.parametrize("members", [{}, {"few": Member(3), "more": Member(5, {"losses": ["hinge"]})}])
 def test_the_network_does_what_the_schedule_does(members: dict[str, Member]) -> None:
     model = made(imitating(members=members))
-    imitate(model, "cosine_rates", 0)
+    imitate(model, "cosine_rates")
     normalize = model.get_env()
     assert isinstance(normalize, VecNormalize)
     env = inner_env(normalize)
@@ -65,7 +65,7 @@ def test_the_critic_learns_the_returns_of_runs_that_ended(monkeypatch: pytest.Mo
     returns, whole = 3 * seen[:, 0] - 5, torch.arange(200) < 150
     episode = Episode(seen, torch.zeros(200, 2), torch.where(whole, returns, 1e4), whole)
     monkeypatch.setattr(imitation, "_play", lambda *_: episode)
-    imitate(model, "cosine_rates", 0)
+    imitate(model, "cosine_rates")
     values = model.policy.predict_values(seen).squeeze(1).detach()
     assert float((values - returns)[whole].square().mean()) < 0.05 * float(returns.var())
 
@@ -91,7 +91,7 @@ def test_what_is_imitated_matters(tmp_path: Path) -> None:
 def test_what_follows_a_crash_says_nothing_of_returns() -> None:
     """A run that begins within the episode does not end in it."""
     model = made(imitating(crash_penalty=1e-4))
-    whole = _play(model, "cosine_rates", 0).whole.view(4, 8)
+    whole = _play(model, "cosine_rates").whole.view(4, 8)
     assert not whole.all() and (whole[:-1] | ~whole[1:]).all()  # once a run is cut, so are the decisions after it
 
 

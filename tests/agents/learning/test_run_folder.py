@@ -71,6 +71,18 @@ def test_a_folder_is_begun_again_with_the_same_options_alone(tmp_path: Path) -> 
     assert folder.config == before
 
 
+def test_a_training_that_was_begun_before_an_option_of_its_algorithm_may_continue(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "env")
+    folder.begin("ppo", tiny("ppo"))
+    older = folder.config
+    assert older["agent"].pop("imitates") == ""
+    (tmp_path / "env/config.yml").write_text(yaml.safe_dump(older))
+    with pytest.raises(ConfigError, match=r"agent\.imitates='', not 'fixed'"):
+        folder.begin("ppo", tiny("ppo", {"imitates": "fixed"}))
+    folder.begin("ppo", tiny("ppo"))
+    assert folder.config["agent"]["imitates"] == ""
+
+
 def test_an_option_beside_resume_is_refused_not_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=r"resume=.*leave out seed=7, agent.rollouts=200$"):
         command("sac", monkeypatch, "seed=7", f"resume={tmp_path}", "agent.rollouts=200")
