@@ -26,6 +26,7 @@ from page import write_page
 
 from gan_env.errors import ConfigError, errors_in_one_line, needs, require
 from gan_env.files import require_writable, write_atomically
+from gan_env.saved_controller import SavedController
 
 METHODS = ("cosine_rates", "step_size", "ada", *WITHOUT_RATE, RANDOM)
 RATES = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -108,18 +109,25 @@ def stop(_: Any) -> None:
 def planned(options: argparse.Namespace, refused: dict[tuple[str, str], str]) -> Iterator[Run]:
     """All runs, seed by seed, and in a seed cell by cell."""
     methods = dict.fromkeys(["fixed", *options.methods])
-    at_rates = [method for method in methods if method not in (RANDOM, *WITHOUT_RATE)]
+    without = [method for method in methods if has_own_rates(method)]
+    at_rates = [method for method in methods if method not in (RANDOM, *without)]
     for seed in range(options.seeds):
         for loop in options.loops:
             for data in options.data:
                 playable = [method for method in at_rates if (method, loop) not in refused]
                 yield from (Run(loop, data, m, seed, rate, rate) for rate in options.rates for m in playable)
-                yield from (Run(loop, data, m, seed, None, None) for m in methods if m in WITHOUT_RATE)
+                yield from (Run(loop, data, m, seed, None, None) for m in without if (m, loop) not in refused)
                 if RANDOM in methods:
                     rng = np.random.default_rng([seed, zlib.crc32(f"{loop} {data}".encode())])
                     low, high = np.log10(RANDOM_RATES)
                     drawn = (10 ** rng.uniform(low, high, (options.draws, 2))).tolist()
                     yield from (Run(loop, data, RANDOM, seed, lr_g, lr_d) for lr_g, lr_d in drawn)
+
+
+def has_own_rates(method: str) -> bool:
+    """Whether a run is the same at any learning rate: that of an optimiser without, or of a controller with its own."""
+    folder = Path(method)
+    return method in WITHOUT_RATE or (folder.is_dir() and len(SavedController.load(folder).starting_rates) == 2)
 
 
 def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:

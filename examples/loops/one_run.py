@@ -27,6 +27,8 @@ DATA = {"fashion_mnist": 28, "photo_tiles": 32}
 """Data set -> side of its images."""
 WITHOUT_RATE = ("prodigy", "schedule_free")
 """Methods that are optimisers for both players, and have no learning rate that one would choose."""
+REPLACED = 1e-3
+"""What a controller that has its own learning rates finds, and replaces before the first update."""
 RANDOM = "random"
 """The loop as it is, at random learning rates."""
 RANDOM_RATES = (1e-5, 1e-2)
@@ -90,18 +92,18 @@ class Observer:
     def optimiser(self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> Optimizer:
         """In the place of `torch.optim.Adam(parameters, lr, betas)`; the loop's `lr` gives way to that of the run."""
         rate = next(self.rates)
-        if rate is not None:
-            self.made.append(Adam(parameters, rate, betas))
-        elif self.method == "prodigy":
+        if self.method == "prodigy":
             with needs("loops"):
                 from prodigyopt import Prodigy
             self.made.append(Prodigy(parameters, lr=1.0, betas=betas))  # the rate that its authors advise
-        else:
+        elif self.method == "schedule_free":
             with needs("loops"):
                 from schedulefree import AdamWScheduleFree
             warmup, own = self.updates // 20, (0.9, betas[1])  # its beta_1 is no momentum, and may not be 0
             self.made.append(AdamWScheduleFree(parameters, lr=0.0025, betas=own, warmup_steps=warmup))
             self.made[-1].train()
+        else:
+            self.made.append(Adam(parameters, REPLACED if rate is None else rate, betas))
         return self.made[-1]  # type: ignore[no-any-return]
 
     def watch(self, generator: nn.Module) -> None:

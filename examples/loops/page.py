@@ -2,24 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from one_run import BATCH, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE
 from PIL import Image
+from results import ALL, BEST, PLAIN, RANKS, WORST, Record, Results, mean_and_interval
 
-from gan_env.errors import needs, require
-from gan_env.evaluation.best_of import best_of, worth
-from gan_env.evaluation.intervals import RESAMPLES, bootstrap_interval
+from gan_env.errors import needs
+from gan_env.evaluation.intervals import bootstrap_interval
 from gan_env.files import write_atomically
 
-Floats = NDArray[np.float64]
-Record = dict[str, Any]
-PLAIN = "fixed"
-"""The loop as it is."""
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
     ("step_size", "step_size_images"): "step_size and step_size_images are [the rule](../step_size.md).",
@@ -34,114 +28,6 @@ ABOUT = {
     "they have none to choose, and meet the loop at each one.",
 }
 """Methods -> what is said of them."""
-RANKS = {
-    "all rates": lambda cells: cells,
-    "at the best rate": lambda cells: cells[:1],
-    "at the two worst rates": lambda cells: cells[1:][-2:],
-}
-"""Which cells of a loop and data set count, best rate first; the best is never among the worst."""
-ALL, BEST, WORST = RANKS
-
-
-class Cell(NamedTuple):
-    """What a seed is repeated in."""
-
-    loop: str
-    data: str
-    lr: float
-
-
-class Results:
-    """Runs by method, cell and seed.
-
-    Attributes:
-        records: all runs at a rate, or without one, by method, loop, data set, rate and seed.
-        random, drawn: runs with random rates, and the loops and data sets where there are some.
-        methods: but the loop as it is and random rates, in the order in which they first appear.
-        cells: those in which the loop was played as it is, best rate of a loop and data set first.
-    """
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.random = [record for record in records if record["method"] == RANDOM]
-        self.drawn = {(record["loop"], record["data"]) for record in self.random}
-        others = [record for record in records if record["method"] != RANDOM]
-        self.records = {(r["method"], r["loop"], r["data"], r["lr_g"], r["seed"]): r for r in others}
-        self.methods = [method for method in dict.fromkeys(r["method"] for r in others) if method != PLAIN]
-        plain = [r for r in others if r["method"] == PLAIN]
-        require(bool(plain), "runs", sorted({r["method"] for r in records}), f"some of {PLAIN!r}, too")
-        cells = dict.fromkeys(Cell(r["loop"], r["data"], r["lr_g"]) for r in plain)
-        self.cells = sorted(cells, key=lambda cell: (cell[:2], self.scores(PLAIN, cell).mean()))
-
-    def pairs(self, method: str, cell: Cell) -> list[tuple[Record, Record]]:
-        """Runs of the loop as it is and of the method, seed by seed; a method without a rate is in all cells alike."""
-        rate = None if method in WITHOUT_RATE else cell.lr
-        found = []
-        for (name, *place, seed), plain in self.records.items():
-            if (name, *place) == (PLAIN, *cell):
-                other = self.records.get((method, cell.loop, cell.data, rate, seed))
-                found += [(plain, other)] if other is not None else []
-        return found
-
-    def scores(self, method: str, cell: Cell, third: int = -1) -> Floats:
-        """Final distances, or those at another third, of each seed: [S]."""
-        return np.array([other["score"][third] for _, other in self.pairs(method, cell)])
-
-    def gains(self, method: str, cell: Cell, third: int = -1) -> Floats:
-        """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
-        return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
-
-    def played(self, method: str, rank: str = ALL) -> list[Cell]:
-        """Cells of `RANKS` in which both were played; rates are ranked by how the loop as it is does with them."""
-        of_pair: dict[tuple[str, str], list[Cell]] = {}
-        for cell in self.cells:
-            of_pair.setdefault(cell[:2], []).append(cell)
-        return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
-
-    def gaps(self) -> dict[tuple[str, str], str]:
-        """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""
-        loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))
-        found = {}
-        for pair in product(loops, data):
-            lacking = [rate for rate in rates if Cell(*pair, rate) not in self.cells]
-            if lacking:
-                found[pair] = "" if lacking == rates else f" at {', '.join(f'{rate:g}' for rate in lacking)}"
-        return found
-
-    def count(self, method: str, what: str) -> str:
-        """How many runs of a method `crashed`, or ended `worse` than their untrained generator."""
-        runs = [record for (name, *_), record in self.records.items() if name == method]
-        bad = [r["crashed"] if what == "crashed" else r["score"][-1] > r["untrained"] for r in runs]
-        return f"{sum(bad)} of {len(bad)}"
-
-    def worth(self, method: str) -> str:
-        """The best of how many random runs one run is worth whose rate is any of the four, see `Worth.describe`."""
-        pools: dict[tuple[str, str], list[Record]] = {}
-        for record in self.random:
-            pools.setdefault((record["loop"], record["data"]), []).append(record)
-        pools = {pair: pool for pair, pool in pools.items() if any(c[:2] == pair for c in self.played(method))}
-        if len(pools) < 2:
-            return ""
-        most, curves, controlled = min(map(len, pools.values())), [], []
-        for pair, pool in pools.items():
-            final = np.array([[r["log_metric"][-1], r["score"][-1]] for r in pool])  # [n, 2]
-            curves.append(best_of(final[:, 0], final[:, 1])[:most])
-            cells = [cell for cell in self.played(method) if cell[:2] == pair]
-            controlled.append(np.mean([self.scores(method, cell).mean() for cell in cells]))
-        return worth(np.array(curves), np.array(controlled)).describe()
-
-
-def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
-    """Mean over cells of the mean over seeds, [S] each, and its 95 % bootstrap interval.
-
-    Cells are drawn anew, and in each of them seeds.
-    """
-    if not gains:
-        return ""
-    rng = np.random.default_rng(seed)
-    means = np.array([[rng.choice(cell, (RESAMPLES, len(cell))).mean(axis=1)] for cell in gains])[:, 0]  # [C, B]
-    picks = rng.integers(len(gains), size=(len(gains), RESAMPLES))
-    low, high = np.quantile(np.take_along_axis(means, picks, 0).mean(axis=0), [0.025, 0.975])
-    return f"{np.mean([cell.mean() for cell in gains]):+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def write_page(path: Path, records: Sequence[Record]) -> None:
@@ -188,7 +74,7 @@ def by_rate(results: Results) -> str:
     rates, rows = sorted({cell.lr for cell in results.cells}), []
     for method in (PLAIN, *results.methods):
         played = [[cell for cell in results.played(method) if cell.lr == rate] for rate in rates]
-        means = [[results.scores(method, cell).mean() for cell in cells] for cells in played]
+        means = [[results.end(method, cell) for cell in cells] for cells in played]
         rows.append((named(method), *(f"{np.mean(ends):.2f}" if ends else "" for ends in means)))
     return table(("method", *(f"{rate:g}" for rate in rates)), rows)
 
@@ -196,7 +82,7 @@ def by_rate(results: Results) -> str:
 def explained(results: Results, records: Sequence[Record], runs: Path) -> list[str]:
     """What was done, and how the page is made again."""
     rates = ", ".join(f"{rate:g}" for rate in sorted({cell.lr for cell in results.cells}))
-    seeds, first = len({record["seed"] for record in records}), records[0]
+    first = records[0]
     loops = dict.fromkeys(cell.loop for cell in results.cells)
     widths = ", ".join(f"{loop} {first['width'] or LOOPS[loop]}" for loop in loops)
     low, high = RANDOM_RATES
@@ -205,7 +91,6 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     if results.drawn:
         pairs = dict.fromkeys(cell[:2] for cell in results.cells)
         gone += [f"random rates in {loop} on {data}" for loop, data in pairs if (loop, data) not in results.drawn]
-    few = " One seed of each: the interval says nothing of other seeds." if seeds == 1 else ""
     missing = [*gone, *(f"all of {name}" for name in other)]
     choice = (
         "Worth: a run at one of the rates, whichever, ends on average as the best of so many runs of the loop whose "
@@ -215,7 +100,7 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     lines = [
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
         f"players ({rates}). Rates are ranked by how the plain loop ends with them. Methods of a seed begin with "
-        f"the same networks.{few}",
+        f"the same networks. {seeds_shown(results)}",
         f"A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), batches of "
         f"{BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its untrained "
         "generator.",
@@ -227,22 +112,47 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     ]
     return [
         "\n".join(f"- {line}" for line in lines),
-        f"```sh\npython examples/loops/compare.py run {asked(results, seeds)}\n"
-        f"python examples/loops/compare.py report --page {runs.with_suffix('.md')}\n```",
-        f"The first command also plays what is missing. All runs shown are in [{runs.name}]({runs.name}): "
+        f"```sh\n{asked(results)}\npython examples/loops/compare.py report --page {runs.with_suffix('.md')}\n```",
+        f"`run` also plays what is missing. All runs shown are in [{runs.name}]({runs.name}): "
         f"`--runs {runs}` lets `report` write this page again, and `run` add to them.",
     ]
 
 
-def asked(results: Results, seeds: int) -> str:
-    """The options that make such runs."""
+def seeds_shown(results: Results) -> str:
+    """How many seeds there are, and what that means."""
+    (fewest, _), *more = results.seeds().items()
+    caveat = "the interval says nothing of other seeds" if fewest == 1 else ""
+    if not more:
+        return f"Seeds of each: {fewest}{caveat and f', so {caveat}'}."
+    of_some = (
+        f"{number} on {data} of {', '.join(map(named, methods))}"
+        for number, of_data in more
+        for data, methods in of_data.items()
+    )
+    return (
+        f"Seeds: {'; '.join(of_some)}; {fewest} elsewhere{caveat and f', where {caveat}'}. Gains are over equal seeds."
+    )
+
+
+def asked(results: Results) -> str:
+    """The commands that make such runs: one for the seeds that all have, then those for further seeds."""
+    (fewest, _), *more = results.seeds().items()
     loops, data, rates = (dict.fromkeys(cell[place] for cell in results.cells) for place in range(3))
-    methods = [*results.methods, *([RANDOM] if results.random else [])]
-    given = {"loops": loops, "data": data, "rates": [f"{rate:g}" for rate in sorted(rates)], "methods": methods}
-    words = [f"--seeds {seeds}", *(f"--{name} {' '.join(values)}" for name, values in given.items() if values)]
+    draws = []
     if results.random:
-        words.append(f"--draws {len(results.random) // (seeds * len(results.drawn))}")
-    return " ".join(words)
+        each = len({record["seed"] for record in results.random}) * len(results.drawn)
+        draws = [RANDOM, "--draws", str(len(results.random) // each)]
+    wanted = [(fewest, data, loops, [PLAIN, *results.methods, *draws])]
+    for number, of_data in more:
+        for name, methods in of_data.items():
+            of_cells = dict.fromkeys(cell.loop for cell in results.cells if cell.data == name)
+            wanted.append((number, {name: None}, of_cells, methods))
+    at = " ".join(f"{rate:g}" for rate in sorted(rates))
+    return "\n".join(
+        f"python examples/loops/compare.py run --seeds {seeds} --loops {' '.join(names)} --data {' '.join(sets)} "
+        f"--rates {at} --methods {' '.join(methods)}"
+        for seeds, sets, names, methods in wanted
+    )
 
 
 def cell_by_cell(results: Results, method: str) -> str:
@@ -251,7 +161,7 @@ def cell_by_cell(results: Results, method: str) -> str:
     for cell in sorted(results.played(method), key=lambda cell: results.gains(method, cell).mean()):
         pairs, gains = results.pairs(method, cell), results.gains(method, cell)
         early = [f"{results.gains(method, cell, third).mean():+.2f}" for third in (0, 1)]
-        ends = [f"{results.scores(name, cell).mean():.2f}" for name in (PLAIN, method)]
+        ends = [f"{np.mean([pair[side]['score'][-1] for pair in pairs]):.2f}" for side in (0, 1)]
         low, high = bootstrap_interval(gains, lambda drawn: drawn.mean(axis=-1))
         interval = f" [{low:+.2f}, {high:+.2f}]" if len(gains) > 1 else ""
         crashes = " / ".join(str(sum(pair[side]["crashed"] for pair in pairs)) for side in (0, 1))
@@ -298,7 +208,7 @@ def draw(path: Path, results: Results) -> None:
         for index, method in enumerate((PLAIN, *results.methods)):
             cells = [c for c in results.played(method) if c[:2] == (loops[column], data[row])]
             cells.sort(key=lambda cell: cell.lr)
-            ends = [results.scores(method, cell).mean() for cell in cells]
+            ends = [results.end(method, cell) for cell in cells]
             colour, style = (
                 ("black", "-") if method == PLAIN else (f"C{index - 1}", "--" if method in WITHOUT_RATE else "-")
             )

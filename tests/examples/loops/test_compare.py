@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from controllers import saved_controller
 
 from gan_env.errors import ConfigError
 
@@ -98,8 +99,16 @@ def test_the_page_says_the_options_that_make_its_runs(compare: ModuleType, page:
     ):
         runs = planned(compare, *options)
         results = page.Results([{**record_of(compare, run), "score": [1.0]} for run in runs])
-        words = page.asked(results, len({run.seed for run in runs})).split()
-        assert set(planned(compare, *words)) == set(runs)
+        (command,) = page.asked(results).splitlines()
+        assert set(planned(compare, *command.split()[3:])) == set(runs)
+
+
+def test_what_has_its_own_rates_is_played_once_for_all(compare: ModuleType, tmp_path: Path) -> None:
+    controller = saved_controller()
+    controller.env["instances"] |= {"lr_g": [5e-3, 5e-3], "lr_d": [4e-3, 4e-3]}
+    controller.save(tmp_path)
+    runs = planned(compare, *ONE_CELL, "--methods", str(tmp_path), "--rates", "1e-4", "1e-3", "--seeds", "1")
+    assert [(run.method, run.lr_g) for run in runs] == [("fixed", 1e-4), ("fixed", 1e-3), (str(tmp_path), None)]
 
 
 def test_what_is_there_is_not_played_again(

@@ -1,0 +1,143 @@
+"""The runs of the study in compare.py, sorted: gains over the loop as it is by method, cell and seed."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from one_run import RANDOM
+
+from gan_env.errors import require
+from gan_env.evaluation.best_of import best_of, worth
+from gan_env.evaluation.intervals import RESAMPLES
+
+Floats = NDArray[np.float64]
+Record = dict[str, Any]
+PLAIN = "fixed"
+"""The loop as it is."""
+RANKS = {
+    "all rates": lambda cells: cells,
+    "at the best rate": lambda cells: cells[:1],
+    "at the two worst rates": lambda cells: cells[1:][-2:],
+}
+"""Which cells of a loop and data set count, best rate first; the best is never among the worst."""
+ALL, BEST, WORST = RANKS
+
+
+class Cell(NamedTuple):
+    """What a seed is repeated in."""
+
+    loop: str
+    data: str
+    lr: float
+
+
+class Results:
+    """Runs by method, cell and seed.
+
+    Attributes:
+        records: all runs at a rate, or without one, by method, loop, data set, rate and seed.
+        random, drawn: runs with random rates, and the loops and data sets where there are some.
+        methods: but the loop as it is and random rates, in the order in which they first appear.
+        cells: those in which the loop was played as it is, best rate of a loop and data set first.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.random = [record for record in records if record["method"] == RANDOM]
+        self.drawn = {(record["loop"], record["data"]) for record in self.random}
+        others = [record for record in records if record["method"] != RANDOM]
+        self.records = {(r["method"], r["loop"], r["data"], r["lr_g"], r["seed"]): r for r in others}
+        self.methods = [method for method in dict.fromkeys(r["method"] for r in others) if method != PLAIN]
+        plain = [r for r in others if r["method"] == PLAIN]
+        require(bool(plain), "runs", sorted({r["method"] for r in records}), f"some of {PLAIN!r}, too")
+        cells = dict.fromkeys(Cell(r["loop"], r["data"], r["lr_g"]) for r in plain)
+        self.cells = sorted(cells, key=lambda cell: (cell[:2], self.scores(PLAIN, cell).mean()))
+
+    def pairs(self, method: str, cell: Cell) -> list[tuple[Record, Record]]:
+        """Runs of the loop as it is and of the method, seed by seed; one without a rate is in all cells."""
+        found = []
+        for (name, *place, seed), plain in self.records.items():
+            if (name, *place) == (PLAIN, *cell):
+                runs = (self.records.get((method, cell.loop, cell.data, rate, seed)) for rate in (cell.lr, None))
+                found += [(plain, other) for other in runs if other is not None]
+        return found
+
+    def scores(self, method: str, cell: Cell, third: int = -1) -> Floats:
+        """Final distances, or those at another third, of each seed: [S]."""
+        return np.array([other["score"][third] for _, other in self.pairs(method, cell)])
+
+    def gains(self, method: str, cell: Cell, third: int = -1) -> Floats:
+        """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
+        return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
+
+    def end(self, method: str, cell: Cell) -> float:
+        """Where a method ends: as the loop as it is does over all its seeds, less the gain over it."""
+        return float(self.scores(PLAIN, cell).mean() - self.gains(method, cell).mean())
+
+    def seeds(self) -> dict[int, dict[str, list[str]]]:
+        """How many seeds there are, fewest first -> data sets -> methods that have so many there or more."""
+        counts = {
+            (data, method): min(len(self.pairs(method, cell)) for cell in self.played(method) if cell.data == data)
+            for method in (PLAIN, *self.methods)
+            for data in sorted({cell.data for cell in self.played(method)})
+        }
+        found: dict[int, dict[str, list[str]]] = {count: {} for count in sorted({*counts.values()})}
+        for (number, of_data), (data, method) in product(found.items(), counts):
+            if counts[data, method] >= number:
+                of_data.setdefault(data, []).append(method)
+        return found
+
+    def played(self, method: str, rank: str = ALL) -> list[Cell]:
+        """Cells of `RANKS` in which both were played; rates are ranked by how the loop as it is does with them."""
+        of_pair: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.cells:
+            of_pair.setdefault(cell[:2], []).append(cell)
+        return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
+
+    def gaps(self) -> dict[tuple[str, str], str]:
+        """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""
+        loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))
+        found = {}
+        for pair in product(loops, data):
+            lacking = [rate for rate in rates if Cell(*pair, rate) not in self.cells]
+            if lacking:
+                found[pair] = "" if lacking == rates else f" at {', '.join(f'{rate:g}' for rate in lacking)}"
+        return found
+
+    def count(self, method: str, what: str) -> str:
+        """How many runs of a method `crashed`, or ended `worse` than their untrained generator."""
+        runs = [record for (name, *_), record in self.records.items() if name == method]
+        bad = [r["crashed"] if what == "crashed" else r["score"][-1] > r["untrained"] for r in runs]
+        return f"{sum(bad)} of {len(bad)}"
+
+    def worth(self, method: str) -> str:
+        """The best of how many random runs one run is worth whose rate is any of the four, see `Worth.describe`."""
+        pools: dict[tuple[str, str], list[Record]] = {}
+        for record in self.random:
+            pools.setdefault((record["loop"], record["data"]), []).append(record)
+        pools = {pair: pool for pair, pool in pools.items() if any(c[:2] == pair for c in self.played(method))}
+        if len(pools) < 2:
+            return ""
+        most, curves, controlled = min(map(len, pools.values())), [], []
+        for pair, pool in pools.items():
+            final = np.array([[r["log_metric"][-1], r["score"][-1]] for r in pool])  # [n, 2]
+            curves.append(best_of(final[:, 0], final[:, 1])[:most])
+            runs = [run for c in self.played(method) if c[:2] == pair for _, run in self.pairs(method, c)]
+            seeds = {record["seed"] for record in pool}
+            controlled.append(np.mean([run["score"][-1] for run in runs if run["seed"] in seeds]))
+        return worth(np.array(curves), np.array(controlled)).describe()
+
+
+def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
+    """Mean over cells of the mean over seeds, [S] each, and its 95 % bootstrap interval.
+
+    Cells are drawn anew, and in each of them seeds.
+    """
+    if not gains:
+        return ""
+    rng = np.random.default_rng(seed)
+    means = np.array([[rng.choice(cell, (RESAMPLES, len(cell))).mean(axis=1)] for cell in gains])[:, 0]  # [C, B]
+    picks = rng.integers(len(gains), size=(len(gains), RESAMPLES))
+    low, high = np.quantile(np.take_along_axis(means, picks, 0).mean(axis=0), [0.025, 0.975])
+    return f"{np.mean([cell.mean() for cell in gains]):+.2f} [{low:+.2f}, {high:+.2f}]"
