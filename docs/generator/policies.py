@@ -16,7 +16,8 @@ def schedule_pages() -> Pages:
     text = (
         "A schedule takes a knob from one value to another while the run goes on, whatever happens. In a policy's "
         "file: `r1: {kind: cosine, initial: 3.0, final: 0.3, until: 0.8}`. With `until` it runs within that share of "
-        "the run, and its final value is held from then on.\n\n"
+        "the run, and its final value is held from then on; with `since` the initial value is held up to that share."
+        "\n\n"
         "t is the share of the run, a the initial value, b the final value, k the decay rate."
     )
     rows = {name: (f"`{_formula(name)}`",) for name in SCHEDULES}

@@ -46,8 +46,8 @@ class PolicyOptions:
             schedule whose `lr_g` and `lr_d` are sizes of steps, |update| / |weights|, that the rates are moved to
             hold); "published" (a schedule that leaves out the knobs that are not controlled); "table" (a schedule by
             its values); "random"; or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
-        knobs: the schedule of each knob (kind, initial, final, decay_rate, until); knobs that are not named stay. With
-            a published rule, those of the other knobs.
+        knobs: the schedule of each knob (kind, initial, final, decay_rate, until, since); knobs that are not named
+            stay. With a published rule, those of the other knobs.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".
         slopes: of the kind "rates": knob -> rate that the run was started with -> its power in the knob's rate, over
             the run; see `gan_env.policies.tables.RatesPolicy`.

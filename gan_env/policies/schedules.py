@@ -40,6 +40,8 @@ class Anneal:
         initial, final: the two values; "fixed" stays at the first.
         decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
         until: share of the run in (0, 1] within which the schedule runs; from then on the final value is held.
+        since: share of the run in [0, `until`) before which the initial value is held, as in CycleGAN's learning rates
+            (Zhu et al. 2017, arXiv:1703.10593): "linear" since 0.5.
 
     Raises:
         ConfigError: an unknown kind, a value that is not finite (or in a geometric schedule not positive), or a decay
@@ -55,6 +57,7 @@ class Anneal:
     final: float = 0.0
     decay_rate: float | None = None
     until: float = 1.0
+    since: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.kind in SCHEDULES, "kind", self.kind, f"one of {sorted(SCHEDULES)}")
@@ -62,6 +65,8 @@ class Anneal:
         plateaus = self.kind != "step" or round(self.rate) >= 2
         require(plateaus, "decay_rate", self.decay_rate, "at least 2 plateaus")
         require(0 < self.until <= 1, "until", self.until, "a share of the run, more than 0 and at most 1")
+        before = f"a share of the run, 0 to below until={self.until:g}"
+        require(0 <= self.since < self.until, "since", self.since, before)
         ends = (self.initial, self.final)
         require(all(map(math.isfinite, ends)), "initial, final", ends, "two finite ends")
         positive = f"two positive ends for a {self.kind} schedule (linear, cosine and power take zero)"
@@ -74,11 +79,12 @@ class Anneal:
 
     def values(self, progress: ArrayLike) -> Floats:
         """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
-        t = np.clip(np.asarray(progress, np.float64) / self.until, 0, 1)
+        t = np.clip((np.asarray(progress, np.float64) - self.since) / (self.until - self.since), 0, 1)
         return SCHEDULES[self.kind](t, self.initial, self.final, self.rate)
 
     def __str__(self) -> str:
         if self.kind == "fixed":
             return f"{self.initial:g}"
-        held = "" if self.until == 1 else f" until {self.until:g}"
+        held = "" if self.since == 0 else f" since {self.since:g}"
+        held += "" if self.until == 1 else f" until {self.until:g}"
         return f"{self.kind} {self.initial:g}->{self.final:g}{held}"

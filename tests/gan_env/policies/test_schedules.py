@@ -84,6 +84,13 @@ def test_a_schedule_until_half_the_run_is_over_at_the_half(name: str) -> None:
     assert values == pytest.approx([FALLING[name][i] for i in (0, 2, 4, 4, 4)])
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_since_half_the_run_begins_there(name: str) -> None:
+    """Up to the half it has the initial value, and at three quarters what it else has at the half."""
+    values = at_quarters(Anneal(name, 16, 1, since=0.5))
+    assert values == pytest.approx([FALLING[name][i] for i in (0, 0, 0, 2, 4)])
+
+
 def test_a_burn_in_of_a_fifth_has_its_closed_form() -> None:
     """Cosine from 0.05 to 0.005 within 10 of 50 epochs: at 5 the mean of the two, at 2.5 a share of cos 45 nearer."""
     values = Anneal("cosine", 0.05, 0.005, until=0.2).values(np.array([0, 2.5, 5, 10, 11, 50]) / 50)
@@ -134,6 +141,14 @@ def test_until_only_quickens_the_schedule(schedule: Anneal, until: float, progre
 def test_the_final_value_is_held_from_until_on(schedule: Anneal, until: float, further: float) -> None:
     values = replace(schedule, until=until).values(until + further * (1 - until))
     assert values == pytest.approx(schedule.final, rel=1e-9)
+
+
+@given(schedules(), st.floats(0, 0.999), st.floats(0, 1))
+def test_since_only_delays_the_schedule(schedule: Anneal, since: float, share: float) -> None:
+    delayed = replace(schedule, since=since)
+    assert delayed.values(since * share) == pytest.approx(float(schedule.values(0)), rel=1e-12)
+    now = since + share * (1 - since)
+    assert delayed.values(now) == pytest.approx(float(schedule.values((now - since) / (1 - since))), rel=1e-12)
 
 
 @given(schedules(), POSITIVE)
@@ -191,6 +206,12 @@ def test_ends_that_are_not_finite_are_refused(name: str, bad: float) -> None:
 def test_a_share_of_the_run_out_of_range_is_refused(until: float) -> None:
     with pytest.raises(ConfigError, match=f"until={until}.*more than 0 and at most 1"):
         Anneal("linear", 1.0, until=until)
+
+
+@pytest.mark.parametrize(("since", "until"), [(-0.1, 1.0), (1.0, 1.0), (0.5, 0.5), (math.nan, 1.0)])
+def test_a_beginning_outside_of_the_run_or_after_the_end_is_refused(since: float, until: float) -> None:
+    with pytest.raises(ConfigError, match=f"since={since}.*0 to below until={until:g}"):
+        Anneal("linear", 1.0, since=since, until=until)
 
 
 @pytest.mark.parametrize(("name", "rate"), DECAY_RATES.items())
