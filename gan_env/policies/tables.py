@@ -63,8 +63,8 @@ class TablePolicy:
         for name, column in values.items():
             knob = env.knobs.table[name]
             low, high = knob.bounds
-            inside = bool((column >= low - 1e-9).all() and (column <= high + 1e-9).all())
-            require(inside, name, [float(f"{v:.4g}") for v in column], f"values from {low} to {high}")
+            outside = [float(f"{v:.4g}") for v in column if not low - 1e-9 <= v <= high + 1e-9]
+            require(not outside, name, outside[:3], f"values from {low} to {high}")
             columns[env.config.knobs.index(name)] = knob.encode(torch.from_numpy(column)).numpy()
         self.table = np.stack(columns, axis=1).astype(np.float32)
         first = zip(env.knobs.controlled, torch.from_numpy(self.table[0]), strict=True)

@@ -34,6 +34,14 @@ def tuned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
+def test_cyclegans_rates_are_held_for_half_a_run_then_fall_by_a_line() -> None:
+    options = SMALL | {"num_decisions": 5, "knobs": ["lr_g", "lr_d"], "action_mode": "absolute"}
+    env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **options)
+    played = run_episodes(load_policy("cyclegan").make(env), env, [0])
+    factors = 10 ** (3 * played.coordinates[0] - 2)  # bounds of 0.01 and 10
+    assert factors == pytest.approx(np.array([[1, 1, 1, 0.505, 0.01]] * 2).T, rel=1e-3)
+
+
 def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match=r"^policy='cosinus' .*cosine.*linear"):
         load_policy("cosinus")
