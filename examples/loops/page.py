@@ -55,6 +55,7 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
             most = f"; a run is worth the best of {equal} with random rates" if equal else ""
             verdict.append(f"- **{named(method)}**: {gains[0]}; {BEST} {gains[1]}, {WORST} {gains[2]}{most}.")
     head = ("method", "cells", *RANKS, "worth the best of", "crashed", "ends worse than untrained")
+    fewer = "; of methods with fewer seeds, that of the loop as it is less the gain" if len(results.seeds()) > 1 else ""
     used = [place for place, name in enumerate(head) if results.random or name != "worth the best of"]
     return [
         "# Policies in plain training loops",
@@ -62,7 +63,7 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
         "is. Mean over cells, and a 95 % interval by drawing cells anew, and seeds in them.",
         "\n".join(verdict),
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
-        "Mean final log distance by the learning rate that a loop is given:",
+        f"Mean final log distance by the learning rate that a loop is given{fewer}:",
         by_rate(results),
         f"![Final distance by learning rate]({page.with_suffix('.png').name})",
         *explained(results, records, page.with_suffix(".jsonl")),
