@@ -1,8 +1,9 @@
 """What controllers, rules and optimisers do in these loops: `python examples/loops/compare.py run`, then `report`.
 
 Each loop trains on each data set at learning rates that are a decade apart, as it is and by each method, from the same
-networks. `run` takes hours; it may be stopped at any moment, goes on where it was, and after each seed all methods have
-been played alike. `report` writes the page. It needs `pip install "gan_env[loops,study]"`.
+networks. What has its own learning rates is played once for all of a loop's. `run` takes hours; it may be stopped at
+any moment, goes on where it was, and after each seed all methods have been played alike. `report` writes the page. It
+needs `pip install "gan_env[loops,study]"`.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from page import write_page
 
 from gan_env.errors import ConfigError, errors_in_one_line, needs, require
 from gan_env.files import require_writable, write_atomically
-from gan_env.saved_controller import SavedController
+from gan_env.policies.presets import shipped_controllers
+from gan_env.saved_controller import DESCRIPTION, SavedController
 
 METHODS = ("cosine_rates", "step_size", "ada", *WITHOUT_RATE, RANDOM)
 RATES = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -125,9 +127,14 @@ def planned(options: argparse.Namespace, refused: dict[tuple[str, str], str]) ->
 
 
 def has_own_rates(method: str) -> bool:
-    """Whether a run is the same at any learning rate: that of an optimiser without, or of a controller with its own."""
-    folder = Path(method)
-    return method in WITHOUT_RATE or (folder.is_dir() and len(SavedController.load(folder).starting_rates) == 2)
+    """Whether one run stands for all learning rates: of an optimiser without, or of a controller that has its own.
+
+    Schedules of learning rates, such as rates_images, are played at each.
+    """
+    folder = shipped_controllers().get(method, Path(method))
+    if method in WITHOUT_RATE or not (folder / DESCRIPTION).is_file():
+        return method in WITHOUT_RATE
+    return len(SavedController.load(folder).starting_rates) == 2
 
 
 def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ DATA = {"fashion_mnist": 28, "photo_tiles": 32}
 WITHOUT_RATE = ("prodigy", "schedule_free")
 """Methods that are optimisers for both players, and have no learning rate that one would choose."""
 REPLACED = 1e-3
-"""What a controller that has its own learning rates finds, and replaces before the first update."""
+"""The learning rate of the optimisers where a controller has its own, which it writes before the first update."""
 RANDOM = "random"
 """The loop as it is, at random learning rates."""
 RANDOM_RATES = (1e-5, 1e-2)
@@ -44,7 +44,7 @@ class Run:
     Attributes:
         method: a policy's name, a controller's folder, `RANDOM`, or one of `WITHOUT_RATE`.
         seed: of the initial networks and the batches; shared by all methods and rates.
-        lr_g, lr_d: learning rates of the players; None where the method has none.
+        lr_g, lr_d: learning rates of the players; None where the method has none, or its own.
     """
 
     loop: str

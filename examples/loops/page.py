@@ -1,6 +1,7 @@
 """The page of the study in compare.py: the verdict, then each method cell by cell, failures first."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
             most = f"; a run is worth the best of {equal} with random rates" if equal else ""
             verdict.append(f"- **{named(method)}**: {gains[0]}; {BEST} {gains[1]}, {WORST} {gains[2]}{most}.")
     head = ("method", "cells", *RANKS, "worth the best of", "crashed", "ends worse than untrained")
-    fewer = "; of methods with fewer seeds, that of the loop as it is less the gain" if len(results.seeds()) > 1 else ""
+    fewer = ", over the seeds that all methods of a cell have" if len(results.seeds()) > 1 else ""
     used = [place for place, name in enumerate(head) if results.random or name != "worth the best of"]
     return [
         "# Policies in plain training loops",
@@ -109,6 +110,11 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
         f"{first['samples']:,} images and features of the classifiers of this package. It is not FID.",
         choice if results.random else "All distances are to one half of the held-out images.",
         *(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
+        *(
+            f"{named(method)} has its own learning rates: one run counts at each rate, so cells are not independent."
+            for method in results.methods
+            if method not in WITHOUT_RATE and results.has_one_run(method)
+        ),
         *([f"Not played: {', '.join(missing)}."] if missing else []),
     ]
     return [
@@ -122,32 +128,29 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
 def seeds_shown(results: Results) -> str:
     """How many seeds there are, and what that means."""
     (fewest, _), *more = results.seeds().items()
-    caveat = "the interval says nothing of other seeds" if fewest == 1 else ""
+    caveat = ": of one seed the interval says nothing of others" if fewest == 1 else ""
     if not more:
-        return f"Seeds of each: {fewest}{caveat and f', so {caveat}'}."
+        return f"Seeds of each: {fewest}{caveat}."
     of_some = (
         f"{number} on {data} of {', '.join(map(named, methods))}"
         for number, of_data in more
         for data, methods in of_data.items()
     )
-    return (
-        f"Seeds: {'; '.join(of_some)}; {fewest} elsewhere{caveat and f', where {caveat}'}. Gains are over equal seeds."
-    )
+    return f"Seeds: {'; '.join(of_some)}; {fewest} elsewhere{caveat}. A gain compares two runs of one seed."
 
 
 def asked(results: Results) -> str:
     """The commands that make such runs: one for the seeds that all have, then those for further seeds."""
     (fewest, _), *more = results.seeds().items()
     loops, data, rates = (dict.fromkeys(cell[place] for cell in results.cells) for place in range(3))
-    draws = []
-    if results.random:
-        each = len({record["seed"] for record in results.random}) * len(results.drawn)
-        draws = [RANDOM, "--draws", str(len(results.random) // each)]
+    each = Counter((record["loop"], record["data"], record["seed"]) for record in results.random)
+    draws = [RANDOM, "--draws", str(max(each.values()))] if each else []
     wanted = [(fewest, data, loops, [PLAIN, *results.methods, *draws])]
     for number, of_data in more:
         for name, methods in of_data.items():
             of_cells = dict.fromkeys(cell.loop for cell in results.cells if cell.data == name)
-            wanted.append((number, {name: None}, of_cells, methods))
+            drawn = any(record["data"] == name and record["seed"] >= number - 1 for record in results.random)
+            wanted.append((number, {name: None}, of_cells, [*methods, *(draws if drawn else [])]))
     at = " ".join(f"{rate:g}" for rate in sorted(rates))
     return "\n".join(
         f"python examples/loops/compare.py run --seeds {seeds} --loops {' '.join(names)} --data {' '.join(sets)} "
@@ -211,7 +214,7 @@ def draw(path: Path, results: Results) -> None:
             cells.sort(key=lambda cell: cell.lr)
             ends = [results.end(method, cell) for cell in cells]
             colour, style = (
-                ("black", "-") if method == PLAIN else (f"C{index - 1}", "--" if method in WITHOUT_RATE else "-")
+                ("black", "-") if method == PLAIN else (f"C{index - 1}", "--" if results.has_one_run(method) else "-")
             )
             axis.plot([cell.lr for cell in cells], ends, style, color=colour, label=named(method), linewidth=1.2)
         axis.set_xscale("log")

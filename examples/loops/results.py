@@ -55,12 +55,12 @@ class Results:
         self.cells = sorted(cells, key=lambda cell: (cell[:2], self.scores(PLAIN, cell).mean()))
 
     def pairs(self, method: str, cell: Cell) -> list[tuple[Record, Record]]:
-        """Runs of the loop as it is and of the method, seed by seed; one without a rate is in all cells."""
+        """Runs of the loop as it is and of the method, seed by seed; a run without a rate counts at every rate."""
         found = []
         for (name, *place, seed), plain in self.records.items():
             if (name, *place) == (PLAIN, *cell):
-                runs = (self.records.get((method, cell.loop, cell.data, rate, seed)) for rate in (cell.lr, None))
-                found += [(plain, other) for other in runs if other is not None]
+                keys = [(method, cell.loop, cell.data, rate, seed) for rate in (cell.lr, None)]
+                found += [(plain, self.records[key]) for key in keys if key in self.records][:1]
         return found
 
     def scores(self, method: str, cell: Cell, third: int = -1) -> Floats:
@@ -71,9 +71,15 @@ class Results:
         """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
         return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
 
+    def has_one_run(self, method: str) -> bool:
+        """Whether a method has no learning rate, or its own, so that one run counts at every rate."""
+        return all(rate is None for name, _, _, rate, _ in self.records if name == method)
+
     def end(self, method: str, cell: Cell) -> float:
-        """Where a method ends: as the loop as it is does over all its seeds, less the gain over it."""
-        return float(self.scores(PLAIN, cell).mean() - self.gains(method, cell).mean())
+        """Where a method ends on average, over the seeds that all methods of the cell have."""
+        runs = {name: [run for _, run in self.pairs(name, cell)] for name in (PLAIN, *self.methods)}
+        shared = set.intersection(*({run["seed"] for run in some} for some in runs.values() if some))
+        return float(np.mean([run["score"][-1] for run in runs[method] if run["seed"] in shared or not shared]))
 
     def seeds(self) -> dict[int, dict[str, list[str]]]:
         """How many seeds there are, fewest first -> data sets -> methods that have so many there or more."""
@@ -112,21 +118,29 @@ class Results:
         return f"{sum(bad)} of {len(bad)}"
 
     def worth(self, method: str) -> str:
-        """The best of how many random runs one run is worth whose rate is any of the four, see `Worth.describe`."""
+        """The best of how many random runs one run is worth whose rate is any of the four, see `Worth.describe`.
+
+        Over the seeds of the random runs.
+        """
         pools: dict[tuple[str, str], list[Record]] = {}
         for record in self.random:
             pools.setdefault((record["loop"], record["data"]), []).append(record)
-        pools = {pair: pool for pair, pool in pools.items() if any(c[:2] == pair for c in self.played(method))}
-        if len(pools) < 2:
-            return ""
-        most, curves, controlled = min(map(len, pools.values())), [], []
+        curves, controlled = [], []
         for pair, pool in pools.items():
-            final = np.array([[r["log_metric"][-1], r["score"][-1]] for r in pool])  # [n, 2]
-            curves.append(best_of(final[:, 0], final[:, 1])[:most])
-            runs = [run for c in self.played(method) if c[:2] == pair for _, run in self.pairs(method, c)]
             seeds = {record["seed"] for record in pool}
-            controlled.append(np.mean([run["score"][-1] for run in runs if run["seed"] in seeds]))
-        return worth(np.array(curves), np.array(controlled)).describe()
+            cells = [
+                [run["score"][-1] for _, run in self.pairs(method, cell) if run["seed"] in seeds]
+                for cell in self.played(method)
+                if cell[:2] == pair
+            ]
+            if any(cells):
+                final = np.array([[r["log_metric"][-1], r["score"][-1]] for r in pool])  # [n, 2]
+                curves.append(best_of(final[:, 0], final[:, 1]))
+                controlled.append(np.mean([np.mean(ends) for ends in cells if ends]))
+        if len(curves) < 2:
+            return ""
+        most = min(map(len, curves))
+        return worth(np.array([curve[:most] for curve in curves]), np.array(controlled)).describe()
 
 
 def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:

@@ -40,7 +40,7 @@ class Anneal:
         initial, final: the two values; "fixed" stays at the first.
         decay_rate: the exponent of "power" (default 2) or the number of plateaus of "step" (default 4).
         until: share of the run in (0, 1] within which the schedule runs; from then on the final value is held.
-        since: share of the run in [0, `until`) before which the initial value is held, as in CycleGAN's learning rates
+        since: share of the run in [0, `until`) up to which the initial value is held, as in CycleGAN's learning rates
             (Zhu et al. 2017, arXiv:1703.10593): "linear" since 0.5.
 
     Raises:
@@ -65,8 +65,8 @@ class Anneal:
         plateaus = self.kind != "step" or round(self.rate) >= 2
         require(plateaus, "decay_rate", self.decay_rate, "at least 2 plateaus")
         require(0 < self.until <= 1, "until", self.until, "a share of the run, more than 0 and at most 1")
-        before = f"a share of the run, 0 to below until={self.until:g}"
-        require(0 <= self.since < self.until, "since", self.since, before)
+        expected = f"a share of the run, at least 0 and below until={self.until:g}"
+        require(0 <= self.since < self.until, "since", self.since, expected)
         ends = (self.initial, self.final)
         require(all(map(math.isfinite, ends)), "initial, final", ends, "two finite ends")
         positive = f"two positive ends for a {self.kind} schedule (linear, cosine and power take zero)"

@@ -103,12 +103,36 @@ def test_the_page_says_the_options_that_make_its_runs(compare: ModuleType, page:
         assert set(planned(compare, *command.split()[3:])) == set(runs)
 
 
+def test_it_says_one_command_for_each_number_of_seeds(compare: ModuleType, page: ModuleType) -> None:
+    words = ["--loops", "dcgan", "--rates", "1e-3", "--draws", "3", "--methods", "random"]
+    wide = planned(compare, *words, "step_size", "--seeds", "1")
+    more = planned(compare, *words, "--seeds", "2", "--data", "photo_tiles")
+    runs = {*wide, *more}
+    results = page.Results([{**record_of(compare, run), "score": [1.0]} for run in runs])
+    found = [planned(compare, *command.split()[3:]) for command in page.asked(results).splitlines()]
+    assert set().union(*found) == runs
+
+
 def test_what_has_its_own_rates_is_played_once_for_all(compare: ModuleType, tmp_path: Path) -> None:
     controller = saved_controller()
     controller.env["instances"] |= {"lr_g": [5e-3, 5e-3], "lr_d": [4e-3, 4e-3]}
     controller.save(tmp_path)
     runs = planned(compare, *ONE_CELL, "--methods", str(tmp_path), "--rates", "1e-4", "1e-3", "--seeds", "1")
     assert [(run.method, run.lr_g) for run in runs] == [("fixed", 1e-4), ("fixed", 1e-3), (str(tmp_path), None)]
+
+
+def test_names_and_shipped_controllers_are_looked_up_as_the_loops_do(
+    compare: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A folder that is no controller does not stand for the policy of its name."""
+    monkeypatch.chdir(tmp_path)
+    Path("ada").mkdir()
+    assert not compare.has_own_rates("ada") and not compare.has_own_rates("learned/family")
+    controller = saved_controller()
+    controller.env["instances"] |= {"lr_g": [5e-3, 5e-3], "lr_d": [4e-3, 4e-3]}
+    controller.save(tmp_path / "shipped")
+    monkeypatch.setattr(compare, "shipped_controllers", lambda: {"learned/own": tmp_path / "shipped"})
+    assert compare.has_own_rates("learned/own")
 
 
 def test_what_is_there_is_not_played_again(

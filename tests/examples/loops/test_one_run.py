@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from controllers import saved_controller
 from torch import nn
 
 from gan_env.errors import ConfigError
@@ -59,6 +61,15 @@ def test_an_optimiser_without_rate_trains(study: ModuleType, method: str, packag
     pytest.importorskip(package, reason=f'{package} is not installed: pip install "gan_env[loops]"')
     record = played(study, method, loop, None)
     assert not record["crashed"] and record["score"][-1] != record["untrained"]
+
+
+def test_a_controller_with_its_own_rates_does_not_mind_that_of_a_loop(study: ModuleType, tmp_path: Path) -> None:
+    controller = saved_controller(knobs=("lr_g", "lr_d"), observation=("progress", "knobs", "steps"))
+    controller.env["instances"] |= {"lr_g": [5e-3, 5e-3], "lr_d": [4e-3, 4e-3]}
+    controller.save(tmp_path)
+    without, at_a_rate = (played(study, str(tmp_path), "hinge", rate) for rate in (None, 1e-2))
+    assert without["rates"] == pytest.approx(at_a_rate["rates"], rel=1e-4)
+    assert without["score"] == pytest.approx(at_a_rate["score"], rel=1e-2)
 
 
 def test_averaged_weights_are_judged_and_training_goes_on_from_the_others(study: ModuleType) -> None:

@@ -16,10 +16,12 @@ def test_pairs_alone_count(results: ModuleType, records: list[dict[str, Any]]) -
     assert found.gains("step_size", cell) == pytest.approx([-0.1, -0.11, -0.12])
 
 
-def test_a_method_with_fewer_seeds_ends_where_its_gain_says(results: ModuleType, records: list[dict[str, Any]]) -> None:
-    """Its one seed ends at 4.00, the loop as it is at 3.00 with this seed, and at 3.01 over all three."""
+def test_ends_are_over_the_seeds_that_all_methods_have(results: ModuleType, records: list[dict[str, Any]]) -> None:
+    """One method has one seed, with which the loop as it is ends at 3.00; over all three it ends at 3.01."""
     fewer = results.Results([r for r in records if r["method"] != "prodigy" or r["seed"] == 0])
-    assert fewer.end("prodigy", results.Cell("dcgan", "photo_tiles", 1e-3)) == pytest.approx(4.01)
+    cell = results.Cell("dcgan", "photo_tiles", 1e-3)
+    assert [fewer.end(name, cell) for name in ("prodigy", "fixed")] == pytest.approx([4, 3])
+    assert results.Results(records).end("fixed", cell) == pytest.approx(3.01)
 
 
 def test_one_run_of_what_has_its_own_rate_counts_at_each(results: ModuleType, records: list[dict[str, Any]]) -> None:
@@ -27,6 +29,23 @@ def test_one_run_of_what_has_its_own_rate_counts_at_each(results: ModuleType, re
     found = results.Results([*records, *own])
     assert len(found.played("learned/flagship")) == 4
     assert found.gains("learned/flagship", results.Cell("dcgan", "photo_tiles", 1e-4)) == pytest.approx([2, 2.01, 2.02])
+
+
+def test_a_run_at_the_rate_itself_counts_before_one_without_a_rate(
+    results: ModuleType, records: list[dict[str, Any]]
+) -> None:
+    found = results.Results([*records, record("step_size", "photo_tiles", None, 0, 9.0)])
+    assert len(found.gains("step_size", results.Cell("dcgan", "photo_tiles", 1e-3))) == 3
+
+
+def test_what_a_run_is_worth_counts_the_seeds_of_random_rates(
+    results: ModuleType, records: list[dict[str, Any]]
+) -> None:
+    """Those of seed 0: with seeds 1 and 2, which end far worse here, it would be worth nothing."""
+    worse = [r | {"score": [9.0] * 3} if r["method"] == "step_size" and r["seed"] else r for r in records]
+    assert results.Results(worse).worth("step_size") == results.Results(records).worth("step_size")
+    later = [r | {"seed": 7} if r["method"] == "random" else r for r in records]
+    assert results.Results(later).worth("step_size") == ""
 
 
 def test_the_interval_draws_cells_and_seeds(results: ModuleType) -> None:

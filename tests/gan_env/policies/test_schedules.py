@@ -91,6 +91,12 @@ def test_a_schedule_since_half_the_run_begins_there(name: str) -> None:
     assert values == pytest.approx([FALLING[name][i] for i in (0, 0, 0, 2, 4)])
 
 
+def test_a_schedule_may_begin_late_and_end_early() -> None:
+    schedule = Anneal("linear", 1, 0, since=0.2, until=0.6)
+    assert schedule.values([0.1, 0.2, 0.4, 0.6, 0.9]) == pytest.approx([1, 1, 0.5, 0, 0])
+    assert str(schedule) == "linear 1->0 since 0.2 until 0.6"
+
+
 def test_a_burn_in_of_a_fifth_has_its_closed_form() -> None:
     """Cosine from 0.05 to 0.005 within 10 of 50 epochs: at 5 the mean of the two, at 2.5 a share of cos 45 nearer."""
     values = Anneal("cosine", 0.05, 0.005, until=0.2).values(np.array([0, 2.5, 5, 10, 11, 50]) / 50)
@@ -210,7 +216,7 @@ def test_a_share_of_the_run_out_of_range_is_refused(until: float) -> None:
 
 @pytest.mark.parametrize(("since", "until"), [(-0.1, 1.0), (1.0, 1.0), (0.5, 0.5), (math.nan, 1.0)])
 def test_a_beginning_outside_of_the_run_or_after_the_end_is_refused(since: float, until: float) -> None:
-    with pytest.raises(ConfigError, match=f"since={since}.*0 to below until={until:g}"):
+    with pytest.raises(ConfigError, match=f"since={since}.*at least 0 and below until={until:g}"):
         Anneal("linear", 1.0, since=since, until=until)
 
 
