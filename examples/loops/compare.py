@@ -131,10 +131,10 @@ def has_own_rates(method: str) -> bool:
 
     Schedules of learning rates, such as rates_images, are played at each.
     """
+    if method in WITHOUT_RATE:
+        return True
     folder = shipped_controllers().get(method, Path(method))
-    if method in WITHOUT_RATE or not (folder / DESCRIPTION).is_file():
-        return method in WITHOUT_RATE
-    return len(SavedController.load(folder).starting_rates) == 2
+    return (folder / DESCRIPTION).is_file() and len(SavedController.load(folder).starting_rates) == 2
 
 
 def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:
