@@ -29,7 +29,7 @@ LOOPS = {
     "wgan_gp.py": ("fixed", "lr_d"),
 }
 """By loop of images, which is run for a few updates: a controller, and a knob that it moves or holds."""
-STUDY = ("compare.py", "one_run.py", "page.py")
+STUDY = ("compare.py", "one_run.py", "page.py", "results.py")
 """The study of loops, which tests/examples runs."""
 FRAMEWORKS = {
     "accelerate": ["ada: 300 of 300 updates", "| update | augment |", "sign_real"],

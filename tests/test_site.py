@@ -124,7 +124,7 @@ def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
 
 def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
     """The blocks with the package are played in a loop; that without it brings steps to the target."""
-    packaged, typed, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    packaged, typed, _, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
     for block in (packaged, rates):
         exec(block, of_a_loop())
     torch.manual_seed(0)
@@ -250,7 +250,8 @@ def test_every_example_is_listed_by_what_it_does() -> None:
     page = examples.examples_page()["examples.md"]
     names = {path.relative_to(ROOT / "examples").as_posix() for path in (ROOT / "examples").rglob("*.py")}
     unlisted = {name for name in names if f"| `{name}` | " not in page}
-    assert unlisted == {"loops/common.py", "loops/one_run.py", "loops/page.py"}, "what is imported alone"
+    alone = {f"loops/{name}.py" for name in ("common", "one_run", "page", "results")}
+    assert unlisted == alone, "what is imported alone"
 
 
 def test_docstrings_become_restructured_text() -> None:
