@@ -78,10 +78,7 @@ def _play(model: OnPolicyAlgorithm, name: str) -> Episode:
         wanted.append(action)
         rewards.append(reward)
         over.append(ended)
-    returns, whole = (
-        np.stack(rewards, dtype=np.float32),
-        np.stack(over),
-    )  # [T, N], now the sums and the ends of what follows
+    returns, whole = np.stack(rewards, dtype=np.float32), np.stack(over)  # [T, N]
     for now in reversed(range(len(over) - 1)):
         returns[now] += np.where(over[now], 0, returns[now + 1])
         whole[now] |= whole[now + 1]

@@ -1,7 +1,7 @@
 """What controllers, rules and optimisers do in these loops: `python examples/loops/compare.py run`, then `report`.
 
 Each loop trains on each data set at learning rates that are a decade apart, as it is and by each method, from the same
-networks. What has its own learning rates is played once for all of a loop's. `run` takes hours; it may be stopped at
+networks. A method with its own learning rates is played once for all of them. `run` takes hours; it may be stopped at
 any moment, goes on where it was, and after each seed all methods have been played alike. `report` writes the page. It
 needs `pip install "gan_env[loops,study]"`.
 """
