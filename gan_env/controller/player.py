@@ -137,7 +137,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     told: set[str] = {"context"} if options.kind == "rates" else set()  # the rates that the optimisers were given
     if options.kind == "step_size":
         rule = replace(StepSizeRule(), options.rule, "policy.rule.")
-        told = set(groups_of([name for rate in named for name in rule.factors(rate)], knobs, losses))
+        told = set(groups_of(rule.observed(named), knobs, losses))
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(told)),

@@ -6,6 +6,7 @@ measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,10 @@ from gan_env.policies.steering import Floats, Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values
 from gan_env.records import FLOOR, STILL
 
+WHILE_LOST = 2.0
+"""What G's target is at most of its schedule's value while D tells real from fake with ease: then G is far off, or
+broken by steps that were too large, and larger ones make it no better."""
+
 
 @dataclass(frozen=True)
 class StepSizeRule:
@@ -26,36 +31,27 @@ class StepSizeRule:
     Attributes:
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
-        size_g, size_d: powers of a player's number of weights, in ten thousands, that multiply its target.
-        updates_g, updates_d: powers of the run's number of updates, in thousands, that do.
-        separation_g, separation_d: what the statistic `separation`, of the logits on real and on fake, adds to the
-            decimal logarithm of a target.
+        separation: the power of 1 + d' that multiplies G's target, where d' is the number of standard deviations
+            between the discriminator's mean logits on real and on fake. 0: the logits play no part.
+        largest: the largest target that this makes of a schedule's value.
+        lost: the d' from which on it makes at most `WHILE_LOST` times that value of it.
     """
 
     gain: float = 0.5
     start_g: float = 1.0
     start_d: float = 1.0
-    size_g: float = 0.0
-    size_d: float = 0.0
-    updates_g: float = 0.0
-    updates_d: float = 0.0
-    separation_g: float = 0.0
-    separation_d: float = 0.0
+    separation: float = 0.0
+    largest: float = 0.05
+    lost: float = 2.0
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
+        for name in ("largest", "lost"):
+            require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
 
-    def factors(self, rate: str) -> dict[str, float]:
-        """What multiplies the target of a player's steps: statistic -> what a unit of it adds to the target's log10."""
-        if rate not in RATES:
-            return {}
-        player = rate.removeprefix("lr_")
-        found = {
-            f"size_{player}": getattr(self, f"size_{player}"),
-            "updates": getattr(self, f"updates_{player}"),
-            "separation": getattr(self, f"separation_{player}"),
-        }
-        return {statistic: weight for statistic, weight in found.items() if weight}
+    def observed(self, rates: Collection[str]) -> list[str]:
+        """The statistics, besides sizes of steps, that targets of these rates depend on."""
+        return ["separation"] if self.separation and "lr_g" in rates else []
 
 
 def start_of(rate: str) -> str:
@@ -73,10 +69,11 @@ class StepSizePolicy(TablePolicy):
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
 
-    The target is the schedule's value, times what `StepSizeRule.factors` make of it:
+    A player's target is the value of its schedule. With SEPARATION, G takes larger steps the further D is ahead, which
+    is seen from the mean logits on real and on fake, d' standard deviations apart:
 
-        target = schedule(progress) * (weights / 10**4) ** SIZE * (updates / 10**3) ** UPDATES
-                 * 10 ** (SEPARATION * separation)
+        target = min(schedule(progress) * (1 + d') ** SEPARATION, LARGEST)
+        and where d' is LOST or more, so that D finds the two easy to tell: at most 2 * schedule(progress)
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.
@@ -98,8 +95,7 @@ class StepSizePolicy(TablePolicy):
         held = {name: np.full(env.config.num_decisions, start) for name, start in starts.items()}
         super().__init__(env, values | held)
         self.rule, self.knobs = rule, env.knobs.controlled
-        factors = [statistic for name in self.targets for statistic in rule.factors(name)]
-        self.steering = Steering(env, ["progress", *map(step_of, self.targets), *factors])
+        self.steering = Steering(env, ["progress", *map(step_of, self.targets), *rule.observed(self.targets)])
 
     def wanted(self, observation: Floats, decision: NDArray[np.int64]) -> Floats:
         """The coordinates [N, K] for these decisions [N]."""
@@ -109,14 +105,20 @@ class StepSizePolicy(TablePolicy):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name))
                 target = self.targets[knob.name][decision]
-                for statistic, weight in self.rule.factors(knob.name).items():
-                    target = target + weight * self.steering.read(observation, statistic)
+                if knob.name == "lr_g" and self.rule.separation:
+                    target = self.raised(target, self.steering.read(observation, "separation"))
                 distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
                 moved = np.where(step > FLOOR + STILL, moved, now[:, column])
                 coordinates[:, column] = np.where(measured, moved, coordinates[:, column])
         return coordinates
+
+    def raised(self, target: NDArray[np.float64], separation: Floats) -> NDArray[np.float64]:
+        """G's target as D is ahead: decimal logarithms [N] from those of the schedule; `separation` is log(1 + d')."""
+        lost = separation >= np.log1p(self.rule.lost)
+        limit = np.where(lost, target + np.log10(WHILE_LOST), np.maximum(target, np.log10(self.rule.largest)))
+        return np.asarray(np.minimum(target + self.rule.separation * np.log10(np.e) * separation, limit))
 
 
 def _positive(name: str, targets: NDArray[np.float64]) -> NDArray[np.float64]:

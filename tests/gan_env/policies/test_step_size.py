@@ -62,22 +62,38 @@ def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str
     assert after[0] == pytest.approx([1.0, 2.0 * 0.25**0.5, 0.5 * 3**0.5], rel=1e-3)
 
 
-def test_the_target_may_depend_on_the_network_the_run_and_the_logits() -> None:
-    """G: 1e-3 x 100 ** 0.5 x 20 ** -0.5 x 10 ** (-0.2 x 1.5); D: 3e-3 x 0.1 ** 0.25."""
-    observation = (*EnvConfig().observation, "size", "balance")
-    env = make(observation=observation)
-    made = policy(env, gain=0.5, size_g=0.5, updates_g=-0.5, separation_g=-0.2, size_d=0.25)
-    assert {"size_g", "size_d", "updates", "separation"} <= set(made.steering.reads)
-    logs = {"size_g": 100.0, "size_d": 0.1, "updates": 20.0, "separation": 10**1.5}
-    target_g, target_d = 1e-3 * 100**0.5 * 20**-0.5 * 10**-0.3, 3e-3 * 0.1**0.25
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=4e-3, step_d=1e-3, **logs)
-    expected = [[1.0, 2 * (target_g / 4e-3) ** 0.5, 0.5 * (target_d / 1e-3) ** 0.5]]
-    np.testing.assert_allclose(after, expected, rtol=1e-3)
+@pytest.mark.parametrize(
+    ("apart", "factor"),
+    [(0.0, 1.0), (-0.5, 1.5**-3), (1.0, 8.0), (1.99, 20.0), (2.01, 2.0), (100.0, 2.0)],
+    ids=["level", "behind", "ahead", "at most 0.02", "lost", "far apart"],
+)
+def test_g_takes_larger_steps_where_d_is_ahead(apart: float, factor: float) -> None:
+    """By (1 + d') ** 3 where d' is below 2; the target of the schedule is 1e-3, the largest 0.02. D's does not move."""
+    env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
+    made = policy(env, gain=0.5, separation=3.0, largest=0.02)
+    seen = 10 ** float(np.sign(apart) * np.log1p(abs(apart)))  # `factors` takes the logarithm again
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=8e-3, step_d=3e-3, separation=seen)
+    np.testing.assert_allclose(after, [[1.0, 2 * (factor * 1e-3 / 8e-3) ** 0.5, 0.5]], rtol=1e-3)
 
 
-def test_what_multiplies_a_target_has_to_be_observed() -> None:
-    with pytest.raises(ConfigError, match=r"'size_d'.*add the group 'size'"):
-        policy(make(), size_d=0.25)
+def test_a_schedule_above_the_largest_target_is_not_lowered() -> None:
+    env = make(observation=(*EnvConfig().observation, "balance"))
+    made = policy(env, gain=0.5, separation=3.0, largest=1e-4)
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, separation=10**0.7)
+    np.testing.assert_allclose(after, [[1.0, 2.0, 0.5]], rtol=1e-3)
+
+
+def test_the_logits_have_to_be_observed_only_where_they_matter() -> None:
+    with pytest.raises(ConfigError, match=r"'separation'.*add the group 'balance'"):
+        policy(make(), separation=3.0)
+    of_d = {"lr_d": TARGETS["lr_d"]}
+    assert "separation" not in policy(make(), of_d, separation=3.0).steering.reads
+
+
+@pytest.mark.parametrize("constants", [{"largest": 0.0}, {"lost": -1.0}])
+def test_limits_are_above_zero(constants: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"policy\.rule\.(largest|lost)=.*more than 0"):
+        policy(make(), **constants)
 
 
 def test_the_target_follows_its_schedule() -> None:
