@@ -12,13 +12,13 @@ from agents.compare import compare
 
 
 def test_a_study_on_ray_is_the_study_on_this_machine(finished: Path, tmp_path: Path) -> None:
-    """A training, a tuning and all evaluations are lost, and Ray makes them anew, each in a process elsewhere."""
+    """A training, a tuning and all evaluations are lost; Ray makes them anew, each in a process of its own."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install gan_env[ray]")
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     folder = shutil.copytree(finished, tmp_path / finished.name)
     lost = ["training/ppo-0", "tuning/tuned_ada-1"]
-    for name in [*lost, "evaluations", "playing"]:
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in [*lost, "configs", "evaluations", "playing"]:
+        shutil.rmtree(folder / name)
     try:
         with chdir(tmp_path):
             compare(fields(folder, "executor=ray", "executor.num_cpus=1"), [])
