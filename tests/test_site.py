@@ -3,10 +3,12 @@
 import dataclasses
 import doctest
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from generator import environment, examples, pictures, policies, programs, reference, results
@@ -14,11 +16,13 @@ from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
 
 import gan_env
-from gan_env import ENV_IDS, PRESETS
+from gan_env import ENV_IDS, PRESETS, GANVectorEnv
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.adaptive import RULES
+from gan_env.policies.presets import load_policy
 from gan_env.policies.schedules import SCHEDULES
+from gan_env.policies.step_size import StepSizePolicy
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -124,7 +128,7 @@ def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
 
 def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
     """The blocks with the package are played in a loop; that without it brings steps to the target."""
-    packaged, typed, _, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    packaged, typed, *_, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
     for block in (packaged, rates):
         exec(block, of_a_loop())
     torch.manual_seed(0)
@@ -144,6 +148,21 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     rate, names["squares"] = optimizer.param_groups[0]["lr"], torch.nan
     exec(typed, names)  # which ends an interval
     assert optimizer.param_groups[0]["lr"] == rate and names["squares"] == 0
+
+
+def test_the_target_where_d_is_ahead_as_it_is_typed_is_that_of_the_policy() -> None:
+    raised = PROGRAM.findall((DOCS / "step_size.md").read_text())[2]
+    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "steps", "balance"], compile=False)
+    policy = load_policy("balanced_steps").make(env)
+    assert isinstance(policy, StepSizePolicy)
+    planned, last = policy.targets["lr_g"], env.config.num_decisions - 1
+    for apart in (-3.0, -0.5, 0.0, 0.7, 1.9, 2.1, 50.0):
+        spread = torch.tensor([-1.0, 1.0]) / 2**0.5  # of variance 1
+        names: dict[str, Any] = {"math": math, "real": spread + apart, "fake": spread}
+        exec(raised, names)
+        typed = [names["target"](decision / last) for decision in range(last + 1)]
+        separation = np.full(last + 1, np.sign(apart) * np.log1p(abs(apart)), np.float32)
+        np.testing.assert_allclose(10 ** policy.raised(planned, separation), typed, rtol=1e-5)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

@@ -33,8 +33,8 @@ class StepSizeRule:
         start_g, start_d: factors on the learning rates until something was measured.
         separation: the power of 1 + d' that multiplies G's target, where d' is the number of standard deviations
             between the discriminator's mean logits on real and on fake. 0: the logits play no part.
-        largest: the largest target that this makes of a schedule's value.
-        lost: the d' from which on it makes at most `WHILE_LOST` times that value of it.
+        largest: the largest target that the logits may raise G's to, while d' is below `lost`.
+        lost: from this d' on, G's target is at most twice its schedule's value.
     """
 
     gain: float = 0.5
@@ -72,8 +72,8 @@ class StepSizePolicy(TablePolicy):
     A player's target is the value of its schedule. With SEPARATION, G takes larger steps the further D is ahead, which
     is seen from the mean logits on real and on fake, d' standard deviations apart:
 
-        target = min(schedule(progress) * (1 + d') ** SEPARATION, LARGEST)
-        and where d' is LOST or more, so that D finds the two easy to tell: at most 2 * schedule(progress)
+        target = schedule(progress) * (1 + d') ** SEPARATION, where d' < 0: schedule(progress) / (1 - d') ** SEPARATION
+        at most LARGEST, or the schedule's value if that is larger; where d' is LOST or more, at most twice that value
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.
@@ -85,7 +85,7 @@ class StepSizePolicy(TablePolicy):
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps.
+            environment does not observe the steps or, with SEPARATION, how far logits are apart.
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
@@ -105,7 +105,7 @@ class StepSizePolicy(TablePolicy):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name))
                 target = self.targets[knob.name][decision]
-                if knob.name == "lr_g" and self.rule.separation:
+                if self.rule.observed([knob.name]):
                     target = self.raised(target, self.steering.read(observation, "separation"))
                 distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()

@@ -21,7 +21,7 @@ from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import env_config, replace
+from gan_env.config import EnvConfig, env_config, replace
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import EXAMPLES, row_seeds
 from gan_env.policies import PolicyOptions, load_policy, policy_names
@@ -163,6 +163,7 @@ def test_examples_share_no_run_with_trainings_or_tests() -> None:
 def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
+    env["observation"] = [*EnvConfig.observation, "balance"]
     episodes = run(
         RunOptions(policy=load_policy(name), env=with_context(env), episodes=2, rows=2, folder=str(tmp_path))
     )

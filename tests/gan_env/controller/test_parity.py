@@ -152,18 +152,20 @@ def test_the_knobs_move_as_in_the_environment(
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("learned", [False, True])
-def test_step_sizes_are_held_as_in_the_environment(learned: bool, tmp_path: Path) -> None:
-    """By the rule, and by a controller that sees and asks for steps alone: both decide every four updates."""
+@pytest.mark.parametrize("name", ["step_size", "balanced_steps", "learned"])
+def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) -> None:
+    """By rules, and by a controller that sees and asks for steps alone: all decide every four updates."""
+    learned = name == "learned"
     alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
-    how = {"updates_per_decision": 4, "action_mode": "absolute"}
+    how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
+    how["observation"] = ["progress", "knobs", "steps", "balance"]
     if learned:
         how |= {"action_mode": "steps", "observation": ["progress", "steps"], "num_decisions": 2}
         trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
         made = controller(trained, memory=False)
         made.save(tmp_path)
     env = GANVectorEnv(1, autoreset_mode="Disabled", **{**ENV, **alone, **how, "num_decisions": DECISIONS})
-    policy = LearnedPolicy(made, env) if learned else load_policy("step_size").make(env)
+    policy = LearnedPolicy(made, env) if learned else load_policy(name).make(env)
     observation, _ = env.reset(seed=3, options={"knobs": start_of(policy)})
     loop, inside = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1)), []
 
@@ -171,7 +173,7 @@ def test_step_sizes_are_held_as_in_the_environment(learned: bool, tmp_path: Path
         observation, _, _, _, infos = env.step(policy.predict(observation, None, np.array([decision == 0]))[0])
         inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
 
-    source = str(tmp_path) if learned else "step_size"
+    source = str(tmp_path) if learned else name
     control = GANController.load(source, loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS)
     for _ in range(4 * DECISIONS):
         control.observe(**loop.update(control))

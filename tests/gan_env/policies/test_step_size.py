@@ -76,11 +76,13 @@ def test_g_takes_larger_steps_where_d_is_ahead(apart: float, factor: float) -> N
     np.testing.assert_allclose(after, [[1.0, 2 * (factor * 1e-3 / 8e-3) ** 0.5, 0.5]], rtol=1e-3)
 
 
-def test_a_schedule_above_the_largest_target_is_not_lowered() -> None:
-    env = make(observation=(*EnvConfig().observation, "balance"))
-    made = policy(env, gain=0.5, separation=3.0, largest=1e-4)
+@pytest.mark.parametrize(("lost", "factor"), [(100.0, 1.0), (1.0, 2.0)])
+def test_a_schedule_above_the_largest_target_is_not_lowered(lost: float, factor: float) -> None:
+    """And is doubled where d', here 1.01, is `lost`."""
+    env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
+    made = policy(env, gain=0.5, separation=3.0, largest=1e-4, lost=lost)
     after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, separation=10**0.7)
-    np.testing.assert_allclose(after, [[1.0, 2.0, 0.5]], rtol=1e-3)
+    np.testing.assert_allclose(after, [[1.0, 2.0 * factor**0.5, 0.5]], rtol=1e-3)
 
 
 def test_the_logits_have_to_be_observed_only_where_they_matter() -> None:
@@ -90,10 +92,10 @@ def test_the_logits_have_to_be_observed_only_where_they_matter() -> None:
     assert "separation" not in policy(make(), of_d, separation=3.0).steering.reads
 
 
-@pytest.mark.parametrize("constants", [{"largest": 0.0}, {"lost": -1.0}])
-def test_limits_are_above_zero(constants: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"policy\.rule\.(largest|lost)=.*more than 0"):
-        policy(make(), **constants)
+@pytest.mark.parametrize(("name", "value"), [("largest", 0.0), ("lost", -1.0)])
+def test_limits_are_above_zero(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"policy\.rule\.{name}={value}.*more than 0"):
+        policy(make(), **{name: value})
 
 
 def test_the_target_follows_its_schedule() -> None:
