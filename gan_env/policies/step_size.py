@@ -105,7 +105,7 @@ class StepSizePolicy(TablePolicy):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name))
                 target = self.targets[knob.name][decision]
-                if self.rule.observed([knob.name]):
+                if "separation" in self.rule.observed([knob.name]):
                     target = self.raised(target, self.steering.read(observation, "separation"))
                 distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
