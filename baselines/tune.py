@@ -10,6 +10,7 @@ a kill, the same command continues. With `executor=ray` it is tuned as a task of
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from baselines.jobs.executor import ExecutorOptions
@@ -32,6 +33,8 @@ def main(fields: dict[str, Any]) -> None:
     if executor.kind == "ray":
         with executor.start(1, folder) as run:
             run([Job(search, (options,), folder)])
+    elif executor.num_cpus is not None:
+        torch.set_num_threads(executor.num_cpus)
     found = search(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)

@@ -72,7 +72,7 @@ class WorthOptions(PlayOptions):
         require(len(self.methods) > 0, "methods", self.methods, f"some of {list(METHODS)}")
         for name in self.methods:
             require(name in METHODS, "methods", name, f"some of {list(METHODS)}")
-        most = WORTH_APART // 4  # successive halving makes up to 3.4 times as many
+        most = CONTROLLED // 4  # successive halving makes nearly four times as many
         require(self.runs <= most, "runs", self.runs, f"at most {most}")
         require(self.controlled <= WORTH_APART - CONTROLLED, "controlled", self.controlled, "at most 1000")
 

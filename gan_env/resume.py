@@ -12,8 +12,8 @@ from gan_env.errors import ConfigError
 MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 """How the names of options end that change where and how a run is made, not what comes out: they may differ."""
 
-NEWER: dict[str, Any] = {"penalty_every": 1}
-"""Options of environments that saved jobs and benchmark protocols may lack, and the value that they stand for there."""
+NEWER: dict[str, Any] = {"penalty_every": 1, "imitates": ""}
+"""Options that saved jobs and benchmark protocols may lack, and the value that they stand for there."""
 
 
 def differences(before: Any, now: Any, growing: Collection[str] = (), name: str = "") -> dict[str, str]:
@@ -26,7 +26,8 @@ def differences(before: Any, now: Any, growing: Collection[str] = (), name: str 
         Dotted name of the option -> `NAME=BEFORE, not NOW`.
     """
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        absent = before is None and now in ({}, NEWER.get(name.rpartition(".")[2], {}))
+        before = NEWER.get(name.rpartition(".")[2]) if before is None else before
+        absent = before is None and now == {}
         return {} if before == now or absent else {name: f"{name}={before!r}, not {now!r}"}
     found: dict[str, str] = {}
     for key in sorted(before.keys() & now.keys() if name in growing else before.keys() | now.keys()):

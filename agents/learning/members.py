@@ -41,9 +41,11 @@ def own_fields(env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed(env: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment's options with fields changed, nested ones too; later changes win."""
+    """The environment's options with fields changed, nested ones too, but for the reward; later changes win."""
     merged = OmegaConf.to_container(OmegaConf.merge(env, *changes))
     assert isinstance(merged, dict)
+    for change in changes:
+        merged |= {"reward": change["reward"]} if change.get("reward") else {}
     return {str(key): value for key, value in merged.items()}
 
 

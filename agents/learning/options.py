@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
-from gan_env.config import CONFIGS, env_config, require_training
+from gan_env.config import env_config, require_training
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
+from gan_env.policies.presets import policy_names
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ComparisonOptions:
     def __post_init__(self) -> None:
         for name in ("instances", "gan_seeds", "rows", "tune_updates"):
             require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
-        known = sorted(p.stem for p in (CONFIGS / "policy").glob("*.yaml"))
+        known = [name for name in policy_names() if "/" not in name]
         for name in self.policies:
             require(name in known, "comparison.policies", name, f"one of {known}")
 

@@ -41,8 +41,6 @@ FAMILY = "family"
 """Stands for the environment's name where there are members."""
 DECIDES_RESULT = ("script", "agent", "env", "members", "seed")
 """Options that a training's result depends on."""
-NEWER: dict[str, Any] = {"imitates": ""}
-"""Options of algorithms that saved trainings may lack, and the value that they stand for there."""
 
 
 @contextmanager
@@ -107,9 +105,7 @@ class RunFolder:
         now = json.loads(json.dumps({"script": script, **to_dict(options), **whole}))
         path = self.settings / "config.yml"
         if path.exists():
-            saved, known = self.config, {k: value for k, value in NEWER.items() if k in now["agent"]}
-            saved["agent"] = known | saved.get("agent", {})
-            before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (saved, now))
+            before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
         write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
 

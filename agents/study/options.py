@@ -12,8 +12,9 @@ from agents.study.readout import SUFFIXES
 from baselines.jobs.executor import ExecutorOptions
 from baselines.options import about
 from baselines.search.spaces import SPACES
-from gan_env.config import CONFIGS, PRESETS, RUN_OPTIONS, env_config, replace, to_dict
+from gan_env.config import PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import require
+from gan_env.policies.presets import policy_names
 
 BY_METHOD = {
     "by_random_search": ("schedule", "random"),
@@ -167,7 +168,7 @@ class StudyOptions:
     def _check_names(self) -> None:
         """Names are known, and each stands for one thing."""
         require(len(set(self.policies)) == len(self.policies), "policies", self.policies, "each name once")
-        known = sorted(p.stem for p in (CONFIGS / "policy").glob("*.yaml"))
+        known = [name for name in policy_names() if "/" not in name]
         for name in self.policies:
             require(name in known, "policies", name, f"one of {known}")
         taken = {HELD_OUT, TRAINING} & set(self.settings)

@@ -20,7 +20,7 @@ from agents.study.records import Gain, Summary
 from agents.study.shown import COLOURS, GREY, colours, main_policies, rivals
 from agents.study.study import Study
 from gan_env.config import EnvConfig, env_config
-from gan_env.data.points import POINT_SETS, load_points
+from gan_env.data.bank import load_dataset
 from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
@@ -215,7 +215,8 @@ def sample_figure(
     runs, count = kept[learned].shape[:2]
     run = int(np.argsort(played[learned][1].final[:runs])[runs // 2])
     dataset = InstanceSet(config, "test")[run % instances].dataset
-    data = load_points(dataset).held_out[:400].numpy() if dataset in POINT_SETS else None
+    points = kept[learned].ndim == 4  # [runs, moments, count, 2]
+    data = load_dataset(dataset, config.data_root, config.image_size).held_out[:400].numpy() if points else None
     size = (WIDTH, 1.4 * len(played) + 0.4)
     figure, axes = plt.subplots(len(played), count, figsize=size, layout="constrained", squeeze=False)
     for row, (name, (_, e)) in zip(axes, played.items(), strict=True):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.benchmark.protocols import Protocol, rounded
+from gan_env.config import EnvConfig, env_config
 from gan_env.errors import require
 from gan_env.evaluation.best_of import worth
 from gan_env.evaluation.intervals import bootstrap_interval, probability_of_improvement, stratified_gain
@@ -21,7 +22,7 @@ from gan_env.evaluation.runs import Runs
 from gan_env.evaluation.updates_saved import updates_saved
 from gan_env.files import write_atomically, write_json
 from gan_env.policies import Policy, load_policy
-from gan_env.policies.presets import committed
+from gan_env.policies.presets import committed, kinds_of_runs
 
 Floats = NDArray[np.float64]
 Make = Callable[[GANVectorEnv], Policy]
@@ -111,7 +112,7 @@ def enter(
         **options: of the environment; see `Protocol.make_env`.
 
     Raises:
-        ConfigError: it doesn't fit the protocol, or the runs are of other instances.
+        ConfigError: it doesn't fit the protocol, or the runs are of other instances or of another environment.
     """
     env = protocol.make_env(rows, observation, action_mode, **options)
     player = make(env)
@@ -166,12 +167,20 @@ def compare(curves: Floats, theirs: Floats) -> dict[str, Any]:
 
 
 def require_runs_of(protocol: Protocol, env: GANVectorEnv, runs: Runs | None) -> None:
-    """Raises a `ConfigError` unless the runs are of the first instances that the protocol plays, and of no more."""
+    """Raises a `ConfigError` unless the runs are like the protocol's, of its first instances and of no more."""
     if runs is not None:
         theirs = [rounded(one) for one in runs.about["instances"]]
         ours = [rounded(vars(one)) for one in env.instances.instances[: protocol.instances]]
         fits = theirs == ours[: len(theirs)]
         require(fits, "runs", f"{len(theirs)} instances", f"the first instances of {protocol.name}, and no more")
+        made, now = _scored(env_config(**runs.about["env"])), _scored(env.config)
+        other = [f"{name}={made[name]!r}" for name in now if made[name] != now[name]]
+        require(not other, "runs", other, f"runs of {protocol.name}, as `worth.py` makes them with its options")
+
+
+def _scored(config: EnvConfig) -> dict[str, Any]:
+    """What an environment's scores depend on."""
+    return {**kinds_of_runs(config), "metric_samples": config.metric_samples}
 
 
 def _play(protocol: Protocol, env: GANVectorEnv, policy: Policy) -> tuple[Floats, float]:

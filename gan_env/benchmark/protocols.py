@@ -80,7 +80,7 @@ class Protocol:
     def fingerprint(self, instances: Sequence[Instance]) -> str:
         """SHA-256 of instances, seeds, budget and all options that decide a result, given the set of instances."""
         config = to_dict(env_config(**{**self.env, "split": "test", "observation": self.observation}))
-        newer = [name for name, value in NEWER.items() if config[name] == value]
+        newer = [name for name, value in NEWER.items() if config.get(name) == value]
         for name in (*RUN_OPTIONS, "action_mode", *newer):
             del config[name]
         decides = {

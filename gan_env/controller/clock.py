@@ -15,9 +15,6 @@ class Clock:
         step, taken: updates and decisions so far.
         since_step, since_taken: from where on the decisions left are spread. Where they are more than the updates,
             several fall on one, and count as the last of them.
-
-    Raises:
-        ConfigError: there are fewer updates than decisions.
     """
 
     total: int
@@ -26,11 +23,6 @@ class Clock:
     taken: int = 0
     since_step: int = 0
     since_taken: int = 0
-
-    def __post_init__(self) -> None:
-        require_whole(self.total)
-        enough = f"at least {self.decisions}, one update a decision"
-        require(self.total >= self.decisions, "total_steps", self.total, enough)
 
     @property
     def progress(self) -> float:

@@ -77,6 +77,8 @@ class GANController:
         dry_run: bool = False,
     ) -> None:
         loop = player.loop
+        enough = f"at least {loop.config.num_decisions}, one update a decision"
+        require(total_steps >= loop.config.num_decisions, "total_steps", total_steps, enough)
         self.player, self.dry_run = player, dry_run
         self._clock = Clock(total_steps, loop.config.num_decisions)
         self._optimisers = Optimisers(opt_g, opt_d)
@@ -239,7 +241,8 @@ class GANController:
         """What it saw, did and why: `print(control.report())` is a table, `control.report().save("run.png")` draws."""
         how = " (dry run: nothing was moved)" if self.dry_run else ""
         title = f"{self.player.name}: {self._clock.step:,} of {self._clock.total:,} updates{how}"
-        return Report(title, tuple(self._history))
+        rates = {name: rate for name, rate in self._optimisers.context.items() if name in RATES}
+        return Report(title, tuple(self._history), rates)
 
     def remove(self) -> None:
         """Takes the hooks off the optimisers, and gives them their own learning rates back."""

@@ -60,7 +60,7 @@ class Player:
     saved: SavedController | None = None
 
     def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
-        """What led to the action after an observation [1, F], for people.
+        """What led a trained controller to the action after an observation [1, F], for people.
 
         Args:
             seen: the observation.
@@ -69,8 +69,7 @@ class Player:
         """
         names = tuple(self.loop.observer.names)
         if self.saved is None:
-            read = [name for name in self.reads if not name.startswith("knob_")]
-            return "follows " + ", ".join(f"{name} {float(seen[0, names.index(name)]):.3g}" for name in read)
+            return ""  # a schedule or rule follows what it saw
         network = self.saved.network
         parts = network.blank(1) if memory is None else tuple(torch.from_numpy(part) for part in memory)
         most = int(moves.abs().argmax())
@@ -134,7 +133,8 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
     decisions, reach = often(total_steps), REACH.get(options.kind)
-    told: set[str] = {"context"} if options.kind == "rates" else set()  # the rates that the optimisers were given
+    counts = options.rule.get("speed_images") is not None  # which needs the batch size
+    told: set[str] = {"context"} if options.kind == "rates" or counts else set()  # rates are the optimisers' own
     if options.kind == "step_size":
         rule = replace(StepSizeRule(), options.rule, "policy.rule.")
         told = set(groups_of(rule.observed(named), knobs, losses))

@@ -12,6 +12,10 @@ from gan_env.saved_controller import Network
 
 ROWS = 25
 """Decisions that the table shows, at most."""
+FIRST = ("loss_d", "loss_g", "grad_ratio", "sign_real", "log_metric", "step_g", "step_d", "separation")
+"""Statistics that the table shows of a policy that sees many, in this order."""
+SEEN = 5
+"""Statistics that it shows, at most."""
 NAMED = 3
 """Statistics that are named as the reason of a decision."""
 
@@ -40,23 +44,25 @@ class Report:
     Attributes:
         title: the policy's name, and how far the run has come.
         decisions: all of them.
+        rates: `lr_g` and `lr_d` -> the learning rate that the knob is a factor on; table and picture show the product.
     """
 
     title: str
     decisions: tuple[Decision, ...]
+    rates: dict[str, float]
 
     def __str__(self) -> str:
-        knobs = list(self.decisions[0].values)
-        head = ["update", *knobs, "saw (among others)", "why"]
         last = len(self.decisions) - 1
         shown = [self.decisions[i] for i in sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})]
-        rows = [[f"{d.step:,}", *(f"{d.values[k]:.4g}" for k in knobs), self._excerpt(d), d.why] for d in shown]
-        lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
-        return "\n".join([self.title, "", *lines])
+        columns = {"update": [f"{decision.step:,}" for decision in shown]}
+        columns |= {knob: [f"{self._value(d, knob):.3g}" for d in shown] for knob in shown[0].values}
+        columns |= {"saw": [_excerpt(decision.seen) for decision in shown], "why": [d.why for d in shown]}
+        columns = {head: cells for head, cells in columns.items() if any(cells)}
+        rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+        return "\n".join([self.title, "", *("| " + " | ".join(row) + " |" for row in rows)])
 
-    def _excerpt(self, decision: Decision) -> str:
-        shown = ("loss_d", "loss_g", "grad_ratio", "sign_real", "log_metric")
-        return ", ".join(f"{name} {decision.seen[name]:+.2f}" for name in shown if name in decision.seen)
+    def _value(self, decision: Decision, knob: str) -> float:
+        return decision.values[knob] * self.rates.get(knob, 1.0)
 
     def save(self, path: str | Path) -> Path:
         """Draws knobs (left) and statistics (right) over the updates.
@@ -74,12 +80,20 @@ class Report:
         for index, name in enumerate(panels):
             axes = figure.add_subplot(rows, columns, index + 1)
             is_knob = name in self.decisions[0].values and index < len(self.decisions[0].values)
-            values = [(d.values if is_knob else d.seen)[name] for d in self.decisions]
+            values = [self._value(d, name) if is_knob else d.seen[name] for d in self.decisions]
             axes.step(steps, values, where="post", color="tab:red" if is_knob else "tab:blue")
             axes.set_title(f"knob {name}" if is_knob else name, fontsize=9)
         figure.suptitle(self.title)
         figure.savefig(path, dpi=110)
         return Path(path)
+
+
+def _excerpt(seen: dict[str, float]) -> str:
+    """Some of what a policy saw, besides knobs and progress, which the table has."""
+    names = [name for name in seen if name != "progress" and not name.startswith("knob_")]
+    if len(names) > SEEN:
+        names = [name for name in FIRST if name in names][:SEEN]
+    return ", ".join(f"{name} {seen[name]:+.2f}" for name in names)
 
 
 def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, memory: Any) -> str:

@@ -27,7 +27,7 @@ class Episodes:
         coordinates: knobs during each interval, [E, T, K] in [0, 1].
         rewards: [E, T], 0 after the end.
         crashed: [E] bool.
-        extras: other infos, the losses among them, [E, T] each (NaN after the end).
+        extras: other infos, the losses among them, [E, T] each (NaN after the end, and where an episode has none).
         gan_updates: number of GAN updates that all of them took.
     """
 
@@ -133,9 +133,10 @@ class Rollout:
             self.alive = alive & ~ended
         self.decision += 1
 
-        def append(name: str, column: Floats, after_end: Any) -> None:
-            acting = alive if column.ndim == 1 else alive[:, None]
-            self._columns.setdefault(name, []).append(np.where(acting, column, after_end))
+        def append(name: str, column: Floats, otherwise: Any) -> None:
+            has = alive & self._infos.get(f"_{name}", alive)
+            has = has if column.ndim == 1 else has[:, None]
+            self._columns.setdefault(name, []).append(np.where(has, column, otherwise))
 
         infos = {name: column for name, column in self._infos.items() if name[0] != "_" and name != "crashed"}
         held = {name: infos.pop(name) for name in ("log_metric", "score")} | {"coordinates": self.env.coordinates()}
@@ -144,6 +145,9 @@ class Rollout:
         append("rewards", self._reward, 0)
         for name, column in {"observations": self._obs, **infos}.items():
             append(name, column, np.nan)
+        for parts in self._columns.values():
+            if len(parts) < self.decision:  # an info that no row has any more
+                parts.append(np.full_like(parts[-1], np.nan))
 
     def episodes(self, used: int) -> Episodes:
         """The episodes of the first `used` rows, up to the last decision taken."""

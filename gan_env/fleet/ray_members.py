@@ -147,8 +147,10 @@ class RayMembers:
             except Exception as error:  # of any kind: it is raised when the others have finished
                 errors.append(error)
         if any(isinstance(error, FleetError) for error in errors):
-            file = self.rescue([member.saved for member in self.members])
-            raise FleetError(f"{errors[0]}. The state of the fleet before that is in {file}")
+            states = [member.saved for member in self.members]
+            if any(saved["snapshot"] is None for saved in states):  # they died as they were made: nothing to save
+                raise errors[0]
+            raise FleetError(f"{errors[0]}. The state of the fleet before that is in {self.rescue(states)}")
         for index in results:
             if calls[index].name in CHANGING:
                 self.members[index].done(calls[index])

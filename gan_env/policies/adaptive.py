@@ -117,7 +117,8 @@ class AdaptivePolicy:
         fits = f"out of {PARTING}: with others D's sign, which the rule follows, says nothing about overfitting"
         require(set(config.losses) <= set(PARTING), "env.losses", config.losses, fits)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
-        self.rule, self.steering = rule, Steering(env, ["progress", "sign_real"])
+        batch = ["batch_size"] if rule.speed_images is not None and "batch_size" in env.observer.names else []
+        self.rule, self.steering = rule, Steering(env, ["progress", "sign_real", *batch])
         self.column = config.knobs.index(rule.knob)
         knob = env.knobs.controlled[self.column]
         strengths, values = rule.curve()
@@ -146,7 +147,7 @@ class AdaptivePolicy:
         if self.rule.speed_images is None:
             return np.full(len(observation), self.scaled_step)
         batch = np.full(len(observation), float(self.largest_batch))
-        if "batch_size" in self.steering.observer.names:
+        if "batch_size" in self.steering.reads:
             batch = np.rint(self.steering.value(observation, "batch_size"))
         return batch * self.updates / self.rule.speed_images
 
@@ -160,10 +161,12 @@ class RuleOnSchedule:
 
     Attributes:
         start: where the knobs start.
+        steering: the rule's, which reads all that both look at.
     """
 
     def __init__(self, rule: AdaptivePolicy, schedule: TablePolicy) -> None:
         self.rule, self.schedule, self.start = rule, schedule, schedule.start | rule.start
+        self.steering = rule.steering
 
     def predict(
         self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

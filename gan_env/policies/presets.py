@@ -197,13 +197,13 @@ def committed(config: EnvConfig, kind: str) -> list[str]:
         What `load_policy` takes, in the order of the tunings.
     """
     for path in sorted(POLICIES.glob("tuned/*/env.yml")):
-        if _runs(env_config(**_read(path))) == _runs(config):
+        if kinds_of_runs(env_config(**_read(path))) == kinds_of_runs(config):
             names = (f"tuned/{path.parent.name}/{file.stem}" for file in path.parent.glob(f"{kind}_*.yaml"))
             return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
     return []
 
 
-def _runs(config: EnvConfig) -> dict[str, Any]:
+def kinds_of_runs(config: EnvConfig) -> dict[str, Any]:
     """What kinds of runs an environment has, for whatever policy."""
     fields = to_dict(config)
     for name in (*RUN_OPTIONS, "split", "action_mode", "observation", "reward", "crash_penalty", "metric_samples"):

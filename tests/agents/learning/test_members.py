@@ -97,6 +97,13 @@ def test_a_preset_brings_all_fields_but_those_in_common() -> None:
     assert (nearby.depth, nearby.num_decisions) == (2, 3)
 
 
+def test_a_reward_takes_the_place_of_the_one_before() -> None:
+    env = {"preset": "points", "reward": {"log_improvement": 1.0}, "initial_knobs": {"r1": 0.0}}
+    found = changed(env, {"reward": {"collapse": 0.5}, "initial_knobs": {"r2": 1.0}}, {"depth": 1})
+    assert found["reward"] == {"collapse": 0.5}
+    assert found["initial_knobs"] == {"r1": 0.0, "r2": 1.0}
+
+
 @pytest.mark.parametrize(
     ("member", "message"),
     [

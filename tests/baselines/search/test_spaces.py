@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from baselines.search.curves import value_at
 from baselines.search.spaces import (
     GEOMETRIC,
     INSTEAD_OF_ZERO,
@@ -19,7 +20,7 @@ from baselines.search.spaces import (
     rate_knobs,
 )
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.schedules import SCHEDULES
@@ -164,3 +165,9 @@ def test_a_burn_in_without_its_knobs_is_refused() -> None:
     env = GANVectorEnv(1, compile=False, metric_samples=32, knobs=("instance_noise",))
     with pytest.raises(ConfigError, match="R3GAN"):
         SPACES["r3gan"](ask(0), env)
+
+
+@given(coordinate=st.floats(0, 1), high=st.floats(1.5, 30.0))
+def test_a_value_that_is_rounded_stays_within_the_knobs_bounds(coordinate: float, high: float) -> None:
+    knob = DynamicParameter("lr_g", 1.0, (0.0123456, high), "log")
+    assert 0.0123456 <= value_at(knob, coordinate) <= high

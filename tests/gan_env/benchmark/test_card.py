@@ -10,6 +10,7 @@ from small_protocol import SMALL
 
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.benchmark import Card, enter
+from gan_env.config import to_dict
 from gan_env.evaluation.runs import Runs
 from gan_env.policies import load_policy
 
@@ -55,14 +56,16 @@ def test_the_card_is_written_whole(tmp_path: Path) -> None:
     assert text.splitlines()[-1].startswith("| cosine | small |")
 
 
-def searched(instances: list[dict[str, Any]]) -> Runs:
-    """Two runs on each of some instances, far worse than any."""
+def searched(instances: list[dict[str, Any]], **changes: Any) -> Runs:
+    """Two runs on each of some instances, far worse than any; of an environment with other options, if any."""
+    env = {**to_dict(SMALL.make_env(1, compile=False).config), **changes}
     count = 2 * len(instances)
     column = np.arange(count)
     curve, blank = np.full((count, 4), 50.0, np.float32), np.zeros((count, 3), np.float32)
     return Runs(
-        {"knobs": ["lr_g"], "instances": instances}, np.full(count, "random"), column // 2, column % 2, column,
-        np.full(count, 3), column < 0, blank[:, :, None], curve, curve, blank, blank, blank,
+        {"knobs": ["lr_g"], "instances": instances, "env": env}, np.full(count, "random"),
+        column // 2, column % 2, column, np.full(count, 3), column < 0, blank[:, :, None],
+        curve, curve, blank, blank, blank,
     )  # fmt: skip
 
 
@@ -77,3 +80,11 @@ def test_runs_on_other_instances_are_refused() -> None:
     instances = [vars(one) for one in SMALL.make_env(1, compile=False).instances.instances[1:3]]
     with pytest.raises(ConfigError, match=r"^runs='2 instances' .*first instances of small"):
         card(runs=searched(instances))
+
+
+@pytest.mark.parametrize("changes", [{"updates_per_decision": 9}, {"metric_samples": 48}], ids=str)
+def test_runs_of_another_budget_or_metric_are_refused(changes: dict[str, Any]) -> None:
+    instances = [vars(one) for one in SMALL.make_env(1, compile=False).instances.instances[:2]]
+    (name,) = changes
+    with pytest.raises(ConfigError, match=rf"^runs=\['{name}={changes[name]}'\] .*runs of small"):
+        card(runs=searched(instances, **changes))

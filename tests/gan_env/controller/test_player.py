@@ -41,6 +41,28 @@ def test_every_schedule_and_rule_that_is_shipped_plays_in_a_loop(name: str) -> N
         assert all(map(math.isfinite, decision.values.values()))
 
 
+def test_a_rule_on_a_tuned_schedule_needs_the_logits_as_the_rule_alone_does() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("tuned/points/ada_0", 8)
+    gan.update()
+    with pytest.raises(ConfigError, match=r"'tuned/points/ada_0' observes .*pass real=\.\.\. to observe"):
+        control.step()
+
+
+def test_a_speed_in_images_counts_the_batches_of_the_loop(tmp_path: Path) -> None:
+    rule = tmp_path / "mine.yaml"
+    rule.write_text("kind: ada\nrule: {target: -0.9, speed_images: 1280}\n")  # p always rises
+    found = []
+    for batch in (32, 64):
+        gan = PlainGAN.make()
+        control = gan.control(rule, 8, context={"batch_size": batch})  # decides before updates 0 and 4
+        gan.run(control, 8)
+        found.append(float(control["augment"]))
+    assert found == pytest.approx([4 * 32 / 1280, 4 * 64 / 1280], rel=1e-3)
+    with pytest.raises(ConfigError, match=r"context=\{.* \['batch_size'\], too"):
+        PlainGAN.make().control(rule, 8)
+
+
 def test_a_policy_of_ones_own_plays_by_the_path_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("knobs: {lr_g: {kind: fixed, initial: 0.5}}\n")
     gan = PlainGAN.make(rate=2e-3)

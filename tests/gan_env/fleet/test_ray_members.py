@@ -111,6 +111,22 @@ def test_a_member_that_can_not_be_made_says_why(ray: Any) -> None:
         Fleet([{**SMALL, "datasets": ["nope"]}], "ray", num_cpus=0.5)
 
 
+def test_a_member_that_dies_as_it_is_made_says_so(ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gan_env.fleet import ray_members
+
+    def dying(members: Any) -> list[Any]:
+        for member in members.members:
+            ray.kill(member.actor)
+        return get_state(members)
+
+    get_state = ray_members.RayMembers.get_state
+    monkeypatch.setattr(ray_members.RayMembers, "get_state", dying)
+    with pytest.raises(FleetError, match=r"died 1 times in 'get_state'") as caught:
+        fleet(max_failures=1, rescue_file=tmp_path / "rescue.pt")
+    assert "state of the fleet" not in str(caught.value)
+    assert not (tmp_path / "rescue.pt").exists()
+
+
 def test_a_member_that_dies_again_and_again_ends_with_everything_saved(ray: Any, tmp_path: Path) -> None:
     from fragile import Fragile
 

@@ -1,0 +1,45 @@
+"""What a controller says of its decisions: the table and the picture."""
+
+from pathlib import Path
+
+import pytest
+from plain_gan import PlainGAN
+
+from gan_env.controller import GANController
+
+
+def table(control: GANController) -> list[dict[str, str]]:
+    """The rows of the report, head -> cell."""
+    lines = str(control.report()).splitlines()[2:]
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_a_trained_controller_says_what_was_seen_done_and_why(folder: Path, tmp_path: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 8)
+    assert str(control.report()).splitlines()[0] == "mine: 8 of 8 updates"
+    rows = table(control)
+    assert list(rows[0]) == ["update", "r1", "lr_g", "lr_d", "saw", "why"]
+    assert [row["update"] for row in rows] == ["0", "2", "4", "6"]
+    assert all(any(f"{knob}: " in row["why"] for knob in ("r1", "lr_g", "lr_d")) for row in rows)
+    pytest.importorskip("matplotlib")
+    assert control.report().save(tmp_path / "run.png").stat().st_size > 1000
+
+
+def test_learning_rates_are_those_of_the_optimisers() -> None:
+    gan = PlainGAN.make(2e-4)
+    rows = table(gan.control("cosine_rates", 400))
+    assert (rows[0]["lr_g"], rows[0]["lr_d"]) == tuple(f"{rate:.3g}" for rate in gan.rates)
+
+
+def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
+    assert "saw" not in table(PlainGAN.make().control("cosine_rates", 100))[0]
+    gan = PlainGAN.make()
+    control = gan.control("balanced_steps", 8)
+    gan.run(control, 8)
+    seen = control.report().decisions[-1].seen
+    last = table(control)[-1]
+    assert last["saw"] == ", ".join(f"{name} {seen[name]:+.2f}" for name in ("step_g", "step_d", "separation"))
+    assert "why" not in last
