@@ -5,6 +5,7 @@ import doctest
 import json
 import math
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +156,18 @@ def test_the_target_where_d_is_ahead_as_it_is_typed_is_that_of_the_policy() -> N
     env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "steps", "balance"], compile=False)
     policy = load_policy("balanced_steps").make(env)
     assert isinstance(policy, StepSizePolicy)
-    planned, last = policy.targets["lr_g"], env.config.num_decisions - 1
-    for apart in (-3.0, -0.5, 0.0, 0.7, 1.9, 2.1, 50.0):
-        spread = torch.tensor([-1.0, 1.0]) / 2**0.5  # of variance 1
-        names: dict[str, Any] = {"math": math, "real": spread + apart, "fake": spread}
-        exec(raised, names)
-        typed = [names["target"](decision / last) for decision in range(last + 1)]
-        separation = np.full(last + 1, np.sign(apart) * np.log1p(abs(apart)), np.float32)
-        np.testing.assert_allclose(10 ** policy.raised(planned, separation), typed, rtol=1e-5)
+    last, names = env.config.num_decisions - 1, list(env.observer.names)
+    for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
+        real = torch.tensor([-1.0, 1.0])
+        fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
+        told: dict[str, Any] = {"math": math, "real": real, "fake": fake}
+        exec(raised, told)
+        seen = np.zeros((last + 1, len(names)), np.float32)
+        seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
+        seen[:, names.index("variety")] = np.log10(wide)
+        for rate, of in (("lr_g", "target_g"), ("lr_d", "target_d")):
+            typed = [told[of](decision / last) for decision in range(last + 1)]
+            np.testing.assert_allclose(10 ** policy.raised(rate, policy.targets[rate], seen), typed, rtol=1e-5)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

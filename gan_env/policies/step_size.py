@@ -19,9 +19,9 @@ from gan_env.policies.steering import Floats, Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values
 from gan_env.records import FLOOR, STILL
 
-WHILE_LOST = 2.0
-"""What G's target is at most of its schedule's value while D tells real from fake with ease: then G is far off, or
-broken by steps that were too large, and larger ones make it no better."""
+SPREAD, WHILE_LOST = 0.9, 2.0
+"""Where D's logits on fake spread as widely as this share of those on real although D tells the two apart with ease, G
+is broken rather than young: then the logits raise a target to at most so many times its schedule's value."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,20 @@ class StepSizeRule:
     Attributes:
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
-        separation: the power of 1 + d' that multiplies G's target, where d' is the number of standard deviations
-            between the discriminator's mean logits on real and on fake. 0: the logits play no part.
-        largest: the largest target that the logits may raise G's to, while d' is below `lost`.
-        lost: from this d' on, G's target is at most twice its schedule's value.
+        separation_g, separation_d: the powers of 1 + d' that multiply the targets of G and of D, where d' is the number
+            of standard deviations between the discriminator's mean logits on real and on fake. 0: the logits play no
+            part.
+        largest: the largest target that they may raise a player's to.
+        lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
     """
 
     gain: float = 0.5
     start_g: float = 1.0
     start_d: float = 1.0
-    separation: float = 0.0
+    separation_g: float = 0.0
+    separation_d: float = 0.0
     largest: float = 0.05
-    lost: float = 2.0
+    lost: float = 1.5
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
@@ -51,7 +53,11 @@ class StepSizeRule:
 
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics, besides sizes of steps, that targets of these rates depend on."""
-        return ["separation"] if self.separation and "lr_g" in rates else []
+        return ["separation", "variety"] if any(map(self.power, rates)) else []
+
+    def power(self, rate: str) -> float:
+        """The power of 1 + d' in the target of a player, "lr_g" or "lr_d"."""
+        return float(getattr(self, rate.replace("lr", "separation")))
 
 
 def start_of(rate: str) -> str:
@@ -69,11 +75,13 @@ class StepSizePolicy(TablePolicy):
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
 
-    A player's target is the value of its schedule. With SEPARATION, G takes larger steps the further D is ahead, which
-    is seen from the mean logits on real and on fake, d' standard deviations apart:
+    A player's target is the value of its schedule. With SEPARATION, one for each player, steps are larger the further D
+    is ahead, which is seen from the mean logits on real and on fake, d' standard deviations apart:
 
-        target = schedule(progress) * (1 + d') ** SEPARATION, where d' < 0: schedule(progress) / (1 - d') ** SEPARATION
-        at most LARGEST, or the schedule's value if that is larger; where d' is LOST or more, at most twice that value
+        planned = schedule(progress)
+        target = planned * (1 + d') ** SEPARATION, where d' < 0: planned / (1 - d') ** SEPARATION
+        at most LARGEST, or planned if that is larger; where d' >= LOST and the standard deviation of the logits on fake
+        is 0.9 of that on real or more, at most 2 * planned: such a generator is broken, and smaller steps mend it
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.
@@ -105,8 +113,8 @@ class StepSizePolicy(TablePolicy):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name))
                 target = self.targets[knob.name][decision]
-                if "separation" in self.rule.observed([knob.name]):
-                    target = self.raised(target, self.steering.read(observation, "separation"))
+                if self.rule.power(knob.name):
+                    target = self.raised(knob.name, target, observation)
                 distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
@@ -114,11 +122,12 @@ class StepSizePolicy(TablePolicy):
                 coordinates[:, column] = np.where(measured, moved, coordinates[:, column])
         return coordinates
 
-    def raised(self, target: NDArray[np.float64], separation: Floats) -> NDArray[np.float64]:
-        """G's target as D is ahead: decimal logarithms [N] from those of the schedule; `separation` is log(1 + d')."""
-        lost = separation >= np.log1p(self.rule.lost)
-        limit = np.where(lost, target + np.log10(WHILE_LOST), np.maximum(target, np.log10(self.rule.largest)))
-        return np.asarray(np.minimum(target + self.rule.separation * np.log10(np.e) * separation, limit))
+    def raised(self, rate: str, planned: NDArray[np.float64], observation: Floats) -> NDArray[np.float64]:
+        """A target as D is ahead: decimal logarithms [N] from those of the schedule."""
+        separation, variety = (self.steering.read(observation, name) for name in ("separation", "variety"))
+        lost = (separation >= np.log1p(self.rule.lost)) & (variety >= np.log10(SPREAD))  # separation is log(1 + d')
+        limit = np.where(lost, planned + np.log10(WHILE_LOST), np.maximum(planned, np.log10(self.rule.largest)))
+        return np.asarray(np.minimum(planned + self.rule.power(rate) * np.log10(np.e) * separation, limit))
 
 
 def _positive(name: str, targets: NDArray[np.float64]) -> NDArray[np.float64]:

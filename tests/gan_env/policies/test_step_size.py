@@ -62,34 +62,52 @@ def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str
     assert after[0] == pytest.approx([1.0, 2.0 * 0.25**0.5, 0.5 * 3**0.5], rel=1e-3)
 
 
+WIDE, NARROW = -0.04, -0.05
+"""Logarithms of the spread of logits on fake over that on real, above and below that of 0.9."""
+
+
 @pytest.mark.parametrize(
-    ("apart", "factor"),
-    [(0.0, 1.0), (-0.5, 1.5**-3), (1.0, 8.0), (1.99, 20.0), (2.01, 2.0), (100.0, 2.0)],
-    ids=["level", "behind", "ahead", "at most 0.02", "lost", "far apart"],
+    ("apart", "variety", "factors_"),
+    [
+        (0.0, WIDE, (1.0, 1.0)),
+        (-0.5, WIDE, (1.5**-3, 1 / 1.5)),
+        (1.0, WIDE, (8.0, 2.0)),
+        (1.49, WIDE, (2.49**3, 2.49)),
+        (1.51, WIDE, (2.0, 2.0)),
+        (1.51, NARROW, (2.51**3, 2.51)),
+        (100.0, WIDE, (2.0, 2.0)),
+        (100.0, NARROW, (20.0, 20 / 3)),
+    ],
+    ids=["level", "behind", "ahead", "far ahead", "broken", "young", "broken for good", "at most 0.02"],
 )
-def test_g_takes_larger_steps_where_d_is_ahead(apart: float, factor: float) -> None:
-    """By (1 + d') ** 3 where d' is below 2; the target of the schedule is 1e-3, the largest 0.02. D's does not move."""
+def test_players_take_larger_steps_where_d_is_ahead(
+    apart: float, variety: float, factors_: tuple[float, float]
+) -> None:
+    """By (1 + d') ** 3 and 1 + d'; targets of the schedule are 1e-3 and 3e-3, the largest is 0.02."""
     env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
-    made = policy(env, gain=0.5, separation=3.0, largest=0.02)
-    seen = 10 ** float(np.sign(apart) * np.log1p(abs(apart)))  # `factors` takes the logarithm again
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=8e-3, step_d=3e-3, separation=seen)
-    np.testing.assert_allclose(after, [[1.0, 2 * (factor * 1e-3 / 8e-3) ** 0.5, 0.5]], rtol=1e-3)
+    made = policy(env, gain=0.5, separation_g=3.0, separation_d=1.0, largest=0.02)
+    seen = {"separation": 10 ** float(np.sign(apart) * np.log1p(abs(apart))), "variety": 10**variety}  # `factors` takes logs
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=8e-3, step_d=3e-3, **seen)
+    of_g, of_d = factors_
+    np.testing.assert_allclose(after, [[1.0, 2 * (of_g / 8) ** 0.5, 0.5 * of_d**0.5]], rtol=1e-3)
 
 
 @pytest.mark.parametrize(("lost", "factor"), [(100.0, 1.0), (1.0, 2.0)])
 def test_a_schedule_above_the_largest_target_is_not_lowered(lost: float, factor: float) -> None:
-    """And is doubled where d', here 1.01, is `lost`."""
+    """And is doubled where d', here 1.01, is `lost` and logits spread alike."""
     env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
-    made = policy(env, gain=0.5, separation=3.0, largest=1e-4, lost=lost)
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, separation=10**0.7)
+    made = policy(env, gain=0.5, separation_g=3.0, largest=1e-4, lost=lost)
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, separation=10**0.7, variety=1.0)
     np.testing.assert_allclose(after, [[1.0, 2.0 * factor**0.5, 0.5]], rtol=1e-3)
 
 
 def test_the_logits_have_to_be_observed_only_where_they_matter() -> None:
     with pytest.raises(ConfigError, match=r"'separation'.*add the group 'balance'"):
-        policy(make(), separation=3.0)
+        policy(make(), separation_g=3.0)
     of_d = {"lr_d": TARGETS["lr_d"]}
-    assert "separation" not in policy(make(), of_d, separation=3.0).steering.reads
+    assert "separation" not in policy(make(), of_d, separation_g=3.0).steering.reads
+    with pytest.raises(ConfigError, match=r"'separation'.*add the group 'balance'"):
+        policy(make(), of_d, separation_d=1.0)
 
 
 @pytest.mark.parametrize(("name", "value"), [("largest", 0.0), ("lost", -1.0)])
