@@ -64,4 +64,4 @@ def test_the_program_that_measures_steps_shows_them(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\| 1 \| 1 \|.*step_g -\d.*step_d -\d", done.stdout), done.stdout
+    assert re.search(r"\| 0\.01 \| 0\.01 \|.*step_g -\d.*step_d -\d", done.stdout), done.stdout

@@ -93,7 +93,7 @@ def _excerpt(seen: dict[str, float]) -> str:
     names = [name for name in seen if name != "progress" and not name.startswith("knob_")]
     if len(names) > SEEN:
         names = [name for name in FIRST if name in names][:SEEN]
-    return ", ".join(f"{name} {seen[name]:+.2f}" for name in names)
+    return ", ".join(f"{name} {seen[name]:+.3g}" for name in names)
 
 
 def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, memory: Any) -> str:

@@ -41,5 +41,5 @@ def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
     gan.run(control, 8)
     seen = control.report().decisions[-1].seen
     last = table(control)[-1]
-    assert last["saw"] == ", ".join(f"{name} {seen[name]:+.2f}" for name in ("step_g", "step_d", "separation", "variety"))
+    assert last["saw"] == ", ".join(f"{name} {seen[name]:+.3g}" for name in ("step_g", "step_d", "separation", "variety"))
     assert "why" not in last
