@@ -39,7 +39,7 @@ def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
     gan = PlainGAN.make()
     control = gan.control("balanced_steps", 8)
     gan.run(control, 8)
-    seen = control.report().decisions[-1].seen
+    seen, shown = control.report().decisions[-1].seen, ("step_g", "step_d", "separation", "variety")
     last = table(control)[-1]
-    assert last["saw"] == ", ".join(f"{name} {seen[name]:+.3g}" for name in ("step_g", "step_d", "separation", "variety"))
+    assert last["saw"] == ", ".join(f"{name} {seen[name]:+.3g}" for name in shown)
     assert "why" not in last

@@ -86,7 +86,8 @@ def test_players_take_larger_steps_where_d_is_ahead(
     """By (1 + d') ** 3 and 1 + d'; targets of the schedule are 1e-3 and 3e-3, the largest is 0.02."""
     env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
     made = policy(env, gain=0.5, separation_g=3.0, separation_d=1.0, largest=0.02)
-    seen = {"separation": 10 ** float(np.sign(apart) * np.log1p(abs(apart))), "variety": 10**variety}  # `factors` takes logs
+    logits = float(np.sign(apart) * np.log1p(abs(apart))), variety  # `factors` takes logarithms again
+    seen = {name: 10**value for name, value in zip(("separation", "variety"), logits, strict=True)}
     after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=8e-3, step_d=3e-3, **seen)
     of_g, of_d = factors_
     np.testing.assert_allclose(after, [[1.0, 2 * (of_g / 8) ** 0.5, 0.5 * of_d**0.5]], rtol=1e-3)
