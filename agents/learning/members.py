@@ -41,7 +41,7 @@ def own_fields(env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed(env: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment's options with fields changed, nested ones too, but for the reward; later changes win."""
+    """The environment's options with fields changed: nested ones by field, a reward as a whole; later changes win."""
     merged = OmegaConf.to_container(OmegaConf.merge(env, *changes))
     assert isinstance(merged, dict)
     for change in changes:

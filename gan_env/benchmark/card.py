@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.benchmark.protocols import Protocol, rounded
-from gan_env.config import EnvConfig, env_config
+from gan_env.config import RUN_OPTIONS, EnvConfig, env_config
 from gan_env.errors import require
 from gan_env.evaluation.best_of import worth
 from gan_env.evaluation.intervals import bootstrap_interval, probability_of_improvement, stratified_gain
@@ -173,7 +173,8 @@ def require_runs_of(protocol: Protocol, env: GANVectorEnv, runs: Runs | None) ->
         ours = [rounded(vars(one)) for one in env.instances.instances[: protocol.instances]]
         fits = theirs == ours[: len(theirs)]
         require(fits, "runs", f"{len(theirs)} instances", f"the first instances of {protocol.name}, and no more")
-        made, now = _scored(env_config(**runs.about["env"])), _scored(env.config)
+        options = {name: value for name, value in runs.about["env"].items() if name not in RUN_OPTIONS}
+        made, now = _scored(env_config(**options)), _scored(env.config)
         other = [f"{name}={made[name]!r}" for name in now if made[name] != now[name]]
         require(not other, "runs", other, f"runs of {protocol.name}, as `worth.py` makes them with its options")
 

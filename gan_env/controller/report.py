@@ -56,7 +56,7 @@ class Report:
         shown = [self.decisions[i] for i in sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})]
         columns = {"update": [f"{decision.step:,}" for decision in shown]}
         columns |= {knob: [f"{self._value(d, knob):.3g}" for d in shown] for knob in shown[0].values}
-        columns |= {"saw": [_excerpt(decision.seen) for decision in shown], "why": [d.why for d in shown]}
+        columns |= {"saw": [_excerpt(decision) for decision in shown], "why": [d.why for d in shown]}
         columns = {head: cells for head, cells in columns.items() if any(cells)}
         rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
         return "\n".join([self.title, "", *("| " + " | ".join(row) + " |" for row in rows)])
@@ -88,11 +88,12 @@ class Report:
         return Path(path)
 
 
-def _excerpt(seen: dict[str, float]) -> str:
-    """Some of what a policy saw, besides knobs and progress, which the table has."""
-    names = [name for name in seen if name != "progress" and not name.startswith("knob_")]
+def _excerpt(decision: Decision) -> str:
+    """Some of what a policy saw, besides progress, knobs and learning rates, which the table has."""
+    seen = decision.seen
+    names = [name for name in seen if name not in ("progress", *decision.values) and not name.startswith("knob_")]
     if len(names) > SEEN:
-        names = [name for name in FIRST if name in names][:SEEN]
+        names = ([name for name in FIRST if name in names] or names)[:SEEN]
     return ", ".join(f"{name} {seen[name]:+.3g}" for name in names)
 
 

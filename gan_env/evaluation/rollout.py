@@ -135,8 +135,9 @@ class Rollout:
 
         def append(name: str, column: Floats, otherwise: Any) -> None:
             has = alive & self._infos.get(f"_{name}", alive)
-            has = has if column.ndim == 1 else has[:, None]
-            self._columns.setdefault(name, []).append(np.where(has, column, otherwise))
+            shown = np.where(has if column.ndim == 1 else has[:, None], column, otherwise)
+            before = [np.full_like(shown, np.nan)] * (self.decision - 1)  # where an info is new
+            self._columns.setdefault(name, before).append(shown)
 
         infos = {name: column for name, column in self._infos.items() if name[0] != "_" and name != "crashed"}
         held = {name: infos.pop(name) for name in ("log_metric", "score")} | {"coordinates": self.env.coordinates()}

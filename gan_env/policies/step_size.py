@@ -53,7 +53,7 @@ class StepSizeRule:
 
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics, besides sizes of steps, that targets of these rates depend on."""
-        return ["separation", "variety"] if any(map(self.power, rates)) else []
+        return ["separation", "variety"] if any(self.power(rate) for rate in RATES if rate in rates) else []
 
     def power(self, rate: str) -> float:
         """The power of 1 + d' in the target of a player, "lr_g" or "lr_d"."""
@@ -81,7 +81,7 @@ class StepSizePolicy(TablePolicy):
         planned = schedule(progress)
         target = planned * (1 + d') ** SEPARATION, where d' < 0: planned / (1 - d') ** SEPARATION
         at most LARGEST, or planned if that is larger; where d' >= LOST and the standard deviation of the logits on fake
-        is 0.9 of that on real or more, at most 2 * planned: such a generator is broken, and smaller steps mend it
+        is 0.9 of that on real or more, at most 2 * planned: such a generator is broken, and larger steps make it worse
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.

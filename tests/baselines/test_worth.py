@@ -69,7 +69,7 @@ def test_the_runs_become_a_data_set(folder: Path, tmp_path: Path) -> None:
         (["methods=[best]"], "methods='best' can't be used"),
         (["instances=1"], "instances=1 can't be used"),
         (["instances=100000"], "at most 256"),
-        (["runs=5000"], "runs=5000 can't be used: expected at most 2500"),
+        (["runs=5000"], "runs=5000 can't be used: expected at most 2250"),
         (["policy=nobody"], "policy='nobody' is not there"),
     ],
 )

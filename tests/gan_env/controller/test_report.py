@@ -35,7 +35,8 @@ def test_learning_rates_are_those_of_the_optimisers() -> None:
 
 
 def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
-    assert "saw" not in table(PlainGAN.make().control("cosine_rates", 100))[0]
+    for schedule in ("cosine_rates", "rates_images"):  # the latter is told the learning rates
+        assert "saw" not in table(PlainGAN.make().control(schedule, 100))[0]
     gan = PlainGAN.make()
     control = gan.control("balanced_steps", 8)
     gan.run(control, 8)
