@@ -60,7 +60,7 @@ class Player:
     saved: SavedController | None = None
 
     def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
-        """What led a trained controller to the action after an observation [1, F], for people.
+        """What led a trained controller to the action after an observation [1, F], for people; "" for others.
 
         Args:
             seen: the observation.

@@ -164,8 +164,10 @@ def test_episodes_of_a_family_run_to_the_longest_horizon(family: list[dict[str, 
     episodes = run_episodes(RandomPolicy(env), env, seeds=[0, 1, 2, 3])
     assert episodes.log_metric.shape == (4, SMALL["num_decisions"] + 1)
     assert np.isfinite(episodes.final).all()
-    losses = episodes.extras["loss_d"]  # [4, T]; the second member's runs are a decision shorter
-    assert np.isfinite(losses[:2]).all() and np.isnan(losses[2:, -1]).all()
+    extras = episodes.extras  # [4, T] each; the second member's runs are a decision shorter
+    assert np.isfinite(extras["loss_d"][:2]).all() and np.isnan(extras["loss_d"][2:, -1]).all()
+    assert np.isfinite(extras["modes"][:2]).all() and np.isnan(extras["modes"][2:]).all()  # of points alone
+    assert np.isnan(extras["coverage"][:2]).all() and np.isfinite(extras["coverage"][2:, 0]).all()  # of images alone
     assert episodes.gan_updates == env.gan_updates == 2 * 3 * 2 + 2 * 2 * 2
 
 
