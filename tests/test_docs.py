@@ -55,7 +55,7 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
 def test_the_program_that_measures_steps_shows_them(tmp_path: Path) -> None:
     """In 15 updates instead of 3,000, with the page's file of targets."""
     pytest.importorskip("skimage", reason="photo tiles need scikit-image")
-    text = (ROOT / "docs/step_size.md").read_text()
+    text = (ROOT / "docs/learning_rates.md").read_text()
     targets = text.split("cat > larger.yaml << END\n")[1].split("END\n")[0]
     (tmp_path / "larger.yaml").write_text(targets.replace("gain: 0.5", "gain: 1.0e-6"))
     (tmp_path / "examples").symlink_to(ROOT / "examples")

@@ -21,7 +21,9 @@ from gan_env import ENV_IDS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = ROOT / "docs/train_and_compare.md"
-FINDINGS = ("results/images/report.md", "results/points/report.md", "step_size.md", "train_and_compare.md", "worth.md")
+FINDINGS = (
+    "learning_rates.md", "results/images/report.md", "results/points/report.md", "train_and_compare.md", "worth.md"
+)  # fmt: skip
 """Pages of docs/ that have the figures of the README's findings."""
 MOST_WORDS = 700
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -41,6 +41,7 @@ RUN_BY = {
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
+    "learning_rates.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
     "real_images.md": "tests/test_docs.py",
     "step_size.md": "tests/test_site.py",
@@ -128,10 +129,9 @@ def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
 
 
 def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
-    """The blocks with the package are played in a loop; that without it brings steps to the target."""
-    packaged, typed, *_, rates = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    for block in (packaged, rates):
-        exec(block, of_a_loop())
+    """The block with the package is played in a loop; that without it brings steps to the target."""
+    packaged, typed, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    exec(packaged, of_a_loop())
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
     optimizer = torch.optim.Adam(network.parameters(), 1e-5)
@@ -152,7 +152,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
 
 
 def test_the_target_where_d_is_ahead_as_it_is_typed_is_that_of_the_policy() -> None:
-    raised = PROGRAM.findall((DOCS / "step_size.md").read_text())[2]
+    *_, raised = PROGRAM.findall((DOCS / "step_size.md").read_text())
     env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "steps", "balance"], compile=False)
     policy = load_policy("balanced_steps").make(env)
     assert isinstance(policy, StepSizePolicy)
