@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from one_run import BATCH, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE
 from PIL import Image
-from results import ALL, BEST, PLAIN, RANKS, WORST, Record, Results, mean_and_interval
+from results import BEST, PLAIN, RANKS, WORST, Record, Results, mean_and_interval
 
 from gan_env.errors import needs
 from gan_env.evaluation.intervals import bootstrap_interval
@@ -51,10 +51,10 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
     """Title, verdict, table of all methods, picture, and what was done."""
     verdict, rows = [], []
     for method in (PLAIN, *results.methods):
-        cells = {rank: results.played(method, rank) for rank in RANKS}
-        gains = [mean_and_interval([results.gains(method, cell) for cell in cells[rank]]) for rank in RANKS]
+        gains = [mean_and_interval(results.gains_at(method, rank)) for rank in RANKS]
         equal, counts = results.worth(method), [results.count(method, what) for what in ("crashed", "worse")]
-        rows.append((named(method), len(cells[ALL]), *(gains if method != PLAIN else "000"), equal, *counts))
+        cells = len(results.played(method))
+        rows.append((named(method), cells, *(gains if method != PLAIN else "000"), equal, *counts))
         if method != PLAIN:
             most = f"; a run is worth the best of {equal} with random rates" if equal else ""
             verdict.append(f"- **{named(method)}**: {gains[0]}; {BEST} {gains[1]}, {WORST} {gains[2]}{most}.")
@@ -65,7 +65,7 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
         "# Policies in plain training loops",
         "Gain: the final log Frechet distance to held-out images in the plain loop, which has no policy, less that "
         "with the method; above 0 the method is better. A *cell* is a loop, a data set and a learning rate. Shown are "
-        "the mean over cells and a 95 % interval, by drawing cells anew and seeds in them.",
+        "the mean over cells and a 95 % interval, by drawing loops with their data sets anew, and seeds in them.",
         "\n".join(verdict),
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
         f"Mean final log distance by the learning rate that a loop is given{fewer}:",
@@ -105,8 +105,8 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     )
     lines = [
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
-        f"players ({rates}). Rates are ranked by how the plain loop ends with them. Methods of a seed begin with "
-        f"the same networks. {seeds_shown(results)}",
+        f"players ({rates}). For each seed, rates are ranked by how the plain loop ends with them in the other seeds, "
+        f"if there are some. Methods of a seed begin with the same networks. {seeds_shown(results)}",
         f"A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), batches of "
         f"{BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its untrained "
         "generator.",
@@ -115,7 +115,7 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
         choice if results.random else "All distances are to one half of the held-out images.",
         *(text for names, text in ABOUT.items() if set(names) & {*results.methods}),
         *(
-            f"{named(method)} has its own learning rates: one run counts at each rate, so cells are not independent."
+            f"{named(method)} has its own learning rates: one run counts at each rate."
             for method in results.methods
             if method not in WITHOUT_RATE and results.has_one_run(method)
         ),

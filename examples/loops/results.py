@@ -21,7 +21,7 @@ RANKS = {
     "at the best rate": lambda cells: cells[:1],
     "at the two worst rates": lambda cells: cells[1:][-2:],
 }
-"""Which cells of a loop and data set count, best rate first; the best is never among the worst."""
+"""Which cells of a loop and data set count, ranked from the best rate; the best is never among the worst."""
 ALL, BEST, WORST = RANKS
 
 
@@ -40,7 +40,7 @@ class Results:
         records: all runs at a rate, or without one, by method, loop, data set, rate and seed.
         random, drawn: runs with random rates, and the loops and data sets where there are some.
         methods: but the loop as it is and random rates, in the order in which they first appear.
-        cells: those in which the loop was played as it is, best rate of a loop and data set first.
+        plain: the runs of the loop as it is, by cell and seed.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -51,25 +51,44 @@ class Results:
         self.methods = [method for method in dict.fromkeys(r["method"] for r in others) if method != PLAIN]
         plain = [r for r in others if r["method"] == PLAIN]
         require(bool(plain), "runs", sorted({r["method"] for r in records}), f"some of {PLAIN!r}, too")
-        cells = dict.fromkeys(Cell(r["loop"], r["data"], r["lr_g"]) for r in plain)
-        self.cells = sorted(cells, key=lambda cell: (cell[:2], self.scores(PLAIN, cell).mean()))
+        self.plain: dict[Cell, dict[int, Record]] = {}
+        for run in sorted(plain, key=lambda run: (run["loop"], run["data"], run["lr_g"])):
+            self.plain.setdefault(Cell(run["loop"], run["data"], run["lr_g"]), {})[run["seed"]] = run
+        self.cells = list(self.plain)
 
     def pairs(self, method: str, cell: Cell) -> list[tuple[Record, Record]]:
         """Runs of the loop as it is and of the method, seed by seed; a run without a rate counts at every rate."""
         found = []
-        for (name, *place, seed), plain in self.records.items():
-            if (name, *place) == (PLAIN, *cell):
-                keys = [(method, cell.loop, cell.data, rate, seed) for rate in (cell.lr, None)]
-                found += [(plain, self.records[key]) for key in keys if key in self.records][:1]
+        for seed, plain in self.plain[cell].items():
+            keys = [(method, cell.loop, cell.data, rate, seed) for rate in (cell.lr, None)]
+            found += [(plain, self.records[key]) for key in keys if key in self.records][:1]
         return found
-
-    def scores(self, method: str, cell: Cell, third: int = -1) -> Floats:
-        """Final distances, or those at another third, of each seed: [S]."""
-        return np.array([other["score"][third] for _, other in self.pairs(method, cell)])
 
     def gains(self, method: str, cell: Cell, third: int = -1) -> Floats:
         """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
         return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
+
+    def gains_at(self, method: str, rank: str) -> list[Floats]:
+        """Mean gain over some rates of a loop and data set, seed by seed: [S] for each loop and data set.
+
+        For each seed, rates are ranked by how the loop as it is ends with them in the other seeds; where there is no
+        other, in this one. Ranked by the runs that are compared, the best rate would look better than it is.
+        """
+        found = []
+        for loop_and_data in dict.fromkeys(cell[:2] for cell in self.cells):
+            cells, gains = [cell for cell in self.played(method) if cell[:2] == loop_and_data], []
+            for seed in dict.fromkeys(seed for cell in cells for seed in self.plain[cell]):
+                there = [cell for cell in cells if seed in self.plain[cell]]
+                ranked = RANKS[rank](sorted(there, key=lambda cell: self._end_in_others(cell, seed)))
+                pairs = [pair for cell in ranked for pair in self.pairs(method, cell) if pair[0]["seed"] == seed]
+                gains += [np.mean([plain["score"][-1] - other["score"][-1] for plain, other in pairs])] if pairs else []
+            found += [np.array(gains)] if gains else []
+        return found
+
+    def _end_in_others(self, cell: Cell, seed: int) -> float:
+        """Where the loop as it is ends on average in other seeds than this one, if there are some."""
+        ends = [run["score"][-1] for other, run in self.plain[cell].items() if other != seed]
+        return float(np.mean(ends or self.plain[cell][seed]["score"][-1]))
 
     def has_one_run(self, method: str) -> bool:
         """Whether a method has no learning rate, or its own, so that one run counts at every rate."""
@@ -94,12 +113,9 @@ class Results:
                 of_data.setdefault(data, []).append(method)
         return found
 
-    def played(self, method: str, rank: str = ALL) -> list[Cell]:
-        """Cells of `RANKS` in which both were played; rates are ranked by how the loop as it is does with them."""
-        of_pair: dict[tuple[str, str], list[Cell]] = {}
-        for cell in self.cells:
-            of_pair.setdefault(cell[:2], []).append(cell)
-        return [cell for cells in of_pair.values() for cell in RANKS[rank](cells) if self.pairs(method, cell)]
+    def played(self, method: str) -> list[Cell]:
+        """Cells in which both were played."""
+        return [cell for cell in self.cells if self.pairs(method, cell)]
 
     def gaps(self) -> dict[tuple[str, str], str]:
         """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""
@@ -144,9 +160,9 @@ class Results:
 
 
 def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
-    """Mean over cells of the mean over seeds, [S] each, and its 95 % bootstrap interval.
+    """Mean over loops and data sets of the mean over seeds, [S] each, and its 95 % bootstrap interval.
 
-    Cells are drawn anew, and in each of them seeds.
+    Loops and data sets are drawn anew, and in each of them seeds.
     """
     if not gains:
         return ""

@@ -48,7 +48,19 @@ def test_what_a_run_is_worth_counts_the_seeds_of_random_rates(
     assert results.Results(later).worth("step_size") == ""
 
 
-def test_the_interval_draws_cells_and_seeds(results: ModuleType) -> None:
+def test_the_best_rate_of_a_seed_is_that_of_the_other_seeds(results: ModuleType) -> None:
+    """Each seed ends best with the rate that the other one does not, and gains 1 at 1e-3, 5 at 1e-4."""
+    ends = {(1e-3, 0): 1.0, (1e-3, 1): 3.0, (1e-4, 0): 2.0, (1e-4, 1): 2.5}
+    runs = [record("fixed", "photo_tiles", *cell, end) for cell, end in ends.items()]
+    gains = {1e-3: 1, 1e-4: 5}
+    runs += [record("step_size", "photo_tiles", *cell, end - gains[cell[0]]) for cell, end in ends.items()]
+    assert results.Results(runs).gains_at("step_size", results.BEST)[0] == pytest.approx([5, 1])
+    (alone,) = results.Results([run for run in runs if run["seed"] == 0]).gains_at("step_size", results.BEST)
+    assert alone == pytest.approx([1])
+    assert results.Results(runs).gains_at("step_size", results.ALL)[0] == pytest.approx([3, 3])
+
+
+def test_the_interval_draws_loops_and_seeds(results: ModuleType) -> None:
     between = results.mean_and_interval([np.array([0.0, 0.0]), np.array([1.0, 1.0])])
     within = results.mean_and_interval([np.array([0.0, 1.0])])
     assert between == within == "+0.50 [+0.00, +1.00]"
