@@ -108,7 +108,7 @@ class Runs:
             import pyarrow as pa
             from pyarrow import parquet
         columns = {}
-        small = {"instance": np.int16, "unit": np.int16, "decisions": np.int8}
+        small = dict.fromkeys(("instance", "unit", "decisions"), np.int16)
         for name, column in self.columns().items():
             if name in ROUNDED:
                 steps = np.round(column / ROUNDED[name]).reshape(len(self), -1)

@@ -48,6 +48,12 @@ def test_a_data_set_is_rounded_and_nothing_else(tmp_path: Path) -> None:
             assert other.tolist() == column.tolist()
 
 
+def test_runs_of_many_decisions_keep_their_number(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    runs = some(decisions=np.full(6, 200))
+    assert load_runs(runs.save(tmp_path / "runs.parquet")).decisions.tolist() == [200] * 6
+
+
 def test_a_run_costs_about_seventy_bytes(tmp_path: Path) -> None:
     """100,000 of them fit into 10 MB, as random as real ones."""
     pytest.importorskip("pyarrow")
