@@ -79,9 +79,10 @@ class Snapshots:
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()], dict[str, Any]]:
         """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew."""
         kept = {name: getattr(self, name) for name in ("spec", "closed", "action_space")}
-        return self._make_again, (), {"run": self.get_state(), **kept}
+        return self._make_again, (), {"run": self.get_state(), "paired": self.population.paired, **kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Takes over what `__reduce__` gave."""
         self.set_state(state.pop("run"))
+        self.population.paired = state.pop("paired", False)  # pickles of earlier versions have none
         vars(self).update(state)

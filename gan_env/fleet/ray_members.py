@@ -146,11 +146,12 @@ class RayMembers:
                 results[index] = self._result(index, call, references[index])
             except Exception as error:  # of any kind: it is raised when the others have finished
                 errors.append(error)
-        if any(isinstance(error, FleetError) for error in errors):
+        died = [error for error in errors if isinstance(error, FleetError)]
+        if died:
             states = [member.saved for member in self.members]
             if any(saved["snapshot"] is None for saved in states):  # they died as they were made: nothing to save
-                raise errors[0]
-            raise FleetError(f"{errors[0]}. The state of the fleet before that is in {self.rescue(states)}")
+                raise died[0]
+            raise FleetError(f"{died[0]}. The state of the fleet before that is in {self.rescue(states)}")
         for index in results:
             if calls[index].name in CHANGING:
                 self.members[index].done(calls[index])

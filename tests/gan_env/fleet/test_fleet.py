@@ -1,5 +1,6 @@
 """Alike members are one environment, bit for bit; members that differ are a family; what doesn't fit is refused."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,12 @@ def test_bad_actions_are_refused_before_any_member_steps(bad: Any) -> None:
     with pytest.raises(ConfigError, match="actions"):
         env.step(bad)
     assert env.gan_updates == 0
+
+
+def test_a_copy_goes_on_as_the_fleet_does() -> None:
+    """Rows that are alone in their members are rounded as before."""
+    mine = fleet(1, 1, 1)
+    mine.reset(seed=0)
+    other = copy.deepcopy(mine)
+    for action in actions(4, 3):
+        assert_same(mine.step(action), other.step(action))

@@ -17,6 +17,7 @@ from small_env import SMALL, make
 from gan_env import ConfigError, Fleet, FleetError, GANVectorEnv
 from gan_env.errors import PackageError
 from gan_env.files import load_checkpoint
+from gan_env.fleet.members import Call
 
 COUNTS = (2, 1)
 
@@ -125,6 +126,17 @@ def test_a_member_that_dies_as_it_is_made_says_so(ray: Any, tmp_path: Path, monk
         fleet(max_failures=1, rescue_file=tmp_path / "rescue.pt")
     assert "state of the fleet" not in str(caught.value)
     assert not (tmp_path / "rescue.pt").exists()
+
+
+def test_a_death_is_told_before_the_errors_of_others(ray: Any, tmp_path: Path) -> None:
+    from fragile import Fragile
+
+    broken = fleet(max_failures=1, rescue_file=tmp_path / "rescue.pt")
+    members = broken._members
+    members.members[1].actor = ray.remote(num_cpus=0.5)(Fragile).remote(partial(GANVectorEnv, 1, **SMALL), 1)  # type: ignore[attr-defined]
+    with pytest.raises(FleetError, match=r"members\[1\] died 1 times in 'step'.*rescue\.pt"):
+        members.call({0: Call("set_state", ("no state",)), 1: Call("step", (actions(1)[0][2:],))})
+    broken.close()
 
 
 def test_a_member_that_dies_again_and_again_ends_with_everything_saved(ray: Any, tmp_path: Path) -> None:
