@@ -107,7 +107,7 @@ def failures_figure(
         part.suptitle(f"{plain(fields['dataset'])}, {fields['num_samples']} samples, {rates}", fontsize=SMALLEST)
         there = {name: e.take(np.arange(len(e.final)) % instances == failure.index) for name, e in episodes.items()}
         index = _differing_knob(list(there.values()))
-        knob = knob_table(config.knob_bounds)[config.knobs[index]]
+        knob = knob_table(config.knob_bounds, config.initial_knobs)[config.knobs[index]]
         axes = part.subplots(1, 2)
         for name, e in there.items():
             moved = knob.decode(torch.from_numpy(e.coordinates[:, :, index])).numpy()  # [G, T]

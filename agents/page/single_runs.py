@@ -59,7 +59,7 @@ def draw_runs(
     for run, colour in zip(picked, COLOURS, strict=False):
         one = instances[run]
         label = f"{plain(one.dataset)}: G's rate {one.lr_g:.2g}, D's {one.lr_d:.2g}"
-        knobs = [knob_table(config.knob_bounds)[name] for name in config.knobs]
+        knobs = [knob_table(config.knob_bounds, config.initial_knobs)[name] for name in config.knobs]
         moved = [k.decode(torch.from_numpy(episodes.coordinates[run, :, i])).numpy() for i, k in enumerate(knobs)]
         shown = [np.exp(episodes.score[run]), *(column[run, 1:] for column in seen.values()), *moved]
         for index, (axis, values) in enumerate(zip(axes, shown, strict=True)):
@@ -67,6 +67,6 @@ def draw_runs(
             axis.plot(updates, values, color=colour, lw=1.6, label=label if index == 0 else None)
     scale_metric_axis(axes[0])
     for axis, name in zip(axes[1 + len(seen) :], config.knobs, strict=True):
-        scale_knob_axis(axis, knob_table(config.knob_bounds)[name])
+        scale_knob_axis(axis, knob_table(config.knob_bounds, config.initial_knobs)[name])
     figure.legend(fontsize=SMALLEST, loc="outside upper center", frameon=False)
     return figure

@@ -153,7 +153,7 @@ def knob_figure(
     rows = -(-(len(config.knobs) + 1) // 2)  # the legend has a panel's place
     figure = plt.figure(figsize=(WIDTH, max(SHARED_HEIGHT, 1.45 * rows)), layout="constrained")
     axes = panels_of(figure, [knob_label(name) for name in config.knobs])
-    knobs = [knob_table(config.knob_bounds)[name] for name in config.knobs]
+    knobs = [knob_table(config.knob_bounds, config.initial_knobs)[name] for name in config.knobs]
     whole = Episodes.join(parts[learned], 0)
     lines = [(e, GREY, 0.7, 1) for name, several in parts.items() for e in several if name not in colours]
     lines += [(e, GREY, 0.7, 1) for name in colours if name != learned for e in parts[name][1:]]

@@ -103,14 +103,18 @@ class DynamicParameter:
         return coordinate.clamp(0, 1)  # rounding may leave the interval
 
 
-def knob_table(bounds: Mapping[str, tuple[float, float]] = MappingProxyType({})) -> dict[str, DynamicParameter]:
+def knob_table(
+    bounds: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+    initial: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, DynamicParameter]:
     """All knobs by name, at their initial values. A new knob is a new entry here and the code that uses its value.
 
     Args:
         bounds: those that differ, by name.
+        initial: initial values that differ, by name.
 
     Raises:
-        ConfigError: bounds that a knob can't have.
+        ConfigError: bounds that a knob can't have, or an initial value outside of them.
     """
     ada, differentiable = "Karras et al. 2020, arXiv:2006.06676", "Zhao et al. 2020, arXiv:2006.10738"
     penalty = "Mescheder et al. 2018, arXiv:1801.04406"
@@ -146,7 +150,10 @@ def knob_table(bounds: Mapping[str, tuple[float, float]] = MappingProxyType({}))
         DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on G's learning rate"),
         DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on D's learning rate"),
     ]  # fmt: skip
-    return {k.name: replace(k, bounds=bounds[k.name]) if k.name in bounds else k for k in knobs}
+    return {
+        k.name: replace(k, bounds=bounds.get(k.name, k.bounds), initial_value=initial.get(k.name, k.initial_value))
+        for k in knobs
+    }
 
 
 def decades(knob: DynamicParameter) -> float:
@@ -175,11 +182,9 @@ class KnobSet:
     """
 
     def __init__(self, config: EnvConfig, device: torch.device) -> None:
-        self.config, self.table = config, knob_table(config.knob_bounds)
+        self.config, self.table = config, knob_table(config.knob_bounds, config.initial_knobs)
         for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
             require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
-        for name, value in config.initial_knobs.items():
-            self.table[name].update(value)
         self.controlled = [self.table[name] for name in config.knobs]
         self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)

@@ -181,6 +181,12 @@ def test_an_initial_value_out_of_bounds_is_refused() -> None:
         knob_set(initial={"r1": 31})
 
 
+def test_bounds_and_the_initial_value_within_them_are_taken_together() -> None:
+    """The table's own value lies outside of these bounds."""
+    knobs = KnobSet(EnvConfig(knobs=("lr_g",), knob_bounds={"lr_g": (2.0, 10.0)}, initial_knobs={"lr_g": 3.0}), CPU)
+    assert knobs.values(knobs.initial[None])["lr_g"].item() == pytest.approx(3.0, rel=1e-5)
+
+
 def test_starting_at_nothing_is_the_initial_value() -> None:
     knobs = knob_set(initial={"r1": 10.0})
     assert torch.equal(knobs.starting_at({}, 2), knobs.initial.expand(2, 3))
