@@ -76,10 +76,9 @@ class RegisteredJudge:
         ConfigError: the metric fails, or isn't one finite number a row, 0 or more, for samples of the validation half.
     """
 
-    extractor_hash: str | None = None
-
     def __init__(self, name: str, datasets: Sequence[Dataset], samples: int) -> None:
         self.metric_name, self.built_in = name, built_in_judge(datasets, samples)
+        self.extractor_hash = self.built_in.extractor_hash
         references = [data.validation for data in datasets] + [data.scored for data in datasets]
         self.metrics = [METRICS[name](decode(reference)) for reference in references]
         first = decode(references[0][:samples])

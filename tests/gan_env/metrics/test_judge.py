@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gan_env.data.points import load_points
 from gan_env.metrics import features
-from gan_env.metrics.judge import ImageJudge, Judge, PointsJudge, make_judge
+from gan_env.metrics.judge import METRICS, ImageJudge, Judge, PointsJudge, make_judge
 from gan_env.records import FLOOR, Dataset, Quality, decode
 
 SAMPLES = 300
@@ -195,3 +195,12 @@ def test_every_data_set_has_modes_of_its_own_width(sets: list[Dataset]) -> None:
     quality = judge(torch.stack([samples, 100 * samples]), torch.tensor([0, 1]))
     assert quality.extras["high_quality"].tolist() == [1.0, 1.0]
     assert quality.extras["modes"].tolist() == [1.0, 1.0]
+
+
+def test_behind_a_metric_of_ones_own_the_weights_that_see_the_samples_are_known(
+    images: ImageJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spread and coverage are theirs."""
+    monkeypatch.setitem(METRICS, "mine", lambda real: lambda samples: samples.flatten(1).std(1))
+    judge = make_judge([held_out(pictures(200))], SAMPLES, "mine")
+    assert judge.extractor_hash == images.extractor_hash is not None
