@@ -25,6 +25,7 @@ ONCE = ("clean", "held_out", "metric", "spread")
 CONTEXT = (*HYPERPARAMETERS, "loss")
 """Hyperparameters of the run: numbers, and the name of its loss."""
 
+_SOURCE = {average: argument for argument, found in {**LOGITS, **NUMBERS}.items() for average in found}
 _NEEDS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("logit_real", "sign_real", "logit_fake", "sign_fake", "clean_train", "penalty")},
     "overfitting": ("clean_train", "clean_held_out"),
@@ -52,8 +53,7 @@ def needed(statistics: Collection[str]) -> list[str]:
 
 def source(average: str) -> str:
     """The argument that an average comes from, or "gradients"."""
-    tables = {**LOGITS, **NUMBERS}
-    return next((argument for argument, averages in tables.items() if average in averages), "gradients")
+    return _SOURCE.get(average, "gradients")
 
 
 def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[str, Tensor], list[Tensor]]:

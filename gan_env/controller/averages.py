@@ -53,9 +53,9 @@ class Averages:
 
     @torch.no_grad()
     def add_range(self, logits: Tensor) -> None:
-        """Remembers the lowest and the highest of all logits of the run."""
+        """Remembers the lowest and the highest of all logits of the run; a batch with a NaN counts for nothing."""
         lowest, highest = (end.to(self.device, non_blocking=True) for end in logits.aminmax())
-        self.extremes = torch.stack([self.extremes[0].minimum(lowest), self.extremes[1].maximum(highest)])
+        self.extremes = torch.stack([self.extremes[0].fmin(lowest), self.extremes[1].fmax(highest)])
 
     def _stacked(self, names: tuple[str, ...]) -> Tensor:
         shown = (self._pending.get(name, self._nothing) for name in names)

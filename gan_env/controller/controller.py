@@ -373,6 +373,8 @@ class GANController:
     def _require_shown(self, averages: list[str], where: str) -> None:
         known = self._averages.known() if averages else set()
         lacking = dict.fromkeys(source(name) for name in averages if name not in known)
+        if "gradients" in lacking:
+            raise ConfigError(f"{self.player.name!r} reads gradients: an optimiser took a step without any")
         shown = ", ".join(f"{argument}=..." for argument in lacking)
         if lacking:
             raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")

@@ -1,7 +1,10 @@
 """Warnings, each once: where a loop lies outside of its controller's training, and what looks like a mistake."""
 
+import inspect
+import os
 import warnings
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,17 @@ FAR = 10.0
 SURE = 50
 """Updates after which logits that all lie in [0, 1] are no accident."""
 
+PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+"""How the names of this package's files begin."""
+
+
+def warn_loop(text: str) -> None:
+    """Warns by `text` at the loop's own line, the first outside of this package."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, stacklevel=level)
+
 
 class Warnings:
     """Says each thing once."""
@@ -26,7 +40,7 @@ class Warnings:
         """Warns by `text`, unless something was said under this `key` before."""
         if key not in self.said:
             self.said.add(key)
-            warnings.warn(text, stacklevel=5)
+            warn_loop(text)
 
 
 def outside_of_training(saved: SavedController, total_steps: int, context: Mapping[str, Any]) -> list[str]:

@@ -77,7 +77,9 @@ def moment_of(
     if not is_first:
         stats = TrainStats.of_means({name: means.get(name, zero) for name in MEANS}, clean, held_out, stats.finite)
     past.begin(stats)
-    log_metric, collapse = (torch.log(means[name] + FLOOR) if name in means else zero for name in ("metric", "spread"))
+    log_metric, collapse = (  # an unbiased estimate of a distance may be negative
+        torch.log(means[name].clamp(min=0) + FLOOR) if name in means else zero for name in ("metric", "spread")
+    )
     if is_first:
         past.take(log_metric, is_first)
     moment = Moment(

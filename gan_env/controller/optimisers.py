@@ -1,7 +1,6 @@
 """The loop's two optimisers: their learning rates are written, their gradients and steps are read by hooks."""
 
 import math
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from gan_env.controller.limits import warn_loop
 from gan_env.errors import require
 
 PLAYERS = ("g", "d")
@@ -140,10 +140,9 @@ class Optimisers:
     def _note_others(self, name: str, found: float, written: float) -> None:
         if not self._warned and abs(found - written) > 1e-6 * abs(written):
             self._warned = True
-            warnings.warn(
+            warn_loop(
                 f"something else writes learning rates as well ({found:g} where the controller had written {written:g}"
-                f" for {name}): it is overwritten. Leave out the lr_scheduler, or use dry_run=True",
-                stacklevel=5,
+                f" for {name}): it is overwritten. Leave out the lr_scheduler, or use dry_run=True"
             )
 
     def remove(self) -> None:
@@ -193,8 +192,10 @@ class Watched:
     @torch.no_grad()
     def before_step(self, optimiser: Optimizer, *_: Any) -> None:
         """Reads the gradients."""
+        if self.sized:
+            self._weights = [p.clone() for p in _parameters(optimiser)]
         parameters = [p for p in _parameters(optimiser) if p.grad is not None]
-        if not parameters:
+        if not parameters:  # with a closure there are none before the first step
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = get_total_norm(gradients).float()
@@ -205,8 +206,6 @@ class Watched:
             product = torch.stack([(g * m).sum() for g, m in zip(gradients, means, strict=True)]).sum()
             size = norm * get_total_norm(means)  # 0 before the first step
             self.observe({f"align_{self.player}": torch.where(size == 0, 0.0, product / size).float()})
-        if self.sized:
-            self._weights = [p.clone() for p in _parameters(optimiser)]
 
     @torch.no_grad()
     def after_step(self, optimiser: Optimizer, *_: Any) -> None:

@@ -1,6 +1,7 @@
 """Warnings: of a run that is unlike those of the training, and of what is probably a mistake."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import torch
 from controllers import KNOWN, saved_controller
 from plain_gan import PlainGAN
+
+from gan_env.controller import GANController
 
 
 def test_a_loss_that_the_controller_was_not_trained_on_is_named(folder: Path) -> None:
@@ -21,6 +24,14 @@ def test_logits_after_a_sigmoid_are_noticed(folder: Path) -> None:
     control = gan.control(folder, 80)
     with pytest.warns(UserWarning, match=r"all logits lie in \[0, 1\].*pass p.logit"):
         gan.run(control, 80, real=torch.rand(8), fake=torch.rand(8))
+
+
+def test_a_logit_that_is_nan_hides_no_sigmoid(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 80)
+    gan.run(control, 1, real=torch.tensor([0.5, torch.nan]), fake=torch.rand(8))
+    with pytest.warns(UserWarning, match=r"all logits lie in \[0, 1\]"):
+        gan.run(control, 79, real=torch.rand(8), fake=torch.rand(8))
 
 
 def test_logits_are_not_taken_for_probabilities(folder: Path, recwarn: pytest.WarningsRecorder) -> None:
@@ -97,3 +108,34 @@ def test_a_schedule_of_somebody_elses_is_noticed(folder: Path) -> None:
         for _ in range(4):
             gan.run(control, 1)
             schedule.step()
+
+
+def never_step(control: GANController, gan: PlainGAN) -> None:
+    for _ in range(50):
+        control.step()
+
+
+def become_longer(control: GANController, gan: PlainGAN) -> None:
+    gan.run(control, 8)
+    control.change_total_steps(16)
+
+
+def write_rates(control: GANController, gan: PlainGAN) -> None:
+    gan.opt_d.param_groups[0]["lr"] = 1.0
+    for _ in range(2):
+        control.observe(**gan.update(control))
+        control.step()
+
+
+@pytest.mark.parametrize(
+    ("go_wrong", "message"),
+    [(never_step, "no optimiser took"), (become_longer, "decisions are taken"), (write_rates, "something else writes")],
+)
+def test_a_warning_is_about_a_line_of_the_loop(
+    folder: Path, go_wrong: Callable[[GANController, PlainGAN], None], message: str
+) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    with pytest.warns(UserWarning, match=message) as caught:
+        go_wrong(control, gan)
+    assert [w.filename for w in caught if message in str(w.message)] == [__file__]

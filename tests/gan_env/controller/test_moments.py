@@ -28,3 +28,13 @@ def test_changes_are_from_the_first_interval_that_showed_gradients(tmp_path: Pat
     again.load_state_dict(middle)
     assert again._past.first_grad_d == control._past.first_grad_d > 0
     assert torch.equal(again._past.first_grad_g, control._past.first_grad_g)
+
+
+def test_a_metric_below_zero_is_the_best_that_there_is(tmp_path: Path) -> None:
+    """As an unbiased kernel distance may be."""
+    saved_controller(decisions=4, observation=("progress", "knobs", "quality")).save(tmp_path)
+    gan = PlainGAN.make()
+    control = gan.control(tmp_path, 20, untrained={"metric": 1.0, "spread": 1.0})
+    gan.run(control, 5, metric=-0.01, spread=1.0)
+    gan.run(control, 5, metric=1.0, spread=1.0)
+    assert control.report().decisions[-1].seen["above_best"] > 1

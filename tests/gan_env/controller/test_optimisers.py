@@ -174,3 +174,35 @@ def test_the_optimiser_inside_a_wrapper_is_found() -> None:
     made = Optimisers(Wrapper(gan.opt_g), Wrapper(Wrapper(gan.opt_d)))
     made.write({"lr_g": 0.5, "lr_d": 2.0})
     assert [o.param_groups[0]["lr"] for o in (gan.opt_g, gan.opt_d)] == pytest.approx([5e-4, 2e-3])
+
+
+def closure_of(optimiser: torch.optim.Optimizer, gan: PlainGAN) -> Any:
+    """A loss of both players for `optimiser.step`, which computes the gradients."""
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = gan.discriminator(gan.generator(torch.ones(4, 4))).square().mean()
+        loss.backward()
+        return loss
+
+    return closure
+
+
+def test_the_first_step_with_a_closure_has_a_size() -> None:
+    """It begins without gradients."""
+    gan = PlainGAN.make()
+    control = gan.control("step_size_images", 400)
+    for _ in range(4):
+        for optimiser in (gan.opt_d, gan.opt_g):
+            optimiser.step(closure_of(optimiser, gan))
+        control.step()
+    assert control.report().decisions[1].seen["step_d"] > -4  # log10
+
+
+def test_gradients_that_are_read_and_not_there_are_named(folder: Path) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    for optimiser in (gan.opt_d, gan.opt_g):
+        optimiser.step(closure_of(optimiser, gan))
+    with pytest.raises(ConfigError, match="'mine' reads gradients: an optimiser took a step without any"):
+        control.step()
