@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,17 +19,17 @@ from gan_env.controller.arguments import (
 )
 from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
+from gan_env.controller.course import Course
 from gan_env.controller.inputs import KNOBS, disturbed
-from gan_env.controller.limits import Warnings, beyond_training, mistakes, outside_of_training
-from gan_env.controller.moments import Past, moment_of, settings_of
+from gan_env.controller.limits import Warnings, oddities, outside_of_training
+from gan_env.controller.moments import settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
-from gan_env.controller.report import Decision, Report
+from gan_env.controller.report import Report
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
-from gan_env.records import MEANS
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
@@ -82,14 +81,12 @@ class GANController:
         self.player, self.dry_run = player, dry_run
         self._clock = Clock(total_steps, loop.config.num_decisions)
         self._optimisers = Optimisers(opt_g, opt_d)
-        self._coordinates = self._begin()  # [1, K]
+        self._course = Course(player, self._start())
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         require_context(context, player.reads, player.name)
-        self._context, self._past = context, Past()
+        self._context = context
         self._loss = LOSSES[context.get("loss", "non_saturating")]
-        self._memory: Any = None
-        self._history: list[Decision] = []
         self._warn = Warnings()
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
@@ -104,7 +101,7 @@ class GANController:
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
-        self._set(loop.knobs.values(self._coordinates))
+        self._write()
         self._decide()
 
     @classmethod
@@ -242,7 +239,7 @@ class GANController:
         how = " (dry run: nothing was moved)" if self.dry_run else ""
         title = f"{self.player.name}: {self._clock.step:,} of {self._clock.total:,} updates{how}"
         rates = {name: rate for name, rate in self._optimisers.context.items() if name in RATES}
-        return Report(title, tuple(self._history), rates)
+        return Report(title, tuple(self._course.history), rates)
 
     def remove(self) -> None:
         """Takes the hooks off the optimisers, and gives them their own learning rates back."""
@@ -252,15 +249,12 @@ class GANController:
         """Everything that a run changes, and the network with its normalisation: tensors and plain values."""
         saved = self.player.saved
         return {
-            "interface": self._interface(),
+            "interface": self.player.interface,
             "context": dict(self._context),
             "clock": self._clock.get_state(),
-            "coordinates": self._coordinates.clone(),
-            "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
+            **self._course.get_state(),
             "averages": self._averages.get_state(),
-            "past": self._past.get_state(),
             "optimisers": self._optimisers.get_state(),
-            "history": [dict(vars(decision)) for decision in self._history],
             "begun": sorted(self._begun),
             "since": sorted(self._since),
             "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
@@ -272,9 +266,8 @@ class GANController:
         Raises:
             ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
         """
-        same = f"that of {self._interface()}"
-        interface = state.get("interface") if isinstance(state, Mapping) else state
-        require(interface == self._interface(), "the controller's state", interface, same)
+        own, interface = self.player.interface, state.get("interface") if isinstance(state, Mapping) else state
+        require(interface == own, "the controller's state", interface, f"that of {own}")
         lacking = sorted(self.state_dict().keys() - state.keys())
         require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
         clock = Clock(**state["clock"])
@@ -286,17 +279,14 @@ class GANController:
         if self.player.saved is not None:
             self.player.saved.network.load_state_dict(state["network"])
         self._context, self._clock = dict(state["context"]), clock
-        self._coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
-        self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
+        self._course.set_state(state)
         self._averages.set_state(state["averages"])
-        self._past = Past(**{name: value.cpu().clone() for name, value in state["past"].items()})
-        self._history = [Decision(**decision) for decision in state["history"]]
         self._begun, self._since = set(state["begun"]), set(state["since"])
-        self._set(self.player.loop.knobs.values(self._coordinates))
+        self._write()
 
     # --- inside ---
 
-    def _begin(self) -> Tensor:
+    def _start(self) -> Tensor:
         """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""
         knobs, saved = self.player.loop.knobs, self.player.saved
         coordinates = knobs.starting_at(start_of(self.player.policy), 1)
@@ -308,66 +298,32 @@ class GANController:
 
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
-        loop, first = self.player.loop, self._clock.taken == 0
-        offered = self._averages.offered
+        first, offered = self._clock.taken == 0, self._averages.offered
         means, extremes = self._averages.take()
-        lacking = [] if first else [name for name in needed(self.player.reads) if name not in means]
+        read = needed(self.player.reads)
+        lacking = [] if first else [name for name in read if name not in means]
         if lacking:
-            self._keep(f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}")
+            why = f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}"
+            self._warn("kept", f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
+            self._course.keep(self._clock, why)
             return
-        moment = moment_of(
-            means,
-            self._past,
-            self._coordinates,
-            self._clock,
-            settings_of(self._context, self.player.loop.config.losses),
-            self._optimisers.parameters,
-        )
-        seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
-        action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
-        moved = loop.knobs.move(
-            self._coordinates, torch.from_numpy(action), torch.tensor([first]), moment.stats.steps()
-        )
-        values = loop.knobs.values(moved)
-        observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
-        chosen = {name: float(values[name]) for name in loop.config.knobs}
-        why = self.player.why(seen, before, (moved - self._coordinates)[0])
-        if not self.dry_run:
-            self._coordinates = moved
-            self._set(values)
-        shown = {name: observed[name] for name in self.player.reads}
-        self._history.append(Decision(self._clock.step, shown, chosen, why))
-        self._clock.taken += 1
+        settings = settings_of(self._context, self.player.loop.config.losses)
+        seen = self._course.decide(means, self._clock, settings, self._optimisers.parameters, self.dry_run)
+        self._write()
         if not first:
+            moved = () if self.dry_run else self.player.loop.config.knobs
+            unused = [knob for knob in moved if knob not in (*RATES, *self._used)]
             lost = [name for name, count in offered.items() if count and name not in means]
-            stale = {source(name) for name in needed(self.player.reads) if name in LATEST and not offered[name]}
-            self._look_at(observed, extremes, lost, sorted(stale))
+            stale = sorted({source(name) for name in read if name in LATEST and not offered[name]})
+            for key, text in oddities(self.player, seen, extremes, self._clock.step, unused, lost, stale).items():
+                self._warn(key, text)
 
-    def _keep(self, why: str) -> None:
-        """A decision that leaves the knobs where they are."""
-        self._warn("kept", f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
-        last = self._history[-1]
-        self._history.append(Decision(self._clock.step, last.seen, last.values, f"kept: {why}"))
-        self._clock.taken += 1
-
-    def _look_at(
-        self, seen: Mapping[str, float], extremes: tuple[float, float], lost: list[str], stale: list[str]
-    ) -> None:
-        """Warns of what is odd about an interval."""
-        unused = [] if self.dry_run else [k for k in self.player.loop.config.knobs if k not in (*RATES, *self._used)]
-        for key, text in mistakes(extremes, self._clock.step, unused, lost, stale).items():
-            self._warn(key, text)
-        if self.player.saved is not None:
-            far = beyond_training(self.player.saved, self.player.loop.observer, seen)
-            if far:
-                self._warn("far", f"{self.player.name!r} sees what it hardly saw in its training: {', '.join(far)}")
-
-    def _set(self, values: Mapping[str, Tensor]) -> None:
+    def _write(self) -> None:
         """Writes the learning rates, and what `control[...]` gives."""
+        values, active = self._course.values, self.player.loop.knobs.active
         column = torch.stack(list(values.values())).squeeze(1).to(self._averages.device)
         self._values = dict(zip(values, column.unbind(), strict=True))
         if not self.dry_run:
-            active = self.player.loop.knobs.active
             self._optimisers.write({name: float(values[name]) for name in RATES if name in active})
 
     def _require_shown(self, averages: list[str], where: str) -> None:
@@ -378,13 +334,3 @@ class GANController:
         shown = ", ".join(f"{argument}=..." for argument in lacking)
         if lacking:
             raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")
-
-    def _interface(self) -> dict[str, Any]:
-        """What a saved state has to fit."""
-        loop = self.player.loop
-        return {
-            "policy": self.player.name,
-            "knobs": [[knob.name, *knob.bounds] for knob in loop.knobs.controlled],
-            "observation": list(loop.observer.names),
-            "averages": list(MEANS),  # which differ between versions
-        }

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_env.controller.player import Player
 from gan_env.mdp.observation import Observer
 from gan_env.saved_controller import SavedController
 
@@ -77,12 +78,20 @@ def beyond_training(saved: SavedController, observer: Observer, seen: Mapping[st
     return [name for name, found in zip(observer.names, far & open_ended, strict=True) if found]
 
 
-def mistakes(
-    extremes: tuple[float, float], updates: int, unused: Collection[str], lost: Collection[str], stale: Collection[str]
+def oddities(
+    player: Player,
+    seen: Mapping[str, float],
+    extremes: tuple[float, float],
+    updates: int,
+    unused: Collection[str],
+    lost: Collection[str],
+    stale: Collection[str],
 ) -> dict[str, str]:
-    """What looks like a mistake in an interval, by its key.
+    """What looks like a mistake in an interval, or lies far from the controller's training: key -> text.
 
     Args:
+        player: what decides.
+        seen: what there was to see at the interval's end.
         extremes: lowest (at most 0) and highest logit so far.
         updates: how many there were so far.
         unused: knobs that are moved, and that the loop never asked for.
@@ -100,4 +109,7 @@ def mistakes(
     if stale:
         how = "show it where `decides_next` is true"
         found["stale"] = f"the last value counts of what was not shown anew in an interval: {', '.join(stale)}; {how}"
+    far = [] if player.saved is None else beyond_training(player.saved, player.loop.observer, seen)
+    if far:
+        found["far"] = f"{player.name!r} sees what it hardly saw in its training: {', '.join(far)}"
     return found

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
 from gan_env.policies.step_size import StepSizeRule
+from gan_env.records import MEANS
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
 REACH = {"step_size": 1e3, "rates": 1e6}
@@ -58,6 +60,16 @@ class Player:
     loop: Loop
     reads: tuple[str, ...]
     saved: SavedController | None = None
+
+    @property
+    def interface(self) -> dict[str, Any]:
+        """What the state of a run that it plays has to fit."""
+        return {
+            "policy": self.name,
+            "knobs": [[knob.name, *knob.bounds] for knob in self.loop.knobs.controlled],
+            "observation": list(self.loop.observer.names),
+            "averages": list(MEANS),  # which differ between versions
+        }
 
     def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
         """What led a trained controller to the action after an observation [1, F], for people; "" for others.

@@ -26,8 +26,8 @@ def test_changes_are_from_the_first_interval_that_showed_gradients(tmp_path: Pat
 
     again = PlainGAN.make().control(tmp_path, 20)
     again.load_state_dict(middle)
-    assert again._past.first_grad_d == control._past.first_grad_d > 0
-    assert torch.equal(again._past.first_grad_g, control._past.first_grad_g)
+    assert again._course.past.first_grad_d == control._course.past.first_grad_d > 0
+    assert torch.equal(again._course.past.first_grad_g, control._course.past.first_grad_g)
 
 
 def test_a_metric_below_zero_is_the_best_that_there_is(tmp_path: Path) -> None:

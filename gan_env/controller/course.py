@@ -1,0 +1,84 @@
+"""The course of a run: where its knobs are, and the decisions that brought them there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_env.controller.clock import Clock
+from gan_env.controller.moments import Past, moment_of
+from gan_env.controller.player import Player
+from gan_env.controller.report import Decision
+from gan_env.policies.steering import State
+from gan_env.records import RowSettings
+
+
+class Course:
+    """What a policy decided in a run, and what it goes on from.
+
+    Args:
+        player: the policy.
+        coordinates: where the knobs start, [1, K] in [0, 1].
+
+    Attributes:
+        coordinates: where they are.
+        values: of all knobs there, [1] each.
+        past: what is remembered of the run's statistics.
+        history: the decisions so far.
+    """
+
+    def __init__(self, player: Player, coordinates: Tensor) -> None:
+        self.player, self.coordinates = player, coordinates
+        self.values = player.loop.knobs.values(coordinates)
+        self.past, self.history = Past(), list[Decision]()
+        self._memory: State = None
+
+    def decide(
+        self, means: Mapping[str, Tensor], clock: Clock, settings: RowSettings, parameters: Tensor, dry_run: bool
+    ) -> dict[str, float]:
+        """Takes a decision, which moves the knobs unless it is a dry run; the others are arguments of `moment_of`.
+
+        Returns:
+            What there was to see: statistic -> observed value.
+        """
+        loop, first = self.player.loop, clock.taken == 0
+        moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters)
+        seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
+        action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
+        steps = moment.stats.steps()
+        moved = loop.knobs.move(self.coordinates, torch.from_numpy(action), torch.tensor([first]), steps)
+        values = loop.knobs.values(moved)
+        observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
+        shown = {name: observed[name] for name in self.player.reads}
+        chosen = {name: float(values[name]) for name in loop.config.knobs}
+        why = self.player.why(seen, before, (moved - self.coordinates)[0])
+        if not dry_run:
+            self.coordinates, self.values = moved, values
+        self.history.append(Decision(clock.step, shown, chosen, why))
+        clock.taken += 1
+        return observed
+
+    def keep(self, clock: Clock, why: str) -> None:
+        """Takes a decision that leaves the knobs where they are."""
+        last = self.history[-1]
+        self.history.append(Decision(clock.step, last.seen, last.values, f"kept: {why}"))
+        clock.taken += 1
+
+    def get_state(self) -> dict[str, Any]:
+        """A copy of all, as tensors and plain values."""
+        return {
+            "coordinates": self.coordinates.clone(),
+            "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
+            "past": self.past.get_state(),
+            "history": [dict(vars(decision)) for decision in self.history],
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `get_state` gave, wherever its tensors are."""
+        self.coordinates, memory = state["coordinates"].cpu().clone(), state["memory"]
+        self.values = self.player.loop.knobs.values(self.coordinates)
+        self._memory = None if memory is None else tuple(part.cpu().numpy().copy() for part in memory)
+        self.past = Past(**{name: value.cpu().clone() for name, value in state["past"].items()})
+        self.history = [Decision(**decision) for decision in state["history"]]
