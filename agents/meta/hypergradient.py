@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gan_env import GANVectorEnv
 from gan_env.errors import require
+from gan_env.gan.unrolled import Unrolled
 from gan_env.metrics.energy import energy_distance
 from gan_env.metrics.judge import ImageJudge, RegisteredJudge
 from gan_env.records import FLOOR
@@ -44,7 +45,7 @@ class Hypergradient:
         require(samples >= 2, "samples", samples, "at least 2")
         self.env, self.window, self.samples = env, window, samples
         self.gan_updates = 0
-        self._workers = Workers(env.device)
+        self._workers, self._unrolled = Workers(env.device), Unrolled(env.population)
 
     def __call__(self, coordinates: Tensor, draw: int = 0) -> tuple[Tensor, Tensor]:
         """The validation loss after a window with these knobs, and its slope.
@@ -61,19 +62,18 @@ class Hypergradient:
             with torch.enable_grad():
                 knobs = part.detach().requires_grad_()
                 values = self.env.knobs.values(knobs)
-            ahead = population.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
+            ahead = self._unrolled.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
             with torch.enable_grad():
                 weights = ahead.state.ema.requires_grad_()
                 loss = self._loss(rows, weights, draw)
                 (by_weights,) = torch.autograd.grad(loss.sum(), weights)
-            slopes = population.pull_back(ahead, by_weights)
+            slopes = self._unrolled.pull_back(ahead, by_weights)
             moving = self.env.config.knobs
             by_knobs = torch.autograd.grad([values[name] for name in moving], knobs, [slopes[name] for name in moving])
             return loss.detach(), by_knobs[0]
 
-        population = self.env.population
         everyone = torch.arange(self.env.num_envs, device=self.env.device)
-        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], population.block)
+        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], self.env.population.block)
         self.gan_updates += self.env.num_envs * self.window
         loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
         usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]

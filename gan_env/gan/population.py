@@ -8,7 +8,7 @@ own.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from typing import TypeVar
 
 import torch
@@ -37,19 +37,6 @@ JUDGED_TOGETHER = 24
 _INIT_G, _INIT_D, _UNIFORM, _NORMAL, _FIXED_LATENT, _PROBE, _VECTORS = range(7)  # streams of a row's key
 _NO_LATENTS = torch.empty(0, 0, 0)
 _STATE, _SETTINGS = len(fields(PopulationState)), len(fields(RowSettings))
-_DIFFERENTIABLE = ("ema", "g", "d", "mean_g", "square_g", "mean_d", "square_d")
-"""Fields of `PopulationState` through which the knobs act on later updates."""
-
-
-@dataclass(frozen=True)
-class LookAhead:
-    """Updates of n rows whose outcome the population does not take over."""
-
-    state: PopulationState  # after all updates
-    path: list[PopulationState]  # before each update
-    settings: RowSettings
-    values: list[Tensor]  # of each knob, [n]
-    sources: list[tuple[Tensor, ...]]  # where each update's samples and random numbers come from
 
 
 def largest_block(architecture: str, sample_shape: tuple[int, ...]) -> int:
@@ -88,13 +75,12 @@ class Population:
     def __init__(self, bank: DataBank, config: PopulationConfig, num_rows: int, compiled: bool) -> None:
         self.bank, self.config, self.num_rows, self.device = bank, config, num_rows, bank.device
         self._update = Update(bank.sample_shape, config)
-        self._differentiable_update = Update(bank.sample_shape, config, differentiable=True)
         self.generator, self.discriminator = self._update.generator, self._update.discriminator
         self.settings, self._latents = _idle_settings(num_rows, self.device), _NO_LATENTS
         self.state = self._blank_state()
         self._most = largest_block(architecture_of(bank.sample_shape, config), bank.sample_shape)
         self.block = choose_block(num_rows, self._most, self.device)
-        self._programs = Programs(compiled)
+        self.programs = Programs(compiled)
         self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
@@ -115,51 +101,12 @@ class Population:
         values = [knobs[name] for name in self.config.knobs]
 
         def train(*part: Tensor) -> None:
-            state, settings, _ = _unpack(part)
-            for index, source in enumerate(self._sources(settings, state.step, count)):
-                inputs = [*part, *self._draws(*source)]
-                self._programs.run(self._update_in_place, *inputs, penalised=self._penalised(index))
+            state, settings, _ = unpack(part)
+            for index, source in enumerate(self.sources(settings, state.step, count)):
+                inputs = [*part, *self.draws(*source)]
+                self.programs.run(self.update_in_place, *inputs, penalised=self.penalised(index))
 
         self._each_block(train, [*self.state.tensors(), *self.settings.tensors(), *values])
-
-    @torch.no_grad()
-    def look_ahead(self, rows: Tensor, knobs: dict[str, Tensor], count: int) -> LookAhead:
-        """What the next `count` updates will make of some rows, on the same random numbers; the rows stay as they are.
-
-        `rows` are int64 indices [n]; `knobs` holds the value [n] of each of `config.knobs`.
-        """
-        settings, values = self.settings.take(rows), [knobs[name] for name in self.config.knobs]
-        state = self.state.take(rows)
-        path, sources = [], self._sources(settings, state.step, count)
-        for index, source in enumerate(sources):
-            path.append(PopulationState(*(tensor.clone() for tensor in state.tensors())))
-            inputs = [*state.tensors(), *settings.tensors(), *values, *self._draws(*source)]
-            self._programs.run(self._update_in_place, *inputs, penalised=self._penalised(index))
-        return LookAhead(state, path, settings, values, sources)
-
-    @torch.no_grad()
-    def pull_back(self, ahead: LookAhead, by_ema: Tensor) -> dict[str, Tensor]:
-        """The slope by the knobs of a function of the averaged generators that `look_ahead` led to.
-
-        The chain rule, from the last update to the first; each is computed once more, from the state before it, so
-        that memory holds the graph of one update alone (Maclaurin et al. 2015, arXiv:1502.03492, without reversing).
-
-        Args:
-            ahead: from `look_ahead`.
-            by_ema: the function's slope by the averaged weights, [n, P_G].
-
-        Returns:
-            The slope [n] by the value of each of `config.knobs`. `Update` says which of them have one.
-        """
-        slopes = [torch.zeros_like(value) for value in ahead.values]
-        slope = [by_ema, *(torch.zeros_like(getattr(ahead.state, name)) for name in _DIFFERENTIABLE[1:])]
-        for index in reversed(range(len(ahead.path))):
-            state, source = ahead.path[index], ahead.sources[index]
-            inputs = [*state.tensors(), *ahead.settings.tensors(), *ahead.values, *self._draws(*source), *slope]
-            found = self._programs.run(self._pull_back_one, *inputs, penalised=self._penalised(index))
-            slope, by_values = found[: len(_DIFFERENTIABLE)], found[len(_DIFFERENTIABLE) :]
-            slopes = [total + part for total, part in zip(slopes, by_values, strict=True)]
-        return dict(zip(self.config.knobs, slopes, strict=True))
 
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
@@ -263,7 +210,7 @@ class Population:
         totals = zeros(len(MEANS))
         return PopulationState(zeros(g), zeros(d), *moments, zeros(g), *corrections, zeros(vectors), step, totals)
 
-    def _sources(self, settings: RowSettings, step: Tensor, count: int) -> list[tuple[Tensor, ...]]:
+    def sources(self, settings: RowSettings, step: Tensor, count: int) -> list[tuple[Tensor, ...]]:
         """For each of the next `count` updates of n rows: places of its samples [n, B], keys of its random numbers [n].
 
         Places are found for all updates at once, so that a pool on the host costs one copy.
@@ -273,47 +220,33 @@ class Population:
         places = self.bank.places(uniform(uniform_keys, self.config.batch_size), settings)
         return list(zip(places, uniform_keys, normal_keys, strict=True))
 
-    def _draws(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
+    def draws(self, places: Tensor, *keys: Tensor) -> tuple[Tensor, ...]:
         """What one update of n rows draws: samples [n, B, *shape], uniform numbers [n, U] and normal ones [n, V].
 
         Numbers have a program of their own: inside the update's, every kernel that uses one would compute it anew.
         Samples are read outside of programs, which would hold a copy of the whole pool.
         """
-        return self.bank.read(places), *self._programs.run(self._draw_numbers, *keys)
+        return self.bank.read(places), *self.programs.run(self._draw_numbers, *keys)
 
     def _draw_numbers(self, uniform_key: Tensor, normal_key: Tensor) -> tuple[Tensor, Tensor]:
         taken = self.config.batch_size  # by the places of samples
         numbers = uniform(uniform_key, taken + self._update.uniforms)[:, taken:]
         return numbers.contiguous(), normal(normal_key, self._update.normals)
 
-    def _penalised(self, index: int) -> bool:
+    def penalised(self, index: int) -> bool:
         """Whether there are gradient penalties in an interval's update, by its number from 0."""
         return index % self.config.penalty_every == 0
 
-    def _update_in_place(self, *inputs: Tensor, penalised: bool) -> None:
-        state, settings, (*values, samples, uniforms, normals) = _unpack(inputs)
+    def update_in_place(self, *inputs: Tensor, penalised: bool) -> None:
+        """One update of n rows; the inputs are those of `unpack`, of which the state's are overwritten."""
+        state, settings, (*values, samples, uniforms, normals) = unpack(inputs)
         knobs = dict(zip(self.config.knobs, values, strict=True))
         new_state = self._update(state, settings, knobs, samples, uniforms, normals, penalised)
         for old, new in zip(state.tensors(), new_state, strict=True):
             old.copy_(new)
 
-    @torch.enable_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def _pull_back_one(self, *inputs: Tensor, penalised: bool) -> list[Tensor]:
-        """From slopes by the state after an update (the last inputs): those by the state before, then by the knobs."""
-        state, settings, others = _unpack(inputs)
-        count = len(self.config.knobs)
-        values = [value.detach().requires_grad_() for value in others[:count]]
-        samples, uniforms, normals, *slope = others[count:]
-        before = {name: getattr(state, name).detach().requires_grad_() for name in _DIFFERENTIABLE}
-        knobs = dict(zip(self.config.knobs, values, strict=True))
-        state = replace(state, **before)
-        new = self._differentiable_update(state, settings, knobs, samples, uniforms, normals, penalised)
-        after = [getattr(PopulationState(*new), name) for name in _DIFFERENTIABLE]
-        variables = [*before.values(), *values]
-        return list(torch.autograd.grad(after, variables, slope, allow_unused=True, materialize_grads=True))
 
-
-def _unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Sequence[Tensor]]:
+def unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Sequence[Tensor]]:
     """State and settings from a program's inputs, and the others."""
     settings = RowSettings(*inputs[_STATE : _STATE + _SETTINGS])
     return PopulationState(*inputs[:_STATE]), settings, inputs[_STATE + _SETTINGS :]

@@ -8,6 +8,7 @@ import torch
 
 from agents.meta.hypergradient import Hypergradient
 from gan_env import ConfigError, GANVectorEnv
+from gan_env.gan.unrolled import Unrolled
 
 WINDOW = 3
 ENV: dict[str, Any] = {
@@ -64,7 +65,7 @@ def test_what_is_differentiated_is_what_the_interval_does() -> None:
     """The window is the interval: its generators are those of the step that follows."""
     env = environment()
     at = knobs(env)
-    ahead = env.population.look_ahead(torch.arange(3), env.knobs.values(at), WINDOW).state.ema
+    ahead = Unrolled(env.population).look_ahead(torch.arange(3), env.knobs.values(at), WINDOW).state.ema
     env.step(2 * at.numpy() - 1)
     torch.testing.assert_close(ahead, env.population.state.ema, rtol=1e-5, atol=1e-6)
 
