@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from gan_env.errors import ConfigError, require
+from gan_env.errors import ConfigError, require, require_at_least
 from gan_env.instance_lists import NUMBERS, checked_instances
 from gan_env.strict import replace as replace  # programs load their own options by it, too
 from gan_env.strict import to_dict as to_dict
@@ -188,8 +188,7 @@ class EnvConfig:
         sides = "an even number, at least 8"
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision", "penalty_every"), 1)
-        for name, lowest in (whole | {"metric_samples": FEWEST_SAMPLES}).items():
-            require(getattr(self, name) >= lowest, name, getattr(self, name), f"at least {lowest}")
+        require_at_least(self, **whole, metric_samples=FEWEST_SAMPLES)
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         divides, interval = self.updates_per_decision % self.penalty_every == 0, self.updates_per_decision
         require(divides, "penalty_every", self.penalty_every, f"a divisor of updates_per_decision={interval}")
@@ -207,32 +206,25 @@ class EnvConfig:
 
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
-    """Options for an image set: few, long intervals, and one way to start and to normalise."""
-    rates, widths, one = (2e-4, 2e-2), (width // 2, width), (1.0, 1.0)
+    """Options for an image set: one way to start and to normalise, and at 8x8 short runs with networks of one width."""
+    small, rates, one = image_size == 8, (2e-4, 2e-2), (1.0, 1.0)
+    samples, widths = (100 if small else 300, num_samples), (width if small else width // 2, width)
     ranges = InstanceConfig(
-        (300, num_samples), rates, rates, (0.5, 0.5), (32, 32), widths, widths, gain_g=one, gain_d=one, input_scale=one
+        samples, rates, rates, (0.5, 0.5), (32, 32), widths, widths, gain_g=one, gain_d=one, input_scale=one
     )
-    budget: dict[str, Any] = {"num_decisions": 8, "updates_per_decision": 100, "losses": ("non_saturating",)}
-    return EnvConfig((dataset,), image_size=image_size, latent_dim=32, instances=ranges, **budget, **more)
-
-
-def small_preset(dataset: str, num_samples: int, architecture: str = "mlp", width: int = 64, **more: Any) -> EnvConfig:
-    """Options for grey images of 8x8: short runs, with networks of one width."""
-    rates, widths, one = (2e-4, 2e-2), (width, width), (1.0, 1.0)
-    same: dict[str, Any] = {"beta_1": (0.5, 0.5), "batch_size": (32, 32), "gain_g": one, "gain_d": one}
-    ranges = InstanceConfig((100, num_samples), rates, rates, width_g=widths, width_d=widths, input_scale=one, **same)
-    sizes: dict[str, Any] = {"image_size": 8, "architecture": architecture, "latent_dim": 32}
-    return EnvConfig((dataset,), losses=("non_saturating",), instances=ranges, **sizes, **more)
+    usual = {"architecture": "mlp"} if small else {"num_decisions": 8, "updates_per_decision": 100}
+    options: dict[str, Any] = {"losses": ("non_saturating",), "latent_dim": 32, **usual, **more}
+    return EnvConfig((dataset,), image_size=image_size, instances=ranges, **options)
 
 
 PRESETS: dict[str, EnvConfig] = {
     "points": EnvConfig(),
     # 599 digits are held out, half of which make the score.
-    "digits": small_preset("digits", 1_198, metric_samples=256),
-    "fashion_mnist_8": small_preset("fashion_mnist", 60_000),
-    "fashion_mnist_8_dcgan": small_preset("fashion_mnist", 60_000, architecture="dcgan", width=16),
-    "mnist_8": small_preset("mnist", 60_000),
-    "photo_tiles_8": small_preset("photo_tiles_grey", 12_400),
+    "digits": image_preset("digits", 1_198, image_size=8, width=64, metric_samples=256),
+    "fashion_mnist_8": image_preset("fashion_mnist", 60_000, image_size=8, width=64),
+    "fashion_mnist_8_dcgan": image_preset("fashion_mnist", 60_000, image_size=8, width=16, architecture="dcgan"),
+    "mnist_8": image_preset("mnist", 60_000, image_size=8, width=64),
+    "photo_tiles_8": image_preset("photo_tiles_grey", 12_400, image_size=8, width=64),
     "fashion_mnist": image_preset("fashion_mnist", 60_000, image_size=28, width=16),
     "mnist": image_preset("mnist", 60_000, image_size=28, width=16),
     "cifar10": image_preset("cifar10", 50_000, image_size=32, width=32),
