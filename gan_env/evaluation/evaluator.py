@@ -16,7 +16,7 @@ from gan_env.data.bank import load_dataset
 from gan_env.errors import DataError, require
 from gan_env.files import write_json
 from gan_env.gan.saved import NAME, load_generators
-from gan_env.metrics.diversity import NEAREST, coverage_and_density, neighbour_radii
+from gan_env.metrics.diversity import NEAREST, coverage, density, neighbour_radii
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.published import (
@@ -49,9 +49,9 @@ NUMBERS: dict[str, dict[str, str]] = {
 PARTS = {"held_out": "held-out", "train": "training"}
 """Part of a data set that can be the reference -> what labels call it."""
 PUBLISHED = ("fid", "isc", "kid", "prc", "lpips")
-FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "frechet": NEAREST + 1, "prc": 4, "fid": 2, "lpips": 2}
-"""Metric -> the fewest real images that it takes: KID's subset size; one more than the neighbours that coverage, which
-comes with the Frechet distance of the loop, and precision look at; two for a covariance, and for a pair."""
+FEWEST = {"kid": KID_SUBSET, "coverage": NEAREST + 1, "prc": 4, "frechet": 2, "fid": 2, "lpips": 2}
+"""Metric -> the fewest real images that it takes: KID's subset size; one more than the neighbours that coverage and
+precision look at; two for a covariance, and for a pair."""
 WEIGHTS = {"inception-v3-compat": INCEPTION, "vgg16": VGG16, "lpips": ALEXNET}
 """Pretrained network -> its weights."""
 
@@ -230,12 +230,13 @@ def in_loop_measure(reference: Reference, metrics: list[str], samples: int, devi
     features_of_all = extract.of_stored(reference.images.to(device))  # [M, F]
     distance = FrechetDistance([features_of_all])
     reals = features_of_all[None, :samples]
-    radii = neighbour_radii(reals)
+    radii = neighbour_radii(reals) if "coverage" in metrics else None
 
     def compute(generated: Tensor) -> dict[str, float]:
         features = extract(decode(generated))[None]
-        frechet = distance(features, torch.zeros(1, dtype=torch.int64, device=device))
-        coverage, density = coverage_and_density(features, reals, radii)
-        return {"frechet": float(frechet), "coverage": float(coverage), "density": float(density)}
+        found = {"frechet": distance(features, torch.zeros(1, dtype=torch.int64, device=device))}
+        if radii is not None:
+            found |= {"coverage": coverage(features, reals, radii), "density": density(features, reals, radii)}
+        return {name: float(value) for name, value in found.items()}
 
     return Measure(metrics, extract.name, extract.fingerprint, compute)

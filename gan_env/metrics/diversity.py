@@ -1,5 +1,7 @@
 """How varied samples are: coverage with and without known modes, and a spread that shows collapse without labels."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -29,23 +31,28 @@ def neighbour_radii(reals: Tensor) -> Tensor:
     return torch.cat(radii, dim=-1)
 
 
-def coverage_and_density(samples: Tensor, reals: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Coverage and density of samples in a feature space (Naeem et al. 2020, arXiv:2002.09797).
+def coverage(samples: Tensor, reals: Tensor, radii: Tensor) -> Tensor:
+    """The share of balls that hold a sample, in a feature space (Naeem et al. 2020, arXiv:2002.09797).
 
-    Every real sample has a ball that reaches to its `NEAREST`-th real neighbour. Coverage is the share of balls that
-    hold a generated sample: a collapsed generator leaves most of them empty. Density is the number of balls that a
-    generated sample lies in over `NEAREST`: about 1 for real samples, and not bounded. S real samples against M others
-    reach a coverage of about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
+    Every real sample has a ball that reaches to its `NEAREST`-th real neighbour; a collapsed generator leaves most of
+    them empty. S real samples against M others reach about 1 - (M / (M + S))**NEAREST, 0.97 for S = M.
 
-    Samples [N, S, F], reals [N, M, F] and their `neighbour_radii` [N, M] -> [N] each; NaN features are in no ball.
+    Samples [N, S, F], reals [N, M, F] and their `neighbour_radii` [N, M] -> [N]; NaN features are in no ball.
     """
-    inside = [
-        torch.cdist(part, samples) <= part_radii[..., None]  # [N, part, S]
-        for part, part_radii in zip(reals.split(_PART, dim=1), radii.split(_PART, dim=1), strict=True)
-    ]
-    coverage = torch.cat([part.any(dim=2) for part in inside], dim=1).float().mean(dim=1)
-    density = torch.stack([part.float().sum(dim=(1, 2)) for part in inside]).sum(dim=0)
-    return coverage, density / (NEAREST * samples.shape[1])
+    filled = [inside.any(dim=2) for inside in _inside(samples, reals, radii)]
+    return torch.cat(filled, dim=1).float().mean(dim=1)
+
+
+def density(samples: Tensor, reals: Tensor, radii: Tensor) -> Tensor:
+    """The number of those balls that a sample lies in over `NEAREST`: about 1 for real samples, and not bounded."""
+    counts = [inside.float().sum(dim=(1, 2)) for inside in _inside(samples, reals, radii)]
+    return torch.stack(counts).sum(dim=0) / (NEAREST * samples.shape[1])
+
+
+def _inside(samples: Tensor, reals: Tensor, radii: Tensor) -> Iterator[Tensor]:
+    """Which samples lie in which balls, some balls after the others: bool [N, part, S]."""
+    for part, part_radii in zip(reals.split(_PART, dim=1), radii.split(_PART, dim=1), strict=True):
+        yield torch.cdist(part, samples) <= part_radii[..., None]
 
 
 def mode_coverage(samples: Tensor, centers: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import ConfigError, require
-from gan_env.metrics.diversity import coverage_and_density, mean_distance, mode_coverage, neighbour_radii, pad_centers
+from gan_env.metrics.diversity import coverage, mean_distance, mode_coverage, neighbour_radii, pad_centers
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
@@ -62,8 +62,8 @@ class ImageJudge:
         features = self.extract(samples)  # [N, S, F]
         spread = mean_distance(features) / self.real_spread[dataset]
         metrics = self.distance(features, both_halves(dataset, len(self.reals)))
-        coverage, _ = coverage_and_density(features, self.reals[dataset], self.radii[dataset])
-        return quality(metrics, spread, {"coverage": coverage})
+        covered = coverage(features, self.reals[dataset], self.radii[dataset])
+        return quality(metrics, spread, {"coverage": covered})
 
 
 class RegisteredJudge:

@@ -8,7 +8,8 @@ from gan_env.metrics.diversity import (
     FAR,
     NEAREST,
     NEIGHBOURS,
-    coverage_and_density,
+    coverage,
+    density,
     mean_distance,
     mode_coverage,
     neighbour_radii,
@@ -76,30 +77,30 @@ STD = torch.tensor([0.1])
 CENTERS = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 
 
-def coverage(samples: list[list[float]], centers: Tensor = CENTERS) -> tuple[float, float]:
+def modes_covered(samples: list[list[float]], centers: Tensor = CENTERS) -> tuple[float, float]:
     modes, quality = mode_coverage(torch.tensor([samples]), centers[None], STD)
     return modes.item(), quality.item()
 
 
 def test_samples_at_every_mode_cover_all() -> None:
-    assert coverage(CENTERS.tolist()) == (1.0, 1.0)
+    assert modes_covered(CENTERS.tolist()) == (1.0, 1.0)
 
 
 def test_samples_at_one_mode_cover_one() -> None:
-    assert coverage([[0.0, 0.1], [0.05, 0.0], [-0.1, 0.0]]) == (0.25, 1.0)
+    assert modes_covered([[0.0, 0.1], [0.05, 0.0], [-0.1, 0.0]]) == (0.25, 1.0)
 
 
 def test_samples_between_the_modes_are_of_no_quality() -> None:
-    assert coverage([[0.5, 0.5], [0.5, 0.0], [0.0, 0.1], [1.0, 0.9]]) == (0.5, 0.5)
+    assert modes_covered([[0.5, 0.5], [0.5, 0.0], [0.0, 0.1], [1.0, 0.9]]) == (0.5, 0.5)
 
 
 def test_three_standard_deviations_are_the_limit() -> None:
-    assert coverage([[-0.29, 0.0]]) == (0.25, 1.0)
-    assert coverage([[-0.31, 0.0]]) == (0.0, 0.0)
+    assert modes_covered([[-0.29, 0.0]]) == (0.25, 1.0)
+    assert modes_covered([[-0.31, 0.0]]) == (0.0, 0.0)
 
 
 def test_a_sample_near_two_modes_covers_both_and_counts_once() -> None:
-    assert coverage([[0.1, 0.0], [9.0, 9.0]], torch.tensor([[0.0, 0.0], [0.2, 0.0]])) == (1.0, 0.5)
+    assert modes_covered([[0.1, 0.0], [9.0, 9.0]], torch.tensor([[0.0, 0.0], [0.2, 0.0]])) == (1.0, 0.5)
 
 
 def test_padded_centers_do_not_count() -> None:
@@ -146,49 +147,48 @@ def test_coverage_of_a_broken_row_is_the_worst_and_leaves_the_others() -> None:
 
 def test_coverage_and_density_are_those_of_a_plain_loop() -> None:
     reals, samples = cloud(2, 40, 3, seed=1), 0.6 * cloud(2, 30, 3, seed=2)
-    coverage, density = coverage_and_density(samples, reals, neighbour_radii(reals))
+    radii = neighbour_radii(reals)
+    covered, dense = coverage(samples, reals, radii), density(samples, reals, radii)
     for row in range(2):
-        radii = [sorted((a - b).norm().item() for b in reals[row])[NEAREST] for a in reals[row]]
-        inside = [[(a - s).norm().item() <= r for s in samples[row]] for a, r in zip(reals[row], radii, strict=True)]
-        assert coverage[row].item() == pytest.approx(sum(any(ball) for ball in inside) / 40)
-        assert density[row].item() == pytest.approx(sum(map(sum, inside)) / (NEAREST * 30))
+        reach = [sorted((a - b).norm().item() for b in reals[row])[NEAREST] for a in reals[row]]
+        inside = [[(a - s).norm().item() <= r for s in samples[row]] for a, r in zip(reals[row], reach, strict=True)]
+        assert covered[row].item() == pytest.approx(sum(any(ball) for ball in inside) / 40)
+        assert dense[row].item() == pytest.approx(sum(map(sum, inside)) / (NEAREST * 30))
 
 
 def test_parts_of_the_reals_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     reals, samples = cloud(2, 50, 3, seed=1), cloud(2, 30, 3, seed=2)
-    whole = coverage_and_density(samples, reals, neighbour_radii(reals))
+    radii = neighbour_radii(reals)
+    whole = coverage(samples, reals, radii), density(samples, reals, radii)
     monkeypatch.setattr("gan_env.metrics.diversity._PART", 7)
-    parts = coverage_and_density(samples, reals, neighbour_radii(reals))
-    torch.testing.assert_close(whole, parts)
+    torch.testing.assert_close(neighbour_radii(reals), radii)
+    torch.testing.assert_close((coverage(samples, reals, radii), density(samples, reals, radii)), whole)
 
 
 def test_coverage_of_real_samples_is_what_it_should_be() -> None:
     """1 - (M / (M + S))^k, and a density of 1."""
     reals, samples = cloud(1, 1000, 4, seed=1), cloud(1, 500, 4, seed=2)
-    coverage, density = coverage_and_density(samples, reals, neighbour_radii(reals))
-    assert coverage.item() == pytest.approx(1 - (2 / 3) ** NEAREST, abs=0.04)
-    assert density.item() == pytest.approx(1, abs=0.1)
+    radii = neighbour_radii(reals)
+    assert coverage(samples, reals, radii).item() == pytest.approx(1 - (2 / 3) ** NEAREST, abs=0.04)
+    assert density(samples, reals, radii).item() == pytest.approx(1, abs=0.1)
 
 
 def test_samples_of_one_mode_in_four_cover_a_quarter() -> None:
     centers = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0], [50.0, 50.0]])
     reals = (centers.repeat_interleave(50, dim=0) + cloud(200, 2))[None]
     samples = cloud(1, 400, 2, seed=3) + centers[1]
-    coverage, _ = coverage_and_density(samples, reals, neighbour_radii(reals))
-    assert coverage.item() == pytest.approx(0.25, abs=0.01)
+    assert coverage(samples, reals, neighbour_radii(reals)).item() == pytest.approx(0.25, abs=0.01)
 
 
 def test_one_repeated_sample_covers_little() -> None:
     reals = cloud(1, 300, 8)
-    coverage, _ = coverage_and_density(reals[:, :1].expand(1, 300, 8), reals, neighbour_radii(reals))
-    assert 0 < coverage.item() < 0.1
+    assert 0 < coverage(reals[:, :1].expand(1, 300, 8), reals, neighbour_radii(reals)).item() < 0.1
 
 
 def test_broken_rows_cover_nothing_and_leave_the_others() -> None:
     reals, samples = cloud(2, 40, 3, seed=1), cloud(2, 30, 3, seed=2)
     radii = neighbour_radii(reals)
-    before, _ = coverage_and_density(samples, reals, radii)
+    before = coverage(samples, reals, radii)
     samples[1] = math.nan
-    after, density = coverage_and_density(samples, reals, radii)
-    assert after.tolist() == [before[0].item(), 0.0]
-    assert density[1].item() == 0
+    assert coverage(samples, reals, radii).tolist() == [before[0].item(), 0.0]
+    assert density(samples, reals, radii)[1].item() == 0
