@@ -52,6 +52,10 @@ class Rows:
         return type(self)(*(tensor[rows] for tensor in self.tensors()))
 
 
+WHOLE = ("key", "dataset", "window", "num_samples", "batch_size", "loss")
+"""Fields of `RowSettings` that are whole numbers."""
+
+
 @dataclass(frozen=True)
 class RowSettings(Rows):
     """What is constant over one row's episode: its instance and its seed."""
@@ -70,6 +74,12 @@ class RowSettings(Rows):
     lr_g: Tensor  # learning rate of the generator, float32
     lr_d: Tensor  # learning rate of the discriminator, float32
     beta_1: Tensor  # momentum of both players' Adam, float32
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence[float]], device: torch.device) -> "RowSettings":
+        """From the numbers of each field, one a row."""
+        types = {name: torch.int64 if name in WHOLE else torch.float32 for name in columns}
+        return cls(**{name: torch.tensor(column, dtype=types[name], device=device) for name, column in columns.items()})
 
     def with_rows(self, rows: Tensor, other: "RowSettings") -> "RowSettings":
         """A copy in which the rows `rows` (int64 indices) come from `other`, in its order."""
@@ -160,7 +170,7 @@ MEANS = (
 STILL = 1e-8
 """A player whose |update| / |weights| is no larger stands still: no learning rate follows from that."""
 FLOOR = 1e-6
-"""Added to the metric and to the spread before their logarithms are taken, which are finite then."""
+"""Added to the metric, to the spread and to what is observed as log10, so that their logarithms are finite."""
 
 
 @dataclass(frozen=True)

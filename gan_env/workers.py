@@ -16,47 +16,41 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
-class Workers:
-    """Runs blocks of rows: on a CPU each in one thread, as many at a time as there are cores; on a GPU in turn.
+side_by_side = False
+"""Whether blocks ever ran side by side in this process."""
 
-    So no operation waits for another core, as it would if it were spread over several. A block that is alone has all
-    threads, unless blocks ever ran side by side in this process: OpenMP then has more threads than cores, which sleep
-    at every barrier, and two threads take more than twice as long as one.
 
-    Args:
-        device: where the tensors are.
+def threads_on(device: torch.device) -> int:
+    """Blocks that run at the same time on a device."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
+def each_block(work: Callable[..., T], tensors: Sequence[Tensor], block: int) -> list[T]:
+    """Calls `work` with every block of `block` rows of the tensors, without gradients; results in order.
+
+    On a CPU each block runs in one thread, as many at a time as there are cores; on a GPU they run in turn. So no
+    operation waits for another core, as it would if it were spread over several. A block that is alone has all threads,
+    unless blocks ever ran side by side in this process: OpenMP then has more threads than cores, which sleep at every
+    barrier, and two threads take more than twice as long as one.
     """
+    global side_by_side
 
-    side_by_side = False
-    """Whether blocks ever ran side by side in this process."""
+    def call(parts: tuple[Tensor, ...]) -> T:
+        with torch.no_grad():
+            return work(*parts)
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    @property
-    def threads(self) -> int:
-        """Blocks that run at the same time."""
-        return torch.get_num_threads() if self.device.type == "cpu" else 1
-
-    def each_block(self, work: Callable[..., T], tensors: Sequence[Tensor], block: int) -> list[T]:
-        """Calls `work` with every block of `block` rows of the tensors, without gradients; results in order."""
-
-        def call(parts: tuple[Tensor, ...]) -> T:
-            with torch.no_grad():
-                return work(*parts)
-
-        starts = range(0, len(tensors[0]), block)
-        # `data` hides from autograd what other threads do to other rows.
-        blocks = [tuple(tensor.data[start : start + block] for tensor in tensors) for start in starts]
-        threads = self.threads
-        if threads == 1 or (len(blocks) == 1 and not Workers.side_by_side):
-            return [call(parts) for parts in blocks]
-        Workers.side_by_side = True
-        torch.set_num_threads(1)
-        try:
-            return list(_pool(os.getpid(), threads).map(call, blocks)) if len(blocks) > 1 else [call(blocks[0])]
-        finally:
-            torch.set_num_threads(threads)
+    starts = range(0, len(tensors[0]), block)
+    # `data` hides from autograd what other threads do to other rows.
+    blocks = [tuple(tensor.data[start : start + block] for tensor in tensors) for start in starts]
+    threads = threads_on(tensors[0].device)
+    if threads == 1 or (len(blocks) == 1 and not side_by_side):
+        return [call(parts) for parts in blocks]
+    side_by_side = True
+    torch.set_num_threads(1)
+    try:
+        return list(_pool(os.getpid(), threads).map(call, blocks)) if len(blocks) > 1 else [call(blocks[0])]
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache

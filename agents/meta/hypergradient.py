@@ -20,7 +20,7 @@ from gan_env.metrics.energy import energy_distance
 from gan_env.metrics.judge import ImageJudge, RegisteredJudge
 from gan_env.records import FLOOR
 from gan_env.seeding import fold_in, normal, uniform
-from gan_env.workers import Workers
+from gan_env.workers import each_block
 
 _VALIDATION = 2**21  # a stream of a row's key that neither training nor saved generators use
 
@@ -45,7 +45,7 @@ class Hypergradient:
         require(samples >= 2, "samples", samples, "at least 2")
         self.env, self.window, self.samples = env, window, samples
         self.gan_updates = 0
-        self._workers, self._unrolled = Workers(env.device), Unrolled(env.population)
+        self._unrolled = Unrolled(env.population)
 
     def __call__(self, coordinates: Tensor, draw: int = 0) -> tuple[Tensor, Tensor]:
         """The validation loss after a window with these knobs, and its slope.
@@ -73,7 +73,7 @@ class Hypergradient:
             return loss.detach(), by_knobs[0]
 
         everyone = torch.arange(self.env.num_envs, device=self.env.device)
-        parts = self._workers.each_block(look, [everyone, coordinates.to(self.env.device)], self.env.population.block)
+        parts = each_block(look, [everyone, coordinates.to(self.env.device)], self.env.population.block)
         self.gan_updates += self.env.num_envs * self.window
         loss, slope = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
         usable = (loss.isfinite() & slope.isfinite().all(dim=1))[:, None]

@@ -45,12 +45,9 @@ class Past:
 
 def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSettings:
     """The run's hyperparameters; those that aren't known are 1, and a loss that isn't known is the first."""
-    one = torch.ones(1)
-    known = {name: torch.tensor([float(value)]) for name, value in context.items() if name != "loss"}
-    whole = {"key": one.long(), "dataset": 0 * one.long(), "window": 0 * one.long()}
-    whole["loss"] = torch.tensor([losses.index(context["loss"]) if context.get("loss") in losses else 0])
-    whole |= {name: known.pop(name, one).long() for name in ("num_samples", "batch_size")}
-    return RowSettings(**whole, **{name: known.get(name, one) for name in NUMBERS if name not in whole})
+    columns = {name: [context.get(name, 1)] for name in NUMBERS} | {"key": [1], "dataset": [0], "window": [0]}
+    columns["loss"] = [losses.index(context["loss"]) if context.get("loss") in losses else 0]
+    return RowSettings.of(columns, torch.device("cpu"))
 
 
 def moment_of(

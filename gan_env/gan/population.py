@@ -20,7 +20,7 @@ from gan_env.gan.spectral import initial_vectors
 from gan_env.gan.update import PopulationConfig, PopulationState, Update, architecture_of, by_sample
 from gan_env.records import MEANS, Quality, RowSettings
 from gan_env.seeding import even_normal, fold_in, normal, uniform
-from gan_env.workers import Workers
+from gan_env.workers import each_block, threads_on
 
 T = TypeVar("T")
 
@@ -81,7 +81,6 @@ class Population:
         self._most = largest_block(architecture_of(bank.sample_shape, config), bank.sample_shape)
         self.block = choose_block(num_rows, self._most, self.device)
         self.programs = Programs(compiled)
-        self._workers = Workers(self.device)
 
     def reset(self, rows: Tensor, settings: RowSettings) -> None:
         """Starts new GANs in the rows `rows` (int64 indices); `settings` has one entry for each of them."""
@@ -111,7 +110,7 @@ class Population:
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
         """Samples of each row's averaged generator from its fixed latents: [N, count, *shape]."""
-        return torch.cat(self._workers.each_block(self._generate, [self.state.ema, self.latents(count)], self.block))
+        return torch.cat(each_block(self._generate, [self.state.ema, self.latents(count)], self.block))
 
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
         """Judges `count` samples of every row's averaged generator from its fixed latents.
@@ -123,10 +122,10 @@ class Population:
             parts = zip(weights.split(self.block), latents.split(self.block), strict=True)
             return judge(torch.cat([self._generate(*part) for part in parts]), dataset)
 
-        share = min(JUDGED_TOGETHER, math.ceil(self.num_rows / self._workers.threads))
+        share = min(JUDGED_TOGETHER, math.ceil(self.num_rows / threads_on(self.device)))
         block = math.ceil(share / self.block) * self.block  # whole blocks, as in training
         rows = [self.state.ema, self.latents(count), self.settings.dataset]
-        return Quality.join(self._workers.each_block(judge_block, rows, block))
+        return Quality.join(each_block(judge_block, rows, block))
 
     def parameters(self) -> Tensor:
         """How many weights and biases each row's G and D have, [N, 2]."""
@@ -183,15 +182,15 @@ class Population:
         return self.paired and self.num_rows == 1 and self._most > 1
 
     def _each_block(self, work: Callable[..., T], tensors: Sequence[Tensor]) -> list[T]:
-        """`Workers.each_block`; where `paired`, a single row runs beside a copy of itself.
+        """`each_block`; where `paired`, a single row runs beside a copy of itself.
 
         Alone it would be rounded otherwise than in a block: products of one matrix and one vector add up in another
         order. Where rows always run one by one they are always alone.
         """
         if not self._pairs:
-            return self._workers.each_block(work, tensors, self.block)
+            return each_block(work, tensors, self.block)
         pair = [tensor.repeat(2, *[1] * (tensor.dim() - 1)) for tensor in tensors]
-        results = self._workers.each_block(work, pair, 2)
+        results = each_block(work, pair, 2)
         for tensor, both in zip(tensors, pair, strict=True):
             tensor.copy_(both[:1])
         return results
@@ -254,12 +253,6 @@ def unpack(inputs: Sequence[Tensor]) -> tuple[PopulationState, RowSettings, Sequ
 
 def _idle_settings(num_rows: int, device: torch.device) -> RowSettings:
     """Settings of rows that were not reset yet; no two share a tensor."""
-
-    def column(value: float) -> Tensor:
-        return torch.full((num_rows,), value, device=device)
-
-    keys = torch.arange(num_rows, device=device)
-    whole = {name: column(0) for name in ("dataset", "window", "loss")}
-    whole |= {name: column(1) for name in ("num_samples", "batch_size")}
-    real = {name: column(1.0) for name in ("width_g", "width_d", "gain_g", "gain_d", "input_scale")}
-    return RowSettings(keys, **whole, **real, **{name: column(0.0) for name in ("lr_g", "lr_d", "beta_1")})
+    none = dict.fromkeys(("dataset", "window", "loss", "lr_g", "lr_d", "beta_1"), [0] * num_rows)
+    columns = dict.fromkeys([field.name for field in fields(RowSettings)], [1] * num_rows) | none
+    return RowSettings.of({**columns, "key": range(num_rows)}, device)

@@ -113,13 +113,7 @@ class InstanceSet:
         columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
         for name in ("width_g", "width_d"):
             columns[name] = [width / self.limits[name][1] for width in columns[name]]
-        real = NUMBERS.keys() - {"num_samples", "batch_size"}
-        return RowSettings(
-            **{
-                name: torch.tensor(column, dtype=torch.float32 if name in real else torch.int64, device=device)
-                for name, column in columns.items()
-            }
-        )
+        return RowSettings.of(columns, device)
 
 
 def as_columns(instances: Sequence[Instance]) -> dict[str, NDArray[Any]]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from gan_env.errors import require
 from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.probe import require_a_value_a_row
-from gan_env.records import Moment, TrainStats
+from gan_env.records import FLOOR, Moment, TrainStats
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Box
@@ -68,7 +68,7 @@ def symlog(x: Tensor) -> Tensor:
 
 def _log(x: Tensor) -> Tensor:
     """log10 with a floor, so that an observation before the first update is finite."""
-    return torch.log10(x + 1e-6)
+    return torch.log10(x + FLOOR)
 
 
 def _log_ratio(a: Tensor, b: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import ConfigError, require
-from gan_env.records import Moment, Quality, RowSettings, TrainStats
+from gan_env.records import WHOLE, Moment, Quality, RowSettings, TrainStats
 
 ROWS = 2
 
@@ -18,12 +18,11 @@ def probe(knobs: int) -> Moment:
     """A moment of two rows and so many knobs, whose numbers are of no run: halves and ones."""
     half, one = torch.full((ROWS,), 0.5), torch.ones(ROWS, dtype=torch.int64)
     stats = {field.name: half.clone() for field in fields(TrainStats)} | {"finite": half > 0}
-    whole = ("key", "dataset", "window", "num_samples", "batch_size", "loss")
-    settings = {f.name: one.clone() if f.name in whole else half.clone() for f in fields(RowSettings)}
+    settings = {field.name: [1 if field.name in WHOLE else 0.5] * ROWS for field in fields(RowSettings)}
     quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
     known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
     start = {name: half.clone() for name in known}
-    coordinates, rows = half[:, None].repeat(1, knobs), RowSettings(**settings)
+    coordinates, rows = half[:, None].repeat(1, knobs), RowSettings.of(settings, half.device)
     size = {"parameters": torch.ones(ROWS, 2), "updates": half.clone()}
     return Moment(TrainStats(**stats), quality, coordinates, settings=rows, left=one, **start, **size)
 

@@ -7,7 +7,7 @@ the symmetric `sqrt(R) S sqrt(R)`: one `eigvalsh` a row, and no matrix root in t
 import torch
 from torch import Tensor
 
-from gan_env.workers import Workers
+from gan_env.workers import each_block
 
 BLOCK = 8  # rows that one core measures at a time: their features stay in its cache
 
@@ -35,7 +35,6 @@ class FrechetDistance:
         self.means = torch.stack(means)  # [D, F]
         self.traces = torch.stack([covariance.trace() for covariance in covariances])  # [D]
         self.roots = torch.stack([_symmetric_root(covariance) for covariance in covariances])  # [D, F, F]
-        self._workers = Workers(self.means.device)
 
     def __call__(self, features: Tensor, reference: Tensor) -> Tensor:
         """Distances: features [N, S, F], reference [N] or [N, K] (indices) -> as `reference`, float32.
@@ -44,7 +43,7 @@ class FrechetDistance:
         """
         block = BLOCK if features.device.type == "cpu" else len(features)
         columns = reference.view(len(features), -1)  # [N, K]
-        return torch.cat(self._workers.each_block(self._distances, [features, columns], block)).view_as(reference)
+        return torch.cat(each_block(self._distances, [features, columns], block)).view_as(reference)
 
     def _distances(self, features: Tensor, columns: Tensor) -> Tensor:
         mean, covariance = feature_statistics(features)

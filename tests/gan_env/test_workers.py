@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_env.workers import Workers
-
-CPU = torch.device("cpu")
+from gan_env import workers
+from gan_env.workers import each_block
 
 
 @pytest.fixture(autouse=True)
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    monkeypatch.setattr(Workers, "side_by_side", False)
+    monkeypatch.setattr(workers, "side_by_side", False)
     yield
     torch.set_num_threads(before)
 
@@ -24,26 +23,26 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @given(rows=st.integers(1, 17), block=st.integers(1, 20))
 def test_blocks_cover_all_rows_in_order(rows: int, block: int) -> None:
     x, y = torch.arange(rows), torch.arange(rows) * 10
-    parts = Workers(CPU).each_block(lambda a, b: a + b, [x, y], block)
+    parts = each_block(lambda a, b: a + b, [x, y], block)
     assert torch.equal(torch.cat(parts), 11 * x)
     assert max(len(part) for part in parts) <= block
 
 
 def test_blocks_change_the_tensors_themselves() -> None:
     x = torch.zeros(5, 2)
-    Workers(CPU).each_block(lambda part: part.add_(1), [x], 2)
+    each_block(lambda part: part.add_(1), [x], 2)
     assert torch.equal(x, torch.ones(5, 2))
 
 
 def test_each_block_has_one_thread_and_the_number_is_restored() -> None:
-    counts = Workers(CPU).each_block(lambda part: torch.get_num_threads(), [torch.zeros(4)], 1)
+    counts = each_block(lambda part: torch.get_num_threads(), [torch.zeros(4)], 1)
     assert set(counts) == {1}
     assert torch.get_num_threads() == 2
 
 
 def test_a_block_alone_has_all_threads_until_others_ran_side_by_side() -> None:
     def threads(rows: int) -> list[int]:
-        return Workers(CPU).each_block(lambda part: torch.get_num_threads(), [torch.zeros(rows)], 1)
+        return each_block(lambda part: torch.get_num_threads(), [torch.zeros(rows)], 1)
 
     assert threads(1) == [2]
     assert threads(2) == [1, 1]
@@ -53,12 +52,12 @@ def test_a_block_alone_has_all_threads_until_others_ran_side_by_side() -> None:
 
 def test_two_blocks_run_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=30)  # breaks, and raises, if one block waits for the other
-    Workers(CPU).each_block(lambda part: both.wait(), [torch.zeros(2)], 1)
+    each_block(lambda part: both.wait(), [torch.zeros(2)], 1)
 
 
 def test_gradients_are_off() -> None:
     weights = torch.ones(4, requires_grad=True)
-    assert not any(part.requires_grad for part in Workers(CPU).each_block(lambda w: w * 2, [weights], 1))
+    assert not any(part.requires_grad for part in each_block(lambda w: w * 2, [weights], 1))
 
 
 def test_an_error_in_a_block_comes_out_and_the_threads_are_restored() -> None:
@@ -66,5 +65,5 @@ def test_an_error_in_a_block_comes_out_and_the_threads_are_restored() -> None:
         raise ValueError("block")
 
     with pytest.raises(ValueError, match="block"):
-        Workers(CPU).each_block(fail, [torch.zeros(4)], 1)
+        each_block(fail, [torch.zeros(4)], 1)
     assert torch.get_num_threads() == 2
