@@ -17,7 +17,7 @@ from gan_env.config import env_config, find_device, to_dict
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
-from gan_env.gan.trainer import train_interval, untrained
+from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig
 from gan_env.infos import joined, masked
 from gan_env.instance_lists import Instance
@@ -29,7 +29,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
-from gan_env.records import to_host
+from gan_env.records import TrainStats, to_host
 from gan_env.rendering import POINTS, draw_run, shown
 from gan_env.snapshots import Snapshots
 
@@ -63,7 +63,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
       the last ones of the old run are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`) and
       `infos["final_info"]`.
     - NEXT_STEP: it is reset in the next step, which ignores its action and rewards it with 0.
-    - DISABLED: it stays as it is until it is reset: its reward is 0, its termination stays True.
+    - DISABLED: its reward is 0 and its termination stays True; whatever else is shown of it means nothing until it is
+      reset.
 
     SAME_STEP is the default since with it every action acts and every reward counts. While others continue, a row that
     has ended trains with them, which means nothing; a step in which all are reset trains none. A step is refused when
@@ -75,8 +76,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     ## Copies, snapshots and the end
     `pickle` and `copy.deepcopy` make an environment that continues with the same bits; so does `set_state(get_state())`
-    in one of the same options. After `close()` it can't be used. It works in processes that are forked, such as those
-    of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
+    in another environment with the same options. After `close()` it can't be used. It works in processes that are
+    forked, such as those of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
     Args:
         num_envs: N.
@@ -306,7 +307,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         fresh = torch.from_numpy(mask).to(self.device)
         self._progress.coordinates = torch.where(fresh[:, None], start, self._progress.coordinates)
         self._ended[mask] = False
-        stats = untrained(self.population, self.knobs.values(self._progress.coordinates))
+        values = self.knobs.values(self._progress.coordinates)
+        stats = TrainStats.untrained(*self.population.clean_logits(values))
         quality = self.population.judge(self.judge, self.config.metric_samples)
         settings, parameters = self.population.settings, self.population.parameters()
         infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters))}

@@ -17,7 +17,7 @@ from gan_env.mdp.knobs import RATES, DynamicParameter
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES, Anneal
-from gan_env.policies.step_size import StepSizeRule, start_of
+from gan_env.policies.step_size import StepSizeRule, start_constant
 from gan_env.policies.tables import TablePolicy
 
 STEP = 0.05
@@ -43,7 +43,8 @@ def step_size(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     knobs = {knob.name: anneal(trial, knob) for knob in step_knobs(env)}
     rule: dict[str, Any] = {"gain": _rounded(trial.suggest_float("gain", 0.1, 1.0, step=STEP))}
     for name in (name for name in RATES if name in knobs):
-        rule[start_of(name)] = end(trial, replace(env.knobs.table[name], name=start_of(name)), "factor", "fixed")
+        start = replace(env.knobs.table[name], name=start_constant(name))
+        rule[start.name] = end(trial, start, "factor", "fixed")
     return PolicyOptions(kind="step_size", knobs=knobs, rule=rule)
 
 
@@ -208,7 +209,7 @@ def _guess(tuned: Sequence[DynamicParameter], policy: PolicyOptions) -> dict[str
 
 def _guessed_rule(tuned: Sequence[DynamicParameter], rule: StepSizeRule) -> dict[str, Any]:
     """The constants of `step_size` in the search space's terms."""
-    starts = [(knob, start_of(knob.name)) for knob in tuned if knob.name in RATES]
+    starts = [(knob, start_constant(knob.name)) for knob in tuned if knob.name in RATES]
     factors = {f"{start}.factor": _on_grid(knob, getattr(rule, start)) for knob, start in starts}
     return {"gain": _rounded(rule.gain)} | factors
 

@@ -39,8 +39,8 @@ class Card:
         score: mean final score, `value` and `over_instances`.
         curve: mean score from the untrained generator to the end, [T + 1].
         crashed: share of its runs that crashed.
-        against: opponent -> `gain` in the score, `p_better` (that a run is better than one of it on the same instance)
-            and `updates_saved` (share of the run left when the opponent's final mean is reached).
+        against: opponent -> `gain` in the score, `p_better` (that a run is better than one of it on the same instance),
+            `updates_saved` (share of the run left when the opponent's final mean is reached), and its own `curve`.
         worth: search -> tuning runs on the very instance that one run is worth; empty without a data set of runs.
         cost: `wall_s` of playing, `gan_updates` of playing and, where known, of `training`.
         made_with: versions and machine.

@@ -24,7 +24,7 @@ from gan_env.saved_controller import DESCRIPTION, SavedController
 REACH = {"step_size": 1e3, "rates": 1e6}
 """Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off."""
 DECISIONS, UPDATES = 1000, 4
-"""A schedule or a rule decides so often in a run, but in no fewer updates than ADA does."""
+"""A schedule or a rule takes at most so many decisions in a run, at least so many updates apart, ADA's interval."""
 TRACKED = {"progress", "knobs", "steps", "balance", "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 

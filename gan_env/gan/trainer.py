@@ -25,8 +25,3 @@ def train_interval(population: Population, knobs: dict[str, Tensor], updates: in
         + [averages[name].abs() for name in ("loss_d", "loss_g")]
     ).amax(dim=0)  # [N]; NaN wins
     return TrainStats.of_means(averages, clean_train, clean_held_out, finite=largest < EXPLODED)  # False for NaN
-
-
-def untrained(population: Population, knobs: dict[str, Tensor]) -> TrainStats:
-    """The statistics before the first interval."""
-    return TrainStats.untrained(*population.clean_logits(knobs))

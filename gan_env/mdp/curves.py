@@ -11,7 +11,7 @@ class Curves:
     """What is drawn of N runs of at most T decisions.
 
     Attributes:
-        log_metric: [N, T + 1], of the untrained generator and after each decision; NaN where a run has not come to.
+        log_metric: [N, T + 1], of the untrained generator and after each decision; NaN beyond where a run has got to.
         knobs: name -> its value during each interval, [N, T], NaN likewise.
         taken: decisions of each run so far, int64 [N].
     """

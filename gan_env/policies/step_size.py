@@ -60,7 +60,7 @@ class StepSizeRule:
         return float(getattr(self, rate.replace("lr", "separation")))
 
 
-def start_of(rate: str) -> str:
+def start_constant(rate: str) -> str:
     """The constant of the rule that says where a knob starts: "start_g" of "lr_g"."""
     return rate.replace("lr", "start")
 
@@ -99,7 +99,7 @@ class StepSizePolicy(TablePolicy):
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
         self.targets = {name: np.log10(_positive(name, v)) for name, v in values.items() if name in RATES}
         require(bool(self.targets), "policy.knobs", list(values), f"a target for one of {list(RATES)} at least")
-        starts = {name: getattr(rule, start_of(name)) for name in self.targets}
+        starts = {name: getattr(rule, start_constant(name)) for name in self.targets}
         held = {name: np.full(env.config.num_decisions, start) for name, start in starts.items()}
         super().__init__(env, values | held)
         self.rule, self.knobs = rule, env.knobs.controlled
