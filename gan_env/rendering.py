@@ -1,5 +1,6 @@
 """One picture of a run: its samples, beside the curves so far of the metric and the knobs. Needs Pillow alone."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -143,13 +144,19 @@ def _grid(samples: Floats) -> Image.Image:
     """Images [S, C, H, W] in [-1, 1] as a square grid, each pixel a square of whole size."""
     side, zoom = _cells(samples.shape[-1])
     kept = np.nan_to_num(samples[: side * side].clip(-1, 1), nan=-1)  # those of a crashed run may be anything
-    pixels = ((kept + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
-    rows = [np.concatenate(list(pixels[i * side : (i + 1) * side]), axis=1) for i in range(side)]
-    whole = np.concatenate(rows).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    whole = tiled(((kept + 1) * 127.5).astype(np.uint8)).repeat(zoom, axis=0).repeat(zoom, axis=1)
     picture = Image.new("RGB", (SIDE * SCALE, SIDE * SCALE), PAPER)
     image = Image.fromarray(whole.squeeze()).convert("RGB")
     picture.paste(image, ((picture.width - image.width) // 2, (picture.height - image.height) // 2))
     return picture
+
+
+def tiled(images: NDArray[Any]) -> NDArray[Any]:
+    """Images [S, C, H, W] as a square grid, as many as fill one: [side x H, side x W, C]."""
+    side = math.isqrt(len(images))
+    channels, height, width = images.shape[1:]
+    cells = images[: side * side].reshape(side, side, channels, height, width)
+    return cells.transpose(0, 3, 1, 4, 2).reshape(side * height, side * width, channels)
 
 
 def _cells(size: int) -> tuple[int, int]:

@@ -71,9 +71,9 @@ class GANController:
         opt_g: Any,
         opt_d: Any,
         total_steps: int,
-        untrained: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-        dry_run: bool = False,
+        untrained: Mapping[str, Any] | None,
+        context: Mapping[str, Any] | None,
+        dry_run: bool,
     ) -> None:
         loop = player.loop
         enough = f"at least {loop.config.num_decisions}, one update a decision"

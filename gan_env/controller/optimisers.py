@@ -46,7 +46,8 @@ class Optimisers:
         parameters = [p for optimiser in self._optimisers.values() for p in _parameters(optimiser)]
         sharded = sorted({type(p).__name__ for p in parameters if hasattr(p, "to_local")})
         require(not sharded, "parameters", sharded, "whole ones: norms of sharded parameters (FSDP) are not supported")
-        tensors = [id(rate) for o in self._optimisers.values() for rate in _rates(o) if isinstance(rate, Tensor)]
+        groups = [group for optimiser in self._optimisers.values() for group in optimiser.param_groups]
+        tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
         own = "a tensor of its own in each group: pass lr.clone()"
         require(len(set(tensors)) == len(tensors), "lr", "one tensor for several groups", own)
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
@@ -234,10 +235,6 @@ class Watched:
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
-
-
-def _rates(optimiser: Optimizer) -> list[float | Tensor]:
-    return [group["lr"] for group in optimiser.param_groups]
 
 
 def _plain(key: str, given: Any) -> Optimizer:

@@ -79,7 +79,7 @@ class Report:
         figure = Figure(figsize=(3.2 * columns, 2.0 * rows), layout="constrained")
         for index, name in enumerate(panels):
             axes = figure.add_subplot(rows, columns, index + 1)
-            is_knob = name in self.decisions[0].values and index < len(self.decisions[0].values)
+            is_knob = index < len(self.decisions[0].values)
             values = [self._value(d, name) if is_knob else d.seen[name] for d in self.decisions]
             axes.step(steps, values, where="post", color="tab:red" if is_knob else "tab:blue")
             axes.set_title(f"knob {name}" if is_knob else name, fontsize=9)

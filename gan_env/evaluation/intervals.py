@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gan_env.errors import needs
 
@@ -32,12 +32,12 @@ def iqm(values: Floats) -> Floats:
 def bootstrap_interval(values: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> tuple[float, float]:
     """95 % percentile bootstrap interval of `statistic` (along the last axis) over resampled `values` [n]."""
     picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    return _interval(statistic(values[picks]))
+    return percentile_interval(statistic(values[picks]))
 
 
-def _interval(samples: Floats) -> tuple[float, float]:
+def percentile_interval(samples: ArrayLike) -> tuple[float, float]:
     """The ends of the middle 95 % of the samples [B]."""
-    low, high = np.quantile(samples, [0.025, 0.975])
+    low, high = np.quantile(np.asarray(samples), [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -55,8 +55,8 @@ def summarize(values: Floats) -> dict[str, Any]:
 # same GAN seeds, so one resample serves all trainings; whole trainings are resampled.
 
 
-def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainings: int | None = None) -> Floats:
-    """Stratified bootstrap samples: [S, I, G] -> [resamples, S', I, G'].
+def resampled(scores: Floats, seed: int = 0, trainings: int | None = None) -> Floats:
+    """Stratified bootstrap samples: [S, I, G] -> [RESAMPLES, S', I, G'].
 
     With the same `seed` the same GAN seeds are drawn; `trainings` is another seed for the draw of the trainings.
 
@@ -67,19 +67,19 @@ def resampled(scores: Floats, seed: int = 0, resamples: int = RESAMPLES, trainin
     seeds, instances, runs = scores.shape
     rng, places = np.random.default_rng(seed), np.arange(instances)[:, None]
     if runs == 1:
-        places = rng.integers(instances, size=(resamples, 1, max(instances - 1, 1), 1))
-    drawn = rng.integers(runs, size=(resamples, 1, places.shape[-2], max(runs - 1, 1)))
+        places = rng.integers(instances, size=(RESAMPLES, 1, max(instances - 1, 1), 1))
+    drawn = rng.integers(runs, size=(RESAMPLES, 1, places.shape[-2], max(runs - 1, 1)))
     rng = rng if trainings is None else np.random.default_rng(trainings)
-    trained = rng.integers(seeds, size=(resamples, max(seeds - 1, 1), 1, 1))
+    trained = rng.integers(seeds, size=(RESAMPLES, max(seeds - 1, 1), 1, 1))
     return np.asarray(scores[trained, places, drawn])
 
 
-def stratified(scores: Floats, statistic: Callable[[Floats], Floats], seed: int = 0) -> dict[str, Any]:
+def stratified(scores: Floats, statistic: Callable[[Floats], Floats]) -> dict[str, Any]:
     """`value` of a statistic (along the last axis) over all runs of [S, I, G], and its 95 % interval `ci95`."""
-    samples = resampled(scores, seed)
+    samples = resampled(scores)
     return {
         "value": float(statistic(scores.reshape(-1))),
-        "ci95": _interval(statistic(samples.reshape(len(samples), -1))),
+        "ci95": percentile_interval(statistic(samples.reshape(len(samples), -1))),
     }
 
 
@@ -98,7 +98,7 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
 
     def interval(mine: Floats, theirs: Floats) -> tuple[float, float]:
         drawn = resampled(mine, seed), resampled(theirs, seed, trainings=None if paired else seed + 1)
-        return _interval(drawn[1].mean(axis=(1, 2, 3)) - drawn[0].mean(axis=(1, 2, 3)))
+        return percentile_interval(drawn[1].mean(axis=(1, 2, 3)) - drawn[0].mean(axis=(1, 2, 3)))
 
     by_instance = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))  # one run each: instances are resampled
     value = float(opponent.mean() - scores.mean())
@@ -136,8 +136,8 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     better = _better(scores[None], opponent[None])[0]
     return {
         "value": float(better.mean()),
-        "ci95": _interval(_better(*samples).mean(axis=(1, 2, 3))),
-        "over_instances": _interval(_resampled_means(better, seed)),
+        "ci95": percentile_interval(_better(*samples).mean(axis=(1, 2, 3))),
+        "over_instances": percentile_interval(_resampled_means(better, seed)),
     }
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gan_env.errors import ConfigError, needs
 from gan_env.mdp.knobs import DynamicParameter, knob_table
+from gan_env.rendering import tiled
 
 with needs("study"):
     import matplotlib
@@ -63,10 +64,7 @@ def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
         axis.scatter(samples[:, 0], samples[:, 1], s=3)
         axis.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
         return
-    side = int(np.sqrt(len(samples)))
-    images = samples[: side * side].transpose(0, 2, 3, 1)  # [count, H, W, C]
-    rows = [np.concatenate(list(images[i * side : (i + 1) * side]), axis=1) for i in range(side)]
-    shown = ((np.concatenate(rows) + 1) / 2).clip(0, 1).squeeze()
+    shown = ((tiled(samples) + 1) / 2).clip(0, 1).squeeze()
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from gan_env.evaluation.rollout import Episodes
 
 Floats = NDArray[np.float64]
+LEFT = 0.1
+"""Share of the log distance to the best that is left where a run counts as converged."""
 
 
 def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
@@ -24,15 +26,15 @@ def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_deci
     return first
 
 
-def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int, share: float = 0.1) -> Floats:
-    """GAN updates until the metric came within `share` of its best, in log distance, [N]; see `updates_to_target`.
+def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int) -> Floats:
+    """GAN updates until the metric came within `LEFT` of its best, in log distance, [N]; see `updates_to_target`.
 
     With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
-    log m_t - log m_best <= share * (log m_0 - log m_best): 0 where the metric never fell below its start.
+    log m_t - log m_best <= LEFT * (log m_0 - log m_best): 0 where the metric never fell below its start.
     """
     curve = np.asarray(log_metric, np.float64)
     best = curve.min(axis=1)
-    return updates_to_target(curve, best + share * (curve[:, 0] - best), updates_per_decision)
+    return updates_to_target(curve, best + LEFT * (curve[:, 0] - best), updates_per_decision)
 
 
 def roughness(curve: ArrayLike) -> Floats:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_env.evaluation.intervals import percentile_interval
+
 Floats = NDArray[np.float64]
 RESAMPLES = 1000
 
@@ -23,9 +25,8 @@ def updates_saved(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, 
     count = len(scores)
     picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
     drawn = [share_left(scores[pick].mean(axis=0), float(opponent[pick, -1].mean())) for pick in picks]
-    low, high = np.quantile(drawn, [0.025, 0.975])
     value = share_left(scores.mean(axis=0), float(opponent[:, -1].mean()))
-    return {"value": value, "over_instances": (float(low), float(high))}
+    return {"value": value, "over_instances": percentile_interval(drawn)}
 
 
 def share_left(curve: Floats, target: float) -> float:

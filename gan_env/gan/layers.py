@@ -75,14 +75,17 @@ class Layer:
         taps = {"down": KERNEL**2, "up": KERNEL**2 / 4, "conv": self.side**2}
         return self.inputs / self.groups * taps.get(self.kind, 1.0)
 
+    def in_use(self, width: Tensor) -> tuple[Tensor, Tensor]:
+        """1.0 for inputs and for outputs that are in use at a row's width, else 0.0: [N] -> [N, groups, ...] each."""
+        used_in = _used(self.inputs, self.positions, width, self.narrow_inputs)
+        used_out = _used(self.outputs, self.positions, width, self.narrow_outputs)
+        return used_in.unflatten(1, (self.groups, -1)), used_out.unflatten(1, (self.groups, -1))
+
     def count(self, width: Tensor) -> Tensor:
         """Weights and biases in use at a row's width: [N] -> [N]."""
-        used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1)).sum(2)
-        used_out = (
-            _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1)).sum(2)
-        )
+        used_in, used_out = self.in_use(width)
         taps = self.sizes[0] * self.groups // (self.inputs * self.outputs)
-        found: Tensor = (used_out * (used_in * taps + 1)).sum(1)
+        found: Tensor = (used_out.sum(2) * (used_in.sum(2) * taps + 1)).sum(1)
         return found
 
     def init(self, key: Tensor, width: Tensor) -> Tensor:
@@ -90,8 +93,7 @@ class Layer:
 
         Those of a norm are all `gain`.
         """
-        used_in = _used(self.inputs, self.positions, width, self.narrow_inputs).unflatten(1, (self.groups, -1))
-        used_out = _used(self.outputs, self.positions, width, self.narrow_outputs).unflatten(1, (self.groups, -1))
+        used_in, used_out = self.in_use(width)
         mask: Tensor = (used_out[..., :, None] * used_in[..., None, :]).flatten(1, 2)  # [N, O, I / groups]
         share = used_in.mean(dim=2).clamp(min=1 / self.inputs)  # [N, groups]; a group beyond the width is empty
         scale: Tensor = (self.gain / (self.fan_in * share).sqrt()).repeat_interleave(self.outputs // self.groups, dim=1)

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+DIRECTIONS = 32
+"""Lines onto which points are projected."""
+
 
 class SlicedWasserstein:
     """Sliced 1-Wasserstein distance in the plane (Rabin et al. 2011; Bonneel et al. 2015).
@@ -16,11 +19,10 @@ class SlicedWasserstein:
     Args:
         references: sets of points that samples are compared with, [M, 2] each.
         samples: S, the number of samples per row that will be compared.
-        directions: number of projections.
     """
 
-    def __init__(self, references: list[Tensor], samples: int, directions: int = 32) -> None:
-        angle = torch.arange(directions, device=references[0].device) * (math.pi / directions)
+    def __init__(self, references: list[Tensor], samples: int) -> None:
+        angle = torch.arange(DIRECTIONS, device=references[0].device) * (math.pi / DIRECTIONS)
         self.axes = torch.stack([torch.cos(angle), torch.sin(angle)])  # [2, A]
         level = (torch.arange(samples, device=angle.device) + 0.5) / samples
         self.quantiles = torch.stack(  # [D, A, S]

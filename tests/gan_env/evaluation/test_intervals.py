@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
 from gan_env.evaluation.intervals import (
+    RESAMPLES,
     bootstrap_interval,
     iqm,
     probability_of_improvement,
@@ -109,8 +110,8 @@ def study_scores(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float
 def test_a_stratified_sample_draws_within_instances_and_whole_trainings(seeds: int, instances: int, runs: int) -> None:
     """Every number tells where it stood: 100 training seed + 10 instance + GAN seed."""
     grid = np.indices((seeds, instances, runs))
-    samples = resampled((100 * grid[0] + 10 * grid[1] + grid[2]).astype(float), resamples=5)
-    assert samples.shape == (5, max(seeds - 1, 1), instances, runs - 1)
+    samples = resampled((100 * grid[0] + 10 * grid[1] + grid[2]).astype(float))
+    assert samples.shape == (RESAMPLES, max(seeds - 1, 1), instances, runs - 1)
     assert (samples // 10 % 10 == np.arange(instances)[:, None]).all()
     trained = samples // 100
     assert (trained == trained[:, :, :1, :1]).all()

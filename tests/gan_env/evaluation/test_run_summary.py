@@ -21,7 +21,6 @@ def test_convergence_by_hand() -> None:
     """From 5 to 1: 10 % of the distance is 0.4, which 1.4 reaches and 1.5 doesn't."""
     curves = [[5, 3, 1.5, 1.4, 1.0, 1.2], [5, 1.0, 5, 5, 5, 5], [1, 2, 3, 4, 5, 6]]
     assert updates_to_converge(curves, 50).tolist() == [150, 50, 0]
-    assert updates_to_converge(curves, 50, share=0.5).tolist() == [50, 50, 0]
 
 
 def test_exponential_decay_converges_where_the_formula_says() -> None:
