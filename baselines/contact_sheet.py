@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 from matplotlib.backend_bases import FigureCanvasBase
@@ -83,7 +82,6 @@ def main(arguments: list[str] | None = None) -> None:
     runs = {path.name if unique else str(path): path for path in folders}
     figure = contact_sheet({label: (folder, found[folder][0]) for label, folder in runs.items()})
     write_atomically(out, figure.savefig)
-    plt.close(figure)
     print(speeds(runs, options.target))
     print(f"wrote {out}")
 

@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import yaml
@@ -151,7 +150,6 @@ class GANRun:
 
     def _save(self, name: str, figure: Figure) -> None:
         write_atomically(self.folder / name, partial(figure.savefig, format="png"))
-        plt.close(figure)
 
     def _finish(self) -> dict[str, Any]:
         """Writes the results at the end of a run."""

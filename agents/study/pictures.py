@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
+
+matplotlib.use("Agg")  # programs draw files, on whatever display
 
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""

@@ -14,13 +14,10 @@ from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.rendering import tiled
 
 with needs("study"):
-    import matplotlib
-
-    matplotlib.use("Agg")
-
-    import matplotlib.pyplot as plt
+    from matplotlib import colormaps
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import imread
     from matplotlib.ticker import LogLocator, SymmetricalLogLocator
 
 Floats = NDArray[np.float32]
@@ -34,7 +31,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "gradient norm, log10": ("obs_grad_d", "obs_grad_g"),
 }
 """Panel of the curves -> the columns of `decisions.csv` that it shows, if the file has them."""
-_PAIRS = plt.get_cmap("tab20").colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
+_PAIRS = colormaps["tab20"].colors  # type: ignore[attr-defined]  # a strong colour, its pale one, the next strong one...
 RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
 """One per run of a contact sheet: the ten strong ones first."""
 
@@ -71,8 +68,8 @@ def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
 def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> Figure:
     """One square of samples per title: [N, S, *shape]."""
     size = (4.5 * len(titles), 4.7)
-    figure, axes = plt.subplots(1, len(titles), figsize=size, layout="constrained", squeeze=False, dpi=130)
-    for axis, title, some in zip(axes[0], titles, samples, strict=True):
+    figure = Figure(size, dpi=130, layout="constrained")
+    for axis, title, some in zip(figure.subplots(1, len(titles), squeeze=False)[0], titles, samples, strict=True):
         draw_samples(axis, some, data)
         axis.set_title(title, fontsize=9)
     return figure
@@ -108,7 +105,8 @@ def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -
     panels = {title: [n for n in names if n in decisions] for title, names in PANELS.items()}
     panels = {title: names for title, names in panels.items() if names} | {name: [name] for name in knobs}
     rows = -(-len(panels) // 3)
-    figure, axes = plt.subplots(rows, 3, figsize=(13.8, 3.1 * rows), layout="constrained", squeeze=False, dpi=110)
+    figure = Figure((13.8, 3.1 * rows), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
     for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
         for color, name in zip(("C0", "C1", "C2", "C3"), names, strict=False):
             lines = axis.plot(decisions["updates"].T, decisions[name].T, color=color, lw=1.4, marker=".", ms=3)
@@ -129,7 +127,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
     decisions = {name: read_decisions(folder) for name, (folder, _) in runs.items()}
     knobs = list(dict.fromkeys(column for d in decisions.values() for column in d if column.startswith("knob_")))
     width = max(2.6 * (len(runs) + 1), 4.0 * (len(knobs) + 1))
-    figure = plt.figure(figsize=(width, width / (len(runs) + 1) + 4.2), layout="constrained", dpi=110)
+    figure = Figure((width, width / (len(runs) + 1) + 4.2), dpi=110, layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[width / (len(runs) + 1), 4.0])[:, 0]
     first_folder, first = next(iter(runs.values()))
     pictures = {f"real\nreal against real {first['real']:.3g}": first_folder / "samples" / "real.png"}
@@ -137,7 +135,7 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
         final = np.nanmedian(np.array(summary["final"], np.float64))
         pictures[f"{name}\n{final:.3g}"] = max(folder.glob("samples/updates_*.png"))
     for axis, (title, path) in zip(above.subplots(1, len(pictures)), pictures.items(), strict=True):
-        axis.imshow(plt.imread(path))
+        axis.imshow(imread(path))
         axis.set_title(title, fontsize=8)
         axis.axis("off")
     for axis, column in zip(np.atleast_1d(below.subplots(1, len(knobs) + 1)), ["score", *knobs], strict=True):

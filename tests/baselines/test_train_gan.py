@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -26,6 +25,7 @@ from baselines.train_gan import GANRun, TrainGANOptions, own_options
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError
 from gan_env.config import replace
+from gan_env.evaluation import pictures
 from gan_env.evaluation.rollout import Rollout
 from gan_env.files import save_checkpoint
 from gan_env.gan.saved import load_generators
@@ -295,10 +295,13 @@ def test_the_contact_sheet_shows_all_runs_below_a_folder(
 ) -> None:
     make(run.folder.parent / "fixed-5", policy=PolicyOptions()).train()
     drawn: list[Figure] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(contact_sheet.plt, "close", drawn.append)
-        contact_sheet.main([str(run.folder.parent), "--out", str(tmp_path / "sheet.png")])
-    pictures = {axis.get_title().split("\n")[0]: axis.images for axis in drawn[0].axes}
-    plt.close(drawn[0])
-    assert [name for name, images in pictures.items() if images] == ["real", "fixed-5", "linear-5"]
+
+    def keep(runs: Any) -> Figure:
+        drawn.append(pictures.contact_sheet(runs))
+        return drawn[0]
+
+    monkeypatch.setattr(contact_sheet, "contact_sheet", keep)
+    contact_sheet.main([str(run.folder.parent), "--out", str(tmp_path / "sheet.png")])
+    shown = {axis.get_title().split("\n")[0]: axis.images for axis in drawn[0].axes}
+    assert [name for name, images in shown.items() if images] == ["real", "fixed-5", "linear-5"]
     assert (tmp_path / "sheet.png").is_file()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -22,7 +23,6 @@ from agents.study.records import Failure, Gain, SettingSummary
 from agents.study.shown import COLOURS, GREY
 from gan_env import Instance
 from gan_env.config import env_config
-from gan_env.evaluation.pictures import plt
 from gan_env.evaluation.rollout import Episodes
 
 CONFIG = env_config(preset="points", knobs=("instance_noise", "r1", "lr_g"), num_decisions=2)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 from studies import LEGIBLE, text_height
 
@@ -11,7 +12,6 @@ from agents.page.figures import png
 from agents.page.html_page import to_html
 from agents.page.markdown_page import bullets, code, picture, table
 from agents.study.pictures import WIDTH
-from gan_env.evaluation.pictures import plt
 
 
 def page() -> str:

@@ -1,10 +1,13 @@
 """Pictures: what is drawn is what was given."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from runs import COLUMNS, SUMMARY, write_run
 
 from gan_env.evaluation.pictures import (
@@ -29,35 +32,31 @@ def test_decisions_come_back(tmp_path: Path) -> None:
 def test_images_are_a_square_grid_in_order() -> None:
     """Nine images of one grey each; a tenth does not fit."""
     greys = np.linspace(-1, 1, 10, dtype=np.float32)
-    _, axis = plt.subplots()
+    axis = Figure().subplots()
     draw_samples(axis, np.broadcast_to(greys[:, None, None, None], (10, 1, 4, 4)), None)
     shown = np.asarray(axis.images[0].get_array())
     np.testing.assert_allclose(shown[::4, ::4].ravel(), (greys[:9] + 1) / 2, atol=1e-6)
     assert shown.shape == (12, 12)
-    plt.close()
 
 
 def test_colour_images_keep_their_colours() -> None:
     samples = np.zeros((4, 3, 2, 2), np.float32)
     samples[:, 0], samples[:, 2] = 1, -1
-    _, axis = plt.subplots()
+    axis = Figure().subplots()
     draw_samples(axis, samples, None)
     np.testing.assert_allclose(np.asarray(axis.images[0].get_array())[0, 0], [1, 0.5, 0])
-    plt.close()
 
 
 def test_points_lie_over_the_data() -> None:
     samples, data = np.zeros((5, 2), np.float32), np.ones((7, 2), np.float32)
-    _, axis = plt.subplots()
+    axis = Figure().subplots()
     draw_samples(axis, samples, data)
     assert [len(c.get_offsets()) for c in axis.collections] == [7, 5]
-    plt.close()
 
 
 def test_every_row_has_a_square_of_its_own() -> None:
     figure = samples_figure(np.zeros((2, 9, 1, 4, 4), np.float32), None, ["seed 0", "seed 1"])
     assert [axis.get_title() for axis in figure.axes] == ["seed 0", "seed 1"]
-    plt.close(figure)
 
 
 def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
@@ -70,7 +69,6 @@ def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
     real = panels["log metric"].lines[-1]
     assert real.get_ydata()[0] == np.log(0.5)
     assert panels["r1"].get_yscale() == "symlog"  # its range begins at zero
-    plt.close(figure)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +77,14 @@ def test_curves_show_what_is_there_alone(tmp_path: Path) -> None:
 )
 def test_the_axis_of_a_knob_has_plain_numbers(knob: str, low: float, high: float, labels: set[str]) -> None:
     """Of an axis that is shorter than a decade too."""
-    figure, axis = plt.subplots()
+    figure = Figure()
+    axis = figure.subplots()
     axis.plot([0, 1], [low, high])
     scale_knob_axis(axis, knob_table()[knob])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     ticks = axis.get_yticklabels(which="both")
     shown = {tick.get_text() for tick in ticks if low <= tick.get_position()[1] <= high}
     assert labels <= shown and not any("10^" in text for text in shown)
-    plt.close(figure)
 
 
 def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> None:
@@ -104,7 +102,6 @@ def test_a_contact_sheet_has_all_runs_and_all_their_knobs(tmp_path: Path) -> Non
     assert [line.get_label() for line in lines] == ["one", "two", "real against real"]
     (alone,) = figure.axes[5].lines  # augment, which only the second run has
     assert alone.get_color() == lines[1].get_color() != lines[0].get_color()
-    plt.close(figure)
 
 
 def test_twenty_runs_have_twenty_colours(tmp_path: Path) -> None:
@@ -112,4 +109,11 @@ def test_twenty_runs_have_twenty_colours(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", COLUMNS)
     figure = contact_sheet({str(i): (folder, SUMMARY) for i in range(12)})
     assert len({line.get_color() for line in figure.axes[13].lines}) == 13  # with that of real against real
-    plt.close(figure)
+
+
+def test_a_notebooks_own_pictures_stay_inline() -> None:
+    """Importing the module chooses no backend."""
+    program = "import matplotlib, gan_env.evaluation.pictures; print(matplotlib.get_backend())"
+    environment = {**os.environ, "MPLBACKEND": "svg"}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "svg"
