@@ -141,18 +141,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
         self.bank.require_held_out(config.metric_samples)
         self.judge = make_judge(self.bank.datasets, config.metric_samples, config.metric)
-        sizes = PopulationConfig(
-            latent_dim=config.latent_dim,
-            width_g=config.instances.width_g[1],
-            width_d=config.instances.width_d[1],
-            depth=config.depth,
-            batch_size=config.instances.batch_size[1],
-            ema_decay=config.ema_decay,
-            penalty_every=config.penalty_every,
-            knobs=self.knobs.active,
-            losses=config.losses,
-            architecture=config.architecture,
-        )
+        sizes = PopulationConfig.of(config, self.knobs.active)
         self.population = Population(self.bank, sizes, num_envs, config.compile)
 
         self.observation_names, self.action_names = list(self.observer.names), list(config.knobs)
@@ -208,7 +197,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         actions = checked_actions(actions, self.action_space.shape)
         nobody = np.zeros(self.num_envs, bool)
         if over.all():  # nothing to train
-            obs, fresh = self._autoreset(over)
+            obs, fresh = self._start(over, self.knobs.initial)
             return obs, nobody.astype(np.float32), nobody.copy(), nobody, masked(fresh, over)
 
         obs, reward, ended, columns = self._train(torch.from_numpy(actions).to(self.device))
@@ -220,7 +209,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         infos = masked(columns, ~resets)
         if resets.any():
             last = obs
-            obs, fresh = self._autoreset(resets)
+            obs, fresh = self._start(resets, self.knobs.initial)
             infos = joined(infos, masked(fresh, resets))
             if mode is AutoresetMode.SAME_STEP:
                 infos |= masked({"final_obs": last, "final_info": columns}, ended)
@@ -282,16 +271,12 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         host["crashed"] = host["crashed"].astype(bool)
         return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
 
-    def _autoreset(self, rows: NDArray[np.bool_]) -> tuple[Array, dict[str, Any]]:
-        """Starts the next runs of some rows; see `_start`."""
-        return self._start(rows, self.knobs.starting_at({}, self.num_envs))
-
     def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Array, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:
             mask: the rows to start, bool [N].
-            start: where the knobs start, [N, K] in [0, 1].
+            start: where the knobs start, [N, K] or [K] in [0, 1].
 
         Returns:
             On the host: observations of all rows [N, F], and infos [N] that hold for the rows that were started.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_env.config import EnvConfig
 from gan_env.errors import require
 from gan_env.gan.augment import PARTS, POINT_PARTS, Augmentation
 from gan_env.gan.layers import Network
@@ -55,6 +56,22 @@ class PopulationConfig:
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
     losses: tuple[str, ...] = ("non_saturating",)  # names in `LOSSES`; a row has one of them
     architecture: str = "auto"  # one of `ARCHITECTURES`, or auto: mlp for points, dcgan for images
+
+    @classmethod
+    def of(cls, config: EnvConfig, knobs: tuple[str, ...]) -> "PopulationConfig":
+        """That of an environment in which these knobs act."""
+        return cls(
+            latent_dim=config.latent_dim,
+            width_g=config.instances.width_g[1],
+            width_d=config.instances.width_d[1],
+            depth=config.depth,
+            batch_size=config.instances.batch_size[1],
+            ema_decay=config.ema_decay,
+            penalty_every=config.penalty_every,
+            knobs=knobs,
+            losses=config.losses,
+            architecture=config.architecture,
+        )
 
 
 class Update:
