@@ -13,15 +13,13 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import require
+from gan_env.gan.adam import adam, bias_corrections, cosine, square_step
 from gan_env.gan.augment import PARTS, POINT_PARTS, Augmentation
 from gan_env.gan.layers import Network
 from gan_env.gan.losses import LOSSES, batch_weights, gradient_penalty, interpolation_penalty, mean
 from gan_env.gan.networks import ARCHITECTURES, Sizes
 from gan_env.gan.spectral import normalise
-from gan_env.records import Rows, RowSettings
-
-BETA_2, EPSILON = 0.99, 1e-8  # Adam (Kingma and Ba 2015, arXiv:1412.6980)
-TINY = 1e-32  # its root is negligible against EPSILON
+from gan_env.records import MEANS, Rows, RowSettings
 
 
 @dataclass(frozen=True)
@@ -183,18 +181,42 @@ class Update:
         new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, rate_g, rows.beta_1, corrections)
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
-        sums = [loss_d, loss_g, penalty, mean(logit_real, weights), mean(logit_fake, weights)]
+        logits, new = (logit_real, logit_fake, new_fake), (new_d, new_g)
+        found = self._measured(state, rows, weights, penalty, (loss_d, loss_g), logits, (grad_d, grad_g), new)
+        totals = state.totals + torch.stack([found[name] for name in MEANS], dim=1)
+        tensors = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
+        return tensors if self.differentiable else [tensor.detach() for tensor in tensors]
+
+    def _measured(
+        self,
+        state: PopulationState,
+        rows: RowSettings,
+        weights: Tensor,
+        penalty: Tensor,
+        losses: tuple[Tensor, Tensor],
+        logits: tuple[Tensor, Tensor, Tensor],
+        gradients: tuple[Tensor, Tensor],
+        new: tuple[Tensor, Tensor],
+    ) -> dict[str, Tensor]:
+        """All of `MEANS` in an update, [n] each. Of losses, gradients and new weights D's come first.
+
+        Logits are those on real and on fake inputs, and after D's step on the fakes, [n, B].
+        """
+        (loss_d, loss_g), (real, fake, after), (grad_d, grad_g) = losses, logits, gradients
+        found = {"loss_d": loss_d, "loss_g": loss_g, "penalty": penalty}
+        found |= {"logit_real": mean(real, weights), "logit_fake": mean(fake, weights)}
         middle = _own(rows.loss, [torch.full_like(weights, loss.middle or 0.0) for loss in self.losses])
         margin = _own(rows.loss, [torch.full_like(weights, loss.margin) for loss in self.losses])
-        sums += [mean((logit - middle).sign(), weights) for logit in (logit_real, logit_fake)]
-        sums += [cosine(grad_d, state.mean_d), cosine(grad_g, state.mean_g), mean(new_fake, weights)]
-        sums += [mean((right > margin).float(), weights) for right in (logit_real - middle, middle - logit_fake)]
-        sums += [grad_d.square().sum(dim=1), grad_g.square().sum(dim=1), loss_d.square(), loss_g.square()]
-        sums += [square_step(state.d, new_d), square_step(state.g, new_g)]
-        sums += [mean(logit.square(), weights) for logit in (logit_real, logit_fake)]  # in the order of `MEANS`
-        totals = state.totals + torch.stack(sums, dim=1)
-        new = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
-        return new if self.differentiable else [tensor.detach() for tensor in new]
+        found |= {f"sign_{kind}": mean((x - middle).sign(), weights) for kind, x in (("real", real), ("fake", fake))}
+        found |= {"align_d": cosine(grad_d, state.mean_d), "align_g": cosine(grad_g, state.mean_g)}
+        found["logit_after"] = mean(after, weights)
+        sure = {"saturated_real": real - middle, "saturated_fake": middle - fake}
+        found |= {name: mean((right > margin).float(), weights) for name, right in sure.items()}
+        found |= {"square_grad_d": grad_d.square().sum(dim=1), "square_grad_g": grad_g.square().sum(dim=1)}
+        found |= {"square_loss_d": loss_d.square(), "square_loss_g": loss_g.square()}
+        found |= {"square_step_d": square_step(state.d, new[0]), "square_step_g": square_step(state.g, new[1])}
+        found |= {"square_logit_real": mean(real.square(), weights), "square_logit_fake": mean(fake.square(), weights)}
+        return found
 
     def clean_logits(self, state: PopulationState, inputs: Tensor, knobs: dict[str, Tensor]) -> Tensor:
         """Logits of inputs [n, B, *shape] as they are: [n, B]."""
@@ -262,41 +284,3 @@ def architecture_of(sample_shape: tuple[int, ...], config: PopulationConfig) -> 
     """The name of the architecture; auto is mlp for points and dcgan for images."""
     usual = "mlp" if len(sample_shape) == 1 else "dcgan"
     return usual if config.architecture == "auto" else config.architecture
-
-
-def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Of the angle between vectors [N, P] each: [N]; 0 where one is zero."""
-    return (a * b).sum(dim=1) / (a.square().sum(dim=1) * b.square().sum(dim=1) + TINY).sqrt()
-
-
-def square_step(before: Tensor, after: Tensor) -> Tensor:
-    """|step|^2 / |weights|^2, from weights [N, P] before and after: [N]."""
-    return (after - before).square().sum(dim=1) / (before.square().sum(dim=1) + TINY)
-
-
-def bias_corrections(before: tuple[Tensor, Tensor], beta_1: Tensor) -> tuple[Tensor, Tensor]:
-    """What Adam divides its two moments by: 1 - beta^t, [N] each, from those of the update before (zeros at first).
-
-    They are the moments of a gradient that is always 1. Powers would be fused, and computed anew for each weight.
-    """
-    ones = torch.ones_like(beta_1)
-    return torch.lerp(before[0], ones, 1 - beta_1), torch.lerp(before[1], ones, 1 - BETA_2)
-
-
-def adam(
-    weights: Tensor,
-    grad: Tensor,
-    first: Tensor,
-    second: Tensor,
-    rate: Tensor,
-    beta_1: Tensor,
-    corrections: tuple[Tensor, Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of Adam: [N, P] each, and for each row [N] its learning rate, momentum and bias corrections."""
-    first = torch.lerp(first, grad, 1 - beta_1[:, None])
-    second = torch.lerp(second, grad.square(), 1 - BETA_2)
-    size, unbiased = rate / corrections[0], second / corrections[1][:, None]
-    if unbiased.requires_grad:  # weights beyond a row's width have zero moments, where the root's slope is infinite
-        unbiased = unbiased.clamp(min=TINY)
-    root = torch.sqrt(unbiased) + EPSILON
-    return weights - size[:, None] * first / root, first, second

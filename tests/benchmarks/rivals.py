@@ -10,9 +10,9 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 from torch import Tensor, nn
 
 from gan_env import GANEnv
+from gan_env.gan.adam import BETA_2
 from gan_env.gan.layers import Network
 from gan_env.gan.population import Population
-from gan_env.gan.update import BETA_2
 from gan_env.records import decode
 
 

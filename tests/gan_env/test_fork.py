@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_env import GANEnv, GANVectorEnv
 from gan_env.gan.fast.programs import Programs
-from gan_env.workers import Workers
+from gan_env.workers import each_block
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork") or torch.cuda.is_available() or sys.platform != "linux", reason="no process is forked here"
@@ -77,7 +77,7 @@ def test_a_forked_child_steps_as_its_parent_does(rows: int) -> None:
 def test_a_forked_child_may_have_threads_again() -> None:
     def several() -> list[int]:
         torch.set_num_threads(2)
-        return Workers(torch.device("cpu")).each_block(lambda x: int(x.sum()), [torch.arange(4)], 1)
+        return each_block(lambda x: int(x.sum()), [torch.arange(4)], 1)
 
     assert several() == in_child(several) == [0, 1, 2, 3]
 

@@ -93,7 +93,7 @@ class Replay:
 
     def update(self, control: GANController) -> dict[str, Tensor]:
         population = self.population
-        samples, _, normals = population._draws(*population._sources(population.settings, self.step, 1)[0])
+        samples, _, normals = population.draws(*population.sources(population.settings, self.step, 1)[0])
         latents, noises = normals[0][: BATCH * LATENT], normals[0][BATCH * LATENT :]
         pair = noises.view(2, *samples[0].shape) if len(noises) else (0.0, 0.0)  # none is drawn where none is needed
         self.step += 1
