@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
@@ -94,7 +93,8 @@ def table(summary: dict[str, Any]) -> str:
 
 def figure(summary: dict[str, Any]) -> Figure:
     """Quality against stability, a cross of 95 % intervals each: better is to the lower right."""
-    drawn, axis = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
+    drawn = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axis = drawn.subplots()
     for name, row in summary["controllers"].items():
         x, y = row["stability"]["iqm"], row["quality"]["iqm"]
         across, along = (np.abs(np.array([row[k]["ci95"]]).T - row[k]["iqm"]) for k in ("stability", "quality"))
@@ -110,14 +110,14 @@ def figure(summary: dict[str, Any]) -> Figure:
 def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
     options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), fields)
-    folder.begin("pareto", options)
+    with folder.until_begun():
+        folder.begin("pareto", options)
     summary = sweep(options, folder)
     write_json(folder.path / "summary.json", summary)
     text = table(summary)
     folder.write("table.txt", lambda path: path.write_text(text + "\n"))
     drawn = figure(summary)
     folder.write("pareto.png", partial(drawn.savefig, dpi=130))
-    plt.close(drawn)
     print(f"\n{text}\n\n{folder.path}")
 
 

@@ -4,7 +4,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -13,9 +12,19 @@ from PIL import Image
 
 from agents.study.names import knob_label, plain
 from agents.study.options import BEST, HELD_OUT
-from agents.study.pictures import BAND, DPI, SMALLEST, WIDTH, draw_gain, scale_metric_axis, updates_of, wrapped
+from agents.study.pictures import (
+    BAND,
+    COLOURS,
+    DPI,
+    SMALLEST,
+    WIDTH,
+    colours,
+    draw_gain,
+    scale_gain_axis,
+    scale_metric_axis,
+    updates_of,
+)
 from agents.study.records import Failure, Summary
-from agents.study.shown import COLOURS, colours
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
@@ -26,10 +35,9 @@ COLOURS_OF_A_FILE = 48
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG of few colours, a third of the size of one with all; it is closed."""
+    """The figure as PNG of few colours, a third of the size of one with all."""
     drawn, buffer = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=DPI, format="png")
-    plt.close(figure)
     few = (
         Image.open(drawn)
         .convert("RGB")
@@ -55,26 +63,21 @@ def settings_figure(summary: Summary) -> Figure:
     spare = (colour for colour in COLOURS if colour not in known.values())
     tone = known | dict(zip(_stand_ins(summary), spare, strict=False))
     names = list(tone)
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.85 * len(summary.settings)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.85 * len(summary.settings)), layout="constrained")
+    axis = figure.subplots()
     gains = {
         (place, rank): (name, setting.rows[name].against[BEST].gain)
         for place, setting in enumerate(reversed(summary.settings.values()))
         for rank, name in enumerate(names)
         if name in setting.rows and BEST in setting.rows[name].against
     }
-    ends = [end for _, gain in gains.values() for end in gain.percent]
-    low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
+    rows = [plain(name) for name in reversed(summary.settings)]
+    label = f"final metric lower than the {plain(BEST)}'s by … %"
+    low = scale_gain_axis(axis, [gain for _, gain in gains.values()], rows, label, right=0.05)
     for (place, rank), (name, gain) in gains.items():
         draw_gain(axis, gain, place + 0.35 - 0.7 * rank / max(len(names) - 1, 1), tone[name], low)
-    axis.axvline(0, color="black", lw=1)
-    rows = [wrapped(plain(name)) for name in reversed(summary.settings)]
-    axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
-    axis.set_xlim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     for place in range(1, len(rows)):
         axis.axhline(place - 0.5, color="grey", lw=0.5)
-    axis.set_xlabel(f"final metric lower than the {plain(BEST)}'s by … %", fontsize=SMALLEST)
-    axis.tick_params(labelsize=SMALLEST)
-    axis.grid(alpha=0.3, axis="x")
     handles = [Line2D([], [], color=colour, marker="o", lw=2, label=plain(name)) for name, colour in tone.items()]
     figure.legend(handles=handles, fontsize=SMALLEST, loc="outside upper center", ncols=2, frameon=False)
     return figure
@@ -100,7 +103,7 @@ def failures_figure(
         instances: the number of all, which runs meet in turn.
         config: of the environment.
     """
-    figure = plt.figure(figsize=(WIDTH, 2.1 * len(worst) + 0.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.1 * len(worst) + 0.3), layout="constrained")
     tone = dict(zip(episodes, COLOURS, strict=False))
     for part, failure in zip(figure.subfigures(len(worst), 1, squeeze=False).flat, worst, strict=True):
         fields, rates = failure.instance, "G's rate {lr_g:.2g}, D's {lr_d:.2g}".format(**failure.instance)

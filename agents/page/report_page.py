@@ -23,10 +23,9 @@ from agents.page.tables import (
 )
 from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
-from agents.study.pictures import gains_figure, in_words, study_pictures
+from agents.study.pictures import MOST, gains_figure, in_words, study_pictures
 from agents.study.play import gather
 from agents.study.records import Summary
-from agents.study.shown import MOST
 from agents.study.study import Study
 from agents.study.verdict import verdict
 from gan_env.config import env_config

@@ -1,6 +1,5 @@
 """A picture that follows single runs: how their statistics go, and how the learned policy's knobs answer."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -8,8 +7,7 @@ from numpy.typing import NDArray
 
 from agents.study.names import knob_label, plain
 from agents.study.options import HELD_OUT
-from agents.study.pictures import SMALLEST, WIDTH, panels_of, scale_metric_axis, updates_of, wrapped
-from agents.study.shown import COLOURS
+from agents.study.pictures import COLOURS, SMALLEST, WIDTH, panels_of, scale_metric_axis, updates_of, wrapped
 from agents.study.study import Study
 from gan_env import Instance
 from gan_env.config import EnvConfig
@@ -54,7 +52,7 @@ def draw_runs(
     picked = dict.fromkeys(int(ranked[round(q * (len(ranked) - 1))]) for q in QUANTILES) if len(ranked) else {}
     described = {s.name: s.description for s in statistics(config.knobs, config.losses)}
     titles = ["metric, log scale", *(wrapped(described[name], 34) for name in seen), *map(knob_label, config.knobs)]
-    figure = plt.figure(figsize=(WIDTH, 1.55 * -(-len(titles) // 2) + 0.7), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.55 * -(-len(titles) // 2) + 0.7), layout="constrained")
     axes = panels_of(figure, titles)
     for run, colour in zip(picked, COLOURS, strict=False):
         one = instances[run]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agents.learning.training import SB3Options
 from agents.study.options import HELD_OUT, Controller, StudyOptions, opponent_kind, search_of
 from agents.study.study import Study
 from baselines.options import about
@@ -17,8 +18,6 @@ from gan_env.policies.learned import INTERFACE
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.resume import require_same
 
-KNOWN_COST = ("ppo", "recurrent_ppo", "sac", "tqc")
-"""Scripts whose trainings take `agent.rows` x `agent.rollouts` episodes and no other GAN updates."""
 OWN_ENV_FIELDS = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
 """Fields of the environment that a controller may set for itself. The others are the same for all policies:
 which GANs are trained, for how long, and what judges them."""
@@ -131,7 +130,7 @@ def _check_controller(study: Study, name: str, controller: Controller) -> int | 
     for member in controller.members:
         with about(f"controllers.{name}.members.{member}"):
             GANVectorEnv(1, **training.kinds[member].env)
-    if controller.script not in KNOWN_COST:
+    if not isinstance(agent, SB3Options):  # what others take, only their training can tell
         return None
     runs = ((kind.rows, env_config(**kind.env)) for kind in training.kinds.values())
     return agent.rollouts * sum(rows * env.num_decisions * env.updates_per_decision for rows, env in runs)

@@ -63,9 +63,7 @@ NAMES = {
 UNITS = {
     "instance_noise": "std",
     "latent_noise": "std",
-    "augment": "probability",
     "augment_strength": "factor",
-    "pseudo": "probability",
     "r1": "gamma",
     "r2": "gamma",
     "gp": "lambda",

@@ -14,7 +14,7 @@ from baselines.options import about
 from baselines.search.spaces import SPACES
 from gan_env.config import PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import require
-from gan_env.policies.presets import policy_names
+from gan_env.policies.presets import require_policies
 
 BY_METHOD = {
     "by_random_search": ("schedule", "random"),
@@ -168,9 +168,7 @@ class StudyOptions:
     def _check_names(self) -> None:
         """Names are known, and each stands for one thing."""
         require(len(set(self.policies)) == len(self.policies), "policies", self.policies, "each name once")
-        known = [name for name in policy_names() if "/" not in name]
-        for name in self.policies:
-            require(name in known, "policies", name, f"one of {known}")
+        require_policies(self.policies)
         taken = {HELD_OUT, TRAINING} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: every study has these")
         read_outs = [name + suffix for name in self.controllers for suffix in SUFFIXES]

@@ -1,21 +1,31 @@
-"""The oracle of a study: the best of many schedules for each test instance, chosen by runs on that instance."""
+"""The oracle of a study: for each test instance the best of many schedules, chosen by a few runs on that instance.
+
+It knows its instance, which no schedule for unknown instances does. There may be better schedules than its candidates,
+a few runs may pick a wrong one, and it doesn't react to a run. So it is no upper bound.
+"""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agents.study.options import HELD_OUT
 from agents.study.study import Study
-from baselines.search.oracle import best_of_each
-from gan_env.config import replace
+from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import ORACLE
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.presets import PolicyOptions, load_policy, with_context
+from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
+from gan_env.policies.steering import Policy
 
+KEEP_ONE_IN, MORE_RUNS = 4, 4
+"""One candidate in `KEEP_ONE_IN` goes to the second round, which has `MORE_RUNS` times as many runs."""
+ROUNDS_APART = 1_000_000
+"""How far the seeds of both rounds are apart."""
 PARTS = 4
 """The number of parts that the instances are divided into, for workers to share."""
 
@@ -24,7 +34,7 @@ def oracle_pool(study: Study) -> list[PolicyOptions]:
     """The candidates: what tunings found, with all finalists of each schedule's first one, and the usual schedules."""
     found = [fields for name in study.schedules for fields in study.tuned(name, 0).finalists]
     found += [study.tuned(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])]
-    pool = [replace(PolicyOptions(), fields, "policy.") for fields in found]
+    pool = [policy_of(fields) for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 
 
@@ -66,3 +76,36 @@ def play_part(study: Study, instances: range) -> Episodes:
 def _places(study: Study, instances: range) -> list[int]:
     """Places of a part's runs among all held-out runs."""
     return [place for place, instance in enumerate(study.runs(HELD_OUT)[1]) if instance in instances]
+
+
+def best_of_each(
+    env: GANVectorEnv,
+    candidates: Sequence[Policy],
+    instances: Sequence[int],
+    seed: int,
+    runs: int,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> NDArray[np.int64]:
+    """Index of the candidate with the lowest mean final log metric on each of some instances of `env`.
+
+    Args:
+        env: with `AutoresetMode.DISABLED`.
+        candidates: the schedules.
+        instances: indices of the instances; the pick for one doesn't depend on the others.
+        seed: of the first run; the two rounds share no runs, and the final scoring should use others.
+        runs: runs of a candidate on an instance in the first round.
+        report: called with (done, total) after each batch of a round.
+    """
+    alive = np.tile(np.arange(len(candidates)), (len(instances), 1))  # [instances, remaining candidates]
+    for repeats, keep in ((runs, -(-len(candidates) // KEEP_ONE_IN)), (MORE_RUNS * runs, 1)):
+        jobs = [
+            (int(candidate), seed + instance * repeats + run, instance)
+            for instance, left in zip(instances, alive, strict=True)
+            for candidate in left
+            for run in range(repeats)
+        ]
+        means = run_jobs(env, candidates, jobs, report).validation.reshape(*alive.shape, repeats).mean(axis=2)
+        alive = np.take_along_axis(alive, np.argsort(means, axis=1, kind="stable")[:, :keep], axis=1)
+        seed += ROUNDS_APART
+    best: NDArray[np.int64] = alive[:, 0]
+    return best

@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from agents.study.names import knob_label, plain
-from agents.study.options import HELD_OUT
+from agents.study.options import BEST, HELD_OUT
 from agents.study.play import moments_of, sample_files
-from agents.study.records import Gain, Summary
-from agents.study.shown import COLOURS, GREY, colours, main_policies, rivals
+from agents.study.readout import YOKED_SUFFIX
+from agents.study.records import Gain, Row, Summary
 from agents.study.study import Study
 from gan_env.config import EnvConfig, env_config
 from gan_env.data.bank import load_dataset
@@ -27,11 +25,15 @@ from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import knob_table
 
-matplotlib.use("Agg")  # programs draw files, on whatever display
-
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
 DPI = 120
+MOST = 7
+"""Lines in a picture that have to be told apart."""
+CONSTANTS, USUAL = "fixed", "cosine"
+COLOURS = ("#d55e00", "#0072b2", "#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Told apart by the colour-blind as well (Okabe and Ito 2008)."""
+GREY = "#bdbdbd"
 BY_VERDICT = {1: COLOURS[0], 0: "grey", -1: COLOURS[1]}
 """Colours of gains: better, not told apart, worse."""
 BAND = (0.1, 0.9)
@@ -67,7 +69,7 @@ def in_words(metric: str) -> str:
     return metric.split(" (")[0]
 
 
-def panels_of(parent: Figure | SubFigure, titles: Sequence[str]) -> list[Axes]:
+def panels_of(parent: Figure, titles: Sequence[str]) -> list[Axes]:
     """Panels over the GAN updates, two in a row, which can be read on a phone."""
     rows = -(-len(titles) // 2)
     axes = parent.subplots(rows, 2, squeeze=False, sharex=True).ravel()
@@ -97,9 +99,9 @@ def gains_figure(gains: Mapping[str, Gain], label: str, height: float = SHARED_H
         label: of the axis.
         height: of the picture, in inches.
     """
-    figure, axis = plt.subplots(figsize=(WIDTH, height), layout="constrained")
-    ends = [end for gain in gains.values() for end in gain.percent]
-    low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axis = figure.subplots()
+    low = scale_gain_axis(axis, list(gains.values()), list(gains)[::-1], label, right=0.25)
     for place, gain in enumerate(list(gains.values())[::-1]):
         draw_gain(axis, gain, place, BY_VERDICT[gain.verdict], low)
         value, _, end = gain.percent
@@ -107,14 +109,23 @@ def gains_figure(gains: Mapping[str, Gain], label: str, height: float = SHARED_H
             axis.annotate(
                 f"{round(value)}", (end, place), (4, 0), textcoords="offset points", fontsize=SMALLEST, va="center"
             )
+    return figure
+
+
+def scale_gain_axis(axis: Axes, gains: Sequence[Gain], rows: Sequence[str], label: str, right: float) -> float:
+    """An axis of gains in per cent, with a named row each from the bottom; returns its left end, at least -100.
+
+    `right` is the room beside the largest gain, as a share of the axis.
+    """
+    ends = [end for gain in gains for end in gain.percent]
+    low, high = max(min([0.0, *ends]), -100.0), max([5.0, *ends])
     axis.axvline(0, color="black", lw=1)
-    names = [wrapped(name) for name in list(gains)[::-1]]
-    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
-    axis.set_xlim(low - 0.05 * (high - low), high + 0.25 * (high - low))
+    axis.set(yticks=range(len(rows)), yticklabels=[wrapped(row) for row in rows], ylim=(-0.6, len(rows) - 0.4))
+    axis.set_xlim(low - 0.05 * (high - low), high + right * (high - low))
     axis.set_xlabel(label, fontsize=SMALLEST)
     axis.tick_params(labelsize=SMALLEST)
     axis.grid(alpha=0.3, axis="x")
-    return figure
+    return low
 
 
 def draw_gain(axis: Axes, gain: Gain, place: float, colour: str, low: float) -> None:
@@ -154,7 +165,7 @@ def knob_figure(
     line, the first in colour: they may go opposite ways, so a median over them would show no policy at all.
     """
     rows = -(-(len(config.knobs) + 1) // 2)  # the legend has a panel's place
-    figure = plt.figure(figsize=(WIDTH, max(SHARED_HEIGHT, 1.45 * rows)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, max(SHARED_HEIGHT, 1.45 * rows)), layout="constrained")
     axes = panels_of(figure, [knob_label(name) for name in config.knobs])
     knobs = [knob_table(config.knob_bounds, config.initial_knobs)[name] for name in config.knobs]
     whole = Episodes.join(parts[learned], 0)
@@ -184,7 +195,8 @@ def curves_figure(
     episodes: Mapping[str, Episodes], learned: str, colours: Mapping[str, str], config: EnvConfig, metric: str
 ) -> Figure:
     """The metric over the run: medians, and the learned policy's quartiles."""
-    figure, axis = plt.subplots(figsize=(WIDTH, SHARED_HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, SHARED_HEIGHT), layout="constrained")
+    axis = figure.subplots()
     for name, e in episodes.items():
         curves = np.exp(e.score)
         updates, mine = updates_of(curves, config), name == learned
@@ -221,7 +233,8 @@ def sample_figure(
     points = kept[learned].ndim == 4  # [runs, moments, count, 2]
     data = load_dataset(dataset, config.data_root, config.image_size).held_out[:400].numpy() if points else None
     size = (WIDTH, 1.4 * len(played) + 0.4)
-    figure, axes = plt.subplots(len(played), count, figsize=size, layout="constrained", squeeze=False)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(played), count, squeeze=False)
     for row, (name, (_, e)) in zip(axes, played.items(), strict=True):
         row[0].set_title(plain(name), fontsize=SMALLEST, loc="left")
         for axis, samples, decision in zip(row, kept[name][run], moments_of(e.rewards.shape[1]), strict=True):
@@ -232,3 +245,47 @@ def sample_figure(
     for axis, decision in zip(axes[-1], moments_of(config.num_decisions), strict=True):
         axis.set_xlabel(f"{(decision + 1) * config.updates_per_decision}\nupdates", fontsize=SMALLEST)
     return figure
+
+
+# --- which policies are shown, and in which colour: the same in all pictures ---
+
+
+def main_policies(summary: Summary) -> list[str]:
+    """The learned one, the best opponent, constants and a usual schedule, as far as they played."""
+    return _there(summary, [summary.learned, summary.strongest, CONSTANTS, USUAL])
+
+
+def shown(summary: Summary) -> list[str]:
+    """The main policies; then the learned one's mean trajectory, the best that is told more, the tuned schedule."""
+    told = [name for name, row in opponents(summary).items() if row.told]
+    return _there(summary, [*main_policies(summary), summary.mean_trajectory, *told[:1], BEST])[:MOST]
+
+
+def colours(summary: Summary) -> dict[str, str]:
+    """A colour for each policy that is shown."""
+    return dict(zip(shown(summary), COLOURS, strict=False))
+
+
+def rivals(summary: Summary) -> list[str]:
+    """Whom the learned policy's gains are drawn over: all that are shown, then others, tuned ones first.
+
+    They are ordered by that gain, the least first.
+    """
+    known, against = opponents(summary), summary.settings[HELD_OUT].rows[summary.learned].against
+    first = [name for name in shown(summary) if name in known]
+    others = [name for name in known if name not in first and "random" not in name]
+    others = sorted(others, key=lambda name: known[name].found.gan_updates is None)  # of those alike the best first
+    return sorted([*first, *others][:MOST], key=lambda name: against[name].gain.value)
+
+
+def opponents(summary: Summary) -> dict[str, Row]:
+    """All that the learned policy is compared with, without the oracle and its own runs yoked: the best first."""
+    rows = summary.settings[HELD_OUT].rows
+    known = [name for name in rows[summary.learned].against if name != "oracle" and not name.endswith(YOKED_SUFFIX)]
+    return {name: rows[name] for name in sorted(known, key=lambda name: rows[name].iqm.value)}
+
+
+def _there(summary: Summary, names: list[str | None]) -> list[str]:
+    """The names without what didn't play and without repetitions."""
+    rows = summary.settings[HELD_OUT].rows
+    return [name for name in dict.fromkeys(names) if name is not None and name in rows]

@@ -1,12 +1,9 @@
 """Plays a study: computes all cells that are missing."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agents.learning.costs import metered
@@ -15,9 +12,8 @@ from agents.study.oracle import oracle_parts, play_oracle, play_part
 from agents.study.readout import YOKED_SUFFIX, Yoked, controller_of, suffixes
 from agents.study.study import Study
 from baselines.jobs.job import Job
-from gan_env import GANVectorEnv
 from gan_env.config import env_config
-from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.evaluation.rollout import Episodes, run_batches, run_episodes
 from gan_env.files import write_json
 
 MOMENTS = 4
@@ -40,6 +36,7 @@ def play_study(study: Study) -> None:
         run(study.tunings_due())
         study.write_opponents()
         if options.workers == 1 and options.executor.kind == "local":
+            options.executor.use_here()
             play_share(study, 0)
         else:
             shares = range(options.workers)
@@ -127,30 +124,12 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
         if name.endswith(YOKED_SUFFIX):
             led = play(study, setting, controller_of(name), seed).coordinates
             other_seed = np.roll(led, study.size(setting)[0], axis=0)  # runs go through all instances once a GAN seed
-            episodes = play_yoked(env, other_seed, seeds, instances, watch)
+            episodes = run_batches(lambda rows: Yoked(env, other_seed[rows]), env, seeds, instances, watch)
         else:
             episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
     study.folder.write(f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
     return episodes
-
-
-def play_yoked(
-    env: GANVectorEnv,
-    tables: NDArray[np.float32],
-    seeds: Sequence[int],
-    instances: Sequence[int],
-    on_decision: Callable[[int, int], None] = lambda *_: None,
-) -> Episodes:
-    """Plays a trajectory of its own in each run: as `run_episodes`, with `tables` [E, T, K] in place of a policy."""
-    parts, size = list[Episodes](), env.num_envs
-    for batch, first in enumerate(range(0, len(seeds), size)):
-        mine = [(first + i) % len(seeds) for i in range(size)]  # the last batch is filled up
-        watch = partial(lambda batch, _, decision: on_decision(batch, decision), batch)
-        policy = Yoked(env, tables[mine])
-        part = run_episodes(policy, env, [seeds[i] for i in mine], [instances[i] for i in mine], watch)
-        parts.append(part.take(slice(len(seeds) - first)))
-    return Episodes.join(parts, sum(part.gan_updates for part in parts))
 
 
 def moments_of(decisions: int) -> list[int]:

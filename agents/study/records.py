@@ -11,9 +11,9 @@ import numpy as np
 from agents.study.names import plain
 from agents.study.options import HELD_OUT
 from agents.study.readout import SUFFIXES
-from gan_env.files import write_atomically
+from gan_env.files import write_text
 
-VERSION = 5
+VERSION = 6
 """Version of the records below, which `summary.json` has as `version`."""
 Interval = tuple[float, float]
 
@@ -48,11 +48,9 @@ class Gain(Estimate):
 
     Attributes:
         t95: interval by a t-test of trainings and tunings, where there are several: a bootstrap of few is too narrow.
-        by_training: the gain of each training.
     """
 
     t95: Interval | None = None
-    by_training: tuple[float, ...] = ()
 
     def text(self, style: str = "+.3f") -> str:
         """As for any estimate, with a sign."""
@@ -104,9 +102,8 @@ class Row:
         seeds: trainings or tunings, 1 where there was neither.
         runs: number of runs, over all seeds.
         iqm: interquartile mean of the final scores.
-        best: the same of each run's best score.
-        by_seed: interquartile mean of each training or tuning.
-        spread_over_seeds: standard deviation of `by_seed`; None where there is one.
+        spread_over_seeds: standard deviation, over trainings or tunings, of their interquartile means; None where there
+            is one.
         spread_over_gan_seeds: standard deviation of the runs of one training on one instance; None likewise.
         crashes: number of runs.
         collapsed: share of runs whose samples end with less than half of the data's spread.
@@ -122,8 +119,6 @@ class Row:
     seeds: int
     runs: int
     iqm: Estimate
-    best: Estimate
-    by_seed: tuple[float, ...]
     spread_over_seeds: float | None
     spread_over_gan_seeds: float | None
     crashes: int
@@ -197,7 +192,7 @@ class Summary:
 def write_summary(path: Path, summary: Summary) -> None:
     """Writes a summary as JSON in one line, numbers with five significant digits."""
     text = json.dumps({"version": VERSION, **_rounded(dataclasses.asdict(summary))}, separators=(",", ":"))
-    write_atomically(path, lambda part: part.write_text(text + "\n"))
+    write_text(path, text + "\n")
 
 
 def _rounded(value: Any) -> Any:

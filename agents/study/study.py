@@ -41,9 +41,11 @@ from gan_env.config import env_config, replace
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
-from gan_env.files import write_atomically, write_json
-from gan_env.policies.presets import PolicyOptions, load_policy, with_context
+from gan_env.files import write_json, write_text
+from gan_env.policies.adaptive import RULES
+from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
 from gan_env.policies.steering import Policy
+from gan_env.policies.step_size import StepSizeRule
 
 
 class Study:
@@ -95,11 +97,14 @@ class Study:
             return load_policy(policy).kind == "rates"
         return policy in map(opponent_name, TOLD) or policy.endswith(RATES_REPLAY_SUFFIX)
 
-    def sees_steps(self, policy: str) -> bool:
-        """Whether a policy is the rule that holds step sizes, tuned or not."""
-        if policy in self.options.policies:
-            return load_policy(policy).kind == "step_size"
-        return policy == opponent_name("step_size")
+    def reads(self, policy: str) -> tuple[str, ...]:
+        """Groups of statistics that a schedule or rule looks at, besides progress, knobs, and rates that it is told."""
+        options = load_policy(policy) if policy in self.options.policies else PolicyOptions()
+        kind = options.kind if policy in self.options.policies else opponent_kind(policy)
+        if kind == "step_size":
+            balance = replace(StepSizeRule(), options.rule, "policy.rule.").observed(options.knobs)
+            return ("steps", "balance") if balance else ("steps",)
+        return ("logits",) if kind in RULES else ()
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
         """The environment with these options, made once; it has fewer rows where it is for fewer runs."""
@@ -123,7 +128,7 @@ class Study:
         preset = self.options.env.get("preset", "points")
         fields = {"defaults": [f"preset_{preset}", "_self_"], **self.options.changes_of_preset()}
         text = yaml.safe_dump(fields, sort_keys=False)
-        write_atomically(self.path / "configs/env/study.yaml", lambda part: part.write_text(text))
+        write_text(self.path / "configs/env/study.yaml", text)
 
     def size(self, setting: str) -> tuple[int, int]:
         """Numbers of test instances and of GAN seeds on each of them."""
@@ -225,8 +230,8 @@ class Study:
             fields = read_out(self.training_env(controller), self.on_training(controller, seed), suffix)
             text = f"# The mean trajectory of {controller} on training instances.\n"
             text += yaml.safe_dump(fields, sort_keys=False)
-            write_atomically(path, lambda part: part.write_text(text))
-        return replace(PolicyOptions(), yaml.safe_load(path.read_text()))
+            write_text(path, text)
+        return load_policy(path)
 
     def on_training(self, name: str, seed: int) -> Episodes:
         """Episodes of a policy on training instances, for choices and read-outs."""
@@ -253,7 +258,7 @@ class Study:
         """A tuned opponent."""
         if name in self.committed:
             return self.committed[name][seed]
-        return replace(PolicyOptions(), self.tuned(name, seed).policy, "policy.")
+        return policy_of(self.tuned(name, seed).policy)
 
     def policy(self, name: str, seed: int | None, env: GANVectorEnv) -> Policy:
         """A policy by its name and the number of its training or tuning, ready to act in `env`."""

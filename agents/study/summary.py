@@ -1,25 +1,29 @@
 """A study in numbers, from the saved episodes. Crashed runs always count."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
 from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
-from agents.study.records import Cost, Estimate, Failure, Row, SettingSummary, Summary
-from agents.study.scores import Floats, arranged, compare, finals, gain_over, saved_over, updates_needed
+from agents.study.records import Comparison, Cost, Estimate, Failure, Gain, Row, SettingSummary, Summary
 from agents.study.study import Study
 from gan_env.config import env_config, to_dict
-from gan_env.evaluation.intervals import iqm, stratified
+from gan_env.evaluation.intervals import iqm, probability_of_improvement, stratified, stratified_gain, t_interval
 from gan_env.evaluation.rollout import Episodes
+from gan_env.evaluation.run_summary import updates_to_target
+from gan_env.evaluation.updates_saved import updates_saved
 from gan_env.mdp.instances import InstanceSet
 
 COLLAPSED = np.log(0.5)
 """A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
 WORST = 5
 """The number of failure cases that are described."""
+Floats = NDArray[np.float64]
 Played = Mapping[str, Sequence[Episodes]]
 
 
@@ -67,19 +71,17 @@ def strongest_rival(study: Study, learned: str) -> str:
 def told(study: Study, name: str, learned: str) -> str:
     """What a policy is told about a run that the learned one has to find out, in words; empty: nothing.
 
-    Schedules act on progress alone, whatever their environment shows, save those that are told the rates. The rule for
-    step sizes sees them.
+    Schedules act on progress alone, whatever their environment shows, save those that are told the rates. Rules look at
+    the statistics that they react to.
     """
     known = env_config(**study.env_options(learned)).observation
     if name.endswith(YOKED_SUFFIX):
         return "another run of the instance"
     if study.told_rates(name):
         return "" if "context" in known else "the rates"
-    if study.sees_steps(name):
-        return "" if "steps" in known else "steps"
-    if name not in study.options.active:
-        return ""
-    return ", ".join(group for group in env_config(**study.env_options(name)).observation if group not in known)
+    learns = name in study.options.active
+    groups = env_config(**study.env_options(name)).observation if learns else study.reads(name)
+    return ", ".join(group for group in groups if group not in known)
 
 
 def _mean_on_training(study: Study, name: str, seeds: int) -> float:
@@ -126,15 +128,13 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
 def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int, **others: Any) -> Row:
     """A policy's row. `reached`: GAN updates of each run to the target, [S x E]; `others`: fields of `Row`."""
     scores = finals(parts, instances)
-    by_seed = tuple(float(iqm(one.ravel())) for one in scores)
+    by_seed = [float(iqm(one.ravel())) for one in scores]
     crashed = np.concatenate([e.crashed for e in parts])
     collapse = np.concatenate([e.extras["collapse"][:, -1] for e in parts])
     return Row(
         seeds=len(scores),
         runs=scores.size,
         iqm=Estimate(**stratified(scores, iqm)),
-        best=Estimate(**stratified(arranged([e.best for e in parts], instances), iqm)),
-        by_seed=by_seed,
         spread_over_seeds=float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
         spread_over_gan_seeds=float(np.sqrt(scores.var(axis=2, ddof=1).mean())) if scores.shape[2] > 1 else None,
         crashes=int(crashed.sum()),
@@ -143,6 +143,62 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
         updates_to_target=float(np.minimum(reached, budget).mean()),
         **others,
     )
+
+
+# --- scores ---
+
+
+def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Floats:
+    """One number per episode, [E] for each training or tuning -> [S, I, G]; `Study.runs` has the order of episodes."""
+    return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
+
+
+def finals(parts: Sequence[Episodes], instances: int) -> Floats:
+    """Final scores [S, I, G], which are reported."""
+    return arranged([e.final for e in parts], instances)
+
+
+def gain_over(scores: Floats, opponent: Floats, paired: bool = False) -> Gain:
+    """The mean difference of scores, [S, I, G] against [S', I, G]; above 0: better.
+
+    `paired`: training s is compared with training s only, as for its read-out.
+    """
+    found = Estimate(**stratified_gain(scores, opponent, paired))
+    return Gain(
+        value=found.value,
+        ci95=found.ci95,
+        over_instances=found.over_instances if scores.shape[1] > 1 else None,  # one instance says nothing of others
+        t95=t_interval(scores, opponent, paired),
+    )
+
+
+def compare(scores: Floats, opponent: Floats, paired: bool = False) -> Comparison:
+    """Gain and probability of improvement: [S, I, G] against [S', I, G]; see `gain_over`."""
+    probability = Estimate(**probability_of_improvement(scores, opponent))
+    if scores.shape[1] == 1:
+        probability = replace(probability, over_instances=None)
+    return Comparison(gain_over(scores, opponent, paired), probability)
+
+
+def updates_needed(parts: Sequence[Episodes], target: Floats, budget: int) -> Floats:
+    """GAN updates until each run's score is at its target [E], infinite where it never is: [S x E].
+
+    Args:
+        parts: episodes of each training or tuning.
+        target: of each run.
+        budget: GAN updates of a run.
+    """
+    return np.concatenate([updates_to_target(e.score, target, 1) * budget / e.rewards.shape[1] for e in parts])
+
+
+def saved_over(parts: Sequence[Episodes], opponent: Sequence[Episodes], instances: int) -> Estimate:
+    """The share of a run that is left when the mean score is the opponent's mean final score; 0: it never gets there.
+
+    Its interval is for new instances.
+    """
+    curves = [np.mean([e.score.reshape(-1, instances, e.score.shape[1]) for e in p], (0, 1)) for p in (parts, opponent)]
+    found = updates_saved(*curves)  # [I, T + 1] each
+    return Estimate(found["value"], found["over_instances"])
 
 
 # --- costs ---

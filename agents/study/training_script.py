@@ -1,16 +1,38 @@
-"""The command line of a training script: it trains, or continues a training, then compares."""
+"""The command line of a training script: it trains, and ends with a study of this one training in the run folder."""
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agents.learning.options import AgentOptions, TrainOptions
-from agents.learning.run_folder import Train, open_folder, train_once
+from agents.learning.run_folder import RunFolder, Train, open_folder, train_once
 from agents.study.check import check_tunings
-from agents.study.closing import compare_training, study_of_one
+from agents.study.names import plain
+from agents.study.options import BEST, HELD_OUT, Controller, Setting, StudyOptions, opponent_name
+from agents.study.pictures import DPI, study_pictures
+from agents.study.play import gather, play_study
+from agents.study.records import Estimate, Summary, write_summary
+from agents.study.study import Study, for_schedules
+from agents.study.summary import summarize_study
+from agents.study.verdict import verdict
 from baselines.options import script
-from gan_env.files import write_atomically
+from gan_env import GANVectorEnv
+from gan_env.config import env_config
+from gan_env.errors import ConfigError
+from gan_env.files import write_text
+from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
+
+TUNED = ("schedule", "rates", "step_size")
+"""Kinds of tuned opponents: a schedule of the knobs, one of learning rates, which is told the rates of each run, and a
+rule that holds step sizes, which it sees."""
+BESIDE = ("fixed", "step_size")
+"""Policies that play on the members of a family, besides the controller and the tuned schedule."""
+TUNE_RUNS = 8
+"""Runs of a candidate, where an opponent has to be tuned."""
 
 
 def training_script(name: str, agent: AgentOptions, train: Train, purpose: str | None) -> Callable[[], None]:
@@ -26,14 +48,140 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
     @script(f"train_{name}", TrainOptions(agent), purpose)
     def main(fields: dict[str, Any]) -> None:
         options, folder = open_folder(name, TrainOptions(agent), fields)
-        comparison = study_of_one(name, options, folder)
-        if not comparison.committed:
-            check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")
-        folder.begin(name, options)
+        with folder.until_begun():
+            comparison = study_of_one(name, options, folder)
+            if not comparison.committed:
+                check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")
+            folder.begin(name, options)
         if not (command := folder.settings / "command.txt").exists():
             words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
-            write_atomically(command, lambda part: part.write_text(f"{words}\n"))
+            write_text(command, f"{words}\n")
         print(f"run folder: {folder.path}")
         compare_training(comparison, train_once(train, options, folder))
 
     return main
+
+
+def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
+    """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
+
+    Opponents are the tuned schedules that are committed for runs like these, or, where there are none, a short tuning;
+    the policies of `options.comparison`; and the controller's own mean trajectory. All of them play in `env`. Where it
+    was trained on a family, the controller meets a few of them on each member too. Finished cells are kept.
+
+    Args:
+        study: from `study_of_one`.
+        costs: what training took: `gan_updates`, `wall_s`.
+    """
+    folder = study.folder
+    play_study(study)
+    summary = summarize_study(study)
+    text = closing_table(summary)
+    write_summary(folder.path / "summary.json", summary)
+    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
+    for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
+        folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI))
+    print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
+
+
+def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study:
+    """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
+    sizes = options.comparison
+    env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
+    changes = for_schedules(env)
+    own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
+    env |= changes  # schedules play in it, by delta
+    made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
+
+    def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
+        """The policies of configs/policy/ that can act in the environment, by name."""
+        found = {}
+        for name, policy in ((name, load_policy(name)) for name in names):
+            with suppress(ConfigError):
+                policy.make(told if policy.kind == "rates" else made)
+                found[name] = policy
+        return found
+
+    found = {kind: fitting(committed(made.config, kind)) for kind in TUNED}
+    if not found["schedule"]:
+        found = {}
+    policies = tuple(fitting(sizes.policies))
+    study = StudyOptions(
+        env=env,
+        controllers={script: Controller(script=script, seeds=1, env=own)},
+        tuned={kind: len(policies) for kind, policies in found.items()} or {"schedule": 1},
+        budget=sizes.tune_updates,
+        tune_runs=TUNE_RUNS,
+        policies=policies,
+        settings=_members(script, options, policies),
+        oracle_runs=0,
+        instances=min(sizes.instances, made.config.instances.test_size),
+        gan_seeds=sizes.gan_seeds,
+        rows=sizes.rows,
+        seed=options.seed,
+        folder=str(folder.path),
+    )
+    if missing := set(sizes.policies) - set(study.policies):
+        print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
+    opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
+    return Study(study, trained={(script, 0): folder.path}, committed=opponents)
+
+
+def _members(script: str, options: TrainOptions, policies: Sequence[str]) -> dict[str, Setting]:
+    """A setting for each member of a family: one GAN seed on each of its own held-out instances."""
+    sizes, players = options.comparison, (script, *(name for name in policies if name in BESIDE))
+    return {
+        name: Setting(
+            env=member.env,
+            policies=players,
+            instances=min(sizes.instances, env_config(**options.kinds[name].env).instances.test_size),
+            gan_seeds=1,
+        )
+        for name, member in options.members.items()
+    }
+
+
+def closing_table(summary: Summary) -> str:
+    """The held-out setting as text, best policy first, and the verdict."""
+    setting = summary.settings[HELD_OUT]
+    header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
+    cells = [header]
+    for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
+        row = setting.rows[name]
+        found = row.against.get(BEST)
+        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
+        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
+        cells.append(
+            [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
+        )
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [
+        f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
+        "gain and P(better): against the tuned schedule, with intervals for new instances; IQM: for these instances;",
+        f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
+        f"(told ...): what a policy is told that {summary.learned} has to find out.",
+        "",
+        *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
+        "",
+        *verdict(summary),
+        *_on_members(summary),
+    ]
+    return "\n".join(lines)
+
+
+def _on_members(summary: Summary) -> list[str]:
+    """Where the controller was trained on a family: a line for each member, with its gains."""
+    members = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
+    if not members:
+        return []
+    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances of each member, one run on each:"]
+    for name, rows in members.items():
+        found = rows[summary.learned].against
+        gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
+        lines.append(f"{plain(name)}: {', '.join(gains)}")
+    return lines
+
+
+def _with_new_instances(estimate: Estimate) -> str:
+    """The estimate with one interval: over new instances if known."""
+    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

@@ -53,8 +53,8 @@ class Stub:
     def told_rates(self, name: str) -> bool:
         return name == "tuned_rates"
 
-    def sees_steps(self, name: str) -> bool:
-        return name == "tuned_step_size"
+    def reads(self, name: str) -> tuple[str, ...]:
+        return ("steps",) if name == "tuned_step_size" else ()
 
     def on_training(self, name: str, seed: int = 0) -> Episodes:
         """Their scores say the opposite, and must not matter."""
@@ -63,7 +63,7 @@ class Stub:
 
 
 def gain(value: float, low: float, high: float, **more: Any) -> Gain:
-    return Gain(value, (low, high), **{"over_instances": (low, high), "by_training": (value,), **more})
+    return Gain(value, (low, high), **{"over_instances": (low, high), **more})
 
 
 def comparison(value: float = 1.0, low: float = 0.5, high: float = 1.5, **more: Any) -> Comparison:
@@ -73,7 +73,7 @@ def comparison(value: float = 1.0, low: float = 0.5, high: float = 1.5, **more: 
 def row(iqm: float = 0.0, **more: Any) -> Row:
     score = Estimate(iqm, (iqm - 0.5, iqm + 0.5))
     plain = Row(
-        seeds=1, runs=8, iqm=score, best=score, by_seed=(iqm,), spread_over_seeds=None, spread_over_gan_seeds=0.25,
+        seeds=1, runs=8, iqm=score, spread_over_seeds=None, spread_over_gan_seeds=0.25,
         crashes=0, collapsed=0.0, reached_target=1.0, updates_to_target=5.0, against={}, told="", found=Cost(),
         played=Cost(wall_s=2.0),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -18,9 +19,17 @@ from studies import INSTANCE, comparison, episodes, gain, row, summary
 from agents.page.figures import failures_figure, png, settings_figure, with_knobs
 from agents.page.single_runs import draw_runs
 from agents.study.names import knob_label, plain
-from agents.study.pictures import SMALLEST, WIDTH, curves_figure, gains_figure, knob_figure, sample_figure
+from agents.study.pictures import (
+    COLOURS,
+    GREY,
+    SMALLEST,
+    WIDTH,
+    curves_figure,
+    gains_figure,
+    knob_figure,
+    sample_figure,
+)
 from agents.study.records import Failure, Gain, SettingSummary
-from agents.study.shown import COLOURS, GREY
 from gan_env import Instance
 from gan_env.config import env_config
 from gan_env.evaluation.rollout import Episodes
@@ -109,7 +118,7 @@ def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None
     drawn = figure(kind, tmp_path)
     assert drawn.get_figwidth() == WIDTH
     assert min(text.get_fontsize() for text in texts(drawn)) >= SMALLEST
-    drawn.canvas.draw()
+    FigureCanvasAgg(drawn).draw()
     box = drawn.get_tightbbox()  # in inches
     assert box.x0 >= 0 and box.x1 <= WIDTH
 
@@ -117,7 +126,7 @@ def test_every_picture_can_be_read_on_a_phone(kind: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_picture_shows_a_code_name(kind: str, tmp_path: Path) -> None:
     drawn = figure(kind, tmp_path)
-    drawn.canvas.draw()
+    FigureCanvasAgg(drawn).draw()
     assert [text.get_text() for text in texts(drawn) if "_" in text.get_text()] == []
 
 

@@ -9,9 +9,11 @@ from small_env import make
 
 import agents.study.play
 from agents.study.options import study_options
-from agents.study.play import entries, file_name, play_share, play_yoked
+from agents.study.play import entries, file_name, play_share
+from agents.study.readout import Yoked
 from agents.study.study import Study
 from baselines.search.tuner import Tuned
+from gan_env.evaluation.rollout import run_batches
 
 Cell = tuple[str, str]
 SETTINGS = ("held_out", "far", "near")
@@ -77,7 +79,7 @@ def test_each_run_has_a_trajectory_of_its_own_over_several_batches() -> None:
     env = make(2, autoreset_mode=AutoresetMode.DISABLED)
     size = (3, env.config.num_decisions, len(env.config.knobs))
     tables = np.random.default_rng(0).uniform(0.4, 0.6, size).astype(np.float32)
-    played = play_yoked(env, tables, [5, 6, 7], [0, 1, 0])
+    played = run_batches(lambda rows: Yoked(env, tables[rows]), env, [5, 6, 7], [0, 1, 0])
     np.testing.assert_allclose(played.coordinates, tables, atol=1e-5)
     assert played.gan_updates == 4 * env.config.num_decisions * env.config.updates_per_decision
 

@@ -37,10 +37,10 @@ def test_the_words_of_a_gain_have_the_value_within_its_interval(value: float, be
 
 def test_a_summary_is_written_with_its_version(tmp_path: Path) -> None:
     """With what may be missing there and missing, nested in mappings and tuples."""
-    mine = row(-1.0, by_seed=(0.5, 1.5), against={"best_schedule": gain(1.0, 0.0, 2.0, t95=(0.0, 2.0))})
+    mine = row(-1.0, against={"best_schedule": gain(1.0, 0.0, 2.0, t95=(0.0, 2.0))})
     write_summary(tmp_path / "summary.json", summary(mine))
     found = json.loads((tmp_path / "summary.json").read_text())
-    assert found["version"] == 5
+    assert found["version"] == 6
     written = found["settings"]["held_out"]["rows"]["ppo"]
-    assert (written["by_seed"], written["spread_over_seeds"]) == ([0.5, 1.5], None)
+    assert (written["iqm"]["value"], written["spread_over_seeds"]) == (-1.0, None)
     assert written["against"]["best_schedule"]["t95"] == [0.0, 2.0]

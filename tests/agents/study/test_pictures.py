@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from studies import comparison, row, summary
 
+from agents.study.pictures import COLOURS, MOST, colours, main_policies, rivals, shown
 from agents.study.records import Cost, Summary
-from agents.study.shown import COLOURS, MOST, colours, main_policies, rivals, shown
 
 
 def study(others: int) -> Summary:

@@ -15,11 +15,11 @@ from agents.learning.controllers import RUN_NAME, train, training_options
 from agents.learning.members import Member
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
-from agents.study import closing
-from agents.study.closing import compare_training, study_of_one
+from agents.study import training_script
 from agents.study.records import Summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from agents.study.training_script import compare_training, study_of_one
 from baselines.jobs import local
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
@@ -79,7 +79,7 @@ def printed(
 
 @pytest.fixture
 def summary(printed: str, options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
-    return summarize_study(closing.study_of_one("ppo", options, trained[0]))
+    return summarize_study(training_script.study_of_one("ppo", options, trained[0]))
 
 
 def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_trajectory(summary: Summary) -> None:
@@ -153,8 +153,8 @@ def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "committed", lambda config, kind: [])
-    study = closing.study_of_one("ppo", options, RunFolder(tmp_path, RUN_NAME))
+    monkeypatch.setattr(training_script, "committed", lambda config, kind: [])
+    study = training_script.study_of_one("ppo", options, RunFolder(tmp_path, RUN_NAME))
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
     monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: trained[1])
