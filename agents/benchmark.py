@@ -5,14 +5,13 @@ policy, a thing with `predict`, from the environment. It plays the runs of a pro
 beside constants and the committed tuned schedules. `folder` gets card.json and card.txt; see docs/benchmark.md.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from baselines.options import given_options, script
-from baselines.trained import PlayOptions, is_import_path, play_options
-from gan_env.benchmark import Card, enter
+from baselines.trained import PlayOptions, is_import_path, play_options, updates_of_training
+from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import protocol_named
 from gan_env.config import RUN_OPTIONS
 from gan_env.errors import require_at_least
@@ -44,25 +43,23 @@ class BenchmarkOptions(PlayOptions):
         require_at_least(self, rows=1, seed=0)
 
 
-def benchmark(options: BenchmarkOptions) -> Card:
+def benchmark(options: BenchmarkOptions) -> None:
     """Plays, and writes the card."""
     folder, protocol = Path(options.folder), protocol_named(options.protocol)
     require_writable(folder, "folder")
     runs = None if options.runs is None else load_runs(options.runs)
-    observation, mode, training = None, "delta", options.training_updates
+    observation, mode = None, "delta"
+    said = options.training_updates
+    training = updates_of_training(options.controller) if said is None else said
     env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
     if options.controller is not None and not is_import_path(options.controller):
         observation, mode = options.env["observation"], options.env["action_mode"]
-        costs = Path(options.controller) / "trained.json"
-        if training is None and costs.exists():
-            training = int(json.loads(costs.read_text())["gan_updates"])
     card = enter(
         protocol, options.name, options.make_policy, observation, mode, options.rows, training, runs,
         lambda name: print(f"playing {name}", flush=True), **env,
     )  # fmt: skip
     card.write(folder)
     print(f"\n{card.describe()}\n\nwrote {folder}/card.json and {folder}/card.txt")
-    return card
 
 
 @script("benchmark", BenchmarkOptions(), __doc__)

@@ -15,22 +15,21 @@ import shlex
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from agents.study.check import check_study, require_continuable
-from agents.study.closing import closing_table
 from agents.study.options import StudyOptions, study_options
 from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from agents.study.training_script import closing_table
 from baselines.options import script
 from gan_env.config import CONFIGS
-from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.files import require_writable, write_json, write_text
 
 
 @script("compare", StudyOptions(), __doc__)
@@ -56,7 +55,7 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     write_json(known, rests_on)
     texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
     for name, text in texts.items():
-        write_atomically(folder / "study" / name, partial(Path.write_text, data=text))
+        write_text(folder / "study" / name, text)
     note_commit(folder / "study" / "commits.txt")
     (folder / "summary.json").unlink(missing_ok=True)  # until the new cells are done
     play_study(study)
@@ -71,7 +70,7 @@ def note_commit(path: Path) -> None:
     found = subprocess.run(words, capture_output=True, text=True, check=False).stdout if shutil.which("git") else ""
     noted = path.read_text() if path.exists() else ""
     if found and noted.splitlines()[-1:] != [found.strip()]:
-        write_atomically(path, lambda part: part.write_text(noted + found))
+        write_text(path, noted + found)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.rollouts import learn_rollouts
 from agents.learning.run_folder import RunFolder
 from agents.study.training_script import training_script
-from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import require
 from gan_env.evaluation.seeds import row_seeds
 from gan_env.saved_controller import Network
@@ -80,8 +79,7 @@ class Learner:
     def __init__(self, options: TrainOptions) -> None:
         assert isinstance(options.agent, ESOptions)
         self.options, kinds = options.agent, options.kinds
-        made, mode = [{"num_envs": kind.rows, **kind.env} for kind in kinds.values()], AutoresetMode.DISABLED
-        self.env = Fleet(made, autoreset_mode=mode) if options.members else GANVectorEnv(**made[0], autoreset_mode=mode)
+        self.env = options.make_env(autoreset_mode=AutoresetMode.DISABLED)
         ends = accumulate((kind.rows // 2 for kind in kinds.values()), initial=0)
         self.pairs = {name: slice(*ends_of) for name, ends_of in zip(kinds, pairwise(ends), strict=True)}
         knobs, inputs = len(self.env.config.knobs), len(self.env.observer.names)

@@ -81,7 +81,7 @@ def describe(schedule: PolicyOptions) -> str:
 
 
 def groups(instances: list[Instance]) -> dict[str, Kinds]:
-    """Three ways to sort instances into kinds."""
+    """Ways to sort instances into kinds."""
     balance = np.array([np.log10(i.lr_g / i.lr_d) for i in instances])
     samples = np.array([i.num_samples for i in instances])
     kinds = np.digitize(balance, [-0.5, 0.5])

@@ -136,9 +136,16 @@ def register_presets() -> None:
     for name, preset in PRESETS.items():
         ConfigStore.instance().store(group="env", name=f"preset_{name}", node={"preset": name, **to_dict(preset)})
     OmegaConf.register_new_resolver("kind", data_kind, replace=True)
-    OmegaConf.register_new_resolver(
-        "player", lambda policy, folder: Path(folder).name if folder else policy, replace=True
-    )
+    OmegaConf.register_new_resolver("player", player, replace=True)
+
+
+def player(policy: str, folder: str | None) -> str:
+    """What plays, as files are named by it: the policy, or the training; of a numbered one, also its algorithm."""
+    if not folder:
+        return policy
+    path = Path(folder)
+    numbered = path.name.rpartition("_")[2].isdigit() and not IMPORT_PATH.fullmatch(folder)
+    return "-".join(path.parts[-2:]) if numbered else path.name
 
 
 def data_kind(env: str) -> str:

@@ -2,6 +2,7 @@
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
     python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v1_1 env=points    # a trained controller: its folder
+    python baselines/train_gan.py policy=module:make env=points     # what a function of a module makes
     python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0            # continues a killed run
 
 The run folder, by default logs/gan/<env>/<policy>-<seed>:
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as changed
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,20 @@ from baselines.options import errors_about_env, given_options, script
 from baselines.run import write_decisions
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import replace, to_dict
+from gan_env.config import load_extensions, replace, to_dict
 from gan_env.errors import require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
-from gan_env.files import load_checkpoint, require_writable, save_checkpoint, write_atomically, write_json
+from gan_env.files import (
+    load_checkpoint,
+    make_first,
+    require_writable,
+    save_checkpoint,
+    write_atomically,
+    write_json,
+    write_text,
+)
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 from gan_env.instance_lists import NUMBERS, SIZES
 from gan_env.records import decode
@@ -197,7 +207,10 @@ def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptio
     path = Path(options.folder or "") / "config.yaml"
     if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
         return options
-    return replace(TrainGANOptions(), read_config(path) | {"folder": options.folder})
+    saved = read_config(path)
+    with errors_about_env():  # they may bring the policy
+        load_extensions((saved.get("env") or {}).get("extensions") or ())
+    return replace(TrainGANOptions(), saved | {"folder": options.folder})
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -219,13 +232,13 @@ def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
         ConfigError: the given folder holds a run with other options.
     """
     base = Path(options.logs) / f"{options.name}-{options.seed}"
-    numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in range(1, 10_000))
-    folder = Path(options.folder) if options.folder else next(path for path in numbered if not path.exists())
+    numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in count(1))
+    folder = Path(options.folder) if options.folder else make_first(numbered)
     text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
     if path.exists():
         mend = "Give another folder; or, to continue that run, folder= and no other option"
         require_same(f"the run in {folder}", read_config(path), yaml.safe_load(text), mend)
-    write_atomically(path, lambda part: part.write_text(text))
+    write_text(path, text)
     return folder
 
 

@@ -1,5 +1,6 @@
 """What the programs that play one policy share: `policy=NAME`, `policy=FOLDER` of a training, `policy=module:make`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -70,6 +71,12 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         rates = {k: [saved.starting_rates[k]] * 2 for k in free}
         own |= {"instances": {**instances, **rates}} if rates else {}
     return changed(options, env=options.env | own)
+
+
+def updates_of_training(controller: str | None) -> int | None:
+    """GAN updates that a training took, by its folder; None where that is no folder of a training."""
+    path = Path(controller or "") / "trained.json"
+    return int(json.loads(path.read_text())["gan_updates"]) if controller and path.exists() else None
 
 
 def is_import_path(text: str) -> bool:

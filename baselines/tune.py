@@ -7,15 +7,16 @@ a kill, the same command continues. With `executor=ray` it is tuned as a task of
 `folder`.
 """
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
-from baselines.options import errors_about_env, script
+from baselines.options import errors_about_env, given_options, other_folders, script
 from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, search
 from gan_env.config import env_config, replace
 from gan_env.files import require_writable
@@ -33,14 +34,17 @@ def main(fields: dict[str, Any]) -> None:
     if executor.kind == "ray":
         with executor.start(1, folder) as run:
             run([Job(search, (options,), folder)])
-    elif executor.num_cpus is not None:
-        torch.set_num_threads(executor.num_cpus)
+    executor.use_here()
     found = search(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")
-    told = " env.observation=[progress,knobs,context]" if options.kind in TOLD else ""
-    print(f"play it: python baselines/run.py --config-dir {path.parent.parent} policy={path.stem}{told}")
+    env = [text for text in given_options() if text.lstrip("+~").startswith("env")]
+    if others := other_folders(sys.argv[1:]):
+        env.append(f"hydra.searchpath=[{','.join(place.resolve().as_uri() for place in others)}]")
+    told = ["env.observation=[progress,knobs,context]"] if options.kind in TOLD else []
+    words = ["--config-dir", str(path.parent.parent), f"policy={path.stem}", *env, *told]
+    print(f"play it: python baselines/run.py {shlex.join(words)}")
 
 
 if __name__ == "__main__":

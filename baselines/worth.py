@@ -10,12 +10,11 @@ many runs a search needs until the one that it keeps is as good, by the score, a
 | random, tpe, halving | a schedule of every knob | random draws, Optuna's TPE, successive halving |
 | population | every knob, varied on the way | population-based training |
 
-A policy is a file of configs/policy/, or the folder of a training. `folder` keeps the runs, and another policy is then
-compared with the same ones; after a kill, the same command continues. It writes worth.json and worth.png there, and
-`data=PATH` writes the runs as a data set (docs/data/runs.md).
+A policy is a file of configs/policy/, the folder of a training, or `module:make`, a function of a module that makes
+one. `folder` keeps the runs, and another policy is then compared with the same ones; after a kill, the same command
+continues. It writes worth.json and worth.png there, and `data=PATH` writes the runs as a data set (docs/data/runs.md).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from baselines.options import errors_about_env, given_options, script
-from baselines.search.kept_runs import METHODS, kept_runs
-from baselines.trained import PlayOptions, play_options
+from baselines.search.kept_runs import LEAST_ROWS, METHODS, kept_runs
+from baselines.trained import PlayOptions, play_options, updates_of_training
 from gan_env import GANVectorEnv
 from gan_env.errors import needs, require, require_at_least
 from gan_env.evaluation.best_of import Worth, pays_after, worth
@@ -68,10 +67,12 @@ class WorthOptions(PlayOptions):
     data: str | None = None
 
     def __post_init__(self) -> None:
-        require_at_least(self, instances=2, runs=1, controlled=1, rows=1, seed=0)
-        require(len(self.methods) > 0, "methods", self.methods, f"some of {list(METHODS)}")
         for name in self.methods:
             require(name in METHODS, "methods", name, f"some of {list(METHODS)}")
+        once = len(set(self.methods)) == len(self.methods) > 0
+        require(once, "methods", self.methods, f"some of {list(METHODS)}, each once")
+        rows = max(LEAST_ROWS.get(name, 1) for name in self.methods)
+        require_at_least(self, instances=2, runs=1, controlled=1, rows=rows, seed=0)
         most = CONTROLLED // 4  # successive halving makes nearly four times as many
         require(self.runs <= most, "runs", self.runs, f"at most {most}")
         require(self.controlled <= WORTH_APART - CONTROLLED, "controlled", self.controlled, "at most 1000")
@@ -79,8 +80,7 @@ class WorthOptions(PlayOptions):
 
 def play_controlled(options: WorthOptions) -> Floats:
     """Mean final score of runs with the controller on each instance, [I]."""
-    with errors_about_env():
-        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+    env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
     numbers = [
         (i, options.seed + WORTH_APART * i + CONTROLLED + run)
         for i, run in np.ndindex(options.instances, options.controlled)
@@ -93,15 +93,6 @@ def play_controlled(options: WorthOptions) -> Floats:
 def curves_of(runs: Runs, method: str, most: int) -> Floats:
     """Score of the best of k runs of a method on each instance: [I, K]."""
     return np.stack([runs.curve(method, instance, most) for instance in range(len(runs.about["instances"]))])
-
-
-def training_runs(options: WorthOptions, updates_per_run: int) -> float | None:
-    """GAN runs that the controller's training took; None where nobody says."""
-    updates = options.training_updates
-    trained = Path(options.controller or "") / "trained.json"
-    if updates is None and options.controller is not None and trained.exists():
-        updates = int(json.loads(trained.read_text())["gan_updates"])
-    return None if updates is None else updates / updates_per_run
 
 
 def table(found: Mapping[str, Worth], means: Mapping[str, Floats], trained: float | None) -> str:
@@ -139,7 +130,7 @@ def draw(path: Path, found: Mapping[str, Worth]) -> None:
     write_atomically(path, lambda part: figure.savefig(part, format="png", dpi=120))
 
 
-def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Worth]:
+def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> None:
     """Makes the runs that are missing, plays the controller, compares, and writes the files.
 
     Args:
@@ -150,15 +141,18 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
     require_writable(folder, "folder")
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **search_env)
+        options.make_policy(GANVectorEnv(1, **options.env))  # which may refuse
     there = len(env.instances)
     require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's test_size")
-    controlled = play_controlled(options)
     runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)
+    controlled = play_controlled(options)
     if options.data is not None:
         print(f"wrote {len(runs):,} runs to {runs.save(Path(options.data))}")
     curves = {name: curves_of(runs, name, options.runs) for name in options.methods}
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
-    trained = training_runs(options, env.config.num_decisions * env.config.updates_per_decision)
+    said = options.training_updates
+    updates = updates_of_training(options.controller) if said is None else said
+    trained = None if updates is None else updates / (env.config.num_decisions * env.config.updates_per_decision)
     player = options.controller or "the policy"
     print(f"\none run with {player}: mean final score {controlled.mean():.3f} on {options.instances} instances")
     print(table(found, {name: curve.mean(axis=0) for name, curve in curves.items()}, trained))
@@ -173,7 +167,6 @@ def main_of(options: WorthOptions, search_env: dict[str, Any]) -> dict[str, Wort
     )
     draw(folder / "worth.png", found)
     print(f"wrote {folder}/worth.json and {folder}/worth.png")
-    return found
 
 
 @script("worth", WorthOptions(), __doc__)
@@ -181,7 +174,7 @@ def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = play_options(WorthOptions(), fields, given_options())
     rates = {"instances": options.env["instances"]} if "instances" in options.env else {}  # a controller may set them
-    main_of(options, fields["env"] | rates)
+    compare_with_searches(options, fields["env"] | rates)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pickle
 import socket
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -51,6 +51,16 @@ def write_atomically(path: Path, save: Callable[[Path], Any]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def make_first(folders: Iterator[Path]) -> Path:
+    """Makes the first folder of an endless series that does not exist yet; processes side by side get one each."""
+    for folder in folders:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            break
+    return folder
 
 
 def require_writable(folder: Path, key: str) -> None:
@@ -131,6 +141,11 @@ def _with_arrays(state: Any) -> Any:
     return state[_NUMBER].numpy()[()] if _NUMBER in state else {k: _with_arrays(part) for k, part in state.items()}
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Writes text atomically; see `write_atomically`."""
+    return write_atomically(path, lambda part: part.write_text(text))
+
+
 def write_json(path: Path, value: Any) -> Path:
     """Writes JSON atomically; see `write_atomically`."""
-    return write_atomically(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+    return write_text(path, json.dumps(value, indent=2) + "\n")

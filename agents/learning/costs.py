@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gan_env.files import write_atomically, write_json
+from gan_env.files import write_json, write_text
 
 NOTE_S = 10.0
 """Seconds between notes of the time that was spent."""
@@ -34,7 +34,7 @@ def metered(note: Path | None = None) -> Iterator[dict[str, Any]]:
 
     def keep() -> None:
         while note and not done.wait(NOTE_S):
-            write_atomically(note, lambda part: part.write_text(f"{time.perf_counter() - started:.1f}"))
+            write_text(note, f"{time.perf_counter() - started:.1f}")
 
     keeper = Thread(target=keep, daemon=True)
     keeper.start()

@@ -41,11 +41,17 @@ def own_fields(env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed(env: Mapping[str, Any], *changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment's options with fields changed: nested ones by field, a reward as a whole; later changes win."""
+    """The environment's options with fields changed: nested ones by field, a reward as a whole; later changes win.
+
+    Where a change has a preset, knobs begin as the changes say, not as in `env`.
+    """
     merged = OmegaConf.to_container(OmegaConf.merge(env, *changes))
     assert isinstance(merged, dict)
     for change in changes:
         merged |= {"reward": change["reward"]} if change.get("reward") else {}
+    if any("preset" in change for change in changes):
+        starts = [change.get("initial_knobs", {}).items() for change in changes]
+        merged["initial_knobs"] = {name: value for of_one in starts for name, value in of_one}
     return {str(key): value for key, value in merged.items()}
 
 

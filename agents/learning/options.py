@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
+from gan_env import Fleet, GANVectorEnv
 from gan_env.config import env_config, require_training
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
-from gan_env.policies.presets import policy_names
+from gan_env.policies.presets import require_policies
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class AgentOptions:
 
     Attributes:
         rows: GANs that train side by side.
-        rollouts: episodes of each row; PPO and ARS update the policy once after each.
+        rollouts: episodes of each row; PPO, ARS and ES update the policy once after each.
         hidden: units of the networks' hidden layers.
         takes_members: whether the algorithm can be trained on a family.
     """
@@ -61,9 +62,7 @@ class ComparisonOptions:
     def __post_init__(self) -> None:
         for name in ("instances", "gan_seeds", "rows", "tune_updates"):
             require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
-        known = [name for name in policy_names() if "/" not in name]
-        for name in self.policies:
-            require(name in known, "comparison.policies", name, f"one of {known}")
+        require_policies(self.policies, "comparison.policies")
 
 
 @dataclass(frozen=True)
@@ -109,3 +108,8 @@ class TrainOptions:
         """The members with all options of their environments; without any, "all" is `env` alone."""
         found = {name: Member(m.rows, changed(self.env, changes_of(m.env))) for name, m in self.members.items()}
         return found or {"all": Member(self.agent.rows, self.env)}
+
+    def make_env(self, **more: Any) -> Fleet | GANVectorEnv:
+        """The environment that is trained in: of all members if there are any; `more` are arguments of its class."""
+        kinds = [{"num_envs": kind.rows, **kind.env} for kind in self.kinds.values()]
+        return Fleet(kinds, **more) if self.members else GANVectorEnv(**kinds[0], **more)

@@ -12,7 +12,8 @@ logs/SCRIPT/<env>_<n>/
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -25,10 +26,10 @@ from agents.learning.members import own_fields
 from agents.learning.options import TrainOptions
 from baselines.options import about, errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
-from gan_env.config import env_config, replace, to_dict
+from gan_env.config import env_config, load_extensions, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.rollout import Episodes
-from gan_env.files import require_writable, write_atomically
+from gan_env.files import make_first, require_writable, write_atomically, write_text
 from gan_env.policies.learned import interface_of
 from gan_env.policies.steering import Steerable
 from gan_env.resume import require_same
@@ -59,21 +60,26 @@ class RunFolder:
         path: the folder.
         name: name of the environment with "-" for "/".
         settings: the subfolder of the configuration.
+        made: the folders that were made for it.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
-        self.settings = path / name
+        self.settings, self.made = path / name, list[Path]()
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
-        """The next numbered folder in `options.logs`, which is not made yet."""
+        """Makes the next numbered folder in `options.logs`; see `until_begun`."""
         preset = options.env.get("preset", "points")
         made = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
         name = FAMILY if options.members else made
         parent = Path(options.logs) / script
         numbers = [p.name.rpartition("_")[2] for p in parent.glob(f"{name}_*")]
-        return cls(parent / f"{name}_{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}", name)
+        highest = max((int(n) for n in numbers if n.isdigit()), default=0)
+        lacking = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+        found = cls(make_first(parent / f"{name}_{n}" for n in count(highest + 1)), name)
+        found.made = [found.path, *lacking]
+        return found
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -87,6 +93,17 @@ class RunFolder:
             expected = "expected a run folder such as logs/ppo/gan_env-Points-v1_1"
             raise ConfigError(f"{str(path)!r} has no */config.yml: {expected}")
         return cls(path, found[0].parent.name)
+
+    @contextmanager
+    def until_begun(self) -> Iterator[None]:
+        """Takes the folders away that `new` made, where something fails in here before anything was written."""
+        try:
+            yield
+        except BaseException:
+            for folder in self.made:
+                with suppress(OSError):  # it holds something
+                    folder.rmdir()
+            raise
 
     @property
     def config(self) -> dict[str, Any]:
@@ -107,7 +124,7 @@ class RunFolder:
         if path.exists():
             before, after = ({k: config.get(k) for k in DECIDES_RESULT} for config in (self.config, now))
             require_same(f"the training in {self.path}", before, after, "Give the same options, or another folder")
-        write_atomically(path, lambda part: part.write_text(yaml.safe_dump(now, sort_keys=False)))
+        write_text(path, yaml.safe_dump(now, sort_keys=False))
 
     def save_controller(
         self, network: Network, env: Steerable, output: Output, adaptation: Adaptation | None = None
@@ -126,9 +143,9 @@ class RunFolder:
         first = next(iter(family.values()), config["env"])
         SavedController(network, interface_of(env, output), first, training, adaptation, family).save(self.path)
 
-    def write(self, name: str, save: Callable[[Path], Any]) -> Path:
+    def write(self, name: str, save: Callable[[Path], Any]) -> None:
         """Writes a file whole or not at all; see `write_atomically`."""
-        return write_atomically(self.path / name, save)
+        write_atomically(self.path / name, save)
 
     def cached_episodes(self, policy: str, run: Callable[[], Episodes]) -> Episodes:
         """The episodes of a policy: read if saved before, otherwise run and saved."""
@@ -145,7 +162,7 @@ class RunFolder:
 
 
 def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tuple[Options, RunFolder]:
-    """The checked options and the folder of a run: a new one, which only `begin` makes, or the one to resume.
+    """The checked options and the folder of a run: a new one, which is empty, or the one to resume.
 
     Args:
         script: its name, such as "ppo".
@@ -164,9 +181,12 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
         require(not others, "resume", options.resume, alone)
         folder = RunFolder.open(Path(options.resume))
         require_writable(folder.path, "resume")
-        began = folder.config.get("script")
+        saved = folder.config
+        began = saved.pop("script", None)
         require(began == script, "resume", options.resume, f"a run of {script}, not of {began}")
-        return replace(default, {k: v for k, v in folder.config.items() if k != "script"}), folder
+        with errors_about_env():  # they may bring policies that other options name
+            load_extensions((saved.get("env") or {}).get("extensions") or ())
+        return replace(default, saved), folder
     require_writable(Path(options.logs), "logs")
     with errors_about_env():
         GANVectorEnv(1, **options.env)  # refuses a wrong environment, or one whose data are missing

@@ -46,9 +46,7 @@ class SB3Options(AgentOptions):
 def training_env(options: TrainOptions) -> VecNormalize:
     """The training instances, of all members if there are any, with normalised observations; seeds all generators."""
     set_random_seed(options.seed)
-    kinds = [{"num_envs": kind.rows, **kind.env} for kind in options.kinds.values()]
-    env = Fleet(kinds) if options.members else GANVectorEnv(**kinds[0])
-    vec_env = SB3VecEnv(env, row_seeds(options.seed, options.agent.rows))
+    vec_env = SB3VecEnv(options.make_env(), row_seeds(options.seed, options.agent.rows))
     return VecNormalize(vec_env, norm_reward=False, gamma=1.0, clip_obs=5.0)
 
 

@@ -38,6 +38,11 @@ class ExecutorOptions:
         fits = self.kind == "ray" or self.num_gpus == 0
         require(fits, "executor.num_gpus", self.num_gpus, "0 where executor=local: there jobs share all GPUs")
 
+    def use_here(self) -> None:
+        """Gives torch in this process, which does a job itself, the threads of a job."""
+        if self.num_cpus is not None:
+            torch.set_num_threads(self.num_cpus)
+
     def start(self, workers: int, folder: Path) -> AbstractContextManager[Run]:
         """What runs jobs, `workers` at a time; `folder` is where they write.
 

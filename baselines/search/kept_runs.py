@@ -32,6 +32,8 @@ METHODS: dict[str, Search] = {
     "halving": halving.search,
     "population": population_based.search,
 }
+LEAST_ROWS = {"halving": halving.SIZE, "population": population_based.SIZE}
+"""Rows that a method needs, where that is more than one."""
 PART = 16
 """Instances of a part. TPE has all of them in one, as it makes the runs of an instance one after the other."""
 

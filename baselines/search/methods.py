@@ -4,31 +4,21 @@ All of them get the same runs, and begin with constants and the usual schedules;
 """
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import optuna
 
-from baselines.search import cma_es, population_based
+from baselines.search import cma_es, population_based, tpe
 from baselines.search.halving import SHARE, STEPS
 from baselines.search.spaces import SPACES, first_guesses
-from baselines.search.task import Method, Task, Tried, policy_of
-from gan_env.policies import PolicyOptions
+from baselines.search.task import Method, Task, Tried
+from gan_env.policies.presets import PolicyOptions, policy_of
 
 FIRST_RUNG = 4
 """In successive halving a candidate begins with one `FIRST_RUNG`th of the runs that it has in other methods."""
 RUNGS_APART = 10_000
 """How far the first runs of two rungs are apart."""
-
-
-def by_tpe(seed: int) -> optuna.samplers.BaseSampler:
-    """A tree-structured Parzen estimator (Bergstra et al. 2011)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=32, multivariate=True, group=True, constant_liar=True
-        )
 
 
 def sampled(
@@ -70,7 +60,7 @@ def halving(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
                 params, policies = [trial.params for trial, _ in drawn], [policy for _, policy in drawn]
             else:
                 best = below[done : min(done + here.candidates, size)]
-                params, policies = [one["params"] for one in best], [policy_of(one) for one in best]
+                params, policies = [one["params"] for one in best], [policy_of(one["policy"]) for one in best]
             batch = [{**one, "rung": rung} for one in here.try_out(params, policies)]
             known, done = known + batch, done + len(batch)
             yield batch
@@ -88,7 +78,7 @@ def _ask(
 
 
 METHODS: dict[str, Method] = {
-    "tpe": partial(sampled, sampler=by_tpe),
+    "tpe": partial(sampled, sampler=partial(tpe.sampler, first_at_random=32)),
     "random": partial(sampled, sampler=optuna.samplers.RandomSampler),
     "halving": halving,
     "cma_es": cma_es.search,

@@ -13,9 +13,10 @@ import numpy as np
 from baselines.search.curves import drawn
 from baselines.search.lanes import Columns, Floats, Lanes, Rows
 from baselines.search.spaces import table_of, usual_tables
-from baselines.search.task import Task, Tried, fields_of, policy_of
+from baselines.search.task import Task, Tried, fields_of
 from gan_env.errors import require
 from gan_env.evaluation.seeds import WORTH_APART
+from gan_env.policies.presets import policy_of
 
 SIZE, COPIED = 8, 2
 """Runs of a population, and how many of them take over another's state."""
@@ -125,6 +126,6 @@ def _next_generation(known: Sequence[Tried], task: Task, rng: np.random.Generato
         constants = rng.uniform(size=(SIZE - len(usual), 1, knobs))
         return np.stack([*usual, *np.repeat(constants, decisions, axis=1)]).astype(np.float32)
     best = sorted(known, key=lambda one: float(one["value"]))[:SIZE]
-    tables = np.stack([table_of(policy_of(one), task.env) for one in best])
+    tables = np.stack([table_of(policy_of(one["policy"]), task.env) for one in best])
     moves = rng.choice([-STEP, 0, STEP], size=(SIZE, 1, knobs))
     return np.asarray((tables + moves).clip(0, 1), np.float32)

@@ -20,6 +20,8 @@ from gan_env.policies.schedules import SCHEDULES, Anneal
 from gan_env.policies.step_size import StepSizeRule, start_constant
 from gan_env.policies.tables import TablePolicy
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each trial
+
 STEP = 0.05
 """Resolution of coordinates and of shares of the run. Zero, which knobs often want, can be drawn exactly."""
 GEOMETRIC = ("exponential", "step")
@@ -125,7 +127,6 @@ SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
 
 def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOptions]:
     """Schedules drawn from the space that opponents are tuned in."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**31))
     return [SPACES["schedule"](study.ask(), env) for _ in range(count)]
 

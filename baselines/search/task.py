@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
-from gan_env.config import replace, to_dict
+from gan_env.config import to_dict
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
 
@@ -66,8 +66,3 @@ def fields_of(policy: PolicyOptions) -> dict[str, Any]:
     """A policy's kind and the fields that are not at their defaults."""
     blank = to_dict(PolicyOptions())
     return {name: x for name, x in to_dict(policy).items() if name == "kind" or x != blank[name]}
-
-
-def policy_of(tried: Tried) -> PolicyOptions:
-    """The policy of a candidate."""
-    return replace(PolicyOptions(), tried["policy"], "policy.")

@@ -49,12 +49,17 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
             yield lanes.take(rows)
 
 
-def _study(lanes: Lanes, seed: int) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+def sampler(seed: int, first_at_random: int = 10) -> optuna.samplers.BaseSampler:
+    """The estimator, which knows of trials that run side by side; its first ones are drawn at random."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.TPESampler(seed=seed % 2**31, multivariate=True, group=True, constant_liar=True)
-    study = optuna.create_study(sampler=sampler)
+        return optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=first_at_random, multivariate=True, group=True, constant_liar=True
+        )
+
+
+def _study(lanes: Lanes, seed: int) -> optuna.Study:
+    study = optuna.create_study(sampler=sampler(seed % 2**31))
     for guess in first_guesses("schedule", lanes.env):
         study.enqueue_trial(guess)
     return study

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import yaml
 from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
@@ -23,12 +22,11 @@ from baselines.search.methods import METHODS
 from baselines.search.spaces import SPACES
 from baselines.search.task import Task, play
 from gan_env import GANVectorEnv
-from gan_env.config import EnvConfig, replace, require_training, to_dict
+from gan_env.config import EnvConfig, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
-from gan_env.files import write_atomically, write_json
-from gan_env.policies import PolicyOptions
-from gan_env.policies.presets import with_context
+from gan_env.files import write_json, write_text
+from gan_env.policies.presets import policy_of, with_context
 from gan_env.resume import require_same
 
 SECOND_ROUND, LAST_ROUND = 3, 12
@@ -115,7 +113,6 @@ def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float],
         ConfigError: the budget is too small for one batch and its re-scoring, or the folder holds a search of this
             kind with other options.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     check_budget(env.config, options)
     costs, folder = Costs(env.config, options), Path(options.folder)
     finished, path = folder / f"{options.kind}.json", folder / f"{options.kind}.trials.json"
@@ -175,7 +172,7 @@ def _rescore(
     """Two rounds, from run `seed` on: the pool, then its best quarter. All ranked, the winner's score, the cost."""
     before, order, score = env.gan_updates, pool, 0.0
     for count, each in ((len(pool), SECOND_ROUND * runs), (-(-len(pool) // 4), LAST_ROUND * runs)):
-        policies = [replace(PolicyOptions(), candidate, "policy.") for candidate in order[:count]]
+        policies = [policy_of(candidate) for candidate in order[:count]]
         values, scores = play(env, policies, seed, each)
         ranking = np.argsort(values, kind="stable")
         order = [order[i] for i in ranking] + order[count:]
@@ -187,4 +184,4 @@ def save_policy(path: Path, found: Tuned, kind: str) -> None:
     """Writes the winner as a file for `configs/policy/`, or for a folder given by `--config-dir`."""
     tried = f"the best of {found.trials} candidates on training instances, {found.gan_updates} GAN updates"
     text = f"# Tuned ({kind}): {tried}.\n" + yaml.safe_dump(found.policy, sort_keys=False)
-    write_atomically(path, lambda part: part.write_text(text))
+    write_text(path, text)

@@ -26,7 +26,7 @@ from one_run import DATA, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE, Run, Settin
 from page import write_page
 
 from gan_env.errors import ConfigError, errors_in_one_line, needs, require
-from gan_env.files import require_writable, write_atomically
+from gan_env.files import require_writable, write_text
 from gan_env.policies.presets import shipped_controllers
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
@@ -146,7 +146,7 @@ def read_runs(path: Path, settings: Settings) -> list[dict[str, Any]]:
     text = path.read_text() if path.is_file() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
-        write_atomically(path, lambda part: part.write_text(whole))
+        write_text(path, whole)
     try:
         runs = [json.loads(line) for line in whole.splitlines()]
         others = [run for run in runs if any(run[name] != value for name, value in asdict(settings).items())]
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_page(options.page, done)
         beside = options.page.with_suffix(".jsonl")
         if beside.resolve() != options.runs.resolve():  # which `run` may be writing to
-            write_atomically(beside, lambda part: part.write_text("".join(json.dumps(run) + "\n" for run in done)))
+            write_text(beside, "".join(json.dumps(run) + "\n" for run in done))
         return
     refused = refusals(options.methods, options.loops, settings.updates)
     for (method, loop), why in refused.items():

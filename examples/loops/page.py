@@ -13,7 +13,7 @@ from results import BEST, PLAIN, RANKS, WORST, Record, Results, mean_and_interva
 
 from gan_env.errors import needs
 from gan_env.evaluation.intervals import bootstrap_interval
-from gan_env.files import write_atomically
+from gan_env.files import write_atomically, write_text
 
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
@@ -42,7 +42,7 @@ def write_page(path: Path, records: Sequence[Record]) -> None:
     """
     results, picture = Results(records), path.with_suffix(".png")
     parts = [*beginning(results, records, path), *(cell_by_cell(results, method) for method in results.methods)]
-    write_atomically(path, lambda part: part.write_text("\n\n".join(parts) + "\n"))
+    write_text(path, "\n\n".join(parts) + "\n")
     draw(picture, results)
     print(f"wrote {path}", file=sys.stderr)
 
@@ -65,7 +65,7 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
         "# Policies in plain training loops",
         "Gain: the final log Frechet distance to held-out images in the plain loop, which has no policy, less that "
         "with the method; above 0 the method is better. A *cell* is a loop, a data set and a learning rate. Shown are "
-        "the mean over cells and a 95 % interval, by drawing loops with their data sets anew, and seeds in them.",
+        "the mean and a 95 % interval by Student's t over pairs of a loop and a data set.",
         "\n".join(verdict),
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
         f"Mean final log distance by the learning rate that a loop is given{fewer}:",
@@ -105,8 +105,9 @@ def explained(results: Results, records: Sequence[Record], runs: Path) -> list[s
     )
     lines = [
         "A cell is a loop of [examples/loops](../your_own_gan.md#whole-loops), a data set and a learning rate of both "
-        f"players ({rates}). For each seed, rates are ranked by how the plain loop ends with them in the other seeds, "
-        f"if there are some. Methods of a seed begin with the same networks. {seeds_shown(results)}",
+        f"players ({rates}). For each seed, rates are ranked by how the plain loop ends with them in the other seeds; "
+        "where there is no other seed, in this one, which flatters the plain loop. Methods of a seed begin with the "
+        f"same networks. {seeds_shown(results)}",
         f"A run has {first['updates']:,} steps of the discriminator (wgan_gp: 5 to one of the generator), batches of "
         f"{BATCH} and small networks (widths: {widths}). A run that diverges has crashed, and counts as its untrained "
         "generator.",

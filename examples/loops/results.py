@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from one_run import RANDOM
 
-from gan_env.errors import require
+from gan_env.errors import needs, require
 from gan_env.evaluation.best_of import best_of, worth
-from gan_env.evaluation.intervals import RESAMPLES
 
 Floats = NDArray[np.float64]
 Record = dict[str, Any]
@@ -41,6 +40,7 @@ class Results:
         random, drawn: runs with random rates, and the loops and data sets where there are some.
         methods: but the loop as it is and random rates, in the order in which they first appear.
         plain: the runs of the loop as it is, by cell and seed.
+        cells: those in which it was played.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -72,23 +72,19 @@ class Results:
         """Mean gain over some rates of a loop and data set, seed by seed: [S] for each loop and data set.
 
         For each seed, rates are ranked by how the loop as it is ends with them in the other seeds; where there is no
-        other, in this one. Ranked by the runs that are compared, the best rate would look better than it is.
+        other, in this one. Ranked by the runs that are compared, the best rate looks better than it is.
         """
         found = []
         for loop_and_data in dict.fromkeys(cell[:2] for cell in self.cells):
-            cells, gains = [cell for cell in self.played(method) if cell[:2] == loop_and_data], []
-            for seed in dict.fromkeys(seed for cell in cells for seed in self.plain[cell]):
-                there = [cell for cell in cells if seed in self.plain[cell]]
-                ranked = RANKS[rank](sorted(there, key=lambda cell: self._end_in_others(cell, seed)))
+            cells, gains = [cell for cell in self.cells if cell[:2] == loop_and_data], []
+            seeds = set.intersection(*({*self.plain[cell]} for cell in cells))
+            for seed in sorted(seeds):
+                ends = {cell: [self.plain[cell][s]["score"][-1] for s in seeds - {seed} or {seed}] for cell in cells}
+                ranked = RANKS[rank](sorted(cells, key=lambda cell: np.mean(ends[cell])))
                 pairs = [pair for cell in ranked for pair in self.pairs(method, cell) if pair[0]["seed"] == seed]
                 gains += [np.mean([plain["score"][-1] - other["score"][-1] for plain, other in pairs])] if pairs else []
             found += [np.array(gains)] if gains else []
         return found
-
-    def _end_in_others(self, cell: Cell, seed: int) -> float:
-        """Where the loop as it is ends on average in other seeds than this one, if there are some."""
-        ends = [run["score"][-1] for other, run in self.plain[cell].items() if other != seed]
-        return float(np.mean(ends or self.plain[cell][seed]["score"][-1]))
 
     def has_one_run(self, method: str) -> bool:
         """Whether a method has no learning rate, or its own, so that one run counts at every rate."""
@@ -159,15 +155,17 @@ class Results:
         return worth(np.array([curve[:most] for curve in curves]), np.array(controlled)).describe()
 
 
-def mean_and_interval(gains: Sequence[Floats], seed: int = 0) -> str:
-    """Mean over loops and data sets of the mean over seeds, [S] each, and its 95 % bootstrap interval.
+def mean_and_interval(gains: Sequence[Floats]) -> str:
+    """Mean over loops and data sets of the mean over seeds, [S] each, and its 95 % interval by Student's t.
 
-    Loops and data sets are drawn anew, and in each of them seeds.
+    It takes loops and data sets for independent; of one there is no interval.
     """
     if not gains:
         return ""
-    rng = np.random.default_rng(seed)
-    means = np.array([[rng.choice(cell, (RESAMPLES, len(cell))).mean(axis=1)] for cell in gains])[:, 0]  # [C, B]
-    picks = rng.integers(len(gains), size=(len(gains), RESAMPLES))
-    low, high = np.quantile(np.take_along_axis(means, picks, 0).mean(axis=0), [0.025, 0.975])
-    return f"{np.mean([cell.mean() for cell in gains]):+.2f} [{low:+.2f}, {high:+.2f}]"
+    means = np.array([of_seeds.mean() for of_seeds in gains])
+    if len(means) == 1:
+        return f"{means[0]:+.2f}"
+    with needs("study"):
+        from scipy.stats import t as student
+    reach = student.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means))
+    return f"{means.mean():+.2f} [{means.mean() - reach:+.2f}, {means.mean() + reach:+.2f}]"

@@ -20,7 +20,7 @@ from gan_env.evaluation.intervals import bootstrap_interval, probability_of_impr
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.runs import Runs
 from gan_env.evaluation.updates_saved import updates_saved
-from gan_env.files import write_atomically, write_json
+from gan_env.files import write_json, write_text
 from gan_env.policies import Policy, load_policy
 from gan_env.policies.presets import committed, kinds_of_runs
 
@@ -82,7 +82,7 @@ class Card:
         """Writes card.json and card.txt."""
         write_json(folder / "card.json", asdict(self))
         text = f"{self.describe()}\n\n{self.row()}\n"
-        write_atomically(folder / "card.txt", lambda part: part.write_text(text))
+        write_text(folder / "card.txt", text)
 
 
 def enter(

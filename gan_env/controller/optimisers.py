@@ -210,15 +210,15 @@ class Watched:
 
     @torch.no_grad()
     def after_step(self, optimiser: Optimizer, *_: Any) -> None:
-        """Compares the weights with those before."""
-        if self._weights:
+        """Compares the weights with those before; a step without any gradient is none."""
+        if self._weights and any(p.grad is not None for p in _parameters(optimiser)):
             steps = [p - before for p, before in zip(_parameters(optimiser), self._weights, strict=True)]
             ratio = get_total_norm(steps) / get_total_norm(self._weights)
             skipped = getattr(optimiser, "found_inf", None)  # a fused optimiser under GradScaler skips on the device
             if skipped is not None:
                 ratio = torch.where(skipped > 0, math.nan, ratio)
             self.observe({f"square_step_{self.player}": ratio.float().square()})
-            self._weights = []
+        self._weights = []
 
     def _mean(self, optimiser: Optimizer, parameter: Tensor) -> Tensor:
         """Adam's mean of a parameter's gradients.

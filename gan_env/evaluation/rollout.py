@@ -83,6 +83,17 @@ def run_episodes(
         instances: pinned instances, [E]; None: instance e of the set for seed e, so all policies meet the same.
         on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
     """
+    return run_batches(lambda _: policy, env, seeds, instances, on_decision)
+
+
+def run_batches(
+    policy_of: Callable[[list[int]], Policy],
+    env: GANVectorEnv | Fleet,
+    seeds: Sequence[int],
+    instances: Sequence[int | Instance] | None = None,
+    on_decision: Callable[[int, int], None] | None = None,
+) -> Episodes:
+    """As `run_episodes`, with another policy in each batch: `policy_of` makes it, given the episode of each row."""
     disabled = env.metadata["autoreset_mode"] is AutoresetMode.DISABLED
     require(disabled, "env", env.metadata["autoreset_mode"], "an environment made with AutoresetMode.DISABLED")
     if instances is None:
@@ -92,7 +103,7 @@ def run_episodes(
     for batch, first in enumerate(range(0, len(seeds), env.num_envs)):
         rows = [(first + i) % len(seeds) for i in range(env.num_envs)]  # the last batch is filled up
         used = min(env.num_envs, len(seeds) - first)
-        rollout = Rollout(policy, env, [seeds[r] for r in rows], [instances[r] for r in rows])
+        rollout = Rollout(policy_of(rows), env, [seeds[r] for r in rows], [instances[r] for r in rows])
         for decision in range(env.config.num_decisions):
             rollout.step()
             if on_decision:

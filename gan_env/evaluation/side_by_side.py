@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv
-from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.evaluation.rollout import Episodes, run_batches
 from gan_env.policies.steering import EpisodeStart, Floats, Policy, State, start_of
 
 Job = tuple[int, int, int]
@@ -56,10 +56,13 @@ def run_jobs(
 
     The environment has `AutoresetMode.DISABLED`. `report` is called with (done, total) after each batch.
     """
-    before, parts = env.gan_updates, []
-    for first in range(0, len(jobs), env.num_envs):
-        owners, seeds, instances = zip(*jobs[first : first + env.num_envs], strict=True)
-        policy = SideBySide(env, policies, np.resize(owners, env.num_envs))  # as `run_episodes` fills up the last batch
-        parts.append(run_episodes(policy, env, seeds, instances))
-        report(first + len(seeds), len(jobs))
-    return Episodes.join(parts, env.gan_updates - before)
+    owners, seeds, instances = zip(*jobs, strict=True)
+
+    def watch(batch: int, decision: int) -> None:
+        if decision == env.config.num_decisions - 1:
+            report(min(len(jobs), (batch + 1) * env.num_envs), len(jobs))
+
+    def policy_of(rows: list[int]) -> SideBySide:
+        return SideBySide(env, policies, np.array(owners)[rows])
+
+    return run_batches(policy_of, env, seeds, instances, watch)

@@ -1,7 +1,7 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -154,6 +154,21 @@ def policy_names() -> list[str]:
     return sorted({*files, *ADAPTIVE})
 
 
+def require_policies(names: Sequence[str], key: str = "policies") -> None:
+    """Refuses names of policies that are not known, or stand in a folder, as tuned ones do.
+
+    Args:
+        names: the policies.
+        key: the option that they are of.
+
+    Raises:
+        ConfigError: there is no such policy, or it stands in a folder.
+    """
+    known = [name for name in policy_names() if "/" not in name]
+    for name in names:
+        require(name in known, key, name, f"one of {known}")
+
+
 def shipped_controllers() -> dict[str, Path]:
     """Folders of the trained controllers in configs/policy/, by name: "learned/family"."""
     folders = sorted(path.parent for path in POLICIES.rglob(DESCRIPTION))
@@ -174,6 +189,11 @@ def load_policy(name: str | Path) -> PolicyOptions:
     fields = _read(path) if path.is_file() else {"kind": str(name)}
     mapping = isinstance(fields, Mapping)
     require(mapping, f"the policy in {path}", fields, "fields such as `kind: schedule`, as in configs/policy/")
+    return policy_of(fields)
+
+
+def policy_of(fields: Mapping[str, Any]) -> PolicyOptions:
+    """The policy of which these are the fields that are not at their defaults."""
     return replace(PolicyOptions(), fields, "policy.")
 
 

@@ -2,14 +2,13 @@
 
 import csv
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from small_study import ENV, POLICIES, ROOT, fields, words
+from programs import call
+from small_study import ENV, POLICIES, fields, words
 
 from agents.compare import compare
 from agents.study.records import Summary
@@ -28,8 +27,7 @@ def test_a_study_that_cannot_be_continued_is_left_as_it_is(finished: Path, monke
 
 
 def test_other_options_are_refused_with_help_on_the_command_line(finished: Path) -> None:
-    command = [sys.executable, str(ROOT / "agents/compare.py"), *words(finished, "gan_seeds=3")]
-    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=finished.parent)
+    again = call("agents/compare.py", *words(finished, "gan_seeds=3"), folder=finished.parent)
     assert again.returncode != 0
     assert again.stderr.startswith("error: ") and again.stderr.count("\n") == 1
     assert "gan_seeds=2, not 3" in again.stderr
@@ -57,7 +55,7 @@ def test_numbers_are_those_of_the_saved_runs(finished: Path, summary: Summary) -
 
     row, both = summary.settings["held_out"].rows["ppo"], [final("ppo-0"), final("ppo-1")]
     assert row.iqm.value == pytest.approx(iqm(np.concatenate(both)))
-    assert row.by_seed == pytest.approx([float(iqm(b)) for b in both])
+    assert row.spread_over_seeds == pytest.approx(np.std([iqm(b) for b in both], ddof=1))
     mean = np.mean([final(f"best_schedule-{s}") - b for s in (0, 1) for b in both])
     assert row.against["best_schedule"].gain.value == pytest.approx(mean)
 
@@ -87,9 +85,8 @@ def test_the_yoked_replay_does_what_was_done_with_the_other_gan_seed(finished: P
 
 
 def test_a_frozen_read_out_can_be_played_by_anybody_in_the_study_s_environment(finished: Path, tmp_path: Path) -> None:
-    words = [sys.executable, str(ROOT / "baselines/run.py"), f"--config-dir={finished}/configs", "env=study"]
-    words += ["policy=frozen_ppo_0", "episodes=2", "rows=2", "env.compile=false"]
-    played = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    words = [f"--config-dir={finished}/configs", "env=study", "policy=frozen_ppo_0", "episodes=2", "rows=2"]
+    played = call("baselines/run.py", *words, "env.compile=false", folder=tmp_path)
     assert played.returncode == 0, played.stderr
     rows = list(csv.DictReader((tmp_path / "logs/run/frozen_ppo_0-study/decisions.csv").open()))
     table = yaml.safe_load((finished / "configs/policy/frozen_ppo_0.yaml").read_text())["table"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from programs import call
 from small_study import ROOT
 from studies import LEGIBLE, text_height
 
@@ -143,3 +144,8 @@ def test_what_is_refused_is_one_line_on_the_command_line(tmp_path: Path) -> None
     refused = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert refused.returncode != 0
     assert refused.stderr.startswith("error: RUN=") and refused.stderr.count("\n") == 1
+
+
+def test_a_place_for_publishing_that_cannot_be_written_to_is_refused(finished: Path) -> None:
+    done = call("agents/report.py", str(finished), "--to", "/proc/nothing")
+    assert done.stderr.startswith("error: --to='/proc/nothing' can't be used")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from programs import call, composed
 
-from baselines.options import checked_arguments
+from baselines.options import checked_arguments, player
 from gan_env import ConfigError
 from gan_env.config import CONFIGS, replace
 from gan_env.evaluation.seeds import EXAMPLES, HEADROOM, TUNE
@@ -186,6 +186,20 @@ def test_every_policy_that_is_published_can_be_read(path: Path) -> None:
 
 def test_a_function_that_makes_a_policy_takes_the_place_of_a_controller() -> None:
     assert checked_arguments(["policy=my_package.mine:make"]) == ["controller='my_package.mine:make'"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (None, "cosine"),
+        ("logs/ppo/gan_env-Points-v1_2", "ppo-gan_env-Points-v1_2"),
+        ("gan_env-Points-v1_2", "gan_env-Points-v1_2"),
+        ("logs/study/training/ppo-3", "ppo-3"),
+        ("own:make_2", "own:make_2"),
+    ],
+)
+def test_what_plays_is_named_by_its_algorithm_where_it_has_a_number(folder: str | None, name: str) -> None:
+    assert player("cosine", folder) == name
 
 
 def test_a_controller_that_comes_with_gan_env_has_a_name() -> None:

@@ -1,4 +1,4 @@
-"""Every program of baselines/ starts as a user starts it, and refuses a folder that can't be written to."""
+"""Every program starts as a user starts it, and refuses a place that can't be written to."""
 
 import subprocess
 import sys
@@ -8,27 +8,30 @@ import pytest
 from programs import call
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("contact_sheet", "evaluate", "fit_features", "headroom", "run", "train_gan", "tune")
+FILES = sorted(path for folder in ("agents", "baselines") for path in (ROOT / folder).glob("*.py"))
+PROGRAMS = [path.relative_to(ROOT).as_posix() for path in FILES if '__name__ == "__main__"' in path.read_text()]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_it_starts_from_the_shell(program: str, tmp_path: Path) -> None:
     """In another folder, and with the configuration that it is written for."""
-    command = [sys.executable, str(ROOT / "baselines" / f"{program}.py"), "--help"]
+    command = [sys.executable, str(ROOT / program), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("program", "arguments"),
+    ("program", "arguments", "key"),
     [
-        ("contact_sheet", [".", "--out", "/proc/nothing/sheet.png"]),
-        ("fit_features", ["fashion_mnist", "--out", "/proc/nothing/weights.safetensors"]),
+        ("agents/compare.py", ["folder=/proc/nothing"], "folder"),
+        ("baselines/contact_sheet.py", [".", "--out", "/proc/nothing/sheet.png"], "folder of --out"),
+        ("baselines/fit_features.py", ["fashion_mnist", "--out", "/proc/nothing/w.safetensors"], "folder of --out"),
     ],
 )
-def test_a_place_for_the_result_that_cannot_be_written_to_is_refused(
-    program: str, arguments: list[str], tmp_path: Path
+def test_a_place_that_cannot_be_written_to_is_refused(
+    program: str, arguments: list[str], key: str, tmp_path: Path
 ) -> None:
-    done = call(f"baselines/{program}.py", *arguments, folder=tmp_path)
-    assert done.stderr.startswith("error: folder of --out='/proc/nothing' can't be used")
+    done = call(program, *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {key}='/proc/nothing' can't be used")

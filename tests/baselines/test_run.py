@@ -3,12 +3,12 @@
 import csv
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
+import programs
 import pytest
 from controllers import saved_controller
 from gymnasium.vector import AutoresetMode
@@ -31,9 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
 
 
-def call(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / script), *SMALL, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+def call(script: str, *arguments: str, folder: Path) -> CompletedProcess[str]:
+    return programs.call(script, *SMALL, *arguments, folder=folder)
 
 
 def test_the_command_of_the_readme(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import torch
 import yaml
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from programs import composed
+from programs import call, composed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 from trainings import tiny
@@ -58,8 +56,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("clothes")
 def test_the_command_of_the_readme(tmp_path: Path) -> None:
     arguments = [f"env.{key}={str(value).lower()}" for key, value in ENV.items()]
-    script = [sys.executable, str(ROOT / "baselines/train_gan.py"), "policy=cosine", "env=fashion_mnist", *arguments]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    done = call("baselines/train_gan.py", "policy=cosine", "env=fashion_mnist", *arguments, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "real against real" in done.stdout
     summary = json.loads((tmp_path / "logs/gan/fashion_mnist/cosine-0/summary.json").read_text())
@@ -212,8 +209,7 @@ def test_a_folder_without_a_run_is_for_a_new_one(tmp_path: Path) -> None:
 
 
 def test_data_that_are_not_there_are_errors_in_one_line(tmp_path: Path) -> None:
-    script = [sys.executable, str(ROOT / "baselines/train_gan.py"), "env=lsun", f"env.data_root={tmp_path}"]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    done = call("baselines/train_gan.py", "env=lsun", f"env.data_root={tmp_path}", folder=tmp_path)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {tmp_path}/church_outdoor_train_lmdb/data.mdb is missing")

@@ -67,6 +67,8 @@ def test_the_runs_become_a_data_set(folder: Path, tmp_path: Path) -> None:
     [
         (["runs=9"], "was begun with other options: runs=8, not 9"),
         (["methods=[best]"], "methods='best' can't be used"),
+        (["methods=[tpe,tpe]"], "each once"),
+        (["rows=8"], "rows=8 can't be used: expected at least 9"),
         (["instances=1"], "instances=1 can't be used"),
         (["instances=100000"], "at most 256"),
         (["runs=5000"], "runs=5000 can't be used: expected at most 2250"),
@@ -78,3 +80,8 @@ def test_bad_input_is_one_line(folder: Path, arguments: list[str], message: str)
     assert result.returncode == 1
     assert message in result.stderr
     assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_a_policy_that_can_not_play_is_refused_before_any_run(tmp_path: Path) -> None:
+    result = worth(tmp_path, "policy=rates_images")
+    assert "can't be used" in result.stderr and not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from small_env import SMALL, make, still
 from gan_env import ConfigError
 from gan_env.config import env_config, to_dict
 from gan_env.mdp.observation import REGISTERED
+from gan_env.policies.presets import ADAPTIVE
 
 pytestmark = pytest.mark.usefixtures("tables_as_they_were")
 
@@ -70,6 +71,17 @@ def test_a_command_line_names_the_module(module: str, tmp_path: Path) -> None:
     ran = call("baselines/run.py", *words, *small)
     assert ran.returncode == 0, ran.stderr
     assert '"twice_progress"' in (tmp_path / "a/summary.json").read_text()
+
+
+def test_a_begun_run_names_the_module(module: str, tmp_path: Path) -> None:
+    """It goes on with `folder=` alone, in a process that has not imported it."""
+    small = [f"env.{key}={str(value).lower()}" for key, value in SMALL.items()] + [f"folder={tmp_path}/a"]
+    words = ["policy=random", "policy.kind=push", f"env.extensions=[{module}]"]
+    assert call("baselines/train_gan.py", *words, *small).returncode == 0
+    del ADAPTIVE["push"]
+    sys.modules.pop(module)
+    ran = call("baselines/train_gan.py", f"folder={tmp_path}/a")
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("name", ["my/file.py", "../module", "", "a b"])

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from gan_env import ConfigError
 from gan_env.files import (
     load_checkpoint,
+    make_first,
     require_writable,
     save_checkpoint,
     write_atomically,
@@ -25,6 +27,18 @@ def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
     path = write_atomically(tmp_path / "a/b/text.txt", lambda part: part.write_text("whole"))
     assert path.read_text() == "whole"
     assert [p.name for p in path.parent.iterdir()] == ["text.txt"]
+
+
+def test_the_first_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+    """Also where another process makes one meanwhile. A link to nowhere in the place of the parent is an error."""
+    (tmp_path / "a/run_1").mkdir(parents=True)
+    series = (tmp_path / f"a/run_{number}" for number in count(1))
+    assert make_first(series) == tmp_path / "a/run_2"
+    (tmp_path / "a/run_3").mkdir()
+    assert make_first(series) == tmp_path / "a/run_4"
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        make_first(tmp_path / f"gone/run_{number}" for number in count(1))
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

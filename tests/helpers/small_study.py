@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from programs import composed
 
 from agents.compare import compare
-from baselines.options import register_presets
 from gan_env.config import CONFIGS
 
 ROOT = CONFIGS.parent
@@ -42,11 +40,7 @@ def words(folder: Path, *more: str) -> list[str]:
 
 def fields(folder: Path, *more: str) -> dict[str, Any]:
     """What Hydra makes of that command."""
-    register_presets()
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        found = OmegaConf.to_container(compose("compare", words(folder, *more)), resolve=True)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+    return composed("compare", *words(folder, *more))
 
 
 def done(folder: Path) -> dict[Path, int]:

@@ -86,7 +86,8 @@ def test_a_controller_of_one_environment_has_no_members(tmp_path: Path) -> None:
 
 def test_a_preset_brings_all_fields_but_those_in_common() -> None:
     """A member without one is the environment with a few fields changed; nested fields keep their neighbours."""
-    env = {"preset": "points", **to_dict(env_config(knobs=["r1"], num_decisions=3, depth=1, instances={"seed": 5}))}
+    fields = {"knobs": ["r1"], "initial_knobs": {"r1": 0.5}, "num_decisions": 3, "depth": 1, "instances": {"seed": 5}}
+    env = {"preset": "points", **to_dict(env_config(**fields))}
     brought = env_config(**changed(env, changes_of({"preset": "digits", "instances": {"width_g": [8, 8]}})))
     digits = to_dict(PRESETS["digits"])
     for name, value in to_dict(brought).items():
@@ -95,6 +96,14 @@ def test_a_preset_brings_all_fields_but_those_in_common() -> None:
     nearby = env_config(**changed(env, changes_of({"depth": 2, "instances": {"width_g": [8, 8]}})))
     assert to_dict(nearby)["instances"] == {**env["instances"], "width_g": [8, 8]}
     assert (nearby.depth, nearby.num_decisions) == (2, 3)
+
+
+def test_knobs_begin_as_changes_say_where_one_has_a_preset() -> None:
+    env = {"preset": "points", "initial_knobs": {"r1": 5.0}}
+    own = {"initial_knobs": {"augment": 0.5, "r2": 1.0}}
+    for changes in (({"preset": "digits"}, own), (own, {"preset": "digits"})):
+        assert changed(env, *changes)["initial_knobs"] == {"augment": 0.5, "r2": 1.0}
+    assert changed(env, own, {"initial_knobs": {"r2": 2.0}})["initial_knobs"] == {"r1": 5.0, "augment": 0.5, "r2": 2.0}
 
 
 def test_a_reward_takes_the_place_of_the_one_before() -> None:

@@ -1,6 +1,7 @@
 """Run folders: what a script writes, what may be resumed, and what is refused before anything is done."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from trainings import ON_COMMAND_LINE, OWN, command, fields, tiny
 from agents.learning.options import TrainOptions
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError
+from gan_env.policies.presets import ADAPTIVE
 from gan_env.saved_controller import DESCRIPTION, WEIGHTS
 
 NAME = "gan_env-Points-v1"
@@ -41,11 +43,38 @@ def test_a_script_trains_then_asks_for_a_comparison(
     assert same == costs and model.stat().st_mtime_ns == before
 
 
-def test_run_folders_are_numbered(tmp_path: Path) -> None:
-    for number in (1, 2):
-        folder = RunFolder.new("ppo", TrainOptions(logs=str(tmp_path)))
-        folder.begin("ppo", TrainOptions())
-        assert folder.path.name == f"{NAME}_{number}"
+def test_run_folders_are_numbered_and_made_at_once(tmp_path: Path) -> None:
+    logs = tmp_path / "mine"
+    folders = [RunFolder.new("ppo", TrainOptions(logs=str(logs))) for _ in range(2)]
+    assert [folder.path.name for folder in folders] == [f"{NAME}_1", f"{NAME}_2"]
+    assert all(folder.path.is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize("error", [ConfigError, KeyboardInterrupt])
+def test_what_fails_before_a_run_begins_leaves_no_folder(error: type[BaseException], tmp_path: Path) -> None:
+    """Folders that were there stay."""
+    with pytest.raises(error), RunFolder.new("ppo", TrainOptions(logs=str(tmp_path / "logs"))).until_begun():
+        raise error
+    assert tmp_path.is_dir() and not list(tmp_path.iterdir())
+    begun = RunFolder.new("ppo", TrainOptions(logs=str(tmp_path)))
+    with pytest.raises(error), begun.until_begun():
+        begun.begin("ppo", TrainOptions())
+        raise error
+    assert RunFolder.open(begun.path).config["script"] == "ppo"
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_a_training_that_continues_imports_the_modules_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They brought a policy that another option names."""
+    (tmp_path / "own_pushes.py").write_text("import gan_env\ngan_env.register_policy('push', lambda env: env)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("env.extensions=[own_pushes]", "comparison.policies=[fixed,push]")
+    ((study, _),) = command("ppo", monkeypatch, f"logs={tmp_path}", *fields("ppo"), *words)
+    del ADAPTIVE["push"], sys.modules["own_pushes"]
+    ((again, _),) = command("ppo", monkeypatch, f"resume={study.path}")
+    assert again.options == study.options and "push" in ADAPTIVE
 
 
 def test_a_folder_without_a_run_is_refused_with_help(tmp_path: Path) -> None:

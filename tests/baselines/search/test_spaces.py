@@ -26,7 +26,6 @@ from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.policies.schedules import SCHEDULES
 from gan_env.policies.tables import TablePolicy
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 KNOBS = tuple(name for name in knob_table() if name not in ("flip", "translate", "color", "cutout"))  # all of points
 ENV = GANVectorEnv(
     1,

@@ -60,8 +60,17 @@ def test_the_best_rate_of_a_seed_is_that_of_the_other_seeds(results: ModuleType)
     assert results.Results(runs).gains_at("step_size", results.ALL)[0] == pytest.approx([3, 3])
 
 
-def test_the_interval_draws_loops_and_seeds(results: ModuleType) -> None:
-    between = results.mean_and_interval([np.array([0.0, 0.0]), np.array([1.0, 1.0])])
-    within = results.mean_and_interval([np.array([0.0, 1.0])])
-    assert between == within == "+0.50 [+0.00, +1.00]"
+def test_a_rate_at_which_a_method_was_not_played_keeps_its_rank(results: ModuleType) -> None:
+    ends = {1e-3: 1.0, 1e-4: 2.0, 1e-5: 3.0}
+    runs = [record("fixed", "photo_tiles", rate, 0, end) for rate, end in ends.items()]
+    found = results.Results([*runs, record("step_size", "photo_tiles", 1e-5, 0, 1.5)])
+    assert found.gains_at("step_size", results.BEST) == []
+    assert found.gains_at("step_size", results.WORST)[0] == pytest.approx([1.5])
+
+
+def test_the_interval_is_over_loops_and_data_sets(results: ModuleType) -> None:
+    """By Student's t, whose quantile for two is 12.706: 0.5 +- 12.706 x 0.707 / sqrt(2)."""
+    assert results.mean_and_interval([np.array([0.0]), np.array([1.0])]) == "+0.50 [-5.85, +6.85]"
+    assert results.mean_and_interval([np.array([-1.0, 1.0]), np.array([1.0])]) == "+0.50 [-5.85, +6.85]"
+    assert results.mean_and_interval([np.array([0.0, 1.0])]) == "+0.50"
     assert results.mean_and_interval([]) == ""

@@ -199,6 +199,22 @@ def test_the_first_step_with_a_closure_has_a_size() -> None:
     assert control.report().decisions[1].seen["step_d"] > -4  # log10
 
 
+def test_a_step_without_any_gradient_is_not_measured() -> None:
+    """In every second update D has no gradients: its steps are as large as where it has them always."""
+    sizes = []
+    for without in (False, True):
+        gan = PlainGAN.make()
+        shown: list[dict[str, Any]] = []
+        Optimisers(gan.opt_g, gan.opt_d).watch(shown.append, ["square_step_d"])
+        for _ in range(3):
+            gan.opt_d.step(closure_of(gan.opt_d, gan))
+            if without:
+                gan.opt_d.zero_grad()
+                gan.opt_d.step()
+        sizes.append([float(found["square_step_d"]) for found in shown if "square_step_d" in found])
+    assert sizes[0] == sizes[1] and len(sizes[0]) == 3
+
+
 def test_gradients_that_are_read_and_not_there_are_named(folder: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(folder, 8)

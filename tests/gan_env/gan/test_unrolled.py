@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+import varied_rows
 from populations import population, values
 
 from gan_env.data.bank import DataBank
@@ -16,10 +17,8 @@ AT = {"instance_noise": 0.1, "augment": 0.5, "r1": 1.0}
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_looking_ahead_at_some_rows_is_what_training_makes_of_them(
-    banks: Callable[[str], DataBank], every: int
-) -> None:
-    made = population(banks("points"), 4, knobs=KNOBS, penalty_every=every)
+def test_looking_ahead_at_some_rows_is_what_training_makes_of_them(every: int) -> None:
+    made = varied_rows.population([3, 4, 5, 6], knobs=KNOBS, penalty_every=every)
     made.update(values(KNOBS, 4, **AT), 2)
     before = made.get_state()
     ahead = Unrolled(made).look_ahead(torch.tensor([2, 0]), values(KNOBS, **AT), 3).state
@@ -31,8 +30,8 @@ def test_looking_ahead_at_some_rows_is_what_training_makes_of_them(
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_pulling_back_is_autograd_through_all_updates_at_once(banks: Callable[[str], DataBank], every: int) -> None:
-    made = population(banks("points"), 3, knobs=KNOBS, penalty_every=every)
+def test_pulling_back_is_autograd_through_all_updates_at_once(every: int) -> None:
+    made = varied_rows.population([3, 4, 5], knobs=KNOBS, penalty_every=every)
     made.update(values(KNOBS, 3, **AT), 5)
     rows, by_ema = torch.tensor([2, 1]), torch.randn(2, made.generator.size, generator=torch.Generator().manual_seed(0))
     unrolled = Unrolled(made)
