@@ -20,7 +20,8 @@ ABOUT = {
     ("step_size", "step_size_images", "balanced_steps"): "step_size, step_size_images and balanced_steps are "
     "[the rule](../step_size.md).",
     ("balanced_steps",): "The numbers of balanced_steps were fixed after a look at fifty-three runs of such rules "
-    "from 1e-3 on fashion_mnist, so this flatters it there; runs of an earlier form on photo_tiles were known.",
+    "from 1e-3 on fashion_mnist with the first seed, so this flatters it there; runs of an earlier form on photo_tiles "
+    "were known.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",

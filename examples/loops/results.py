@@ -81,8 +81,10 @@ class Results:
             for seed in sorted(seeds):
                 ends = {cell: [self.plain[cell][s]["score"][-1] for s in seeds - {seed} or {seed}] for cell in cells}
                 ranked = RANKS[rank](sorted(cells, key=lambda cell: np.mean(ends[cell])))
-                pairs = [pair for cell in ranked for pair in self.pairs(method, cell) if pair[0]["seed"] == seed]
-                gains += [np.mean([plain["score"][-1] - other["score"][-1] for plain, other in pairs])] if pairs else []
+                played = [pairs for cell in ranked if (pairs := self.pairs(method, cell))]
+                pairs = [pair for of_cell in played for pair in of_cell if pair[0]["seed"] == seed]
+                if 0 < len(played) == len(pairs):  # a stop may have left a seed that has some of the rates alone
+                    gains.append(np.mean([plain["score"][-1] - other["score"][-1] for plain, other in pairs]))
             found += [np.array(gains)] if gains else []
         return found
 

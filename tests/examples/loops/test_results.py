@@ -68,6 +68,14 @@ def test_a_rate_at_which_a_method_was_not_played_keeps_its_rank(results: ModuleT
     assert found.gains_at("step_size", results.WORST)[0] == pytest.approx([1.5])
 
 
+def test_a_seed_with_some_of_the_rates_does_not_count(results: ModuleType) -> None:
+    """As a stop leaves it."""
+    runs = [record("fixed", "photo_tiles", rate, seed, 3.0) for rate in (1e-3, 1e-4) for seed in (0, 1)]
+    played = ((1e-3, 0, 2.0), (1e-4, 0, 1.0), (1e-4, 1, 1.0))
+    found = results.Results([*runs, *(record("step_size", "photo_tiles", *run) for run in played)])
+    assert found.gains_at("step_size", results.ALL)[0] == pytest.approx([1.5])
+
+
 def test_the_interval_is_over_loops_and_data_sets(results: ModuleType) -> None:
     """By Student's t, whose quantile for two is 12.706: 0.5 +- 12.706 x 0.707 / sqrt(2)."""
     assert results.mean_and_interval([np.array([0.0]), np.array([1.0])]) == "+0.50 [-5.85, +6.85]"
