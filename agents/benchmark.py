@@ -49,8 +49,7 @@ def benchmark(options: BenchmarkOptions) -> None:
     require_writable(folder, "folder")
     runs = None if options.runs is None else load_runs(options.runs)
     observation, mode = None, "delta"
-    said = options.training_updates
-    training = updates_of_training(options.controller) if said is None else said
+    training = updates_of_training(options.controller, options.training_updates)
     env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
     if options.controller is not None and not is_import_path(options.controller):
         observation, mode = options.env["observation"], options.env["action_mode"]

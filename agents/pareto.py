@@ -26,7 +26,7 @@ from gan_env.errors import require
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import TEST
-from gan_env.files import write_json
+from gan_env.files import write_json, write_text
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
@@ -115,7 +115,7 @@ def main(fields: dict[str, Any]) -> None:
     summary = sweep(options, folder)
     write_json(folder.path / "summary.json", summary)
     text = table(summary)
-    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
+    write_text(folder.path / "table.txt", text + "\n")
     drawn = figure(summary)
     folder.write("pareto.png", partial(drawn.savefig, dpi=130))
     print(f"\n{text}\n\n{folder.path}")

@@ -73,9 +73,11 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     return changed(options, env=options.env | own)
 
 
-def updates_of_training(controller: str | None) -> int | None:
-    """GAN updates that a training took, by its folder; None where that is no folder of a training."""
+def updates_of_training(controller: str | None, said: int | None) -> int | None:
+    """GAN updates that a training took: what is `said`, else what its folder says; None where nobody says."""
     path = Path(controller or "") / "trained.json"
+    if said is not None:
+        return said
     return int(json.loads(path.read_text())["gan_updates"]) if controller and path.exists() else None
 
 

@@ -150,8 +150,7 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
         print(f"wrote {len(runs):,} runs to {runs.save(Path(options.data))}")
     curves = {name: curves_of(runs, name, options.runs) for name in options.methods}
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
-    said = options.training_updates
-    updates = updates_of_training(options.controller) if said is None else said
+    updates = updates_of_training(options.controller, options.training_updates)
     trained = None if updates is None else updates / (env.config.num_decisions * env.config.updates_per_decision)
     player = options.controller or "the policy"
     print(f"\none run with {player}: mean final score {controlled.mean():.3f} on {options.instances} instances")

@@ -78,7 +78,7 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     summary = summarize_study(study)
     text = closing_table(summary)
     write_summary(folder.path / "summary.json", summary)
-    folder.write("table.txt", lambda path: path.write_text(text + "\n"))
+    write_text(folder.path / "table.txt", text + "\n")
     for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
         folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI))
     print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")

@@ -16,7 +16,7 @@ from gan_env.records import RowSettings
 
 
 class Course:
-    """What a policy decided in a run, and what it goes on from.
+    """What a policy decided in a run, and what it continues from.
 
     Args:
         player: the policy.
