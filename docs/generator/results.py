@@ -31,7 +31,7 @@ def results_page() -> Pages:
         "version 0 of the environments: [changelog](../changelog.md#results-of-version-0).",
     ]
     below = [place.removesuffix(".md") for place in places]
-    return {"results.md": page(*parts, toctree(["../points", "../images", *below]))}
+    return {"results.md": page(*parts, toctree(below))}
 
 
 def verdict(report: str) -> tuple[str, str]:
