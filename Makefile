@@ -41,7 +41,7 @@ SITE := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 	touch $@
 
 libraries: .venv/libraries/installed  ## what RL libraries learn from is what happened
-	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest tests/libraries tests/examples/loops \
+	OMP_NUM_THREADS=1 .venv/libraries/bin/python -m pytest --numprocesses auto --dist loadfile tests/libraries tests/examples/loops \
 		tests/gan_env/controller/test_lightning.py tests/gan_env/controller/test_accelerate.py \
 		tests/test_examples.py::test_a_loop_of_another_framework_runs_as_it_stands
 

@@ -14,14 +14,13 @@ from gan_env import PRESETS
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples"
 SHOWS = {
-    "first_steps.py": ["knobs: instance_noise", "decision 7: distance to the data", "random       mean log distance"],
     "fork_a_run.py": ["in the middle", "rates rise", "the same future twice ends the same: True"],
     "own_data.py": ["('ring', 'triangle'): sliced Wasserstein", "('stripes',): Frechet distance", "trained"],
     "own_instances.py": ["6 instances, networks of width 48", "100 instances", "pinned: True", "after None: 4"],
     "own_judgement.py": ["5: mean_and_spread", "confidence", "reward"],
     "own_policy.py": ["fixed ", "cautious ", "sawtooth "],
 }
-"""By program that is run as it stands: what it prints."""
+"""By program that is run as it stands: what it prints. first_steps.py is a notebook too, by which tests/test_site.py runs it."""
 LOOPS = {
     "dcgan.py": ("ada", "augment"),
     "hinge.py": ("cosine_rates", "lr_g"),
@@ -57,7 +56,7 @@ def test_every_program_says_how_it_is_run_and_a_test_runs_it() -> None:
     libraries = {name for name in programs if name.startswith("libraries/")}
     assert [name for name in libraries if f'"{Path(name).stem}"' not in by_libraries] == []
     loops = {f"loops/{name}" for name in (*LOOPS, *(f"points_{package}.py" for package in FRAMEWORKS))}
-    assert programs - libraries == {*SHOWS, *loops, "ppo_against_a_schedule.py"}
+    assert programs - libraries == {*SHOWS, *loops, "first_steps.py", "ppo_against_a_schedule.py"}
 
 
 @pytest.mark.parametrize("program", SHOWS)

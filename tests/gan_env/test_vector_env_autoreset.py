@@ -26,7 +26,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 
 
 @given(seed=st.integers(0, 10**6), fates=FATES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_every_step_is_that_of_gymnasiums_own_vector_environment(pair: Any, seed: int, fates: list[set[int]]) -> None:
     ours, theirs = pair
     rng = np.random.default_rng(seed)

@@ -124,7 +124,8 @@ def test_a_saved_state_is_not_changed_by_training_on() -> None:
 
 
 def test_the_compiled_program_is_the_eager_one() -> None:
-    eager, compiled = population([3, 4, 5]), population([3, 4, 5], compiled=True)
+    """Of few layers, since it takes its time to compile."""
+    eager, compiled = (population([3, 4, 5], compiled=c, depth=1) for c in (False, True))
     for made in (eager, compiled):
         made.update(knobs(3), 4)
     for a, b in zip(eager.state.tensors(), compiled.state.tensors(), strict=True):
@@ -133,7 +134,7 @@ def test_the_compiled_program_is_the_eager_one() -> None:
 
 def test_the_compiled_program_takes_columns_as_well() -> None:
     """It is made for one layout of its inputs."""
-    whole, columns = population([3, 4, 5], compiled=True), population([3, 4, 5], compiled=True)
+    whole, columns = (population([3, 4, 5], compiled=True, depth=1) for _ in range(2))
     matrix = torch.stack(list(knobs(3).values()), dim=1)  # [N, K]
     whole.update(knobs(3), 2)
     columns.update(dict(zip(knobs(3), matrix.unbind(dim=1), strict=True)), 2)

@@ -30,10 +30,10 @@ def test_knobs_that_do_nothing_leave_a_run_as_it_is_without_them(
 
 
 @pytest.mark.parametrize("network", ["points", "dcgan"])
-def test_the_compiled_program_is_the_eager_one_and_neutral_knobs_do_nothing_in_it(
+def test_the_compiled_program_is_the_eager_one(
     banks: Callable[[str], DataBank], network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All knobs acting, each row at values of its own; then all at their neutral values, as in a program without any.
+    """All knobs acting, each row at values of its own; on points then all at their neutral values, as without any.
 
     The other networks of images take minutes to compile and are left out. Convolutions are the library's: products of
     neighbourhoods are fused with what comes before, and round otherwise in another program.
@@ -47,11 +47,12 @@ def test_the_compiled_program_is_the_eager_one_and_neutral_knobs_do_nothing_in_i
         program.update(acting, 3)
     for theirs, ours in zip(eager.state.tensors(), compiled.state.tensors(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
-    without = made(banks, network, (), compiled=True)
-    compiled.reset(torch.arange(2), settings(2))
-    compiled.update(values(names), 3)
-    without.update({}, 3)
-    assert_same(compiled, without)
+    if network == "points":
+        without = made(banks, network, (), compiled=True)
+        compiled.reset(torch.arange(2), settings(2))
+        compiled.update(values(names), 3)
+        without.update({}, 3)
+        assert_same(compiled, without)
 
 
 def all_knobs(network: str) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ def all_knobs(network: str) -> tuple[str, ...]:
 
 def made(banks: Callable[[str], DataBank], network: str, knobs: tuple[str, ...], compiled: bool = False) -> Population:
     if network == "points":
-        return population(banks("points"), knobs=knobs, compiled=compiled)
+        return population(banks("points"), knobs=knobs, compiled=compiled, depth=1)
     return population(banks("images"), knobs=knobs, compiled=compiled, architecture=network, width_g=4, width_d=4)
 
 
