@@ -27,7 +27,7 @@ from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
 from gan_env.controller.report import Report
 from gan_env.errors import ConfigError, require
-from gan_env.gan.losses import LOSSES
+from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import start_of
 
@@ -86,7 +86,6 @@ class GANController:
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
         require_context(context, player.reads, player.name)
         self._context = context
-        self._loss = LOSSES[context.get("loss", "non_saturating")]
         self._warn = Warnings()
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
@@ -285,6 +284,10 @@ class GANController:
         self._write()
 
     # --- inside ---
+
+    @property
+    def _loss(self) -> AdversarialLoss:
+        return LOSSES[self._context.get("loss", "non_saturating")]
 
     def _start(self) -> Tensor:
         """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""

@@ -116,6 +116,19 @@ def test_the_loss_says_where_the_discriminator_is_sure(
     assert seen["push_d"] == pytest.approx(math.log(1 + 10 * 0.1 / spread), abs=1e-5)
 
 
+def test_the_loss_of_a_state_counts_where_none_is_given(tmp_path: Path) -> None:
+    """It says which logits are beyond D's flat part: 1 with hinge, log 9 without."""
+    saved_controller(decisions=4, observation=("response",)).save(tmp_path)
+    control = PlainGAN.make().control(tmp_path, 4, context={"loss": "hinge"})
+    gan = PlainGAN.make()
+    again = gan.control(tmp_path, 4)
+    again.load_state_dict(control.state_dict())
+    logits = torch.tensor([1.5, 0.5])
+    gan.run(again, 1, real=logits, fake=-logits, fake_after=-logits)
+    seen = again.report().decisions[1].seen
+    assert seen["saturated_real"] == seen["saturated_fake"] == 0.5
+
+
 def test_several_steps_of_the_discriminator_count_each(sees_logits: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(sees_logits, 4, untrained=KNOWN)
