@@ -1,4 +1,4 @@
-"""What a loop shows: the arguments of `GANController.observe`, and which statistics are computed from them."""
+"""What a loop shows: the arguments of `GANController.observe`, and what statistics are computed from them."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
+from gan_env.records import AVERAGED
 
 LOGITS = {"real": ("logit_real", "sign_real", "square_logit_real", "saturated_real"),
           "fake": ("logit_fake", "sign_fake", "square_logit_fake", "saturated_fake"),
@@ -26,29 +27,21 @@ CONTEXT = (*HYPERPARAMETERS, "loss")
 """Hyperparameters of the run: numbers, and the name of its loss."""
 
 _SOURCE = {average: argument for argument, found in {**LOGITS, **NUMBERS}.items() for average in found}
-_NEEDS: dict[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ("logit_real", "sign_real", "logit_fake", "sign_fake", "clean_train", "penalty")},
-    "overfitting": ("clean_train", "clean_held_out"),
-    **{f"{kind}_{player}": (f"loss_{player}",) for kind in ("loss", "spread") for player in ("d", "g")},
-    **{f"grad_{player}": (f"square_grad_{player}",) for player in ("d", "g")},
-    **{f"grad_{player}_change": (f"square_grad_{player}",) for player in ("d", "g")},
-    "grad_ratio": ("square_grad_d", "square_grad_g"),
-    "step_ratio": ("square_step_d", "square_step_g"),
-    "separation": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
-    "variety": ("logit_real", "logit_fake", "square_logit_real", "square_logit_fake"),
-    "push_d": ("logit_fake", "logit_after", "logit_real", "square_logit_real", "square_logit_fake"),
-    **{f"saturated_{kind}": (f"saturated_{kind}",) for kind in ("real", "fake")},
-    **{f"step_{player}": (f"square_step_{player}",) for player in ("d", "g")},
-    **{f"align_{player}": (f"align_{player}",) for player in ("d", "g")},
-    **dict.fromkeys(("log_metric", "improvement", "change", "above_best"), ("metric",)),
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in (*AVERAGED, "clean_train", "clean_held_out")},
+    **{f"spread_{player}": (f"loss_{player}",) for player in ("d", "g")},
+    **{f"logit_spread_{kind}": (f"logit_{kind}", f"square_logit_{kind}") for kind in ("real", "fake")},
+    **{name: (f"square_{name}",) for name in ("grad_d", "grad_g", "step_d", "step_g")},
+    **{f"first_grad_{player}": (f"square_grad_{player}",) for player in ("d", "g")},
+    **dict.fromkeys(("log_metric", "score", "first", "previous", "best"), ("metric",)),
     "collapse": ("spread",),
 }
-"""Statistic of the observation -> the averages that it is computed from."""
+"""Field of a `Moment`, of its `stats` or of its `quality` -> the averages that it is made of."""
 
 
-def needed(statistics: Collection[str]) -> list[str]:
-    """The averages that some statistics are computed from."""
-    return list(dict.fromkeys(average for name in statistics for average in _NEEDS.get(name, ())))
+def needed(fields: Collection[str]) -> list[str]:
+    """The averages that some fields of a `Moment`, its `stats` and its `quality` are made of."""
+    return list(dict.fromkeys(average for name in fields for average in _MADE_OF.get(name, ())))
 
 
 def source(average: str) -> str:
@@ -85,17 +78,24 @@ def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[s
     return found, batches
 
 
-def require_context(context: Mapping[str, Any], reads: Collection[str], name: str) -> None:
-    """Raises a `ConfigError` unless all are what they should be, and nothing lacks that the policy `name` reads."""
+def require_context(context: Mapping[str, Any], fields: Collection[str], name: str) -> None:
+    """Refuses hyperparameters that a run can't have, and too few of them.
+
+    Args:
+        context: the hyperparameters that are given.
+        fields: those of a `Moment` and its parts that the policy needs.
+        name: of the policy.
+
+    Raises:
+        ConfigError: one isn't what it should be, or the policy needs one that is not given.
+    """
     for key, value in context.items():
         if key == "loss":
             require(value in LOSSES, "context['loss']", value, f"one of {list(LOSSES)}")
         else:
             fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or key == "beta_1")
             require(fits, f"context[{key!r}]", value, "a number above 0")
-    losses = {f"loss_{loss}": "loss" for loss in LOSSES}
-    read = dict.fromkeys(losses.get(statistic, statistic) for statistic in reads)
-    lacking = [key for key in read if key in CONTEXT and key not in context]
+    lacking = [key for key in fields if key in CONTEXT and key not in context]
     require(not lacking, "context", dict(context), f"{lacking}, too: {name!r} observes it")
 
 

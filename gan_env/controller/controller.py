@@ -84,18 +84,19 @@ class GANController:
         self._course = Course(player, self._start())
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
-        require_context(context, player.reads, player.name)
+        require_context(context, player.fields, player.name)
         self._context = context
         self._warn = Warnings()
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
         self._begun: set[str] = set()  # players that took a step
         self._since: set[str] = set()  # those that took one since the last decision
+        self._needed = needed(player.fields)  # averages of what is shown
         self.observe(**checked("untrained", untrained, ONCE))
-        at_start = [name for name in needed(player.reads) if source(name) in ONCE]
+        at_start = [name for name in self._needed if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
         steered = [] if dry_run else [who for who in PLAYERS if f"lr_{who}" in loop.knobs.active]
-        self._optimisers.watch(self._averages.add, needed(player.reads), steered)
+        self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
@@ -178,7 +179,7 @@ class GANController:
         if len(self._begun) < len(PLAYERS):
             self._begun |= self._optimisers.stepped
             if len(self._begun) == len(PLAYERS):  # now everything has had its turn
-                self._require_shown(needed(self.player.reads), "observe(...)")
+                self._require_shown(self._needed, "observe(...)")
         self._since |= self._optimisers.stepped
         self._optimisers.stepped.clear()
         self._clock.step += 1
@@ -303,8 +304,7 @@ class GANController:
         """Looks at the interval, moves the knobs and begins the next one."""
         first, offered = self._clock.taken == 0, self._averages.offered
         means, extremes = self._averages.take()
-        read = needed(self.player.reads)
-        lacking = [] if first else [name for name in read if name not in means]
+        lacking = [] if first else [name for name in self._needed if name not in means]
         if lacking:
             why = f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}"
             self._warn("kept", f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
@@ -317,7 +317,7 @@ class GANController:
             moved = () if self.dry_run else self.player.loop.config.knobs
             unused = [knob for knob in moved if knob not in (*RATES, *self._used)]
             lost = [name for name, count in offered.items() if count and name not in means]
-            stale = sorted({source(name) for name in read if name in LATEST and not offered[name]})
+            stale = sorted({source(name) for name in self._needed if name in LATEST and not offered[name]})
             for key, text in oddities(self.player, seen, extremes, self._clock.step, unused, lost, stale).items():
                 self._warn(key, text)
 

@@ -1,6 +1,7 @@
 """What plays in a loop: a saved controller by its folder or name, or a schedule or adaptive rule by its name."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gan_env.errors import ConfigError
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES, KnobSet, knob_table
 from gan_env.mdp.observation import Observer, groups_of
+from gan_env.mdp.probe import fields_read
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
@@ -70,6 +72,18 @@ class Player:
             "observation": list(self.loop.observer.names),
             "averages": list(MEANS),  # which differ between versions
         }
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """What `reads` is computed from: fields of a `Moment` and of its `stats`, `quality` and `settings`.
+
+        Raises:
+            ConfigError: a statistic of one's own can't be computed.
+        """
+        observer, knobs = self.loop.observer, len(self.loop.config.knobs)
+        read = [observer.statistics[observer.place(name)] for name in self.reads]
+        found = [field for s in read for field in fields_read(f"the statistic {s.name!r}", s.compute, knobs)]
+        return tuple(dict.fromkeys(found))
 
     def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
         """What led a trained controller to the action after an observation [1, F], for people; "" for others.

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: M
 
     Args:
         what: for the message, such as "the statistic 'mine'".
-        compute: it.
+        compute: the function that is tried.
         moment: what it is tried with.
 
     Raises:
@@ -44,3 +44,34 @@ def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: M
         raise ConfigError(f"{what} fails with {type(error).__name__}: {error}. It gets a gan_env.Moment") from error
     shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
     require(shape == (ROWS,), f"{what} of {ROWS} rows", shape, f"a tensor of shape ({ROWS},), one value a row")
+
+
+def fields_read(what: str, compute: Callable[[Moment], Any], knobs: int) -> tuple[str, ...]:
+    """The fields that a function reads of a moment and of its `stats`, `quality` and `settings`, in that order.
+
+    Args:
+        what: for the message, such as "the statistic 'mine'".
+        compute: the function, which is tried on a moment of `probe`.
+        knobs: how many there are.
+
+    Raises:
+        ConfigError: it fails, or gives anything but one number a row.
+    """
+    found: dict[str, None] = {}
+    moment = probe(knobs)
+    parts = {name: _noting(getattr(moment, name), found) for name in ("stats", "quality", "settings")}
+    require_a_value_a_row(what, compute, _noting(replace(moment, **parts), found))
+    return tuple(found)
+
+
+def _noting(record: Any, found: dict[str, None]) -> Any:
+    """A copy of a record that adds the name of each of its fields to `found` when it is read."""
+    names = {field.name for field in fields(record)}
+
+    class Noting(type(record)):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            if name in names:
+                found[name] = None
+            return super().__getattribute__(name)
+
+    return Noting(**{name: getattr(record, name) for name in names})

@@ -9,7 +9,13 @@ import torch
 from controllers import CONTEXT, KNOWN, saved_controller
 from plain_gan import PlainGAN
 
+import gan_env
 from gan_env import ConfigError
+from gan_env.controller.arguments import needed
+from gan_env.gan.losses import LOSSES
+from gan_env.mdp.knobs import RATES
+from gan_env.mdp.observation import statistics
+from gan_env.mdp.probe import fields_read
 
 
 @pytest.mark.parametrize("argument", ["loss_d", "loss_g", "penalty"])
@@ -45,6 +51,59 @@ def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Pa
     assert seen["log_metric"] == pytest.approx(math.log(2), abs=1e-5)
     assert seen["num_samples"] == pytest.approx(0)
     assert seen["lr_g"] == pytest.approx(0, abs=1e-6) and seen["beta_1"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("statistic", "averages"),
+    [
+        ("progress", []),
+        ("knob_lr_g", []),
+        ("size_g", []),
+        ("num_samples", []),
+        ("sign_real", ["sign_real"]),
+        ("spread_d", ["loss_d"]),
+        ("step_d", ["square_step_d"]),
+        ("align_g", ["align_g"]),
+        ("grad_g_change", ["square_grad_g"]),
+        ("overfitting", ["clean_held_out", "clean_train"]),
+        ("variety", ["logit_fake", "logit_real", "square_logit_fake", "square_logit_real"]),
+        ("push_d", ["logit_after", "logit_fake", "logit_real", "square_logit_fake", "square_logit_real"]),
+        ("above_best", ["metric"]),
+        ("collapse", ["spread"]),
+    ],
+)
+def test_what_a_statistic_is_computed_from(statistic: str, averages: list[str]) -> None:
+    (found,) = (s for s in statistics(RATES, list(LOSSES)) if s.name == statistic)
+    assert sorted(needed(fields_read(statistic, found.compute, len(RATES)))) == averages
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_what_a_statistic_of_ones_own_reads_is_asked_for(tmp_path: Path) -> None:
+    gan_env.register_statistic("margin", lambda m: m.stats.logit_real - m.stats.logit_fake)
+    gan_env.register_statistic("gap", lambda m: m.stats.clean_train / m.settings.num_samples)
+    saved_controller(decisions=4, observation=("margin", "gap")).save(tmp_path)
+    gan = PlainGAN.make()
+    with pytest.raises(ConfigError, match=r"context=.*expected \['num_samples'\], too"):
+        gan.control(tmp_path, 8)
+    context = {"num_samples": 100}
+    with pytest.raises(ConfigError, match=r"pass clean=\.\.\. to load\("):
+        gan.control(tmp_path, 8, context=context)
+    control = gan.control(tmp_path, 8, context=context, untrained={"clean": torch.ones(3)})
+    gan.update()
+    with pytest.raises(
+        ConfigError, match=r"'.*' observes what the loop doesn't show: pass real=\.\.\., fake=\.\.\. to obs"
+    ):
+        control.step()
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_a_statistic_of_ones_own_that_fails_is_told(tmp_path: Path) -> None:
+    gan_env.register_statistic("mine", lambda m: m.stats.loss_d)
+    saved_controller(decisions=4, observation=("mine",)).save(tmp_path)
+    gan_env.mdp.observation.REGISTERED.clear()
+    gan_env.register_statistic("mine", lambda m: m.stats.nothing)
+    with pytest.raises(ConfigError, match="the statistic 'mine' fails with AttributeError"):
+        PlainGAN.make().control(tmp_path, 8)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from gan_env.controller.arguments import _NEEDS, ARGUMENTS, source
+from gan_env.controller.arguments import ARGUMENTS, needed, source
 from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.observation import statistics
+from gan_env.mdp.probe import fields_read
 
 PAGE = (Path(__file__).parents[3] / "docs/your_own_gan.md").read_text()
 
@@ -22,8 +24,9 @@ def named(text: str) -> set[str]:
 def test_the_table_has_every_argument_and_the_statistics_that_need_it() -> None:
     table = rows("What `observe` takes")
     assert set().union(*map(named, table)) == set(ARGUMENTS)
+    reads = {s.name: {*map(source, needed(fields_read(s.name, s.compute, 0)))} for s in statistics([], [])}
     for arguments, rest in table.items():
-        need = {statistic for statistic, averages in _NEEDS.items() if {*map(source, averages)} & named(arguments)}
+        need = {statistic for statistic, read in reads.items() if read & named(arguments)}
         assert named(rest.rpartition("|")[2]) == need
 
 
