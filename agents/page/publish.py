@@ -63,7 +63,7 @@ def publish(study: Study, learned: str, folder: Path) -> str:
 
 
 def commands(study: Study, learned: str) -> str:
-    """The commands that make a study and its page, and play the tuned schedule, a read-out and a trained controller."""
+    """The commands that make a study and its page, and play a tuned schedule and a read-out of the controller."""
     there = study.path / "study"
     folder, lines = yaml.safe_load((there / "config.yml").read_text())["folder"], []
     if commits := _commits(study):
