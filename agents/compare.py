@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from agents.study.check import check_study, require_continuable
+from agents.study.closing_table import closing_table
 from agents.study.options import StudyOptions, study_options
 from agents.study.play import play_study
 from agents.study.records import write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
-from agents.study.training_script import closing_table
 from baselines.options import script
 from gan_env.config import CONFIGS
 from gan_env.files import require_writable, write_json, write_text

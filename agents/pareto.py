@@ -17,16 +17,16 @@ from matplotlib.figure import Figure
 
 from agents.learning.controllers import load_controller, train
 from agents.learning.options import TrainOptions
-from agents.learning.run_folder import RunFolder, open_folder
+from agents.learning.run_folder import RunFolder, checked_options
 from agents.train_ppo import PPOOptions
 from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.intervals import summarize
-from gan_env.evaluation.rollout import run_episodes
+from gan_env.evaluation.rollout import kept_episodes, run_episodes
 from gan_env.evaluation.seeds import TEST
-from gan_env.files import write_json, write_text
+from gan_env.files import write_atomically, write_json, write_text
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
@@ -65,7 +65,8 @@ def sweep(options: ParetoOptions, folder: RunFolder) -> dict[str, Any]:
     seeds, instances = range(TEST, TEST + size.instances * size.gan_seeds), [*range(size.instances)] * size.gan_seeds
 
     def judge(name: str, policy: Policy) -> dict[str, Any]:
-        episodes = folder.cached_episodes(name, partial(run_episodes, policy, env, seeds, instances))
+        kept = folder.path / f"evaluations/{name}.npz"
+        episodes = kept_episodes(kept, partial(run_episodes, policy, env, seeds, instances))
         quality, stability = summarize(episodes.final), summarize(episodes.rewards.sum(axis=1))
         return {"quality": quality, "stability": stability, "crashes": int(episodes.crashed.sum())}
 
@@ -109,15 +110,15 @@ def figure(summary: dict[str, Any]) -> Figure:
 @script("pareto", ParetoOptions(PPOOptions()), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
-    options, folder = open_folder("pareto", ParetoOptions(PPOOptions()), fields)
-    with folder.until_begun():
-        folder.begin("pareto", options)
+    options, resumed = checked_options("pareto", ParetoOptions(PPOOptions()), fields)
+    folder = resumed or RunFolder.new("pareto", options)
+    folder.begin("pareto", options)
     summary = sweep(options, folder)
     write_json(folder.path / "summary.json", summary)
     text = table(summary)
     write_text(folder.path / "table.txt", text + "\n")
     drawn = figure(summary)
-    folder.write("pareto.png", partial(drawn.savefig, dpi=130))
+    write_atomically(folder.path / "pareto.png", partial(drawn.savefig, dpi=130))
     print(f"\n{text}\n\n{folder.path}")
 
 

@@ -10,15 +10,11 @@ logs/SCRIPT/<env>_<n>/
 """
 
 import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
-import numpy as np
 import yaml
 
 from agents.learning.costs import save_costs
@@ -28,29 +24,17 @@ from baselines.options import about, errors_about_env, given_options
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, load_extensions, replace, to_dict
 from gan_env.errors import ConfigError, require
-from gan_env.evaluation.rollout import Episodes
-from gan_env.files import make_first, require_writable, write_atomically, write_text
+from gan_env.files import make_first, require_writable, write_text
 from gan_env.policies.learned import interface_of
 from gan_env.policies.steering import Steerable
 from gan_env.resume import require_same
 from gan_env.saved_controller import Adaptation, Network, Output, SavedController
 
 Options = TypeVar("Options", bound=TrainOptions)
-EPISODES = ("log_metric", "score", "coordinates", "rewards", "crashed")
-"""Columns of `Episodes` that are saved under their names."""
 FAMILY = "family"
 """Stands for the environment's name where there are members."""
 DECIDES_RESULT = ("script", "agent", "env", "members", "seed")
 """Options that a training's result depends on."""
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Says what to do about a damaged file."""
-    try:
-        yield
-    except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
-        raise ConfigError(f"{path} is damaged ({error}): delete it, and the same command makes it anew") from error
 
 
 class RunFolder:
@@ -60,26 +44,21 @@ class RunFolder:
         path: the folder.
         name: name of the environment with "-" for "/".
         settings: the subfolder of the configuration.
-        made: the folders that were made for it.
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
-        self.settings, self.made = path / name, list[Path]()
+        self.path, self.name, self.settings = path, name, path / name
 
     @classmethod
     def new(cls, script: str, options: TrainOptions) -> "RunFolder":
-        """Makes the next numbered folder in `options.logs`; see `until_begun`."""
+        """Makes the next numbered folder in `options.logs`; trainings side by side get one each."""
         preset = options.env.get("preset", "points")
-        made = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset).replace("/", "-")
-        name = FAMILY if options.members else made
+        env_id = next(i for i, kwargs in ENV_IDS.items() if kwargs.get("preset") == preset)
+        name = FAMILY if options.members else env_id.replace("/", "-")
         parent = Path(options.logs) / script
         numbers = [p.name.rpartition("_")[2] for p in parent.glob(f"{name}_*")]
         highest = max((int(n) for n in numbers if n.isdigit()), default=0)
-        lacking = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-        found = cls(make_first(parent / f"{name}_{n}" for n in count(highest + 1)), name)
-        found.made = [found.path, *lacking]
-        return found
+        return cls(make_first(parent / f"{name}_{n}" for n in count(highest + 1)), name)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -93,17 +72,6 @@ class RunFolder:
             expected = "expected a run folder such as logs/ppo/gan_env-Points-v1_1"
             raise ConfigError(f"{str(path)!r} has no */config.yml: {expected}")
         return cls(path, found[0].parent.name)
-
-    @contextmanager
-    def until_begun(self) -> Iterator[None]:
-        """Takes the folders away that `new` made, where something fails in here before anything was written."""
-        try:
-            yield
-        except BaseException:
-            for folder in self.made:
-                with suppress(OSError):  # it holds something
-                    folder.rmdir()
-            raise
 
     @property
     def config(self) -> dict[str, Any]:
@@ -143,26 +111,9 @@ class RunFolder:
         first = next(iter(family.values()), config["env"])
         SavedController(network, interface_of(env, output), first, training, adaptation, family).save(self.path)
 
-    def write(self, name: str, save: Callable[[Path], Any]) -> None:
-        """Writes a file whole or not at all; see `write_atomically`."""
-        write_atomically(self.path / name, save)
 
-    def cached_episodes(self, policy: str, run: Callable[[], Episodes]) -> Episodes:
-        """The episodes of a policy: read if saved before, otherwise run and saved."""
-        path = self.path / "evaluations" / f"{policy}.npz"
-        if path.exists():
-            with _readable(path), np.load(path) as data:
-                extras = {k.removeprefix("extra."): data[k] for k in data.files if k.startswith("extra.")}
-                return Episodes(**{k: data[k] for k in EPISODES}, extras=extras, gan_updates=int(data["gan_updates"]))
-        episodes = run()
-        columns = {k: v for k, v in vars(episodes).items() if k != "extras"}
-        columns |= {f"extra.{k}": v for k, v in episodes.extras.items()}
-        self.write(f"evaluations/{policy}.npz", lambda part: np.savez_compressed(part, **columns))
-        return episodes
-
-
-def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tuple[Options, RunFolder]:
-    """The checked options and the folder of a run: a new one, which is empty, or the one to resume.
+def checked_options(script: str, default: Options, fields: Mapping[str, Any]) -> tuple[Options, RunFolder | None]:
+    """The checked options of a run, and its folder if there is one to resume; makes nothing.
 
     Args:
         script: its name, such as "ppo".
@@ -193,7 +144,7 @@ def open_folder(script: str, default: Options, fields: Mapping[str, Any]) -> tup
     for name in options.members:
         with about(f"members.{name}.env"):
             GANVectorEnv(1, **options.kinds[name].env)
-    return options, RunFolder.new(script, options)
+    return options, None
 
 
 def _all_fields(env: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,15 +100,16 @@ def check_study(study: Study) -> None:
     known = [updates for updates in main if updates is not None]
     budget = study.settled_budget(known) if options.budget or known else None
     if budget and (options.budget or len(known) == len(main)):  # else only training can tell
-        check_tunings(study, budget, "budget" if options.budget else "budget (null: what the costliest training takes)")
+        check_tunings(
+            options, budget, "budget" if options.budget else "budget (null: what the costliest training takes)"
+        )
 
 
-def check_tunings(study: Study, budget: int, key: str) -> None:
+def check_tunings(study: StudyOptions, budget: int, key: str) -> None:
     """Raises a `ConfigError` about the option `key` where this many GAN updates are too few to tune an opponent."""
     for kind, method in map(search_of, study.tunings):
-        runs, rows = study.options.tune_runs, study.options.rows
-        options = TuneOptions(kind=kind, method=method, budget=budget, runs=runs, rows=rows)
-        check_budget(env_config(**study.options.env), options, key)
+        options = TuneOptions(kind=kind, method=method, budget=budget, runs=study.tune_runs, rows=study.rows)
+        check_budget(env_config(**study.env), options, key)
 
 
 def _check_controller(study: Study, name: str, controller: Controller) -> int | None:

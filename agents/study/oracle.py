@@ -70,7 +70,7 @@ def play_part(study: Study, instances: range) -> Episodes:
         best, (seeds, met) = dict(zip(instances, picks.tolist(), strict=True)), study.runs(HELD_OUT)
         return run_jobs(env, candidates, [(best[met[i]], seeds[i], met[i]) for i in _places(study, instances)])
 
-    return study.folder.cached_episodes(f"{HELD_OUT}/oracle-{digest}-{instances.start}", run)
+    return study.episodes(f"{HELD_OUT}/oracle-{digest}-{instances.start}", run)
 
 
 def _places(study: Study, instances: range) -> list[int]:

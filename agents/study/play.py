@@ -14,7 +14,7 @@ from agents.study.study import Study
 from baselines.jobs.job import Job
 from gan_env.config import env_config
 from gan_env.evaluation.rollout import Episodes, run_batches, run_episodes
-from gan_env.files import write_json
+from gan_env.files import write_atomically, write_json
 
 MOMENTS = 4
 """Moments of a run at which samples are kept for the picture."""
@@ -104,7 +104,7 @@ def play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
             write_json(costs, measured)
         return episodes
 
-    return study.folder.cached_episodes(f"{setting}/{file}", run)
+    return study.episodes(f"{setting}/{file}", run)
 
 
 def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
@@ -128,7 +128,7 @@ def _play(study: Study, setting: str, name: str, seed: int | None) -> Episodes:
         else:
             episodes = run_episodes(study.policy(name, seed, env), env, seeds, instances, watch)
     samples = np.stack(pictures, axis=1)  # [8, moments, count, *shape]
-    study.folder.write(f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
+    write_atomically(study.path / f"samples/{setting}/{file}.npy", lambda part: np.save(part, samples))
     return episodes
 
 

@@ -13,7 +13,7 @@ FOLDER/
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, search
 from gan_env import GANVectorEnv
 from gan_env.config import env_config, replace
 from gan_env.errors import require
-from gan_env.evaluation.rollout import Episodes, run_episodes
+from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_json, write_text
 from gan_env.policies.adaptive import RULES
@@ -58,7 +58,6 @@ class Study:
 
     Attributes:
         path: the folder.
-        folder: the same, for saved episodes.
         tunings: the tuned opponents, and how often each is tuned.
         rivals: the tuned opponents that every policy is compared with: schedules and the rule for step sizes.
         schedules: those that are schedules.
@@ -71,7 +70,6 @@ class Study:
         committed: Mapping[str, Sequence[PolicyOptions]] | None = None,
     ) -> None:
         self.options, self.path = options, Path(options.folder)
-        self.folder = RunFolder(self.path, "study")
         self.committed = dict(committed or {})
         self.tunings = options.tunings
         self.rivals = [name for kind in RIVAL_KINDS if (name := opponent_name(kind)) in self.tunings]
@@ -233,6 +231,14 @@ class Study:
             write_text(path, text)
         return load_policy(path)
 
+    def episodes(self, cell: str, run: Callable[[], Episodes]) -> Episodes:
+        """The saved episodes of a cell, SETTING/POLICY; where there are none, those that `run` gives, which it saves.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return kept_episodes(self.path / "evaluations" / f"{cell}.npz", run)
+
     def on_training(self, name: str, seed: int) -> Episodes:
         """Episodes of a policy on training instances, for choices and read-outs."""
 
@@ -241,7 +247,7 @@ class Study:
             seeds = range(REPLAY, REPLAY + max(self.options.rows, self.options.instances))
             return run_episodes(self.policy(name, seed, env), env, seeds)
 
-        return self.folder.cached_episodes(f"{TRAINING}/{name}-{seed}", run)
+        return self.episodes(f"{TRAINING}/{name}-{seed}", run)
 
     def costs(self, cell: str) -> dict[str, Any]:
         """Wall time and peak memory of a cell, if they were measured."""

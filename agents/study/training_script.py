@@ -6,24 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from agents.learning.options import AgentOptions, TrainOptions
-from agents.learning.run_folder import RunFolder, Train, open_folder, train_once
+from agents.learning.run_folder import RunFolder, Train, checked_options, train_once
 from agents.study.check import check_tunings
-from agents.study.names import plain
-from agents.study.options import BEST, HELD_OUT, Controller, Setting, StudyOptions, opponent_name
+from agents.study.closing_table import closing_table
+from agents.study.options import HELD_OUT, Controller, Setting, StudyOptions, opponent_name
 from agents.study.pictures import DPI, study_pictures
 from agents.study.play import gather, play_study
-from agents.study.records import Estimate, Summary, write_summary
+from agents.study.records import write_summary
 from agents.study.study import Study, for_schedules
 from agents.study.summary import summarize_study
-from agents.study.verdict import verdict
 from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError
-from gan_env.files import write_text
+from gan_env.files import write_atomically, write_text
 from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
 
 TUNED = ("schedule", "rates", "step_size")
@@ -47,17 +47,18 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
 
     @script(f"train_{name}", TrainOptions(agent), purpose)
     def main(fields: dict[str, Any]) -> None:
-        options, folder = open_folder(name, TrainOptions(agent), fields)
-        with folder.until_begun():
-            comparison = study_of_one(name, options, folder)
-            if not comparison.committed:
-                check_tunings(comparison, options.comparison.tune_updates, "comparison.tune_updates")
-            folder.begin(name, options)
+        options, resumed = checked_options(name, TrainOptions(agent), fields)
+        study, opponents = comparison_of(name, options)
+        if not opponents:
+            check_tunings(study, options.comparison.tune_updates, "comparison.tune_updates")
+        folder = resumed or RunFolder.new(name, options)  # nothing is refused from here on
+        folder.begin(name, options)
         if not (command := folder.settings / "command.txt").exists():
             words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
             write_text(command, f"{words}\n")
         print(f"run folder: {folder.path}")
-        compare_training(comparison, train_once(train, options, folder))
+        costs = train_once(train, options, folder)
+        compare_training(study_of_one(study, opponents, folder.path), costs)
 
     return main
 
@@ -73,19 +74,24 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
         study: from `study_of_one`.
         costs: what training took: `gan_updates`, `wall_s`.
     """
-    folder = study.folder
+    folder = study.path
     play_study(study)
     summary = summarize_study(study)
     text = closing_table(summary)
-    write_summary(folder.path / "summary.json", summary)
-    write_text(folder.path / "table.txt", text + "\n")
+    write_summary(folder / "summary.json", summary)
+    write_text(folder / "table.txt", text + "\n")
     for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
-        folder.write(f"{name}.png", partial(figure.savefig, dpi=DPI))
-    print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder.path}")
+        write_atomically(folder / f"{name}.png", partial(figure.savefig, dpi=DPI))
+    print(f"\n{text}\n\ntrained with {costs['gan_updates']:,} GAN updates in {costs['wall_s']:.0f} s: {folder}")
 
 
-def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study:
-    """The study of one training, which may be unfinished; prints which policies can't act in its environment."""
+def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dict[str, list[PolicyOptions]]]:
+    """What a training is compared with; prints which policies can't act in its environment.
+
+    Returns:
+        The options of a study of the training, without a folder; and by opponent its committed tunings, none where a
+        schedule has to be tuned.
+    """
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
     changes = for_schedules(env)
@@ -119,12 +125,16 @@ def study_of_one(script: str, options: TrainOptions, folder: RunFolder) -> Study
         gan_seeds=sizes.gan_seeds,
         rows=sizes.rows,
         seed=options.seed,
-        folder=str(folder.path),
     )
     if missing := set(sizes.policies) - set(study.policies):
         print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")
-    opponents = {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
-    return Study(study, trained={(script, 0): folder.path}, committed=opponents)
+    return study, {opponent_name(kind): list(policies.values()) for kind, policies in found.items()}
+
+
+def study_of_one(comparison: StudyOptions, opponents: Mapping[str, Sequence[PolicyOptions]], folder: Path) -> Study:
+    """The study of the training in a run folder, which may be unfinished, from what `comparison_of` gives."""
+    (script,) = comparison.controllers
+    return Study(replace(comparison, folder=str(folder)), trained={(script, 0): folder}, committed=opponents)
 
 
 def _members(script: str, options: TrainOptions, policies: Sequence[str]) -> dict[str, Setting]:
@@ -139,49 +149,3 @@ def _members(script: str, options: TrainOptions, policies: Sequence[str]) -> dic
         )
         for name, member in options.members.items()
     }
-
-
-def closing_table(summary: Summary) -> str:
-    """The held-out setting as text, best policy first, and the verdict."""
-    setting = summary.settings[HELD_OUT]
-    header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
-    cells = [header]
-    for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
-        row = setting.rows[name]
-        found = row.against.get(BEST)
-        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
-        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
-        cells.append(
-            [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
-        )
-    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
-    lines = [
-        f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
-        "gain and P(better): against the tuned schedule, with intervals for new instances; IQM: for these instances;",
-        f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
-        f"(told ...): what a policy is told that {summary.learned} has to find out.",
-        "",
-        *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
-        "",
-        *verdict(summary),
-        *_on_members(summary),
-    ]
-    return "\n".join(lines)
-
-
-def _on_members(summary: Summary) -> list[str]:
-    """Where the controller was trained on a family: a line for each member, with its gains."""
-    members = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
-    if not members:
-        return []
-    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances of each member, one run on each:"]
-    for name, rows in members.items():
-        found = rows[summary.learned].against
-        gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
-        lines.append(f"{plain(name)}: {', '.join(gains)}")
-    return lines
-
-
-def _with_new_instances(estimate: Estimate) -> str:
-    """The estimate with one interval: over new instances if known."""
-    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

@@ -1,19 +1,25 @@
-"""Paired evaluation: any policy, the same instances, the same GAN seeds."""
+"""Paired evaluation: any policy, the same instances, the same GAN seeds; and the files that episodes are kept in."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv, Instance
-from gan_env.errors import require
+from gan_env.errors import DataError, require
+from gan_env.files import write_atomically
 from gan_env.policies.steering import Policy, State, start_of
 
 Floats = NDArray[np.float32]
+COLUMNS = ("log_metric", "score", "coordinates", "rewards", "crashed")
+"""Fields of `Episodes` that are arrays with an entry for each episode."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,49 @@ class Episodes:
 
     def take(self, which: slice | Sequence[int] | NDArray[np.int64]) -> "Episodes":
         """Some of the episodes, in that order; `gan_updates` remains the number for all of them."""
-        columns = {f.name: getattr(self, f.name)[which] for f in fields(Episodes)[:5]}
+        columns = {name: getattr(self, name)[which] for name in COLUMNS}
         return Episodes(**columns, extras={k: v[which] for k, v in self.extras.items()}, gan_updates=self.gan_updates)
 
     @staticmethod
     def join(parts: "Sequence[Episodes]", gan_updates: int) -> "Episodes":
         """All episodes of the parts in their order, which took `gan_updates` in all."""
-        columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Episodes)[:5]}
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
         extras = {k: np.concatenate([p.extras[k] for p in parts]) for k in parts[0].extras}
         return Episodes(**columns, extras=extras, gan_updates=gan_updates)
+
+    def save(self, path: Path) -> Path:
+        """Writes all of it as NumPy's compressed format (`.npz`)."""
+        columns = {name: getattr(self, name) for name in COLUMNS} | {"gan_updates": self.gan_updates}
+        columns |= {f"extra.{name}": column for name, column in self.extras.items()}
+        return write_atomically(path, lambda part: np.savez_compressed(part, **columns))
+
+
+def load_episodes(path: Path) -> Episodes:
+    """Reads what `Episodes.save` wrote.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        with np.load(path) as data:
+            extras = {name.removeprefix("extra."): data[name] for name in data.files if name.startswith("extra.")}
+            columns = {name: data[name] for name in COLUMNS}
+            return Episodes(**columns, extras=extras, gan_updates=int(data["gan_updates"]))
+    except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): delete it, and the same command makes it anew") from error
+
+
+def kept_episodes(path: Path, run: Callable[[], Episodes]) -> Episodes:
+    """The episodes in a file; where there is none, those that `run` gives, which are saved there.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if path.exists():
+        return load_episodes(path)
+    episodes = run()
+    episodes.save(path)
+    return episodes
 
 
 def run_episodes(

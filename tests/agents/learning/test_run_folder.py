@@ -50,17 +50,14 @@ def test_run_folders_are_numbered_and_made_at_once(tmp_path: Path) -> None:
     assert all(folder.path.is_dir() for folder in folders)
 
 
-@pytest.mark.parametrize("error", [ConfigError, KeyboardInterrupt])
-def test_what_fails_before_a_run_begins_leaves_no_folder(error: type[BaseException], tmp_path: Path) -> None:
-    """Folders that were there stay."""
-    with pytest.raises(error), RunFolder.new("ppo", TrainOptions(logs=str(tmp_path / "logs"))).until_begun():
-        raise error
-    assert tmp_path.is_dir() and not list(tmp_path.iterdir())
-    begun = RunFolder.new("ppo", TrainOptions(logs=str(tmp_path)))
-    with pytest.raises(error), begun.until_begun():
-        begun.begin("ppo", TrainOptions())
-        raise error
-    assert RunFolder.open(begun.path).config["script"] == "ppo"
+def test_what_is_stopped_before_a_run_begins_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agents.study.training_script.comparison_of", stop)
+    with pytest.raises(KeyboardInterrupt):
+        command("ppo", monkeypatch, f"logs={tmp_path / 'logs'}", *fields("ppo"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("tables_as_they_were")

@@ -9,7 +9,6 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.learning.run_folder import RunFolder
 from agents.study import oracle
 from agents.study.options import HELD_OUT, StudyOptions, opponent_kind
 from agents.study.oracle import best_of_each, oracle_pool, play_oracle, play_part
@@ -44,7 +43,7 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
 def test_an_oracle_of_other_runs_or_candidates_is_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it may be added to a study, or be asked with more runs."""
     cells: list[str] = []
-    monkeypatch.setattr(RunFolder, "cached_episodes", lambda self, name, run: cells.append(name))
+    monkeypatch.setattr(Study, "episodes", lambda self, name, run: cells.append(name))
     for runs, until in ((1, 1.0), (2, 1.0), (1, 0.5), (1, 1.0)):
         monkeypatch.setattr(oracle, "oracle_pool", lambda study, until=until: [PolicyOptions(until=until)])
         play_part(Study(StudyOptions(folder=str(tmp_path), oracle_runs=runs)), range(3))

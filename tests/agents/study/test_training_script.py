@@ -19,7 +19,7 @@ from agents.study import training_script
 from agents.study.records import Summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
-from agents.study.training_script import compare_training, study_of_one
+from agents.study.training_script import compare_training, comparison_of, study_of_one
 from baselines.jobs import local
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
@@ -64,6 +64,10 @@ def trained(options: TrainOptions, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder, train("ppo", options, folder)
 
 
+def study_of(options: TrainOptions, folder: Path) -> Study:
+    return study_of_one(*comparison_of("ppo", options), folder)
+
+
 @pytest.fixture(scope="module")
 def printed(
     options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
@@ -73,13 +77,13 @@ def printed(
         patch.setattr(local, "_submit", None)  # nothing is trained or tuned again
         lines: list[str] = []
         patch.setattr("builtins.print", lambda text="", **_: lines.append(text))
-        compare_training(study_of_one("ppo", options, trained[0]), trained[1])
+        compare_training(study_of(options, trained[0].path), trained[1])
     return "\n".join(lines)
 
 
 @pytest.fixture
 def summary(printed: str, options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]]) -> Summary:
-    return summarize_study(training_script.study_of_one("ppo", options, trained[0]))
+    return summarize_study(study_of(options, trained[0].path))
 
 
 def test_opponents_are_committed_schedules_published_ones_and_its_own_mean_trajectory(summary: Summary) -> None:
@@ -136,7 +140,7 @@ def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
     costs = train("ppo", options, folder)
     lines: list[str] = []
     monkeypatch.setattr("builtins.print", lambda text="", **_: lines.append(text))
-    study = study_of_one("ppo", options, folder)
+    study = study_of(options, folder.path)
     compare_training(study, costs)
     assert study.options.controllers["ppo"].env == steps
     assert study.options.env == {**ENV, "observation": ["steps", "progress", "knobs"]}
@@ -154,7 +158,7 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_script, "committed", lambda config, kind: [])
-    study = training_script.study_of_one("ppo", options, RunFolder(tmp_path, RUN_NAME))
+    study = study_of(options, tmp_path)
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.trained("ppo", 0) == tmp_path
     monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: trained[1])

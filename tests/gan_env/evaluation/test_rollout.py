@@ -9,7 +9,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.evaluation.rollout import Rollout, run_episodes
+from gan_env.errors import DataError
+from gan_env.evaluation.rollout import Episodes, Rollout, kept_episodes, load_episodes, run_episodes
 from gan_env.files import load_checkpoint, save_checkpoint
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
@@ -131,3 +132,28 @@ def test_a_state_is_not_changed_by_what_comes_after() -> None:
         assert rollout.decision == 1
     np.testing.assert_array_equal(endings[1], endings[0])
     np.testing.assert_array_equal(endings[2], endings[0])
+
+
+def few() -> Episodes:
+    rng = np.random.default_rng(0)
+    log_metric, score, rewards, losses = (rng.normal(size=(2, n)).astype(np.float32) for n in (4, 4, 3, 3))
+    coordinates = rng.uniform(size=(2, 3, 5)).astype(np.float32)
+    return Episodes(log_metric, score, coordinates, rewards, np.array([False, True]), {"loss_d": losses}, 12)
+
+
+def test_kept_episodes_are_read_in_the_place_of_running_again(tmp_path: Path) -> None:
+    path = tmp_path / "held_out/ppo-0.npz"
+    assert kept_episodes(path, few).gan_updates == 12
+    again = kept_episodes(path, lambda: pytest.fail("it runs again"))
+    assert list(again.extras) == ["loss_d"] and again.gan_updates == 12
+    for name in ("log_metric", "score", "coordinates", "rewards", "crashed"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(few(), name))
+    np.testing.assert_array_equal(again.extras["loss_d"], few().extras["loss_d"])
+    assert [file.name for file in path.parent.iterdir()] == ["ppo-0.npz"]
+
+
+def test_damaged_episodes_are_told(tmp_path: Path) -> None:
+    path = few().save(tmp_path / "ppo-0.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"ppo-0\.npz is damaged .*delete it, and the same command makes it anew"):
+        load_episodes(path)

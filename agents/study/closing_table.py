@@ -1,0 +1,54 @@
+"""The table that a training script ends with: the controller and its opponents on held-out instances."""
+
+from dataclasses import replace
+
+from agents.study.names import plain
+from agents.study.options import BEST, HELD_OUT
+from agents.study.records import Estimate, Summary
+from agents.study.verdict import verdict
+
+
+def closing_table(summary: Summary) -> str:
+    """The held-out setting as text, best policy first, and the verdict."""
+    setting = summary.settings[HELD_OUT]
+    header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
+    cells = [header]
+    for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
+        row = setting.rows[name]
+        found = row.against.get(BEST)
+        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
+        taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
+        cells.append(
+            [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
+        )
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [
+        f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
+        "gain and P(better): against the tuned schedule, with intervals for new instances; IQM: for these instances;",
+        f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
+        f"(told ...): what a policy is told that {summary.learned} has to find out.",
+        "",
+        *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
+        "",
+        *verdict(summary),
+        *_on_members(summary),
+    ]
+    return "\n".join(lines)
+
+
+def _on_members(summary: Summary) -> list[str]:
+    """Where the controller was trained on a family: a line for each member, with its gains."""
+    members = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
+    if not members:
+        return []
+    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances of each member, one run on each:"]
+    for name, rows in members.items():
+        found = rows[summary.learned].against
+        gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
+        lines.append(f"{plain(name)}: {', '.join(gains)}")
+    return lines
+
+
+def _with_new_instances(estimate: Estimate) -> str:
+    """The estimate with one interval: over new instances if known."""
+    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()
