@@ -17,7 +17,7 @@ import yaml
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
 from baselines.options import errors_about_env, given_options, other_folders, script
-from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, search
+from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, tune
 from gan_env.config import env_config, replace
 from gan_env.files import require_writable
 
@@ -33,9 +33,9 @@ def main(fields: dict[str, Any]) -> None:
     check_budget(config, options)
     if executor.kind == "ray":
         with executor.start(1, folder) as run:
-            run([Job(search, (options,), folder)])
+            run([Job(tune, (options,), folder)])
     executor.use_here()
-    found = search(options)  # a finished one is only read
+    found = tune(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")

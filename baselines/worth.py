@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from baselines.options import errors_about_env, given_options, script
-from baselines.search.kept_runs import LEAST_ROWS, METHODS, kept_runs
+from baselines.search.kept_runs import LEAST_ROWS, SEARCHES, kept_runs
 from baselines.trained import PlayOptions, play_options, updates_of_training
 from gan_env import GANVectorEnv
 from gan_env.errors import needs, require, require_at_least
@@ -45,7 +45,7 @@ class WorthOptions(PlayOptions):
     """Options of this script; the split is "test" unless `env` says otherwise.
 
     Attributes:
-        methods: searches that are run, names in `METHODS`.
+        methods: searches that are run, names in `SEARCHES`.
         instances: the first ones of the split.
         runs: of each method on each instance.
         controlled: runs of the controller on each instance, whose mean is compared.
@@ -56,7 +56,7 @@ class WorthOptions(PlayOptions):
         data: file that the runs go to.
     """
 
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = tuple(SEARCHES)
     instances: int = 80
     runs: int = 256
     controlled: int = 16
@@ -68,9 +68,9 @@ class WorthOptions(PlayOptions):
 
     def __post_init__(self) -> None:
         for name in self.methods:
-            require(name in METHODS, "methods", name, f"some of {list(METHODS)}")
+            require(name in SEARCHES, "methods", name, f"some of {list(SEARCHES)}")
         once = len(set(self.methods)) == len(self.methods) > 0
-        require(once, "methods", self.methods, f"some of {list(METHODS)}, each once")
+        require(once, "methods", self.methods, f"some of {list(SEARCHES)}, each once")
         rows = max(LEAST_ROWS.get(name, 1) for name in self.methods)
         require_at_least(self, instances=2, runs=1, controlled=1, rows=rows, seed=0)
         most = CONTROLLED // 4  # successive halving makes nearly four times as many

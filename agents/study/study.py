@@ -35,7 +35,7 @@ from agents.study.options import (
 )
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
-from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, search
+from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, tune
 from gan_env import GANVectorEnv
 from gan_env.config import env_config, replace
 from gan_env.errors import require
@@ -288,8 +288,8 @@ def for_schedules(env: Mapping[str, Any]) -> dict[str, Any]:
 def tune_opponent(options: TuneOptions, costs: Path) -> None:
     """Tunes on training instances, or continues a search; its folder gets what was found, and `costs` what it cost."""
 
-    def tune() -> dict[str, Any]:
-        search(options)
+    def run() -> dict[str, Any]:
+        tune(options)
         return {}
 
-    save_costs(costs, tune)
+    save_costs(costs, run)

@@ -18,7 +18,7 @@ SIGMA = 0.2
 """Standard deviation of the first generation, as a share of a knob's range."""
 
 
-def search(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
+def tune(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
     """Plays the first guesses, then generations around the best of them; what was tried before is drawn again."""
     with needs("study"):
         from cmaes import CMA

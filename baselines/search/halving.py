@@ -1,21 +1,31 @@
 """Successive halving (Jamieson and Talwalkar 2016), the inner loop of Hyperband (Li et al. 2018, arXiv:1603.06560).
 
-A bracket starts many runs with random settings and stops all but the best third at each rung, so it finishes one run
-for the price of a few. All brackets of an instance are alike and independent of each other.
+`search` plays brackets on single instances: a bracket starts many runs with random settings and stops all but the best
+third at each rung, so it finishes one run for the price of a few. All brackets of an instance are alike and independent
+of each other. `tune` looks for a policy that is good on many instances at once: at each rung the best third of the
+candidates goes on, with three times as many runs.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
+import optuna
 
 from baselines.search.lanes import Columns, Lanes, Rows
 from baselines.search.random_search import schedules
+from baselines.search.task import Task, Tried
 from gan_env.errors import require
 from gan_env.evaluation.seeds import WORTH_APART
+from gan_env.policies.presets import policy_of
 
 SHARE, STEPS = 3, 2
 """One run in `SHARE` goes on at a rung; a bracket has `STEPS` rungs before the end, so `SHARE` ** `STEPS` runs."""
 SIZE = SHARE**STEPS
+FIRST_RUNG = 4
+"""In successive halving a candidate begins with one `FIRST_RUNG`th of the runs that it has in other methods."""
+RUNGS_APART = 10_000
+"""How far the first runs of two rungs are apart."""
 
 
 def rungs(decisions: int) -> list[int]:
@@ -60,3 +70,30 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
         if len(finished):
             yield lanes.take(finished)
             brackets = [rows for rows in brackets if not lanes.free[rows[0]]]
+
+
+def tune(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
+    """Plays many random candidates on few runs each, and the best of them on ever more.
+
+    One candidate in `SHARE` goes on to the next rung, which has `SHARE` times as many runs, fresh ones, and as many
+    batches.
+    """
+    known, each, rows = list(tried), task.batches // (STEPS + 1), task.env.num_envs
+    study = optuna.create_study()
+    for rung in range(STEPS + 1):
+        runs = min(rows, max(1, task.runs // FIRST_RUNG) * SHARE**rung)
+        here = replace(task, runs=runs, seed=task.seed + rung * RUNGS_APART)
+        done = sum(one["rung"] == rung for one in known)
+        below = sorted((one for one in known if one["rung"] == rung - 1), key=lambda one: float(one["value"]))
+        batches = each if rung else task.batches - STEPS * each
+        size = min(batches * here.candidates, -(-len(below) // SHARE) if rung else rows * batches)
+        while done < size:
+            if rung == 0:
+                drawn = here.ask(study, done, optuna.samplers.RandomSampler)
+                params, policies = [trial.params for trial, _ in drawn], [policy for _, policy in drawn]
+            else:
+                best = below[done : min(done + here.candidates, size)]
+                params, policies = [one["params"] for one in best], [policy_of(one["policy"]) for one in best]
+            batch = [{**one, "rung": rung} for one in here.try_out(params, policies)]
+            known, done = known + batch, done + len(batch)
+            yield batch

@@ -25,7 +25,7 @@ from gan_env.resume import require_same
 
 Search = Callable[[Lanes, Sequence[int], int, int], Iterator[Columns]]
 """Plays on some instances what so many whole runs on each pay for, from a seed on; gives runs as they end."""
-METHODS: dict[str, Search] = {
+SEARCHES: dict[str, Search] = {
     "rates": partial(random_search.search, draw=random_search.constant_rates),
     "random": partial(random_search.search, draw=random_search.schedules),
     "tpe": tpe.search,
@@ -43,7 +43,7 @@ def kept_runs(env: GANVectorEnv, methods: Sequence[str], instances: int, runs: i
 
     Args:
         env: with `AutoresetMode.DISABLED`.
-        methods: keys of `METHODS`.
+        methods: keys of `SEARCHES`.
         instances: how many instances.
         runs: of a method on an instance; a search that stops runs early makes more, for the same price.
         seed: of the first run.
@@ -71,7 +71,7 @@ def kept_runs(env: GANVectorEnv, methods: Sequence[str], instances: int, runs: i
                 if not part.exists():
                     bar.set_description(method)
                     some = range(first, min(first + size, instances))
-                    _play(METHODS[method](lanes, some, runs, seed), method, about, bar).keep(part)
+                    _play(SEARCHES[method](lanes, some, runs, seed), method, about, bar).keep(part)
                 parts.append(read_kept(part))
     return Runs.join(parts)
 

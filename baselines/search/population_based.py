@@ -86,13 +86,10 @@ def take_over(lanes: Lanes, onto: Rows, source: Rows, moves: Floats) -> None:
 def tune(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
     """Plays one generation of a population after the other; a candidate is a member's schedule at the end of its runs.
 
-    A member has as many rows as there are, by `SIZE`, each on another instance. The first generation plays constants,
-    those of the usual schedules and random ones; later ones play the best schedules so far, each moved a step.
-
-    Raises:
-        ConfigError: there are too few rows for a population.
+    A member has as many rows as there are, by `SIZE`, each on another instance; `TuneOptions` sees to it that there are
+    enough. The first generation plays constants, those of the usual schedules and random ones; later ones play the
+    best schedules so far, each moved a step.
     """
-    require(task.env.num_envs >= SIZE, "rows", task.env.num_envs, f"at least {SIZE}, a population")
     known, lanes = list(tried), Lanes(task.env)
     members = np.arange(task.env.num_envs // SIZE * SIZE).reshape(SIZE, -1)  # [SIZE, R]
     runs, period = members.shape[1], max(1, round(PERIOD * lanes.last))

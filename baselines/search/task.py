@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import optuna
 from numpy.typing import NDArray
 
+from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.side_by_side import run_jobs
@@ -40,6 +42,25 @@ class Task:
     def candidates(self) -> int:
         """Candidates that play side by side."""
         return max(1, self.env.num_envs // self.runs)
+
+    def ask(
+        self, study: optuna.Study, done: int, sampler: Callable[[int], optuna.samplers.BaseSampler]
+    ) -> list[tuple[optuna.Trial, PolicyOptions]]:
+        """The next batch of candidates after `done` others: the first guesses, then what a sampler draws.
+
+        Args:
+            study: of Optuna, which knows of the others.
+            done: how many there were.
+            sampler: makes a sampler from a seed.
+
+        Returns:
+            Trials, which have not been told a value, and the policies that they stand for.
+        """
+        study.sampler = sampler((self.seed + done) % 2**31)  # so a resumed search draws what an uninterrupted one does
+        for guess in first_guesses(self.kind, self.env)[done : done + self.candidates]:
+            study.enqueue_trial(guess)
+        trials = [study.ask() for _ in range(self.candidates)]
+        return [(trial, SPACES[self.kind](trial, self.env)) for trial in trials]
 
     def try_out(self, params: Sequence[dict[str, Any]], policies: Sequence[PolicyOptions]) -> list[Tried]:
         """Plays some candidates, all on the same runs."""

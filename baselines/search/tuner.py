@@ -87,8 +87,8 @@ class Tuned:
     gan_updates: int  # that the search took
 
 
-def search(options: TuneOptions) -> Tuned:
-    """Makes the environment, tunes in it, and shows progress. Schedules of rates are told those of each run."""
+def tune(options: TuneOptions) -> Tuned:
+    """Makes the environment and shows progress, see `tune_in`. Schedules of rates are told those of each run."""
     with errors_about_env():
         seen = with_context(options.env) if options.kind in TOLD else options.env
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
@@ -98,10 +98,10 @@ def search(options: TuneOptions) -> Tuned:
             bar.set_postfix_str(f"best {score:.3f}")
             bar.update(spent - bar.n)
 
-        return tune(env, options, show)
+        return tune_in(env, options, show)
 
 
-def tune(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float], None] = lambda *_: None) -> Tuned:
+def tune_in(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, float], None] = lambda *_: None) -> Tuned:
     """Finds the best policy of a kind, or continues the search in the folder; a finished one is only read.
 
     Args:

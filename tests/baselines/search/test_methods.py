@@ -15,7 +15,7 @@ from baselines.search.methods import METHODS
 from baselines.search.population_based import SIZE
 from baselines.search.spaces import table_of
 from baselines.search.task import Task, Tried
-from baselines.search.tuner import TuneOptions, tune
+from baselines.search.tuner import TuneOptions, tune_in
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.side_by_side import Job
@@ -51,7 +51,7 @@ def distance(one: Tried, env: GANVectorEnv) -> float:
 def test_it_keeps_to_its_budget_and_uses_most_of_it(method: str, tmp_path: Path) -> None:
     env = make()
     options = TuneOptions(kind=kind_for(method), method=method, budget=700, runs=2, rows=16, folder=str(tmp_path))
-    found = tune(env, options)
+    found = tune_in(env, options)
     assert 0.8 * 700 < found.gan_updates == env.gan_updates <= 700
     assert found.trials >= 8 and (method != "tpe" or found.trials % 8 == 0)  # sixteen rows, two runs each
     assert len({json.dumps(policy) for policy in found.finalists}) == len(found.finalists)

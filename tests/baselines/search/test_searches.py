@@ -9,7 +9,7 @@ import small_env
 from gymnasium.vector import AutoresetMode
 
 from baselines.search import halving, population_based
-from baselines.search.kept_runs import METHODS
+from baselines.search.kept_runs import SEARCHES
 from baselines.search.lanes import Lanes
 from gan_env import ConfigError
 
@@ -17,13 +17,13 @@ from gan_env import ConfigError
 def play(method: str, rows: int = 18, runs: int = 8, instances: tuple[int, ...] = (0, 1)) -> dict[str, Any]:
     """All runs of a search, ordered by instance and seed."""
     lanes = Lanes(small_env.make(rows, autoreset_mode=AutoresetMode.DISABLED, num_decisions=9, updates_per_decision=1))
-    parts = list(METHODS[method](lanes, instances, runs, 1000))
+    parts = list(SEARCHES[method](lanes, instances, runs, 1000))
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.lexsort((found["seed"], found["instance"]))
     return {name: column[order] for name, column in found.items()}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SEARCHES)
 def test_a_search_spends_on_every_instance_what_it_is_paid(method: str) -> None:
     found = play(method)
     for instance in (0, 1):
@@ -73,7 +73,7 @@ def test_the_worst_of_a_population_go_on_from_the_best() -> None:
 
     rows = population_based.SIZE
     lanes = Watched(small_env.make(rows, autoreset_mode=AutoresetMode.DISABLED, num_decisions=8))
-    (found,) = METHODS["population"](lanes, [0], rows, 0)
+    (found,) = SEARCHES["population"](lanes, [0], rows, 0)
     assert [decision for *_, decision in rounds] == [2, 4, 6]
     for worst, second_worst, best, second_best, _ in rounds:
         assert worst == second_worst
@@ -104,6 +104,6 @@ def test_tpe_learns() -> None:
             return rows
 
     lanes = Fake(small_env.make(1, autoreset_mode=AutoresetMode.DISABLED, num_decisions=1, updates_per_decision=1))
-    parts: Iterator[Any] = METHODS["tpe"](lanes, [0], 60, 0)
+    parts: Iterator[Any] = SEARCHES["tpe"](lanes, [0], 60, 0)
     values = np.concatenate([part["log_metric"][:, -1] for part in parts])
     assert values[-20:].mean() < values[4:24].mean()

@@ -12,7 +12,7 @@ import yaml
 from gymnasium.vector import AutoresetMode
 from programs import call
 
-from baselines.search.tuner import TuneOptions, search, tune
+from baselines.search.tuner import TuneOptions, tune, tune_in
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace
 from gan_env.evaluation.rollout import Episodes
@@ -43,7 +43,7 @@ def scored(env: GANVectorEnv, policies: list[TablePolicy], jobs: list[Job], *_: 
 def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     env = make()
-    found = tune(env, TuneOptions(budget=1500, runs=2, rows=16, folder=str(tmp_path)))
+    found = tune_in(env, TuneOptions(budget=1500, runs=2, rows=16, folder=str(tmp_path)))
     table = replace(PolicyOptions(), found.policy, "policy.").make(env).table  # type: ignore[attr-defined]
     assert table[0, 2] == pytest.approx(0.3, abs=0.15)
     assert table[-1, 2] == pytest.approx(0.9, abs=0.15)
@@ -53,8 +53,8 @@ def test_it_finds_the_schedule_with_the_lowest_score(tmp_path: Path, monkeypatch
 
 def test_it_searches_on_training_instances_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("baselines.search.tuner.tune", lambda env, options, report: seen.append(env.config.split))
-    search(TuneOptions(env={"compile": False}, rows=1))
+    monkeypatch.setattr("baselines.search.tuner.tune_in", lambda env, options, report: seen.append(env.config.split))
+    tune(TuneOptions(env={"compile": False}, rows=1))
     assert seen == ["train"]
     with pytest.raises(ConfigError, match=r"^env\.split='test'"):
         TuneOptions(env={"split": "test"})
@@ -62,7 +62,7 @@ def test_it_searches_on_training_instances_alone(monkeypatch: pytest.MonkeyPatch
 
 def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least"):
-        tune(make(), TuneOptions(budget=10, runs=2, rows=16, folder=str(tmp_path)))
+        tune_in(make(), TuneOptions(budget=10, runs=2, rows=16, folder=str(tmp_path)))
 
 
 def test_all_candidates_meet_the_same_runs_and_finalists_fresh_ones(
@@ -75,7 +75,7 @@ def test_all_candidates_meet_the_same_runs_and_finalists_fresh_ones(
         return scored(env, policies, jobs)
 
     monkeypatch.setattr("baselines.search.task.run_jobs", spy)
-    tune(make(), TuneOptions(budget=700, runs=2, rows=16, seed=100, folder=str(tmp_path)))
+    tune_in(make(), TuneOptions(budget=700, runs=2, rows=16, seed=100, folder=str(tmp_path)))
     assert met[:-2] == [{100, 101}] * (len(met) - 2)
     assert met[-2:] == [set(range(102, 108)), set(range(108, 132))]
 
@@ -89,7 +89,7 @@ def test_hard_runs_count_against_nobody(tmp_path: Path, monkeypatch: pytest.Monk
         return dataclasses.replace(played, log_metric=played.log_metric + hardness[:, None])
 
     monkeypatch.setattr("baselines.search.task.run_jobs", uneven)
-    found = tune(make(), TuneOptions(budget=1000, runs=2, rows=16, folder=str(tmp_path)))
+    found = tune_in(make(), TuneOptions(budget=1000, runs=2, rows=16, folder=str(tmp_path)))
     table = replace(PolicyOptions(), found.policy, "policy.").make(make()).table  # type: ignore[attr-defined]
     assert (table[0, 2] - 0.3) ** 2 + (table[-1, 2] - 0.9) ** 2 < 0.15
 
@@ -101,14 +101,14 @@ def test_a_search_with_other_options_is_refused_with_help(
     """It would answer another question."""
     monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path))
-    tune(make(), options)
+    tune_in(make(), options)
     if not finished:
         (tmp_path / "schedule.json").unlink()
     with pytest.raises(ConfigError, match=rf"{tmp_path} was begun with other options: seed=6000000, not 7\. Choose"):
-        tune(make(), dataclasses.replace(options, seed=7))
+        tune_in(make(), dataclasses.replace(options, seed=7))
     other = GANVectorEnv(16, autoreset_mode=AutoresetMode.DISABLED, **SMALL | {"knobs": ("r1",)})
     with pytest.raises(ConfigError, match=r"env\.knobs="):
-        tune(other, options)
+        tune_in(other, options)
 
 
 class Killed(Exception):
@@ -117,7 +117,7 @@ class Killed(Exception):
 
 def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines.search.task.run_jobs", scored)
-    whole = tune(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "whole")))
+    whole = tune_in(make(), TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "whole")))
     calls = 0
 
     def dies(*arguments: Any) -> Episodes:
@@ -130,15 +130,15 @@ def test_a_killed_search_ends_where_an_uninterrupted_one_does(tmp_path: Path, mo
     monkeypatch.setattr("baselines.search.task.run_jobs", dies)
     options = TuneOptions(budget=700, runs=2, rows=16, folder=str(tmp_path / "cut"))
     with pytest.raises(Killed):
-        tune(make(), options)
-    assert tune(make(), options) == whole
+        tune_in(make(), options)
+    assert tune_in(make(), options) == whole
 
 
 def test_a_finished_search_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines.search.task.run_jobs", scored)
     options = TuneOptions(kind="schedule", budget=700, runs=2, rows=16, folder=str(tmp_path))
-    found, env = tune(make(), options), make()
-    assert tune(env, options) == found
+    found, env = tune_in(make(), options), make()
+    assert tune_in(env, options) == found
     assert env.gan_updates == 0
 
 
