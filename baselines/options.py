@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -46,8 +46,7 @@ def script(
         @errors_in_one_line()
         def with_fields(config: DictConfig) -> None:
             fields = {str(k): v for k, v in OmegaConf.to_container(config, resolve=True).items()}  # type: ignore[union-attr]
-            with errors_about_env():
-                load_extensions((fields.get("env") or {}).get("extensions") or ())  # they may bring kinds of policies
+            load_extensions_of(fields)
             main(fields)
 
         started = hydra.main(str(CONFIGS), name, version_base=None)(with_fields)
@@ -70,7 +69,7 @@ def print_help(name: str, options: Any, purpose: str) -> None:
     others = other_folders(sys.argv[1:])
     words = [text for text in sys.argv[1:] if not text.startswith("-") and Path(text) not in others]
     if others:
-        words.append(f"hydra.searchpath=[{','.join(place.resolve().as_uri() for place in others)}]")
+        words.append(search_path(others))
     with initialize_config_dir(str(CONFIGS), version_base=None):
         config = compose(name, words, return_hydra_config=True)
     HydraConfig.instance().set_config(config)  # some options are made of the choices
@@ -86,6 +85,11 @@ def other_folders(arguments: list[str]) -> list[Path]:
     """The folders of options that `--config-dir` adds to configs/."""
     words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
     return [Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd")]
+
+
+def search_path(folders: Sequence[Path]) -> str:
+    """The option by which Hydra finds files of these folders, too, wherever the program is run."""
+    return f"hydra.searchpath=[{','.join(folder.resolve().as_uri() for folder in folders)}]"
 
 
 def given_options() -> list[str]:
@@ -165,6 +169,16 @@ def errors_about_env() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(f"env.{error}") from error
+
+
+def load_extensions_of(fields: Mapping[str, Any]) -> None:
+    """Imports the modules that the environment among a program's options names; they may bring what others name.
+
+    Raises:
+        ConfigError: one can't be imported.
+    """
+    with errors_about_env():
+        load_extensions((fields.get("env") or {}).get("extensions") or ())
 
 
 @contextmanager

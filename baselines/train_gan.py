@@ -30,11 +30,11 @@ from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import errors_about_env, given_options, script
+from baselines.options import errors_about_env, given_options, load_extensions_of, script
 from baselines.run import write_decisions
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import load_extensions, replace, to_dict
+from gan_env.config import replace, to_dict
 from gan_env.errors import require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
@@ -208,8 +208,7 @@ def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptio
     if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
         return options
     saved = read_config(path)
-    with errors_about_env():  # they may bring the policy
-        load_extensions((saved.get("env") or {}).get("extensions") or ())
+    load_extensions_of(saved)
     return replace(TrainGANOptions(), saved | {"folder": options.folder})
 
 

@@ -151,7 +151,7 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     curves = {name: curves_of(runs, name, options.runs) for name in options.methods}
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
     updates = updates_of_training(options.controller, options.training_updates)
-    trained = None if updates is None else updates / (env.config.num_decisions * env.config.updates_per_decision)
+    trained = None if updates is None else updates / env.config.updates
     player = options.controller or "the policy"
     print(f"\none run with {player}: mean final score {controlled.mean():.3f} on {options.instances} instances")
     print(table(found, {name: curve.mean(axis=0) for name, curve in curves.items()}, trained))

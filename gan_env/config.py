@@ -204,6 +204,11 @@ class EnvConfig:
         weights = f"a weight for at least one term that is not 0, from {-LARGEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
         require(fits, "reward", self.reward, weights)
 
+    @property
+    def updates(self) -> int:
+        """GAN updates of a whole run."""
+        return self.num_decisions * self.updates_per_decision
+
 
 def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **more: Any) -> EnvConfig:
     """Options for an image set: one way to start and to normalise, and at 8x8 short runs with networks of one width."""

@@ -134,8 +134,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         self.observer = Observer(config.observation, config.knobs, config.losses)
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
-        updates = config.num_decisions * config.updates_per_decision
-        self._progress = Progress(self.observer, reward, config.num_decisions, updates, coordinates)
+        self._progress = Progress(self.observer, reward, config.num_decisions, config.updates, coordinates)
         self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)

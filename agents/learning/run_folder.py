@@ -20,9 +20,9 @@ import yaml
 from agents.learning.costs import save_costs
 from agents.learning.members import own_fields
 from agents.learning.options import TrainOptions
-from baselines.options import about, errors_about_env, given_options
+from baselines.options import about, errors_about_env, given_options, load_extensions_of
 from gan_env import ENV_IDS, GANVectorEnv
-from gan_env.config import env_config, load_extensions, replace, to_dict
+from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.files import make_first, require_writable, write_text
 from gan_env.policies.learned import interface_of
@@ -135,8 +135,7 @@ def checked_options(script: str, default: Options, fields: Mapping[str, Any]) ->
         saved = folder.config
         began = saved.pop("script", None)
         require(began == script, "resume", options.resume, f"a run of {script}, not of {began}")
-        with errors_about_env():  # they may bring policies that other options name
-            load_extensions((saved.get("env") or {}).get("extensions") or ())
+        load_extensions_of(saved)
         return replace(default, saved), folder
     require_writable(Path(options.logs), "logs")
     with errors_about_env():

@@ -80,7 +80,7 @@ class ReportPage:
 
     def _first_screen(self) -> list[str]:
         """What was compared, the verdict in five lines, and the three main pictures."""
-        options, updates = self.study.options, self.config.num_decisions * self.config.updates_per_decision
+        options, updates = self.study.options, self.config.updates
         seeds, name = self.rows[self.learned].seeds, plain(self.learned)
         trainings = "one training; another could differ" if seeds == 1 else f"{seeds} trainings"
         lines = [line.partition(":") for line in verdict(self.summary)]

@@ -13,7 +13,7 @@ from gan_env import Instance
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes, Rollout
-from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.knobs import controlled_knobs
 from gan_env.mdp.observation import statistics
 
 STATISTICS = ("step_g", "step_d", "logit_real", "grad_g", "loss_g", "loss_d")
@@ -54,17 +54,17 @@ def draw_runs(
     titles = ["metric, log scale", *(wrapped(described[name], 34) for name in seen), *map(knob_label, config.knobs)]
     figure = Figure(figsize=(WIDTH, 1.55 * -(-len(titles) // 2) + 0.7), layout="constrained")
     axes = panels_of(figure, titles)
+    knobs = controlled_knobs(config)
     for run, colour in zip(picked, COLOURS, strict=False):
         one = instances[run]
         label = f"{plain(one.dataset)}: G's rate {one.lr_g:.2g}, D's {one.lr_d:.2g}"
-        knobs = [knob_table(config.knob_bounds, config.initial_knobs)[name] for name in config.knobs]
         moved = [k.decode(torch.from_numpy(episodes.coordinates[run, :, i])).numpy() for i, k in enumerate(knobs)]
         shown = [np.exp(episodes.score[run]), *(column[run, 1:] for column in seen.values()), *moved]
         for index, (axis, values) in enumerate(zip(axes, shown, strict=True)):
             updates = updates_of(values, config, int(index > 0))
             axis.plot(updates, values, color=colour, lw=1.6, label=label if index == 0 else None)
     scale_metric_axis(axes[0])
-    for axis, name in zip(axes[1 + len(seen) :], config.knobs, strict=True):
-        scale_knob_axis(axis, knob_table(config.knob_bounds, config.initial_knobs)[name])
+    for axis, knob in zip(axes[1 + len(seen) :], knobs, strict=True):
+        scale_knob_axis(axis, knob)
     figure.legend(fontsize=SMALLEST, loc="outside upper center", frameon=False)
     return figure

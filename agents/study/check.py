@@ -134,7 +134,7 @@ def _check_controller(study: Study, name: str, controller: Controller) -> int | 
     if not isinstance(agent, SB3Options):  # what others take, only their training can tell
         return None
     runs = ((kind.rows, env_config(**kind.env)) for kind in training.kinds.values())
-    return agent.rollouts * sum(rows * env.num_decisions * env.updates_per_decision for rows, env in runs)
+    return agent.rollouts * sum(rows * env.updates for rows, env in runs)
 
 
 def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, Any]) -> None:
@@ -143,9 +143,9 @@ def _check_alike(mine: EnvConfig, trained: EnvConfig, changed_env: Mapping[str, 
         expected = f"{getattr(trained, field)!r}, which it is trained with"
         require(getattr(mine, field) == getattr(trained, field), f"env.{field}", getattr(mine, field), expected)
     others = env_config(**changed_env)
-    updates, due = (c.num_decisions * c.updates_per_decision for c in (mine, others))
-    expected = f"{due} GAN updates per run, as all policies have"
-    require(updates == due, "env.num_decisions x env.updates_per_decision", updates, expected)
+    expected = f"{others.updates} GAN updates per run, as all policies have"
+    same = mine.updates == others.updates
+    require(same, "env.num_decisions x env.updates_per_decision", mine.updates, expected)
     here, there = to_dict(mine), to_dict(others)
     for field in (field for field in here if field not in OWN_ENV_FIELDS):
         expected = f"{there[field]!r}, as all policies have; what only training needs belongs in its `training`"

@@ -69,8 +69,7 @@ class Yoked:
 
     def __init__(self, env: GANVectorEnv, tables: Floats) -> None:
         self.tables, self.steering = tables, Steering(env, ["progress"])
-        first = zip(env.knobs.controlled, torch.from_numpy(tables[:, 0]).T, strict=True)
-        self.start = {knob.name: knob.decode(column).clamp(*knob.bounds).numpy() for knob, column in first}
+        self.start = env.knobs.starts(tables[:, 0])
 
     def predict(
         self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

@@ -99,7 +99,7 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
     """
     size, gan_seeds = study.size(setting)
     env = study.test_env(setting)
-    budget, active = env.config.num_decisions * env.config.updates_per_decision, study.options.active
+    budget, active = env.config.updates, study.options.active
     scores = {name: finals(parts, size) for name, parts in played.items()}
     target = np.tile(scores[BEST].mean(axis=(0, 2)), gan_seeds)  # [E]: what the tuned schedule ends at
     rows = {}

@@ -56,12 +56,14 @@ class Lanes:
         self.tables[rows] = tables
         mask = np.zeros(len(self.free), bool)
         mask[rows] = True
-        first = zip(self.env.knobs.controlled, torch.from_numpy(self.tables[:, 0]).T, strict=True)
-        starts = {knob.name: knob.decode(column).clamp(*knob.bounds).numpy() for knob, column in first}
         row_seeds: list[int | None] = [
             int(seed) if fresh else None for seed, fresh in zip(self.about["seed"], mask, strict=True)
         ]
-        options = {"instance": self.about["instance"], "knobs": starts, "reset_mask": mask}
+        options = {
+            "instance": self.about["instance"],
+            "knobs": self.env.knobs.starts(self.tables[:, 0]),
+            "reset_mask": mask,
+        }
         obs, infos = self.env.reset(seed=row_seeds, options=options)
         self._obs = obs
         for column in self.course.values():

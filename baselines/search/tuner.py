@@ -145,13 +145,12 @@ class Costs:
     """What a search takes, in GAN updates. Rows without a run left are filled up and count."""
 
     def __init__(self, config: EnvConfig, options: TuneOptions) -> None:
-        run = config.num_decisions * config.updates_per_decision
 
         def cost(runs: int) -> int:
-            return -(-runs // options.rows) * options.rows * run
+            return -(-runs // options.rows) * options.rows * config.updates
 
         self.candidates = max(1, options.rows // options.runs)  # that play side by side
-        each = (SECOND_ROUND + LAST_ROUND / 4) * options.runs * run
+        each = (SECOND_ROUND + LAST_ROUND / 4) * options.runs * config.updates
         self.finalists = min(FINALISTS, max(1, int(RESCORED * options.budget / each)))
         self.batch = cost(self.candidates * options.runs)  # to try them
         last = -(-self.finalists // 4)

@@ -130,7 +130,7 @@ def enter(
     by_instance = curves[0].mean(axis=1)  # [I, T + 1]
     final = by_instance[:, -1]
     interval = bootstrap_interval(final, lambda x: np.asarray(x.mean(axis=-1)))
-    costs = {"wall_s": round(wall, 1), "gan_updates": protocol.instances * protocol.runs * _updates(env)}
+    costs = {"wall_s": round(wall, 1), "gan_updates": protocol.instances * protocol.runs * env.config.updates}
     return Card(
         policy,
         protocol.name,
@@ -201,10 +201,6 @@ def _worth(runs: Runs, final: Floats) -> dict[str, dict[str, Any]]:
         each = worth(curves, final[:count])
         found[method] = {"meets": each.meets, "at_least": each.at_least, "at_most": each.at_most}
     return found
-
-
-def _updates(env: GANVectorEnv) -> int:
-    return env.config.num_decisions * env.config.updates_per_decision
 
 
 def _shown(found: Mapping[str, Any], sign: str = "") -> str:

@@ -34,7 +34,7 @@ class InstanceSet:
         ranges, self.datasets, self.losses = config.instances, config.datasets, config.losses
         self.limits = {name: (number.low, number.high) for name, number in NUMBERS.items()}
         self.limits |= {name: (NUMBERS[name].low, getattr(ranges, name)[1]) for name in SIZES}
-        own, other = (getattr(ranges, name) for name in (split, *(name for name in SPLITS if name != split)))
+        own, other = (ranges.train, ranges.test) if split == "train" else (ranges.test, ranges.train)
         needed = f"instances of the {split} split, too: instances={{'train': [...], 'test': [...]}}"
         require(bool(own or not other), f"instances.{split}", own, needed)
         if own:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from gan_env.config import EnvConfig
@@ -156,6 +156,18 @@ def knob_table(
     }
 
 
+def controlled_knobs(config: EnvConfig) -> list[DynamicParameter]:
+    """The knobs that actions move, in the order of the action's entries, at their initial values.
+
+    Raises:
+        ConfigError: an unknown name, bounds that a knob can't have, or an initial value outside of them.
+    """
+    table = knob_table(config.knob_bounds, config.initial_knobs)
+    for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
+        require(name in table, "knobs", name, f"one of {sorted(table)}")
+    return [table[name] for name in config.knobs]
+
+
 def decades(knob: DynamicParameter) -> float:
     """How many powers of ten a knob's range spans."""
     low, high = knob.bounds
@@ -183,9 +195,7 @@ class KnobSet:
 
     def __init__(self, config: EnvConfig, device: torch.device) -> None:
         self.config, self.table = config, knob_table(config.knob_bounds, config.initial_knobs)
-        for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
-            require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
-        self.controlled = [self.table[name] for name in config.knobs]
+        self.controlled = controlled_knobs(config)
         self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
@@ -221,6 +231,11 @@ class KnobSet:
         rows = coordinates.shape[0]
         values = {name: torch.full((rows,), knob.value, device=coordinates.device) for name, knob in self.table.items()}
         return values | {k.name: k.decode(coordinates[:, i]) for i, k in enumerate(self.controlled)}
+
+    def starts(self, coordinates: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Coordinates [N, K] -> value of each controlled knob, [N]: what `starting_at` takes back to them."""
+        columns = zip(self.controlled, torch.from_numpy(coordinates).T, strict=True)
+        return {knob.name: knob.decode(column).numpy() for knob, column in columns}
 
     def starting_at(self, values: Mapping[str, ArrayLike], rows: int) -> Tensor:
         """Initial coordinates [N, K] in which the named knobs have the given values, each a number or [N].

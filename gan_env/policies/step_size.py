@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import Floats, Steerable, Steering, step_of
-from gan_env.policies.tables import TablePolicy, Values
+from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL
 
 SPREAD, WHILE_LOST = 0.9, 2.0
@@ -97,7 +97,11 @@ class StepSizePolicy(TablePolicy):
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
-        self.targets = {name: np.log10(_positive(name, v)) for name, v in values.items() if name in RATES}
+        targets = {name: column for name, column in values.items() if name in RATES}
+        expected = "targets of |update| / |weights|, finite numbers above 0"
+        for name, column in targets.items():
+            require_positive(f"policy.knobs.{name}", column, expected)
+        self.targets = {name: np.log10(column) for name, column in targets.items()}
         require(bool(self.targets), "policy.knobs", list(values), f"a target for one of {list(RATES)} at least")
         starts = {name: getattr(rule, start_constant(name)) for name in self.targets}
         held = {name: np.full(env.config.num_decisions, start) for name, start in starts.items()}
@@ -128,9 +132,3 @@ class StepSizePolicy(TablePolicy):
         lost = (separation >= np.log1p(self.rule.lost)) & (variety >= np.log10(SPREAD))  # separation is log(1 + d')
         limit = np.where(lost, planned + np.log10(WHILE_LOST), np.maximum(planned, np.log10(self.rule.largest)))
         return np.asarray(np.minimum(planned + self.rule.power(rate) * np.log10(np.e) * separation, limit))
-
-
-def _positive(name: str, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    fits = bool((np.isfinite(targets) & (targets > 0)).all())
-    require(fits, f"policy.knobs.{name}", targets.tolist(), "targets of |update| / |weights|, finite numbers above 0")
-    return targets

@@ -44,6 +44,11 @@ def schedule_values(
     return values | {name: np.interp(progress, np.linspace(0, 1, len(t)), t) for name, t in tables.items()}
 
 
+def require_positive(key: str, values: NDArray[np.float64], expected: str = "finite numbers above 0") -> None:
+    """Raises a `ConfigError` about `key` that says what is `expected`, unless all values are finite and above 0."""
+    require(bool((np.isfinite(values) & (values > 0)).all()), key, values.tolist(), expected)
+
+
 class TablePolicy:
     """Plays given values of the knobs, whatever happens: open loop.
 
@@ -112,8 +117,7 @@ class RatesPolicy(TablePolicy):
         self.knobs, self.rates = env.knobs.controlled, {name: v for name, v in values.items() if name in RATES}
         require(bool(self.rates), "policy.knobs", list(values), f"one of {list(RATES)}")
         for name, rates in self.rates.items():
-            fits = bool((np.isfinite(rates) & (rates > 0)).all())
-            require(fits, f"learning rates of {name}", rates.tolist(), "finite numbers above 0")
+            require_positive(f"learning rates of {name}", rates)
             del self.start[name]
         self.steering = Steering(env, ["progress", *self.rates])
 

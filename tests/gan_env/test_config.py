@@ -15,6 +15,10 @@ def test_the_points_preset_is_the_default() -> None:
     assert env_config() == EnvConfig() == PRESETS["points"]
 
 
+def test_the_updates_of_a_run_are_those_of_its_decisions() -> None:
+    assert env_config(num_decisions=3, updates_per_decision=7).updates == 21
+
+
 def test_an_override_changes_its_option_alone() -> None:
     assert env_config("points", num_decisions=7) == dataclasses.replace(EnvConfig(), num_decisions=7)
 

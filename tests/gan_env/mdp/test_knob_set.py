@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
-from gan_env.mdp.knobs import KnobSet, knob_table
+from gan_env.mdp.knobs import KnobSet, controlled_knobs, knob_table
 
 CPU = torch.device("cpu")
 ALL = tuple(knob_table())
@@ -206,6 +206,23 @@ def test_starting_at_an_array_has_a_value_a_row(kind: Any) -> None:
     values = knobs.values(start)
     torch.testing.assert_close(values["r1"], torch.tensor([0.003, 3.0, 30.0]))
     torch.testing.assert_close(values["augment"], torch.full((3,), 0.5))
+
+
+def test_rows_start_at_coordinates_of_their_own() -> None:
+    """The ends included, whose values are within the bounds."""
+    knobs = knob_set(ALL)
+    wanted = np.stack([np.zeros(len(ALL)), np.ones(len(ALL)), np.linspace(0.1, 0.9, len(ALL))]).astype(np.float32)
+    starts = knobs.starts(wanted)
+    assert list(starts) == list(ALL) and starts["r1"].tolist()[:2] == [0.0, 30.0]
+    np.testing.assert_allclose(knobs.starting_at(starts, 3).numpy(), wanted, atol=1e-5)
+
+
+def test_controlled_knobs_are_those_of_the_options_in_their_order() -> None:
+    config = EnvConfig(knobs=("r1", "augment"), initial_knobs={"r1": 3.0}, knob_bounds={"augment": (0.0, 0.5)})
+    assert [(knob.name, knob.value, knob.bounds[1]) for knob in controlled_knobs(config)] == [
+        ("r1", 3.0, 30.0),
+        ("augment", 0.25, 0.5),
+    ]
 
 
 @pytest.mark.parametrize("name", ALL)
