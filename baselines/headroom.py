@@ -27,8 +27,8 @@ from gan_env.evaluation.seeds import HEADROOM
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
 from gan_env.policies.schedules import Anneal
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 Kinds = NDArray[np.int64]  # a label for the kind of each instance, [instances]
 
 
@@ -93,7 +93,7 @@ def groups(instances: list[Instance]) -> dict[str, Kinds]:
     }
 
 
-def headroom(choosing: Floats, reported: Floats, kinds: Kinds) -> Floats:
+def headroom(choosing: Float64, reported: Float64, kinds: Kinds) -> Float64:
     """Gain of a schedule for each kind over the best single one, [instances]; chosen and scored on different runs.
 
     Args:

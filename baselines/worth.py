@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
 
 from baselines.options import errors_about_env, given_options, script
 from baselines.search.kept_runs import LEAST_ROWS, SEARCHES, kept_runs
@@ -34,8 +33,8 @@ from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.runs import Runs
 from gan_env.evaluation.seeds import CONTROLLED, WORTH, WORTH_APART
 from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 SHOWN = (1, 4, 16, 64, 256)
 """Numbers of tuning runs in the table."""
 
@@ -78,7 +77,7 @@ class WorthOptions(PlayOptions):
         require(self.controlled <= WORTH_APART - CONTROLLED, "controlled", self.controlled, "at most 1000")
 
 
-def play_controlled(options: WorthOptions) -> Floats:
+def play_controlled(options: WorthOptions) -> Float64:
     """Mean final score of runs with the controller on each instance, [I]."""
     env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
     numbers = [
@@ -90,12 +89,12 @@ def play_controlled(options: WorthOptions) -> Floats:
     return np.asarray(played.final.astype(np.float64).reshape(options.instances, -1).mean(axis=1))
 
 
-def curves_of(runs: Runs, method: str, most: int) -> Floats:
+def curves_of(runs: Runs, method: str, most: int) -> Float64:
     """Score of the best of k runs of a method on each instance: [I, K]."""
     return np.stack([runs.curve(method, instance, most) for instance in range(len(runs.about["instances"]))])
 
 
-def table(found: Mapping[str, Worth], means: Mapping[str, Floats], trained: float | None) -> str:
+def table(found: Mapping[str, Worth], means: Mapping[str, Float64], trained: float | None) -> str:
     """One line per method: the best of k, what one controlled run is worth, and when training has paid for itself."""
     most = len(next(iter(means.values())))
     shown = [k for k in SHOWN if k <= most]

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Floats = NDArray[Any]
+"""Arrays of floats of single precision, of double precision, and of either."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ class Moment:
         return self.left == 0
 
 
-def to_host(columns: dict[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+def to_host(columns: dict[str, Tensor]) -> dict[str, Float32]:
     """Copies `[N]` or `[N, F]` columns to the host in one transfer, as float32."""
     widths = [c.shape[1] if c.dim() == 2 else 1 for c in columns.values()]
     packed = torch.cat([c.reshape(c.shape[0], -1).float() for c in columns.values()], dim=1).cpu()

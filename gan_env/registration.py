@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.data.bank import IMAGE_SETS
@@ -22,16 +21,16 @@ from gan_env.mdp.observation import BOUND, REGISTERED, Statistic, statistics
 from gan_env.mdp.rewards import REWARDS, RewardTerm, each_decision
 from gan_env.metrics.judge import METRICS
 from gan_env.policies.presets import ADAPTIVE, KINDS
-from gan_env.policies.schedules import DECAY_RATES, SCHEDULES, Floats
+from gan_env.policies.schedules import DECAY_RATES, SCHEDULES
 from gan_env.policies.steering import Policy
-from gan_env.records import Dataset, Moment
+from gan_env.records import Dataset, Float64, Moment
 
 LARGEST = 1e6
 """Bounds of a reward term of one's own are at most this far from zero, so that rewards are finite."""
 _origins: dict[tuple[str, str], tuple[Any, str]] = {}  # (kind of entry, name) -> where the user's code stands
 
 
-def register_points(name: str, centers: Callable[[], NDArray[np.float64]]) -> None:
+def register_points(name: str, centers: Callable[[], Float64]) -> None:
     """Adds a 2-D point set: a mixture of Gaussians, one around each of its centres.
 
     Args:
@@ -109,7 +108,7 @@ def register_metric(name: str, make: Callable[[Tensor], Callable[[Tensor], Tenso
 
 
 def register_schedule(
-    name: str, formula: Callable[[Floats, float, float, float], Floats], decay_rate: float = 1.0
+    name: str, formula: Callable[[Float64, float, float, float], Float64], decay_rate: float = 1.0
 ) -> None:
     """Adds an annealing schedule: `kind: name` in a policy, and searches draw it, too.
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_env.mdp.knobs import DynamicParameter
-
-Floats = NDArray[np.float32]
+from gan_env.records import Float32
 
 WIDTH, HEIGHT = 768, 432
 """Of a picture, in pixels: multiples of 16, as video codecs want them."""
@@ -36,7 +35,7 @@ class Panel:
     """
 
     name: str
-    heights: Floats
+    heights: Float32
     value: str
     low: str
     high: str
@@ -52,10 +51,10 @@ def shown(shape: tuple[int, ...]) -> int:
 def draw_run(
     title: str,
     state: str,
-    samples: Floats,
-    data: Floats | None,
-    log_metric: Floats,
-    knobs: Mapping[str, tuple[DynamicParameter, Floats]],
+    samples: Float32,
+    data: Float32 | None,
+    log_metric: Float32,
+    knobs: Mapping[str, tuple[DynamicParameter, Float32]],
 ) -> NDArray[np.uint8]:
     """The picture of one run, [HEIGHT, WIDTH, 3].
 
@@ -87,7 +86,7 @@ def draw_run(
     return np.asarray(picture.reduce(SCALE))
 
 
-def _metric_panel(log_metric: Floats) -> Panel:
+def _metric_panel(log_metric: Float32) -> Panel:
     """The metric's curve, from its lowest to its highest value so far."""
     known = log_metric[np.isfinite(log_metric)]
     low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
@@ -99,7 +98,7 @@ def _metric_panel(log_metric: Floats) -> Panel:
     return Panel("log metric", heights, value, f"{low:.2f}", f"{high:.2f}", METRIC_COLOUR, False)
 
 
-def _knob_panel(knob: DynamicParameter, values: Floats) -> Panel:
+def _knob_panel(knob: DynamicParameter, values: Float32) -> Panel:
     """A knob's curve over its whole range, on its own scale."""
     heights = knob.encode(torch.from_numpy(values)).numpy()
     known, (low, high) = values[np.isfinite(values)], knob.bounds
@@ -130,7 +129,7 @@ def _draw_panel(draw: ImageDraw.ImageDraw, panel: Panel, x: float, y: float, wid
         draw.ellipse([px - radius, py - radius, px + radius, py + radius], panel.colour)
 
 
-def _scatter(draw: ImageDraw.ImageDraw, samples: Floats, data: Floats) -> None:
+def _scatter(draw: ImageDraw.ImageDraw, samples: Float32, data: Float32) -> None:
     """Samples [S, 2] over data [P, 2], both within a square of 2.4."""
     draw.rectangle([*_at(MARGIN, HEADER), *_at(MARGIN + SIDE, HEADER + SIDE)], PANEL, FRAME, SCALE)
     for points, colour, radius in ((data, DATA_COLOUR, 2.2 * SCALE), (samples, SAMPLE_COLOUR, 1.7 * SCALE)):
@@ -140,7 +139,7 @@ def _scatter(draw: ImageDraw.ImageDraw, samples: Floats, data: Floats) -> None:
             draw.ellipse([px - radius, py - radius, px + radius, py + radius], colour)
 
 
-def _grid(samples: Floats) -> Image.Image:
+def _grid(samples: Float32) -> Image.Image:
     """Images [S, C, H, W] in [-1, 1] as a square grid, each pixel a square of whole size."""
     side, zoom = _cells(samples.shape[-1])
     kept = np.nan_to_num(samples[: side * side].clip(-1, 1), nan=-1)  # those of a crashed run may be anything

@@ -29,11 +29,11 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
-from gan_env.records import TrainStats, to_host
+from gan_env.records import Float32, TrainStats, to_host
 from gan_env.rendering import POINTS, draw_run, shown
 from gan_env.snapshots import Snapshots
 
-Array = NDArray[np.float32]
+Array = Float32
 
 
 class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
@@ -237,12 +237,12 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     # --- beyond Gymnasium ---
 
-    def samples(self, count: int) -> NDArray[np.float32]:
+    def samples(self, count: int) -> Float32:
         """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
         drawn = self.population.sample(max(count, self.config.metric_samples))[:, :count]  # that many are compiled
         return drawn.cpu().numpy()  # type: ignore[no-any-return]
 
-    def coordinates(self) -> NDArray[np.float32]:
+    def coordinates(self) -> Float32:
         """The controlled knobs of every row: [N, K] in [0, 1]."""
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
 from gan_env.policies.learned import require_fit
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steering
+from gan_env.policies.steering import EpisodeStart, State, Steering
+from gan_env.records import Float32
 from gan_env.saved_controller import Layer, Network, SavedController, Tensors, forget
 
 
@@ -114,8 +115,8 @@ class MetaPolicy:
 
     @torch.no_grad()
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """Observations [N, F] -> the action that takes the knobs where the controller wants them, [N, K] in [-1, 1]."""
         tensors = self.blank(len(observation)) if state is None else tuple(torch.from_numpy(part) for part in state)
         if episode_start is not None:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from agents.study.names import knob_label, plain
 from agents.study.options import HELD_OUT
@@ -15,6 +14,7 @@ from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.mdp.knobs import controlled_knobs
 from gan_env.mdp.observation import statistics
+from gan_env.records import Float32
 
 STATISTICS = ("step_g", "step_d", "logit_real", "grad_g", "loss_g", "loss_d")
 """Those that are drawn, as far as the policy sees them; the first three of them."""
@@ -35,9 +35,7 @@ def single_runs_figure(study: Study, learned: str) -> Figure:
     return draw_runs(rollout.episodes(count), met, seen, env.config)
 
 
-def draw_runs(
-    episodes: Episodes, instances: list[Instance], seen: dict[str, NDArray[np.float32]], config: EnvConfig
-) -> Figure:
+def draw_runs(episodes: Episodes, instances: list[Instance], seen: dict[str, Float32], config: EnvConfig) -> Figure:
     """Panels of the metric, the statistics and the knobs, with a line for each of three runs that did not crash.
 
     Args:

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.steering import EpisodeStart, State, Steering
+from gan_env.records import Float32
 
 REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX = "_replay", "_rates_replay", "_yoked"
 """Suffixes of a read-out's name. The first averages the factors on learning rates, the second the rates themselves, so
 that it sets the same rates whatever a run was started with. The third plays in each run what the controller did on the
 same instance with another GAN seed."""
 SUFFIXES = (REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX)
-Floats = NDArray[np.float32]
 
 
 def controller_of(name: str) -> str:
@@ -67,13 +66,13 @@ class Yoked:
         start: where the knobs start, [N] each.
     """
 
-    def __init__(self, env: GANVectorEnv, tables: Floats) -> None:
+    def __init__(self, env: GANVectorEnv, tables: Float32) -> None:
         self.tables, self.steering = tables, Steering(env, ["progress"])
         self.start = env.knobs.starts(tables[:, 0])
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """The action that takes each row's knobs to its own table's entry for this moment."""
         rows, decisions, _ = self.tables.shape
         decision = np.rint(self.steering.value(observation, "progress") * decisions).astype(int)

@@ -18,12 +18,12 @@ from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.run_summary import updates_to_target
 from gan_env.evaluation.updates_saved import updates_saved
 from gan_env.mdp.instances import InstanceSet
+from gan_env.records import Float64
 
 COLLAPSED = np.log(0.5)
 """A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
 WORST = 5
 """The number of failure cases that are described."""
-Floats = NDArray[np.float64]
 Played = Mapping[str, Sequence[Episodes]]
 
 
@@ -125,7 +125,7 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
     return SettingSummary(env.judge.metric_name, rows)
 
 
-def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int, **others: Any) -> Row:
+def _row(parts: Sequence[Episodes], instances: int, reached: Float64, budget: int, **others: Any) -> Row:
     """A policy's row. `reached`: GAN updates of each run to the target, [S x E]; `others`: fields of `Row`."""
     scores = finals(parts, instances)
     by_seed = [float(iqm(one.ravel())) for one in scores]
@@ -148,17 +148,17 @@ def _row(parts: Sequence[Episodes], instances: int, reached: Floats, budget: int
 # --- scores ---
 
 
-def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Floats:
+def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Float64:
     """One number per episode, [E] for each training or tuning -> [S, I, G]; `Study.runs` has the order of episodes."""
     return np.stack([np.asarray(c, np.float64).reshape(-1, instances).T for c in columns])
 
 
-def finals(parts: Sequence[Episodes], instances: int) -> Floats:
+def finals(parts: Sequence[Episodes], instances: int) -> Float64:
     """Final scores [S, I, G], which are reported."""
     return arranged([e.final for e in parts], instances)
 
 
-def gain_over(scores: Floats, opponent: Floats, paired: bool = False) -> Gain:
+def gain_over(scores: Float64, opponent: Float64, paired: bool = False) -> Gain:
     """The mean difference of scores, [S, I, G] against [S', I, G]; above 0: better.
 
     `paired`: training s is compared with training s only, as for its read-out.
@@ -172,7 +172,7 @@ def gain_over(scores: Floats, opponent: Floats, paired: bool = False) -> Gain:
     )
 
 
-def compare(scores: Floats, opponent: Floats, paired: bool = False) -> Comparison:
+def compare(scores: Float64, opponent: Float64, paired: bool = False) -> Comparison:
     """Gain and probability of improvement: [S, I, G] against [S', I, G]; see `gain_over`."""
     probability = Estimate(**probability_of_improvement(scores, opponent))
     if scores.shape[1] == 1:
@@ -180,7 +180,7 @@ def compare(scores: Floats, opponent: Floats, paired: bool = False) -> Compariso
     return Comparison(gain_over(scores, opponent, paired), probability)
 
 
-def updates_needed(parts: Sequence[Episodes], target: Floats, budget: int) -> Floats:
+def updates_needed(parts: Sequence[Episodes], target: Float64, budget: int) -> Float64:
     """GAN updates until each run's score is at its target [E], infinite where it never is: [S x E].
 
     Args:

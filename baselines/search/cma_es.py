@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from math import log
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.trial import FixedTrial
 
 from baselines.search.spaces import SPACES, first_guesses
 from baselines.search.task import Task, Tried
 from gan_env.errors import needs
+from gan_env.records import Float64
 
 SIGMA = 0.2
 """Standard deviation of the first generation, as a share of a knob's range."""
@@ -26,7 +26,7 @@ def tune(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
     saved, guesses = list(tried), first_guesses(task.kind, task.env)[: task.candidates]
     names, points = list(guesses[0]), [np.array(list(guess.values())) for guess in guesses]
     cma: CMA | None = None
-    generation: list[tuple[NDArray[np.float64], float]] = []
+    generation: list[tuple[Float64, float]] = []
     while True:
         batch, saved = saved[: len(points)], saved[len(points) :]
         if not batch:

@@ -12,6 +12,7 @@ from gan_env import GANVectorEnv
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES, DynamicParameter
 from gan_env.policies import PolicyOptions
+from gan_env.records import Float64
 
 ANCHORS = 4
 """Moments, evenly spaced over the run, at which a knob's coordinate is searched; between them it goes in a line."""
@@ -63,7 +64,7 @@ def anchor(knob: str, number: int) -> str:
     return f"{knob}.{number}"
 
 
-def between(anchors: Sequence[Sequence[float]], env: GANVectorEnv) -> NDArray[np.float64]:
+def between(anchors: Sequence[Sequence[float]], env: GANVectorEnv) -> Float64:
     """What values at the anchors [ANCHORS, C] are during each interval, [T, C]."""
     places, moments = np.linspace(0, 1, ANCHORS), np.linspace(0, 1, env.config.num_decisions)
     return np.stack([np.interp(moments, places, column) for column in np.transpose(anchors)], axis=1)

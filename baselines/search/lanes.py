@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.policies.steering import Steering
+from gan_env.records import Float32
 
 Rows = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Columns = dict[str, NDArray[Any]]
 """Columns of `gan_env.evaluation.runs.Runs`, of some runs."""
 STATISTICS = ("loss_d", "loss_g", "collapse")
@@ -47,9 +47,9 @@ class Lanes:
         shapes |= dict.fromkeys(STATISTICS, (decisions,))
         self.course = {name: np.full((rows, *shape), np.nan, np.float32) for name, shape in shapes.items()}
         self.about = {name: np.zeros(rows, np.int64) for name in ("instance", "unit", "seed")}
-        self._obs: Floats = np.zeros((rows, len(env.observation_names)), np.float32)
+        self._obs: Float32 = np.zeros((rows, len(env.observation_names)), np.float32)
 
-    def start(self, rows: Rows, instances: ArrayLike, units: ArrayLike, seeds: ArrayLike, tables: Floats) -> None:
+    def start(self, rows: Rows, instances: ArrayLike, units: ArrayLike, seeds: ArrayLike, tables: Float32) -> None:
         """Starts runs in some free rows [n], steered by `tables` [n, T, K]."""
         for name, given in (("instance", instances), ("unit", units), ("seed", seeds)):
             self.about[name][rows] = given

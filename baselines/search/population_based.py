@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from baselines.search.curves import drawn
-from baselines.search.lanes import Columns, Floats, Lanes, Rows
+from baselines.search.lanes import Columns, Lanes, Rows
 from baselines.search.spaces import table_of, usual_tables
 from baselines.search.task import Task, Tried, fields_of
 from gan_env.errors import require
 from gan_env.evaluation.seeds import WORTH_APART
 from gan_env.policies.presets import policy_of
+from gan_env.records import Float32
 
 SIZE, COPIED = 8, 2
 """Runs of a population, and how many of them take over another's state."""
@@ -61,7 +62,7 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
             playing = [(rows, rng) for rows, rng in playing if not lanes.free[rows[0]]]
 
 
-def succession(lanes: Lanes, members: Rows, rng: np.random.Generator) -> tuple[Rows, Rows, Floats]:
+def succession(lanes: Lanes, members: Rows, rng: np.random.Generator) -> tuple[Rows, Rows, Float32]:
     """Which rows of the worst members [n] take over from which of the best [n], and how knobs move then, [n, 1, K].
 
     Args:
@@ -76,7 +77,7 @@ def succession(lanes: Lanes, members: Rows, rng: np.random.Generator) -> tuple[R
     return ranked[-COPIED:].ravel(), best.ravel(), np.repeat(moves, rows, axis=0)
 
 
-def take_over(lanes: Lanes, onto: Rows, source: Rows, moves: Floats) -> None:
+def take_over(lanes: Lanes, onto: Rows, source: Rows, moves: Float32) -> None:
     """Copies runs onto others, whose knobs move from now on."""
     lanes.fork(onto, source)
     ahead = np.arange(lanes.last) >= lanes.decision[onto][:, None]  # [n, T]
@@ -115,7 +116,7 @@ def tune(task: Task, tried: Sequence[Tried]) -> Iterator[list[Tried]]:
         yield batch
 
 
-def _next_generation(known: Sequence[Tried], task: Task, rng: np.random.Generator) -> Floats:
+def _next_generation(known: Sequence[Tried], task: Task, rng: np.random.Generator) -> Float32:
     """Where the members begin, [SIZE, T, K]."""
     knobs, decisions = len(task.env.config.knobs), task.env.config.num_decisions
     if not known:

@@ -5,24 +5,25 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from baselines.search.lanes import Columns, Floats, Lanes
+from baselines.search.lanes import Columns, Lanes
 from baselines.search.spaces import random_schedules, table_of
 from gan_env import GANVectorEnv
 from gan_env.evaluation.seeds import WORTH_APART
 from gan_env.mdp.knobs import RATES
+from gan_env.records import Float32
 
-Draw = Callable[[GANVectorEnv, int, int], Floats]
+Draw = Callable[[GANVectorEnv, int, int], Float32]
 """Environment, count n and seed -> settings: the coordinates that are wanted during each interval, [n, T, K]."""
 REACH = 10.0
 """Factors on learning rates are drawn from 1 / `REACH` to `REACH`: two decades around the rate of the instance."""
 
 
-def schedules(env: GANVectorEnv, count: int, seed: int) -> Floats:
+def schedules(env: GANVectorEnv, count: int, seed: int) -> Float32:
     """Schedules of all controlled knobs, from the space that opponents are tuned in: [n, T, K]."""
     return np.stack([table_of(schedule, env) for schedule in random_schedules(env, count, seed)])
 
 
-def constant_rates(env: GANVectorEnv, count: int, seed: int) -> Floats:
+def constant_rates(env: GANVectorEnv, count: int, seed: int) -> Float32:
     """Constant factors on both learning rates, uniform in the logarithm; other knobs stay at their start: [n, T, K]."""
     rng = np.random.default_rng(seed)
     found = np.tile(env.knobs.initial.cpu().numpy(), (count, 1))  # [n, K]

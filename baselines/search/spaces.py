@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
-from numpy.typing import NDArray
 from optuna.trial import BaseTrial, FixedTrial
 
 from baselines.search.curves import ANCHORS, anchor, curves, linear_rates, rate_knobs, slope, told, value_at
@@ -19,6 +18,7 @@ from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES, Anneal
 from gan_env.policies.step_size import StepSizeRule, start_constant
 from gan_env.policies.tables import TablePolicy
+from gan_env.records import Float32
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each trial
 
@@ -131,14 +131,14 @@ def random_schedules(env: GANVectorEnv, count: int, seed: int) -> list[PolicyOpt
     return [SPACES["schedule"](study.ask(), env) for _ in range(count)]
 
 
-def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> NDArray[np.float32]:
+def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> Float32:
     """The coordinates that a schedule wants during each interval, [T, K] in [0, 1]."""
     policy = schedule.make(env)
     assert type(policy) is TablePolicy  # what the space "schedule" gives
     return policy.table
 
 
-def usual_tables(env: GANVectorEnv) -> list[NDArray[np.float32]]:
+def usual_tables(env: GANVectorEnv) -> list[Float32]:
     """Constants and the usual schedules as tables, [T, K] each."""
     return [table_of(policy, env) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
 

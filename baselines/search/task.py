@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 Tried = dict[str, Any]
 """A candidate that was played: `params` (where it is in the search space), `policy` (fields of its `PolicyOptions`),
 `value` (its mean final log metric, lower is better) and, in successive halving, `rung`."""
@@ -74,7 +73,7 @@ Method = Callable[[Task, Sequence[Tried]], Iterator[list[Tried]]]
 had never stopped. It ends when there is nothing left to try."""
 
 
-def play(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Floats, Floats]:
+def play(env: GANVectorEnv, candidates: Sequence[PolicyOptions], seed: int, runs: int) -> tuple[Float64, Float64]:
     """Mean final log metric (for choices) and mean final score of each candidate, all on the same runs: [C] both."""
     policies = [candidate.make(env) for candidate in candidates]
     jobs = [(c, run, run % len(env.instances)) for c in range(len(policies)) for run in range(seed, seed + runs)]

@@ -3,14 +3,12 @@
 import io
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import matplotlib
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from gan_env import DynamicParameter, GANVectorEnv
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST, LABELLED_SETS, resize_images
@@ -20,6 +18,7 @@ from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies import load_policy
 from gan_env.policies.schedules import Anneal
+from gan_env.records import Floats
 
 matplotlib.use("Agg")
 matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "gan_env", "font.family": "sans-serif", "font.size": 9}
@@ -27,7 +26,6 @@ matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "gan_env", "font
 import matplotlib.pyplot as plt  # noqa: E402
 from PIL import Image  # noqa: E402
 
-Floats = NDArray[Any]
 BLUE, ORANGE, GREEN = "#3465a4", "#ce5c00", "#4e9a06"
 GROUPS = {
     "progress": "how far the run is",

@@ -5,13 +5,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from one_run import RANDOM
 
 from gan_env.errors import needs, require
 from gan_env.evaluation.best_of import best_of, worth
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 Record = dict[str, Any]
 PLAIN = "fixed"
 """The loop as it is."""
@@ -64,11 +63,11 @@ class Results:
             found += [(plain, self.records[key]) for key in keys if key in self.records][:1]
         return found
 
-    def gains(self, method: str, cell: Cell, third: int = -1) -> Floats:
+    def gains(self, method: str, cell: Cell, third: int = -1) -> Float64:
         """How much lower a method's distance is than that of the loop as it is, seed by seed: [S]."""
         return np.array([plain["score"][third] - other["score"][third] for plain, other in self.pairs(method, cell)])
 
-    def gains_at(self, method: str, rank: str) -> list[Floats]:
+    def gains_at(self, method: str, rank: str) -> list[Float64]:
         """Mean gain over some rates of a loop and data set, seed by seed: [S] for each loop and data set.
 
         For each seed, rates are ranked by how the loop as it is ends with them in the other seeds; where there is no
@@ -157,7 +156,7 @@ class Results:
         return worth(np.array([curve[:most] for curve in curves]), np.array(controlled)).describe()
 
 
-def mean_and_interval(gains: Sequence[Floats]) -> str:
+def mean_and_interval(gains: Sequence[Float64]) -> str:
     """Mean over loops and data sets of the mean over seeds, [S] each, and its 95 % interval by Student's t.
 
     It takes loops and data sets for independent; of one there is no interval.

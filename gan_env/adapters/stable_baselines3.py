@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import needs, require
-from gan_env.policies.steering import EpisodeStart, Floats, State
+from gan_env.policies.steering import EpisodeStart, State
+from gan_env.records import Float32
 
 with needs("sb3"):
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -96,8 +97,8 @@ class SB3Policy:
         self.model, self.normalize = model, normalize
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """The model's action for raw observations [N, F].
 
         A recurrent model's state is a pair of [layers, N, units]; rows where an episode starts forget theirs.

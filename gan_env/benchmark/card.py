@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.benchmark.protocols import Protocol, rounded
@@ -23,8 +22,8 @@ from gan_env.evaluation.updates_saved import updates_saved
 from gan_env.files import write_json, write_text
 from gan_env.policies import Policy, load_policy
 from gan_env.policies.presets import committed, kinds_of_runs
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 Make = Callable[[GANVectorEnv], Policy]
 
 
@@ -155,7 +154,7 @@ def opponents(protocol: Protocol, env: GANVectorEnv) -> dict[str, list[str]]:
     return {"constants": ["fixed"], **{label: names for label, names in tuned.items() if names}}
 
 
-def compare(curves: Floats, theirs: Floats) -> dict[str, Any]:
+def compare(curves: Float64, theirs: Float64) -> dict[str, Any]:
     """A policy's curves [S, I, G, T + 1] beside an opponent's [S', I, G, T + 1]."""
     mine, other = curves[..., -1], theirs[..., -1]
     return {
@@ -184,7 +183,7 @@ def _scored(config: EnvConfig) -> dict[str, Any]:
     return {**kinds_of_runs(config), "metric_samples": config.metric_samples}
 
 
-def _play(protocol: Protocol, env: GANVectorEnv, policy: Policy) -> tuple[Floats, float]:
+def _play(protocol: Protocol, env: GANVectorEnv, policy: Policy) -> tuple[Float64, float]:
     """Score from the untrained generator to the end of every run, [1, I, G, T + 1], and the share that crashed."""
     instances, seeds = protocol.jobs()
     played = run_episodes(policy, env, seeds, instances)
@@ -192,7 +191,7 @@ def _play(protocol: Protocol, env: GANVectorEnv, policy: Policy) -> tuple[Floats
     return curves, float(played.crashed.mean())
 
 
-def _worth(runs: Runs, final: Floats) -> dict[str, dict[str, Any]]:
+def _worth(runs: Runs, final: Float64) -> dict[str, dict[str, Any]]:
     """What one run with the mean final scores [I] is worth in runs of each search."""
     count, found = len(runs.about["instances"]), {}
     for method in np.unique(runs.method).tolist():

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 RESAMPLES = 2000
 
 
-def best_of(validation: Floats, score: Floats) -> Floats:
+def best_of(validation: Float64, score: Float64) -> Float64:
     """Expected score of the run with the lowest `validation` among k of n that are drawn without replacement.
 
     Args:
@@ -39,14 +39,14 @@ def best_of(validation: Floats, score: Floats) -> Floats:
     return expected
 
 
-def running_best(validation: Floats, score: Floats) -> Floats:
+def running_best(validation: Float64, score: Float64) -> Float64:
     """Score of the run with the lowest `validation` among the first k, [n]: for runs whose order matters."""
     lowest = np.minimum.accumulate(validation)
     first = np.maximum.accumulate(np.where(validation == lowest, np.arange(len(score)), 0))
     return np.asarray(score[first])
 
 
-def by_cost(curve: Floats, cost: float, most: int) -> Floats:
+def by_cost(curve: Float64, cost: float, most: int) -> Float64:
     """A curve over numbers of results, [n], as one over numbers of runs that they cost: [most].
 
     Args:
@@ -76,9 +76,9 @@ class Worth:
         at_most: the lowest k at which the band lies below 0; None: at no k that was measured.
     """
 
-    gain: Floats
-    low: Floats
-    high: Floats
+    gain: Float64
+    low: Float64
+    high: Float64
 
     @property
     def meets(self) -> int | None:
@@ -111,7 +111,7 @@ class Worth:
         return {"meets": self.meets, "at_least": self.at_least, "at_most": self.at_most, **plain}
 
 
-def worth(curves: Floats, controlled: Floats, seed: int = 0) -> Worth:
+def worth(curves: Float64, controlled: Float64, seed: int = 0) -> Worth:
     """Compares the best of k tuning runs with one controlled run, over instances.
 
     Args:

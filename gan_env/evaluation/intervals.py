@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gan_env.errors import needs
+from gan_env.records import Floats
 
-Floats = NDArray[Any]
 RESAMPLES = 2000
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gan_env.errors import ConfigError, needs
 from gan_env.mdp.knobs import DynamicParameter, knob_table
+from gan_env.records import Float32
 from gan_env.rendering import tiled
 
 with needs("study"):
@@ -20,7 +20,6 @@ with needs("study"):
     from matplotlib.image import imread
     from matplotlib.ticker import LogLocator, SymmetricalLogLocator
 
-Floats = NDArray[np.float32]
 
 PANELS: dict[str, tuple[str, ...]] = {
     "log metric": ("score", "log_metric"),
@@ -36,7 +35,7 @@ RUN_COLOURS = (*_PAIRS[::2], *_PAIRS[1::2])
 """One per run of a contact sheet: the ten strong ones first."""
 
 
-def read_decisions(folder: Path) -> dict[str, Floats]:
+def read_decisions(folder: Path) -> dict[str, Float32]:
     """The numbers of a run folder's `decisions.csv`: column name -> [N, T].
 
     Raises:
@@ -53,7 +52,7 @@ def read_decisions(folder: Path) -> dict[str, Floats]:
         raise ConfigError(f"{folder} has a damaged decisions.csv ({error!r}): {how}") from error
 
 
-def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
+def draw_samples(axis: Axes, samples: Float32, data: Float32 | None) -> None:
     """Points [S, 2] as a scatter over the data, images [S, C, H, W] in [-1, 1] (data None) as a square grid."""
     axis.set(xticks=[], yticks=[])
     if data is not None:
@@ -65,7 +64,7 @@ def draw_samples(axis: Axes, samples: Floats, data: Floats | None) -> None:
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def samples_figure(samples: Floats, data: Floats | None, titles: list[str]) -> Figure:
+def samples_figure(samples: Float32, data: Float32 | None, titles: list[str]) -> Figure:
     """One square of samples per title: [N, S, *shape]."""
     size = (4.5 * len(titles), 4.7)
     figure = Figure(size, dpi=130, layout="constrained")
@@ -99,7 +98,7 @@ def scale_knob_axis(axis: Axes, knob: DynamicParameter) -> None:
     axis.yaxis.set_major_formatter("{x:g}")
 
 
-def curves_figure(decisions: Mapping[str, Floats], summary: Mapping[str, Any]) -> Figure:
+def curves_figure(decisions: Mapping[str, Float32], summary: Mapping[str, Any]) -> Figure:
     """Knobs, losses, gradients and metric of one run folder over its GAN updates; one line per seed."""
     knobs = [name for name in decisions if name.startswith("knob_")]
     panels = {title: [n for n in names if n in decisions] for title, names in PANELS.items()}

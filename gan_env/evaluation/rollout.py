@@ -16,8 +16,8 @@ from gan_env import Fleet, GANVectorEnv, Instance
 from gan_env.errors import DataError, require
 from gan_env.files import write_atomically
 from gan_env.policies.steering import Policy, State, start_of
+from gan_env.records import Float32
 
-Floats = NDArray[np.float32]
 COLUMNS = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Fields of `Episodes` that are arrays with an entry for each episode."""
 
@@ -37,26 +37,26 @@ class Episodes:
         gan_updates: number of GAN updates that all of them took.
     """
 
-    log_metric: Floats
-    score: Floats
-    coordinates: Floats
-    rewards: Floats
+    log_metric: Float32
+    score: Float32
+    coordinates: Float32
+    rewards: Float32
     crashed: NDArray[np.bool_]
-    extras: dict[str, Floats]
+    extras: dict[str, Float32]
     gan_updates: int
 
     @property
-    def final(self) -> Floats:
+    def final(self) -> Float32:
         """The final score, which is reported: [E]."""
         return self.score[:, -1]
 
     @property
-    def best(self) -> Floats:
+    def best(self) -> Float32:
         """The score at each episode's best moment, which is chosen by the log metric: [E]."""
         return np.take_along_axis(self.score, self.log_metric.argmin(axis=1, keepdims=True), axis=1)[:, 0]
 
     @property
-    def validation(self) -> Floats:
+    def validation(self) -> Float32:
         """The final log metric, by which everything is chosen (candidates, the best of several, the strongest): [E]."""
         return self.log_metric[:, -1]
 
@@ -169,7 +169,7 @@ class Rollout:
         self._reward = np.zeros(env.num_envs, np.float32)
         self._policy_state: State = None
         first = {"observations": self._obs, **{name: self._infos[name] for name in ("log_metric", "score")}}
-        self._columns: dict[str, list[Floats]] = {name: [column] for name, column in first.items()}
+        self._columns: dict[str, list[Float32]] = {name: [column] for name, column in first.items()}
         self.decision = 0
         self.alive, self.crashed = np.ones(env.num_envs, bool), np.zeros(env.num_envs, bool)
 
@@ -184,7 +184,7 @@ class Rollout:
             self.alive = alive & ~ended
         self.decision += 1
 
-        def append(name: str, column: Floats, otherwise: Any) -> None:
+        def append(name: str, column: Float32, otherwise: Any) -> None:
             has = alive & self._infos.get(f"_{name}", alive)
             shown = np.where(has if column.ndim == 1 else has[:, None], column, otherwise)
             before = [np.full_like(shown, np.nan)] * (self.decision - 1)  # where an info is new
@@ -209,7 +209,7 @@ class Rollout:
         extras = {name: column.astype(np.float32) for name, column in columns.items()}
         return Episodes(**main, crashed=self.crashed[:used], extras=extras, gan_updates=0)
 
-    def observations(self) -> Floats:
+    def observations(self) -> Float32:
         """What the policy saw, and the last observation: [N, decisions + 1, F], NaN after a row's end."""
         return np.stack(self._columns["observations"], axis=1)
 

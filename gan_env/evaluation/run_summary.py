@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gan_env.evaluation.rollout import Episodes
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 LEFT = 0.1
 """Share of the log distance to the best that is left where a run counts as converged."""
 
 
-def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Floats:
+def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Float64:
     """GAN updates until the metric was at the target or below, [N]; infinite where it never was.
 
     Args:
@@ -22,11 +22,11 @@ def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_deci
     """
     curve = np.asarray(log_metric, np.float64)
     there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
-    first: Floats = np.where(there.any(axis=1), there.argmax(axis=1) * float(updates_per_decision), np.inf)
+    first: Float64 = np.where(there.any(axis=1), there.argmax(axis=1) * float(updates_per_decision), np.inf)
     return first
 
 
-def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int) -> Floats:
+def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int) -> Float64:
     """GAN updates until the metric came within `LEFT` of its best, in log distance, [N]; see `updates_to_target`.
 
     With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
@@ -37,7 +37,7 @@ def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int) -> Flo
     return updates_to_target(curve, best + LEFT * (curve[:, 0] - best), updates_per_decision)
 
 
-def roughness(curve: ArrayLike) -> Floats:
+def roughness(curve: ArrayLike) -> Float64:
     """Mean absolute second difference over the standard deviation: 0 is smooth.
 
     A straight line has 0, half a sine wave over 20 points about 0.055, white noise sqrt(12 / pi), about 1.95. Neither
@@ -45,7 +45,7 @@ def roughness(curve: ArrayLike) -> Floats:
     0 for a constant curve, NaN for fewer than three finite entries.
     """
 
-    def rough(row: Floats) -> float:
+    def rough(row: Float64) -> float:
         row = row[np.isfinite(row)]
         if len(row) < 3:
             return float("nan")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from gan_env.errors import DataError, needs
 from gan_env.evaluation.best_of import best_of, by_cost, running_best
 from gan_env.files import write_atomically
+from gan_env.records import Float32, Float64
 
-Floats = NDArray[np.float32]
 ROUNDED = {"knobs": 0.01, "log_metric": 0.02, "score": 0.02, "loss_d": 0.05, "loss_g": 0.05, "collapse": 0.05}
 """Steps to which a Parquet file rounds: far below what two GAN seeds of a run differ by."""
 ORDERED = ("tpe",)
@@ -49,12 +49,12 @@ class Runs:
     seed: NDArray[np.int64]
     decisions: NDArray[np.int64]
     crashed: NDArray[np.bool_]
-    knobs: Floats
-    log_metric: Floats
-    score: Floats
-    loss_d: Floats
-    loss_g: Floats
-    collapse: Floats
+    knobs: Float32
+    log_metric: Float32
+    score: Float32
+    loss_d: Float32
+    loss_g: Float32
+    collapse: Float32
 
     def __len__(self) -> int:
         return len(self.method)
@@ -67,7 +67,7 @@ class Runs:
         """Some of the runs: a mask [R], or places."""
         return Runs(self.about, **{name: column[which] for name, column in self.columns().items()})
 
-    def curve(self, method: str, instance: int, most: int) -> NDArray[np.float64]:
+    def curve(self, method: str, instance: int, most: int) -> Float64:
         """Expected score of the best that k runs of a method give on an instance, k = 1, ..., `most`: [K].
 
         A unit gives the run with the lowest final log metric of those that were finished, and costs the decisions of

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv
 from gan_env.evaluation.rollout import Episodes, run_batches
-from gan_env.policies.steering import EpisodeStart, Floats, Policy, State, start_of
+from gan_env.policies.steering import EpisodeStart, Policy, State, start_of
+from gan_env.records import Float32
 
 Job = tuple[int, int, int]
 """A run: index of the policy, GAN seed, index of the instance."""
@@ -28,15 +29,15 @@ class SideBySide:
     def __init__(self, env: GANVectorEnv | Fleet, policies: Sequence[Policy], owners: NDArray[np.int64]) -> None:
         self.knobs = len(env.config.knobs)
         self.parts = [(policies[owner], np.flatnonzero(owners == owner)) for owner in np.unique(owners)]
-        self.start: dict[str, NDArray[np.float32]] = {}
+        self.start: dict[str, Float32] = {}
         for policy, rows in self.parts:
             for name, value in start_of(policy).items():
                 initial = np.full(len(owners), env.knobs.table[name].value, np.float32)
                 self.start.setdefault(name, initial)[rows] = value
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, Any]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, Any]:
         """Every row's action [N, K] by its policy; the state is a tuple of the policies' states."""
         action = np.empty((len(observation), self.knobs), np.float32)
         states: list[Any] = [None] * len(self.parts) if state is None else list(state)

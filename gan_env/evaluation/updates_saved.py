@@ -3,15 +3,14 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gan_env.evaluation.intervals import percentile_interval
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 RESAMPLES = 1000
 
 
-def updates_saved(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, Any]:
+def updates_saved(scores: Float64, opponent: Float64, seed: int = 0) -> dict[str, Any]:
     """The share of a run that is left when a policy's mean score is the opponent's mean final score.
 
     Args:
@@ -29,7 +28,7 @@ def updates_saved(scores: Floats, opponent: Floats, seed: int = 0) -> dict[str, 
     return {"value": value, "over_instances": percentile_interval(drawn)}
 
 
-def share_left(curve: Floats, target: float) -> float:
+def share_left(curve: Float64, target: float) -> float:
     """The share of a run that is left when its curve [T + 1] first comes to the target, joined by lines; else 0.
 
     Example:

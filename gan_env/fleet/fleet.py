@@ -23,10 +23,11 @@ from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.records import Float32
 from gan_env.resume import require_same
 from gan_env.vector_env import GANVectorEnv
 
-Array = NDArray[np.float32]
+Array = Float32
 
 
 class Fleet(VectorEnv[Array, Array, Any]):

@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
-from gan_env.records import FLOOR, STILL
+from gan_env.records import FLOOR, STILL, Float32
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
@@ -232,7 +232,7 @@ class KnobSet:
         values = {name: torch.full((rows,), knob.value, device=coordinates.device) for name, knob in self.table.items()}
         return values | {k.name: k.decode(coordinates[:, i]) for i, k in enumerate(self.controlled)}
 
-    def starts(self, coordinates: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def starts(self, coordinates: Float32) -> dict[str, Float32]:
         """Coordinates [N, K] -> value of each controlled knob, [N]: what `starting_at` takes back to them."""
         columns = zip(self.controlled, torch.from_numpy(coordinates).T, strict=True)
         return {knob.name: knob.decode(column).numpy() for knob, column in columns}

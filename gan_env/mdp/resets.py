@@ -8,6 +8,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env.errors import require
+from gan_env.records import Float32
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | NDArray[np.integer[Any]] | None
 """What seeds all rows: one seed, one a row, or None."""
@@ -65,7 +66,7 @@ def checked_seed(seed: Any) -> int | None:
     return None if seed is None else int(seed)
 
 
-def checked_actions(given: Any, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
+def checked_actions(given: Any, shape: tuple[int, ...] | None) -> Float32:
     """The actions of all rows, [N, K].
 
     Raises:

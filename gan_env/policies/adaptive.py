@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.gan.losses import LOSSES
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
+from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
 from gan_env.policies.tables import TablePolicy
+from gan_env.records import Float32, Float64
 
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+Curve = tuple[Float64, Float64]
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class AdaptivePolicy:
         self.scaled_step = min(1 / (rule.speed_share * config.num_decisions), config.max_change)
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """The action that takes p one step up, down or nowhere."""
         wanted = self.steering.coordinates(observation).astype(np.float64)  # [N, K]
         strength = np.interp(wanted[:, self.column], self.coordinates, self.strengths)  # [N]
@@ -142,7 +142,7 @@ class AdaptivePolicy:
         wanted[:, self.column] = np.interp(strength, self.strengths, self.coordinates)  # which clips it, too
         return self.steering.action(observation, wanted), state
 
-    def step(self, observation: Floats) -> NDArray[np.float64]:
+    def step(self, observation: Float32) -> Float64:
         """How far p moves in one interval, [N]; where batch sizes are not observed, as if they were the largest."""
         if self.rule.speed_images is None:
             return np.full(len(observation), self.scaled_step)
@@ -169,8 +169,8 @@ class RuleOnSchedule:
         self.steering = rule.steering
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """The schedule's action, but the rule's for its knob."""
         action, _ = self.schedule.predict(observation)
         action[:, self.rule.column] = self.rule.predict(observation)[0][:, self.rule.column]

@@ -9,7 +9,8 @@ import torch
 from gan_env.config import EnvConfig, to_dict
 from gan_env.errors import require
 from gan_env.mdp.observation import groups_of
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
+from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
+from gan_env.records import Float32
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
 
 ACTS = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change")
@@ -91,8 +92,8 @@ class LearnedPolicy:
 
     @torch.no_grad()
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """Raw observations [N, F] -> actions [N, K] in [-1, 1]; rows where an episode starts forget their memory."""
         rows = len(observation)
         memory = self.network.blank(rows) if state is None else tuple(torch.from_numpy(part) for part in state)

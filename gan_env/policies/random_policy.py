@@ -3,7 +3,8 @@
 import numpy as np
 
 from gan_env.errors import require
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable
+from gan_env.policies.steering import EpisodeStart, State, Steerable
+from gan_env.records import Float32
 
 
 class RandomPolicy:
@@ -20,8 +21,8 @@ class RandomPolicy:
         self.column = env.observer.place("progress")
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """A new action where a hold ends or an episode starts, else the held one."""
         action = self.rng.uniform(-1, 1, (len(observation), self.knobs)).astype(np.float32)
         if state is not None:

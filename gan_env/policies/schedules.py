@@ -5,20 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gan_env.errors import require
+from gan_env.records import Float64
 
-Floats = NDArray[np.float64]
 
-
-def _step(t: Floats, a: float, b: float, k: float) -> Floats:
+def _step(t: Float64, a: float, b: float, k: float) -> Float64:
     """`k` equal plateaus from `a` to `b`, each the same factor from the last."""
     index = np.minimum(np.floor(t * round(k) + 1e-9), round(k) - 1)
     return a * (b / a) ** (index / (round(k) - 1))
 
 
-SCHEDULES: dict[str, Callable[[Floats, float, float, float], Floats]] = {
+SCHEDULES: dict[str, Callable[[Float64, float, float, float], Float64]] = {
     "fixed": lambda t, a, b, k: np.full_like(t, a),
     "linear": lambda t, a, b, k: a + (b - a) * t,
     "exponential": lambda t, a, b, k: a * (b / a) ** t,  # Roth et al. 2017 (arXiv:1705.09367), with b / a = 0.01
@@ -77,7 +76,7 @@ class Anneal:
         """`decay_rate`, or the kind's default."""
         return DECAY_RATES.get(self.kind, 1.0) if self.decay_rate is None else self.decay_rate
 
-    def values(self, progress: ArrayLike) -> Floats:
+    def values(self, progress: ArrayLike) -> Float64:
         """The values at shares of the run in [0, 1], any shape; outside it the ends are held."""
         t = np.clip((np.asarray(progress, np.float64) - self.since) / (self.until - self.since), 0, 1)
         return SCHEDULES[self.kind](t, self.initial, self.final, self.rate)

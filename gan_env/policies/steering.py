@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from gan_env.config import EnvConfig
 from gan_env.mdp.knobs import GAIN, RATES, TARGETS, KnobSet, decades
 from gan_env.mdp.observation import Observer
-from gan_env.records import FLOOR
+from gan_env.records import FLOOR, Float32, Float64
 
-Floats = NDArray[np.float32]
 State = tuple[NDArray[Any], ...] | None
 """What a policy keeps between two calls."""
 EpisodeStart = NDArray[np.bool_] | None
@@ -41,8 +40,8 @@ class Policy(Protocol):
     """A schedule, an adaptive rule, a stable-baselines3 model: whatever has `predict`."""
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
 
 
@@ -83,33 +82,33 @@ class Steering:
         for name in self.reads:
             self.observer.place(name)
 
-    def read(self, observation: Floats, name: str) -> Floats:
+    def read(self, observation: Float32, name: str) -> Float32:
         """One statistic of every row as it is observed: [N, F] -> [N]."""
-        column: Floats = observation[:, self.observer.place(name)]
+        column: Float32 = observation[:, self.observer.place(name)]
         return column
 
-    def value(self, observation: Floats, name: str) -> NDArray[np.float64]:
+    def value(self, observation: Float32, name: str) -> Float64:
         """What a statistic stands for, in its own unit: a learning rate, not its logarithm. [N, F] -> [N]."""
         return self.inverses[name](self.read(observation, name).astype(np.float64))
 
-    def coordinates(self, observation: Floats) -> NDArray[Any]:
+    def coordinates(self, observation: Float32) -> NDArray[Any]:
         """The controlled knobs of every row: [N, F] -> [N, K] in [0, 1]."""
         return np.stack([self.inverses[name](self.read(observation, name)) for name in self.knobs], axis=1)
 
-    def first_move(self, observation: Floats) -> NDArray[np.bool_]:
+    def first_move(self, observation: Float32) -> NDArray[np.bool_]:
         """The rows that are at their first decision, bool [N]; none where all moves are equally large."""
         if "progress" not in self.reads:
             return np.zeros(len(observation), bool)
         return np.asarray(self.value(observation, "progress") == 0)
 
-    def steps(self, observation: Floats) -> Floats:
+    def steps(self, observation: Float32) -> Float32:
         """|update| / |weights| of G and of D, where they decide what an action does, else 0: [N, F] -> [N, 2]."""
         steps = np.zeros((len(observation), len(RATES)), np.float32)
         for _, knob in self.led:
             steps[:, RATES.index(knob.name)] = self.value(observation, step_of(knob.name)) - FLOOR
         return steps
 
-    def action(self, observation: Floats, wanted: NDArray[Any]) -> Floats:
+    def action(self, observation: Float32, wanted: NDArray[Any]) -> Float32:
         """The action [N, K] that takes the knobs to the coordinates `wanted` [N, K], or as near as one move gets."""
         if self.mode == "absolute":
             action = 2 * wanted - 1
@@ -121,5 +120,5 @@ class Steering:
                 step = np.log10(self.value(observation, step_of(knob.name)))
                 target = step + distance[:, column] * decades(knob) / GAIN
                 action[:, column] = np.where(first, action[:, column], 2 * (target - low) / (high - low) - 1)
-        clipped: Floats = np.clip(action, -1, 1).astype(np.float32)
+        clipped: Float32 = np.clip(action, -1, 1).astype(np.float32)
         return clipped

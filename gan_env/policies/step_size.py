@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.steering import Floats, Steerable, Steering, step_of
+from gan_env.policies.steering import Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values, require_positive
-from gan_env.records import FLOOR, STILL
+from gan_env.records import FLOOR, STILL, Float32, Float64
 
 SPREAD, WHILE_LOST = 0.9, 2.0
 """Where D's logits on fake spread as widely as this share of those on real although D tells the two apart with ease, G
@@ -109,7 +109,7 @@ class StepSizePolicy(TablePolicy):
         self.rule, self.knobs = rule, env.knobs.controlled
         self.steering = Steering(env, ["progress", *map(step_of, self.targets), *rule.observed(self.targets)])
 
-    def wanted(self, observation: Floats, decision: NDArray[np.int64]) -> Floats:
+    def wanted(self, observation: Float32, decision: NDArray[np.int64]) -> Float32:
         """The coordinates [N, K] for these decisions [N]."""
         coordinates, now = super().wanted(observation, decision), self.steering.coordinates(observation)
         measured = self.steering.value(observation, "progress") > 0
@@ -126,7 +126,7 @@ class StepSizePolicy(TablePolicy):
                 coordinates[:, column] = np.where(measured, moved, coordinates[:, column])
         return coordinates
 
-    def raised(self, rate: str, planned: NDArray[np.float64], observation: Floats) -> NDArray[np.float64]:
+    def raised(self, rate: str, planned: Float64, observation: Float32) -> Float64:
         """A target as D is ahead: decimal logarithms [N] from those of the schedule."""
         separation, variety = (self.steering.read(observation, name) for name in ("separation", "variety"))
         lost = (separation >= np.log1p(self.rule.lost)) & (variety >= np.log10(SPREAD))  # separation is log(1 + d')

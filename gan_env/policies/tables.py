@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.schedules import Anneal
-from gan_env.policies.steering import EpisodeStart, Floats, State, Steerable, Steering
+from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
+from gan_env.records import Float32, Float64
 
-Values = dict[str, NDArray[np.float64]]
+Values = dict[str, Float64]
 """Name of a knob -> its value during each interval, [T]."""
 
 
@@ -44,7 +45,7 @@ def schedule_values(
     return values | {name: np.interp(progress, np.linspace(0, 1, len(t)), t) for name, t in tables.items()}
 
 
-def require_positive(key: str, values: NDArray[np.float64], expected: str = "finite numbers above 0") -> None:
+def require_positive(key: str, values: Float64, expected: str = "finite numbers above 0") -> None:
     """Raises a `ConfigError` about `key` that says what is `expected`, unless all values are finite and above 0."""
     require(bool((np.isfinite(values) & (values > 0)).all()), key, values.tolist(), expected)
 
@@ -76,16 +77,16 @@ class TablePolicy:
         self.start = {knob.name: float(knob.decode(coordinate)) for knob, coordinate in first}
 
     def predict(
-        self, observation: Floats, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Floats, State]:
+        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
+    ) -> tuple[Float32, State]:
         """The action that takes each knob to the table's entry for this moment."""
         progress = self.steering.value(observation, "progress")
         decision = np.clip(np.rint(progress * self.decisions).astype(int), 0, self.decisions - 1)
         return self.steering.action(observation, self.wanted(observation, decision)), state
 
-    def wanted(self, observation: Floats, decision: NDArray[Any]) -> Floats:
+    def wanted(self, observation: Float32, decision: NDArray[Any]) -> Float32:
         """The coordinates [N, K] for these decisions [N]."""
-        coordinates: Floats = self.table[decision]
+        coordinates: Float32 = self.table[decision]
         return coordinates
 
 
@@ -121,7 +122,7 @@ class RatesPolicy(TablePolicy):
             del self.start[name]
         self.steering = Steering(env, ["progress", *self.rates])
 
-    def wanted(self, observation: Floats, decision: NDArray[Any]) -> Floats:
+    def wanted(self, observation: Float32, decision: NDArray[Any]) -> Float32:
         """The coordinates [N, K] for these decisions [N]."""
         coordinates = super().wanted(observation, decision)
         for column, knob in enumerate(self.knobs):
