@@ -14,9 +14,9 @@ The run folder, by default logs/gan/<env>/<policy>-<seed>:
     curves.png, summary.json: how it went     checkpoint.pt: what a killed run continues from
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from dataclasses import replace as changed
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -135,7 +135,7 @@ class GANRun:
         columns = {f"obs_{name}": seen[..., i] for i, name in enumerate(self.env.observer.names)}
         updates = (np.arange(episodes.rewards.shape[1]) + 1) * self.env.config.updates_per_decision
         whole = {"updates": np.broadcast_to(updates, episodes.rewards.shape).astype(np.float32)}
-        return changed(episodes, extras={**whole, **episodes.extras, **columns})
+        return dataclasses.replace(episodes, extras={**whole, **episodes.extras, **columns})
 
     def _log(self, writers: Sequence[SummaryWriter]) -> None:
         """The last decision to TensorBoard; with the first one also the metric of the untrained generators."""

@@ -1,9 +1,9 @@
 """What the programs that play one policy share: `policy=NAME`, `policy=FOLDER` of a training, `policy=module:make`."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as changed
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,7 +70,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         free = (k for k in saved.starting_rates if not {f"env.instances.{k}", f"instance.{k}"} & set_here)
         rates = {k: [saved.starting_rates[k]] * 2 for k in free}
         own |= {"instances": {**instances, **rates}} if rates else {}
-    return changed(options, env=options.env | own)
+    return dataclasses.replace(options, env=options.env | own)
 
 
 def updates_of_training(controller: str | None, said: int | None) -> int | None:

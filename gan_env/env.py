@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from gan_env.infos import of_row_0
 from gan_env.mdp.resets import checked_seed
-from gan_env.vector_env import Array, GANVectorEnv
+from gan_env.records import Float32
+from gan_env.vector_env import GANVectorEnv
 
 
-class GANEnv(gym.Env[Array, Array]):
+class GANEnv(gym.Env[Float32, Float32]):
     """One GAN training run is one episode; the policy turns the knobs.
 
     ## Description
@@ -170,14 +171,16 @@ class GANEnv(gym.Env[Array, Array]):
         self.action_space = self.vector.single_action_space
         self.observation_names, self.action_names = self.vector.observation_names, self.vector.action_names
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
         """Starts a run; see the class for seed and options."""
         seed = checked_seed(seed)
         obs, infos = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)
         return obs[0], of_row_0(infos)
 
-    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Moves the knobs and trains for one interval."""
         obs, reward, terminated, truncated, infos = self.vector.step(np.asarray(action, np.float32)[None])
         return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), of_row_0(infos)
@@ -191,7 +194,7 @@ class GANEnv(gym.Env[Array, Array]):
         """Ends the environment: it can't be used any more."""
         self.vector.close()
 
-    def samples(self, count: int) -> Array:
+    def samples(self, count: int) -> Float32:
         """Samples of the averaged generator from fixed latents: [count, *shape]."""
-        samples: Array = self.vector.samples(count)[0]
+        samples: Float32 = self.vector.samples(count)[0]
         return samples

@@ -33,10 +33,8 @@ from gan_env.records import Float32, TrainStats, to_host
 from gan_env.rendering import POINTS, draw_run, shown
 from gan_env.snapshots import Snapshots
 
-Array = Float32
 
-
-class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
+class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
     A row depends only on its own seed, instance and actions: not on the other rows nor on N, on a CPU to the last bit
@@ -157,7 +155,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
 
     # --- Gymnasium's interface ---
 
-    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
 
         Raises:
@@ -178,7 +176,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
-    def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, Float32, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
 
         Args:
@@ -252,7 +250,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         if self.closed:
             raise ConfigError("the environment is closed, so nothing can be done with it: make a new one")
 
-    def _train(self, moves: Tensor) -> tuple[Array, Array, NDArray[np.bool_], dict[str, NDArray[Any]]]:
+    def _train(self, moves: Tensor) -> tuple[Float32, Float32, NDArray[np.bool_], dict[str, NDArray[Any]]]:
         """Moves the knobs of all rows by actions [N, K], trains them for an interval and judges them.
 
         Returns:
@@ -270,7 +268,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Array, Array, Any]):
         host["crashed"] = host["crashed"].astype(bool)
         return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
 
-    def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Array, dict[str, Any]]:
+    def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Float32, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
 
         Args:

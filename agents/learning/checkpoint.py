@@ -18,8 +18,7 @@ from torch import Tensor
 from agents.learning.run_folder import RunFolder
 from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import require
-from gan_env.files import load_checkpoint
-from gan_env.files import save_checkpoint as save_state
+from gan_env.files import load_checkpoint, save_checkpoint
 
 CHECKPOINT = "checkpoint/state.pt"
 EVERY = (
@@ -50,7 +49,7 @@ def attributes(model: BaseAlgorithm) -> tuple[str, ...]:
     return names
 
 
-def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
+def save_training(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
     """Saves a training in one file: model, normalisation, every GAN, random states."""
     normalize = model.get_vec_normalize_env()
     assert normalize is not None
@@ -62,11 +61,11 @@ def save_checkpoint(folder: RunFolder, model: BaseAlgorithm, env: GANVectorEnv |
         "env": env.get_state(),
         "random": (random.getstate(), np.random.get_state(), torch.get_rng_state()),
     }
-    save_state(folder.path / CHECKPOINT, state)
+    save_checkpoint(folder.path / CHECKPOINT, state)
 
 
-def restore_checkpoint(path: Path, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
-    """Restores what `save_checkpoint` saved.
+def restore_training(path: Path, model: BaseAlgorithm, env: GANVectorEnv | Fleet) -> None:
+    """Restores what `save_training` saved.
 
     Raises:
         ConfigError: the checkpoint is damaged, or another version made it.

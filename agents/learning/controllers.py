@@ -20,7 +20,7 @@ from gan_env.config import CONFIGS, replace
 from gan_env.errors import ConfigError, require
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.steering import Policy
-from gan_env.saved_controller import DESCRIPTION, WEIGHTS, SavedController
+from gan_env.saved_controller import DESCRIPTION, SavedController
 
 RUN_NAME = "controller"
 """Stands for the environment's name in the run folders of a study's trainings."""
@@ -119,9 +119,6 @@ def read_controller(folder: Path) -> SavedController:
     """
     if not (folder / DESCRIPTION).exists():
         script = RunFolder.open(folder).config.get("script")
-        if any(path.name != WEIGHTS for end in ("zip", "safetensors") for path in folder.glob(f"*.{end}")):
-            again = f"train again by `python agents/train_{script}.py`"
-            raise ConfigError(f"{folder} holds a controller of an earlier version, which is not unpickled: {again}")
         resumed = f"`python agents/train_{script}.py resume={folder}`"
         mend = f"give another folder, or continue a training that was killed by {resumed}"
         raise ConfigError(f"{folder} holds no finished training: {mend}")

@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents.learning.checkpoint import CHECKPOINT, restore_checkpoint, save_checkpoint
+from agents.learning.checkpoint import CHECKPOINT, restore_training, save_training
 from agents.learning.export import network_of
 from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.run_folder import RunFolder
@@ -79,7 +79,7 @@ def train_sb3(
     model = algorithm(policy, normalize, **common, **arguments)
     normalize.venv.seed(row_seeds(options.seed, env.num_envs))  # type: ignore[arg-type]  # a model gave it its own
     if (folder.path / CHECKPOINT).exists():
-        restore_checkpoint(folder.path / CHECKPOINT, model, env)
+        restore_training(folder.path / CHECKPOINT, model, env)
     else:
         agent.prepare(model)
     model.set_logger(learning_curves(folder, model.num_timesteps))
@@ -176,8 +176,8 @@ class Progress(BaseCallback):
     def _on_rollout_start(self) -> None:
         """Saves a checkpoint: when a rollout starts, the policy has been updated on the previous one."""
         if self.n_calls and self.n_calls % self.env.config.num_decisions == 0:
-            save_checkpoint(self.folder, self.model, self.env)
+            save_training(self.folder, self.model, self.env)
 
     def _on_training_end(self) -> None:
-        save_checkpoint(self.folder, self.model, self.env)
+        save_training(self.folder, self.model, self.env)
         self.bar.close()

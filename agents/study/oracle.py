@@ -32,8 +32,10 @@ PARTS = 4
 
 def oracle_pool(study: Study) -> list[PolicyOptions]:
     """The candidates: what tunings found, with all finalists of each schedule's first one, and the usual schedules."""
-    found = [fields for name in study.schedules for fields in study.tuned(name, 0).finalists]
-    found += [study.tuned(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])]
+    found = [fields for name in study.schedules for fields in study.tuning_result(name, 0).finalists]
+    found += [
+        study.tuning_result(name, seed).policy for name in study.schedules for seed in range(1, study.tunings[name])
+    ]
     pool = [policy_of(fields) for fields in found]
     return pool + [p for p in map(load_policy, study.options.policies) if p.kind in ("schedule", "published")]
 

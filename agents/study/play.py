@@ -64,7 +64,7 @@ def play_share(study: Study, share: int) -> None:
             play(study, setting, name, seed)
     tunings = [(name, seed) for name in study.rivals for seed in range(study.tunings[name])]
     for name, seed in tunings[mine]:
-        study.on_training(name, seed)  # to choose the strongest of them
+        study.training_episodes(name, seed)  # to choose the strongest of them
     for part in oracle_parts(study)[mine] if study.options.oracle_runs else []:
         play_part(study, part)
 

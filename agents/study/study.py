@@ -143,18 +143,18 @@ class Study:
     def trainings_due(self) -> list[Job]:
         """The trainings that are not done."""
         named = [(name, seed) for name, controller in self.options.active.items() for seed in range(controller.seeds)]
-        due = [(name, seed) for name, seed in named if not (self.trained(name, seed) / "trained.json").exists()]
+        due = [(name, seed) for name, seed in named if not (self.training_folder(name, seed) / "trained.json").exists()]
         return [self._training(name, seed) for name, seed in due]
 
     def _training(self, name: str, seed: int) -> Job:
-        folder, script = self.trained(name, seed), self.options.active[name].script
+        folder, script = self.training_folder(name, seed), self.options.active[name].script
         return Job(train, (script, self.options.training(name, seed), RunFolder(folder, RUN_NAME)), folder)
 
     def training_costs(self, name: str, seed: int) -> dict[str, Any]:
         """What a training cost: `gan_updates`, `wall_s`, `peak_mb`."""
-        return dict(json.loads((self.trained(name, seed) / "trained.json").read_text()))
+        return dict(json.loads((self.training_folder(name, seed) / "trained.json").read_text()))
 
-    def trained(self, name: str, seed: int) -> Path:
+    def training_folder(self, name: str, seed: int) -> Path:
         """The folder of a training."""
         return self._trained.get((name, seed), self.path / "training" / f"{name}-{seed}")
 
@@ -189,10 +189,10 @@ class Study:
         named = [
             (name, seed) for name in self.tunings if name not in self.committed for seed in range(self.tunings[name])
         ]
-        return [self._tuning(name, seed) for name, seed in named if not self._tuned_file(name, seed).exists()]
+        return [self._tuning(name, seed) for name, seed in named if not self._tuning_file(name, seed).exists()]
 
     def _tuning(self, name: str, seed: int) -> Job:
-        (kind, method), folder = search_of(name), self._tuned_file(name, seed).parent
+        (kind, method), folder = search_of(name), self._tuning_file(name, seed).parent
         options = TuneOptions(
             kind=kind,
             method=method,
@@ -205,12 +205,12 @@ class Study:
         )
         return Job(tune_opponent, (options, self.costs_file(f"tuning-{name}-{seed}")), folder)
 
-    def _tuned_file(self, name: str, seed: int) -> Path:
+    def _tuning_file(self, name: str, seed: int) -> Path:
         return self.path / "tuning" / f"{name}-{seed}" / f"{search_of(name)[0]}.json"
 
-    def tuned(self, name: str, seed: int) -> Tuned:
+    def tuning_result(self, name: str, seed: int) -> Tuned:
         """What was found by tuning an opponent on the training instances."""
-        return Tuned(**json.loads(self._tuned_file(name, seed).read_text()))
+        return Tuned(**json.loads(self._tuning_file(name, seed).read_text()))
 
     def write_opponents(self) -> None:
         """Writes what was found by tuning into configs/policy/; all tunings must be done."""
@@ -219,13 +219,13 @@ class Study:
                 kind = opponent_kind(name)
                 path = self.path / f"configs/policy/tuned_{kind}_{seed}.yaml"
                 if not path.exists():
-                    save_policy(path, self.tuned(name, seed), kind)
+                    save_policy(path, self.tuning_result(name, seed), kind)
 
-    def frozen(self, controller: str, seed: int, suffix: str = REPLAY_SUFFIX) -> PolicyOptions:
+    def read_out_policy(self, controller: str, seed: int, suffix: str = REPLAY_SUFFIX) -> PolicyOptions:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.study.readout`."""
         path = self.path / "configs/policy" / f"frozen_{controller}{suffix.removesuffix(REPLAY_SUFFIX)}_{seed}.yaml"
         if not path.exists():
-            fields = read_out(self.training_env(controller), self.on_training(controller, seed), suffix)
+            fields = read_out(self.training_env(controller), self.training_episodes(controller, seed), suffix)
             text = f"# The mean trajectory of {controller} on training instances.\n"
             text += yaml.safe_dump(fields, sort_keys=False)
             write_text(path, text)
@@ -239,7 +239,7 @@ class Study:
         """
         return kept_episodes(self.path / "evaluations" / f"{cell}.npz", run)
 
-    def on_training(self, name: str, seed: int) -> Episodes:
+    def training_episodes(self, name: str, seed: int) -> Episodes:
         """Episodes of a policy on training instances, for choices and read-outs."""
 
         def run() -> Episodes:
@@ -264,7 +264,7 @@ class Study:
         """A tuned opponent."""
         if name in self.committed:
             return self.committed[name][seed]
-        return policy_of(self.tuned(name, seed).policy)
+        return policy_of(self.tuning_result(name, seed).policy)
 
     def policy(self, name: str, seed: int | None, env: GANVectorEnv) -> Policy:
         """A policy by its name and the number of its training or tuning, ready to act in `env`."""
@@ -274,8 +274,8 @@ class Study:
             return self.opponent(name, seed).make(env)
         controller = controller_of(name)
         if name == controller:
-            return load_controller(self.trained(name, seed), env)
-        return self.frozen(controller, seed, name.removeprefix(controller)).make(env)
+            return load_controller(self.training_folder(name, seed), env)
+        return self.read_out_policy(controller, seed, name.removeprefix(controller)).make(env)
 
 
 def for_schedules(env: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def told(study: Study, name: str, learned: str) -> str:
 
 
 def _mean_on_training(study: Study, name: str, seeds: int) -> float:
-    return float(np.mean([study.on_training(name, seed).validation.mean() for seed in range(seeds)]))
+    return float(np.mean([study.training_episodes(name, seed).validation.mean() for seed in range(seeds)]))
 
 
 # --- a setting ---
@@ -210,7 +210,7 @@ def cost_of_finding(study: Study, name: str, seeds: int) -> Cost:
         return _mean_cost(study.training_costs(controller_of(name), seed) for seed in range(seeds))
     if name not in study.tunings or name in study.committed:
         return Cost()
-    taken = ((study.costs(f"tuning-{name}-{s}"), study.tuned(name, s).gan_updates) for s in range(seeds))
+    taken = ((study.costs(f"tuning-{name}-{s}"), study.tuning_result(name, s).gan_updates) for s in range(seeds))
     return _mean_cost(costs | {"gan_updates": updates} for costs, updates in taken)
 
 

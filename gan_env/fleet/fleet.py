@@ -27,10 +27,8 @@ from gan_env.records import Float32
 from gan_env.resume import require_same
 from gan_env.vector_env import GANVectorEnv
 
-Array = Float32
 
-
-class Fleet(VectorEnv[Array, Array, Any]):
+class Fleet(VectorEnv[Float32, Float32, Any]):
     """Members, each a `gan_env.GANVectorEnv` of its own options, as one vector environment.
 
     Members that are alike make one environment of as many rows, wherever they run: on CPUs of one kind a row's results
@@ -131,7 +129,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
 
     # --- Gymnasium's interface ---
 
-    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+    def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see `GANVectorEnv`.
 
         Raises:
@@ -160,7 +158,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
             self._obs[self.rows[index]] = obs
         return self._obs.copy(), self._joined({index: infos for index, (_, infos) in results.items()})
 
-    def step(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, Float32, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
 
         Args:
@@ -210,7 +208,7 @@ class Fleet(VectorEnv[Array, Array, Any]):
                 rows[row] = samples
         return rows
 
-    def coordinates(self) -> Array:
+    def coordinates(self) -> Float32:
         """The controlled knobs of every row: [N, K] in [0, 1]."""
         return np.concatenate(self._ask("coordinates"))
 

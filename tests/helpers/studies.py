@@ -56,7 +56,7 @@ class Stub:
     def reads(self, name: str) -> tuple[str, ...]:
         return ("steps",) if name == "tuned_step_size" else ()
 
-    def on_training(self, name: str, seed: int = 0) -> Episodes:
+    def training_episodes(self, name: str, seed: int = 0) -> Episodes:
         """Their scores say the opposite, and must not matter."""
         end = self.finals[name][seed]
         return episodes([[0.0, -end]] * 4, metric=[[0.0, end]] * 4)

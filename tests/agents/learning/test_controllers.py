@@ -101,22 +101,6 @@ def test_a_training_that_is_not_finished_is_named_with_what_continues_it(trained
         load_controller(folder, small_env())
 
 
-@pytest.mark.parametrize(
-    ("script", "files"),
-    [
-        ("ppo", ["controller.zip", "controller/vecnormalize.pkl"]),
-        ("meta", ["controller.safetensors"]),
-        ("maml", ["gan_env-Points-v1.safetensors"]),
-    ],
-)
-def test_a_folder_of_an_earlier_version_is_not_unpickled(script: str, files: list[str], tmp_path: Path) -> None:
-    for name in ("controller/config.yml", *files):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"script: {script}")
-    with pytest.raises(ConfigError, match=f"earlier version.*train again by `python agents/train_{script}.py`$"):
-        load_controller(tmp_path, small_env())
-
-
 def test_a_downloaded_folder_needs_its_two_files_alone(trained: Path, tmp_path: Path) -> None:
     """And a training leaves no other file that is loaded but its checkpoint, which is not unpickled."""
     env = small_env()

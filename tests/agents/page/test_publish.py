@@ -75,7 +75,7 @@ def test_nothing_is_said_where_there_is_no_checkout(
 def best_training(finished: Path) -> str:
     """The name of the one training that is published: the best on training instances."""
     study = open_study(str(finished))
-    return min(TRAINED, key=lambda run: study.on_training("ppo", TRAINED.index(run)).validation.mean())
+    return min(TRAINED, key=lambda run: study.training_episodes("ppo", TRAINED.index(run)).validation.mean())
 
 
 def test_what_is_published_is_complete_and_not_more(finished: Path, published: Path) -> None:

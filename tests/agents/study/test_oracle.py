@@ -32,7 +32,7 @@ def test_candidates_are_finalists_of_tuned_schedules_and_the_study_s_schedules(
         found = [fields | {"until": 1 / (10 * seed + i + 1)} for i in range(finalists[kind])]
         return Tuned(policy=found[0], score=0.0, finalists=found, trials=9, gan_updates=1)
 
-    monkeypatch.setattr(Study, "tuned", tuned)
+    monkeypatch.setattr(Study, "tuning_result", tuned)
     policies = ("fixed", "r3gan", "ada", "random")
     options = StudyOptions(folder=str(tmp_path), tuned={"ada": 2, "rates": 2, "schedule": 2}, policies=policies)
     pool = oracle_pool(Study(options))

@@ -25,14 +25,16 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     found: list[Cell] = []
     knobs = {knob: {"kind": "fixed", "initial": 0.001} for knob in ("lr_g", "lr_d")}
     tuned = Tuned(policy={"kind": "rates", "knobs": knobs}, score=0.0, finalists=[], trials=1, gan_updates=5)
-    monkeypatch.setattr(Study, "tuned", lambda self, kind, seed: tuned)
+    monkeypatch.setattr(Study, "tuning_result", lambda self, kind, seed: tuned)
 
     def play(study: Study, setting: str, name: str, seed: int | None) -> None:
         found.append((setting, file_name(name, seed)))
 
     monkeypatch.setattr(agents.study.play, "play", play)
     monkeypatch.setattr(agents.study.play, "play_part", lambda study, part: found.append(("oracle", str(part.start))))
-    monkeypatch.setattr(Study, "on_training", lambda self, name, seed=0: found.append(("training", f"{name}-{seed}")))
+    monkeypatch.setattr(
+        Study, "training_episodes", lambda self, name, seed=0: found.append(("training", f"{name}-{seed}"))
+    )
     return found
 
 

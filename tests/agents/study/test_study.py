@@ -44,7 +44,7 @@ def test_seeds_of_trainings_are_one_after_another(tmp_path: Path) -> None:
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     made = study(tmp_path, "ppo", "sac", tuned={"schedule": 2})
-    write_json(made.trained("ppo", 0) / "trained.json", {"gan_updates": 1})
+    write_json(made.training_folder("ppo", 0) / "trained.json", {"gan_updates": 1})
     write_json(tmp_path / "tuning/best_schedule-1/schedule.json", {})
     assert [job.folder for job in made.trainings_due()] == [tmp_path / "training/sac-0"]
     assert [job.folder for job in made.tunings_due()] == [tmp_path / "tuning/best_schedule-0"]
@@ -109,7 +109,7 @@ def test_committed_opponents_are_not_tuned(tmp_path: Path) -> None:
     options = study_options(folder=str(tmp_path), tuned={"schedule": 2})
     made = Study(options, trained={("ppo", 0): tmp_path / "elsewhere"}, committed={"best_schedule": both})
     assert [made.opponent("best_schedule", seed).until for seed in range(2)] == [0.5, 0.25]
-    assert made.trained("ppo", 0) == tmp_path / "elsewhere"
+    assert made.training_folder("ppo", 0) == tmp_path / "elsewhere"
     assert made.tunings_due() == []
 
 

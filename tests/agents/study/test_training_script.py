@@ -160,7 +160,7 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     monkeypatch.setattr(training_script, "committed", lambda config, kind: [])
     study = study_of(options, tmp_path)
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
-    assert study.trained("ppo", 0) == tmp_path
+    assert study.training_folder("ppo", 0) == tmp_path
     monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: trained[1])
     (job,) = study.tunings_due()
     options = job.arguments[0]
