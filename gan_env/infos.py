@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 
 def masked(columns: Mapping[str, Any], rows: NDArray[np.bool_]) -> dict[str, Any]:
-    """Infos of some `rows`, bool [N].
+    """Infos of some rows: each column, 0 or None in other rows, and its mask under the name with "_" in front.
 
     Args:
         columns: by name, arrays [N, ...] or mappings of such.
-        rows: the rows that have them.
+        rows: whether a row has them, bool [N]; where none has, there are no infos.
     """
     infos: dict[str, Any] = {}
     for name, column in columns.items() if rows.any() else ():

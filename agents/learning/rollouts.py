@@ -34,7 +34,7 @@ def learn_rollouts(learner: Learner, folder: RunFolder, total: int, name: str, s
     """Learns for so many rollouts in all, from the folder's checkpoint on, if there is one.
 
     Args:
-        learner: it.
+        learner: what learns; it has had `learner.rollouts` rollouts already.
         folder: of the training.
         total: rollouts.
         name: of the algorithm, for the progress bar.

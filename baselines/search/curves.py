@@ -25,9 +25,17 @@ def curves(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
 
 
 def linear_rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
-    """Curves of learning rates themselves and of the other knobs; the rates are linear in those that they are told.
+    """Curves of learning rates themselves, which depend on those that a run was started with, and of the other knobs.
 
-    All in logarithms: at every anchor, each rate has a slope in [-1, 1] for either rate that the run was started with.
+    At a moment t of the run, where lr_g and lr_d are the learning rates that it was started with:
+
+        log rate(t) = log value(t) + slope_g(t) log(lr_g / 1e-3) + slope_d(t) log(lr_d / 1e-3)
+
+    Value and slopes of each rate are searched at the anchors, slopes in [-1, 1]; between them they go in a line (values
+    by their coordinates). `RatesPolicy` plays it. Of the rates, only those that are controlled count.
+
+    Raises:
+        ConfigError: neither rate is controlled.
     """
     require(bool(told(env)), "env.knobs", list(env.config.knobs), f"one of {list(RATES)}, the rates that are told")
 

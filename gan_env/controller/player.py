@@ -33,7 +33,16 @@ TRACKED = {"progress", "knobs", "steps", "balance", "size"}
 
 @dataclass(frozen=True)
 class Loop:
-    """A training loop of somebody's own, to a policy: what it is made for, in the place of an environment."""
+    """Stands in for an environment where a policy plays in somebody's own training loop.
+
+    A policy is made for it as for an environment: it says which knobs there are, what is observed and how actions move
+    the knobs. It runs nothing.
+
+    Attributes:
+        config: the options, among them the number of decisions and the action mode.
+        knobs: what is moved.
+        observer: what is seen.
+    """
 
     config: EnvConfig
     knobs: KnobSet
@@ -41,7 +50,7 @@ class Loop:
 
     @classmethod
     def of(cls, config: EnvConfig) -> "Loop":
-        """With the knobs and statistics of these options."""
+        """The loop with the knobs and statistics of these options, on the CPU."""
         return cls(
             config, KnobSet(config, torch.device("cpu")), Observer(config.observation, config.knobs, config.losses)
         )

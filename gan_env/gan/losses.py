@@ -86,8 +86,8 @@ def interpolation_penalty(
 
     Args:
         critic: inputs [N, B, *shape] -> logits [N, B]; rows and samples do not mix.
-        real: [N, B, *shape].
-        fake: likewise.
+        real: real samples, [N, B, *shape].
+        fake: fake samples, [N, B, *shape].
         mix: share of the real sample, uniform in [0, 1), [N, B].
         weights: of a mean over the batch, [N, B].
     """

@@ -22,7 +22,7 @@ class LookAhead:
     path: list[PopulationState]  # before each update
     settings: RowSettings
     values: list[Tensor]  # of each knob, [n]
-    sources: Sequence[tuple[Tensor, ...]]  # where each update's samples and random numbers come from
+    sources: Sequence[tuple[Tensor, ...]]  # of each update: places of samples [n, B], keys of two random streams [n]
 
 
 class Unrolled:

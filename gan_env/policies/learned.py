@@ -26,7 +26,13 @@ def options_of(controller: SavedController) -> dict[str, Any]:
 
 
 def interface_of(env: Steerable, output: Output) -> Interface:
-    """What a controller that is trained in an environment sees and does."""
+    """What a controller that is trained in an environment sees and does.
+
+    Args:
+        env: the environment, or what stands in for it. Its F statistics and K controlled knobs, in their order, are
+            what the network takes, [N, F], and gives, [N, K].
+        output: what the network gives: "action", which is clipped to [-1, 1], or "coordinates" of the knobs in [0, 1].
+    """
     config = env.config
     return Interface(
         observation=tuple(env.observer.names),
