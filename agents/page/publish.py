@@ -94,9 +94,8 @@ def _files(study: Study, learned: str) -> Iterator[tuple[Path, str]]:
         if re.fullmatch(rf"frozen_{learned}(_rates)?_\d+", path.stem):  # not those of one whose name goes on
             yield path, str(path.relative_to(study.path))
     seeds = range(study.options.active[learned].seeds)
-    run = study.training_folder(
-        learned, min(seeds, key=lambda seed: study.training_episodes(learned, seed).validation.mean())
-    )
+    best = min(seeds, key=lambda seed: study.training_episodes(learned, seed).validation.mean())
+    run = study.training_folder(learned, best)
     read_controller(run)  # refuses a damaged one
     for name in (DESCRIPTION, WEIGHTS):
         yield run / name, f"training/{run.name}/{name}"
