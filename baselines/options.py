@@ -12,7 +12,7 @@ from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, DataError, errors_in_one_line, needs
-from gan_env.policies.presets import shipped_controllers
+from gan_env.policies.presets import own_file, shipped_controllers
 
 with errors_in_one_line(), needs("study"):
     import hydra
@@ -101,11 +101,11 @@ def checked_arguments(arguments: list[str]) -> list[str]:
     """A command line as Hydra needs it.
 
     Every choice GROUP=NAME exists: Hydra would refuse a wrong one with a page of text. `policy=FOLDER` becomes
-    `controller=FOLDER`, as groups hold files alone, and so do the name of a controller that comes with gan_env and
-    `policy=module:function`. Mappings in `REPLACED_NOT_MERGED` replace the default.
+    `controller=FOLDER`, as groups hold files alone; so do the name of a controller that comes with gan_env, the path of
+    a policy's YAML file, and `policy=module:function`. Mappings in `REPLACED_NOT_MERGED` replace the default.
 
     Raises:
-        ConfigError: a group has no such file, and, for a policy, there is no such folder either.
+        ConfigError: a group has no such file, and, for a policy, there is no such folder or path either.
     """
     places = [CONFIGS, *other_folders(arguments)]
     found: list[str] = []
@@ -125,12 +125,12 @@ def _checked_choice(text: str, places: list[Path]) -> str:
     if not names or not name or name.removesuffix(".yaml") in names:
         return text
     shipped = shipped_controllers() if key == "policy" else {}
-    if key == "policy" and (name in shipped or Path(name).is_dir() or IMPORT_PATH.fullmatch(name)):
+    if key == "policy" and (name in shipped or Path(name).is_dir() or own_file(name) or IMPORT_PATH.fullmatch(name)):
         quoted = str(shipped.get(name, name)).replace("'", "\\'")
         return f"controller='{quoted}'"
     if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
         return text
-    others = ", or the folder of a training, or module:function" if key == "policy" else ""
+    others = ", or the folder of a training, a policy's YAML file, or module:function" if key == "policy" else ""
     expected = f"one of {', '.join(sorted({*names, *shipped}))}{others}"
     raise ConfigError(f"{key}={name!r} is not there: expected {expected}")
 
@@ -149,7 +149,7 @@ def player(policy: str, folder: str | None) -> str:
         return policy
     path = Path(folder)
     numbered = path.name.rpartition("_")[2].isdigit() and not IMPORT_PATH.fullmatch(folder)
-    return "-".join(path.parts[-2:]) if numbered else path.name
+    return "-".join(path.parts[-2:]) if numbered else path.stem if own_file(path) else path.name
 
 
 def data_kind(env: str) -> str:

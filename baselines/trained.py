@@ -1,4 +1,4 @@
-"""What the programs that play one policy share: `policy=NAME`, `policy=FOLDER` of a training, `policy=module:make`."""
+"""What the programs that play one policy share: by its name, its YAML file, a training's folder or `module:make`."""
 
 import dataclasses
 import json
@@ -12,9 +12,10 @@ from agents.learning.controllers import load_controller, read_controller
 from baselines.options import IMPORT_PATH
 from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
-from gan_env.errors import require
+from gan_env.errors import ConfigError, require
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE, options_of
+from gan_env.policies.presets import load_policy, own_file
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class PlayOptions:
 
     Attributes:
         policy: what turns the knobs.
-        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it.
+        controller: what plays instead of the policy: folder of a training, path of a policy's YAML file, or
+            `module:make`; `policy=...` sets it.
         env: preset and fields of `EnvConfig`.
         seed: of the first GAN; the next one has seed + 1.
         rows: GANs that run side by side.
@@ -36,7 +38,7 @@ class PlayOptions:
     rows: int = 1
 
     def make_policy(self, env: GANVectorEnv) -> Policy:
-        """The controller, or the policy where none is given, ready to act.
+        """What plays, ready to act.
 
         Raises:
             ConfigError: there is no such training, or it was made with other knobs, moves or observations; or nothing
@@ -44,6 +46,8 @@ class PlayOptions:
         """
         if self.controller is None:
             return self.policy.make(env, self.seed)
+        if own_file(self.controller):
+            return load_policy(self.controller).make(env, self.seed)
         if is_import_path(self.controller):
             return imported_policy(self.controller, env)
         return load_controller(Path(self.controller), env)
@@ -57,9 +61,17 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
 
     Runs begin with the learning rates of its training, where it had one alone. What `given`, the options on the command
     line, sets of the environment or of the instance that is trained stays as it is.
+
+    Raises:
+        ConfigError: fields are unknown or out of range; there is no such training; or the command line changes parts of
+            a policy that is played as it is.
     """
     options = replace(defaults, fields)
-    if options.controller is None or is_import_path(options.controller):
+    if options.controller is not None:
+        parts = [text for text in given if text.lstrip("+~").startswith("policy.")]
+        if parts:
+            raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
+    if options.controller is None or not is_training(options.controller):
         return options
     saved = read_controller(Path(options.controller))
     there = options_of(saved)
@@ -79,6 +91,11 @@ def updates_of_training(controller: str | None, said: int | None) -> int | None:
     if said is not None:
         return said
     return int(json.loads(path.read_text())["gan_updates"]) if controller and path.exists() else None
+
+
+def is_training(controller: str) -> bool:
+    """Whether it is the folder of a training: neither a policy's file nor `package.module:function`."""
+    return not (own_file(controller) or is_import_path(controller))
 
 
 def is_import_path(text: str) -> bool:

@@ -20,7 +20,7 @@ SHOWS = {
     "own_judgement.py": ["5: mean_and_spread", "confidence", "reward"],
     "own_policy.py": ["fixed ", "cautious ", "sawtooth "],
 }
-"""By program that is run as it stands: what it prints. first_steps.py is a notebook too, by which tests/test_site.py runs it."""
+"""By program that is run as it stands: what it prints. As a notebook, tests/test_site.py runs first_steps.py."""
 LOOPS = {
     "dcgan.py": ("ada", "augment"),
     "hinge.py": ("cosine_rates", "lr_g"),

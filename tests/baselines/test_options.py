@@ -58,7 +58,7 @@ def test_all_scripts_do_so() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("policy=5", r"^policy='5' .*cosine.*or the folder of a training, or module:function$"),
+        ("policy=5", r"^policy='5' .*cosine.*or the folder of a training, a policy's YAML file, or module:function$"),
         ("policy=cosinus", r"^policy='cosinus' .*cosine"),
         ("env=nope", r"^env='nope' .*expected one of celeba, "),
         ("+experiment=nope", r"^\+experiment='nope' .*wgan_gp"),
@@ -196,10 +196,16 @@ def test_a_function_that_makes_a_policy_takes_the_place_of_a_controller() -> Non
         ("gan_env-Points-v1_2", "gan_env-Points-v1_2"),
         ("logs/study/training/ppo-3", "ppo-3"),
         ("own:make_2", "own:make_2"),
+        (str(CONFIGS / "policy/ada.yaml"), "ada"),
     ],
 )
 def test_what_plays_is_named_by_its_algorithm_where_it_has_a_number(folder: str | None, name: str) -> None:
     assert player("cosine", folder) == name
+
+
+def test_a_policys_yaml_file_is_played_by_its_path() -> None:
+    path = CONFIGS / "policy/ada.yaml"
+    assert checked_arguments([f"policy={path}"]) == [f"controller='{path}'"]
 
 
 def test_a_controller_that_comes_with_gan_env_has_a_name() -> None:

@@ -190,6 +190,20 @@ def test_a_trained_controller_plays_by_its_folder(controller: Path, tmp_path: Pa
     assert len(set(rates)) > 1  # it moves them
 
 
+def test_a_policy_of_ones_own_plays_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("knobs: {r1: {kind: fixed, initial: 30.0}}\n")
+    done = call("baselines/run.py", "policy=mine.yaml", "env=points", "episodes=2", "rows=2", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "logs/run/mine-points/decisions.csv").open() as file:
+        values = [float(row["knob_r1"]) for row in csv.DictReader(file)]
+    assert values == pytest.approx([30.0] * 6, rel=1e-4)
+
+
+def test_a_policy_that_is_played_as_it_is_refuses_changes_of_its_parts(controller: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ppo-0' is played as it is: leave out policy\.rule\.gain=1"):
+        play_options(PlayOptions(), {"controller": str(controller)}, ["seed=1", "policy.rule.gain=1"])
+
+
 def test_what_the_command_line_gives_is_not_taken_from_the_training(controller: Path) -> None:
     env = {"preset": "points", "knobs": ["r1"], "max_change": 0.5, "num_decisions": 3}
     given = ["env.max_change=0.5", "env.num_decisions=3"]
