@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.options import given_options, script
-from baselines.trained import PlayOptions, is_training, play_options, updates_of_training
+from baselines.trained import PlayOptions, is_import_path, play_options, updates_of_training
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import protocol_named
 from gan_env.config import RUN_OPTIONS
@@ -51,7 +51,7 @@ def benchmark(options: BenchmarkOptions) -> None:
     observation, mode = None, "delta"
     training = updates_of_training(options.controller, options.training_updates)
     env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
-    if options.controller is not None and is_training(options.controller):
+    if options.controller is not None and not is_import_path(options.controller):
         observation, mode = options.env["observation"], options.env["action_mode"]
     card = enter(
         protocol, options.name, options.make_policy, observation, mode, options.rows, training, runs,

@@ -1,7 +1,7 @@
 """Plays one policy on test instances: `python baselines/run.py policy=cosine env=points episodes=64`.
 
-A policy is a file of configs/policy/; the folder of a training: `policy=logs/ppo/gan_env-Points-v1_1`; or
-`policy=module:make`, a function of a module that makes one.
+A policy is a file of configs/policy/; a file of your own like those: `policy=mine.yaml`; the folder of a training:
+`policy=logs/ppo/gan_env-Points-v1_1`; or `policy=module:make`, a function of a module that makes one.
 `env.split=train` plays on training instances instead.
 Prints a table, and writes to `folder` a CSV file with one row per decision (`decisions.csv`) and `summary.json`.
 """

@@ -2,6 +2,7 @@
 
     python baselines/train_gan.py policy=cosine env=fashion_mnist seed=0
     python baselines/train_gan.py policy=logs/ppo/gan_env-Points-v1_1 env=points    # a trained controller: its folder
+    python baselines/train_gan.py policy=mine.yaml env=points       # a schedule or rule of your own
     python baselines/train_gan.py policy=module:make env=points     # what a function of a module makes
     python baselines/train_gan.py folder=logs/gan/fashion_mnist/cosine-0            # continues a killed run
 

@@ -24,8 +24,8 @@ class PlayOptions:
 
     Attributes:
         policy: what turns the knobs.
-        controller: what plays instead of the policy: folder of a training, path of a policy's YAML file, or
-            `module:make`; `policy=...` sets it.
+        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it. For
+            the path of a policy's YAML file `play_options` reads the policy.
         env: preset and fields of `EnvConfig`.
         seed: of the first GAN; the next one has seed + 1.
         rows: GANs that run side by side.
@@ -46,8 +46,6 @@ class PlayOptions:
         """
         if self.controller is None:
             return self.policy.make(env, self.seed)
-        if own_file(self.controller):
-            return load_policy(self.controller).make(env, self.seed)
         if is_import_path(self.controller):
             return imported_policy(self.controller, env)
         return load_controller(Path(self.controller), env)
@@ -71,7 +69,9 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         parts = [text for text in given if text.lstrip("+~").startswith("policy.")]
         if parts:
             raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
-    if options.controller is None or not is_training(options.controller):
+        if own_file(options.controller):  # its fields are kept with the run, and the file may change
+            return dataclasses.replace(options, policy=load_policy(options.controller), controller=None)
+    if options.controller is None or is_import_path(options.controller):
         return options
     saved = read_controller(Path(options.controller))
     there = options_of(saved)
@@ -91,11 +91,6 @@ def updates_of_training(controller: str | None, said: int | None) -> int | None:
     if said is not None:
         return said
     return int(json.loads(path.read_text())["gan_updates"]) if controller and path.exists() else None
-
-
-def is_training(controller: str) -> bool:
-    """Whether it is the folder of a training: neither a policy's file nor `package.module:function`."""
-    return not (own_file(controller) or is_import_path(controller))
 
 
 def is_import_path(text: str) -> bool:

@@ -51,7 +51,7 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
         study, opponents = comparison_of(name, options)
         if not opponents:
             check_tunings(study, options.comparison.tune_updates, "comparison.tune_updates")
-        folder = resumed or RunFolder.new(name, options)  # nothing is refused from here on
+        folder = resumed or RunFolder.new(name, options)  # a new one when nothing is refused any more
         folder.begin(name, options)
         if not (command := folder.settings / "command.txt").exists():
             words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])

@@ -208,6 +208,13 @@ def test_a_policys_yaml_file_is_played_by_its_path() -> None:
     assert checked_arguments([f"policy={path}"]) == [f"controller='{path}'"]
 
 
+def test_a_file_here_comes_before_a_policy_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert checked_arguments(["policy=ada.yaml"]) == ["policy=ada.yaml"]
+    (tmp_path / "ada.yaml").write_text("kind: ada\n")
+    assert checked_arguments(["policy=ada.yaml"]) == ["controller='ada.yaml'"]
+
+
 def test_a_controller_that_comes_with_gan_env_has_a_name() -> None:
     family = CONFIGS / "policy/learned/family"
     assert checked_arguments(["policy=learned/family"]) == [f"controller='{family}'"]

@@ -194,6 +194,8 @@ def test_a_policy_of_ones_own_plays_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("knobs: {r1: {kind: fixed, initial: 30.0}}\n")
     done = call("baselines/run.py", "policy=mine.yaml", "env=points", "episodes=2", "rows=2", folder=tmp_path)
     assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "logs/run/mine-points/summary.json").read_text())
+    assert summary["policy"]["knobs"]["r1"]["initial"] == 30.0  # what it holds, as the file may change
     with (tmp_path / "logs/run/mine-points/decisions.csv").open() as file:
         values = [float(row["knob_r1"]) for row in csv.DictReader(file)]
     assert values == pytest.approx([30.0] * 6, rel=1e-4)
