@@ -134,7 +134,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     exec(packaged, of_a_loop())
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    optimizer = torch.optim.Adam(network.parameters(), 1e-5)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
     names: dict[str, Any] = {"torch": torch, "network": network, "optimizer": optimizer, "squares": 0.0}
     names |= {"EVERY": 4, "GAIN": 0.75, "total_updates": 200, "target": lambda share: 1e-2 * 0.1**share}
     sizes = []
@@ -143,12 +143,16 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
         network(torch.randn(32, 4)).square().mean().backward()
         exec(typed, names)
         sizes.append(float(names.get("step", 0)))
-    assert sizes[3] < 1e-4  # of so small a rate
+    assert sizes[3] < 1e-3  # of so small a rate
     assert sizes[100] == pytest.approx(1e-2 * 0.1**0.5, rel=0.3)
     assert sizes[-1] == pytest.approx(1e-3, rel=0.3)
     rate, names["squares"] = optimizer.param_groups[0]["lr"], torch.nan
     exec(typed, names)  # which ends an interval
     assert optimizer.param_groups[0]["lr"] == rate and names["squares"] == 0
+    names |= {"GAIN": 1.0, "target": lambda share: 1e6}  # which no step reaches
+    for _ in range(5):
+        exec(typed, names)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)  # a thousand times what it began with
 
 
 def test_the_target_where_d_is_ahead_as_it_is_typed_is_that_of_the_policy() -> None:
