@@ -1,8 +1,9 @@
 """Enters a policy in the benchmark: `python agents/benchmark.py policy=cosine`.
 
-A policy is a file of configs/policy/, the folder of a trained controller, or `module:make`, a function that makes a
-policy, a thing with `predict`, from the environment. It plays the runs of a protocol (gan_env/benchmark/protocols.py)
-beside constants and the committed tuned schedules. `folder` gets card.json and card.txt; see docs/benchmark.md.
+A policy is a file of configs/policy/ or one of your own like those (`policy=mine.yaml`), the folder of a trained
+controller, or `module:make`, a function that makes a policy, a thing with `predict`, from the environment. It plays the
+runs of a protocol (gan_env/benchmark/protocols.py) beside constants and the committed tuned schedules. `folder` gets
+card.json and card.txt; see docs/benchmark.md.
 """
 
 from dataclasses import dataclass

@@ -122,13 +122,15 @@ def _checked_choice(text: str, places: list[Path]) -> str:
     key, _, name = text.partition("=")
     folders = [place / key.lstrip("+") for place in places if key.lstrip("+")]
     names = {path.relative_to(f).with_suffix("").as_posix() for f in folders for path in f.rglob("*.yaml")}
-    mine = key == "policy" and own_file(name) is not None  # as in `load_policy`, a file here comes before a name
-    if not mine and (not names or not name or name.removesuffix(".yaml") in names):
+    known, shipped = not names or not name or name.removesuffix(".yaml") in names, dict[str, Path]()
+    if key == "policy":
+        shipped = shipped_controllers()
+        elsewhere = name in shipped or Path(name).is_dir() or IMPORT_PATH.fullmatch(name)
+        if own_file(name) or (elsewhere and not known):  # as in `load_policy`, a file here comes before a name
+            quoted = str(shipped.get(name, name)).replace("'", "\\'")
+            return f"controller='{quoted}'"
+    if known:
         return text
-    shipped = shipped_controllers() if key == "policy" else {}
-    if mine or (key == "policy" and (name in shipped or Path(name).is_dir() or IMPORT_PATH.fullmatch(name))):
-        quoted = str(shipped.get(name, name)).replace("'", "\\'")
-        return f"controller='{quoted}'"
     if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
         return text
     others = ", or the folder of a training, a policy's YAML file, or module:function" if key == "policy" else ""

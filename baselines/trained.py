@@ -24,8 +24,8 @@ class PlayOptions:
 
     Attributes:
         policy: what turns the knobs.
-        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it. For
-            the path of a policy's YAML file `play_options` reads the policy.
+        controller: what plays instead of the policy: folder of a training, or `module:make`; `policy=...` sets it. A
+            policy's YAML file may stand here, too: `play_options` reads it into `policy`, and makes this None.
         env: preset and fields of `EnvConfig`.
         seed: of the first GAN; the next one has seed + 1.
         rows: GANs that run side by side.
@@ -65,13 +65,13 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
             a policy that is played as it is.
     """
     options = replace(defaults, fields)
-    if options.controller is not None:
-        parts = [text for text in given if text.lstrip("+~").startswith("policy.")]
-        if parts:
-            raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
-        if own_file(options.controller):  # its fields are kept with the run, and the file may change
-            return dataclasses.replace(options, policy=load_policy(options.controller), controller=None)
-    if options.controller is None or is_import_path(options.controller):
+    if options.controller is None:
+        return options
+    if parts := [text for text in given if text.lstrip("+~").startswith("policy.")]:
+        raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
+    if own_file(options.controller):  # its fields are kept with the run, and the file may change
+        return dataclasses.replace(options, policy=load_policy(options.controller), controller=None)
+    if is_import_path(options.controller):
         return options
     saved = read_controller(Path(options.controller))
     there = options_of(saved)
@@ -87,10 +87,10 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
 
 def updates_of_training(controller: str | None, said: int | None) -> int | None:
     """GAN updates that a training took: what is `said`, else what its folder says; None where nobody says."""
-    path = Path(controller or "") / "trained.json"
-    if said is not None:
+    if said is not None or controller is None:
         return said
-    return int(json.loads(path.read_text())["gan_updates"]) if controller and path.exists() else None
+    path = Path(controller) / "trained.json"
+    return int(json.loads(path.read_text())["gan_updates"]) if path.exists() else None
 
 
 def is_import_path(text: str) -> bool:

@@ -28,7 +28,7 @@ from agents.study.records import Failure, Summary
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
-from gan_env.mdp.knobs import controlled_knobs
+from gan_env.mdp.knobs import KnobSet
 
 COLOURS_OF_A_FILE = 48
 """Colours of a picture's file: enough for its lines and their smooth edges."""
@@ -110,7 +110,7 @@ def failures_figure(
         part.suptitle(f"{plain(fields['dataset'])}, {fields['num_samples']} samples, {rates}", fontsize=SMALLEST)
         there = {name: e.take(np.arange(len(e.final)) % instances == failure.index) for name, e in episodes.items()}
         index = _differing_knob(list(there.values()))
-        knob = controlled_knobs(config)[index]
+        knob = KnobSet(config, torch.device("cpu")).controlled[index]
         axes = part.subplots(1, 2)
         for name, e in there.items():
             moved = knob.decode(torch.from_numpy(e.coordinates[:, :, index])).numpy()  # [G, T]

@@ -12,7 +12,7 @@ from gan_env import Instance
 from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes, Rollout
-from gan_env.mdp.knobs import controlled_knobs
+from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import statistics
 from gan_env.records import Float32
 
@@ -52,7 +52,7 @@ def draw_runs(episodes: Episodes, instances: list[Instance], seen: dict[str, Flo
     titles = ["metric, log scale", *(wrapped(described[name], 34) for name in seen), *map(knob_label, config.knobs)]
     figure = Figure(figsize=(WIDTH, 1.55 * -(-len(titles) // 2) + 0.7), layout="constrained")
     axes = panels_of(figure, titles)
-    knobs = controlled_knobs(config)
+    knobs = KnobSet(config, torch.device("cpu")).controlled
     for run, colour in zip(picked, COLOURS, strict=False):
         one = instances[run]
         label = f"{plain(one.dataset)}: G's rate {one.lr_g:.2g}, D's {one.lr_d:.2g}"

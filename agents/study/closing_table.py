@@ -1,4 +1,4 @@
-"""The table that a training script ends with: the controller and its opponents on held-out instances."""
+"""The table that a training script or a study ends with: the controller and its opponents on held-out instances."""
 
 from dataclasses import replace
 
@@ -31,18 +31,18 @@ def closing_table(summary: Summary) -> str:
         *("  ".join([n.ljust(first), *map(str.rjust, others, widths)]).rstrip() for n, *others in cells),
         "",
         *verdict(summary),
-        *_on_members(summary),
+        *_elsewhere(summary),
     ]
     return "\n".join(lines)
 
 
-def _on_members(summary: Summary) -> list[str]:
-    """Where the controller was trained on a family: a line for each member, with its gains."""
-    members = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
-    if not members:
+def _elsewhere(summary: Summary) -> list[str]:
+    """A line for each other setting, with the controller's gains; in a training the members of its family, if any."""
+    others = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
+    if not others:
         return []
-    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances of each member, one run on each:"]
-    for name, rows in members.items():
+    lines = ["", f"Gains of {plain(summary.learned)} on held-out instances elsewhere:"]
+    for name, rows in others.items():
         found = rows[summary.learned].against
         gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
         lines.append(f"{plain(name)}: {', '.join(gains)}")

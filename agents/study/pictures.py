@@ -23,7 +23,7 @@ from gan_env.data.bank import load_dataset
 from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
-from gan_env.mdp.knobs import controlled_knobs
+from gan_env.mdp.knobs import KnobSet
 
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
@@ -166,7 +166,7 @@ def knob_figure(
     rows = -(-(len(config.knobs) + 1) // 2)  # the legend has a panel's place
     figure = Figure(figsize=(WIDTH, max(SHARED_HEIGHT, 1.45 * rows)), layout="constrained")
     axes = panels_of(figure, [knob_label(name) for name in config.knobs])
-    knobs = controlled_knobs(config)
+    knobs = KnobSet(config, torch.device("cpu")).controlled
     whole = Episodes.join(parts[learned], 0)
     lines = [(e, GREY, 0.7, 1) for name, several in parts.items() for e in several if name not in colours]
     lines += [(e, GREY, 0.7, 1) for name in colours if name != learned for e in parts[name][1:]]

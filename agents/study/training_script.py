@@ -67,8 +67,9 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     """Compares a trained controller with schedules; writes `summary.json`, `table.txt` and pictures.
 
     Opponents are the tuned schedules that are committed for runs like these, or, where there are none, a short tuning;
-    the policies of `options.comparison`; and the controller's own mean trajectory. All of them play in `env`. Where it
-    was trained on a family, the controller meets a few of them on each member too. Finished cells are kept.
+    the policies that the study names; and the controller's own mean trajectory. All of them play the environment of the
+    study. Where the controller was trained on a family, it meets a few of them on each member, too. Finished cells are
+    kept.
 
     Args:
         study: from `study_of_one`.
@@ -89,7 +90,7 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
     """What a training is compared with; prints which policies can't act in its environment.
 
     Returns:
-        The options of a study of the training, without a folder; and by opponent its committed tunings, none where a
+        The options of a study of the training, with no folder yet; and by opponent its committed tunings, none where a
         schedule has to be tuned.
     """
     sizes = options.comparison
@@ -125,6 +126,7 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
         gan_seeds=sizes.gan_seeds,
         rows=sizes.rows,
         seed=options.seed,
+        folder="",
     )
     if missing := set(sizes.policies) - set(study.policies):
         print(f"not in the comparison, since they can't act in this environment: {', '.join(sorted(missing))}")

@@ -35,9 +35,10 @@ def index(folder: str, title: str, text: str, head: Sequence[str], rows: Mapping
     return {f"{folder}/index.md": page(f"# {title}", text, table(head, linked), toctree(rows))}
 
 
-def toctree(names: Iterable[str]) -> str:
-    """Puts pages below this one in the site's menu."""
-    return page("```{toctree}\n:hidden:", "\n".join(names) + "\n```").rstrip()
+def toctree(names: Iterable[str], caption: str = "") -> str:
+    """Puts pages in the site's menu, below this one, or below a caption."""
+    head = "```{toctree}\n:hidden:" + (f"\n:caption: {caption}" if caption else "")
+    return page(head, "\n".join(names) + "\n```").rstrip()
 
 
 def figure(file: str, what: str) -> str:

@@ -91,8 +91,7 @@ class Player:
         """
         observer, knobs = self.loop.observer, len(self.loop.config.knobs)
         read = [observer.statistics[observer.place(name)] for name in self.reads]
-        found = [field for s in read for field in fields_read(f"the statistic {s.name!r}", s.compute, knobs)]
-        return tuple(dict.fromkeys(found))
+        return fields_read({f"the statistic {s.name!r}": s.compute for s in read}, knobs)
 
     def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
         """What led a trained controller to the action after an observation [1, F], for people; "" for others.

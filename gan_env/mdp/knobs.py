@@ -156,18 +156,6 @@ def knob_table(
     }
 
 
-def controlled_knobs(config: EnvConfig) -> list[DynamicParameter]:
-    """The knobs that actions move, in the order of the action's entries, at their initial values.
-
-    Raises:
-        ConfigError: an unknown name, bounds that a knob can't have, or an initial value outside of them.
-    """
-    table = knob_table(config.knob_bounds, config.initial_knobs)
-    for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
-        require(name in table, "knobs", name, f"one of {sorted(table)}")
-    return [table[name] for name in config.knobs]
-
-
 def decades(knob: DynamicParameter) -> float:
     """How many powers of ten a knob's range spans."""
     low, high = knob.bounds
@@ -195,7 +183,9 @@ class KnobSet:
 
     def __init__(self, config: EnvConfig, device: torch.device) -> None:
         self.config, self.table = config, knob_table(config.knob_bounds, config.initial_knobs)
-        self.controlled = controlled_knobs(config)
+        for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
+            require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
+        self.controlled = [self.table[name] for name in config.knobs]
         self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
@@ -233,7 +223,7 @@ class KnobSet:
         return values | {k.name: k.decode(coordinates[:, i]) for i, k in enumerate(self.controlled)}
 
     def starts(self, coordinates: Float32) -> dict[str, Float32]:
-        """Coordinates [N, K] -> value of each controlled knob, [N]: what `starting_at` takes back to them."""
+        """Coordinates [N, K] -> value of each controlled knob, [N]; `starting_at` is the inverse."""
         columns = zip(self.controlled, torch.from_numpy(coordinates).T, strict=True)
         return {knob.name: knob.decode(column).numpy() for knob, column in columns}
 

@@ -56,7 +56,7 @@ class Statistic:
 
 
 ADA = "Karras et al. 2020, arXiv:2006.06676"
-DISTANCES = (
+METRIC_SOURCES = (
     "points: Rabin et al. 2011, sliced Wasserstein; images: Heusel et al. 2017, arXiv:1706.08500, other features"
 )
 REGISTERED: dict[str, Statistic] = {}
@@ -187,7 +187,7 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("updates", "size", lambda m: torch.log10(m.updates) - 3,
                   "log10 of the updates of the whole run, -3", "log10(updates in T decisions) - 3"),
         Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric", "log m(t)",
-                  source=DISTANCES),
+                  source=METRIC_SOURCES),
         Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
                   "log metric minus that of the untrained generator", "log m(t) - log m(0)"),
         Statistic("change", "quality", lambda m: 5 * (m.quality.log_metric - m.previous),

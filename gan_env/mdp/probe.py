@@ -1,7 +1,7 @@
 """Tries statistics and reward terms before any run, so that a mistake in one of a user's own shows at once."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -46,21 +46,23 @@ def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: M
     require(shape == (ROWS,), f"{what} of {ROWS} rows", shape, f"a tensor of shape ({ROWS},), one value a row")
 
 
-def fields_read(what: str, compute: Callable[[Moment], Any], knobs: int) -> tuple[str, ...]:
-    """The fields that a function reads of a moment and of its `stats`, `quality` and `settings`, in that order.
+def fields_read(computed: Mapping[str, Callable[[Moment], Any]], knobs: int) -> tuple[str, ...]:
+    """The fields that functions read of a moment and of its `stats`, `quality` and `settings`, in that order.
 
     Args:
-        what: for the message, such as "the statistic 'mine'".
-        compute: the function, which is tried on a moment of `probe`.
+        computed: the functions, which are tried on a moment of `probe`; by what they are in a message, such as "the
+            statistic 'mine'".
         knobs: how many there are.
 
     Raises:
-        ConfigError: it fails, or gives anything but one number a row.
+        ConfigError: one fails, or gives anything but one number a row.
     """
     found: dict[str, None] = {}
     moment = probe(knobs)
     parts = {name: _noting(getattr(moment, name), found) for name in ("stats", "quality", "settings")}
-    require_a_value_a_row(what, compute, _noting(replace(moment, **parts), found))
+    noting = _noting(replace(moment, **parts), found)
+    for what, compute in computed.items():
+        require_a_value_a_row(what, compute, noting)
     return tuple(found)
 
 

@@ -73,8 +73,7 @@ class TablePolicy:
             require(not outside, name, outside[:3], f"values from {low} to {high}")
             columns[env.config.knobs.index(name)] = knob.encode(torch.from_numpy(column)).numpy()
         self.table = np.stack(columns, axis=1).astype(np.float32)
-        first = zip(env.knobs.controlled, torch.from_numpy(self.table[0]), strict=True)
-        self.start = {knob.name: float(knob.decode(coordinate)) for knob, coordinate in first}
+        self.start = {name: float(value[0]) for name, value in env.knobs.starts(self.table[:1]).items()}
 
     def predict(
         self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

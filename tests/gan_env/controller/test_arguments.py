@@ -1,6 +1,7 @@
 """What a loop shows: what is asked for, what is refused, and what is not finite."""
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from plain_gan import PlainGAN
 import gan_env
 from gan_env import ConfigError
 from gan_env.controller.arguments import needed
+from gan_env.controller.moments import Past
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES
 from gan_env.mdp.observation import statistics
 from gan_env.mdp.probe import fields_read
+from gan_env.records import Quality, TrainStats
 
 
 @pytest.mark.parametrize("argument", ["loss_d", "loss_g", "penalty"])
@@ -74,7 +77,13 @@ def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Pa
 )
 def test_what_a_statistic_is_computed_from(statistic: str, averages: list[str]) -> None:
     (found,) = (s for s in statistics(RATES, list(LOSSES)) if s.name == statistic)
-    assert sorted(needed(fields_read(statistic, found.compute, len(RATES)))) == averages
+    assert sorted(needed(fields_read({statistic: found.compute}, len(RATES)))) == averages
+
+
+def test_it_is_known_of_every_field_what_it_is_made_of() -> None:
+    """A field that is forgotten would be zeros in a loop, without a word."""
+    known = {field.name for record in (TrainStats, Quality, Past) for field in fields(record)}
+    assert [name for name in known - {"finite", "extras"} if not needed([name])] == []
 
 
 @pytest.mark.usefixtures("tables_as_they_were")

@@ -24,7 +24,7 @@ def named(text: str) -> set[str]:
 def test_the_table_has_every_argument_and_the_statistics_that_need_it() -> None:
     table = rows("What `observe` takes")
     assert set().union(*map(named, table)) == set(ARGUMENTS)
-    reads = {s.name: {*map(source, needed(fields_read(s.name, s.compute, 0)))} for s in statistics([], [])}
+    reads = {s.name: {*map(source, needed(fields_read({s.name: s.compute}, 0)))} for s in statistics([], [])}
     for arguments, rest in table.items():
         need = {statistic for statistic, read in reads.items() if read & named(arguments)}
         assert named(rest.rpartition("|")[2]) == need

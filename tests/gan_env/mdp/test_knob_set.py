@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
-from gan_env.mdp.knobs import KnobSet, controlled_knobs, knob_table
+from gan_env.mdp.knobs import KnobSet, knob_table
 
 CPU = torch.device("cpu")
 ALL = tuple(knob_table())
@@ -219,7 +219,7 @@ def test_rows_start_at_coordinates_of_their_own() -> None:
 
 def test_controlled_knobs_are_those_of_the_options_in_their_order() -> None:
     config = EnvConfig(knobs=("r1", "augment"), initial_knobs={"r1": 3.0}, knob_bounds={"augment": (0.0, 0.5)})
-    assert [(knob.name, knob.value, knob.bounds[1]) for knob in controlled_knobs(config)] == [
+    assert [(knob.name, knob.value, knob.bounds[1]) for knob in KnobSet(config, CPU).controlled] == [
         ("r1", 3.0, 30.0),
         ("augment", 0.25, 0.5),
     ]
