@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from gan_env.controller.player import Player
 from gan_env.mdp.observation import Observer
@@ -19,14 +20,14 @@ FAR = 10.0
 SURE = 50
 """Updates after which logits that all lie in [0, 1] are no accident."""
 
-PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-"""How the names of this package's files begin."""
+PACKAGES = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parents[1], Path(torch.__file__).parent))
+"""How the names of this package's files begin, and of torch's, whose optimisers call hooks."""
 
 
 def warn_loop(text: str) -> None:
-    """Warns by `text` at the loop's own line, the first outside of this package."""
+    """Warns by `text` at the loop's own line, the first outside of this package and of torch."""
     frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGES):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, stacklevel=level)
 

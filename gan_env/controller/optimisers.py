@@ -53,7 +53,8 @@ class Optimisers:
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
-        self._written = {player: list(rates) for player, rates in self.rates.items()}
+        self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # the rates of its first groups
+        self._left: dict[str, list[object]] = {player: [] for player in PLAYERS}  # and what `_marks` were then
         self._warned = False
         self._hooks: list[RemovableHandle] = []
         self._steered: set[str] = set()  # players whose rates are written
@@ -79,7 +80,9 @@ class Optimisers:
     def watch(
         self, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str] = (), steered: Collection[str] = ()
     ) -> None:
-        """From now on `observe` is given what each step shows, a number [] each, and rates of `steered` are written.
+        """From now on `observe` is given what each step shows, a number [] each, and rates of `steered` are held.
+
+        What something else writes into their groups is overwritten before the next step, with one warning.
 
         Always `square_grad_d`, the squared norm of the gradient. Where they are `needed`: `align_d`, the cosine of the
         gradient and Adam's running mean of those before; and `square_step_d`, the square of |step| / |weights|, for
@@ -102,7 +105,7 @@ class Optimisers:
         for player, optimiser in self._optimisers.items():
             watched = Watched(player, observe, needed)
             before, after = optimiser.register_step_pre_hook, optimiser.register_step_post_hook
-            self._hooks += [before(self._count(player)), before(watched.before_step), after(watched.after_step)]
+            self._hooks += [before(self._begin(player)), before(watched.before_step), after(watched.after_step)]
 
     @property
     def device(self) -> torch.device:
@@ -127,30 +130,54 @@ class Optimisers:
         """Sets each learning rate to factor x where it counts from; keys are `lr_g` and `lr_d`."""
         for name, factor in factors.items():
             player = name.removeprefix("lr_")
-            groups, rates, written = self._optimisers[player].param_groups, self.rates[player], self._written[player]
+            groups, rates = self._optimisers[player].param_groups, self.rates[player]
             rates += [float(group["lr"]) for group in groups[len(rates) :]]  # groups that were added since
-            written += rates[len(written) :]
-            for index, group in enumerate(groups):
-                self._note_others(name, float(group["lr"]), written[index])
-                written[index] = factor * self._units[player] * rates[index]
-                if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(written[index])
-                else:
-                    group["lr"] = written[index]
+            self._written[player] = [factor * self._units[player] * rate for rate in rates]
+            self._write(player)
 
-    def _note_others(self, name: str, found: float, written: float) -> None:
-        if not self._warned and abs(found - written) > 1e-6 * abs(written):
+    def _write(self, player: str) -> None:
+        groups = self._optimisers[player].param_groups
+        for group, rate in zip(groups, self._written[player], strict=False):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._left[player] = self._marks(player)
+
+    def _marks(self, player: str) -> list[object]:
+        """What differs once something else sets a rate. A tensor isn't read: that would wait for its device."""
+        rates = [group["lr"] for group in self._optimisers[player].param_groups[: len(self._written[player])]]
+        return [(id(rate), rate._version) if isinstance(rate, Tensor) else rate for rate in rates]
+
+    def _begin(self, player: str) -> Callable[..., None]:
+        """A hook before each step of a player: counts it, and sees to it that the rates are those that were written."""
+
+        def begin(*_: Any) -> None:
+            self.stepped.add(player)
+            if player in self._steered and self._marks(player) != self._left[player]:
+                self._note_others(player)
+                self._write(player)
+
+        return begin
+
+    def _note_others(self, player: str) -> None:
+        """Warns once where a rate isn't the one that was written."""
+        pairs = zip(self._optimisers[player].param_groups, self._written[player], strict=False)
+        found = [] if self._warned else [(float(group["lr"]), rate) for group, rate in pairs]
+        others = [(lr, rate) for lr, rate in found if not math.isclose(lr, rate, rel_tol=1e-6)]
+        if others:
             self._warned = True
+            lr, rate = others[0]
             warn_loop(
-                f"something else writes learning rates as well ({found:g} where the controller had written {written:g}"
-                f" for {name}): it is overwritten. Leave out the lr_scheduler, or use dry_run=True"
+                f"something else writes learning rates as well ({lr:g} where the controller had written {rate:g} for"
+                f" lr_{player}): the controller's hold. Leave out the lr_scheduler, load the controller's own state"
+                " after a restart, or use dry_run=True"
             )
 
     def remove(self) -> None:
         """Takes the hooks off and gives the rates that were written back as they were."""
         for hook in self._hooks:
             hook.remove()
-        self._warned = True
         units, self._units = self._units, dict.fromkeys(PLAYERS, 1.0)
         self.write({f"lr_{player}": 1.0 for player in self._steered})
         self._units = units  # a state that is taken now is whole
@@ -175,11 +202,6 @@ class Optimisers:
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
         self._units = dict(state["units"])
         self.stepped = set(state["stepped"])
-        for player, optimiser in self._optimisers.items():
-            self._written[player] = [float(group["lr"]) for group in optimiser.param_groups]
-
-    def _count(self, player: str) -> Callable[..., None]:
-        return lambda *_: self.stepped.add(player)
 
 
 class Watched:
