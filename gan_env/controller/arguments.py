@@ -68,8 +68,9 @@ def as_averages(given: Mapping[str, Any], loss: AdversarialLoss) -> tuple[dict[s
             if argument in ("real", "fake"):
                 beyond = logits - (loss.middle or 0.0)
                 right = beyond if argument == "real" else -beyond
-                saturated = (right > loss.margin).float().mean() + 0 * means[0]  # NaN where a logit is
-                means += [beyond.sign().mean(), logits.square().mean(), saturated]
+                lost = 0 * means[0]  # NaN where a logit isn't finite: the sign of NaN is 0
+                saturated = (right > loss.margin).float().mean()
+                means += [beyond.sign().mean() + lost, logits.square().mean(), saturated + lost]
                 batches.append(logits)
             found |= zip(LOGITS[argument], means, strict=True)
         else:

@@ -166,6 +166,17 @@ def test_logits_that_are_nan_are_left_out_of_the_shares(tmp_path: Path) -> None:
     assert control.report().decisions[1].why.startswith("kept")
 
 
+def test_logits_that_are_nan_have_no_sign(recwarn: pytest.WarningsRecorder) -> None:
+    """ADA's augmentation stays where it was."""
+    gan = PlainGAN.make()
+    control = gan.control("ada", 400)
+    gan.run(control, 40, real=torch.full((4,), 3.0))
+    before = float(control["augment"])
+    gan.run(control, 40, real=torch.tensor([3.0, torch.nan]))
+    assert 0 < before == float(control["augment"])
+    assert any("nothing finite was shown of real" in str(warning.message) for warning in recwarn)
+
+
 @pytest.mark.parametrize(("loss", "shares"), [(None, (0.5, 0.25)), ("hinge", (0.75, 0.5)), ("wasserstein", (0.0, 0.0))])
 def test_the_loss_says_where_the_discriminator_is_sure(
     tmp_path: Path, loss: str | None, shares: tuple[float, float]
