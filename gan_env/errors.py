@@ -1,7 +1,8 @@
 """Errors that users see, in one line."""
 
+import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -50,6 +51,11 @@ def require_at_least(options: object, **least: int) -> None:
     """Raises a `ConfigError` unless each named field of the options has at least that value."""
     for name, bound in least.items():
         require(getattr(options, name) >= bound, name, getattr(options, name), f"at least {bound}")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that an unknown one is probably meant to be; None: no known one is like it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Dataclasses of options that are loaded strictly: every key, type and value is checked, and nothing is guessed."""
 
 import dataclasses
-import difflib
 import json
 import math
 import types
@@ -11,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from gan_env.errors import ConfigError, UnknownOption, require
+from gan_env.errors import ConfigError, UnknownOption, closest, require
 
 T = TypeVar("T")
 
@@ -27,8 +26,8 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     changes: dict[str, Any] = {}
     for key, value in overrides.items():
         if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"expected one of {sorted(hints)}"
+            near = closest(str(key), hints)
+            hint = f"did you mean {prefix}{near}?" if near else f"expected one of {sorted(hints)}"
             as_python_says = f"got an unexpected keyword argument '{prefix}{key}'"  # libraries look for these words
             raise UnknownOption(f"{prefix}{key}={value!r}: {as_python_says}: there is no option {prefix}{key}; {hint}")
         current = getattr(base, key)

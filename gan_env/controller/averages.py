@@ -1,7 +1,7 @@
 """What a loop shows, averaged over a decision interval on the loop's device: one copy to the host a decision."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed
@@ -13,12 +13,21 @@ LATEST = ("clean_train", "clean_held_out", "metric", "spread")
 SHOWN = (*MEANS, *LATEST)
 
 
+class Logits(NamedTuple):
+    """All logits of a run: the lowest (at most 0), the highest (at least 0); the size of the largest batch."""
+
+    lowest: float
+    highest: float
+    most: int
+
+
 class Averages:
     """Sums over an interval, and the latest values; what isn't finite is left out.
 
     Attributes:
         offered: how often each was shown in this interval, finite or not.
         ever: everything that was ever shown on this rank.
+        most: logits in the largest batch since a restart.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,6 +36,7 @@ class Averages:
         self.latest = torch.full((len(LATEST),), torch.nan, device=device)
         self.extremes = torch.zeros(2, device=device)  # lowest and highest logit
         self.offered, self.ever = dict.fromkeys(SHOWN, 0), set[str]()
+        self.most = 0
         self._pending: dict[str, Tensor] = {}  # of the update that runs: what is shown in parts is added up at once
         self._nothing = torch.tensor(torch.nan, device=device)
 
@@ -53,7 +63,8 @@ class Averages:
 
     @torch.no_grad()
     def add_range(self, logits: Tensor) -> None:
-        """Remembers the lowest and the highest of all logits of the run; a batch with a NaN counts for nothing."""
+        """Remembers the largest batch, and of all logits the lowest and the highest, but not of batches with a NaN."""
+        self.most = max(self.most, logits.numel())
         lowest, highest = (end.to(self.device, non_blocking=True) for end in logits.aminmax())
         self.extremes = torch.stack([self.extremes[0].fmin(lowest), self.extremes[1].fmax(highest)])
 
@@ -61,8 +72,8 @@ class Averages:
         shown = (self._pending.get(name, self._nothing) for name in names)
         return torch.stack([number.to(self.device, non_blocking=True) for number in shown])
 
-    def take(self) -> tuple[dict[str, Tensor], tuple[float, float]]:
-        """The mean over the interval and all ranks of what was shown, [1] each, and the range of this rank's logits.
+    def take(self) -> tuple[dict[str, Tensor], Logits]:
+        """The mean over the interval and all ranks of what was shown, [1] each, and what this rank's logits are like.
 
         Then the next interval begins. Names without any finite value are left out.
         """
@@ -76,7 +87,7 @@ class Averages:
         self.offered = dict.fromkeys(SHOWN, 0)
         means = dict(zip(SHOWN, (total / count)[:, None], strict=True))
         lowest, highest = extremes.tolist()
-        return {name: mean for name, mean in means.items() if mean.isfinite()}, (lowest, highest)
+        return {name: mean for name, mean in means.items() if mean.isfinite()}, Logits(lowest, highest, self.most)
 
     def known(self) -> set[str]:
         """Everything that was ever shown on any rank, each of which has to ask."""

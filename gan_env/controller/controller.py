@@ -21,7 +21,7 @@ from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
 from gan_env.controller.course import Course
 from gan_env.controller.inputs import KNOBS, disturbed
-from gan_env.controller.limits import Warnings, oddities, outside_of_training
+from gan_env.controller.limits import Warnings, after_the_end, oddities, outside_of_training, why_kept
 from gan_env.controller.moments import settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
@@ -33,6 +33,8 @@ from gan_env.policies.steering import start_of
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
+FORGOTTEN = 200
+"""Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
 
 
 class GANController:
@@ -40,12 +42,14 @@ class GANController:
 
     The run's updates are cut into as many intervals as the policy has decisions. A learned controller has those of its
     training; but if it asks for sizes of steps and sees progress, knobs, `steps`, `balance` and `size` alone, it
-    decides as often as a schedule or rule: 1,000 times, or fewer where an interval would be shorter than four updates.
-    At the start of each, the first included, the policy sees what `gan_env.GANVectorEnv` would show of such a run and
-    moves the knobs. What came out is written into the optimisers' groups (`lr_g`, `lr_d`) and read by the loop
-    (`control["r1"]`, `control.augment`). Learning rates are factors: on those that the optimisers were given; or, where
-    all runs of a learned controller's training began with one rate, on that one. After `total_steps` updates the knobs
-    stay as they are. A decision waits until both players have taken a step since the last one, for 50 updates at most.
+    decides as often as a schedule or rule where that is more often: 1,000 times, or fewer where an interval would be
+    shorter than four updates. At the start of each, the first included, the policy sees what `gan_env.GANVectorEnv`
+    would show of such a run and moves the knobs. What came out is written into the optimisers' groups (`lr_g`, `lr_d`)
+    and read by the loop (`control["r1"]`, `control.augment`). Learning rates are factors: on those that the optimisers
+    were given; or, where all runs of a learned controller's training began with one rate, on that one. They hold until
+    the next decision: what something else sets, such as an lr_scheduler, is overwritten before each step. After
+    `total_steps` updates the knobs stay as they are. A decision waits until both players have taken a step since the
+    last one, for 50 updates at most.
 
     Means are over all that was shown in an interval; where `torch.distributed` is initialised over all ranks, so that
     all decide alike. What isn't finite is left out; where an interval has nothing finite, the knobs stay.
@@ -89,6 +93,8 @@ class GANController:
         self._warn = Warnings()
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
+        self._shown = 0  # calls of `observe` since the last one of `step`
+        self._calls, self._calls_of_g = 0, 0  # of `step` after any step and after one of G; since a restart
         self._begun: set[str] = set()  # players that took a step
         self._since: set[str] = set()  # those that took one since the last decision
         self._needed = needed(player.fields)  # averages of what is shown
@@ -161,6 +167,9 @@ class GANController:
             self._averages.add(found)
         for logits in batches:
             self._averages.add_range(logits)
+        self._shown += 1
+        if self._shown == FORGOTTEN:
+            self._warn("forgotten", f"{FORGOTTEN} calls of observe() without one of step(): it is what decides")
 
     def step(self) -> None:
         """Counts an update, once all its gradients, losses and logits are known; at its time, decides.
@@ -170,6 +179,7 @@ class GANController:
         Raises:
             ConfigError: at the first update: something that the policy observes was never shown.
         """
+        self._shown = 0
         if not self._optimisers.stepped:
             self._waited += 1
             if self._waited == IDLE:
@@ -181,6 +191,8 @@ class GANController:
             if len(self._begun) == len(PLAYERS):  # now everything has had its turn
                 self._require_shown(self._needed, "observe(...)")
         self._since |= self._optimisers.stepped
+        self._calls += 1
+        self._calls_of_g += "g" in self._optimisers.stepped
         self._optimisers.stepped.clear()
         self._clock.step += 1
         if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
@@ -190,7 +202,7 @@ class GANController:
                     self._decide()
                 self._since.clear()
         elif self._clock.step == self._clock.total + 1:
-            self._warn("end", f"the run is longer than total_steps={self._clock.total}: the knobs stay as they are")
+            self._warn("end", after_the_end(self._clock.total, self._calls / max(1, self._calls_of_g)))
 
     @property
     def decides_next(self) -> bool:
@@ -266,8 +278,7 @@ class GANController:
         Raises:
             ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
         """
-        own, interface = self.player.interface, state.get("interface") if isinstance(state, Mapping) else state
-        require(interface == own, "the controller's state", interface, f"that of {own}")
+        self.player.require_own(state)
         lacking = sorted(self.state_dict().keys() - state.keys())
         require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
         clock = Clock(**state["clock"])
@@ -303,11 +314,11 @@ class GANController:
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
         first, offered = self._clock.taken == 0, self._averages.offered
-        means, extremes = self._averages.take()
+        means, logits = self._averages.take()
         lacking = [] if first else [name for name in self._needed if name not in means]
         if lacking:
-            why = f"nothing finite was shown of {', '.join(dict.fromkeys(map(source, lacking)))}"
-            self._warn("kept", f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
+            why = why_kept(lacking, self._since)
+            self._warn(why, f"{why}, in an interval that ended at update {self._clock.step}: the knobs stay")
             self._course.keep(self._clock, why)
             return
         settings = settings_of(self._context, self.player.loop.config.losses)
@@ -316,9 +327,9 @@ class GANController:
         if not first:
             moved = () if self.dry_run else self.player.loop.config.knobs
             unused = [knob for knob in moved if knob not in (*RATES, *self._used)]
-            lost = [name for name, count in offered.items() if count and name not in means]
+            lost = sorted({source(name) for name, count in offered.items() if count and name not in means})
             stale = sorted({source(name) for name in self._needed if name in LATEST and not offered[name]})
-            for key, text in oddities(self.player, seen, extremes, self._clock.step, unused, lost, stale).items():
+            for key, text in oddities(self.player, seen, logits, self._clock.step, unused, lost, stale).items():
                 self._warn(key, text)
 
     def _write(self) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from gan_env.controller.arguments import source
+from gan_env.controller.averages import Logits
+from gan_env.controller.inputs import KNOBS
 from gan_env.controller.player import Player
 from gan_env.mdp.observation import Observer
 from gan_env.saved_controller import SavedController
@@ -22,6 +25,7 @@ SURE = 50
 
 PACKAGES = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parents[1], Path(torch.__file__).parent))
 """How the names of this package's files begin, and of torch's, whose optimisers call hooks."""
+NAMES = {"g": "the generator", "d": "the discriminator"}
 
 
 def warn_loop(text: str) -> None:
@@ -79,10 +83,31 @@ def beyond_training(saved: SavedController, observer: Observer, seen: Mapping[st
     return [name for name, found in zip(observer.names, far & open_ended, strict=True) if found]
 
 
+def after_the_end(total: int, calls: float) -> str:
+    """What is said of a run that goes on after so many updates; `calls` are those of `step` for each step of G."""
+    often = f"; each call of step() counts, and there were {calls:.2g} for each step of G" if calls >= 1.5 else ""
+    return f"the run is longer than total_steps={total}: the knobs stay as they are{often}"
+
+
+def why_kept(lacking: Collection[str], stepped: Collection[str]) -> str:
+    """Why a decision can't be taken, for people.
+
+    Args:
+        lacking: averages that the policy needs, and that have no finite value.
+        stepped: the players that took a step in the interval.
+    """
+    unread = {name: name[-1] for name in lacking if source(name) == "gradients" and name[-1] not in stepped}
+    why = [f"{NAMES[player]} took no step" for player in dict.fromkeys(unread.values())]
+    shown = dict.fromkeys(source(name) for name in lacking if name not in unread)
+    if shown:
+        why.append(f"nothing finite was shown of {', '.join(shown)}")
+    return " and ".join(why)
+
+
 def oddities(
     player: Player,
     seen: Mapping[str, float],
-    extremes: tuple[float, float],
+    logits: Logits,
     updates: int,
     unused: Collection[str],
     lost: Collection[str],
@@ -93,18 +118,23 @@ def oddities(
     Args:
         player: what decides.
         seen: what there was to see at the interval's end.
-        extremes: lowest (at most 0) and highest logit so far.
+        logits: all of them so far.
         updates: how many there were so far.
         unused: knobs that are moved, and that the loop never asked for.
-        lost: what was shown, but was never finite.
+        lost: arguments that were shown, but were never finite.
         stale: what should be shown once an interval, and was not.
     """
     found = {}
-    if updates >= SURE and min(extremes) >= 0 and 0 < max(extremes) <= 1:
+    if updates >= SURE and logits.lowest >= 0 and 0 < logits.highest <= 1:
         found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass p.logit(1e-6)"
+    if updates >= SURE and logits.most == 1:
+        found["single"] = "every batch of logits has one element: if that is their mean, pass the logits themselves"
     if unused:
-        how = "apply control[...] or control.augment(x), or the controller takes its moves for the run's"
-        found["unused"] = f"the loop never asked for {', '.join(unused)}, which the controller moves: {how}"
+        disturbing, others = ([name for name in unused if (name in KNOBS) == inside] for inside in (True, False))
+        ways = [f"{', '.join(disturbing)} by `control.augment(x)`"] if disturbing else []
+        how = ", ".join([*ways, *(f'{name} by `control["{name}"]`' for name in others)])
+        moved = f"the loop never asked for {', '.join(unused)}, which the controller moves"
+        found["unused"] = f"{moved}: without effect until the loop applies {how}"
     if lost:
         found["lost"] = f"what was shown was never finite in an interval: {', '.join(lost)}"
     if stale:

@@ -1,5 +1,6 @@
 """What plays in a loop: a saved controller by its folder or name, or a schedule or adaptive rule by its name."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,12 @@ from torch import Tensor
 
 from gan_env.config import RUN_OPTIONS, EnvConfig, replace
 from gan_env.controller.report import reasons
-from gan_env.errors import ConfigError
+from gan_env.errors import ConfigError, closest, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES, KnobSet, knob_table
 from gan_env.mdp.observation import Observer, groups_of
 from gan_env.mdp.probe import fields_read
-from gan_env.policies.adaptive import RULES
+from gan_env.policies.adaptive import NEEDED, PARTING, RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
@@ -82,6 +83,25 @@ class Player:
             "averages": list(MEANS),  # which differ between versions
         }
 
+    def require_own(self, state: object) -> None:
+        """Refuses what is no state of a run that this policy plays.
+
+        Raises:
+            ConfigError: it isn't; the message is about the first thing that differs, the policy above all.
+        """
+        given = state.get("interface") if isinstance(state, Mapping) else None
+        if not isinstance(given, Mapping):
+            found = list(state)[:5] if isinstance(state, Mapping) else type(state).__name__
+            expected = "that of a GANController, as its `state_dict` gives it"
+            raise ConfigError(f"the controller's state={found!r} can't be used: expected {expected}")
+        for key, own in self.interface.items():
+            theirs = given.get(key)
+            unlike, expected = theirs, repr(own)
+            if isinstance(own, list) and isinstance(theirs, list):
+                unlike = [entry for entry in theirs if entry not in own]
+                expected = f"{[entry for entry in own if entry not in theirs]} (besides what both have, in its order)"
+            require(theirs == own, f"the controller's state: {key}", unlike, expected)
+
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """What `reads` is computed from: fields of a `Moment` and of its `stats`, `quality` and `settings`.
@@ -117,22 +137,35 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
         ConfigError: there is none, its files are damaged, it adapts by gradients of the environment, or it does not
             work with the loss.
     """
+    require(isinstance(source, str | Path), "controller", source, "a policy's name, or the path of its folder or file")
     shipped = shipped_controllers()
     folder = shipped.get(str(source), Path(source))
     if (folder / DESCRIPTION).is_file():
-        return _learned(folder, total_steps)
+        return _learned(folder, str(source) if str(source) in shipped else folder.name, total_steps)
     if own_file(source) is None and str(source) not in policy_names():
-        names = ", ".join([*shipped, *(name for name in policy_names() if not name.startswith("random"))])
-        written = f"a folder with {DESCRIPTION}, which training scripts in agents/ write, a policy's YAML file"
-        raise ConfigError(f"controller={str(source)!r} can't be found: expected {written}, or one of {names}")
+        names = [*shipped, *(name for name in policy_names() if not name.startswith("random"))]
+        raise ConfigError(f"controller={str(source)!r} can't be found: {_hint(source, names)}")
     options = load_policy(source)
+    fits = options.kind not in RULES or loss not in LOSSES or loss in PARTING
+    require(fits, "context['loss']", loss, NEEDED)
     loop = Loop.of(_config(options, total_steps, (loss,) if loss in LOSSES else EnvConfig.losses))
     policy = options.make(loop)
     steering = getattr(policy, "steering", None)
     return Player(str(source), policy, loop, tuple(steering.reads) if steering else ())
 
 
-def _learned(folder: Path, total_steps: int) -> Player:
+def _hint(source: str | Path, names: Collection[str]) -> str:
+    """How to mend what is neither one of the names nor the path of a policy."""
+    path, near = Path(source), closest(str(source), names)
+    if path.exists():
+        written = f"the folder has no {DESCRIPTION}, which training scripts in agents/ write"
+        why = written if path.is_dir() else "a policy's file ends in .yaml"
+        return f"{why}; or did you mean {near!r}?" if near else why
+    every = f"expected a folder with {DESCRIPTION}, a policy's YAML file, or one of {', '.join(names)}"
+    return f"did you mean {near!r}?" if near else every
+
+
+def _learned(folder: Path, name: str, total_steps: int) -> Player:
     saved = SavedController.load(folder)
     decisions = max(saved.interface.decisions, often(total_steps) if tracks(saved) else 0)
     elsewhere = ("preset", *RUN_OPTIONS)  # no imports
@@ -140,7 +173,7 @@ def _learned(folder: Path, total_steps: int) -> Player:
     interval = max(1, total_steps // decisions)
     fields |= {"num_decisions": decisions, "updates_per_decision": interval, "penalty_every": 1}  # the loop's own
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
-    return Player(folder.name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
+    return Player(name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
 
 
 def often(total_steps: int) -> int:

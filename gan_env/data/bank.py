@@ -5,7 +5,6 @@ A data set is a pool of training samples and a pool of held-out samples. A row's
 """
 
 import dataclasses
-import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from gan_env.config import FEWEST_SAMPLES
 from gan_env.data.labelled import LABELLED_SETS, unlabelled
 from gan_env.data.pictures import LSUN_CATEGORIES, celeba, image_folder, lsun
 from gan_env.data.points import POINT_SETS, load_points
-from gan_env.errors import DataError
+from gan_env.errors import DataError, closest
 from gan_env.records import Dataset, RowSettings, decode
 
 IMAGE_SETS: dict[str, Callable[[str, int], Dataset]] = {
@@ -46,8 +45,8 @@ def load_dataset(name: str, data_root: str, image_size: int) -> Dataset:
     if name in IMAGE_SETS:
         return IMAGE_SETS[name](data_root, image_size)
     known = sorted(POINT_SETS) + sorted(IMAGE_SETS)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = closest(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
     raise DataError(f"unknown data set {name!r}: {hint}use one of {known}")
 
 

@@ -99,6 +99,8 @@ RULES: dict[str, Rule] = {"ada": Rule(), "apa": Rule(knob="pseudo"), "diffusion"
 probability with which the discriminator is shown a fake as if it were real."""
 PARTING = tuple(name for name, loss in LOSSES.items() if loss.middle is not None)
 """Losses with which a logit says what its sample is taken for. Others only push logits apart."""
+NEEDED = f"one of {PARTING}: with others D's sign, which the rule follows, says nothing about overfitting"
+"""What the losses of a run have to be."""
 
 
 class AdaptivePolicy:
@@ -114,8 +116,7 @@ class AdaptivePolicy:
 
     def __init__(self, env: Steerable, rule: Rule) -> None:
         config = env.config
-        fits = f"out of {PARTING}: with others D's sign, which the rule follows, says nothing about overfitting"
-        require(set(config.losses) <= set(PARTING), "env.losses", config.losses, fits)
+        require(set(config.losses) <= set(PARTING), "env.losses", config.losses, NEEDED)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
         batch = ["batch_size"] if rule.speed_images is not None and "batch_size" in env.observer.names else []
         self.rule, self.steering = rule, Steering(env, ["progress", "sign_real", *batch])

@@ -121,7 +121,7 @@ def test_a_controller_that_is_made_after_the_optimisers_went_on_knows_their_firs
 def test_the_state_of_another_policy_is_refused(folder: Path) -> None:
     state = PlainGAN.make().control("ada", 8).state_dict()
     control = PlainGAN.make().control(folder, 8)
-    with pytest.raises(ConfigError, match=r"controller's state=.*'ada'.*expected that of .*'mine'"):
+    with pytest.raises(ConfigError, match=r"^the controller's state: policy='ada' can't be used: expected 'mine'$"):
         control.load_state_dict(state)
     whole = control.state_dict()
     with pytest.raises(ConfigError, match=r"controller's state=.*expected \['clock'\], too"):
@@ -145,6 +145,38 @@ def test_after_the_end_the_knobs_stay_and_that_is_said(folder: Path) -> None:
     with pytest.warns(UserWarning, match="longer than total_steps=8"):
         gan.run(control, 3)
     assert gan.rates == last and len(control.report().decisions) == 4
+
+
+def test_a_run_that_is_over_early_says_how_often_step_was_called() -> None:
+    """Here after each of three steps of D."""
+    gan = PlainGAN.make()
+    control = gan.control("cosine_rates", 60)
+    step = gan.opt_g.step
+    with pytest.warns(UserWarning, match=r"longer than total_steps=60: .*there were 3 for each step of G"):
+        for turn in range(61):
+            gan.opt_g.step = step if turn % 3 == 2 else lambda: None
+            gan.update()
+            control.step()
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_a_step_that_is_never_called_is_missed(called: bool, recwarn: pytest.WarningsRecorder) -> None:
+    control = PlainGAN.make().control("cosine_rates", 400)
+    for _ in range(250):
+        control.observe(real=torch.zeros(4))
+        if called:
+            control.step()
+    said = [w for w in recwarn if "200 calls of observe() without one of step()" in str(w.message)]
+    assert len(said) == (0 if called else 1)
+
+
+def test_a_player_that_took_no_step_is_named() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("balanced_steps", 400)
+    gan.run(control, 20)
+    gan.opt_g.step = lambda: None
+    with pytest.warns(UserWarning, match=r"^the generator took no step, in an interval that ended at update \d+: "):
+        gan.run(control, 80)
 
 
 @pytest.mark.parametrize("total", [None, 0, 2.5, True])

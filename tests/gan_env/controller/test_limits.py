@@ -56,6 +56,31 @@ def test_knobs_that_the_loop_never_asks_for_are_named(folder: Path) -> None:
             control.step()
 
 
+def test_it_is_said_where_knobs_go_that_the_loop_never_asks_for() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("linear", 40)
+    how = r"the loop applies instance_noise, augment by `control.augment\(x\)`, r1 by `control\[\"r1\"\]`$"
+    with pytest.warns(UserWarning, match=how):
+        for _ in range(8):
+            gan.update()
+            control.step()
+
+
+def test_what_was_never_finite_is_named_as_the_loop_names_it() -> None:
+    gan = PlainGAN.make()
+    control = gan.control("cosine_rates", 40)
+    with pytest.warns(UserWarning, match=r"never finite in an interval: fake, loss_d$"):
+        gan.run(control, 8, fake=torch.full((4,), torch.nan), loss_d=torch.nan)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_logits_that_are_shown_as_their_mean_are_noticed(size: int, recwarn: pytest.WarningsRecorder) -> None:
+    gan = PlainGAN.make()
+    gan.run(gan.control("balanced_steps", 80), 60, real=torch.randn(size), fake=torch.randn(1))
+    said = [str(w.message) for w in recwarn if "every batch of logits has one element" in str(w.message)]
+    assert len(said) == (1 if size == 1 else 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -94,7 +94,7 @@ def test_both_rates_fall_by_a_cosine() -> None:
 
 
 def test_a_rule_by_the_sign_is_refused_where_the_loss_has_none() -> None:
-    with pytest.raises(ConfigError, match=r"env\.losses.*wasserstein"):
+    with pytest.raises(ConfigError, match=r"^context\['loss'\]='wasserstein' can't be used: expected one of .*'hinge'"):
         PlainGAN.make().control("ada", 8, context={"loss": "wasserstein"})
     PlainGAN.make().control("ada", 8, context={"loss": "least_squares"})
 
@@ -158,20 +158,49 @@ def test_a_state_of_knobs_with_other_bounds_is_refused(policy: str) -> None:
     state = PlainGAN.make().control(policy, 100).state_dict()
     PlainGAN.make().control(policy, 100).load_state_dict(state)
     state["interface"]["knobs"][0][2] *= 10
-    with pytest.raises(ConfigError, match="the controller's state"):
+    own = r"\[\['lr_g', [^\]]*\]\]"  # not lr_d, which is as it was
+    with pytest.raises(ConfigError, match=rf"^the controller's state: knobs={own} can't be used: expected {own} \(bes"):
         PlainGAN.make().control(policy, 100).load_state_dict(state)
 
 
 def test_a_state_of_a_version_with_other_statistics_is_refused() -> None:
     state = PlainGAN.make().control("ada", 100).state_dict()
     state["interface"]["averages"].remove("logit_after")
-    with pytest.raises(ConfigError, match="the controller's state"):
+    with pytest.raises(ConfigError, match=r"^the controller's state: averages=\[\] .* expected \['logit_after'\] \("):
+        PlainGAN.make().control("ada", 100).load_state_dict(state)
+    observed = state["interface"] = PlainGAN.make().control("ada", 100).state_dict()["interface"]
+    observed["observation"].reverse()  # the order counts
+    with pytest.raises(ConfigError, match=r"^the controller's state: observation=\[\]"):
         PlainGAN.make().control("ada", 100).load_state_dict(state)
 
 
-def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"controller='adda' can't be found.*ada"):
-        PlainGAN.make().control("adda", 8)
+@pytest.mark.parametrize(("state", "found"), [({}, r"\[\]"), ({"a": 1}, r"\['a'\]"), (None, "'NoneType'")])
+def test_what_is_no_state_of_a_controller_is_refused(state: Any, found: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^the controller's state={found} .* expected that of a GANController"):
+        PlainGAN.make().control("ada", 100).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("balanced_step", r"can't be found: did you mean 'balanced_steps'\?"),
+        ("family", r"can't be found: did you mean 'learned/family'\?"),
+        ("nothing like it", r"can't be found: expected a folder with controller\.json, .* one of learned/family, ada"),
+        ("folder", r"can't be found: the folder has no controller\.json"),
+        ("adas", r"can't be found: the folder has no controller\.json.*; or did you mean 'ada'\?"),
+        ("gan.py", r"can't be found: a policy's file ends in \.yaml"),
+        (None, r"can't be used: expected a policy's name"),
+    ],
+)
+def test_what_is_no_policy_is_refused_with_what_may_be_meant(
+    source: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("folder", "adas"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "gan.py").touch()
+    with pytest.raises(ConfigError, match=f"^controller={source!r} {message}"):
+        PlainGAN.make().control(source, 8)
 
 
 def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +218,6 @@ def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch)
 def test_a_controller_that_comes_with_gan_env_plays_by_its_name() -> None:
     """It asks for sizes of steps: both rates leave what they were, which is far too little."""
     gan = PlainGAN.make(rate=1e-6)
-    gan.run(gan.control("learned/family", 400), 400)
+    gan.run(control := gan.control("learned/family", 400), 400)
     assert min(gan.rates) > 1e-5
-    with pytest.raises(ConfigError, match=r"one of learned/family, .*ada"):
-        gan.control("learned/famly", 400)
+    assert str(control.report()).startswith("learned/family: 400 of 400 updates")
