@@ -217,12 +217,27 @@ class Moment:
     settings: RowSettings  # the rows' instances
     parameters: Tensor  # numbers of weights and biases of G and of D, [N, 2]
     updates: Tensor  # of the whole run
+    walk: Tensor  # what `random_walk` gives for G and for D, [N, 2]
     left: Tensor  # decisions left after this one, int64
 
     @property
     def last(self) -> Tensor:
         """Whether the budget is used up, bool [N]."""
         return self.left == 0
+
+
+def random_walk(updates: Tensor, beta_1: Tensor) -> Tensor:
+    """|update| / |weights| of a random walk from 0: sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates).
+
+    Adam divides gradients by their size. Where they are noise, each weight changes by lr sqrt((1 - beta_1) / (1 +
+    beta_1)) an update, and is lr sqrt(t) after t updates, whatever the learning rate is: steps that are larger beside
+    the weights can't be held. With another optimiser the same holds of updates whose size does not change.
+
+    Args:
+        updates: that a player has taken, any shape; before the first, as after it.
+        beta_1: momentum, in [0, 1), a shape that fits.
+    """
+    return ((1 - beta_1) / (1 + beta_1) / updates.clamp(min=1)).sqrt()
 
 
 def to_host(columns: dict[str, Tensor]) -> dict[str, Float32]:

@@ -322,7 +322,7 @@ class GANController:
             self._course.keep(self._clock, why)
             return
         settings = settings_of(self._context, self.player.loop.config.losses)
-        seen = self._course.decide(means, self._clock, settings, self._optimisers.parameters, self.dry_run)
+        seen = self._course.decide(means, self._clock, settings, self._optimisers, self.dry_run)
         self._write()
         if not first:
             moved = () if self.dry_run else self.player.loop.config.knobs

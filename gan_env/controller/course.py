@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gan_env.controller.clock import Clock
 from gan_env.controller.moments import Past, moment_of
+from gan_env.controller.optimisers import Optimisers
 from gan_env.controller.player import Player
 from gan_env.controller.report import Decision
 from gan_env.policies.steering import State
@@ -36,15 +37,16 @@ class Course:
         self._memory: State = None
 
     def decide(
-        self, means: Mapping[str, Tensor], clock: Clock, settings: RowSettings, parameters: Tensor, dry_run: bool
+        self, means: Mapping[str, Tensor], clock: Clock, settings: RowSettings, optimisers: Optimisers, dry_run: bool
     ) -> dict[str, float]:
-        """Takes a decision, which moves the knobs unless it is a dry run; the others are arguments of `moment_of`.
+        """Takes a decision, which moves the knobs unless it is a dry run; `means` and others as `moment_of` has them.
 
         Returns:
             What there was to see: statistic -> observed value.
         """
         loop, first = self.player.loop, clock.taken == 0
-        moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters)
+        parameters, walk = optimisers.parameters, optimisers.walk
+        moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters, walk)
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
         steps = moment.stats.steps()

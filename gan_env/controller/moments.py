@@ -57,6 +57,7 @@ def moment_of(
     clock: Clock,
     settings: RowSettings,
     parameters: Tensor,
+    walk: Tensor,
 ) -> Moment:
     """What a decision looks at; `past` takes it in.
 
@@ -67,6 +68,7 @@ def moment_of(
         clock: before the decision.
         settings: the run's.
         parameters: numbers of weights and biases of G and of D, [1, 2].
+        walk: steps of random walks as old as the players, [1, 2].
     """
     zero, is_first = torch.zeros(1), clock.taken == 0
     clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
@@ -93,6 +95,7 @@ def moment_of(
         settings=settings,
         parameters=parameters,
         updates=torch.tensor([float(clock.total)]),
+        walk=walk,
         left=torch.tensor([clock.decisions - clock.taken]),
     )
     past.take(log_metric, is_first)

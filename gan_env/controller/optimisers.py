@@ -12,6 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
 from gan_env.errors import require
+from gan_env.records import random_walk
 
 PLAYERS = ("g", "d")
 STEERED = "_gan_env_steered"
@@ -53,6 +54,7 @@ class Optimisers:
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
+        self._steps = {player: _age(optimiser) for player, optimiser in self._optimisers.items()}
         self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # the rates of its first groups
         self._left: dict[str, list[object]] = {player: [] for player in PLAYERS}  # and what `_marks` were then
         self._warned = False
@@ -119,11 +121,16 @@ class Optimisers:
         return torch.tensor([sizes], dtype=torch.float32)
 
     @property
+    def walk(self) -> Tensor:
+        """What `random_walk` gives for the steps and the momentum of the generator and the discriminator, [1, 2]."""
+        steps, momenta = zip(*((self._steps[p], _momentum(self._optimisers[p]) or 0.0) for p in PLAYERS), strict=True)
+        return random_walk(torch.tensor([steps]), torch.tensor([momenta]))
+
+    @property
     def context(self) -> dict[str, float]:
         """What a controller may know of how the loop was started: learning rates, and momentum where there is one."""
-        group = self._optimisers["g"].param_groups[0]
-        momentum = group["betas"][0] if "betas" in group else group.get("momentum")
-        known = {} if momentum is None else {"beta_1": float(momentum)}
+        momentum = _momentum(self._optimisers["g"])
+        known = {} if momentum is None else {"beta_1": momentum}
         return known | {f"lr_{player}": self._units[player] * self.rates[player][0] for player in PLAYERS}
 
     def write(self, factors: Mapping[str, float]) -> None:
@@ -154,6 +161,7 @@ class Optimisers:
 
         def begin(*_: Any) -> None:
             self.stepped.add(player)
+            self._steps[player] += 1
             if player in self._steered and self._marks(player) != self._left[player]:
                 self._note_others(player)
                 self._write(player)
@@ -186,9 +194,10 @@ class Optimisers:
         self._steered = set()
 
     def get_state(self) -> dict[str, Any]:
-        """The rates that the optimisers were given, and where knobs count from."""
+        """The rates that the optimisers were given, where knobs count from, and how many steps they have taken."""
         rates = {player: list(rates) for player, rates in self.rates.items()}
-        return {"rates": rates, "units": dict(self._units), "stepped": sorted(self.stepped)}
+        counts = {"stepped": sorted(self.stepped), "steps": dict(self._steps)}
+        return {"rates": rates, "units": dict(self._units), **counts}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `get_state` gave.
@@ -201,7 +210,7 @@ class Optimisers:
             require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
         self._units = dict(state["units"])
-        self.stepped = set(state["stepped"])
+        self.stepped, self._steps = set(state["stepped"]), dict(state["steps"])
 
 
 class Watched:
@@ -257,6 +266,18 @@ class Watched:
 
 def _parameters(optimiser: Optimizer) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _age(optimiser: Optimizer) -> int:
+    """Steps that it has taken, as far as it knows: Adam and its kin count them."""
+    return int(max((float(state["step"]) for state in optimiser.state.values() if "step" in state), default=0))
+
+
+def _momentum(optimiser: Optimizer) -> float | None:
+    """That of the first group; None: it has none."""
+    group = optimiser.param_groups[0]
+    momentum = group["betas"][0] if "betas" in group else group.get("momentum")
+    return None if momentum is None else float(momentum)
 
 
 def _plain(key: str, given: Any) -> Optimizer:

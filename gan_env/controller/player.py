@@ -28,7 +28,7 @@ REACH = {"step_size": 1e3, "rates": 1e6}
 """Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule takes at most so many decisions in a run, at least so many updates apart, ADA's interval."""
-TRACKED = {"progress", "knobs", "steps", "balance", "size"}
+TRACKED = {"progress", "knobs", "steps", "balance", "walk", "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 
 
@@ -204,7 +204,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     told: set[str] = {"context"} if options.kind == "rates" or counts else set()  # rates are the optimisers' own
     if options.kind == "step_size":
         rule = replace(StepSizeRule(), options.rule, "policy.rule.")
-        told = set(groups_of(rule.observed(named), knobs, losses))
+        told = set(groups_of(rule.observed(named), knobs, losses)) - set(EnvConfig.observation)
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(told)),

@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
-from gan_env.records import Moment, Quality, RowSettings, TrainStats
+from gan_env.records import Moment, Quality, RowSettings, TrainStats, random_walk
 
 DERIVED = ("parameters", "updates")
 """What follows from the rows' instances and from the options, and is in no snapshot."""
@@ -106,11 +106,13 @@ class Progress:
             setattr(self, name, value.to(self.coordinates.device).clone())
 
     def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> Moment:
+        progress = self.decision / self.num_decisions
+        walk = random_walk(progress * self.updates, settings.beta_1)
         return Moment(
             stats,
             quality,
             coordinates=self.coordinates,
-            progress=self.decision / self.num_decisions,
+            progress=progress,
             previous=self.previous,
             best=self.best,
             first=self.first,
@@ -120,5 +122,6 @@ class Progress:
             settings=settings,
             parameters=self.parameters,
             updates=self.updates,
+            walk=torch.stack([walk, walk], dim=1),  # both players step once an update
             left=self.num_decisions - self.decision,
         )

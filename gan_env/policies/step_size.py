@@ -4,6 +4,9 @@ A learning rate means nothing before one knows the network: 1e-3 is much for sma
 and Adam's step depends on its momentum and the noise of the gradient as well. What a step does to the weights can be
 measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1904.00962) fix it for each layer; "about
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
+
+As a network ages, a step of the same size takes ever larger learning rates. In units of the steps of a random walk that
+is as old, a share below 1 can always be held, and falls with the square root of the updates.
 """
 
 from collections.abc import Collection
@@ -29,15 +32,18 @@ class StepSizeRule:
     """Constants of the rule.
 
     Attributes:
+        walk: whether steps, and so targets and `largest`, are in units of a random walk's
+            (`gan_env.records.random_walk`).
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
         separation_g, separation_d: the powers of 1 + d' that multiply the targets of G and of D, where d' is the number
             of standard deviations between the discriminator's mean logits on real and on fake. 0: the logits play no
             part.
-        largest: the largest target that they may raise a player's to.
+        largest: the largest target that they may raise a player's to. With `walk` a target above 1 is out of reach.
         lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
     """
 
+    walk: bool = False
     gain: float = 0.5
     start_g: float = 1.0
     start_d: float = 1.0
@@ -51,9 +57,15 @@ class StepSizeRule:
         for name in ("largest", "lost"):
             require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
 
+    def step(self, rate: str) -> str:
+        """The statistic that the rule holds by a player's rate, "lr_g" or "lr_d"."""
+        return step_of(rate, "walk" if self.walk else "step")
+
     def observed(self, rates: Collection[str]) -> list[str]:
-        """The statistics, besides sizes of steps, that targets of these rates depend on."""
-        return ["separation", "variety"] if any(self.power(rate) for rate in RATES if rate in rates) else []
+        """The statistics that these rates depend on."""
+        raised = any(self.power(rate) for rate in RATES if rate in rates)
+        steps = [self.step(rate) for rate in RATES if rate in rates]
+        return [*steps, *(("separation", "variety") if raised else ())]
 
     def power(self, rate: str) -> float:
         """The power of 1 + d' in the target of a player, "lr_g" or "lr_d"."""
@@ -71,6 +83,7 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
+        with WALK, step = step / (sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(t)), after t updates of the player
         lr = lr * (target / step) ** GAIN
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
@@ -88,12 +101,12 @@ class StepSizePolicy(TablePolicy):
 
     Args:
         env: what is acted in.
-        values: of each knob during each interval, [T]; those of `lr_g` and `lr_d` are targets of |update| / |weights|.
+        values: of each knob during each interval, [T]; those of `lr_g` and `lr_d` are targets of `step`.
         rule: the constants.
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps or, with SEPARATION, how far logits are apart.
+            environment does not observe the steps (with WALK in its unit) or, with SEPARATION, how far logits are apart.
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
@@ -107,7 +120,7 @@ class StepSizePolicy(TablePolicy):
         held = {name: np.full(env.config.num_decisions, start) for name, start in starts.items()}
         super().__init__(env, values | held)
         self.rule, self.knobs = rule, env.knobs.controlled
-        self.steering = Steering(env, ["progress", *map(step_of, self.targets), *rule.observed(self.targets)])
+        self.steering = Steering(env, ["progress", *rule.observed(self.targets)])
 
     def wanted(self, observation: Float32, decision: NDArray[np.int64]) -> Float32:
         """The coordinates [N, K] for these decisions [N]."""
@@ -115,7 +128,7 @@ class StepSizePolicy(TablePolicy):
         measured = self.steering.value(observation, "progress") > 0
         for column, knob in enumerate(self.knobs):
             if knob.name in self.targets:
-                step = self.steering.value(observation, step_of(knob.name))
+                step = self.steering.value(observation, self.rule.step(knob.name))
                 target = self.targets[knob.name][decision]
                 if self.rule.power(knob.name):
                     target = self.raised(knob.name, target, observation)

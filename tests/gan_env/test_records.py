@@ -1,9 +1,10 @@
 from collections.abc import Callable
 from dataclasses import fields
 
+import pytest
 import torch
 
-from gan_env.records import MEANS, RowSettings, TrainStats, decode, to_host
+from gan_env.records import MEANS, RowSettings, TrainStats, decode, random_walk, to_host
 
 Settings = Callable[..., RowSettings]
 
@@ -67,3 +68,21 @@ def test_spreads_come_from_means_and_squares_and_are_never_negative() -> None:
     stats = TrainStats.of_means(means, zeros, zeros, zeros == 0)
     assert stats.logit_spread_real.tolist() == [1.0, 0.0]
     assert stats.logit_spread_fake.tolist() == stats.spread_d.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("beta_1", [0.0, 0.5, 0.9])
+def test_adam_on_noise_steps_like_a_random_walk_at_any_rate(beta_1: float) -> None:
+    """Once the weights have forgotten where they began, at rates a decade apart, to a twentieth."""
+    for rate in (0.1, 1.0):
+        weights = torch.zeros(2000, requires_grad=True)
+        adam, rng = torch.optim.Adam([weights], rate, (beta_1, 0.999)), torch.Generator().manual_seed(0)
+        for _ in range(400):
+            before = weights.detach().clone()
+            weights.grad = torch.randn(2000, generator=rng)
+            adam.step()
+        step = (weights.detach() - before).norm() / before.norm()
+        torch.testing.assert_close(step, random_walk(torch.tensor(400.0), torch.tensor(beta_1)), rtol=0.05, atol=0)
+
+
+def test_a_random_walk_begins_with_its_first_step() -> None:
+    assert random_walk(torch.tensor([0.0, 1.0, 4.0]), torch.tensor(0.0)).tolist() == [1.0, 1.0, 0.5]

@@ -52,6 +52,36 @@ def test_steps_and_cosines_are_read_where_they_are_needed() -> None:
     assert seen.keys() == {"square_grad_d", "align_d", "square_step_d"}
 
 
+def test_a_random_walk_is_as_old_as_its_player() -> None:
+    """By the steps of each, those before the controller among them, and by its momentum."""
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), lr=0.1)
+    gan.opt_g.param_groups[0]["betas"] = (0.6, 0.99)
+    for _ in range(3):
+        gan.update()
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(lambda _: None)
+    gan.update()
+    gan.opt_d.step()
+    torch.testing.assert_close(
+        made.walk, torch.tensor([[(0.4 / 1.6 / 4) ** 0.5, (1 / 2) ** 0.5]])
+    )  # SGD counts nothing
+
+
+def test_steps_are_counted_on_from_a_state() -> None:
+    gan = PlainGAN.make()
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(lambda _: None)
+    for _ in range(5):
+        gan.update()
+    other = PlainGAN.make()
+    restored = Optimisers(other.opt_g, other.opt_d)
+    restored.watch(lambda _: None)
+    restored.set_state(made.get_state())
+    assert torch.equal(restored.walk, made.walk)
+    assert not torch.equal(Optimisers(PlainGAN.make().opt_g, PlainGAN.make().opt_d).walk, made.walk)
+
+
 def test_cosines_need_an_optimiser_with_a_mean_of_gradients() -> None:
     gan = PlainGAN.make()
     made = Optimisers(gan.opt_g, torch.optim.SGD(gan.discriminator.parameters(), lr=0.1))

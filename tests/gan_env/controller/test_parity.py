@@ -29,8 +29,8 @@ ENV: dict[str, Any] = {
     "ema_decay": 0.0, "latent_dim": LATENT, "depth": 2, "knobs": ["instance_noise", "r1", "lr_g", "lr_d"],
     "initial_knobs": {"augment": 0.0, "r1": 0.5, "instance_noise": 0.3}, "device": "cpu",
     "losses": ["non_saturating"], "observation": [
-        "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "balance", "response",
-        "changes", "size", "quality", "context",
+        "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "balance", "walk",
+        "response", "changes", "size", "quality", "context",
     ],
     "instances": {
         "width_g": [WIDTH, WIDTH], "width_d": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5],

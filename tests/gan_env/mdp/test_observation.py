@@ -59,7 +59,7 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
 
 
 def test_the_default_configuration_observes_all_but_the_context_ratios_and_sizes() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "response", "changes", "size"}
+    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "walk", "response", "changes", "size"}
 
 
 SCALED = {
@@ -115,6 +115,8 @@ BY_HAND = {
     "penalty": math.log10(0.5),
     "step_d": math.log10(1e-3 + 1e-6),
     "step_g": math.log10(1e-2 + 1e-6),
+    "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
+    "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -162,7 +164,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    assert {s.name for s in INVERSES} == {"progress", "step_d", "step_g", *NUMBERS, *knobs}
+    assert {s.name for s in INVERSES} == {"progress", "step_d", "step_g", "walk_d", "walk_g", *NUMBERS, *knobs}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
@@ -199,7 +201,9 @@ def test_an_inverse_gives_back_what_was_observed(
     steps = {"step_d": rate, "step_g": rate / 2}
     measured = replace(moment.stats, **{name: torch.full((3,), value) for name, value in steps.items()})
     moment = replace(moment, stats=measured)
-    expected = given | knobs | steps | {"progress": share}
+    moment = replace(moment, walk=torch.full((3, 2), 0.25))
+    walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
+    expected = given | knobs | steps | walks | {"progress": share}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))

@@ -93,6 +93,21 @@ def test_players_take_larger_steps_where_d_is_ahead(
     np.testing.assert_allclose(after, [[1.0, 2 * (of_g / 8) ** 0.5, 0.5 * of_d**0.5]], rtol=1e-3)
 
 
+def test_steps_may_be_held_in_units_of_a_random_walks() -> None:
+    """(0.25 / 0.5) ** 0.5 and (0.5 / 2) ** 0.5, whatever the steps themselves are."""
+    env = make(observation=(*EnvConfig().observation, "walk"), action_mode="absolute")
+    targets = {"lr_g": {"kind": "fixed", "initial": 0.25}, "lr_d": {"kind": "fixed", "initial": 0.5}}
+    made = policy(env, targets, gain=0.5, walk=True)
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, walk_g=0.5, walk_d=2.0, step_g=1e-3, step_d=1e-3)
+    np.testing.assert_allclose(after, [[1.0, 2 * 0.5**0.5, 0.5 * 0.25**0.5]], rtol=1e-3)
+    assert not {"step_g", "step_d"} & set(made.steering.reads)
+
+
+def test_a_share_of_a_random_walk_has_to_be_observed() -> None:
+    with pytest.raises(ConfigError, match=r"'walk_g'.*add the group 'walk'"):
+        policy(make(), walk=True)
+
+
 @pytest.mark.parametrize(("lost", "factor"), [(100.0, 1.0), (1.0, 2.0)])
 def test_a_schedule_above_the_largest_target_is_not_lowered(lost: float, factor: float) -> None:
     """And is doubled where d', here 1.01, is `lost` and logits spread alike."""
