@@ -5,6 +5,7 @@ import doctest
 import json
 import math
 import re
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from generator import environment, examples, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
+from torch.nn.utils import parameters_to_vector
 
 import gan_env
 from gan_env import ENV_IDS, PRESETS, GANVectorEnv
@@ -134,44 +136,57 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     exec(packaged, of_a_loop())
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
-    names: dict[str, Any] = {"torch": torch, "network": network, "optimizer": optimizer, "squares": 0.0}
-    names |= {"EVERY": 4, "GAIN": 0.75, "total_updates": 200, "target": lambda share: 1e-2 * 0.1**share}
-    sizes = []
-    for names["update"] in range(200):
+    optimizer = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999))
+    names: dict[str, Any] = {}
+    exec(typed, names)
+    memory: dict[str, Any] = {}
+
+    def update(target: Callable[[int], float]) -> float:
+        before = parameters_to_vector(network.parameters()).detach()
         optimizer.zero_grad()
-        network(torch.randn(32, 4)).square().mean().backward()
-        exec(typed, names)
-        sizes.append(float(names.get("step", 0)))
-    assert sizes[3] < 1e-3  # of so small a rate
-    assert sizes[100] == pytest.approx(1e-2 * 0.1**0.5, rel=0.3)
-    assert sizes[-1] == pytest.approx(1e-3, rel=0.3)
-    rate, names["squares"] = optimizer.param_groups[0]["lr"], torch.nan
-    exec(typed, names)  # which ends an interval
-    assert optimizer.param_groups[0]["lr"] == rate and names["squares"] == 0
-    names |= {"GAIN": 1.0, "target": lambda share: 1e6}  # which no step reaches
-    for _ in range(5):
-        exec(typed, names)
+        (network(torch.randn(32, 4)) * torch.randn(32, 1)).mean().backward()  # noise
+        names["held_step"](optimizer, network, target, memory)
+        return float((parameters_to_vector(network.parameters()).detach() - before).norm() / before.norm())
+
+    sizes = [update(names["target_d"]) for _ in range(200)]
+    walk = (0.5 / 1.5) ** 0.5
+    assert max(sizes[:3]) < 1e-3  # of so small a rate
+    assert np.mean(sizes[90:110]) == pytest.approx(0.6 * walk / 10, rel=0.3)
+    assert np.mean(sizes[180:]) == pytest.approx(0.6 * walk / 190**0.5, rel=0.3)
+    rate = optimizer.param_groups[0]["lr"]
+    for target in (lambda _: math.nan, lambda _: 0.0):  # an interval each
+        for _ in range(names["EVERY"]):
+            update(target)
+        assert optimizer.param_groups[0]["lr"] == rate
+    memory["squares"] = torch.nan
+    for _ in range(names["EVERY"]):
+        update(names["target_d"])
+    assert optimizer.param_groups[0]["lr"] == rate and memory["squares"] == 0
+    for _ in range(5 * names["EVERY"]):
+        update(lambda _: 1e6)  # which no step reaches
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)  # a thousand times what it began with
 
 
-def test_the_target_where_d_is_ahead_as_it_is_typed_is_that_of_the_policy() -> None:
-    *_, raised = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "steps", "balance"], compile=False)
-    policy = load_policy("balanced_steps").make(env)
+def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
+    """In units of a random walk's steps."""
+    *_, frame, of_g = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "walk", "balance"], compile=False)
+    policy = load_policy("balanced_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
-    last, names = env.config.num_decisions - 1, list(env.observer.names)
+    names = list(env.observer.names)
     for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
         real = torch.tensor([-1.0, 1.0])
         fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
-        told: dict[str, Any] = {"math": math, "real": real, "fake": fake}
-        exec(raised, told)
-        seen = np.zeros((last + 1, len(names)), np.float32)
+        told: dict[str, Any] = {"real": real, "fake": fake}
+        exec(frame, told)
+        exec(of_g, told)
+        seen = np.zeros((1, len(names)), np.float32)
         seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
         seen[:, names.index("variety")] = np.log10(wide)
-        for rate, of in (("lr_g", "target_g"), ("lr_d", "target_d")):
-            typed = [told[of](decision / last) for decision in range(last + 1)]
-            np.testing.assert_allclose(10 ** policy.raised(rate, policy.targets[rate], seen), typed, rtol=1e-5)
+        planned = policy.targets["lr_g"][:1]
+        typed = [told["target_g"](100) / told["random_walk"](100)]
+        np.testing.assert_allclose(10 ** policy.raised("lr_g", planned, seen), typed, rtol=1e-5)
+        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["target_d"](100) / told["random_walk"](100))
 
 
 def test_every_version_of_an_id_is_explained() -> None:

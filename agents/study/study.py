@@ -42,6 +42,8 @@ from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_json, write_text
+from gan_env.mdp.knobs import RATES
+from gan_env.mdp.observation import groups_of
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
 from gan_env.policies.steering import Policy
@@ -100,8 +102,8 @@ class Study:
         options = load_policy(policy) if policy in self.options.policies else PolicyOptions()
         kind = options.kind if policy in self.options.policies else opponent_kind(policy)
         if kind == "step_size":
-            balance = replace(StepSizeRule(), options.rule, "policy.rule.").observed(options.knobs)
-            return ("steps", "balance") if balance else ("steps",)
+            rule = replace(StepSizeRule(), options.rule, "policy.rule.")
+            return groups_of(rule.observed(options.knobs or RATES), (), ())
         return ("logits",) if kind in RULES else ()
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
