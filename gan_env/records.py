@@ -217,7 +217,7 @@ class Moment:
     settings: RowSettings  # the rows' instances
     parameters: Tensor  # numbers of weights and biases of G and of D, [N, 2]
     updates: Tensor  # of the whole run
-    walk: Tensor  # what `random_walk` gives for G and for D, [N, 2]
+    walk: Tensor  # `walk_step` of G and of D, [N, 2]
     left: Tensor  # decisions left after this one, int64
 
     @property
@@ -226,15 +226,17 @@ class Moment:
         return self.left == 0
 
 
-def random_walk(updates: Tensor, beta_1: Tensor) -> Tensor:
-    """|update| / |weights| of a random walk from 0: sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates).
+def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
+    """|update| / |weights| of a random walk: sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates).
 
-    Adam divides gradients by their size. Where they are noise, each weight changes by lr sqrt((1 - beta_1) / (1 +
-    beta_1)) an update, and is lr sqrt(t) after t updates, whatever the learning rate is: steps that are larger beside
-    the weights can't be held. With another optimiser the same holds of updates whose size does not change.
+    Adam divides gradients by their size. Where they are noise and the learning rate is constant, each weight changes by
+    lr sqrt((1 - beta_1) / (1 + beta_1)) an update, and is about lr sqrt(t) after t updates, once it has outgrown its
+    first value: the ratio does not depend on lr. To hold s times as much, lr has to change as t^((s^2 - 1) / 2): it
+    falls where s is below 1 and grows for ever where s is above. With momentum in the place of Adam the ratio is the
+    same as long as gradients are of one size.
 
     Args:
-        updates: that a player has taken, any shape; before the first, as after it.
+        updates: that a player has taken, any shape; 0 counts as 1.
         beta_1: momentum, in [0, 1), a shape that fits.
     """
     return ((1 - beta_1) / (1 + beta_1) / updates.clamp(min=1)).sqrt()

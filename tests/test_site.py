@@ -184,9 +184,9 @@ def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
         seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
         seen[:, names.index("variety")] = np.log10(wide)
         planned = policy.targets["lr_g"][:1]
-        typed = [told["target_g"](100) / told["random_walk"](100)]
+        typed = [told["target_g"](100) / told["walk_step"](100)]
         np.testing.assert_allclose(10 ** policy.raised("lr_g", planned, seen), typed, rtol=1e-5)
-        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["target_d"](100) / told["random_walk"](100))
+        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["target_d"](100) / told["walk_step"](100))
 
 
 def test_every_version_of_an_id_is_explained() -> None:

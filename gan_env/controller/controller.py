@@ -33,7 +33,7 @@ from gan_env.policies.steering import start_of
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
-FORGOTTEN = 200
+FORGOTTEN = 1000
 """Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
 
 
@@ -41,8 +41,8 @@ class GANController:
     """Turns the knobs of a GAN's training: learning rates, and whatever else the loop takes from it.
 
     The run's updates are cut into as many intervals as the policy has decisions. A learned controller has those of its
-    training; but if it asks for sizes of steps and sees progress, knobs, `steps`, `balance` and `size` alone, it
-    decides as often as a schedule or rule where that is more often: 1,000 times, or fewer where an interval would be
+    training; but if it asks for sizes of steps and sees progress, knobs, `steps`, `balance`, `walk` and `size` alone,
+    it decides as often as a schedule or rule where that is more often: 1,000 times, or fewer where an interval would be
     shorter than four updates. At the start of each, the first included, the policy sees what `gan_env.GANVectorEnv`
     would show of such a run and moves the knobs. What came out is written into the optimisers' groups (`lr_g`, `lr_d`)
     and read by the loop (`control["r1"]`, `control.augment`). Learning rates are factors: on those that the optimisers

@@ -85,7 +85,7 @@ def beyond_training(saved: SavedController, observer: Observer, seen: Mapping[st
 
 def after_the_end(total: int, calls: float) -> str:
     """What is said of a run that goes on after so many updates; `calls` are those of `step` for each step of G."""
-    often = f"; each call of step() counts, and there were {calls:.2g} for each step of G" if calls >= 1.5 else ""
+    often = f"; each call of step() counts, and there were {calls:.1f} for each step of G" if calls >= 1.5 else ""
     return f"the run is longer than total_steps={total}: the knobs stay as they are{often}"
 
 

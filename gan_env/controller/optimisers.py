@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
 from gan_env.errors import require
-from gan_env.records import random_walk
+from gan_env.records import walk_step
 
 PLAYERS = ("g", "d")
 STEERED = "_gan_env_steered"
@@ -54,7 +54,7 @@ class Optimisers:
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
-        self._steps = {player: _age(optimiser) for player, optimiser in self._optimisers.items()}
+        self._steps = dict.fromkeys(PLAYERS, 0)  # those that were seen
         self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # the rates of its first groups
         self._left: dict[str, list[object]] = {player: [] for player in PLAYERS}  # and what `_marks` were then
         self._warned = False
@@ -122,9 +122,10 @@ class Optimisers:
 
     @property
     def walk(self) -> Tensor:
-        """What `random_walk` gives for the steps and the momentum of the generator and the discriminator, [1, 2]."""
-        steps, momenta = zip(*((self._steps[p], _momentum(self._optimisers[p]) or 0.0) for p in PLAYERS), strict=True)
-        return random_walk(torch.tensor([steps]), torch.tensor([momenta]))
+        """`walk_step` of the generator and of the discriminator by their steps and momentum, [1, 2]."""
+        ages = [max(self._steps[player], _age(optimiser)) for player, optimiser in self._optimisers.items()]
+        momenta = [_momentum(optimiser) or 0.0 for optimiser in self._optimisers.values()]
+        return walk_step(torch.tensor([ages]), torch.tensor([momenta]))
 
     @property
     def context(self) -> dict[str, float]:
@@ -210,7 +211,7 @@ class Optimisers:
             require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
         self._units = dict(state["units"])
-        self.stepped, self._steps = set(state["stepped"]), dict(state["steps"])
+        self.stepped, self._steps = set(state["stepped"]), dict(state.get("steps", self._steps))
 
 
 class Watched:
@@ -269,8 +270,8 @@ def _parameters(optimiser: Optimizer) -> list[Tensor]:
 
 
 def _age(optimiser: Optimizer) -> int:
-    """Steps that it has taken, as far as it knows: Adam and its kin count them."""
-    return int(max((float(state["step"]) for state in optimiser.state.values() if "step" in state), default=0))
+    """Steps that it has taken, by its first weight, as far as it counts them: Adam and its kin do."""
+    return int(next((state["step"] for state in optimiser.state.values() if "step" in state), 0))
 
 
 def _momentum(optimiser: Optimizer) -> float | None:

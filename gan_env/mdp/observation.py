@@ -56,7 +56,6 @@ class Statistic:
 
 
 ADA = "Karras et al. 2020, arXiv:2006.06676"
-WALK = "`gan_env.records.random_walk`"
 METRIC_SOURCES = (
     "points: Rabin et al. 2011, sliced Wasserstein; images: Heusel et al. 2017, arXiv:1706.08500, other features"
 )
@@ -166,11 +165,11 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
                   "log10 of D's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_D' - w_D| / |w_D|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of D)",
-                  lambda x: 10.0**x, source=WALK),
+                  lambda x: 10.0**x),
         Statistic("walk_g", "walk", lambda m: _log(m.stats.step_g / m.walk[:, 0]),
                   "log10 of G's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_G' - w_G| / |w_G|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of G)",
-                  lambda x: 10.0**x, source=WALK),
+                  lambda x: 10.0**x),
         Statistic("push_d", "response",
                   lambda m: symlog(10 * _apart(m.stats.logit_fake, m.stats.logit_after, m.stats)),
                   "symlog of ten times how far one step of D pushes the mean logit on fake down, in units of the "

@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
-from gan_env.records import Moment, Quality, RowSettings, TrainStats, random_walk
+from gan_env.records import Moment, Quality, RowSettings, TrainStats, walk_step
 
 DERIVED = ("parameters", "updates")
 """What follows from the rows' instances and from the options, and is in no snapshot."""
@@ -107,7 +107,7 @@ class Progress:
 
     def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> Moment:
         progress = self.decision / self.num_decisions
-        walk = random_walk(progress * self.updates, settings.beta_1)
+        walk = walk_step(progress * self.updates, settings.beta_1)
         return Moment(
             stats,
             quality,

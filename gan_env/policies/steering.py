@@ -50,12 +50,9 @@ def start_of(policy: Policy | None) -> dict[str, Any]:
     return dict(getattr(policy, "start", {}))
 
 
-def step_of(rate: str, unit: str = "step") -> str:
-    """The statistic that says how large the steps are that a knob makes larger: "step_g" of "lr_g".
-
-    In units of a random walk's it is "walk_g".
-    """
-    return rate.replace("lr", unit)
+def step_of(rate: str) -> str:
+    """The statistic that says how large the steps are that a knob makes larger: "step_g" of "lr_g"."""
+    return rate.replace("lr", "step")
 
 
 class Steering:

@@ -5,8 +5,8 @@ and Adam's step depends on its momentum and the noise of the gradient as well. W
 measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1904.00962) fix it for each layer; "about
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
 
-As a network ages, a step of the same size takes ever larger learning rates. In units of the steps of a random walk that
-is as old, a share below 1 can always be held, and falls with the square root of the updates.
+As a network ages, a step of the same size takes ever larger learning rates. A share of a random walk's step
+(`gan_env.records.walk_step`) below 1 takes ever smaller ones, as long as gradients are mostly noise.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.steering import Steerable, Steering, step_of
+from gan_env.policies.steering import Steerable, Steering
 from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL, Float32, Float64
 
@@ -33,13 +33,14 @@ class StepSizeRule:
 
     Attributes:
         walk: whether steps, and so targets and `largest`, are in units of a random walk's
-            (`gan_env.records.random_walk`).
+            (`gan_env.records.walk_step`).
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
         separation_g, separation_d: the powers of 1 + d' that multiply the targets of G and of D, where d' is the number
             of standard deviations between the discriminator's mean logits on real and on fake. 0: the logits play no
             part.
-        largest: the largest target that they may raise a player's to. With `walk` a target above 1 is out of reach.
+        largest: the largest target that they may raise a player's to. With `walk`, one above 1 takes a rate that grows
+            for ever.
         lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
     """
 
@@ -59,7 +60,7 @@ class StepSizeRule:
 
     def step(self, rate: str) -> str:
         """The statistic that the rule holds by a player's rate, "lr_g" or "lr_d"."""
-        return step_of(rate, "walk" if self.walk else "step")
+        return rate.replace("lr", "walk" if self.walk else "step")
 
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics that these rates depend on."""
@@ -106,7 +107,8 @@ class StepSizePolicy(TablePolicy):
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps (with WALK in its unit) or, with SEPARATION, how far logits are apart.
+            environment does not observe the steps (with WALK in its unit), or, with SEPARATION, how far apart logits
+            are.
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:

@@ -1,6 +1,7 @@
 """Optimisers: norms of gradients as they are used, steps that are skipped, wrappers."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,39 @@ def test_steps_and_cosines_are_read_where_they_are_needed() -> None:
     assert seen.keys() == {"square_grad_d", "align_d", "square_step_d"}
 
 
-def test_a_random_walk_is_as_old_as_its_player() -> None:
-    """By the steps of each, those before the controller among them, and by its momentum."""
+def sgd(parameters: Any) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, 0.1, momentum=0.6)
+
+
+def adagrad(parameters: Any) -> torch.optim.Optimizer:
+    return torch.optim.Adagrad(parameters, 0.1)
+
+
+@pytest.mark.parametrize(("make", "age", "momentum"), [(sgd, 2, 0.6), (adagrad, 5, 0.0)])
+def test_a_random_walk_is_as_old_as_its_player(make: Callable[..., Any], age: int, momentum: float) -> None:
+    """By the steps of each, those before the controller among them where the optimiser counts, and by its momentum."""
     gan = PlainGAN.make()
-    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), lr=0.1)
-    gan.opt_g.param_groups[0]["betas"] = (0.6, 0.99)
+    gan.opt_d = make(gan.discriminator.parameters())
+    gan.opt_g.param_groups[0]["betas"] = (0.5, 0.99)
     for _ in range(3):
         gan.update()
     made = Optimisers(gan.opt_g, gan.opt_d)
     made.watch(lambda _: None)
     gan.update()
     gan.opt_d.step()
-    torch.testing.assert_close(
-        made.walk, torch.tensor([[(0.4 / 1.6 / 4) ** 0.5, (1 / 2) ** 0.5]])
-    )  # SGD counts nothing
+    of_d = ((1 - momentum) / (1 + momentum) / age) ** 0.5
+    torch.testing.assert_close(made.walk, torch.tensor([[(0.5 / 1.5 / 4) ** 0.5, of_d]]))
+
+
+def test_an_optimiser_may_be_restored_after_its_controller_is_loaded() -> None:
+    old, new = PlainGAN.make(), PlainGAN.make()
+    for _ in range(50):
+        old.update()
+    made = Optimisers(new.opt_g, new.opt_d)
+    made.watch(lambda _: None)
+    new.opt_g.load_state_dict(old.opt_g.state_dict())
+    new.update()
+    torch.testing.assert_close(made.walk, torch.tensor([[(0.5 / 1.5 / 51) ** 0.5, (0.5 / 1.5) ** 0.5]]))
 
 
 def test_steps_are_counted_on_from_a_state() -> None:
