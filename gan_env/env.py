@@ -79,16 +79,16 @@ class GANEnv(gym.Env[Float32, Float32]):
     ## Observation space
     `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
     in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
-    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on real and fake, ADA's r_t);
-    `validation` (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients`
-    (norms, ratio); `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether
-    gradients agree with those before); `quality` (log metric, its change, collapse signal); and, not by default,
-    `balance` (of the players: how far logits are apart in units of their spread, the ratio of steps), `walk`
-    (the size of steps in units of a random walk's that is as old), `response` (how
-    far a step of D moves its logits on fakes in these units, and on how many samples its loss is flat), `changes` (of
-    gradient norms since the first interval), `size` (how many weights both networks and updates the run have) and
-    `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`,
-    `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set and loss.
+    (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on real and fake, ADA's r_t); `validation`
+    (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients` (norms, ratio);
+    `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether gradients agree with
+    those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
+    how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of a
+    random walk's that is as old), `response` (how far a step of D moves its logits on fakes in units of their spread,
+    and on how many samples its loss is flat), `changes` (of gradient norms since the first interval), `size` (how many
+    weights both networks and updates the run have) and `context` (the instance without its data set; the loss as a 1
+    among 0s). What is in `steps`, `balance`, `walk`, `changes` and `size`, and the `push_d` of `response`, means the
+    same in every network, data set and loss.
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
