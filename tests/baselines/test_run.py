@@ -162,7 +162,7 @@ def test_examples_share_no_run_with_trainings_or_tests() -> None:
 def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
-    env["observation"] = [*EnvConfig.observation, "balance"]
+    env["observation"] = [*EnvConfig.observation, "balance", "walk"]
     episodes = run(
         RunOptions(policy=load_policy(name), env=with_context(env), episodes=2, rows=2, folder=str(tmp_path))
     )
