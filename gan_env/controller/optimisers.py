@@ -54,7 +54,7 @@ class Optimisers:
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
-        self._steps = dict.fromkeys(PLAYERS, 0)  # those that were seen
+        self._steps = dict.fromkeys(PLAYERS, 0)  # 0 until the first that is seen
         self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # the rates of its first groups
         self._left: dict[str, list[object]] = {player: [] for player in PLAYERS}  # and what `_marks` were then
         self._warned = False
@@ -123,7 +123,7 @@ class Optimisers:
     @property
     def walk(self) -> Tensor:
         """`walk_step` of the generator and of the discriminator by their steps and momentum, [1, 2]."""
-        ages = [max(self._steps[player], _age(optimiser)) for player, optimiser in self._optimisers.items()]
+        ages = [self._steps[player] for player in PLAYERS]
         momenta = [_momentum(optimiser) or 0.0 for optimiser in self._optimisers.values()]
         return walk_step(torch.tensor([ages]), torch.tensor([momenta]))
 
@@ -162,7 +162,7 @@ class Optimisers:
 
         def begin(*_: Any) -> None:
             self.stepped.add(player)
-            self._steps[player] += 1
+            self._steps[player] = (self._steps[player] or _age(self._optimisers[player])) + 1
             if player in self._steered and self._marks(player) != self._left[player]:
                 self._note_others(player)
                 self._write(player)
