@@ -128,8 +128,9 @@ class EnvConfig:
         action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
-            Steps mean the same in all networks, learning rates do not.
-        max_change: largest move of a knob at a decision, as a share of its range (delta and steps).
+            Steps mean the same in all networks, learning rates do not. "walk": as steps, in units of a random walk's
+            step (`gan_env.records.walk_step`), 0.01 to 3, which means the same in runs of all lengths, too.
+        max_change: largest move of a knob at a decision, as a share of its range (all modes but absolute).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
@@ -163,7 +164,7 @@ class EnvConfig:
     updates_per_decision: int = 50
     metric: str = "auto"
     metric_samples: int = 512
-    action_mode: Literal["delta", "absolute", "steps"] = "delta"
+    action_mode: Literal["delta", "absolute", "steps", "walk"] = "delta"
     max_change: float = 0.2
     max_first_change: float = 1.0
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
@@ -194,8 +195,9 @@ class EnvConfig:
         require(divides, "penalty_every", self.penalty_every, f"a divisor of updates_per_decision={interval}")
         for name in ("max_change", "max_first_change"):
             require(0 < getattr(self, name) <= 1, name, getattr(self, name), f"0 < {name} <= 1")
-        sees = "steps" in self.observation or self.action_mode != "steps"
-        require(sees, "observation", self.observation, "the group 'steps' too, which action_mode='steps' acts on")
+        mode = self.action_mode  # named as the group of what it acts on
+        sees = mode in ("delta", "absolute", *self.observation)
+        require(sees, "observation", self.observation, f"the group {mode!r} too, which action_mode={mode!r} acts on")
         require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
         penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
         require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)

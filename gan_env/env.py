@@ -49,12 +49,14 @@ class GANEnv(gym.Env[Float32, Float32]):
     |---|---|
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
-    | `steps` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
+    | `steps`, `walk` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
 
     In the mode `steps` an action a of `lr_g` or `lr_d` asks for steps of a size, whatever the network: the norm of an
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes
     lr (asked for / measured)^0.5, where measured is the root mean square over the last interval; u moves by
-    `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer.
+    `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `walk`
+    both are in units of a random walk's step that is as old (`gan_env.records.walk_step`), and what is asked for is
+    10^(-2 + 2.48 (a + 1) / 2), which is 0.01 to 3.
 
     A policy chooses where the knobs start: the first delta, before anything is trained, moves u by `max_first_change`
     times the action (its whole range at most).

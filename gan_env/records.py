@@ -137,10 +137,6 @@ class TrainStats:
             finite=finite,
         )
 
-    def steps(self) -> Tensor:
-        """|update| / |weights| of G and of D, [N, 2]."""
-        return torch.stack([self.step_g, self.step_d], dim=1)
-
     @classmethod
     def untrained(cls, clean_train: Tensor, clean_held_out: Tensor) -> "TrainStats":
         """Before the first interval: zeros, but for the clean logits."""
@@ -219,6 +215,11 @@ class Moment:
     updates: Tensor  # of the whole run
     walk: Tensor  # `walk_step` of G and of D, [N, 2]
     left: Tensor  # decisions left after this one, int64
+
+    def steps(self, mode: str) -> Tensor:
+        """|update| / |weights| of G and of D, in the action mode "walk" in units of a random walk's, [N, 2]."""
+        steps = torch.stack([self.stats.step_g, self.stats.step_d], dim=1)
+        return steps / self.walk if mode == "walk" else steps
 
     @property
     def last(self) -> Tensor:

@@ -132,7 +132,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         self.observer = Observer(config.observation, config.knobs, config.losses)
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
-        self._progress = Progress(self.observer, reward, config.num_decisions, config.updates, coordinates)
+        lengths = config.num_decisions, config.updates
+        self._progress = Progress(self.observer, reward, *lengths, config.action_mode, coordinates)
         self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)

@@ -42,7 +42,7 @@ from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_json, write_text
-from gan_env.mdp.knobs import RATES
+from gan_env.mdp.knobs import RATES, TARGETS
 from gan_env.mdp.observation import groups_of
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
@@ -87,7 +87,7 @@ class Study:
         options = self.options.changed_env(controller.env if controller else {}, *changes)
         if controller_of(policy) != policy:
             options |= for_schedules(options)
-            if options.get("action_mode") == "steps":
+            if options.get("action_mode") in TARGETS:
                 options["action_mode"] = "delta"  # moves are as large, and go on where steps have other sizes
         return with_context(options) if self.told_rates(policy) else options
 

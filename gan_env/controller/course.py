@@ -49,7 +49,7 @@ class Course:
         moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters, walk)
         seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
-        steps = moment.stats.steps()
+        steps = moment.steps(loop.config.action_mode)
         moved = loop.knobs.move(self.coordinates, torch.from_numpy(action), torch.tensor([first]), steps)
         values = loop.knobs.values(moved)
         observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))

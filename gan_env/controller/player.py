@@ -13,7 +13,7 @@ from gan_env.config import RUN_OPTIONS, EnvConfig, replace
 from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError, closest, require
 from gan_env.gan.losses import LOSSES
-from gan_env.mdp.knobs import RATES, KnobSet, knob_table
+from gan_env.mdp.knobs import RATES, TARGETS, KnobSet, knob_table
 from gan_env.mdp.observation import Observer, groups_of
 from gan_env.mdp.probe import fields_read
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
@@ -188,7 +188,7 @@ def tracks(saved: SavedController) -> bool:
     statistics, it would be another controller.
     """
     groups, blank = set(options_of(saved)["observation"]), saved.network.blank(1)
-    return saved.interface.action_mode == "steps" and groups <= TRACKED and len(blank) == 0
+    return saved.interface.action_mode in TARGETS and groups <= TRACKED and len(blank) == 0
 
 
 def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -> EnvConfig:

@@ -22,8 +22,9 @@ ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-TARGETS = (3e-4, 0.1)
-"""|update| / |weights| that the actions -1 and 1 ask for in the action mode "steps", between them on a log scale."""
+TARGETS = {"steps": (3e-4, 0.1), "walk": (0.01, 3.0)}
+"""By action mode: |update| / |weights| that the actions -1 and 1 ask for, between them on a log scale; in the mode
+"walk" in units of a random walk's (`gan_env.records.walk_step`)."""
 GAIN = 0.5
 """Share of the distance to such a target, in logarithms, that one decision closes."""
 
@@ -162,9 +163,9 @@ def decades(knob: DynamicParameter) -> float:
     return math.log10(high / low)
 
 
-def target_of(action: Tensor) -> Tensor:
-    """log10 of the |update| / |weights| that an action in [-1, 1] asks for, any shape."""
-    low, high = map(math.log10, TARGETS)
+def target_of(action: Tensor, mode: str) -> Tensor:
+    """log10 of what an action in [-1, 1] asks for in a mode of `TARGETS`, any shape."""
+    low, high = map(math.log10, TARGETS[mode])
     return low + (high - low) * (action + 1) / 2
 
 
@@ -196,8 +197,8 @@ class KnobSet:
             coordinates: before it, [N, K] in [0, 1].
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
-            steps: |update| / |weights| of G and of D during the last interval, [N, 2]; read in the mode "steps" alone,
-                where the rate of a player that did not move stays.
+            steps: |update| / |weights| of G and of D during the last interval, in the mode "walk" in its unit, [N, 2];
+                read in the modes of `TARGETS` alone, where the rate of a player that did not move stays.
 
         Returns:
             [N, K] in [0, 1].
@@ -206,11 +207,11 @@ class KnobSet:
         if mode == "absolute":
             return (action + 1) / 2
         moves = torch.where(first, self.config.max_first_change, most)[:, None] * action
-        if mode == "steps":
+        if mode in TARGETS:
             for column, knob in enumerate(self.controlled):
                 if knob.name in RATES:
                     step = steps[:, RATES.index(knob.name)]
-                    distance = target_of(action[:, column]) - torch.log10(step + FLOOR)
+                    distance = target_of(action[:, column], mode) - torch.log10(step + FLOOR)
                     led = (GAIN * distance / decades(knob)).clamp(-most, most)
                     led = torch.where(step > STILL, led, 0.0)  # NaN, too: it has diverged
                     moves[:, column] = torch.where(first, moves[:, column], led)

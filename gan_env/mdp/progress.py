@@ -27,16 +27,17 @@ class Progress:
         observation: the last one, [N, F].
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: of the whole run, [N].
-        steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start.
+        steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start. In the action mode
+            "walk" in its unit.
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
     """
 
     def __init__(
-        self, observer: Observer, reward: Reward, num_decisions: int, updates: int, coordinates: Tensor
+        self, observer: Observer, reward: Reward, num_decisions: int, updates: int, mode: str, coordinates: Tensor
     ) -> None:
-        self.observer, self.reward, self.num_decisions = observer, reward, num_decisions
+        self.observer, self.reward, self.num_decisions, self.mode = observer, reward, num_decisions, mode
         moment = probe(coordinates.shape[1])
         observer.check(moment)
         reward.check(moment)
@@ -65,7 +66,7 @@ class Progress:
         self.first_grad_d, self.first_grad_g = (
             torch.where(rows, 0, old) for old in (self.first_grad_d, self.first_grad_g)
         )
-        self.steps = torch.where(rows[:, None], stats.steps(), self.steps)
+        self.steps = torch.where(rows[:, None], 0, self.steps)
         self.parameters = torch.where(rows[:, None], parameters, self.parameters)
         observation = self.observer(self._moment(stats, quality, settings))
         self.observation = torch.where(rows[:, None], observation, self.observation)
@@ -73,10 +74,11 @@ class Progress:
 
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each."""
-        self.decision, self.steps = self.decision + 1, stats.steps()
+        self.decision = self.decision + 1
         self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
         self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
         moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
+        self.steps = moment.steps(self.mode)
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
         log_metric = torch.where(crashed, moment.limit, quality.log_metric)

@@ -50,9 +50,9 @@ def start_of(policy: Policy | None) -> dict[str, Any]:
     return dict(getattr(policy, "start", {}))
 
 
-def step_of(rate: str) -> str:
-    """The statistic that says how large the steps are that a knob makes larger: "step_g" of "lr_g"."""
-    return rate.replace("lr", "step")
+def step_of(rate: str, walk: bool) -> str:
+    """The statistic that says how large the steps are that a knob makes larger: of "lr_g" "step_g", or "walk_g"."""
+    return rate.replace("lr", "walk" if walk else "step")
 
 
 class Steering:
@@ -74,8 +74,8 @@ class Steering:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         turned = [(i, knob) for i, knob in enumerate(env.knobs.controlled) if knob.name in RATES]
-        self.led = turned if self.mode == "steps" else []  # knobs that are led to a size of steps
-        needed = [*needed, *(step_of(knob.name) for _, knob in self.led)]
+        self.led = turned if self.mode in TARGETS else []  # knobs that are led to a size of steps
+        needed = [*needed, *(self._step(knob.name) for _, knob in self.led)]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
         reads = (*needed, *self.knobs, *(["progress"] if self.led or self.first != self.largest else []))
         self.reads = tuple(dict.fromkeys(reads))
@@ -102,10 +102,10 @@ class Steering:
         return np.asarray(self.value(observation, "progress") == 0)
 
     def steps(self, observation: Float32) -> Float32:
-        """|update| / |weights| of G and of D, where they decide what an action does, else 0: [N, F] -> [N, 2]."""
+        """What `KnobSet.move` needs of steps where they decide what an action does, else 0: [N, F] -> [N, 2]."""
         steps = np.zeros((len(observation), len(RATES)), np.float32)
         for _, knob in self.led:
-            steps[:, RATES.index(knob.name)] = self.value(observation, step_of(knob.name)) - FLOOR
+            steps[:, RATES.index(knob.name)] = self.value(observation, self._step(knob.name)) - FLOOR
         return steps
 
     def action(self, observation: Float32, wanted: NDArray[Any]) -> Float32:
@@ -116,9 +116,12 @@ class Steering:
             first, distance = self.first_move(observation), wanted - self.coordinates(observation)
             action = distance / np.where(first, self.first, self.largest)[:, None]
             for column, knob in self.led:  # the target that closes the distance: `KnobSet.move`, backwards
-                low, high = np.log10(TARGETS)
-                step = np.log10(self.value(observation, step_of(knob.name)))
+                low, high = np.log10(TARGETS[self.mode])
+                step = np.log10(self.value(observation, self._step(knob.name)))
                 target = step + distance[:, column] * decades(knob) / GAIN
                 action[:, column] = np.where(first, action[:, column], 2 * (target - low) / (high - low) - 1)
         clipped: Float32 = np.clip(action, -1, 1).astype(np.float32)
         return clipped
+
+    def _step(self, rate: str) -> str:
+        return step_of(rate, walk=self.mode == "walk")

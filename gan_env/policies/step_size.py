@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.steering import Steerable, Steering
+from gan_env.policies.steering import Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL, Float32, Float64
 
@@ -58,14 +58,10 @@ class StepSizeRule:
         for name in ("largest", "lost"):
             require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
 
-    def step(self, rate: str) -> str:
-        """The statistic that the rule holds by a player's rate, "lr_g" or "lr_d"."""
-        return rate.replace("lr", "walk" if self.walk else "step")
-
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics that these rates depend on."""
         raised = any(self.power(rate) for rate in RATES if rate in rates)
-        steps = [self.step(rate) for rate in RATES if rate in rates]
+        steps = [step_of(rate, self.walk) for rate in RATES if rate in rates]
         return [*steps, *(("separation", "variety") if raised else ())]
 
     def power(self, rate: str) -> float:
@@ -130,7 +126,7 @@ class StepSizePolicy(TablePolicy):
         measured = self.steering.value(observation, "progress") > 0
         for column, knob in enumerate(self.knobs):
             if knob.name in self.targets:
-                step = self.steering.value(observation, self.rule.step(knob.name))
+                step = self.steering.value(observation, step_of(knob.name, self.rule.walk))
                 target = self.targets[knob.name][decision]
                 if self.rule.power(knob.name):
                     target = self.raised(knob.name, target, observation)

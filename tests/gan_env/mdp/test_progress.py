@@ -20,7 +20,9 @@ LEAST = math.log(FLOOR)
 
 
 def follow(weights: dict[str, float], decisions: int, rows: int = 2, penalty: float = 4.0) -> Progress:
-    return Progress(Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, 100, torch.zeros(rows, 1))
+    return Progress(
+        Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, 100, "delta", torch.zeros(rows, 1)
+    )
 
 
 def started(progress: Progress, **given: list[float]) -> Columns:
@@ -140,7 +142,7 @@ def test_the_reward_does_not_see_the_score() -> None:
 
 def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None:
     observer, reward = Observer(("changes",), ["r1"], []), Reward({"log_improvement": 1.0}, 4.0)
-    progress = Progress(observer, reward, 3, 100, torch.zeros(2, 1))
+    progress = Progress(observer, reward, 3, 100, "delta", torch.zeros(2, 1))
     places = [observer.place(f"grad_{player}_change") for player in ("d", "g")]
     started(progress)
     seen = [progress.observation]

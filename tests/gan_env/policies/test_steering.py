@@ -37,9 +37,15 @@ def test_an_action_takes_knobs_as_near_as_one_move_gets(mode: str) -> None:
     np.testing.assert_allclose(env.coordinates(), reached, atol=1e-6)
 
 
-def test_in_the_mode_steps_rates_go_where_they_are_wanted() -> None:
+LIVELY = {"lr_g": (0.01, 0.03), "lr_d": (0.01, 0.03)}
+"""Rates at which one update takes steps within the ranges of both modes."""
+
+
+@pytest.mark.parametrize("mode", ["steps", "walk"])
+def test_in_the_modes_steps_and_walk_rates_go_where_they_are_wanted(mode: str) -> None:
     """The size of steps that an action asks for follows from the one that was measured."""
-    env = make(action_mode="steps", knobs=("r1", "lr_g", "lr_d"), max_first_change=0.1, max_change=0.05)
+    moves: dict[str, Any] = {"action_mode": mode, "max_first_change": 0.1, "max_change": 0.05}
+    env = make(knobs=("r1", "lr_g", "lr_d"), observation=("progress", "knobs", mode), instances=LIVELY, **moves)
     observation, _ = env.reset(seed=0)
     steering, moves = Steering(env, []), np.array([0.03, -0.04, 0.02])
     for _ in range(2):  # the first move is a delta
@@ -48,9 +54,10 @@ def test_in_the_mode_steps_rates_go_where_they_are_wanted() -> None:
         np.testing.assert_allclose(env.coordinates(), wanted, atol=1e-4)
 
 
-def test_the_mode_steps_needs_to_see_them() -> None:
-    with pytest.raises(ConfigError, match="the group 'steps' too"):
-        make(action_mode="steps", observation=("progress", "knobs"))
+@pytest.mark.parametrize("mode", ["steps", "walk"])
+def test_the_modes_steps_and_walk_need_to_see_them(mode: str) -> None:
+    with pytest.raises(ConfigError, match=f"the group '{mode}' too"):
+        make(action_mode=mode, observation=("progress", "knobs"))
 
 
 def test_a_statistic_that_is_not_observed_is_named_with_its_group() -> None:
