@@ -135,7 +135,7 @@ def _checked_choice(text: str, places: list[Path]) -> str:
         return text
     others = ", or the folder of a training, a policy's YAML file, or module:function" if key == "policy" else ""
     expected = f"one of {', '.join(sorted({*names, *shipped}))}{others}"
-    raise ConfigError(f"{key}={name!r} is not there: expected {expected}")
+    raise ConfigError(f"{key}={name!r} can't be used: expected {expected}")
 
 
 def register_presets() -> None:

@@ -253,7 +253,7 @@ def env_config(preset: str = "points", **overrides: Any) -> EnvConfig:
     base = PRESETS[preset]
     if "instances" in overrides:
         overrides["instances"] = _with_own_instances(base.instances, overrides["instances"])
-    return replace(base, overrides)
+    return replace(base, overrides, beside=("num_envs", "autoreset_mode", "render_mode"))
 
 
 def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:

@@ -7,8 +7,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from gan_env.errors import UnknownOption
 from gan_env.infos import of_row_0
-from gan_env.mdp.resets import checked_seed
+from gan_env.mdp.resets import checked_actions, checked_seed
 from gan_env.records import Float32
 from gan_env.vector_env import GANVectorEnv
 
@@ -168,6 +169,9 @@ class GANEnv(gym.Env[Float32, Float32]):
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
     def __init__(self, preset: str = "points", render_mode: str | None = None, **overrides: Any) -> None:
+        for name in ("num_envs", "autoreset_mode"):
+            if name in overrides:
+                raise UnknownOption(f"{name}={overrides[name]!r}: a single environment has no {name}; see gym.make_vec")
         self.vector = GANVectorEnv(1, preset, AutoresetMode.DISABLED, render_mode=render_mode, **overrides)
         self.render_mode = render_mode
         self.observation_space = self.vector.single_observation_space
@@ -185,7 +189,8 @@ class GANEnv(gym.Env[Float32, Float32]):
 
     def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Moves the knobs and trains for one interval."""
-        obs, reward, terminated, truncated, infos = self.vector.step(np.asarray(action, np.float32)[None])
+        actions = checked_actions(action, self.action_space.shape)[None]
+        obs, reward, terminated, truncated, infos = self.vector.step(actions)
         return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), of_row_0(infos)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]

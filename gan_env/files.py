@@ -81,7 +81,7 @@ def require_writable(folder: Path, key: str) -> None:
         raise ConfigError(f"{key}={str(folder)!r} can't be used: {there} {why}; give another folder") from error
 
 
-def save_checkpoint(path: Path, state: Any) -> Path:
+def save_checkpoint(path: Path | str, state: Any) -> Path:
     """Writes what a job continues from, with a checksum at the end, so that a flipped bit is noticed.
 
     Args:
@@ -92,10 +92,10 @@ def save_checkpoint(path: Path, state: Any) -> Path:
     buffer = io.BytesIO()
     torch.save(_without_arrays(state), buffer)
     content = buffer.getvalue()
-    return write_atomically(path, lambda part: part.write_bytes(content + hashlib.sha256(content).digest()))
+    return write_atomically(Path(path), lambda part: part.write_bytes(content + hashlib.sha256(content).digest()))
 
 
-def load_checkpoint(path: Path) -> Any:
+def load_checkpoint(path: Path | str) -> Any:
     """Reads what `save_checkpoint` wrote; no code in the file is run.
 
     Raises:
@@ -103,7 +103,7 @@ def load_checkpoint(path: Path) -> Any:
     """
     mend = "delete it to start anew in this folder"
     try:
-        raw = path.read_bytes()
+        raw = Path(path).read_bytes()
         content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ConfigError(f"{path} is damaged (its checksum is not that of its content): {mend}")
@@ -111,7 +111,7 @@ def load_checkpoint(path: Path) -> Any:
             warnings.simplefilter("ignore")  # of what it refuses
             return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
     except OSError as error:
-        raise ConfigError(f"{path} can't be read ({error}): {mend}") from error
+        raise ConfigError(f"{path} can't be read ({error}): expected a file of `save_checkpoint`") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise ConfigError(f"{path} can't be read, as another version of gan_env made it: {mend}") from error
 

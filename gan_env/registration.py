@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import require
+from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, REGISTERED, Statistic, statistics
@@ -62,7 +62,7 @@ def register_statistic(
         name: of the statistic and of its group.
         compute: its value a row, [N], from a `gan_env.Moment`: all that is known after a decision.
         description: what it is.
-        low: the lower bound; values are clipped.
+        low: the lower bound, to which values are clipped; NaN counts as 0.
         high: the upper bound.
     """
     taken = {key: s for s in statistics(list(knob_table()), list(LOSSES)) for key in (s.name, s.group)}
@@ -114,15 +114,18 @@ def register_schedule(
 
     Args:
         name: of the schedule.
-        formula: value at shares t of the run in [0, 1] (an array of any shape), from a at t = 0 to b at t = 1, with
+        formula: value at shares t of the run in [0, 1] (an array of any shape), with initial value a, final value b and
             decay rate k: `formula(t, a, b, k)`.
         decay_rate: k where a policy gives none.
 
     Raises:
-        ConfigError: its values from 1 to 0.5 are not finite, or of another shape than t.
+        ConfigError: it is no function of four, or its values from 1 to 0.5 are not finite, or of another shape than t.
     """
     _require_free("schedule", name, formula, SCHEDULES)
-    found = np.asarray(formula(np.linspace(0, 1, 5), 1.0, 0.5, decay_rate))
+    try:
+        found = np.asarray(formula(np.linspace(0, 1, 5), 1.0, 0.5, decay_rate))
+    except TypeError as error:
+        raise ConfigError(f"the schedule {name!r} fails ({error}): expected a function of t, a, b and k") from error
     fits = found.shape == (5,) and bool(np.isfinite(found).all())
     require(fits, f"the schedule {name!r} at five moments", found, "five finite values")
     SCHEDULES[name], DECAY_RATES[name] = formula, decay_rate

@@ -14,6 +14,7 @@ from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.progress import Progress
+from gan_env.records import Float32, to_host
 from gan_env.resume import require_same, require_same_form
 
 
@@ -47,8 +48,11 @@ class Snapshots:
             "gan_updates": self.gan_updates,
         }
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> Float32:
         """Continues from what `get_state` gave, as if nothing had happened since.
+
+        Returns:
+            The observations of that moment, [N, F].
 
         Raises:
             ConfigError: the state is from an environment with other rows, options or version; nothing is changed.
@@ -75,6 +79,7 @@ class Snapshots:
         self._pinned = [one if pinned else None for one, pinned in zip(instances, state["pinned"], strict=True)]
         self._ended = state["ended"].copy()
         self.gan_updates = state["gan_updates"]
+        return to_host({"obs": self._progress.observation})["obs"]
 
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()], dict[str, Any]]:
         """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew."""

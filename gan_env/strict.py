@@ -5,7 +5,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -15,8 +15,14 @@ from gan_env.errors import ConfigError, UnknownOption, closest, require
 T = TypeVar("T")
 
 
-def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
+def replace(base: T, overrides: Mapping[str, Any], prefix: str = "", beside: Sequence[str] = ()) -> T:
     """A copy of the dataclass `base` in which `overrides` (a nested mapping) are checked and applied.
+
+    Args:
+        base: what is copied.
+        overrides: what differs.
+        prefix: of the keys in messages.
+        beside: names that the caller takes besides the fields, which a wrong key may have been meant to be.
 
     Raises:
         ConfigError: unknown key (an `UnknownOption`), wrong type, or value out of range; the message names key, value
@@ -26,7 +32,7 @@ def replace(base: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     changes: dict[str, Any] = {}
     for key, value in overrides.items():
         if key not in hints:
-            near = closest(str(key), hints)
+            near = closest(str(key), (*hints, *beside))
             hint = f"did you mean {prefix}{near}?" if near else f"expected one of {sorted(hints)}"
             as_python_says = f"got an unexpected keyword argument '{prefix}{key}'"  # libraries look for these words
             raise UnknownOption(f"{prefix}{key}={value!r}: {as_python_says}: there is no option {prefix}{key}; {hint}")
@@ -69,4 +75,6 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", None) if origin is None else str(hint)
+    if origin is tuple:
+        wanted = "a list" if arguments[-1] is Ellipsis else f"{len(arguments)} values, as in ({value!r}, {value!r})"
     raise ConfigError(f"{key}={value!r} has type {type(value).__name__}: expected {wanted}")

@@ -37,8 +37,8 @@ from gan_env.snapshots import Snapshots
 class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends only on its own seed, instance and actions: not on the other rows nor on N, on a CPU to the last bit
-    (on a GPU except for rounding).
+    A row depends only on its own seed, instance and actions, not on the other rows: on a CPU to the last bit from two
+    rows on. A single row, and all rows on a GPU, may round otherwise.
 
     ## Seeds and options
     `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the

@@ -47,7 +47,7 @@ class Course:
         loop, first = self.player.loop, clock.taken == 0
         parameters, walk = optimisers.parameters, optimisers.walk
         moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters, walk)
-        seen, before = loop.observer(moment).nan_to_num(), self._memory  # [1, F]
+        seen, before = loop.observer(moment), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
         steps = moment.steps(loop.config.action_mode)
         moved = loop.knobs.move(self.coordinates, torch.from_numpy(action), torch.tensor([first]), steps)

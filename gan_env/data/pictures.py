@@ -139,8 +139,9 @@ def image_folder(data_root: str, image_size: int) -> Dataset:
     root = Path(data_root).resolve()
     found = sorted(path for path in _files_below(root) if path.suffix.lower() in EXTENSIONS)
     if len(found) < 2:
+        holds = f"holds {len(found)} images" if root.is_dir() else "is not a folder"
         raise DataError(
-            f"{root} holds {len(found)} images: set data_root to a folder with at least two, "
+            f"{root} {holds}: set data_root to a folder with at least two, "
             f"in it or in folders below it, named {', '.join(EXTENSIONS)}"
         )
     shuffled = [found[i] for i in np.random.default_rng(1).permutation(len(found))]

@@ -122,7 +122,12 @@ def run_episodes(
         seeds: GAN seeds, [E]. The same seed gives every policy the same initial weights, data and noise.
         instances: pinned instances, [E]; None: instance e of the set for seed e, so all policies meet the same.
         on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
+
+    Raises:
+        ConfigError: the policy has no `predict`; or the environment has another mode, or there is no seed, or not one
+            instance for each.
     """
+    require(hasattr(policy, "predict"), "policy", policy, "what `predict` belongs to: of a file, `.make(env)`")
     return run_batches(lambda _: policy, env, seeds, instances, on_decision)
 
 
@@ -138,7 +143,8 @@ def run_batches(
     require(disabled, "env", env.metadata["autoreset_mode"], "an environment made with AutoresetMode.DISABLED")
     if instances is None:
         instances = [i % len(env.instances) for i in range(len(seeds))]
-    require(len(instances) == len(seeds) > 0, "instances", len(instances), f"one per seed ({len(seeds)})")
+    require(len(seeds) > 0, "seeds", seeds, "one at least")
+    require(len(instances) == len(seeds), "instances", len(instances), f"one per seed ({len(seeds)})")
     before, parts = env.gan_updates, []
     for batch, first in enumerate(range(0, len(seeds), env.num_envs)):
         rows = [(first + i) % len(seeds) for i in range(env.num_envs)]  # the last batch is filled up

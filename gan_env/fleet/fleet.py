@@ -226,8 +226,11 @@ class Fleet(VectorEnv[Float32, Float32, Any]):
         """The complete state of all members. `gan_env.files.save_checkpoint` saves it."""
         return self._state(self._members.get_state())
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> Float32:
         """Continues from what `get_state` gave or a rescue file holds, wherever its fleet ran.
+
+        Returns:
+            The observations of that moment, [N, F].
 
         Raises:
             ConfigError: the state is from a fleet with other members or options; nothing is changed.
@@ -242,6 +245,7 @@ class Fleet(VectorEnv[Float32, Float32, Any]):
             self._members.set_state(before)
             raise
         self._ended, self._obs = state["ended"].copy(), state["obs"].copy()
+        return self._obs.copy()
 
     # --- inside ---
 

@@ -72,9 +72,10 @@ class InstanceSet:
 
     def _require_fit(self, instance: Instance, key: str) -> None:
         """Raises a `ConfigError` unless the environment has the instance's data set, loss and sizes."""
-        for name, known in (("dataset", self.datasets), ("loss", self.losses)):
+        for name, options, known in (("dataset", "datasets", self.datasets), ("loss", "losses", self.losses)):
             value = getattr(instance, name)
-            require(value in known, f"{key}.{name}", value, f"one of the environment's {known}")
+            expected = f"one of the environment's {known} (see the option {options})"
+            require(value in known, f"{key}.{name}", value, expected)
         for name, (lowest, highest) in self.limits.items():
             value = getattr(instance, name)
             fits = lowest <= value <= highest

@@ -274,6 +274,6 @@ class Observer:
         return self.names.index(name)
 
     def __call__(self, moment: Moment) -> Tensor:
-        """The observation of every row, [N, F] float32; a diverged row may hold NaN."""
-        values = torch.stack([s.compute(moment) for s in self.statistics], dim=1)
+        """The observation of every row, [N, F] float32; NaN counts as 0."""
+        values = torch.stack([s.compute(moment) for s in self.statistics], dim=1).nan_to_num()
         return values.clamp(self._low.to(values.device), self._high.to(values.device))

@@ -17,6 +17,8 @@ from gan_env.metrics.frechet import FrechetDistance
 from gan_env.metrics.wasserstein import SlicedWasserstein
 from gan_env.records import FLOOR, Dataset, Quality, decode
 
+ROUNDING = 1e-3
+"""A metric of one's own may be below 0 by as much."""
 COVERED = 512
 """Real images whose coverage is measured at every decision: they cost a tenth of the judge's time."""
 
@@ -73,7 +75,8 @@ class RegisteredJudge:
         built_in: that judge.
 
     Raises:
-        ConfigError: the metric fails, or isn't one finite number a row, 0 or more, for samples of the validation half.
+        ConfigError: the metric fails, or isn't one finite number a row, 0 or more, for samples of the validation half;
+            when it judges, it is negative.
     """
 
     def __init__(self, name: str, datasets: Sequence[Dataset], samples: int) -> None:
@@ -100,7 +103,10 @@ class RegisteredJudge:
             half, own = divmod(index, len(self.metrics) // 2)
             rows = dataset == own
             if rows.any():
-                metrics[rows, half] = metric(samples[rows]).float().clamp(min=0)
+                found = metric(samples[rows]).float()
+                negative = bool((found < -ROUNDING).any())  # false for NaN, which a diverged row may have
+                require(not negative, f"the metric {self.metric_name!r}", found, "0 or more; lower is better")
+                metrics[rows, half] = found.clamp(min=0)
         log_metric, score = torch.log(metrics + FLOOR).unbind(dim=1)
         return dataclasses.replace(judged, log_metric=log_metric, score=score)
 

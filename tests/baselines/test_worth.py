@@ -72,7 +72,7 @@ def test_the_runs_become_a_data_set(folder: Path, tmp_path: Path) -> None:
         (["instances=1"], "instances=1 can't be used"),
         (["instances=100000"], "at most 256"),
         (["runs=5000"], "runs=5000 can't be used: expected at most 2250"),
-        (["policy=nobody"], "policy='nobody' is not there"),
+        (["policy=nobody"], "policy='nobody' can't be used: expected one of"),
     ],
 )
 def test_bad_input_is_one_line(folder: Path, arguments: list[str], message: str) -> None:

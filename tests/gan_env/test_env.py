@@ -157,6 +157,19 @@ def test_a_step_after_the_end_is_refused() -> None:
             env.step(np.zeros(5, np.float32))
 
 
+def test_an_action_of_another_shape_is_refused_with_its_own() -> None:
+    env = gan_env.GANEnv(**SMALL)
+    env.reset(seed=0)
+    with pytest.raises(gan_env.ConfigError, match=r"actions\.shape=\(1, 5\).*expected \(5,\)"):
+        env.step(np.zeros((1, 5), np.float32))
+
+
+@pytest.mark.parametrize("option", [{"num_envs": 4}, {"autoreset_mode": "NextStep"}])
+def test_options_of_a_vector_environment_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(gan_env.ConfigError, match=f"{next(iter(option))}=.*a single environment .*gym.make_vec"):
+        gym.make("gan_env/Points-v1", **option)
+
+
 def test_infos_are_plain_numbers() -> None:
     env = gym.make("gan_env/Points-v1", **SMALL)
     env.reset(seed=0)

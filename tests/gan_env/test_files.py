@@ -118,7 +118,7 @@ class Evil:
 
 def test_a_checkpoint_that_is_missing_or_of_another_version_is_named_and_runs_no_code(tmp_path: Path) -> None:
     path, buffer = tmp_path / "checkpoint.pt", io.BytesIO()
-    with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*delete it"):
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt can't be read .*expected a file of `save_checkpoint`"):
         load_checkpoint(path)
     torch.save({"weights": Evil(tmp_path / "trace")}, buffer)
     content = buffer.getvalue()

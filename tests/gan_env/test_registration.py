@@ -252,6 +252,13 @@ def test_a_metric_that_is_none_is_refused(metric: Any, message: str) -> None:
         make(2, metric="mine")
 
 
+def test_a_metric_that_turns_negative_in_training_is_refused() -> None:
+    gan_env.register_metric("mine", lambda real: lambda samples: samples.std(dim=(1, 2)) - real.std() / 2)
+    env = make(2, metric="mine")
+    with pytest.raises(ConfigError, match=r"the metric 'mine'=tensor.*0 or more"):
+        env.reset(seed=0)  # samples of an untrained generator are close to each other
+
+
 def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
     gan_env.register_metric("mine", far_from_mean)
     with pytest.raises(ConfigError, match=r"metric='fid'.*\['auto', 'mine'\]"):
@@ -271,6 +278,11 @@ def test_an_own_schedule_anneals() -> None:
 def test_a_schedule_without_finite_values_is_refused(formula: Any) -> None:
     with pytest.raises(ConfigError, match="the schedule 'mine' at five moments"), np.errstate(all="ignore"):
         gan_env.register_schedule("mine", formula)
+
+
+def test_a_schedule_without_a_decay_rate_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"the schedule 'mine' fails .*a function of t, a, b and k"):
+        gan_env.register_schedule("mine", lambda t, a, b: a + (b - a) * t)  # type: ignore[arg-type,misc]
 
 
 def test_an_own_policy_is_made_by_name_with_its_constants() -> None:

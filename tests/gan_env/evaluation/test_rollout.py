@@ -12,6 +12,7 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.errors import DataError
 from gan_env.evaluation.rollout import Episodes, Rollout, kept_episodes, load_episodes, run_episodes
 from gan_env.files import load_checkpoint, save_checkpoint
+from gan_env.policies.presets import load_policy
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
 from gan_env.policies.tables import TablePolicy, schedule_values
@@ -90,6 +91,14 @@ def test_an_environment_that_all_crash_ends_early_with_whole_arrays() -> None:
 def test_updates_are_counted() -> None:
     env = make(3)
     assert run_episodes(TablePolicy(env, {}), env, range(4)).gan_updates == 2 * 3 * 4 * 2  # the filling too
+
+
+def test_what_does_not_act_and_no_seeds_are_refused() -> None:
+    env = make(1)
+    with pytest.raises(ConfigError, match=r"policy=.*\.make\(env\)"):
+        run_episodes(load_policy("cosine"), env, range(1))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"seeds=\[\].*one at least"):
+        run_episodes(TablePolicy(env, {}), env, [])
 
 
 def test_an_environment_with_autoreset_is_refused() -> None:
