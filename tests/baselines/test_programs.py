@@ -13,8 +13,15 @@ PROGRAMS = [path.relative_to(ROOT).as_posix() for path in FILES if '__name__ == 
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_it_starts_where_it_is_called(program: str) -> None:
+    """What its `main` does is a matter of the other tests, which call it without a process of its own."""
+    last = (ROOT / program).read_text().partition('\nif __name__ == "__main__":\n')[2].split()
+    assert last in (["main()"], ["with", "errors_in_one_line():", "main()"])
+
+
+@pytest.mark.parametrize("program", ["agents/train_ppo.py", "baselines/run.py", "baselines/contact_sheet.py"])
 def test_it_starts_from_the_shell(program: str, tmp_path: Path) -> None:
-    """In another folder, and with the configuration that it is written for."""
+    """One of each kind, in another folder, and with the configuration that it is written for."""
     command = [sys.executable, str(ROOT / program), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -281,7 +281,7 @@ def test_the_gpu_gives_what_the_cpu_gives() -> None:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_samples_that_are_read_from_the_host_are_the_same(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
     """As for a GPU that has no room for them; the copy itself is a matter of `DataBank`."""
-    there, host = population([3, 4, 5], compiled), population([3, 4, 5], compiled)
+    there, host = (population([3, 4, 5], compiled, depth=1) for _ in range(2))
     monkeypatch.setattr(Tensor, "pin_memory", lambda samples: samples)
     host.bank.on_device = False
     for made in (there, host):
