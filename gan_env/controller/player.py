@@ -18,7 +18,7 @@ from gan_env.mdp.observation import Observer, groups_of
 from gan_env.mdp.probe import fields_read
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
-from gan_env.policies.presets import PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
+from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
 from gan_env.policies.step_size import StepSizeRule
 from gan_env.records import MEANS
@@ -27,7 +27,8 @@ from gan_env.saved_controller import DESCRIPTION, SavedController
 REACH = {"step_size": 1e3, "rates": 1e6}
 """Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off."""
 DECISIONS, UPDATES = 1000, 4
-"""A schedule or a rule takes at most so many decisions in a run, at least so many updates apart, ADA's interval."""
+"""A schedule or a rule of gan_env takes at most so many decisions in a run, at least so many updates apart, ADA's
+interval."""
 TRACKED = {"progress", "knobs", "steps", "balance", "walk", "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 
@@ -192,14 +193,18 @@ def tracks(saved: SavedController) -> bool:
 
 
 def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -> EnvConfig:
-    """The knobs that a policy names, set as it says; all others do nothing. A schedule of none leaves the rates."""
+    """The knobs that a policy names, set as it says; all others do nothing. A schedule of none leaves the rates.
+
+    A registered policy moves the environment's default knobs, by its default action mode and number of decisions.
+    """
     named = tuple(dict.fromkeys((*options.knobs, *options.table)))
     if options.kind in RULES:
         named = tuple(dict.fromkeys((options.rule.get("knob", RULES[options.kind].knob), *named)))
     elif options.kind == "schedule" and not named:
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
-    decisions, reach = often(total_steps), REACH.get(options.kind)
+    registered, reach = options.kind not in KINDS, REACH.get(options.kind)
+    decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
     counts = options.rule.get("speed_images") is not None  # which needs the batch size
     told: set[str] = {"context"} if options.kind == "rates" or counts else set()  # rates are the optimisers' own
     if options.kind == "step_size":
@@ -210,7 +215,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         observation=(*EnvConfig.observation, *sorted(told)),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         knob_bounds=dict.fromkeys(RATES, (1 / reach, reach)) if reach else {},
-        action_mode="absolute",
+        action_mode=EnvConfig.action_mode if registered else "absolute",
         losses=losses,
         num_decisions=decisions,
         updates_per_decision=max(1, total_steps // decisions),

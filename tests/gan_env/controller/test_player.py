@@ -10,10 +10,12 @@ import pytest
 import torch
 from controllers import saved_controller
 from plain_gan import PlainGAN
+from small_env import make
 
-from gan_env import ConfigError
+from gan_env import ConfigError, register_policy
 from gan_env.config import EnvConfig
 from gan_env.controller.player import _config, find_player
+from gan_env.mdp.knobs import knob_table
 from gan_env.policies import PolicyOptions, load_policy
 from gan_env.policies.presets import ADAPTIVE, policy_names
 from gan_env.policies.schedules import Anneal
@@ -205,16 +207,52 @@ def test_what_is_no_policy_is_refused_with_what_may_be_meant(
         PlainGAN.make().control(source, 8)
 
 
-def test_a_policy_of_ones_own_plays_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cautious:
-        def __init__(self, env: Any) -> None:
-            self.knobs = len(env.config.knobs)
+class Still:
+    """Moves nothing."""
 
-        def predict(self, observation: Any, *_: Any, **__: Any) -> Any:
-            return np.full((len(observation), self.knobs), -0.5, np.float32), None
+    def __init__(self, env: Any) -> None:
+        self.knobs = len(env.config.knobs)
 
-    monkeypatch.setitem(ADAPTIVE, "cautious", Cautious)
-    assert float(PlainGAN.make().control("cautious", 8)["augment"]) == 0.25
+    def predict(self, observation: Any, *_: Any, **__: Any) -> Any:
+        return np.zeros((len(observation), self.knobs), np.float32), None
+
+
+def test_a_registered_policy_that_moves_nothing_leaves_the_knobs_where_runs_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ADAPTIVE, "still", Still)
+    gan = PlainGAN.make()
+    control = gan.control("still", 24)
+    gan.run(control, 24)
+    assert gan.rates == [1e-3, 1e-3]
+    table = knob_table()
+    for name in EnvConfig.knobs:
+        assert float(control[name]) == pytest.approx(table[name].initial_value, rel=1e-5)
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_the_registered_policy_of_the_page_moves_knobs_in_a_loop_as_in_an_environment() -> None:
+    page = (Path(__file__).parents[3] / "docs/extend.md").read_text()
+    names: dict[str, Any] = {"np": np}
+    exec(page[page.index("class Push:") : page.index("gan_env.register_schedule(")], names)
+    register_policy("push", names["Push"])
+    env = make(1)
+    observation, _ = env.reset(seed=0)
+    *_, infos = env.step(load_policy("push").make(env).predict(observation)[0])
+    gan = PlainGAN.make()
+    control = gan.control("push", 12)
+    assert gan.rates == pytest.approx([1e-3 * infos[f"knob_{name}"][0] for name in ("lr_g", "lr_d")])
+    assert gan.rates[0] > 2e-3
+    for name in env.config.knobs:
+        assert float(control[name]) == pytest.approx(infos[f"knob_{name}"][0])
+
+
+@pytest.mark.parametrize(("updates", "decisions"), [(1, 1), (5, 5), (13, 12), (500, 12)])
+def test_a_registered_policy_decides_as_often_as_in_an_environment(
+    updates: int, decisions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ADAPTIVE, "still", Still)
+    assert find_player("still", updates).loop.config.num_decisions == decisions
 
 
 def test_a_controller_that_comes_with_gan_env_plays_by_its_name() -> None:
