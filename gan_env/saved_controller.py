@@ -10,17 +10,17 @@ trained it. `gan_env.policies.learned` plays it in an environment.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from gan_env.errors import ConfigError
+from gan_env.errors import ConfigError, require
 from gan_env.files import write_atomically, write_json
 
 VERSION = 1
@@ -29,6 +29,10 @@ LAYERS: dict[str, type[nn.Module]] = {
     "linear": nn.Linear, "lstm": nn.LSTMCell, "tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid,
 }  # fmt: skip
 """Kinds of layers; the first two have numbers of inputs and outputs."""
+KINDS: dict[type, str] = {module: kind for kind, module in LAYERS.items()} | {nn.LSTM: "lstm"}
+"""Modules that a network can be made of, and their kinds."""
+SIZES = {"linear": ("in_features", "out_features"), "lstm": ("input_size", "hidden_size")}
+"""What such modules call their numbers of inputs and outputs, by kind."""
 
 Layer = tuple[str, *tuple[int, ...]]
 """A kind and its sizes: ("linear", inputs, outputs), or ("tanh",)."""
@@ -57,6 +61,32 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(LAYERS[kind](*sizes) for kind, *sizes in layers)
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("std", torch.ones(inputs))
+
+    @classmethod
+    def of(cls, network: object, mean: Tensor, std: Tensor, clip: float | None = None) -> Self:
+        """The network of modules of torch, with a copy of their weights.
+
+        Args:
+            network: a module of `KINDS`; or a `torch.nn.Sequential`, `torch.nn.ModuleList` or list of such, which act
+                one after the other. An `LSTM` has one layer.
+            mean: what is subtracted from observations, [F].
+            std: what they are divided by then, [F].
+            clip: largest absolute value of a normalised observation; None: any.
+
+        Raises:
+            ConfigError: a module is of another kind, or has other weights than its kind.
+        """
+        modules = [_known(module, place) for place, module in enumerate(_modules(network))]
+        layers = [_layer(module) for module in modules]
+        made = cls(layers, len(mean), clip)
+        made.mean, made.std = mean, std
+        for place, (own, module) in enumerate(zip(made.layers, modules, strict=True)):
+            weights = {name: torch.zeros_like(tensor) for name, tensor in own.state_dict().items()}  # of no bias: 0
+            given = {name.removesuffix("_l0"): tensor for name, tensor in module.state_dict().items()}
+            more, fewer = sorted(given.keys() - weights.keys()), f"none but {', '.join(weights)}"
+            require(not more, f"layer {place} of the network: its weights", more, fewer)
+            own.load_state_dict(weights | given)
+        return made
 
     def blank(self, rows: int) -> Tensors:
         """The memory at the start of an episode: hidden state and cell [rows, H] of each LSTM."""
@@ -88,6 +118,54 @@ class Network(nn.Module):
     def forward(self, observation: Tensor, memory: Tensors) -> tuple[Tensor, Tensors]:
         """Observations [N, F] and the memory -> the output [N, K] and the next memory."""
         return self.run(self.normalised(observation), memory)
+
+
+def _modules(network: object) -> Iterator[object]:
+    """What acts, in order, of a network of `Network.of`."""
+    if isinstance(network, nn.Sequential | nn.ModuleList | list | tuple):
+        for part in network:
+            yield from _modules(part)
+    else:
+        yield network
+
+
+def _known(module: object, place: int) -> nn.Module:
+    """The module, which is of `KINDS`.
+
+    Raises:
+        ConfigError: it isn't; subclasses may act in another way.
+    """
+    known = f"one of {', '.join(kind.__name__ for kind in KINDS)}"
+    require(type(module) in KINDS, f"layer {place} of the network", type(module).__name__, known)
+    assert isinstance(module, nn.Module)
+    return module
+
+
+def _layer(module: nn.Module) -> Layer:
+    kind = KINDS[type(module)]
+    return (kind, *(int(getattr(module, size)) for size in SIZES.get(kind, ())))
+
+
+def require_follow(layers: Sequence[Layer], inputs: int, knobs: Sequence[str]) -> None:
+    """Refuses layers that don't lead from observations [N, F] to outputs [N, K].
+
+    Args:
+        layers: what they are.
+        inputs: F.
+        knobs: names of the K knobs.
+
+    Raises:
+        ConfigError: the first layer doesn't take F inputs, another one not the outputs of those before it, or the last
+            one doesn't give K outputs.
+    """
+    width, each = inputs, "statistic that is observed"
+    for place, (kind, *sizes) in enumerate(layers):
+        if sizes:
+            taken, given = sizes
+            expected = f"{width} inputs, one for each {each}"
+            require(taken == width, f"layer {place} of the network", (kind, *sizes), expected)
+            width, each = given, f"output of layer {place}"
+    require(width == len(knobs), "outputs of the network", width, f"{len(knobs)}, one for each knob of {list(knobs)}")
 
 
 def forget(memory: Tensors, start: Tensor) -> Tensors:
@@ -186,11 +264,16 @@ class SavedController:
                 found[name] = rates.pop()
         return found
 
-    def save(self, folder: Path) -> None:
-        """Writes both files, the description last."""
-        tensors = {name: tensor.detach().contiguous() for name, tensor in self.network.state_dict().items()}
+    def save(self, folder: str | Path) -> None:
+        """Writes both files, the description last.
+
+        Raises:
+            ConfigError: its parts don't fit each other, so that `load` would refuse them; nothing is written.
+        """
+        folder = Path(folder)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         weights = save(tensors)
-        description = {
+        description: dict[str, Any] = {
             "version": VERSION,
             "network": {"layers": self.network.description, "clip": self.network.clip},
             "interface": asdict(self.interface),
@@ -199,16 +282,19 @@ class SavedController:
             "members": self.members,
             "training": self.training,
         }
+        self._of(description, tensors, "the controller")
+        sealed = {"sha256": _digest(description, weights), **description}
         write_atomically(folder / WEIGHTS, lambda part: part.write_bytes(weights))
-        write_json(folder / DESCRIPTION, {"sha256": _digest(description, weights), **description})
+        write_json(folder / DESCRIPTION, sealed)
 
     @classmethod
-    def load(cls, folder: Path) -> "SavedController":
+    def load(cls, folder: str | Path) -> "SavedController":
         """Reads what `save` wrote.
 
         Raises:
             ConfigError: there is none, it is damaged, or it is of another version.
         """
+        folder = Path(folder)
         try:
             description = json.loads((folder / DESCRIPTION).read_text())
             weights = (folder / WEIGHTS).read_bytes()
@@ -222,11 +308,20 @@ class SavedController:
         if _digest(description, weights) != said:
             mend = "get it again, or train again"
             raise ConfigError(f"the controller in {folder} is damaged or was changed (other SHA-256): {mend}")
+        return cls._of(description, weights, f"the controller in {folder}")
+
+    @classmethod
+    def _of(cls, description: dict[str, Any], weights: bytes | dict[str, Tensor], what: str) -> "SavedController":
+        """The controller that a description and its weights make.
+
+        Raises:
+            ConfigError: they don't fit each other; the message begins with `what`.
+        """
         try:
-            return cls._from(description, load(weights))
+            return cls._from(description, load(weights) if isinstance(weights, bytes) else weights)
         except (LookupError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-            what = str(error).partition("\n")[0]
-            raise ConfigError(f"the controller in {folder} has parts that don't fit each other: {what}") from error
+            why = " ".join(str(error).split())
+            raise ConfigError(f"{what} has parts that don't fit each other: {why}") from error
 
     @classmethod
     def _from(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> "SavedController":
@@ -234,13 +329,12 @@ class SavedController:
         knobs = tuple(Knob(**{**knob, "bounds": tuple(knob["bounds"])}) for knob in found["knobs"])
         interface = Interface(**{**found, "knobs": knobs, "observation": tuple(found["observation"])})
         layers = [(kind, *sizes) for kind, *sizes in description["network"]["layers"]]
+        require_follow(layers, len(interface.observation), [knob.name for knob in knobs])
         with torch.device("meta"):  # sizes that the weights don't have take no memory
             network = Network(layers, len(interface.observation), description["network"]["clip"])
         network.load_state_dict(tensors, assign=True)
-        with torch.no_grad():  # sizes of layers that don't follow each other are noticed here
-            output, _ = network(torch.zeros(1, len(interface.observation)), network.blank(1))
-        if output.shape[1] != len(knobs):
-            raise ValueError(f"{output.shape[1]} outputs for {len(knobs)} knobs")
+        with torch.no_grad():  # weights of a precision in which it can't act are noticed here
+            network(torch.zeros(1, len(interface.observation)), network.blank(1))
         adapts = None if adaptation is None else Adaptation(**adaptation)
         members = description.get("members", {})  # none in the files of earlier versions
         return cls(network, interface, description["env"], description["training"], adapts, members)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import gan_env
 from gan_env import ConfigError, DynamicParameter
@@ -51,9 +52,9 @@ def controller(**given: Any) -> SavedController:
 def test_everything_comes_back(adaptation: Adaptation | None, tmp_path: Path) -> None:
     env = {"preset": "points", "instances": {"lr_g": [1e-4, 1 / 3]}, "max_first_change": None}
     made = controller(env=env, adaptation=adaptation)
-    made.save(tmp_path)
+    made.save(str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == [DESCRIPTION, WEIGHTS]
-    loaded = SavedController.load(tmp_path)
+    loaded = SavedController.load(str(tmp_path))
     for name in ("interface", "env", "training", "adaptation"):
         assert getattr(loaded, name) == getattr(made, name)
     assert loaded.network.description == made.network.description and loaded.network.clip == made.network.clip
@@ -127,6 +128,93 @@ def test_both_lstms_remember() -> None:
 def test_forgetting_clears_what_is_not_a_number_too() -> None:
     memory = (torch.tensor([[torch.nan], [2.0]]),)
     assert torch.equal(forget(memory, torch.tensor([True, False]))[0], torch.tensor([[0.0], [2.0]]))
+
+
+# --- the network of modules ---
+
+MEAN, STD = torch.tensor([0.1, 0.2, 1 / 3]), torch.tensor([1.0, 2.0, 0.5])
+
+
+def test_modules_act_as_they_did_after_the_normalisation() -> None:
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Linear(F, 6), nn.Tanh(), nn.Linear(6, 5, bias=False))
+    outer = nn.Sequential(inner, nn.ReLU(), nn.Linear(5, 2), nn.Sigmoid())
+    x = 4 * torch.randn(10, F)
+    expected = outer(((x - MEAN) / STD).clamp(-2, 2))
+    for modules in (outer, [inner, list(outer)[1:]], nn.ModuleList(outer)):
+        torch.testing.assert_close(Network.of(modules, MEAN, STD, 2.0)(x, ())[0], expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_cell_and_an_lstm_of_one_layer_remember_alike(bias: bool) -> None:
+    torch.manual_seed(0)
+    lstm, head, sequence = nn.LSTM(F, 4, bias=bias), nn.Linear(4, 2), torch.randn(5, 1, F)
+    cell = nn.LSTMCell(F, 4, bias=bias)
+    cell.load_state_dict({name.removesuffix("_l0"): tensor for name, tensor in lstm.state_dict().items()})
+    expected = head(lstm(sequence)[0])
+    for recurrent in (lstm, cell):
+        made = Network.of([recurrent, head], torch.zeros(F), torch.ones(F))
+        memory = made.blank(1)
+        for x, wanted in zip(sequence, expected, strict=True):
+            output, memory = made(x, memory)
+            torch.testing.assert_close(output, wanted)
+
+
+def test_training_a_module_further_does_not_change_the_network() -> None:
+    linear = nn.Linear(F, 2)
+    made = Network.of(linear, MEAN, STD)
+    before = made(torch.ones(1, F), ())[0]
+    nn.init.zeros_(linear.weight)
+    assert torch.equal(made(torch.ones(1, F), ())[0], before)
+
+
+class Own(nn.Linear):
+    """May act in another way than a linear layer."""
+
+
+@pytest.mark.parametrize("module", [nn.GELU(), Own(6, 6), nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6)), 3])
+def test_a_layer_of_an_unknown_kind_is_refused(module: Any) -> None:
+    kind = type(module).__name__
+    known = "Linear, LSTMCell, Tanh, ReLU, Sigmoid, LSTM"
+    with pytest.raises(ConfigError, match=f"^layer 1 of the network='{kind}' can't be used: expected one of {known}$"):
+        Network.of([nn.Linear(F, 6), module], MEAN, STD)
+
+
+@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}, {"proj_size": 2}])
+def test_an_lstm_with_more_than_a_cell_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^layer 0 of the network: its weights=\['.*none but weight_ih, weight_hh"):
+        Network.of(nn.LSTM(F, 4, **options), MEAN, STD)
+
+
+# --- controllers that can't be saved ---
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([("linear", F + 1, 2)], r"layer 0 .*\('linear', 4, 2\).* expected 3 inputs, one for each statistic that is"),
+        ([("lstm", F, 6), ("tanh",), ("linear", 5, 2)], r"layer 2 .* expected 6 inputs, one for each output of layer"),
+        ([("linear", F, 6), ("relu",)], r"outputs of the network=6 .* expected 2, one for each knob of \['r1', 'lr_"),
+        ([], r"outputs of the network=3 .* expected 2"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(layers: list[Layer], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"^the controller has parts that don't fit each other: {said}"):
+        controller(network=Network(layers, F)).save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_normalisation_of_another_length_is_not_saved(tmp_path: Path) -> None:
+    made = network()
+    made.mean = torch.zeros(F + 1)
+    with pytest.raises(ConfigError, match=r"parts that don't fit each other: [^\n]*size mismatch for mean[^\n]*$"):
+        controller(network=made).save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_another_precision_are_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"parts that don't fit each other: [^\n]*dtype"):
+        controller(network=network().double()).save(tmp_path)
 
 
 # --- files that can't be used ---

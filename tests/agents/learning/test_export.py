@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_env import make
+from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
@@ -16,7 +18,7 @@ from agents.learning.controllers import load_controller, train
 from agents.learning.export import network_of
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.adapters.stable_baselines3 import SB3Policy
+from gan_env.adapters.stable_baselines3 import SB3Policy, SB3VecEnv
 from gan_env.policies.steering import Policy
 
 HIDDEN: dict[str, list[list[int]]] = {script: [[8, 6]] for script in SB3} | {"ars": [[], [8]], "ppo": [[], [8, 6]]}
@@ -62,12 +64,24 @@ def test_the_saved_network_acts_as_stable_baselines3_does(
     assert largest > 0.3
 
 
+@pytest.mark.parametrize("norm_obs", [None, False])
+def test_a_model_without_normalised_observations_acts_as_it_did(norm_obs: bool | None) -> None:
+    env = SB3VecEnv(make(3), seed=0)
+    normalize = None if norm_obs is None else VecNormalize(env, norm_obs=norm_obs)
+    model = PPO("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, device="cpu")
+    network = network_of(model, normalize)
+    observation = np.random.default_rng(0).normal(scale=4.0, size=(5, len(env.env.observer.names))).astype(np.float32)
+    with torch.no_grad():
+        action = network(torch.from_numpy(observation), ())[0].clamp(-1, 1)
+    np.testing.assert_allclose(action, model.predict(observation, deterministic=True)[0], rtol=0, atol=1e-6)
+
+
 def test_a_policy_that_is_built_in_another_way_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a later version of stable-baselines3 might do."""
+    """As a later version of stable-baselines3 might do; layers of other kinds are not the version's fault."""
     theirs, _ = trained("ppo", [8], tmp_path, monkeypatch)
     policy: Any = theirs.model.policy
     policy.mlp_extractor.policy_net.append(nn.GELU())
-    with pytest.raises(ConfigError, match=r"stable-baselines3='.*GELU.*expected a version"):
+    with pytest.raises(ConfigError, match=r"^layer 2 of the network='GELU' can't be used: expected one of Linear"):
         network_of(theirs.model, theirs.normalize)
     del policy.action_net
     with pytest.raises(ConfigError, match=r"stable-baselines3='.*action_net.*expected a version"):
