@@ -247,6 +247,16 @@ def test_the_registered_policy_of_the_page_moves_knobs_in_a_loop_as_in_an_enviro
         assert float(control[name]) == pytest.approx(infos[f"knob_{name}"][0])
 
 
+def test_the_policy_of_the_benchmarks_page_plays_in_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs/benchmark.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    monkeypatch.setitem(ADAPTIVE, "halves", names["make"])
+    gan = PlainGAN.make()
+    gan.run(gan.control("halves", 12), 12)
+    assert gan.rates == pytest.approx([1e-3 * 10**-0.3] * 2)
+
+
 @pytest.mark.parametrize(("updates", "decisions"), [(1, 1), (5, 5), (13, 12), (500, 12)])
 def test_a_registered_policy_decides_as_often_as_in_an_environment(
     updates: int, decisions: int, monkeypatch: pytest.MonkeyPatch
