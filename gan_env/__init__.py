@@ -2,7 +2,8 @@
 
 The ground: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`,
 `workers`. The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one, here or on
-Ray). What users add: `registration`. In one's own training loop: `controller`.
+Ray). What users add: `registration`. What they have trained: `policies.saving`. In one's own training loop:
+`controller`.
 
 What is below is imported when it is asked for, so that `gan_env.controller` needs neither Gymnasium nor data.
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gan_env.instance_lists import Instance as Instance
     from gan_env.instance_lists import save_instances as save_instances
     from gan_env.mdp.knobs import DynamicParameter as DynamicParameter
+    from gan_env.policies.saving import save_controller as save_controller
     from gan_env.records import Dataset as Dataset
     from gan_env.records import Moment as Moment
     from gan_env.registration import register_dataset as register_dataset
@@ -39,6 +41,7 @@ _HOMES = {
     "fleet": ("Fleet", "FleetError"),
     "instance_lists": ("Instance", "save_instances"),
     "mdp.knobs": ("DynamicParameter",),
+    "policies.saving": ("save_controller",),
     "records": ("Dataset", "Moment"),
     "registration": (
         "register_dataset",

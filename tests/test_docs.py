@@ -5,13 +5,19 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from plain_gan import PlainGAN
+from programs import call
 
-from gan_env import GANVectorEnv
+from gan_env import PRESETS, GANVectorEnv
 from gan_env.gan.saved import save_generators
+from gan_env.policies.learned import LearnedPolicy
+from gan_env.saved_controller import SavedController
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -50,6 +56,31 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
     exec(program, names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
+
+
+def test_what_the_programs_of_the_page_on_libraries_save_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment, by the program, and in a loop; the trained one as stable-baselines3 does."""
+    sb3 = pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not installed")
+    short = replace(PRESETS["points"], compile=False, updates_per_decision=1, metric_samples=64)
+    monkeypatch.setitem(PRESETS, "points", short)
+    monkeypatch.chdir(tmp_path)
+    names = dict[str, Any]()
+    for program in PROGRAM.findall((ROOT / "docs/libraries.md").read_text()):
+        exec(program, names)
+    env, model, envs = names["env"], names["model"], names["envs"]
+    assert isinstance(model, sb3.PPO)
+    observation, _ = env.reset(seed=0)
+    action, _ = LearnedPolicy(SavedController.load("logs/ppo"), env).predict(observation)
+    expected, _ = model.predict(envs.normalize_obs(observation), deterministic=True)
+    np.testing.assert_allclose(action, expected, atol=1e-5)
+    done = call("baselines/run.py", "policy=logs/mine", "env=points", "episodes=2", "rows=2", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    gan = PlainGAN.make()
+    control = gan.control("logs/ppo", 12)
+    for _ in range(12):
+        gan.update()
+        control.step()
+    assert len(control.report().decisions) == 12
 
 
 def test_the_program_that_measures_steps_shows_them(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ RUN_BY = {
     "fleet.md": "tests/test_site.py",
     "images.md": "tests/test_docs.py",
     "learning_rates.md": "tests/test_docs.py",
+    "libraries.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
     "real_images.md": "tests/test_docs.py",
     "step_size.md": "tests/test_site.py",
@@ -100,7 +101,7 @@ def test_the_blocks_of_the_page_on_own_additions_run(tmp_path: Path, monkeypatch
     small(monkeypatch, "points", "fashion_mnist")
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "extend.md").read_text()
-    functions = [name for name in gan_env.__all__ if name.startswith(("register_", "save_"))]
+    functions = [name for name in gan_env.__all__ if name.startswith(("register_", "save_instances"))]
     assert [name for name in functions if f"gan_env.{name}(" not in page] == []
     names: dict[str, object] = {}
     for program in PROGRAM.findall(page):
