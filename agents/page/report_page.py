@@ -29,6 +29,7 @@ from agents.study.records import Summary
 from agents.study.study import Study
 from agents.study.verdict import verdict
 from gan_env.config import env_config
+from gan_env.data.points import POINT_SETS
 from gan_env.evaluation.rollout import Episodes
 
 SHOWN_FAILURES = 3
@@ -121,8 +122,8 @@ class ReportPage:
             "quality, statistics that it sees, and how its knobs answer."
         )
         samples = (
-            f"Samples at four moments of one run on a held-out instance; the number is the {self.metric} then. Grey: "
-            "real data."
+            f"Samples at four moments of one run on a held-out instance; the number is the {self.metric} then."
+            + (" Grey: real data." if set(self.config.datasets) <= set(POINT_SETS) else "")
         )
         if "context" in self.config.observation:
             follow = follow.replace(", which it is not shown", "")

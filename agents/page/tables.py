@@ -32,10 +32,12 @@ COST_NOTES = (
 
 def name_notes(options: StudyOptions) -> list[str]:
     """What the names in the tables stand for."""
+    same = "as many GAN updates as the costliest training"
+    updates = same if options.budget is None else f"{options.budget:,} GAN updates, whatever a training takes"
     maml = [name for name, controller in options.active.items() if controller.script == "maml"]
     return [
-        "Tuned: found by a search on training instances, with as many GAN updates as the costliest training: by TPE, "
-        "or by the method that is named. Tuned rates are schedules of the learning rates themselves, not of factors on "
+        f"Tuned: found by a search on training instances, with {updates}: by TPE, or by the method that is named. "
+        "Tuned rates are schedules of the learning rates themselves, not of factors on "
         "them, so they have to be told those that a run starts with; linear rates also depend on these. Tuned ADA and "
         "Diffusion-GAN: the rule on top of tuned schedules of the other knobs. "
         "(told ...): what a policy is told that the learned one has to find out.",
