@@ -217,7 +217,7 @@ class Moment:
     left: Tensor  # decisions left after this one, int64
 
     def steps(self, mode: str) -> Tensor:
-        """|update| / |weights| of G and of D, in the action mode "walk" in units of a random walk's, [N, 2]."""
+        """The sizes of G's and of D's steps, [N, 2]: |update| / |weights|, with "walk" in units of a random walk's."""
         steps = torch.stack([self.stats.step_g, self.stats.step_d], dim=1)
         return steps / self.walk if mode == "walk" else steps
 
