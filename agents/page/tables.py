@@ -6,7 +6,8 @@ from agents.page.markdown_page import table
 from agents.study.names import plain
 from agents.study.options import BEST, StudyOptions
 from agents.study.readout import REPLAY_SUFFIX, YOKED_SUFFIX
-from agents.study.records import Comparison, Failure, Row
+from agents.study.records import Failure, Row
+from gan_env.evaluation.comparison import Comparison
 from gan_env.instance_lists import NUMBERS
 
 RESULT_NOTES = (

@@ -1,10 +1,8 @@
 """The table that a training script or a study ends with: the controller and its opponents on held-out instances."""
 
-from dataclasses import replace
-
 from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
-from agents.study.records import Estimate, Summary
+from agents.study.records import Summary
 from agents.study.verdict import verdict
 
 
@@ -16,7 +14,7 @@ def closing_table(summary: Summary) -> str:
     for name in sorted(setting.rows, key=lambda n: setting.rows[n].iqm.value):
         row = setting.rows[name]
         found = row.against.get(BEST)
-        compared = [_with_new_instances(e) for e in (found.gain, found.probability)] if found else ["", ""]
+        compared = [e.with_one_interval().text() for e in (found.gain, found.probability)] if found else ["", ""]
         taken = "" if row.found.gan_updates is None else f"{row.found.gan_updates:,.0f}"
         cells.append(
             [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
@@ -44,11 +42,8 @@ def _elsewhere(summary: Summary) -> list[str]:
     lines = ["", f"Gains of {plain(summary.learned)} on held-out instances elsewhere:"]
     for name, rows in others.items():
         found = rows[summary.learned].against
-        gains = (f"over {plain(other)} {_with_new_instances(found[other].gain)}" for other in rows if other in found)
+        gains = (
+            f"over {plain(other)} {found[other].gain.with_one_interval().text()}" for other in rows if other in found
+        )
         lines.append(f"{plain(name)}: {', '.join(gains)}")
     return lines
-
-
-def _with_new_instances(estimate: Estimate) -> str:
-    """The estimate with one interval: over new instances if known."""
-    return replace(estimate, ci95=estimate.over_instances or estimate.ci95, over_instances=None).text()

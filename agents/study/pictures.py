@@ -16,10 +16,11 @@ from agents.study.names import knob_label, plain
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import moments_of, sample_files
 from agents.study.readout import YOKED_SUFFIX
-from agents.study.records import Gain, Row, Summary
+from agents.study.records import Row, Summary
 from agents.study.study import Study
 from gan_env.config import EnvConfig, env_config
 from gan_env.data.bank import load_dataset
+from gan_env.evaluation.comparison import Gain
 from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet

@@ -1,7 +1,6 @@
 """A study in numbers, from the saved episodes. Crashed runs always count."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 from agents.study.options import BEST, HELD_OUT
 from agents.study.play import gather
 from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
-from agents.study.records import Comparison, Cost, Estimate, Failure, Gain, Row, SettingSummary, Summary
+from agents.study.records import Cost, Failure, Row, SettingSummary, Summary
 from agents.study.study import Study
 from gan_env.config import env_config, to_dict
-from gan_env.evaluation.intervals import iqm, probability_of_improvement, stratified, stratified_gain, t_interval
+from gan_env.evaluation.comparison import Estimate, compare, gain_over
+from gan_env.evaluation.intervals import iqm, stratified
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.run_summary import updates_to_target
 from gan_env.evaluation.updates_saved import updates_saved
@@ -156,28 +156,6 @@ def arranged(columns: Sequence[NDArray[Any]], instances: int) -> Float64:
 def finals(parts: Sequence[Episodes], instances: int) -> Float64:
     """Final scores [S, I, G], which are reported."""
     return arranged([e.final for e in parts], instances)
-
-
-def gain_over(scores: Float64, opponent: Float64, paired: bool = False) -> Gain:
-    """The mean difference of scores, [S, I, G] against [S', I, G]; above 0: better.
-
-    `paired`: training s is compared with training s only, as for its read-out.
-    """
-    found = Estimate(**stratified_gain(scores, opponent, paired))
-    return Gain(
-        value=found.value,
-        ci95=found.ci95,
-        over_instances=found.over_instances if scores.shape[1] > 1 else None,  # one instance says nothing of others
-        t95=t_interval(scores, opponent, paired),
-    )
-
-
-def compare(scores: Float64, opponent: Float64, paired: bool = False) -> Comparison:
-    """Gain and probability of improvement: [S, I, G] against [S', I, G]; see `gain_over`."""
-    probability = Estimate(**probability_of_improvement(scores, opponent))
-    if scores.shape[1] == 1:
-        probability = replace(probability, over_instances=None)
-    return Comparison(gain_over(scores, opponent, paired), probability)
 
 
 def updates_needed(parts: Sequence[Episodes], target: Float64, budget: int) -> Float64:

@@ -3,9 +3,9 @@
 from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
 from agents.study.readout import REPLAY_SUFFIX, YOKED_SUFFIX
-from agents.study.records import Comparison, Row, Summary
+from agents.study.records import Row, Summary
+from gan_env.evaluation.comparison import WORDS, Comparison
 
-WORDS = {1: "better", 0: "not told apart", -1: "worse"}
 LIMIT = 0.65
 """A target is met where the probability reaches it and every interval is above this."""
 

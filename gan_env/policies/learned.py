@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_env.config import EnvConfig, to_dict
+from gan_env.config import RUN_OPTIONS, EnvConfig, to_dict
 from gan_env.errors import require
 from gan_env.mdp.observation import groups_of
 from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
@@ -17,6 +17,9 @@ ACTS = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change")
 """Fields of an environment that say what actions mean."""
 INTERFACE = (*ACTS, "observation")
 """Fields in which it must agree with a controller's training: what actions mean, and what is seen."""
+OWN_ENV_FIELDS = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)
+"""Fields of an environment that a policy may set for itself. The others are the same for all policies:
+which GANs are trained, for how long, and what judges them."""
 
 
 def options_of(controller: SavedController) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from agents.study.options import study_options
 from agents.study.pictures import DPI, SMALLEST
-from agents.study.records import Comparison, Cost, Estimate, Failure, Gain, Row, SettingSummary, Summary
+from agents.study.records import Cost, Failure, Row, SettingSummary, Summary
+from gan_env.evaluation.comparison import Comparison, Estimate, Gain
 from gan_env.evaluation.rollout import Episodes
 
 LEGIBLE = 8.5

@@ -29,9 +29,10 @@ from agents.study.pictures import (
     knob_figure,
     sample_figure,
 )
-from agents.study.records import Failure, Gain, SettingSummary
+from agents.study.records import Failure, SettingSummary
 from gan_env import Instance
 from gan_env.config import env_config
+from gan_env.evaluation.comparison import Gain
 from gan_env.evaluation.rollout import Episodes
 
 CONFIG = env_config(preset="points", knobs=("instance_noise", "r1", "lr_g"), num_decisions=2)

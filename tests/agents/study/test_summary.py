@@ -14,11 +14,9 @@ from agents.study.study import Study
 from agents.study.summary import (
     arranged,
     best_on_training,
-    compare,
     cost_of_finding,
     cost_of_playing,
     failures,
-    gain_over,
     saved_over,
     strongest_rival,
     summarize_setting,
@@ -180,54 +178,6 @@ def test_updates_to_the_target_by_hand() -> None:
     """Run 0 reaches -1 after 50 of 100 updates, run 1 never, run 2 at the end. The log metric doesn't matter."""
     e = episodes([[0, -1, -2], [0, 0, 0], [0, -0.5, -1]], metric=[[-9, -9, -9]] * 3)
     assert updates_needed([e], np.full(3, -1.0), budget=100).tolist() == [50, np.inf, 100]
-
-
-def test_gain_pairs_every_training_seed_with_the_opponent() -> None:
-    opponent = np.array([[[0.0, 10.0], [20.0, 30.0]]])
-    mine = np.concatenate([opponent - 1, opponent - 3])
-    found = compare(mine, opponent)
-    assert found.gain.value == 2
-    assert found.gain.ci95 == (1.0, 3.0)  # both trainings the worse one, or both the better one
-    assert found.probability.value == pytest.approx(0.75)  # of four pairs per instance three are better
-
-
-def test_a_gain_on_few_instances_is_surer_on_these_than_on_others() -> None:
-    """Two instances, with gains of 0 and 2 in every run: another draw of two may be the one twice, or the other."""
-    mine = np.broadcast_to(np.array([0.0, -2.0])[:, None], (3, 2, 4))
-    found = gain_over(mine, np.zeros((1, 2, 4)))
-    assert (found.value, found.ci95, found.over_instances) == (1.0, (1.0, 1.0), (0.0, 2.0))
-
-
-def test_an_opponent_s_tunings_are_drawn_as_trainings_are() -> None:
-    """A tuning that was lucky by 4 widens the interval by as much: one drawn of two is the one or the other."""
-    mine = np.zeros((2, 3, 4))
-    theirs = np.stack([np.full((3, 4), 1.0), np.full((3, 4), 5.0)])
-    found = gain_over(mine, theirs)
-    assert (found.value, found.ci95) == (3.0, (1.0, 5.0))
-
-
-def test_what_comes_of_a_training_is_compared_with_that_training() -> None:
-    """Trainings differ by 4, every one is better by 1 than its own replay: paired there is no doubt, else there is."""
-    mine = np.stack([np.zeros((3, 4)), np.full((3, 4), 4.0)])
-    paired, apart = (gain_over(mine, mine + 1, paired=p) for p in (True, False))
-    assert (paired.value, paired.ci95) == (1.0, (1.0, 1.0))
-    assert (apart.value, apart.ci95) == (1.0, (-3.0, 5.0))
-
-
-def test_a_gain_has_the_interval_of_a_t_test_beside_the_bootstraps() -> None:
-    """Trainings differ by 2, tunings by 4: the t-test's interval is wider than theirs."""
-    mine = np.stack([np.full((3, 4), -1.0), np.full((3, 4), 1.0)])
-    theirs = np.stack([np.full((3, 4), 2.0), np.full((3, 4), 6.0)])
-    gain = gain_over(mine, theirs)
-    assert gain.value == 4
-    assert gain.t95[0] < gain.ci95[0] < 4 < gain.ci95[1] < gain.t95[1]
-    assert gain_over(mine[:1], theirs[:1]).t95 is None
-
-
-def test_one_instance_says_nothing_of_others() -> None:
-    found = compare(np.zeros((2, 1, 4)), np.ones((1, 1, 4)))
-    assert found.gain.over_instances is None and found.probability.over_instances is None
-    assert compare(np.zeros((2, 2, 4)), np.ones((1, 2, 4))).probability.over_instances == (1.0, 1.0)
 
 
 def test_updates_are_saved_from_where_the_mean_curve_is_as_good_as_the_opponent_ends() -> None:

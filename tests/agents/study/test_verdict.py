@@ -1,33 +1,15 @@
 """Better or worse is said only where every interval says so; opponents that know no more come first."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from studies import comparison, gain, row, summary
+from studies import comparison, row, summary
 
-from agents.study.records import Estimate, SettingSummary
+from agents.study.records import SettingSummary
 from agents.study.verdict import than, verdict
+from gan_env.evaluation.comparison import Estimate
 
 RIVALS = {"best_schedule": comparison(), "tuned_rates": comparison()}
-
-
-@pytest.mark.parametrize(
-    ("intervals", "expected"),
-    [
-        ({}, 1),
-        ({"over_instances": None}, 1),
-        ({"over_instances": (-0.1, 1.5)}, 0),  # on these instances, but not on others
-        ({"t95": (-0.5, 2.5)}, 0),  # trainings are too few
-        ({"t95": (0.1, 2.5), "over_instances": (0.1, 1.5)}, 1),
-        ({"over_instances": (0.0, 1.5)}, 0),
-    ],
-)
-def test_a_gain_is_told_apart_where_all_of_its_intervals_do(intervals: dict[str, Any], expected: int) -> None:
-    better = gain(1.0, 0.5, 1.5, **intervals)
-    assert better.verdict == expected
-    mirrored = {k: v and (-v[1], -v[0]) for k, v in intervals.items()}
-    assert gain(-1.0, -1.5, -0.5, **mirrored).verdict == -expected
 
 
 @pytest.mark.parametrize(
