@@ -92,8 +92,9 @@ def write_decisions(path: Path, episodes: Episodes, seeds: Sequence[int], instan
 
 
 def print_curve(episodes: Episodes, env: GANVectorEnv) -> None:
-    """Prints medians at five moments of the run; the score is a logarithm."""
+    """Prints medians at five moments of the run; the score is a logarithm, knobs are those of the interval before."""
     names, last = env.config.knobs, env.config.num_decisions
+    print(f"medians over {len(episodes.final)} runs; score: log distance, lower is better")
     print(f"{'updates':>8} {'score':>10} " + " ".join(f"{name:>14}" for name in names))
     for t in np.unique(np.linspace(1, last, min(last, 5)).round().astype(int)):
         knobs = " ".join(f"{np.nanmedian(episodes.extras[f'knob_{name}'][:, t - 1]):>14.4g}" for name in names)
