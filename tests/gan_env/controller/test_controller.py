@@ -343,10 +343,12 @@ def test_a_player_whose_gradient_is_zero_keeps_its_rate(name: str) -> None:
     assert gan.rates[1] == pytest.approx(before, rel=0.5)  # the first interval has steps from before as well
 
 
-def test_a_controller_that_is_refused_leaves_the_optimisers_to_another() -> None:
+def test_a_controller_that_is_refused_leaves_the_optimisers_to_another(tmp_path: Path) -> None:
+    """It observes Adam's mean of gradients."""
     gan = PlainGAN.make()
+    saved_controller(knobs=("lr_g", "lr_d"), observation=("progress", "steps")).save(tmp_path)
     gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
     with pytest.raises(ConfigError, match=r"opt_d='SGD'.*Adam"):
-        gan.control("learned/family", 400)
+        gan.control(tmp_path, 400)
     gan.control("cosine_rates", 400)
     assert len(gan.opt_g._optimizer_step_pre_hooks) == 2  # those of one controller
