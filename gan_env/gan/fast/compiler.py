@@ -6,8 +6,11 @@ has changed.
 """
 
 import logging
+import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +32,7 @@ def compile_program(function: Program, inputs: Sequence[Tensor]) -> Program:
     example = [tensor.clone() for tensor in inputs]
     graph = trace(function, example)
     try:
-        program: Program = compile_alone(graph, example)
+        program: Program = compile_or_mend(graph, example)
     except (ImportError, AttributeError, TypeError) as changed:
         warnings.warn(f"torch's compiler has changed ({changed}): programs start later", stacklevel=2)
         program = torch.compile(graph, dynamic=False)
@@ -46,6 +49,22 @@ def trace(function: Program, example: Sequence[Tensor]) -> GraphModule:
     for node in graph.graph.nodes:
         node.meta.pop("val", None)  # each is of a mode of its own; the compiler makes one for all
     return graph
+
+
+def compile_or_mend(graph: GraphModule, example: Sequence[Tensor]) -> Program:
+    """As `compile_alone`; where a file of inductor's cache can't be loaded, it is deleted and made once more.
+
+    A process that is stopped while it links leaves an empty one, which every later process would find.
+    """
+    try:
+        return compile_alone(graph, example)
+    except Exception as error:  # inductor's own, of the text of an ImportError or OSError
+        named = re.search(r"/.*?\.so\b", str(error))
+        cache = os.environ.get("TORCHINDUCTOR_CACHE_DIR")  # inductor sets it where it is not set
+        if not (named and cache and Path(named[0]).is_relative_to(cache) and Path(named[0]).is_file()):
+            raise
+        Path(named[0]).unlink()
+    return compile_alone(graph, example)
 
 
 def compile_alone(graph: GraphModule, example: Sequence[Tensor]) -> Program:

@@ -47,8 +47,7 @@ class Programs:
             try:
                 return compile_program(function, inputs)
             except Exception as error:  # inductor's errors have no common class; eager always works
-                warnings.warn(
-                    f"compiling failed ({error}): training runs uncompiled, slower but the same", stacklevel=2
-                )
+                meaning = "training runs uncompiled, slower but the same up to rounding"
+                warnings.warn(f"compiling failed ({error}): {meaning}", stacklevel=2)
                 self._compiled = False
         return function

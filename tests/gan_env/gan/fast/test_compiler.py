@@ -1,5 +1,7 @@
 """What we take from torch that is not public still does what we take it for; and what happens where it doesn't."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,6 +56,30 @@ def test_torchs_public_compiler_stands_in(error: type[Exception], monkeypatch: p
     total = torch.ones(3)
     program(total, torch.arange(3.0))
     assert total.tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize(("folder", "mended"), [("cache", True), ("packages", False)])
+def test_what_a_stopped_process_left_of_a_library_is_made_again(
+    folder: str, mended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each later run would find it, and train uncompiled. Libraries that are not of the cache stay."""
+    left = tmp_path / folder / "up" / "cupb.main.so"
+    left.parent.mkdir(parents=True)
+    left.touch()
+
+    def load(graph: object, _: object) -> object:
+        if left.exists():
+            raise RuntimeError(f"ImportError: {left}: file too short")
+        return graph
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiler, "compile_alone", load)
+    if mended:
+        compile_program(double, INPUTS)
+    else:
+        with pytest.raises(RuntimeError, match="file too short"):
+            compile_program(double, INPUTS)
+    assert left.exists() != mended
 
 
 def test_compiling_changes_no_input() -> None:
