@@ -23,7 +23,9 @@ with errors_in_one_line(), needs("study"):
 
 SMALL_SIDE = 8
 """Pixels of images whose GANs are nearly as cheap as those on points."""
-REPLACED_NOT_MERGED = ("env.reward", "env.initial_knobs", "env.knob_bounds", "members")
+REPLACED_NOT_MERGED = (
+    "env.reward", "env.initial_knobs", "env.knob_bounds", "members", "controllers", "tuned", "settings", "policy.knobs",
+)  # fmt: skip
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A function of a module that makes a policy, instead of a policy's name."""
@@ -94,7 +96,8 @@ def search_path(folders: Sequence[Path]) -> str:
 
 def given_options() -> list[str]:
     """The options on the command line of the program that is running, such as `["seed=3"]`."""
-    return list(HydraConfig.get().overrides.task)
+    emptied = {f"++{key}=null" for key in REPLACED_NOT_MERGED}  # by `checked_arguments`
+    return [text for text in HydraConfig.get().overrides.task if text not in emptied]
 
 
 def checked_arguments(arguments: list[str]) -> list[str]:

@@ -67,7 +67,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     options = replace(defaults, fields)
     if options.controller is None:
         return options
-    if parts := [text for text in given if text.lstrip("+~").startswith("policy.")]:
+    if parts := [text.lstrip("+") for text in given if text.lstrip("+~").startswith("policy.")]:
         raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
     if own_file(options.controller):  # its fields are kept with the run, and the file may change
         return dataclasses.replace(options, policy=load_policy(options.controller), controller=None)

@@ -162,8 +162,8 @@ class StudyOptions:
         require(times > 0, "tuned.schedule", times, "at least 1: all policies are compared with it")
         size = env_config(**self.env).instances.test_size
         require(self.instances <= size, "instances", self.instances, f"at most {size}, the environment's test_size")
-        self._check_names()
         self._check_controllers()
+        self._check_names()
 
     def _check_names(self) -> None:
         """Names are known, and each stands for one thing."""

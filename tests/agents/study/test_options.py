@@ -122,6 +122,7 @@ def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None
         ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*best_schedule"),
         ({"workers": 0}, "at least 1"),
         ({"controllers": {"ppo": {"seeds": 0}}}, "seeds > 0"),
+        ({"controllers": {}, "settings": {"far": {"policies": ["ppo"]}}}, r"^controllers=\[\] .*seeds > 0"),
         ({"controllers": {"ppo": {"sedes": 1}}}, "seeds"),
         ({"controllers": {"ppo": {"seeds": 1, "script": "dreamer"}}}, "recurrent_ppo"),
         ({"controllers": {"a": {"seeds": 1}, "b": {"seeds": 1, "varies": "c"}}}, r"controllers\.b\.varies"),
