@@ -1,6 +1,7 @@
 """Policies by name: the options of every kind, and the files of configs/policy/."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -136,14 +137,19 @@ def with_context(env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 POLICIES = CONFIGS / "policy"
+_WITH_EXPONENT = re.compile(r"[-+]?\d[\d_]*\.?[\d_]*[eE][-+]?\d+$")
 
 
 def _read(path: Path) -> Any:
     """What a YAML file holds; the package is imported here, since a learned controller in a loop needs none."""
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Takes 1e1 for a number, as Hydra does; YAML 1.1 wants 1.0e+1."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _WITH_EXPONENT, [*"-+0123456789"])
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.load(path.read_text(), Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML file that can be read: {error}") from error
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from gymnasium.vector import AutoresetMode
+from omegaconf import OmegaConf
 
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import EnvConfig, env_config
@@ -59,6 +60,14 @@ def test_a_file_that_holds_no_policy_is_refused(text: str, says: str, tmp_path: 
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ConfigError, match=says):
         load_policy(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("number", ["1e1", "1.e1", "+1E1", "100E-1", "1_0e+0", "10"])
+def test_numbers_in_a_file_are_read_as_hydra_reads_them(number: str, tmp_path: Path) -> None:
+    """YAML 1.1 takes 1e1 for a word."""
+    (tmp_path / "mine.yaml").write_text(f"knobs: {{r1: {{kind: fixed, initial: {number}}}}}")
+    options = load_policy(tmp_path / "mine.yaml")
+    assert options.knobs["r1"] == {"kind": "fixed", "initial": 10} == OmegaConf.load(tmp_path / "mine.yaml").knobs.r1
 
 
 @pytest.mark.usefixtures("tuned")
