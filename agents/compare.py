@@ -2,6 +2,7 @@
 
     python agents/compare.py experiment=points                              # or experiment=images
     python agents/compare.py experiment=points controllers.sac.seeds=5      # more trainings of a controller
+    python agents/compare.py experiment=points policies=[fixed,mine.yaml]   # a schedule or rule of your own plays, too
     python agents/compare.py experiment=points executor=ray workers=32      # on a cluster: docs/studies_on_ray.md
     python agents/report.py logs/study/points                               # the page that shows it
 

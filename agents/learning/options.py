@@ -10,7 +10,7 @@ from gan_env import Fleet, GANVectorEnv
 from gan_env.config import env_config, require_training
 from gan_env.errors import require
 from gan_env.evaluation.seeds import APART
-from gan_env.policies.presets import require_policies
+from gan_env.policies.presets import policies_by_name
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ComparisonOptions:
         instances: test instances.
         gan_seeds: GAN seeds on each of them, the same for all policies.
         rows: GANs that run side by side.
-        policies: names in configs/policy/ that are compared: published and usual schedules.
+        policies: names in configs/policy/, or YAML files, that are compared: published and usual schedules.
         tune_updates: GAN updates of a short tuning, where no tuned schedule is committed for the environment.
     """
 
@@ -62,7 +62,7 @@ class ComparisonOptions:
     def __post_init__(self) -> None:
         for name in ("instances", "gan_seeds", "rows", "tune_updates"):
             require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
-        require_policies(self.policies, "comparison.policies")
+        policies_by_name(self.policies, "comparison.policies")
 
 
 @dataclass(frozen=True)

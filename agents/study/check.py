@@ -52,11 +52,12 @@ def require_continuable(before: Mapping[str, Any], options: StudyOptions, folder
 
 def _rests_on(options: StudyOptions) -> dict[str, Any]:
     """The options that may not change when a study continues, as in JSON; all defaults are filled in."""
-    names = [*options.policies, *(name for opponent in options.tunings for name in usual(search_of(opponent)[0]))]
+    usual_ones = (name for opponent in options.tunings for name in usual(search_of(opponent)[0]))
+    named = {name: name for name in usual_ones} | options.named
     parts: dict[str, dict[str, Any]] = {
         "controllers": dict(options.controllers),
         "settings": dict(options.settings),
-        "policies": {name: load_policy(name) for name in names},
+        "policies": {name: load_policy(policy) for name, policy in named.items()},
         "agents": {name: options.training(name, options.active[name].seeds - 1).agent for name in options.active},
     }
     fixed = {part: {name: _bound(entry) for name, entry in entries.items()} for part, entries in parts.items()}
@@ -76,9 +77,9 @@ def check_study(study: Study) -> None:
         DataError: a setting's data are missing; the message says how to do without that setting.
     """
     options, players = study.options, dict[str, PolicyOptions]()
-    for name in options.policies:
+    for name, policy in options.named.items():
         with about(f"policies: {name}"):
-            players[name] = load_policy(name)
+            players[name] = load_policy(policy)
             players[name].make(study.test_env(HELD_OUT, name))
     for name in study.tunings:
         with about(f"tuned: {opponent_kind(name)}"):

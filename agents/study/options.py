@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from agents.learning.controllers import check_script, training_options
@@ -14,7 +15,7 @@ from baselines.options import about
 from baselines.search.spaces import SPACES
 from gan_env.config import PRESETS, RUN_OPTIONS, env_config, replace, to_dict
 from gan_env.errors import require
-from gan_env.policies.presets import require_policies
+from gan_env.policies.presets import policies_by_name
 
 BY_METHOD = {
     "by_random_search": ("schedule", "random"),
@@ -115,7 +116,7 @@ class StudyOptions:
             `baselines.search.spaces.SPACES`, tuned by TPE, and of `BY_METHOD`; "schedule" is tuned at least once.
         budget: GAN updates of each tuning; null: as many as the costliest training of a controller took.
         tune_runs: runs of a candidate in tuning.
-        policies: names of files in configs/policy/ that play as well.
+        policies: names of files in configs/policy/, or paths of YAML files, that play as well.
         settings: other test settings, by name.
         oracle_runs: runs of each candidate on an instance in the oracle's first round; 0: no oracle.
         instances: test instances.
@@ -167,12 +168,10 @@ class StudyOptions:
 
     def _check_names(self) -> None:
         """Names are known, and each stands for one thing."""
-        require(len(set(self.policies)) == len(self.policies), "policies", self.policies, "each name once")
-        require_policies(self.policies)
         taken = {HELD_OUT, TRAINING} & set(self.settings)
         require(not taken, "settings", sorted(taken), "other names: every study has these")
         read_outs = [name + suffix for name in self.controllers for suffix in SUFFIXES]
-        players = [*self.policies, *self.tunings, *read_outs, *self.controllers]
+        players = [*self.named, *self.tunings, *read_outs, *self.controllers]
         for name, setting in self.settings.items():
             for player in setting.policies:
                 require(player in players, f"settings.{name}.policies", player, f"one of {sorted(players)}")
@@ -187,6 +186,11 @@ class StudyOptions:
         for name, controller in self.active.items():
             original = controller.varies
             require(original in (None, *main), f"controllers.{name}.varies", original, f"null or one of {main}")
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """The policies that play as well, by name: what `load_policy` takes."""
+        return policies_by_name(self.policies)
 
     @property
     def tunings(self) -> dict[str, int]:

@@ -78,7 +78,7 @@ def entries(study: Study, setting: str) -> list[Entry]:
             read_outs = tuple(suffix for suffix in read_outs if suffix != YOKED_SUFFIX)
         found += [(name + suffix, seed) for seed in range(controller.seeds) for suffix in ("", *read_outs)]
     found += [(name, seed) for name, times in study.tunings.items() for seed in range(times)]
-    found += [(name, None) for name in options.policies]
+    found += [(name, None) for name in options.named]
     return [entry for entry in found if options.plays(entry[0], setting)]
 
 

@@ -93,14 +93,15 @@ class Study:
 
     def told_rates(self, policy: str) -> bool:
         """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
-        if policy in self.options.policies:
-            return load_policy(policy).kind == "rates"
+        if policy in self.options.named:
+            return load_policy(self.options.named[policy]).kind == "rates"
         return policy in map(opponent_name, TOLD) or policy.endswith(RATES_REPLAY_SUFFIX)
 
     def reads(self, policy: str) -> tuple[str, ...]:
         """Groups of statistics that a schedule or rule looks at, besides progress, knobs, and rates that it is told."""
-        options = load_policy(policy) if policy in self.options.policies else PolicyOptions()
-        kind = options.kind if policy in self.options.policies else opponent_kind(policy)
+        own = self.options.named.get(policy)
+        options = load_policy(own) if own else PolicyOptions()
+        kind = options.kind if own else opponent_kind(policy)
         if kind == "step_size":
             rule = replace(StepSizeRule(), options.rule, "policy.rule.")
             return groups_of(rule.observed(options.knobs or RATES), (), ())
@@ -271,7 +272,7 @@ class Study:
     def policy(self, name: str, seed: int | None, env: GANVectorEnv) -> Policy:
         """A policy by its name and the number of its training or tuning, ready to act in `env`."""
         if seed is None:
-            return load_policy(name).make(env)
+            return load_policy(self.options.named[name]).make(env)
         if name in self.tunings:
             return self.opponent(name, seed).make(env)
         controller = controller_of(name)

@@ -160,19 +160,28 @@ def policy_names() -> list[str]:
     return sorted({*files, *ADAPTIVE})
 
 
-def require_policies(names: Sequence[str], key: str = "policies") -> None:
-    """Refuses names of policies that are not known, or stand in a folder, as tuned ones do.
+OR_A_FILE = "or the path of a YAML file with the fields of such a policy"
+
+
+def policies_by_name(policies: Sequence[str], key: str = "policies") -> dict[str, str]:
+    """What `load_policy` takes, by the names that tables and files have: without folders and endings, "_" for "-".
 
     Args:
-        names: the policies.
+        policies: names, or paths of YAML files.
         key: the option that they are of.
 
     Raises:
-        ConfigError: there is no such policy, or it stands in a folder.
+        ConfigError: there is no such policy, or two have one name.
     """
-    known = [name for name in policy_names() if "/" not in name]
-    for name in names:
-        require(name in known, key, name, f"one of {known}")
+    known, found = policy_names(), dict[str, str]()
+    for policy in policies:
+        own = own_file(policy)
+        require(bool(own) or policy in known, key, policy, f"one of {known}, {OR_A_FILE}")
+        name = own.stem.replace("-", "_") if own else policy.rpartition("/")[2]  # "-" comes before a training's number
+        once = name not in found and not (own and name in known)
+        require(once, key, list(policies), f"each name once: two policies are called {name!r}")
+        found[name] = policy
+    return found
 
 
 def shipped_controllers() -> dict[str, Path]:
@@ -189,8 +198,7 @@ def load_policy(name: str | Path) -> PolicyOptions:
     """
     path, names = own_file(name), policy_names()
     if path is None:
-        known = f"one of {', '.join(names)}, or the path of a YAML file with the fields of such a policy"
-        require(str(name) in names, "policy", str(name), known)
+        require(str(name) in names, "policy", str(name), f"one of {', '.join(names)}, {OR_A_FILE}")
         path = POLICIES / f"{name}.yaml"
     fields = _read(path) if path.is_file() else {"kind": str(name)}
     mapping = isinstance(fields, Mapping)

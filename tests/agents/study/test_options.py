@@ -1,5 +1,6 @@
 """What a study may consist of, and what may be added to one that is there."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None
         ({"tuned": {"schedule": 0, "ada": 1}}, r"tuned\.schedule=0"),
         ({"tuned": {"schedule": 1, "ada": -1}}, r"tuned\.ada=-1.*at least 0"),
         ({"tuned": {"schedule": 1, "luck": 1}}, "diffusion"),
-        ({"policies": ("cosinus",)}, "cosine"),
+        ({"policies": ("cosinus",)}, "policies='cosinus' .*cosine.*or the path of a YAML file"),
         ({"policies": ("fixed", "cosine", "fixed")}, "policies=.*each name once"),
         ({"settings": {"held_out": {}}}, "other names"),
         ({"settings": {"training": {}}}, "other names"),
@@ -131,6 +132,18 @@ def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None
 def test_bad_options_are_refused_with_help(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         study_options(**fields)
+
+
+def test_policies_are_named_by_the_last_part_of_what_is_given(tmp_path: Path) -> None:
+    """Files of results are called so, in which "-" comes before a number."""
+    for name in ("my-own", "cosine"):
+        (tmp_path / f"{name}.yaml").write_text("knobs: {r1: {kind: fixed, initial: 2}}\n")
+    own = str(tmp_path / "my-own.yaml")
+    made = study_options(policies=["fixed", "tuned/points/rates_0", own], settings={"far": {"policies": ["my_own"]}})
+    assert made.named == {"fixed": "fixed", "rates_0": "tuned/points/rates_0", "my_own": own}
+    for other in (own, str(tmp_path / "cosine.yaml")):
+        with pytest.raises(ConfigError, match=r"policies=.*each name once"):
+            study_options(policies=[own, other])
 
 
 def test_what_differs_from_the_preset_is_said_without_how_a_machine_runs_it() -> None:

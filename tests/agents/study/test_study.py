@@ -15,7 +15,9 @@ from gan_env import ConfigError
 from gan_env.evaluation.seeds import TUNINGS_APART
 from gan_env.files import write_json
 from gan_env.policies.presets import PolicyOptions
+from gan_env.policies.tables import RatesPolicy
 
+SMALL = {"preset": "points", "compile": False, "metric_samples": 32}
 TAKEN = {"ppo": 1000, "sac": 900, "costly": 1500}
 
 
@@ -111,6 +113,15 @@ def test_committed_opponents_are_not_tuned(tmp_path: Path) -> None:
     assert [made.opponent("best_schedule", seed).until for seed in range(2)] == [0.5, 0.25]
     assert made.training_folder("ppo", 0) == tmp_path / "elsewhere"
     assert made.tunings_due() == []
+
+
+def test_a_policy_plays_from_its_file_and_sees_what_its_kind_needs(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("kind: rates\nknobs: {lr_g: {kind: fixed, initial: 1e-3}}\n")
+    made = study(tmp_path, "ppo", policies=[str(tmp_path / "own.yaml"), "tuned/points/step_size_0"], env=SMALL)
+    assert made.told_rates("own") and not made.told_rates("step_size_0")
+    assert "steps" in made.reads("step_size_0") and made.reads("own") == ()
+    assert {("own", None), ("step_size_0", None)} < set(entries(made, "held_out"))
+    assert isinstance(made.policy("own", None, made.test_env("held_out", "own")), RatesPolicy)
 
 
 def test_the_environment_is_written_for_other_programs(tmp_path: Path) -> None:
