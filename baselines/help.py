@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
@@ -72,7 +72,8 @@ def help_text(program: str, purpose: str, options: Any, fields: Mapping[str, Any
     lines = [f"usage: python {program} [GROUP=NAME ...] [OPTION=VALUE ...]", "", _wrapped(purpose), ""]
     lines += ["Groups: GROUP=NAME takes the options of a file, configs/GROUP/NAME.yaml.", ""]
     for group, name in chosen.items():
-        lines += [f"  {group}={name}", _indented(f"or {', '.join(n for n in _names(group) if n != name)}")]
+        others = [n for n in _names(group) if n != name and (group != "experiment" or _fits(n, options, chosen))]
+        lines += [f"  {group}={name}", *([_indented(f"or {', '.join(others)}")] if others else [])]
     lines += ["", "Options: OPTION=VALUE sets one; the values shown are those of this command line.", ""]
     rows = described(options, fields)
     for option, value, meaning in sorted(rows, key=lambda row: (row[0].startswith("env."), "." in row[0])):
@@ -95,6 +96,13 @@ def _names(group: str) -> list[str]:
     paths = [path.relative_to(CONFIGS / group) for path in (CONFIGS / group).rglob("*.yaml")]
     own = sorted(path.stem for path in paths if len(path.parts) == 1)
     return own + sorted({f"{path.parent.as_posix()}/*" for path in paths if len(path.parts) > 1})
+
+
+def _fits(experiment: str, options: Any, groups: Collection[str]) -> bool:
+    """Whether a program has all options and groups that a file of configs/experiment/ sets."""
+    fields = yaml.safe_load((CONFIGS / f"experiment/{experiment}.yaml").read_text())
+    chosen = {key.rpartition("/")[2] for entry in fields.pop("defaults", ()) for key in entry if entry != "_self_"}
+    return chosen <= {*groups} and fields.keys() <= {option.name for option in dataclasses.fields(options)}
 
 
 def _shown(value: Any) -> str:
