@@ -11,7 +11,7 @@ from typing import Any
 from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, DataError, errors_in_one_line, needs
+from gan_env.errors import ConfigError, DataError, closest, errors_in_one_line, needs
 from gan_env.policies.presets import own_file, shipped_controllers
 
 with errors_in_one_line(), needs("study"):
@@ -19,6 +19,7 @@ with errors_in_one_line(), needs("study"):
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
 
 SMALL_SIDE = 8
@@ -27,6 +28,8 @@ REPLACED_NOT_MERGED = (
     "env.reward", "env.initial_knobs", "env.knob_bounds", "members", "controllers", "tuned", "settings", "policy.knobs",
 )  # fmt: skip
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
+OTHER_FOLDERS = ("--config-dir", "-cd")
+"""Flags of Hydra that name a folder with more files of options."""
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A function of a module that makes a policy, instead of a policy's name."""
 
@@ -59,6 +62,8 @@ def script(
                 sys.argv[1:] = checked_arguments(sys.argv[1:])
                 if {"-h", "--help"} & set(sys.argv[1:]):
                     return print_help(name, options, purpose or "")
+                if {text.partition("=")[0] for text in sys.argv[1:] if text.startswith("-")} <= set(OTHER_FOLDERS):
+                    compose_options(name)  # which refuses in one line what Hydra would refuse in several
             started()
 
         return run
@@ -68,12 +73,7 @@ def script(
 
 def print_help(name: str, options: Any, purpose: str) -> None:
     """Prints what a program is for, and each of its options with its value on this command line and its meaning."""
-    others = other_folders(sys.argv[1:])
-    words = [text for text in sys.argv[1:] if not text.startswith("-") and Path(text) not in others]
-    if others:
-        words.append(search_path(others))
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        config = compose(name, words, return_hydra_config=True)
+    config = compose_options(name)
     HydraConfig.instance().set_config(config)  # some options are made of the choices
     chosen = {group: str(file) for group, file in config.hydra.runtime.choices.items() if "/" not in group}
     fields = OmegaConf.to_container(
@@ -83,10 +83,40 @@ def print_help(name: str, options: Any, purpose: str) -> None:
     print(help_text(sys.argv[0], purpose, options, {str(k): v for k, v in fields.items()}, chosen))
 
 
+def compose_options(name: str) -> DictConfig:
+    """The options of the program with configs/NAME.yaml on this command line, but for its flags.
+
+    Raises:
+        ConfigError: there is no such option, or Hydra can't read one.
+    """
+    others = other_folders(sys.argv[1:])
+    words = [text for text in sys.argv[1:] if not text.startswith("-") and Path(text) not in others]
+    if others:
+        words.append(search_path(others))
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base=None):
+            return compose(name, words, return_hydra_config=True)
+    except (HydraException, ValueError) as error:
+        raise ConfigError(_in_one_line(error, words)) from error
+
+
+def _in_one_line(error: Exception, words: Sequence[str]) -> str:
+    """What Hydra says of a command line; of an option that there is not, which one may be meant."""
+    cause = error.__cause__
+    key, parent = getattr(cause, "full_key", None), getattr(cause, "parent_node", None)
+    if not key or not isinstance(parent, DictConfig):
+        return " ".join(str(error).split())
+    (group, dot, name), known = key.rpartition("."), sorted(str(k) for k in parent if k != "hydra")
+    near, text = closest(name, known), next((word for word in words if word.startswith(key)), key)
+    hint = f"did you mean {group}{dot}{near}?" if near else f"expected one of {known}"
+    added = f" (+{text} would add it)" if group or not near else ""
+    return f"{text}: there is no option {key}; {hint}{added}"
+
+
 def other_folders(arguments: list[str]) -> list[Path]:
     """The folders of options that `--config-dir` adds to configs/."""
     words = [word for text in arguments for word in (text.split("=", 1) if text.startswith("--") else [text])]
-    return [Path(place) for flag, place in pairwise(words) if flag in ("--config-dir", "-cd")]
+    return [Path(place) for flag, place in pairwise(words) if flag in OTHER_FOLDERS]
 
 
 def search_path(folders: Sequence[Path]) -> str:

@@ -119,6 +119,22 @@ def test_other_mappings_are_merged() -> None:
     assert instances["seed"] == 5 and instances["train_size"] == 1024
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "message"),
+    [
+        ("baselines/run.py", ["episode=4"], "episode=4: there is no option episode; did you mean episodes?\n"),
+        ("agents/compare.py", ["tuned.shedule=1"], "did you mean tuned.schedule? (+tuned.shedule=1 would add it)"),
+        ("agents/compare.py", ["controllers.mine.seeds=1"], "no option controllers.mine; expected one of ['ars', "),
+        ("baselines/tune.py", ["--config-dir=.", "seed=[1"], "no viable alternative at input '[1'"),
+        ("baselines/run.py", ["policy=cosine,linear"], "Ambiguous value for argument 'policy=cosine,linear'"),
+    ],
+)
+def test_what_hydra_refuses_is_told_in_one_line(program: str, words: list[str], message: str, tmp_path: Path) -> None:
+    done = call(program, *words, folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: ") and message in done.stderr
+
+
 def test_errors_about_the_environment_name_its_options_as_the_command_line_does(tmp_path: Path) -> None:
     for program in ("run", "train_gan", "headroom", "tune"):
         done = call(f"baselines/{program}.py", "env.max_change=2", folder=tmp_path)
