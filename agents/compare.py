@@ -30,13 +30,15 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from baselines.options import script
 from gan_env.config import CONFIGS
+from gan_env.errors import continued_by
 from gan_env.files import require_writable, write_json, write_text
 
 
 @script("compare", StudyOptions(), __doc__)
 def main(fields: dict[str, Any]) -> None:
     """Entry point."""
-    compare(fields, ["python", "agents/compare.py", *sys.argv[1:]])  # a command for any machine
+    with continued_by("the same command"):
+        compare(fields, ["python", "agents/compare.py", *sys.argv[1:]])  # a command for any machine
 
 
 def compare(fields: dict[str, Any], command: list[str]) -> None:

@@ -7,6 +7,7 @@
 The reward is the environment's, plus `term` at the given weight; terms: gan_env/mdp/rewards.py.
 """
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from agents.train_ppo import PPOOptions
 from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
-from gan_env.errors import require
+from gan_env.errors import continued_by, require
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.rollout import kept_episodes, run_episodes
 from gan_env.evaluation.seeds import TEST
@@ -113,7 +114,8 @@ def main(fields: dict[str, Any]) -> None:
     options, resumed = checked_options("pareto", ParetoOptions(PPOOptions()), fields)
     folder = resumed or RunFolder.new("pareto", options)
     folder.begin("pareto", options)
-    summary = sweep(options, folder)
+    with continued_by(shlex.join(["python", "agents/pareto.py", f"resume={folder.path}"])):
+        summary = sweep(options, folder)
     write_json(folder.path / "summary.json", summary)
     text = table(summary)
     write_text(folder.path / "table.txt", text + "\n")

@@ -16,6 +16,7 @@ The run folder, by default logs/gan/<env>/<policy>-<seed>:
 """
 
 import dataclasses
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -36,7 +37,7 @@ from baselines.run import write_decisions
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import replace, to_dict
-from gan_env.errors import require_at_least
+from gan_env.errors import continued_by, require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
@@ -248,7 +249,8 @@ def main(fields: dict[str, Any]) -> None:
     given = given_options()
     run = GANRun(own_options(play_options(TrainGANOptions(), fields, given), given))
     print(f"run folder: {run.folder}")
-    print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
+    with continued_by(shlex.join(["python", "baselines/train_gan.py", f"folder={run.folder}"])):
+        print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 
 
 if __name__ == "__main__":

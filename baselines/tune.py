@@ -19,6 +19,7 @@ from baselines.jobs.job import Job
 from baselines.options import errors_about_env, given_options, other_folders, script, search_path
 from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, tune
 from gan_env.config import env_config, replace
+from gan_env.errors import continued_by
 from gan_env.files import require_writable
 
 
@@ -35,7 +36,8 @@ def main(fields: dict[str, Any]) -> None:
         with executor.start(1, folder) as run:
             run([Job(tune, (options,), folder)])
     executor.use_here()
-    found = tune(options)  # a finished one is only read
+    with continued_by("the same command"):
+        found = tune(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)
     print(f"{yaml.safe_dump(found.policy, sort_keys=False)}\nmean final score (log) on fresh runs: {found.score:.3f}")

@@ -27,7 +27,7 @@ from baselines.options import errors_about_env, given_options, script
 from baselines.search.kept_runs import LEAST_ROWS, SEARCHES, kept_runs
 from baselines.trained import PlayOptions, play_options, updates_of_training
 from gan_env import GANVectorEnv
-from gan_env.errors import needs, require, require_at_least
+from gan_env.errors import continued_by, needs, require, require_at_least
 from gan_env.evaluation.best_of import Worth, pays_after, worth
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.runs import Runs
@@ -172,7 +172,8 @@ def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = play_options(WorthOptions(), fields, given_options())
     rates = {"instances": options.env["instances"]} if "instances" in options.env else {}  # a controller may set them
-    compare_with_searches(options, fields["env"] | rates)
+    with continued_by("the same command"):
+        compare_with_searches(options, fields["env"] | rates)
 
 
 if __name__ == "__main__":

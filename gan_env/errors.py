@@ -60,8 +60,23 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Ends the process with `error: ...` where its input is refused. Any other error is a bug and passes."""
+    """Ends the process with `error: ...` where its input is refused, and with status 130 where Ctrl-C stops it.
+
+    Any other error is a bug and passes.
+    """
     try:
         yield
     except (ConfigError, DataError, WeightsError, PackageError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt as stop:
+        print("\nstopped", *stop.args, sep="; ", file=sys.stderr)  # below a progress bar
+        sys.exit(130)
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Lets `errors_in_one_line` say by which command the work of the block continues, where Ctrl-C stops it."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{command} continues") from stop

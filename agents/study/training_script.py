@@ -22,7 +22,7 @@ from agents.study.summary import summarize_study
 from baselines.options import script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
-from gan_env.errors import ConfigError
+from gan_env.errors import ConfigError, continued_by
 from gan_env.files import write_atomically, write_text
 from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
 
@@ -57,8 +57,9 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
             words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
             write_text(command, f"{words}\n")
         print(f"run folder: {folder.path}")
-        costs = train_once(train, options, folder)
-        compare_training(study_of_one(study, opponents, folder.path), costs)
+        with continued_by(shlex.join(["python", f"agents/train_{name}.py", f"resume={folder.path}"])):
+            costs = train_once(train, options, folder)
+            compare_training(study_of_one(study, opponents, folder.path), costs)
 
     return main
 

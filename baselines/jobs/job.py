@@ -40,7 +40,7 @@ class Job:
             try:
                 self.work(*self.arguments)
                 return None
-            except BaseException:  # also the end of a program, and Ctrl-C, which all processes get
+            except BaseException:  # also the end of a program
                 traceback.print_exc()
         return f"the job {self.work.__name__} failed; the end of {self.log}:\n{self.log.read_text()[-_TAIL:]}"
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -57,7 +58,8 @@ def _outcome(done: Future[str | None]) -> str | None:
 
 
 def _end_with_parent() -> None:
-    """Runs in each process: ends it once the one that started it is gone."""
+    """Runs in each process: ends it once the one that started it is gone, and at Ctrl-C, which all get, silently."""
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     parent = multiprocessing.parent_process()
     assert parent is not None
 

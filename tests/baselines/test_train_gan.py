@@ -203,6 +203,19 @@ def test_the_folder_of_a_begun_run_is_enough_to_go_on(tmp_path: Path) -> None:
     assert own_options(given, ["folder=here", "seed=0"]) is given
 
 
+def test_a_run_that_is_stopped_says_by_which_command_it_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: GANRun) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GANRun, "train", stop)
+    fields = [f"env.{name}={value}" for name, value in {"compile": "false", "metric_samples": 32}.items()]
+    done = call("baselines/train_gan.py", "env=points", "folder=the run", *fields, folder=tmp_path)
+    assert done.returncode == 130
+    assert done.stderr == "\nstopped; python baselines/train_gan.py 'folder=the run' continues\n"
+
+
 def test_a_folder_without_a_run_is_for_a_new_one(tmp_path: Path) -> None:
     given = TrainGANOptions(folder=str(tmp_path))
     assert own_options(given, ["folder=here"]) is given

@@ -2,11 +2,14 @@
 
 import importlib
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import pytest
 
 from gan_env import ConfigError, DataError
-from gan_env.errors import PackageError, WeightsError, errors_in_one_line, needs
+from gan_env.errors import PackageError, WeightsError, continued_by, errors_in_one_line, needs
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DataError, WeightsError, PackageError])
@@ -19,6 +22,18 @@ def test_our_own_errors_end_the_process_with_their_message(kind: type[Exception]
 def test_a_bug_passes_as_it_is() -> None:
     with pytest.raises(ValueError, match="a bug"), errors_in_one_line():
         raise ValueError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("block", "says"), [(nullcontext, "stopped"), (partial(continued_by, "resume"), "stopped; resume continues")]
+)
+def test_a_program_that_is_stopped_says_how_it_goes_on(
+    block: Callable[[], AbstractContextManager[None]], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, errors_in_one_line(), block():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == f"\n{says}\n"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_what_is_stopped_before_a_run_begins_leaves_no_folder(tmp_path: Path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr("agents.study.training_script.comparison_of", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit):
         command("ppo", monkeypatch, f"logs={tmp_path / 'logs'}", *fields("ppo"))
     assert not list(tmp_path.iterdir())
 
