@@ -105,7 +105,7 @@ def imported_policy(path: str, env: GANVectorEnv) -> Policy:
         ConfigError: there is no such function, or what it makes has no `predict`.
     """
     module, _, name = path.partition(":")
-    load_extensions([module])
+    load_extensions([module], "policy")
     make = getattr(import_module(module), name, None)
     require(callable(make), "policy", path, f"the name of a function: {module} has none that is called {name}")
     policy: Policy = make(env)  # type: ignore[misc]

@@ -27,22 +27,26 @@ RUN_OPTIONS = ("data_root", "device", "compile", "extensions")
 """Options of the environment that change where and how a run is made, not what comes out."""
 
 
-def load_extensions(modules: Sequence[str]) -> None:
+def load_extensions(modules: Sequence[str], key: str = "extensions") -> None:
     """Imports modules that register what users wrote, so that it is found by name in every process.
+
+    Args:
+        modules: their names.
+        key: the option that names them.
 
     Raises:
         ConfigError: one is no module's name, or not there.
     """
     expected = "the name of a module, such as my_package.my_module; not a file"
     for name in modules:
-        require(all(part.isidentifier() for part in str(name).split(".")), "extensions", name, expected)
+        require(all(part.isidentifier() for part in str(name).split(".")), key, name, expected)
         try:
             import_module(name)
         except ModuleNotFoundError as error:
             if not f"{name}.".startswith(f"{error.name}."):
                 raise  # the module is there, and lacks one that it needs
             raise ConfigError(
-                f"extensions={name!r} can't be imported: there is no module {error.name!r}. Install it, or name its "
+                f"{key}={name!r} can't be imported: there is no module {error.name!r}. Install it, or name its "
                 "folder in the environment variable PYTHONPATH"
             ) from error
 

@@ -151,10 +151,18 @@ def knob_table(
         DynamicParameter("lr_g", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on G's learning rate"),
         DynamicParameter("lr_d", 1.0, (0.01, 10.0), "log", neutral=1.0, description="factor on D's learning rate"),
     ]  # fmt: skip
-    return {
-        k.name: replace(k, bounds=bounds.get(k.name, k.bounds), initial_value=initial.get(k.name, k.initial_value))
-        for k in knobs
-    }
+    return {k.name: _changed(k, bounds.get(k.name, k.bounds), initial.get(k.name, k.initial_value)) for k in knobs}
+
+
+def _changed(knob: DynamicParameter, bounds: tuple[float, float], initial: float) -> DynamicParameter:
+    """A knob with other bounds and another initial value; errors name the option that gave them."""
+    try:
+        return replace(knob, bounds=bounds, initial_value=initial)
+    except ConfigError as error:
+        option, own = "knob_bounds", f"{knob.name}.bounds="
+        if not str(error).startswith(own):
+            option, own = "initial_knobs", f"{knob.name}="
+        raise ConfigError(f"{option}.{knob.name}={str(error).removeprefix(own)}") from error
 
 
 def decades(knob: DynamicParameter) -> float:
@@ -184,8 +192,9 @@ class KnobSet:
 
     def __init__(self, config: EnvConfig, device: torch.device) -> None:
         self.config, self.table = config, knob_table(config.knob_bounds, config.initial_knobs)
-        for name in (*config.knobs, *config.initial_knobs, *config.knob_bounds):
-            require(name in self.table, "knobs", name, f"one of {sorted(self.table)}")
+        for option in ("knobs", "initial_knobs", "knob_bounds"):
+            for name in getattr(config, option):
+                require(name in self.table, option, name, f"one of {sorted(self.table)}")
         self.controlled = [self.table[name] for name in config.knobs]
         self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)

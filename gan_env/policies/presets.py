@@ -72,6 +72,7 @@ class PolicyOptions:
         require(self.kind in known, "policy.kind", self.kind, f"one of {known}")
         given = all(self.table.values()) and bool(self.table or self.kind != "table")
         require(given, "policy.table", self.table, "the values of a knob or more, none of them empty")
+        require(0 < self.until <= 1, "policy.until", self.until, "a share of the run, more than 0 and at most 1")
         used = KINDS.get(self.kind, ("rule",))
         for name in [option.name for option in fields(self) if option.name not in ("kind", *used)]:
             given, default = getattr(self, name), getattr(PolicyOptions, name, {})  # mappings have no class attribute
@@ -92,8 +93,7 @@ class PolicyOptions:
             return RandomPolicy(env, seed, self.hold)
         if self.kind in ADAPTIVE and not self.knobs:
             return _adaptive(self.kind, env, self.rule)
-        blank = Anneal("fixed", 0.0, until=self.until)
-        anneals = {k: replace(blank, a, f"policy.knobs.{k}.") for k, a in self.knobs.items()}
+        anneals = {k: self._anneal(f"policy.knobs.{k}.", a) for k, a in self.knobs.items()}
         if self.kind == "published":
             anneals = _controlled(env, anneals)
         values = schedule_values(env, anneals, self.table)
@@ -106,6 +106,15 @@ class PolicyOptions:
             return StepSizePolicy(env, values, replace(StepSizeRule(), self.rule, "policy.rule."))
         slopes = {knob: schedule_values(env, {}, by_rate) for knob, by_rate in self.slopes.items()}
         return RatesPolicy(env, values, slopes) if self.kind == "rates" else TablePolicy(env, values)
+
+    def _anneal(self, prefix: str, fields: Mapping[str, Any]) -> Anneal:
+        """The schedule of a knob; errors have the prefix, which those of `Anneal` itself lack."""
+        try:
+            return replace(Anneal("fixed", 0.0, until=self.until), fields, prefix)
+        except ConfigError as error:
+            if str(error).startswith(prefix):
+                raise
+            raise ConfigError(f"{prefix}{error}") from error
 
 
 def _adaptive(name: str, env: Steerable, constants: dict[str, Any]) -> Policy:
@@ -121,10 +130,8 @@ def _adaptive(name: str, env: Steerable, constants: dict[str, Any]) -> Policy:
 
 
 def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]:
-    """The part of a published schedule whose knobs the environment controls; the others don't move."""
-    for name in anneals:
-        require(name in env.knobs.table, "policy", name, f"one of the knobs {sorted(env.knobs.table)}")
-    controlled = {name: anneal for name, anneal in anneals.items() if name in env.config.knobs}
+    """The part of a published schedule whose knobs the environment controls, or doesn't know; the others don't move."""
+    controlled = {k: anneal for k, anneal in anneals.items() if k in env.config.knobs or k not in env.knobs.table}
     needed = f"at least one of the schedule's knobs {sorted(anneals)}"
     require(len(controlled) > 0, "env.knobs", list(env.config.knobs), needed)
     return controlled

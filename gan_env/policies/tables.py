@@ -35,11 +35,15 @@ def schedule_values(
         tables: knobs given by values from the start of the run to its end, evenly spaced and joined by lines.
 
     Raises:
-        ConfigError: a knob is not controlled.
+        ConfigError: there is no such knob, or it is not controlled.
     """
     tables, controlled, decisions = tables or {}, env.config.knobs, env.config.num_decisions
-    for name in (*anneals, *tables):
-        require(name in controlled, "policy", name, f"one of the controlled knobs {list(controlled)}")
+    for option, given in (("knobs", anneals), ("table", tables)):
+        for name in given:
+            known = f"one of the knobs {sorted(env.knobs.table)}"
+            require(name in env.knobs.table, f"policy.{option}.{name}", str(given[name]), known)
+    lacking = [name for name in (*anneals, *tables) if name not in controlled]
+    require(not lacking, "env.knobs", list(controlled), f"{lacking} among them, which the policy moves")
     progress = np.arange(decisions) / max(decisions - 1, 1)  # [T]
     values = {name: anneal.values(progress) for name, anneal in anneals.items()}
     return values | {name: np.interp(progress, np.linspace(0, 1, len(t)), t) for name, t in tables.items()}

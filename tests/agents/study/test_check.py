@@ -63,7 +63,7 @@ def test_a_family_costs_what_its_members_cost(tmp_path: Path) -> None:
         ),
         (
             {"settings": {"far": {"env": {"knobs": ["r1"]}, "policies": ["fixed"]}}},
-            r"settings.far: best_schedule: .*controlled knobs \['r1'\].*'~settings.far'",
+            r"settings.far: best_schedule: env.knobs=\['r1'\].*which the policy moves.*'~settings.far'",
         ),
         (
             {"settings": {"far": {"env": {"losses": ["relativistic"]}}}, "policies": ("fixed", "ada")},

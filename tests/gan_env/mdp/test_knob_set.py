@@ -177,14 +177,18 @@ def test_knob_sets_do_not_share_their_initial_values() -> None:
     assert knob_table()["r1"].value == knob_table()["r1"].initial_value != 10.0
 
 
-@pytest.mark.parametrize(("controlled", "initial"), [(("weather",), {}), (("r1",), {"weather": 1.0})])
-def test_an_unknown_knob_is_refused_with_the_known_ones(controlled: tuple[str, ...], initial: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"knobs='weather'.*'augment'.*'r1'"):
+@pytest.mark.parametrize(
+    ("controlled", "initial", "option"), [(("weather",), {}, "knobs"), (("r1",), {"weather": 1.0}, "initial_knobs")]
+)
+def test_an_unknown_knob_is_refused_with_the_known_ones(
+    controlled: tuple[str, ...], initial: dict[str, float], option: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^{option}='weather'.*'augment'.*'r1'"):
         knob_set(controlled, initial)
 
 
 def test_an_initial_value_out_of_bounds_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"r1=31.*from 0.0 to 30"):
+    with pytest.raises(ConfigError, match=r"^initial_knobs\.r1=31 .*from 0.0 to 30"):
         knob_set(initial={"r1": 31})
 
 
@@ -304,8 +308,15 @@ def test_bounds_of_a_knob_may_differ_from_the_tables() -> None:
     assert values["lr_d"].tolist() == pytest.approx([0.01, 10.0])
 
 
-@pytest.mark.parametrize("bounds", [{"speed": (0.0, 1.0)}, {"lr_g": (2.0, 3.0)}, {"lr_g": (0.0, 1.0)}])
-def test_bounds_that_a_knob_cant_have_are_refused(bounds: dict[str, tuple[float, float]]) -> None:
+@pytest.mark.parametrize(
+    ("bounds", "named"),
+    [
+        ({"speed": (0.0, 1.0)}, "knob_bounds='speed'"),
+        ({"lr_g": (2.0, 3.0)}, r"initial_knobs\.lr_g=1\.0"),
+        ({"lr_g": (0.0, 1.0)}, r"knob_bounds\.lr_g=\(0\.0, 1\.0\)"),
+    ],
+)
+def test_bounds_that_a_knob_cant_have_are_refused(bounds: dict[str, tuple[float, float]], named: str) -> None:
     """There is no such knob, its start is outside of them, or a logarithm reaches zero."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=f"^{named}"):
         KnobSet(EnvConfig(knob_bounds=bounds), CPU)

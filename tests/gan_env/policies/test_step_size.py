@@ -225,7 +225,7 @@ def test_runs_that_start_with_rates_a_hundred_times_apart_soon_take_steps_of_one
     [
         ({"observation": ("progress", "knobs")}, TARGETS, {}, "'step_g'.*add the group 'steps'"),
         ({"observation": ("progress", "steps")}, TARGETS, {}, "add the group 'knobs'"),
-        ({"knobs": ("r1",)}, TARGETS, {}, "policy='lr_g'.*controlled knobs"),
+        ({"knobs": ("r1",)}, TARGETS, {}, r"env.knobs=\['r1'\].*\['lr_g', 'lr_d'\] among them"),
         ({}, {"r1": {"kind": "fixed", "initial": 1.0}}, {}, r"a target for one of \['lr_g', 'lr_d'\] at least"),
         ({}, {"lr_g": {"kind": "linear", "initial": 1e-3, "final": 0.0}}, {}, "lr_g.*finite numbers above 0"),
         ({}, TARGETS, {"gain": 0.0}, r"policy\.rule\.gain=0\.0.*more than 0 and at most 1"),

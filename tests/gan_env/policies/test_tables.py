@@ -181,14 +181,16 @@ def test_a_published_schedule_without_any_of_its_knobs_is_refused_with_those_it_
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"r2": {"kind": "fixed", "initial": 1.0}}, "controlled knobs"),
+        ({"r2": {"kind": "fixed", "initial": 1.0}}, r"^env\.knobs=.*\['r2'\] among them, which the policy moves"),
+        ({"lr_q": {"kind": "fixed", "initial": 1.0}}, r"^policy\.knobs\.lr_q='1' .*one of the knobs \['augment'"),
         ({"r1": {"kind": "fixed", "initial": 1000.0}}, "0.0 to 30"),
-        ({"r1": {"kind": "sawtooth", "initial": 1.0, "final": 2.0}}, "cosine"),
+        ({"r1": {"kind": "sawtooth", "initial": 1.0, "final": 2.0}}, r"^policy\.knobs\.r1\.kind='sawtooth' .*cosine"),
+        ({"r1": {"kind": "fixed", "initials": 1.0, "initial": 1.0}}, r"^policy\.knobs\.r1\.initials=1\.0"),
         ({"instance_noise": {"kind": "exponential", "initial": 0.1, "final": 0.0}}, "positive"),
         ({"r1": {"kind": "linear", "initial": 1.0, "final": 2.0, "until": 1.5}}, "at most 1"),
     ],
 )
-def test_bad_schedules_are_refused_with_help(knobs: dict[str, dict[str, Any]], message: str) -> None:
+def test_bad_schedules_are_refused_with_what_was_typed(knobs: dict[str, dict[str, Any]], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PolicyOptions(knobs=knobs).make(make())
 
