@@ -107,7 +107,10 @@ def _in_one_line(error: Exception, words: Sequence[str]) -> str:
     if not key or not isinstance(parent, DictConfig):
         return " ".join(str(error).split())
     (group, dot, name), known = key.rpartition("."), sorted(str(k) for k in parent if k != "hydra")
-    near, text = closest(name, known), next((word for word in words if word.startswith(key)), key)
+    near, text = (
+        closest(name, known),
+        next((word for word in words if f"{word}.".startswith((f"{key}.", f"{key}="))), key),
+    )
     hint = f"did you mean {group}{dot}{near}?" if near else f"expected one of {known}"
     added = f" (+{text} would add it)" if group or not near else ""
     return f"{text}: there is no option {key}; {hint}{added}"

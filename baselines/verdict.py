@@ -122,7 +122,7 @@ def read_all(folders: list[Path]) -> dict[str, Played]:
     for folder, played in zip(folders[1:], found[1:], strict=True):
         require_same(str(folder), played.same, found[0].same, f"Play it and {folders[0]} with the same ones")
     require(len(found[0].final) > 1, "episodes", len(found[0].final), f"at least 2 runs in {folders[0]}")
-    names = [folder.name for folder in folders]
+    names = [folder.resolve().name for folder in folders]
     return dict(zip(names if len({*names}) == len(names) else map(str, folders), found, strict=True))
 
 
@@ -172,7 +172,7 @@ def heading(judged: str, metric: str, instances: int, runs: int) -> list[str]:
         speak = "intervals of gain and P(better): for new instances, of IQM: for these"
     return [
         f"Final log of the {metric} (lower is better), with 95 % intervals;",
-        f"{instances * runs} runs on {instances} instances; {speak};",
+        f"{instances * runs} runs on {instances} instance{'s' * (instances > 1)}; {speak};",
         f"gain and P(better): of {judged} over the policy of the row, on the same runs; verdict: on {judged}.",
     ]
 

@@ -10,7 +10,7 @@ trained it. `gan_env.policies.learned` plays it in an environment.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -122,7 +122,8 @@ class Network(nn.Module):
 
 def _modules(network: object) -> Iterator[object]:
     """What acts, in order, of a network of `Network.of`."""
-    if isinstance(network, nn.Sequential | nn.ModuleList | list | tuple):
+    if type(network) in (nn.Sequential, nn.ModuleList, list, tuple):  # subclasses may act in another way
+        assert isinstance(network, Iterable)
         for part in network:
             yield from _modules(part)
     else:

@@ -186,7 +186,8 @@ def policies_by_name(policies: Sequence[str], key: str = "policies") -> dict[str
         require(bool(own) or policy in known, key, policy, f"one of {known}, {OR_A_FILE}")
         name = own.stem.replace("-", "_") if own else policy.rpartition("/")[2]  # "-" comes before a training's number
         once = name not in found and not (own and name in known)
-        require(once, key, list(policies), f"each name once: two policies are called {name!r}")
+        taken = f"{name!r} comes with gan_env: give the file another" if name in known else f"two are called {name!r}"
+        require(once, key, list(policies), f"each name once; {taken}")
         found[name] = policy
     return found
 

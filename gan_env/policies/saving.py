@@ -53,7 +53,7 @@ def save_controller(
     center, scale = (_column(key, given, len(names)) for key, given in (("mean", mean), ("std", std)))
     require(bool((scale > 0).all()), "std", scale.tolist(), "numbers above 0: with the normaliser's epsilon in them")
     require(clip is None or clip > 0, "clip", clip, "a number above 0, or None")
-    controller = Network.of(network, center, scale, clip)
+    controller = Network.of(network, center, scale, None if clip is None else float(clip))
     require_writable(Path(folder), "folder")
     SavedController(controller, interface_of(found, "action"), to_dict(found.config), {}).save(folder)
 

@@ -123,6 +123,7 @@ def test_other_mappings_are_merged() -> None:
     ("program", "words", "message"),
     [
         ("baselines/run.py", ["episode=4"], "episode=4: there is no option episode; did you mean episodes?\n"),
+        ("baselines/run.py", ["rows=4", "row=3"], "error: row=3: there is no option row; did you mean rows?\n"),
         ("agents/compare.py", ["tuned.shedule=1"], "did you mean tuned.schedule? (+tuned.shedule=1 would add it)"),
         ("agents/compare.py", ["controllers.mine.seeds=1"], "no option controllers.mine; expected one of ['ars', "),
         ("baselines/tune.py", ["--config-dir=.", "seed=[1"], "no viable alternative at input '[1'"),

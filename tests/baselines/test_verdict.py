@@ -107,7 +107,7 @@ def test_on_one_instance_runs_are_drawn(tmp_path: Path) -> None:
     mine = write_played(tmp_path / "mine", [0.0] * 12, [5] * 12)
     other = write_played(tmp_path / "other", [1.0] * 12, [5] * 12)
     done = call("baselines/verdict.py", str(mine), str(other))
-    assert "12 runs on 1 instances; intervals: for this instance alone" in done.stdout
+    assert "12 runs on 1 instance; intervals: for this instance alone" in done.stdout
     assert "better, 63 % lower [63, 63]" in done.stdout
 
 

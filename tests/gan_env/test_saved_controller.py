@@ -172,7 +172,16 @@ class Own(nn.Linear):
     """May act in another way than a linear layer."""
 
 
-@pytest.mark.parametrize("module", [nn.GELU(), Own(6, 6), nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6)), 3])
+class Residual(nn.Sequential):
+    """Has modules that act one after the other, and an act of its own."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "module", [nn.GELU(), Own(6, 6), Residual(nn.Tanh()), nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6)), 3]
+)
 def test_a_layer_of_an_unknown_kind_is_refused(module: Any) -> None:
     kind = type(module).__name__
     known = "Linear, LSTMCell, Tanh, ReLU, Sigmoid, LSTM"
