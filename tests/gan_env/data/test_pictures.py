@@ -178,7 +178,7 @@ def test_a_folder_without_images_is_refused_with_the_kinds_that_are_read(
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent holds 0 images"):
+    with pytest.raises(DataError, match=r"absent is not a folder"):
         image_folder(str(tmp_path / "absent"), 8)
 
 
