@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agents.learning.controllers import load_controller, read_controller
-from baselines.options import IMPORT_PATH
+from baselines.options import IMPORT_PATH, errors_about_env
 from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
 from gan_env.errors import ConfigError, require
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE, options_of
-from gan_env.policies.presets import load_policy, own_file
+from gan_env.policies.presets import KINDS, load_policy, observing, own_file
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
     """
     options = replace(defaults, fields)
     if options.controller is None:
-        return options
+        return seeing(options, options.policy)
     if parts := [text.lstrip("+") for text in given if text.lstrip("+~").startswith("policy.")]:
         raise ConfigError(f"policy={options.controller!r} is played as it is: leave out {', '.join(parts)}")
     if own_file(options.controller):  # its fields are kept with the run, and the file may change
-        return dataclasses.replace(options, policy=load_policy(options.controller), controller=None)
+        return seeing(options, load_policy(options.controller))
     if is_import_path(options.controller):
         return options
     saved = read_controller(Path(options.controller))
@@ -83,6 +83,13 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         rates = {k: [saved.starting_rates[k]] * 2 for k in free}
         own |= {"instances": {**instances, **rates}} if rates else {}
     return dataclasses.replace(options, env=options.env | own)
+
+
+def seeing(options: Options, policy: PolicyOptions) -> Options:
+    """The options for this policy, in an environment that shows what it looks at; what is asked for stays."""
+    looks_at = ("progress", "knobs", *policy.groups) if policy.kind in KINDS else ()
+    with errors_about_env():
+        return dataclasses.replace(options, policy=policy, controller=None, env=observing(options.env, looks_at))
 
 
 def updates_of_training(controller: str | None, said: int | None) -> int | None:

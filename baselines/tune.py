@@ -17,7 +17,7 @@ import yaml
 from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
 from baselines.options import errors_about_env, given_options, other_folders, script, search_path
-from baselines.search.tuner import TOLD, TuneOptions, check_budget, save_policy, tune
+from baselines.search.tuner import TuneOptions, check_budget, save_policy, tune
 from gan_env.config import env_config, replace
 from gan_env.errors import continued_by
 from gan_env.files import require_writable
@@ -44,8 +44,7 @@ def main(fields: dict[str, Any]) -> None:
     env = [text for text in given_options() if text.lstrip("+~").startswith("env")]
     if others := other_folders(sys.argv[1:]):
         env.append(search_path(others))
-    told = ["env.observation=[progress,knobs,context]"] if options.kind in TOLD else []
-    words = ["--config-dir", str(path.parent.parent), f"policy={path.stem}", *env, *told]
+    words = ["--config-dir", str(path.parent.parent), f"policy={path.stem}", *env]
     print(f"play it: python baselines/run.py {shlex.join(words)}")
 
 

@@ -19,7 +19,7 @@ from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import ORACLE
 from gan_env.evaluation.side_by_side import run_jobs
-from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
+from gan_env.policies.presets import PolicyOptions, load_policy, observing, policy_of
 from gan_env.policies.steering import Policy
 
 KEEP_ONE_IN, MORE_RUNS = 4, 4
@@ -60,7 +60,8 @@ def play_part(study: Study, instances: range) -> Episodes:
     digest = sha256(json.dumps(rests_on).encode()).hexdigest()[:8]
 
     def run() -> Episodes:
-        env = study.env(with_context(study.options.changed_env({"split": "test"})))  # the pool has schedules of rates
+        seen = [group for policy in pool for group in policy.groups]
+        env = study.env(observing(study.options.changed_env({"split": "test"}), seen))
         candidates = [policy.make(env) for policy in pool]
         with tqdm(unit="run", desc=f"oracle, instances from {instances.start}") as bar:
 

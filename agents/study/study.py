@@ -37,17 +37,14 @@ from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_
 from baselines.jobs.job import Job
 from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, tune
 from gan_env import GANVectorEnv
-from gan_env.config import env_config, replace
+from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_json, write_text
-from gan_env.mdp.knobs import RATES, TARGETS
-from gan_env.mdp.observation import groups_of
-from gan_env.policies.adaptive import RULES
-from gan_env.policies.presets import PolicyOptions, load_policy, policy_of, with_context
+from gan_env.mdp.knobs import TARGETS
+from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, observing, policy_of
 from gan_env.policies.steering import Policy
-from gan_env.policies.step_size import StepSizeRule
 
 
 class Study:
@@ -89,7 +86,7 @@ class Study:
             options |= for_schedules(options)
             if options.get("action_mode") in TARGETS:
                 options["action_mode"] = "delta"  # moves are as large, and go on where steps have other sizes
-        return with_context(options) if self.told_rates(policy) else options
+        return observing(options, self.reads(policy))
 
     def told_rates(self, policy: str) -> bool:
         """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
@@ -98,14 +95,13 @@ class Study:
         return policy in map(opponent_name, TOLD) or policy.endswith(RATES_REPLAY_SUFFIX)
 
     def reads(self, policy: str) -> tuple[str, ...]:
-        """Groups of statistics that a schedule or rule looks at, besides progress, knobs, and rates that it is told."""
-        own = self.options.named.get(policy)
-        options = load_policy(own) if own else PolicyOptions()
-        kind = options.kind if own else opponent_kind(policy)
-        if kind == "step_size":
-            rule = replace(StepSizeRule(), options.rule, "policy.rule.")
-            return groups_of(rule.observed(options.knobs or RATES), (), ())
-        return ("logits",) if kind in RULES else ()
+        """Groups of statistics that a schedule or rule looks at, besides progress and knobs."""
+        if policy in self.options.named:
+            return load_policy(self.options.named[policy]).groups
+        if self.told_rates(policy):
+            return ("context",)
+        kind = opponent_kind(policy)
+        return PolicyOptions(kind).groups if kind in KINDS else ()
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
         """The environment with these options, made once; it has fewer rows where it is for fewer runs."""

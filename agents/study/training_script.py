@@ -24,7 +24,7 @@ from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError, continued_by
 from gan_env.files import write_atomically, write_text
-from gan_env.policies.presets import PolicyOptions, committed, load_policy, with_context
+from gan_env.policies.presets import PolicyOptions, committed, load_policy, observing
 
 TUNED = ("schedule", "rates", "step_size")
 """Kinds of tuned opponents: a schedule of the knobs, one of learning rates, which is told the rates of each run, and a
@@ -99,14 +99,14 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
     changes = for_schedules(env)
     own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
     env |= changes  # schedules play in it, by delta
-    made, told = GANVectorEnv(1, **env), GANVectorEnv(1, **with_context(env))
+    made = GANVectorEnv(1, **env)
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
         """The policies of configs/policy/ that can act in the environment, by name."""
         found = {}
         for name, policy in ((name, load_policy(name)) for name in names):
             with suppress(ConfigError):
-                policy.make(told if policy.kind == "rates" else made)
+                policy.make(GANVectorEnv(1, **observing(env, policy.groups)) if policy.groups else made)
                 found[name] = policy
         return found
 

@@ -26,7 +26,7 @@ from gan_env.config import EnvConfig, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.files import write_json, write_text
-from gan_env.policies.presets import policy_of, with_context
+from gan_env.policies.presets import observing, policy_of
 from gan_env.resume import require_same
 
 SECOND_ROUND, LAST_ROUND = 3, 12
@@ -91,7 +91,7 @@ class Tuned:
 def tune(options: TuneOptions) -> Tuned:
     """Makes the environment and shows progress, see `tune_in`. Schedules of rates are told those of each run."""
     with errors_about_env():
-        seen = with_context(options.env) if options.kind in TOLD else options.env
+        seen = observing(options.env, ["context"] if options.kind in TOLD else [])
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 

@@ -14,13 +14,12 @@ from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError, closest, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES, TARGETS, KnobSet, knob_table
-from gan_env.mdp.observation import Observer, groups_of
+from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import fields_read
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State
-from gan_env.policies.step_size import StepSizeRule
 from gan_env.records import MEANS
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
@@ -205,14 +204,9 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     knobs = named or EnvConfig().knobs
     registered, reach = options.kind not in KINDS, REACH.get(options.kind)
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
-    counts = options.rule.get("speed_images") is not None  # which needs the batch size
-    told: set[str] = {"context"} if options.kind == "rates" or counts else set()  # rates are the optimisers' own
-    if options.kind == "step_size":
-        rule = replace(StepSizeRule(), options.rule, "policy.rule.")
-        told = set(groups_of(rule.observed(named), knobs, losses)) - set(EnvConfig.observation)
     return EnvConfig(
         knobs=knobs,
-        observation=(*EnvConfig.observation, *sorted(told)),
+        observation=(*EnvConfig.observation, *sorted(set(options.groups) - set(EnvConfig.observation))),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         knob_bounds=dict.fromkeys(RATES, (1 / reach, reach)) if reach else {},
         action_mode=EnvConfig.action_mode if registered else "absolute",

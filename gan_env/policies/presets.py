@@ -10,6 +10,8 @@ from typing import Any
 
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
+from gan_env.mdp.knobs import RATES
+from gan_env.mdp.observation import groups_of
 from gan_env.policies.adaptive import RULES, AdaptivePolicy, RuleOnSchedule
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal
@@ -83,6 +85,20 @@ class PolicyOptions:
             lacking = [field for field in needed if field not in anneal]
             require(not lacking, f"policy.knobs.{name}", anneal, f"{', '.join(needed)}: it lacks {', '.join(lacking)}")
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of statistics that it looks at, besides progress and knobs; of a registered policy they aren't known.
+
+        Raises:
+            ConfigError: the rule of "step_size" has other constants.
+        """
+        if self.kind == "step_size":
+            rule = replace(StepSizeRule(), self.rule, "policy.rule.")
+            return groups_of(rule.observed(self.knobs or RATES), (), ())
+        if self.kind in RULES:
+            return ("logits", "context") if self.rule.get("speed_images") is not None else ("logits",)
+        return ("context",) if self.kind == "rates" else ()
+
     def make(self, env: Steerable, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
 
@@ -137,10 +153,11 @@ def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]
     return controlled
 
 
-def with_context(env: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of an environment with the group "context" observed as well, which policies of the kind "rates" need."""
+def observing(env: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    """Options of an environment in which these groups of statistics are observed as well."""
     observed = env_config(**env).observation
-    return {**env, "observation": [*observed, *(["context"] if "context" not in observed else [])]}
+    lacking = [group for group in groups if group not in observed]
+    return {**env, "observation": [*observed, *lacking]} if lacking else dict(env)
 
 
 POLICIES = CONFIGS / "policy"

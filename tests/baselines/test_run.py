@@ -21,11 +21,11 @@ from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
 from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import EnvConfig, env_config, replace
+from gan_env.config import env_config, replace
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import EXAMPLES, row_seeds
 from gan_env.policies import PolicyOptions, load_policy, policy_names
-from gan_env.policies.presets import with_context
+from gan_env.policies.presets import observing
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]
@@ -164,10 +164,9 @@ def test_examples_share_no_run_with_trainings_or_tests() -> None:
 def test_every_configured_policy_runs(name: str, tmp_path: Path) -> None:
     env = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
     env["knobs"] = ["instance_noise", "augment", "r1", "pseudo", "lr_g", "lr_d"]  # each policy needs some of them
-    env["observation"] = [*EnvConfig.observation, "balance", "walk"]
-    episodes = run(
-        RunOptions(policy=load_policy(name), env=with_context(env), episodes=2, rows=2, folder=str(tmp_path))
-    )
+    policy = load_policy(name)
+    seen = observing(env, policy.groups)
+    episodes = run(RunOptions(policy=policy, env=seen, episodes=2, rows=2, folder=str(tmp_path)))
     assert np.isfinite(episodes.log_metric).all()
 
 
@@ -215,6 +214,13 @@ def test_what_the_command_line_gives_is_not_taken_from_the_training(controller: 
     assert (found["max_change"], found["num_decisions"], found["preset"]) == (0.5, 3, "points")
     assert found["knobs"] == ["augment", "r1", "lr_g"]
     assert play_options(PlayOptions(), {"env": env}, []).env == env
+
+
+def test_a_policy_is_shown_what_it_looks_at() -> None:
+    """Besides what the command line asks for."""
+    fields = {"policy": {"kind": "rates"}, "env": {"observation": ["progress", "steps"]}}
+    found = play_options(PlayOptions(), fields, []).env["observation"]
+    assert found == ["progress", "steps", "knobs", "context"]
 
 
 def test_runs_begin_at_the_learning_rate_of_the_training_where_it_had_one_alone(tmp_path: Path) -> None:

@@ -83,5 +83,5 @@ def test_bad_input_is_one_line(folder: Path, arguments: list[str], message: str)
 
 
 def test_a_policy_that_can_not_play_is_refused_before_any_run(tmp_path: Path) -> None:
-    result = worth(tmp_path, "policy=rates_images")
+    result = worth(tmp_path, "policy=ada", "env.losses=[relativistic]")
     assert "can't be used" in result.stderr and not list(tmp_path.iterdir())

@@ -119,7 +119,7 @@ def test_a_policy_plays_from_its_file_and_sees_what_its_kind_needs(tmp_path: Pat
     (tmp_path / "own.yaml").write_text("kind: rates\nknobs: {lr_g: {kind: fixed, initial: 1e-3}}\n")
     made = study(tmp_path, "ppo", policies=[str(tmp_path / "own.yaml"), "tuned/points/step_size_0"], env=SMALL)
     assert made.told_rates("own") and not made.told_rates("step_size_0")
-    assert "steps" in made.reads("step_size_0") and made.reads("own") == ()
+    assert "steps" in made.reads("step_size_0") and made.reads("own") == ("context",)
     assert {("own", None), ("step_size_0", None)} < set(entries(made, "held_out"))
     assert isinstance(made.policy("own", None, made.test_env("held_out", "own")), RatesPolicy)
 

@@ -24,7 +24,7 @@ from agents.study.summary import (
     updates_needed,
 )
 from gan_env.config import env_config
-from gan_env.policies.presets import PolicyOptions, with_context
+from gan_env.policies.presets import PolicyOptions, observing
 
 
 def test_the_learned_policy_is_the_best_on_training_of_those_with_the_most_trainings() -> None:
@@ -41,7 +41,7 @@ def test_the_strongest_of_the_tuned_opponents_is_the_best_on_training() -> None:
     assert strongest_rival(study, "ppo") == "tuned_step_size"
     study.rivals.remove("tuned_step_size")
     assert strongest_rival(study, "ppo") == "tuned_r3gan"
-    study.options = replace(study.options, env=with_context({"preset": "points"}))
+    study.options = replace(study.options, env=observing({"preset": "points"}, ["context"]))
     assert strongest_rival(study, "ppo") == "tuned_rates"
 
 

@@ -14,7 +14,7 @@ from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import EnvConfig, env_config
 from gan_env.evaluation import run_episodes
 from gan_env.policies import committed, load_policy, policy_names, presets
-from gan_env.policies.presets import with_context
+from gan_env.policies.presets import observing
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 
@@ -92,18 +92,33 @@ def test_tuned_policies_are_opponents_in_runs_like_those_they_were_tuned_in(
         assert [load_policy(name).kind for name in names] == [kind] * len(names)
 
 
-def test_the_context_is_observed_besides_what_is() -> None:
-    for given, seen in (
-        ({}, [*EnvConfig().observation, "context"]),
-        ({"observation": ["progress", "context"]}, ["progress", "context"]),
+def test_what_is_not_observed_yet_is_observed_as_well() -> None:
+    for given, groups, seen in (
+        ({}, ["context"], {"observation": [*EnvConfig().observation, "context"]}),
+        ({"observation": ["progress", "walk"]}, ["walk", "balance"], {"observation": ["progress", "walk", "balance"]}),
+        ({}, ["logits"], {}),
     ):
-        assert with_context({"num_decisions": 6, **given}) == {"num_decisions": 6, "observation": seen}
+        assert observing({"num_decisions": 6, **given}, groups) == {"num_decisions": 6, **given, **seen}
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [
+        ("cosine", ()),
+        ("ada", ("logits",)),
+        ("rates_images", ("context",)),
+        ("step_size", ("steps",)),
+        ("balanced_walk", ("walk", "balance")),
+    ],
+)
+def test_a_policy_names_the_groups_of_statistics_that_it_looks_at(name: str, groups: tuple[str, ...]) -> None:
+    assert set(load_policy(name).groups) == set(groups)
 
 
 @pytest.mark.parametrize("name", [name for name in policy_names() if name.startswith("tuned/points/")])
 def test_a_tuned_policy_plays_with_the_knobs_that_it_was_tuned_with(name: str) -> None:
     """The first move reaches wherever a knob starts, so it is played as it is written."""
-    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **with_context(SMALL))
+    env = GANVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **observing(SMALL, ["context"]))
     options = load_policy(name)
     episodes = run_episodes(options.make(env), env, range(2))
     assert np.isfinite(episodes.final).all()
