@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env.errors import UnknownOption
-from gan_env.infos import of_row_0
+from gan_env.mdp.infos import of_row_0
 from gan_env.mdp.resets import checked_actions, checked_seed
 from gan_env.records import Float32
 from gan_env.vector_env import GANVectorEnv

@@ -19,18 +19,18 @@ from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
 from gan_env.gan.trainer import train_interval
 from gan_env.gan.update import PopulationConfig
-from gan_env.infos import joined, masked
 from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
+from gan_env.mdp.infos import joined, masked
 from gan_env.mdp.instances import InstanceSet, as_columns
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
+from gan_env.mdp.rendering import POINTS, draw_run, shown
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
-from gan_env.rendering import POINTS, draw_run, shown
 from gan_env.snapshots import Snapshots
 
 

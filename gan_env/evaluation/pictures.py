@@ -10,8 +10,8 @@ import numpy as np
 
 from gan_env.errors import ConfigError, needs
 from gan_env.mdp.knobs import DynamicParameter, knob_table
+from gan_env.mdp.rendering import tiled
 from gan_env.records import Float32
-from gan_env.rendering import tiled
 
 with needs("study"):
     from matplotlib import colormaps

@@ -7,7 +7,7 @@ from gymnasium.vector import VectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_env.infos import joined, masked, of_row_0
+from gan_env.mdp.infos import joined, masked, of_row_0
 
 ROWS = 4
 MASKS = st.lists(st.booleans(), min_size=ROWS, max_size=ROWS).map(np.array)

@@ -11,7 +11,7 @@ from gymnasium.wrappers import RecordVideo, RenderCollection
 from small_env import SMALL, make, still
 
 from gan_env.mdp.knobs import knob_table
-from gan_env.rendering import HEIGHT, WIDTH, draw_run, shown
+from gan_env.mdp.rendering import HEIGHT, WIDTH, draw_run, shown
 
 PICTURE = (HEIGHT, WIDTH, 3)
 
