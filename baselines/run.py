@@ -3,7 +3,8 @@
 A policy is a file of configs/policy/; a file of your own like those: `policy=mine.yaml`; the folder of a training:
 `policy=logs/ppo/gan_env-Points-v1_1`; or `policy=module:make`, a function of a module that makes one.
 `env.split=train` plays on training instances instead.
-Prints a table, and writes to `folder` a CSV file with one row per decision (`decisions.csv`) and `summary.json`.
+Prints a table, and writes a CSV file with one row per decision (`decisions.csv`) and `summary.json` to a folder of
+logs/run that is new each time, or to `folder`.
 """
 
 import csv
@@ -17,7 +18,7 @@ from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, script
-from baselines.trained import PlayOptions, play_options
+from baselines.trained import PlayOptions, open_folder, play_options
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.errors import require_at_least
@@ -34,13 +35,17 @@ class RunOptions(PlayOptions):
     Attributes:
         episodes: runs that are played.
         seed: of the first run's GAN; run e has seed + e and instance e.
-        folder: where the results go.
+        logs: with `name`, where the results go if no folder is given: LOGS/NAME, or the next free one.
+        name: of the run.
+        folder: where the results go. One with a run of other options is refused.
     """
 
     episodes: int = 64
     seed: int = EXAMPLES
     rows: int = 64
-    folder: str = "logs/run"
+    logs: str = "logs/run"
+    name: str = "run"
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         require_at_least(self, episodes=1, rows=1, seed=0)
@@ -48,12 +53,18 @@ class RunOptions(PlayOptions):
 
 def run(options: RunOptions) -> Episodes:
     """Runs the episodes and writes the files."""
-    folder = Path(options.folder)
-    require_writable(folder, "folder")
+    require_writable(Path(options.folder or options.logs), "folder" if options.folder else "logs")
     rows = min(options.rows, options.episodes)
     with errors_about_env():
         env = GANVectorEnv(rows, autoreset_mode=AutoresetMode.DISABLED, **{"split": "test", **options.env})
     policy = options.make_policy(env)
+    config = {
+        "policy": asdict(options.policy) if options.controller is None else options.controller,
+        "env": {"preset": options.env.get("preset", "points"), **to_dict(env.config)},
+        "seed": options.seed,
+    }
+    base = Path(options.logs) / options.name
+    folder = open_folder(options.folder, base, {**config, "episodes": options.episodes})
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
         seeds = range(options.seed, options.seed + options.episodes)
@@ -66,9 +77,7 @@ def run(options: RunOptions) -> Episodes:
         "mean": float(episodes.final.mean()),
         "crashes": int(episodes.crashed.sum()),
         "gan_updates": episodes.gan_updates,
-        "policy": asdict(options.policy) if options.controller is None else options.controller,
-        "env": {"preset": options.env.get("preset", "points"), **to_dict(env.config)},
-        "seed": options.seed,
+        **config,
     }
     write_json(folder / "summary.json", summary)
     print_curve(episodes, env)

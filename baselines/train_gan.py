@@ -20,13 +20,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
@@ -34,8 +32,8 @@ from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, load_extensions_of, script
 from baselines.run import write_decisions
-from baselines.trained import PlayOptions, play_options
-from gan_env import ConfigError, GANVectorEnv
+from baselines.trained import PlayOptions, open_folder, play_options, read_config
+from gan_env import GANVectorEnv
 from gan_env.config import replace, to_dict
 from gan_env.errors import continued_by, require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
@@ -43,17 +41,14 @@ from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import (
     load_checkpoint,
-    make_first,
     require_writable,
     save_checkpoint,
     write_atomically,
     write_json,
-    write_text,
 )
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
 from gan_env.instance_lists import NUMBERS, SIZES
 from gan_env.records import decode
-from gan_env.resume import require_same
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
@@ -94,7 +89,9 @@ class GANRun:
         env_options = {"preset": options.env.get("preset", "points"), **to_dict(env.config)}
         config = {"policy": asdict(options.policy), "env": env_options, "instance": vars(self.instance)}
         config |= {name: getattr(options, name) for name in ("controller", "seed", "rows")}
-        self.folder = open_folder(options, config)
+        base = Path(options.logs) / f"{options.name}-{options.seed}"
+        mend = "; or, to continue that run, folder= and no other option"
+        self.folder = open_folder(options.folder, base, config, mend)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
         self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))  # [S, *shape]
         points = len(env.bank.sample_shape) == 1  # shown over held-out ones
@@ -212,35 +209,6 @@ def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptio
     saved = read_config(path)
     load_extensions_of(saved)
     return replace(TrainGANOptions(), saved | {"folder": options.folder})
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The options that a run began with.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
-    try:
-        return dict(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
-
-
-def open_folder(options: TrainGANOptions, config: dict[str, Any]) -> Path:
-    """The folder of the options with `config.yaml` in it.
-
-    Raises:
-        ConfigError: the given folder holds a run with other options.
-    """
-    base = Path(options.logs) / f"{options.name}-{options.seed}"
-    numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in count(1))
-    folder = Path(options.folder) if options.folder else make_first(numbered)
-    text, path = yaml.safe_dump(config, sort_keys=False), folder / "config.yaml"
-    if path.exists():
-        mend = "Give another folder; or, to continue that run, folder= and no other option"
-        require_same(f"the run in {folder}", read_config(path), yaml.safe_load(text), mend)
-    write_text(path, text)
-    return folder
 
 
 @script("train_gan", TrainGANOptions(), __doc__)

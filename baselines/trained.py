@@ -5,17 +5,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 from agents.learning.controllers import load_controller, read_controller
 from baselines.options import IMPORT_PATH, errors_about_env
 from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
 from gan_env.errors import ConfigError, require
+from gan_env.files import make_first, write_text
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE, options_of
 from gan_env.policies.presets import KINDS, load_policy, observing, own_file
+from gan_env.resume import require_same
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,39 @@ def seeing(options: Options, policy: PolicyOptions) -> Options:
     looks_at = ("progress", "knobs", *policy.groups) if policy.kind in KINDS else ()
     with errors_about_env():
         return dataclasses.replace(options, policy=policy, controller=None, env=observing(options.env, looks_at))
+
+
+def open_folder(folder: str | None, base: Path, config: Mapping[str, Any], continued: str = "") -> Path:
+    """The folder of a run, with its options in `config.yaml`: the given one, or the first new one of BASE, BASE_2, ...
+
+    Args:
+        folder: the given one.
+        base: the first of those.
+        config: the options.
+        continued: how the run in the given folder could be continued, for the message.
+
+    Raises:
+        ConfigError: the given folder holds a run with other options.
+    """
+    numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in count(1))
+    place = Path(folder) if folder else make_first(numbered)
+    text, path = yaml.safe_dump(dict(config), sort_keys=False), place / "config.yaml"
+    if path.exists():
+        require_same(f"the run in {place}", read_config(path), yaml.safe_load(text), f"Give another folder{continued}")
+    write_text(path, text)
+    return place
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options that a run began with.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        return dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
 
 
 def updates_of_training(controller: str | None, said: int | None) -> int | None:

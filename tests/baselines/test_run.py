@@ -155,6 +155,22 @@ def test_a_folder_that_can_t_be_written_to_is_refused_before_anything_is_played(
         run(RunOptions(env={"compile": False}, folder=str(tmp_path / place)))
 
 
+def test_results_of_other_options_are_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder, each run has a new one; the given one takes the same run again."""
+    monkeypatch.chdir(tmp_path)
+    tiny_env = {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
+    options = RunOptions(env=tiny_env, episodes=2, rows=2)
+    for _ in range(2):
+        run(options)
+    assert sorted(path.name for path in Path("logs/run").iterdir()) == ["run", "run_2"]
+    again = dataclasses.replace(options, folder="logs/run/run")
+    run(again)
+    before = Path("logs/run/run/decisions.csv").read_bytes()
+    with pytest.raises(ConfigError, match=r"the run in logs/run/run was begun with other options: .*seed.*another folder"):
+        run(dataclasses.replace(again, seed=7))
+    assert Path("logs/run/run/decisions.csv").read_bytes() == before
+
+
 def test_examples_share_no_run_with_trainings_or_tests() -> None:
     """Seed 1000, the first of before, is the first run of training 1."""
     assert RunOptions().seed == EXAMPLES not in row_seeds(1, 2000)
