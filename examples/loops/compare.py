@@ -22,7 +22,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from one_run import DATA, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE, Run, Settings, play, updates_of
+from one_run import (
+    DATA,
+    LOOPS,
+    OPTIMISERS,
+    PUBLISHED,
+    RANDOM,
+    RANDOM_RATES,
+    WITHOUT_RATE,
+    Run,
+    Settings,
+    play,
+    updates_of,
+)
 from page import write_page
 
 from gan_env.errors import ConfigError, errors_in_one_line, needs, require
@@ -86,10 +98,10 @@ def refusals(methods: Sequence[str], loops: Sequence[str], steps: int) -> dict[t
     """
     found: dict[tuple[str, str], str] = {}
     for method in methods:
-        if method in WITHOUT_RATE:
+        if method in OPTIMISERS:
             with needs("loops"):
                 import_module(method.replace("schedule_free", "schedulefree").replace("prodigy", "prodigyopt"))
-        elif method != RANDOM:
+        elif method not in (RANDOM, PUBLISHED):
             for loop in loops:
                 few, updates = torch.rand(8, 1, 28, 28), updates_of(loop, steps)
                 try:

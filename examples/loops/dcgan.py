@@ -11,7 +11,7 @@ from torch import nn
 
 from gan_env.controller import GANController
 
-LATENT, WIDTH, BATCH = 100, 64, 64
+LATENT, WIDTH, BATCH, LR = 100, 64, 64, 2e-4
 
 
 def networks(channels, side, width=WIDTH):
@@ -78,4 +78,4 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
 
 
 if __name__ == "__main__":
-    command_line(train, lr=2e-4, updates=200)
+    command_line(train, lr=LR, updates=200)

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_env.controller import GANController
 
-LATENT, WIDTH, BATCH = 128, 64, 64
+LATENT, WIDTH, BATCH, LR = 128, 64, 64, 2e-4
 
 
 def networks(channels, side, width=WIDTH):
@@ -66,4 +66,4 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
 
 
 if __name__ == "__main__":
-    command_line(train, lr=2e-4, updates=150)
+    command_line(train, lr=LR, updates=150)

@@ -25,8 +25,12 @@ LOOPS = {"dcgan": 16, "wgan_gp": 8, "hinge": 8, "r3gan": 8}
 BATCH = 32
 DATA = {"fashion_mnist": 28, "photo_tiles": 32}
 """Data set -> side of its images."""
-WITHOUT_RATE = ("prodigy", "schedule_free")
+OPTIMISERS = ("prodigy", "schedule_free")
 """Methods that are optimisers for both players, and have no learning rate that one would choose."""
+PUBLISHED = "published"
+"""The loop at the learning rate of its paper, and with the paper's schedule where it has one."""
+WITHOUT_RATE = (*OPTIMISERS, PUBLISHED)
+"""Methods of which one run counts at each learning rate."""
 REPLACED = 1e-3
 """The learning rate of the optimisers where a controller has its own, which it writes before the first update."""
 RANDOM = "random"
@@ -42,7 +46,7 @@ class Run:
     """What is played: runs that are equal end equal.
 
     Attributes:
-        method: a policy's name, a controller's folder, `RANDOM`, or one of `WITHOUT_RATE`.
+        method: a policy's name, a controller's folder, `RANDOM` or one of `WITHOUT_RATE`.
         seed: of the initial networks and the batches; shared by all methods and rates.
         lr_g, lr_d: learning rates of the players; None where the method has none, or its own.
     """
@@ -90,8 +94,8 @@ class Observer:
         self.distances: list[list[float]] = []
 
     def optimiser(self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float]) -> Optimizer:
-        """In the place of `torch.optim.Adam(parameters, lr, betas)`; the loop's `lr` gives way to that of the run."""
-        rate = next(self.rates)
+        """In the place of `torch.optim.Adam(parameters, lr, betas)`; only `PUBLISHED` keeps `lr`."""
+        rate = lr if self.method == PUBLISHED else next(self.rates)
         if self.method == "prodigy":
             with needs("loops"):
                 from prodigyopt import Prodigy
@@ -195,10 +199,12 @@ def play(run: Run, settings: Settings) -> dict[str, Any]:
     observer = Observer(run, updates, lambda generator: judge(generator, loop.LATENT))
     torch.manual_seed(run.seed)
     controller = "fixed" if run.method in (RANDOM, *WITHOUT_RATE) else run.method
+    if run.method == PUBLISHED:
+        controller = getattr(loop, "SCHEDULE", "fixed")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the controller's, which compare.py has shown
-            loop.train(images, 0.0, updates, controller, width, BATCH, observer.optimiser, observer.watch)
+            loop.train(images, loop.LR, updates, controller, width, BATCH, observer.optimiser, observer.watch)
     except Diverged:
         pass
     except RuntimeError as error:

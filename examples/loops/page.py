@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from one_run import BATCH, LOOPS, RANDOM, RANDOM_RATES, WITHOUT_RATE
+from one_run import BATCH, LOOPS, OPTIMISERS, PUBLISHED, RANDOM, RANDOM_RATES, WITHOUT_RATE
 from PIL import Image
 from results import BEST, PLAIN, RANKS, WORST, Record, Results, mean_and_interval
 
@@ -33,7 +33,9 @@ ABOUT = {
     ("learned/family_walk",): "family_walk is the other one; grey tiles of the same photos, of 8x8 to 28x28 pixels, "
     "were among its training data.",
     ("ada",): "ada moves augmentation, and plays where a logit's sign says what the discriminator believes.",
-    WITHOUT_RATE: "prodigy and schedule_free are optimisers for both players with the rates that their authors give: "
+    (PUBLISHED,): "published is the loop at its paper's learning rate (wgan_gp 1e-4, others 2e-4) and momentum; r3gan "
+    "also has the paper's schedules. Networks and runs are smaller than the papers'.",
+    OPTIMISERS: "prodigy and schedule_free are optimisers for both players with the rates that their authors give: "
     "they have none to choose, and meet the loop at each one.",
 }
 """Methods -> what is said of them."""

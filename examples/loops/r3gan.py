@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from gan_env.controller import GANController
 
-LATENT, WIDTH, BATCH, GAMMA = 64, 64, 64, 1.0
+LATENT, WIDTH, BATCH, LR, GAMMA, SCHEDULE = 64, 64, 64, 2e-4, 1.0, "r3gan"
 
 
 def networks(channels, side, width=WIDTH):
@@ -75,4 +75,4 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
 
 
 if __name__ == "__main__":
-    command_line(train, lr=2e-4, updates=100)
+    command_line(train, lr=LR, updates=100)

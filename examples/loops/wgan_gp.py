@@ -11,7 +11,7 @@ from torch import nn
 
 from gan_env.controller import GANController
 
-LATENT, WIDTH, BATCH, CRITIC_STEPS, LAMBDA = 128, 64, 64, 5, 10.0
+LATENT, WIDTH, BATCH, LR, CRITIC_STEPS, LAMBDA = 128, 64, 64, 1e-4, 5, 10.0
 
 
 def networks(channels, side, width=WIDTH):
@@ -74,4 +74,4 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
 
 
 if __name__ == "__main__":
-    command_line(train, lr=1e-4, updates=60)
+    command_line(train, lr=LR, updates=60)

@@ -166,7 +166,7 @@ def test_results_of_other_options_are_never_overwritten(tmp_path: Path, monkeypa
     again = dataclasses.replace(options, folder="logs/run/run")
     run(again)
     before = Path("logs/run/run/decisions.csv").read_bytes()
-    with pytest.raises(ConfigError, match=r"the run in logs/run/run was begun with other options: .*seed.*another folder"):
+    with pytest.raises(ConfigError, match=r"run in logs/run/run was begun with other options: .*seed.*another folder"):
         run(dataclasses.replace(again, seed=7))
     assert Path("logs/run/run/decisions.csv").read_bytes() == before
 

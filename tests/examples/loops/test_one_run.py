@@ -63,6 +63,11 @@ def test_an_optimiser_without_rate_trains(study: ModuleType, method: str, packag
     assert not record["crashed"] and record["score"][-1] != record["untrained"]
 
 
+def test_the_published_loop_has_the_rate_of_its_paper_and_its_schedule(study: ModuleType) -> None:
+    assert played(study, study.PUBLISHED, "wgan_gp", None)["rates"] == [1e-4, 1e-4]
+    assert played(study, study.PUBLISHED, "r3gan", None)["rates"] == pytest.approx([5e-5, 5e-5], rel=1e-3)
+
+
 def test_a_controller_with_its_own_rates_does_not_mind_that_of_a_loop(study: ModuleType, tmp_path: Path) -> None:
     controller = saved_controller(knobs=("lr_g", "lr_d"), observation=("progress", "knobs", "steps"))
     controller.env["instances"] |= {"lr_g": [5e-3, 5e-3], "lr_d": [4e-3, 4e-3]}
