@@ -132,14 +132,16 @@ def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
 
 
 def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
-    """The block with the package is played in a loop; that without it brings steps to the target."""
-    packaged, typed, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    exec(packaged, of_a_loop())
+    """It brings steps to the target, and takes the place of both optimisers' steps in a loop."""
+    typed, of_g, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
     optimizer = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999))
-    names: dict[str, Any] = {}
+    names = of_a_loop()
     exec(typed, names)
+    exec(of_g, names)
+    exec(in_loop, names)
+    assert names["memory_g"]["updates"] == names["memory_d"]["updates"] == 1
     memory: dict[str, Any] = {}
 
     def update(target: Callable[[int], float]) -> float:
@@ -170,7 +172,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
 
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     """In units of a random walk's steps."""
-    *_, frame, of_g = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
     env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "walk", "balance"], compile=False)
     policy = load_policy("balanced_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
@@ -178,9 +180,10 @@ def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
         real = torch.tensor([-1.0, 1.0])
         fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
-        told: dict[str, Any] = {"real": real, "fake": fake}
+        told: dict[str, Any] = {}
         exec(frame, told)
         exec(of_g, told)
+        told["seen"] |= {"real": real, "fake": fake}
         seen = np.zeros((1, len(names)), np.float32)
         seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
         seen[:, names.index("variety")] = np.log10(wide)

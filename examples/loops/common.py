@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ def command_line(train: Callable[..., Any], lr: float, updates: int) -> None:
     """Trains with the options of the command line, and shows what the controller did.
 
     Args:
-        train: a loop, `train(images, lr, updates, controller) -> (generator, control)`.
+        train: a loop, `train(images, lr, updates, controller, width, batch) -> (generator, control)`.
         lr: default of `--lr`, the learning rate that both players start from.
         updates: default of `--updates`, those of the generator.
     """
@@ -30,7 +31,10 @@ def command_line(train: Callable[..., Any], lr: float, updates: int) -> None:
     parser.add_argument("--controller", default="balanced_walk", help="a policy's name or a controller's folder")
     parser.add_argument("--lr", type=float, default=lr, help="learning rate of both players")
     parser.add_argument("--updates", type=int, default=updates, help="updates of the generator")
+    for name, of in {"width": "channels of both networks", "batch": "images in a batch"}.items():
+        parser.add_argument(f"--{name}", type=int, default=signature(train).parameters[name].default, help=of)
     options = parser.parse_args()
     torch.manual_seed(0)
-    _, control = train(pictures(), options.lr, options.updates, options.controller)
+    sizes = {"width": options.width, "batch": options.batch}
+    _, control = train(pictures(), options.lr, options.updates, options.controller, **sizes)
     print(control.report())

@@ -12,6 +12,8 @@ def of_a_loop() -> dict[str, Any]:
     real, fake = torch.randn(8, 2), g(torch.randn(8, 2))
     logits_real, logits_fake = d(real), d(fake)
     return {
+        "generator": g,
+        "discriminator": d,
         "opt_g": torch.optim.Adam(g.parameters()),
         "opt_d": torch.optim.Adam(d.parameters()),
         "real": real,
