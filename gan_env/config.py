@@ -132,17 +132,18 @@ class EnvConfig:
         action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
-            Steps mean the same in all networks, learning rates do not. "walk": as steps, in units of a random walk's
-            step (`gan_env.records.walk_step`), 0.01 to 3, which means the same in runs of all lengths, too.
+            Steps mean the same in all networks, learning rates do not. "balanced": as steps, in units of what the rule
+            `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`), a third to three times that.
         max_change: largest move of a knob at a decision, as a share of its range (all modes but absolute).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default all but "balance", "walk", "response" and
-            "changes" (ratios and shares), "size" (of the networks, and of the run in updates) and "context" (the
-            hyperparameters that a run was started with): what suits a run has to be found out from how it trains.
+        observation: groups of statistics that are observed. By default all but "balance", "walk", "balanced",
+            "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in updates) and
+            "context" (the hyperparameters that a run was started with): what suits a run has to be found out from how
+            it trains.
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
             crashed.
@@ -168,7 +169,7 @@ class EnvConfig:
     updates_per_decision: int = 50
     metric: str = "auto"
     metric_samples: int = 512
-    action_mode: Literal["delta", "absolute", "steps", "walk"] = "delta"
+    action_mode: Literal["delta", "absolute", "steps", "balanced"] = "delta"
     max_change: float = 0.2
     max_first_change: float = 1.0
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")

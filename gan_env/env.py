@@ -50,14 +50,14 @@ class GANEnv(gym.Env[Float32, Float32]):
     |---|---|
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
-    | `steps`, `walk` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
+    | `steps`, `balanced` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
 
     In the mode `steps` an action a of `lr_g` or `lr_d` asks for steps of a size, whatever the network: the norm of an
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes
     lr (asked for / measured)^0.5, where measured is the root mean square over the last interval; u moves by
-    `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `walk`
-    both are in units of a random walk's step that is as old (`gan_env.records.walk_step`), and what is asked for is
-    10^(-2 + 2.48 (a + 1) / 2), which is 0.01 to 3.
+    `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode
+    `balanced` both are in units of what the rule `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`), and what is
+    asked for is 3^a, which is a third to three times that: the action 0 plays the rule.
 
     A policy chooses where the knobs start: the first delta, before anything is trained, moves u by `max_first_change`
     times the action (its whole range at most).
@@ -87,11 +87,11 @@ class GANEnv(gym.Env[Float32, Float32]):
     `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether gradients agree with
     those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
     how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of a
-    random walk's that is as old), `response` (how far a step of D moves its logits on fakes in units of their spread,
-    and on how many samples its loss is flat), `changes` (of gradient norms since the first interval), `size` (how many
-    weights both networks and updates the run have) and `context` (the instance without its data set; the loss as a 1
-    among 0s). What is in `steps`, `balance`, `walk`, `changes` and `size`, and the `push_d` of `response`, means the
-    same in every network, data set and loss.
+    random walk's that is as old), `balanced` (in units of what the rule `balanced_walk` wants), `response` (how far a
+    step of D moves its logits on fakes in units of their spread, and on how many samples its loss is flat), `changes`
+    (of gradient norms since the first interval), `size` (how many weights both networks and updates the run have) and
+    `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`,
+    `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set and loss.
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced

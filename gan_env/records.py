@@ -216,31 +216,10 @@ class Moment:
     walk: Tensor  # `walk_step` of G and of D, [N, 2]
     left: Tensor  # decisions left after this one, int64
 
-    def steps(self, mode: str) -> Tensor:
-        """The sizes of G's and of D's steps, [N, 2]: |update| / |weights|, with "walk" in units of a random walk's."""
-        steps = torch.stack([self.stats.step_g, self.stats.step_d], dim=1)
-        return steps / self.walk if mode == "walk" else steps
-
     @property
     def last(self) -> Tensor:
         """Whether the budget is used up, bool [N]."""
         return self.left == 0
-
-
-def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
-    """|update| / |weights| of a random walk: sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates).
-
-    Adam divides gradients by their size. Where they are noise and the learning rate is constant, each weight changes by
-    lr sqrt((1 - beta_1) / (1 + beta_1)) an update, and is about lr sqrt(t) after t updates, once it has outgrown its
-    first value: the ratio does not depend on lr. To hold s times as much, lr has to change as t^((s^2 - 1) / 2): it
-    falls where s is below 1 and grows for ever where s is above. With momentum in the place of Adam the ratio is the
-    same as long as gradients are of one size.
-
-    Args:
-        updates: that a player has taken, any shape; 0 counts as 1.
-        beta_1: momentum, in [0, 1), a shape that fits.
-    """
-    return ((1 - beta_1) / (1 + beta_1) / updates.clamp(min=1)).sqrt()
 
 
 def to_host(columns: dict[str, Tensor]) -> dict[str, Float32]:

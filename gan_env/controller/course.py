@@ -12,6 +12,7 @@ from gan_env.controller.moments import Past, moment_of
 from gan_env.controller.optimisers import Optimisers
 from gan_env.controller.player import Player
 from gan_env.controller.report import Decision
+from gan_env.mdp.steps import measured
 from gan_env.policies.steering import State
 from gan_env.records import RowSettings
 
@@ -49,7 +50,7 @@ class Course:
         moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters, walk)
         seen, before = loop.observer(moment), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
-        steps = moment.steps(loop.config.action_mode)
+        steps = measured(moment, loop.config.action_mode)
         moved = loop.knobs.move(self.coordinates, torch.from_numpy(action), torch.tensor([first]), steps)
         values = loop.knobs.values(moved)
         observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
 from gan_env.errors import require
-from gan_env.records import walk_step
+from gan_env.mdp.steps import walk_step
 
 PLAYERS = ("g", "d")
 STEERED = "_gan_env_steered"

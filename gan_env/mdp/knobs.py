@@ -22,9 +22,9 @@ ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-TARGETS = {"steps": (3e-4, 0.1), "walk": (0.01, 3.0)}
+TARGETS = {"steps": (3e-4, 0.1), "balanced": (1 / 3, 3.0)}
 """By action mode: |update| / |weights| that the actions -1 and 1 ask for, between them on a log scale; in the mode
-"walk" in units of a random walk's (`gan_env.records.walk_step`)."""
+"balanced" in units of what a rule wants (`gan_env.mdp.steps.balanced_step`)."""
 GAIN = 0.5
 """Share of the distance to such a target, in logarithms, that one decision closes."""
 
@@ -206,8 +206,8 @@ class KnobSet:
             coordinates: before it, [N, K] in [0, 1].
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
-            steps: |update| / |weights| of G and of D during the last interval, in the mode "walk" in its unit, [N, 2];
-                read in the modes of `TARGETS` alone, where the rate of a player that did not move stays.
+            steps: |update| / |weights| of G and of D during the last interval, [N, 2], in the unit of the mode; read in
+                the modes of `TARGETS` alone, where the rate of a player that did not move stays.
 
         Returns:
             [N, K] in [0, 1].

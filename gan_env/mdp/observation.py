@@ -16,14 +16,13 @@ from torch import Tensor
 from gan_env.errors import require
 from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.probe import require_a_value_a_row
-from gan_env.records import FLOOR, Moment, TrainStats
+from gan_env.mdp.steps import TINY, apart, measured
+from gan_env.records import FLOOR, Moment
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Box
 
 BOUND = 10.0
-TINY = 1e-9
-"""Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,6 @@ def _log(x: Tensor) -> Tensor:
 def _log_ratio(a: Tensor, b: Tensor) -> Tensor:
     """log10 of a / b, 0 before the first update."""
     return torch.log10((a + TINY) / (b + TINY))
-
-
-def _apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
-    """How far two mean logits are apart, in units of the logits' spread."""
-    spread = ((stats.logit_spread_real.square() + stats.logit_spread_fake.square()) / 2).sqrt()
-    return (upper - lower) / (spread + TINY)
 
 
 def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statistic]:
@@ -151,7 +144,7 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "cosine of G's gradient and the running mean of those before",
                   "E[cos(g_G, m_G)]; m_G: Adam's first moment", low=-1, high=1),
         Statistic("separation", "balance",
-                  lambda m: symlog(_apart(m.stats.logit_real, m.stats.logit_fake, m.stats)),
+                  lambda m: symlog(apart(m.stats.logit_real, m.stats.logit_fake, m.stats)),
                   "symlog of the standard deviations between the mean logits on real and on fake",
                   "symlog((E[D(x)] - E[D(G(z))]) / s); s^2 = (var[D(x)] + var[D(G(z))]) / 2",
                   source="the sensitivity index d' of signal detection (Green and Swets 1966)"),
@@ -170,8 +163,15 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "log10 of G's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_G' - w_G| / |w_G|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of G)",
                   lambda x: 10.0**x),
+        Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
+                  "log10 of D's |step| / |weights| over what the rule balanced_walk wants",
+                  "log10(rms(|w_D' - w_D| / |w_D|) / (0.6 r)); r as in walk_d", lambda x: 10.0**x),
+        Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
+                  "log10 of G's |step| / |weights| over what the rule balanced_walk wants",
+                  "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + d')^4)); r as in walk_g, d' as in separation; the "
+                  "divisor is at most r", lambda x: 10.0**x),
         Statistic("push_d", "response",
-                  lambda m: symlog(10 * _apart(m.stats.logit_fake, m.stats.logit_after, m.stats)),
+                  lambda m: symlog(10 * apart(m.stats.logit_fake, m.stats.logit_after, m.stats)),
                   "symlog of ten times how far one step of D pushes the mean logit on fake down, in units of the "
                   "logits' spread; where the logits are level, G's steps push it up as far",
                   "symlog(10 (E[D(G(z))] - E[D'(G(z))]) / s); D': D after its step; s as in separation"),

@@ -8,7 +8,8 @@ from torch import Tensor
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
-from gan_env.records import Moment, Quality, RowSettings, TrainStats, walk_step
+from gan_env.mdp.steps import measured, walk_step
+from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 DERIVED = ("parameters", "updates")
 """What follows from the rows' instances and from the options, and is in no snapshot."""
@@ -28,7 +29,7 @@ class Progress:
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: of the whole run, [N].
         steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start. In the action mode
-            "walk" in its unit.
+            "balanced" in its unit.
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
@@ -78,7 +79,7 @@ class Progress:
         self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
         self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
         moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
-        self.steps = moment.steps(self.mode)
+        self.steps = measured(moment, self.mode)
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
         log_metric = torch.where(crashed, moment.limit, quality.log_metric)

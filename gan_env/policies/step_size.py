@@ -6,7 +6,7 @@ measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
 
 As a network ages, a step of the same size takes ever larger learning rates. A share of a random walk's step
-(`gan_env.records.walk_step`) below 1 takes ever smaller ones, as long as gradients are mostly noise.
+(`gan_env.mdp.steps.walk_step`) below 1 takes ever smaller ones, as long as gradients are mostly noise.
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ class StepSizeRule:
 
     Attributes:
         walk: whether steps, and so targets and `largest`, are in units of a random walk's
-            (`gan_env.records.walk_step`).
+            (`gan_env.mdp.steps.walk_step`).
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
         separation_g, separation_d: the powers of 1 + d' that multiply the targets of G and of D, where d' is the number

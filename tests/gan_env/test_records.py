@@ -1,10 +1,9 @@
 from collections.abc import Callable
 from dataclasses import fields
 
-import pytest
 import torch
 
-from gan_env.records import MEANS, RowSettings, TrainStats, decode, to_host, walk_step
+from gan_env.records import MEANS, RowSettings, TrainStats, decode, to_host
 
 Settings = Callable[..., RowSettings]
 
@@ -68,22 +67,3 @@ def test_spreads_come_from_means_and_squares_and_are_never_negative() -> None:
     stats = TrainStats.of_means(means, zeros, zeros, zeros == 0)
     assert stats.logit_spread_real.tolist() == [1.0, 0.0]
     assert stats.logit_spread_fake.tolist() == stats.spread_d.tolist() == [0.0, 0.0]
-
-
-@pytest.mark.parametrize("beta_1", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("rate", [0.1, 1.0])
-def test_adam_on_noise_steps_like_a_random_walk_at_any_rate(rate: float, beta_1: float) -> None:
-    """Once the weights have outgrown their first values, to a twentieth."""
-    rng = torch.Generator().manual_seed(0)
-    weights = (0.05 * torch.randn(2000, generator=rng)).requires_grad_()
-    adam = torch.optim.Adam([weights], rate, (beta_1, 0.999))
-    for _ in range(400):
-        before = weights.detach().clone()
-        weights.grad = torch.randn(2000, generator=rng)
-        adam.step()
-    step = (weights.detach() - before).norm() / before.norm()
-    torch.testing.assert_close(step, walk_step(torch.tensor(400.0), torch.tensor(beta_1)), rtol=0.05, atol=0)
-
-
-def test_a_random_walk_begins_with_its_first_step() -> None:
-    assert walk_step(torch.tensor([0.0, 1.0, 4.0]), torch.tensor(0.0)).tolist() == [1.0, 1.0, 0.5]

@@ -154,7 +154,7 @@ def test_the_knobs_move_as_in_the_environment(
 
 @pytest.mark.parametrize("name", ["step_size", "balanced_steps", "balanced_walk", "learned"])
 def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) -> None:
-    """By rules, and by a controller that sees and asks for shares of a random walk's: all decide every four updates."""
+    """By rules, and by a controller that sees and asks for what a rule wants times a factor: all decide every 4 updates."""
     learned = name == "learned"
     alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
@@ -162,7 +162,7 @@ def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) ->
     if name in ("balanced_walk", "learned"):  # rates grow here by more than ten; the range is as wide as by default
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:
-        how |= {"action_mode": "walk", "observation": ["progress", "walk"], "num_decisions": 2}
+        how |= {"action_mode": "balanced", "observation": ["progress", "walk", "balanced"], "num_decisions": 2}
         trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
         made = controller(trained, memory=False)
         made.save(tmp_path)

@@ -25,7 +25,7 @@ def knob_set(
     first: float = 0.2,
 ) -> KnobSet:
     moves: dict[str, Any] = {"action_mode": mode, "max_change": change, "max_first_change": first}
-    seen = (*EnvConfig.observation, "walk")
+    seen = (*EnvConfig.observation, "balanced")
     return KnobSet(EnvConfig(knobs=controlled, initial_knobs=initial or {}, observation=seen, **moves), CPU)
 
 
@@ -41,7 +41,7 @@ def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor
     return torch.tensor([[u for u, _ in rows]]), torch.tensor([[a for _, a in rows]])
 
 
-@given(ROWS, st.sampled_from(["delta", "absolute", "steps", "walk"]))
+@given(ROWS, st.sampled_from(["delta", "absolute", "steps", "balanced"]))
 def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
     moved = knob_set(mode=mode).move(*columns(rows), LATER, NONE)
     assert moved.min() >= 0
@@ -90,7 +90,7 @@ STEP = st.floats(-6, 0).map(lambda x: 10**x)
 
 
 def led(action: float, step: float, first: bool = False, before: float = 0.5, mode: str = "steps") -> float:
-    """Where an action takes the coordinate of `lr_d` in the mode "steps" or "walk", where D's steps had some size."""
+    """Where an action takes the coordinate of `lr_d` in a mode of `TARGETS`, where D's steps had some size."""
     knobs = knob_set(("r1", "lr_g", "lr_d"), mode=mode, first=1.0)
     before_all, actions = torch.tensor([[0.1, 0.2, before]]), torch.tensor([[0.0, 0.0, action]])
     steps = torch.tensor([[1e-3, step]])
@@ -104,9 +104,10 @@ def test_an_action_of_steps_closes_half_of_the_distance_to_the_size_it_asks_for(
     assert led(0.0, (3e-4 * 0.1) ** 0.5) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_an_action_of_walk_asks_for_a_hundredth_to_three_times_a_random_walks_step() -> None:
-    assert led(-1.0, 0.1, mode="walk") == pytest.approx(0.5 - 0.5 / 3, abs=1e-3)
-    assert led(1.0, 1.5, mode="walk") == pytest.approx(0.5 + 0.5 * math.log10(2) / 3, abs=1e-3)
+def test_an_action_of_balanced_asks_for_a_third_to_three_times_what_the_rule_wants() -> None:
+    assert led(-1.0, 10 / 3, mode="balanced") == pytest.approx(0.5 - 0.5 / 3, abs=1e-3)
+    assert led(0.0, 1.0, mode="balanced") == pytest.approx(0.5, abs=1e-3)
+    assert led(1.0, 1.5, mode="balanced") == pytest.approx(0.5 + 0.5 * math.log10(2) / 3, abs=1e-3)
 
 
 @given(st.floats(-3, 3, width=32), STEP)
@@ -127,7 +128,7 @@ def test_a_run_that_has_diverged_and_a_player_that_does_not_move_keep_their_rate
 
 @given(ROWS)
 def test_knobs_that_are_no_rates_move_alike_in_all_modes_but_absolute(rows: list[tuple[float, float]]) -> None:
-    delta, *others = (knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", "steps", "walk"))
+    delta, *others = (knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", "steps", "balanced"))
     assert all(torch.equal(delta, other) for other in others)
 
 

@@ -14,6 +14,7 @@ from gan_env.errors import ConfigError
 from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import BOUND, Observer, Statistic, statistics, symlog
+from gan_env.mdp.steps import balanced_step
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
@@ -24,6 +25,9 @@ MakeMoment = Callable[..., Moment]
 
 
 # --- the table ---
+
+
+NOT_BY_DEFAULT = {"context", "balance", "walk", "balanced", "response", "changes", "size"}
 
 
 def test_names_are_unique() -> None:
@@ -59,7 +63,7 @@ def test_there_is_a_statistic_for_every_knob(names: list[str]) -> None:
 
 
 def test_the_default_configuration_observes_all_but_the_context_ratios_and_sizes() -> None:
-    assert set(EnvConfig().observation) == set(GROUPS) - {"context", "balance", "walk", "response", "changes", "size"}
+    assert set(EnvConfig().observation) == set(GROUPS) - NOT_BY_DEFAULT
 
 
 SCALED = {
@@ -117,6 +121,8 @@ BY_HAND = {
     "step_g": math.log10(1e-2 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
+    "balanced_d": math.log10(1e-3 / 0.2 / 0.6 + 1e-6),
+    "balanced_g": math.log10(1e-2 / 0.1 / 1.0 + 1e-6),  # D is so far ahead that the rule wants a random walk's step
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -164,7 +170,17 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    assert {s.name for s in INVERSES} == {"progress", "step_d", "step_g", "walk_d", "walk_g", *NUMBERS, *knobs}
+    assert {s.name for s in INVERSES} == {
+        "progress",
+        "step_d",
+        "step_g",
+        "walk_d",
+        "walk_g",
+        "balanced_d",
+        "balanced_g",
+        *NUMBERS,
+        *knobs,
+    }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
@@ -203,7 +219,9 @@ def test_an_inverse_gives_back_what_was_observed(
     moment = replace(moment, stats=measured)
     moment = replace(moment, walk=torch.full((3, 2), 0.25))
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
-    expected = given | knobs | steps | walks | {"progress": share}
+    of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
+    balanced = {"balanced_d": rate / of_d, "balanced_g": rate / 2 / of_g}
+    expected = given | knobs | steps | walks | balanced | {"progress": share}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))

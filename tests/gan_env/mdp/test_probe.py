@@ -7,6 +7,7 @@ import torch
 
 from gan_env.errors import ConfigError
 from gan_env.mdp.probe import fields_read
+from gan_env.mdp.steps import measured
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 
@@ -23,7 +24,7 @@ def test_fields_are_told_in_the_order_of_reading_each_once() -> None:
 
 def test_what_a_method_or_property_reads_counts() -> None:
     assert fields_read({"it": lambda m: m.last.float()}, 2) == ("left",)
-    assert fields_read({"it": lambda m: m.steps("steps")[:, 0]}, 2) == ("stats", "step_g", "step_d")
+    assert fields_read({"it": lambda m: measured(m, "steps")[:, 0]}, 2) == ("stats", "step_g", "step_d")
 
 
 def test_it_is_a_moment_of_as_many_knobs() -> None:

@@ -41,8 +41,8 @@ LIVELY = {"lr_g": (0.01, 0.03), "lr_d": (0.01, 0.03)}
 """Rates at which one update takes steps within the ranges of both modes."""
 
 
-@pytest.mark.parametrize("mode", ["steps", "walk"])
-def test_in_the_modes_steps_and_walk_rates_go_where_they_are_wanted(mode: str) -> None:
+@pytest.mark.parametrize("mode", ["steps", "balanced"])
+def test_in_the_modes_steps_and_balanced_rates_go_where_they_are_wanted(mode: str) -> None:
     """The size of steps that an action asks for follows from the one that was measured."""
     moves: dict[str, Any] = {"action_mode": mode, "max_first_change": 0.1, "max_change": 0.05}
     env = make(knobs=("r1", "lr_g", "lr_d"), observation=("progress", "knobs", mode), instances=LIVELY, **moves)
@@ -54,8 +54,8 @@ def test_in_the_modes_steps_and_walk_rates_go_where_they_are_wanted(mode: str) -
         np.testing.assert_allclose(env.coordinates(), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["steps", "walk"])
-def test_the_modes_steps_and_walk_need_to_see_them(mode: str) -> None:
+@pytest.mark.parametrize("mode", ["steps", "balanced"])
+def test_the_modes_steps_and_balanced_need_to_see_them(mode: str) -> None:
     with pytest.raises(ConfigError, match=f"the group '{mode}' too"):
         make(action_mode=mode, observation=("progress", "knobs"))
 

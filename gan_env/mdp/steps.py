@@ -1,0 +1,57 @@
+"""Sizes of updates, |update| / |weights|, and the units in which policies ask for them."""
+
+import torch
+from torch import Tensor
+
+from gan_env.records import Moment, TrainStats
+
+TINY = 1e-9
+"""Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
+SHARES, POWER = (0.08, 0.6), 4.0
+"""What the rule `balanced_walk` wants of G and of D where d' is 0, in units of a random walk's step; and the power of
+1 + d' that multiplies G's."""
+MOST, LOST, SPREAD, MOST_WHILE_LOST = 1.0, 1.5, 0.9, 0.16
+"""What G's grows to at most; a smaller limit where G is broken: where d' is at least LOST although the logits on fake
+spread at least SPREAD times as widely as those on real."""
+
+
+def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
+    """|update| / |weights| of a random walk: sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates).
+
+    Adam divides gradients by their size. Where they are noise and the learning rate is constant, each weight changes by
+    lr sqrt((1 - beta_1) / (1 + beta_1)) an update, and is about lr sqrt(t) after t updates, once it has outgrown its
+    first value: the ratio does not depend on lr. To hold s times as much, lr has to change as t^((s^2 - 1) / 2): it
+    falls where s is below 1 and grows for ever where s is above. With momentum in the place of Adam the ratio is the
+    same as long as gradients are of one size.
+
+    Args:
+        updates: that a player has taken, any shape; 0 counts as 1.
+        beta_1: momentum, in [0, 1), a shape that fits.
+    """
+    return ((1 - beta_1) / (1 + beta_1) / updates.clamp(min=1)).sqrt()
+
+
+def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
+    """How far two mean logits are apart, in units of the logits' spread, [N]; of real and fake it is d'."""
+    spread = ((stats.logit_spread_real.square() + stats.logit_spread_fake.square()) / 2).sqrt()
+    return (upper - lower) / (spread + TINY)
+
+
+def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
+    """|update| / |weights| that the rule `balanced_walk` wants of G and of D, [N, 2]; see docs/step_size.md.
+
+    Args:
+        stats: of the last interval.
+        walk: `walk_step` of G and of D, [N, 2].
+    """
+    ahead = apart(stats.logit_real, stats.logit_fake, stats)
+    broken = (ahead >= LOST) & (stats.logit_spread_fake >= SPREAD * stats.logit_spread_real)
+    share_g = SHARES[0] * (1 + ahead.abs()) ** (POWER * ahead.sign())
+    share_g = torch.minimum(share_g, torch.where(broken, MOST_WHILE_LOST, MOST))
+    return walk * torch.stack([share_g, torch.full_like(share_g, SHARES[1])], dim=1)
+
+
+def measured(moment: Moment, mode: str) -> Tensor:
+    """The sizes of G's and of D's steps, [N, 2]: in the action mode "balanced" in units of `balanced_step`."""
+    steps = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
+    return steps / balanced_step(moment.stats, moment.walk) if mode == "balanced" else steps

@@ -1,0 +1,74 @@
+"""Sizes of steps and their units, by what Adam does on noise and by the rule that they belong to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from gan_env import GANVectorEnv
+from gan_env.mdp.steps import balanced_step, measured, walk_step
+from gan_env.policies import load_policy
+from gan_env.records import Moment
+
+
+@pytest.mark.parametrize("beta_1", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("rate", [0.1, 1.0])
+def test_adam_on_noise_steps_like_a_random_walk_at_any_rate(rate: float, beta_1: float) -> None:
+    """Once the weights have outgrown their first values, to a twentieth."""
+    rng = torch.Generator().manual_seed(0)
+    weights = (0.05 * torch.randn(2000, generator=rng)).requires_grad_()
+    adam = torch.optim.Adam([weights], rate, (beta_1, 0.999))
+    for _ in range(400):
+        before = weights.detach().clone()
+        weights.grad = torch.randn(2000, generator=rng)
+        adam.step()
+    step = (weights.detach() - before).norm() / before.norm()
+    torch.testing.assert_close(step, walk_step(torch.tensor(400.0), torch.tensor(beta_1)), rtol=0.05, atol=0)
+
+
+def test_a_random_walk_begins_with_its_first_step() -> None:
+    assert walk_step(torch.tensor([0.0, 1.0, 4.0]), torch.tensor(0.0)).tolist() == [1.0, 1.0, 0.5]
+
+
+def test_the_mode_balanced_measures_in_units_of_what_the_rule_wants(make_moment: Callable[..., Moment]) -> None:
+    moment = make_moment()
+    sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
+    torch.testing.assert_close(measured(moment, "steps"), sizes)
+    torch.testing.assert_close(measured(moment, "balanced"), sizes / balanced_step(moment.stats, moment.walk))
+
+
+@pytest.mark.parametrize(
+    ("apart", "wide", "share"),
+    [(0.0, 1.0, 0.08), (0.5, 1.0, 0.405), (-1.0, 1.0, 0.005), (3.0, 0.5, 1.0), (3.0, 1.0, 0.16), (1.4, 1.0, 1.0)],
+)
+def test_the_generators_share_grows_with_the_lead_of_d_unless_it_is_broken(
+    make_moment: Callable[..., Moment], apart: float, wide: float, share: float
+) -> None:
+    stats, ones = make_moment().stats, torch.ones(3)
+    fake = -apart * ((1 + wide**2) / 2) ** 0.5
+    logits = {"logit_real": 0 * ones, "logit_fake": fake * ones}
+    spreads = {"logit_spread_real": ones, "logit_spread_fake": wide * ones}
+    wanted = balanced_step(replace(stats, **logits, **spreads), torch.full((3, 2), 0.1))
+    torch.testing.assert_close(wanted, torch.tensor([[0.1 * share, 0.06]] * 3), rtol=1e-4, atol=0)
+
+
+def test_the_action_zero_plays_the_rule() -> None:
+    """The policy `balanced_walk`, from a file of constants, moves the rates alike."""
+    paths = []
+    for mode in ("balanced", "delta"):
+        env = GANVectorEnv(
+            3, "points", autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, knobs=("lr_g", "lr_d"),
+            observation=("progress", "knobs", "walk", "balance", "balanced"), num_decisions=4, updates_per_decision=2,
+            knob_bounds={"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}, metric_samples=32, compile=False,
+        )  # fmt: skip
+        seen, _ = env.reset(seed=0)
+        policy = load_policy("balanced_walk").make(env)
+        for _ in range(4):
+            still = np.zeros((3, 2), np.float32)
+            seen, *_ = env.step(still if mode == "balanced" else policy.predict(seen)[0])
+            paths.append(env.coordinates())
+    np.testing.assert_allclose(paths[:4], paths[4:], atol=1e-4)
+    assert np.ptp(paths[:4], axis=0).min() > 0.01
