@@ -155,6 +155,13 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("step_ratio", "balance", lambda m: _log_ratio(m.stats.step_g, m.stats.step_d),
                   "log10 ratio of G's |step| / |weights| to D's",
                   "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
+        Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
+                  "log10 of D's |step| / |weights| over what the rule balanced_walk wants",
+                  "log10(rms(|w_D' - w_D| / |w_D|) / (0.6 r)); r as in walk_d", lambda x: 10.0**x),
+        Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
+                  "log10 of G's |step| / |weights| over what the rule balanced_walk wants",
+                  "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + d')^4)); r as in walk_g, d' as in separation; the "
+                  "divisor is at most r", lambda x: 10.0**x),
         Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
                   "log10 of D's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_D' - w_D| / |w_D|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of D)",
@@ -163,13 +170,6 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "log10 of G's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_G' - w_G| / |w_G|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of G)",
                   lambda x: 10.0**x),
-        Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
-                  "log10 of D's |step| / |weights| over what the rule balanced_walk wants",
-                  "log10(rms(|w_D' - w_D| / |w_D|) / (0.6 r)); r as in walk_d", lambda x: 10.0**x),
-        Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
-                  "log10 of G's |step| / |weights| over what the rule balanced_walk wants",
-                  "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + d')^4)); r as in walk_g, d' as in separation; the "
-                  "divisor is at most r", lambda x: 10.0**x),
         Statistic("push_d", "response",
                   lambda m: symlog(10 * apart(m.stats.logit_fake, m.stats.logit_after, m.stats)),
                   "symlog of ten times how far one step of D pushes the mean logit on fake down, in units of the "

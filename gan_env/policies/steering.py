@@ -124,4 +124,4 @@ class Steering:
         return clipped
 
     def _step(self, rate: str) -> str:
-        return rate.replace("lr", "balanced") if self.mode == "balanced" else step_of(rate)
+        return rate.replace("lr", "balanced") if self.mode == "balanced" else step_of(rate, walk=False)

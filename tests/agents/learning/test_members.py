@@ -185,4 +185,4 @@ def test_the_family_of_the_configurations_needs_no_download_and_has_long_runs_of
 
 def test_an_evolution_strategy_takes_the_family_with_a_linear_policy() -> None:
     found = replace(TrainOptions(ESOptions()), composed("train_es", "+experiment=family", "agent.hidden=[]"))
-    assert len(found.members) == 11
+    assert len(found.members) == 14

@@ -154,7 +154,7 @@ def test_the_knobs_move_as_in_the_environment(
 
 @pytest.mark.parametrize("name", ["step_size", "balanced_steps", "balanced_walk", "learned"])
 def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) -> None:
-    """By rules, and by a controller that sees and asks for what a rule wants times a factor: all decide every 4 updates."""
+    """By rules, and by a controller that asks for what a rule wants times a factor: all decide every four updates."""
     learned = name == "learned"
     alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}

@@ -71,4 +71,4 @@ def test_the_action_zero_plays_the_rule() -> None:
             seen, *_ = env.step(still if mode == "balanced" else policy.predict(seen)[0])
             paths.append(env.coordinates())
     np.testing.assert_allclose(paths[:4], paths[4:], atol=1e-4)
-    assert np.ptp(paths[:4], axis=0).min() > 0.01
+    assert np.ptp(paths[:4], axis=0).max() > 0.1
