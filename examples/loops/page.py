@@ -27,10 +27,8 @@ ABOUT = {
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",
-    ("learned/family",): "family is [a controller that comes with gan_env]"
-    "(../your_own_gan.md#the-controllers-that-come-with-it). Tiles of the same photos, of 8x8 pixels and grey, were "
-    "among its training data.",
-    ("learned/family_walk",): "family_walk is the other one; grey tiles of the same photos, of 8x8 to 28x28 pixels, "
+    ("learned/family",): "family is [the controller that comes with gan_env]"
+    "(../your_own_gan.md#the-controller-that-comes-with-it). Grey tiles of the same photos, of 8x8 to 28x28 pixels, "
     "were among its training data.",
     ("ada",): "ada moves augmentation, and plays where a logit's sign says what the discriminator believes.",
     (PUBLISHED,): "published is the loop at its paper's learning rate (wgan_gp 1e-4, others 2e-4) and momentum; r3gan "
