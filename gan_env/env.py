@@ -91,7 +91,8 @@ class GANEnv(gym.Env[Float32, Float32]):
     step of D moves its logits on fakes in units of their spread, and on how many samples its loss is flat), `changes`
     (of gradient norms since the first interval), `size` (how many weights both networks and updates the run have) and
     `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`,
-    `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set and loss.
+    `balanced`, `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set and
+    loss.
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced
