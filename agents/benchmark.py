@@ -15,7 +15,7 @@ from baselines.trained import PlayOptions, is_import_path, play_options, updates
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import protocol_named
 from gan_env.config import RUN_OPTIONS
-from gan_env.errors import require_at_least
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.runs import load_runs
 from gan_env.files import require_writable
 
@@ -54,6 +54,9 @@ def benchmark(options: BenchmarkOptions) -> None:
     env = {name: value for name, value in options.env.items() if name in RUN_OPTIONS}
     if options.controller is not None and not is_import_path(options.controller):
         observation, mode = options.env["observation"], options.env["action_mode"]
+    hidden = [] if options.controller else [g for g in options.policy.groups if g not in protocol.observation]
+    looks = f"a policy that looks at what {protocol.name} shows; this one needs {', '.join(hidden)}"
+    require(not hidden, "policy.kind", options.policy.kind, looks)
     card = enter(
         protocol, options.name, options.make_policy, observation, mode, options.rows, training, runs,
         lambda name: print(f"playing {name}", flush=True), **env,

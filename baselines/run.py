@@ -8,6 +8,7 @@ logs/run that is new each time, or to `folder`.
 """
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.saved_controller import DESCRIPTION
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,12 @@ def run(options: RunOptions) -> Episodes:
         "env": {"preset": options.env.get("preset", "points"), **to_dict(env.config)},
         "seed": options.seed,
     }
-    base = Path(options.logs) / options.name
-    folder = open_folder(options.folder, base, {**config, "episodes": options.episodes})
+    more: dict[str, Any] = {"episodes": options.episodes}
+    if "image_folder" in env.config.datasets:
+        more["images"] = env.config.data_root
+    if options.controller and (saved := Path(options.controller) / DESCRIPTION).is_file():
+        more["sha256"] = json.loads(saved.read_text())["sha256"]  # it may be trained anew in its place
+    folder = open_folder(options.folder, Path(options.logs) / options.name, config | more)
     total = -(-options.episodes // rows) * env.config.num_decisions
     with tqdm(total=total, desc="decisions", unit="decision") as bar:
         seeds = range(options.seed, options.seed + options.episodes)

@@ -35,7 +35,7 @@ from baselines.run import write_decisions
 from baselines.trained import PlayOptions, open_folder, play_options, read_config
 from gan_env import GANVectorEnv
 from gan_env.config import replace, to_dict
-from gan_env.errors import continued_by, require_at_least
+from gan_env.errors import continued_by, require, require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
@@ -207,6 +207,7 @@ def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptio
     if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
         return options
     saved = read_config(path)
+    require("instance" in saved, "folder", options.folder, "that of a run of baselines/train_gan.py")
     load_extensions_of(saved)
     return replace(TrainGANOptions(), saved | {"folder": options.folder})
 

@@ -112,6 +112,8 @@ def open_folder(folder: str | None, base: Path, config: Mapping[str, Any], conti
     numbered = (base if n == 1 else base.with_name(f"{base.name}_{n}") for n in count(1))
     place = Path(folder) if folder else make_first(numbered)
     text, path = yaml.safe_dump(dict(config), sort_keys=False), place / "config.yaml"
+    unknown = not path.exists() and (place / "summary.json").exists()
+    require(not unknown, "folder", folder, "another folder: this one has results, but not the options that made them")
     if path.exists():
         require_same(f"the run in {place}", read_config(path), yaml.safe_load(text), f"Give another folder{continued}")
     write_text(path, text)

@@ -140,8 +140,13 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     names = of_a_loop()
     exec(typed, names)
     exec(of_g, names)
-    exec(in_loop, names)
-    assert names["memory_g"]["updates"] == names["memory_d"]["updates"] == 1
+    for _ in range(names["EVERY"]):
+        for net in (names["generator"], names["discriminator"]):
+            for parameter in net.parameters():
+                parameter.grad = torch.randn_like(parameter)
+        exec(in_loop, names)
+    rates = [names[f"opt_{player}"].param_groups[0]["lr"] for player in "gd"]
+    assert names["memory_g"]["updates"] == names["memory_d"]["updates"] == names["EVERY"] and 1e-3 not in rates
     memory: dict[str, Any] = {}
 
     def update(target: Callable[[int], float]) -> float:

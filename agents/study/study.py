@@ -35,7 +35,7 @@ from agents.study.options import (
 )
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out
 from baselines.jobs.job import Job
-from baselines.search.tuner import TOLD, Tuned, TuneOptions, save_policy, tune
+from baselines.search.tuner import TOLD, Tuned, TuneOptions, looked_at, save_policy, tune
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import require
@@ -43,7 +43,7 @@ from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
 from gan_env.files import write_json, write_text
 from gan_env.mdp.knobs import TARGETS
-from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, observing, policy_of
+from gan_env.policies.presets import PolicyOptions, load_policy, observing, policy_of
 from gan_env.policies.steering import Policy
 
 
@@ -98,10 +98,11 @@ class Study:
         """Groups of statistics that a schedule or rule looks at, besides progress and knobs."""
         if policy in self.options.named:
             return load_policy(self.options.named[policy]).groups
-        if self.told_rates(policy):
-            return ("context",)
-        kind = opponent_kind(policy)
-        return PolicyOptions(kind).groups if kind in KINDS else ()
+        if policy in self.committed:
+            return tuple(dict.fromkeys(group for made in self.committed[policy] for group in made.groups))
+        if policy in self.options.active:
+            return ()
+        return ("context",) if self.told_rates(policy) else looked_at(search_of(policy)[0])
 
     def env(self, options: Mapping[str, Any], runs: int | None = None) -> GANVectorEnv:
         """The environment with these options, made once; it has fewer rows where it is for fewer runs."""

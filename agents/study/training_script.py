@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +99,21 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
     changes = for_schedules(env)
     own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
     env |= changes  # schedules play in it, by delta
-    made = GANVectorEnv(1, **env)
+
+    @cache
+    def showing(groups: tuple[str, ...]) -> GANVectorEnv:
+        return GANVectorEnv(1, **observing(env, groups))
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
         """The policies of configs/policy/ that can act in the environment, by name."""
         found = {}
         for name, policy in ((name, load_policy(name)) for name in names):
             with suppress(ConfigError):
-                policy.make(GANVectorEnv(1, **observing(env, policy.groups)) if policy.groups else made)
+                policy.make(showing(policy.groups))
                 found[name] = policy
         return found
 
-    found = {kind: fitting(committed(made.config, kind)) for kind in TUNED}
+    found = {kind: fitting(committed(showing(()).config, kind)) for kind in TUNED}
     if not found["schedule"]:
         found = {}
     policies = tuple(fitting(sizes.policies))
@@ -123,7 +126,7 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
         policies=policies,
         settings=_members(script, options, policies),
         oracle_runs=0,
-        instances=min(sizes.instances, made.config.instances.test_size),
+        instances=min(sizes.instances, showing(()).config.instances.test_size),
         gan_seeds=sizes.gan_seeds,
         rows=sizes.rows,
         seed=options.seed,

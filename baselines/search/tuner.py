@@ -26,7 +26,7 @@ from gan_env.config import EnvConfig, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.files import write_json, write_text
-from gan_env.policies.presets import observing, policy_of
+from gan_env.policies.presets import KINDS, PolicyOptions, observing, policy_of
 from gan_env.resume import require_same
 
 SECOND_ROUND, LAST_ROUND = 3, 12
@@ -88,10 +88,15 @@ class Tuned:
     gan_updates: int  # that the search took
 
 
+def looked_at(kind: str) -> tuple[str, ...]:
+    """Groups of statistics that policies of a kind look at, besides progress and knobs."""
+    return PolicyOptions("rates" if kind in TOLD else kind).groups if kind in (*TOLD, *KINDS) else ()
+
+
 def tune(options: TuneOptions) -> Tuned:
-    """Makes the environment and shows progress, see `tune_in`. Schedules of rates are told those of each run."""
+    """Makes the environment, which shows what the policies look at, and shows progress, see `tune_in`."""
     with errors_about_env():
-        seen = observing(options.env, ["context"] if options.kind in TOLD else [])
+        seen = observing(options.env, ("progress", "knobs", *looked_at(options.kind)))
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **seen)
     with tqdm(total=options.budget, unit="update", unit_scale=True, desc=f"tuning {options.kind}") as bar:
 

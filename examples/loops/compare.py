@@ -139,7 +139,7 @@ def planned(options: argparse.Namespace, refused: dict[tuple[str, str], str]) ->
 
 
 def has_own_rates(method: str) -> bool:
-    """Whether one run stands for all learning rates: of an optimiser without, or of a controller that has its own.
+    """Whether one run stands for all learning rates: of an optimiser without, a controller or paper with its own.
 
     Schedules of learning rates, such as rates_images, are played at each.
     """

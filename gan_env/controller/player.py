@@ -204,9 +204,12 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     knobs = named or EnvConfig().knobs
     registered, reach = options.kind not in KINDS, REACH.get(options.kind)
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
+    needed = {*options.groups}
+    if options.rule.get("speed_images") is not None:
+        needed.add("context")  # the batch size
     return EnvConfig(
         knobs=knobs,
-        observation=(*EnvConfig.observation, *sorted(set(options.groups) - set(EnvConfig.observation))),
+        observation=(*EnvConfig.observation, *sorted(needed - set(EnvConfig.observation))),
         initial_knobs={name: knob.neutral for name, knob in knob_table().items() if name not in knobs},
         knob_bounds=dict.fromkeys(RATES, (1 / reach, reach)) if reach else {},
         action_mode=EnvConfig.action_mode if registered else "absolute",

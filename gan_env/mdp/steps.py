@@ -10,9 +10,9 @@ TINY = 1e-9
 SHARES, POWER = (0.08, 0.6), 4.0
 """What the rule `balanced_walk` wants of G and of D where d' is 0, in units of a random walk's step; and the power of
 1 + d' that multiplies G's."""
-MOST, LOST, SPREAD, MOST_WHILE_LOST = 1.0, 1.5, 0.9, 0.16
-"""What G's grows to at most; a smaller limit where G is broken: where d' is at least LOST although the logits on fake
-spread at least SPREAD times as widely as those on real."""
+MOST, LOST, SPREAD, WHILE_LOST = 1.0, 1.5, 0.9, 2.0
+"""What G's grows to at most, and by which factor at most where G is broken: where d' is at least LOST although the
+logits on fake spread at least SPREAD times as widely as those on real."""
 
 
 def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
     broken = (ahead >= LOST) & (stats.logit_spread_fake >= SPREAD * stats.logit_spread_real)
     share_g = SHARES[0] * (1 + ahead.abs()) ** (POWER * ahead.sign())
-    share_g = torch.minimum(share_g, torch.where(broken, MOST_WHILE_LOST, MOST))
+    share_g = torch.minimum(share_g, torch.where(broken, WHILE_LOST * SHARES[0], MOST))
     return walk * torch.stack([share_g, torch.full_like(share_g, SHARES[1])], dim=1)
 
 

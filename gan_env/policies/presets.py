@@ -95,9 +95,7 @@ class PolicyOptions:
         if self.kind == "step_size":
             rule = replace(StepSizeRule(), self.rule, "policy.rule.")
             return groups_of(rule.observed(self.knobs or RATES), (), ())
-        if self.kind in RULES:
-            return ("logits", "context") if self.rule.get("speed_images") is not None else ("logits",)
-        return ("context",) if self.kind == "rates" else ()
+        return ("logits",) if self.kind in RULES else ("context",) if self.kind == "rates" else ()
 
     def make(self, env: Steerable, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.
@@ -156,7 +154,7 @@ def _controlled(env: Steerable, anneals: dict[str, Anneal]) -> dict[str, Anneal]
 def observing(env: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
     """Options of an environment in which these groups of statistics are observed as well."""
     observed = env_config(**env).observation
-    lacking = [group for group in groups if group not in observed]
+    lacking = [group for group in dict.fromkeys(groups) if group not in observed]
     return {**env, "observation": [*observed, *lacking]} if lacking else dict(env)
 
 

@@ -50,9 +50,9 @@ def start_of(policy: Policy | None) -> dict[str, Any]:
     return dict(getattr(policy, "start", {}))
 
 
-def step_of(rate: str, walk: bool) -> str:
-    """The statistic that says how large the steps are that a knob makes larger: of "lr_g" "step_g", or "walk_g"."""
-    return rate.replace("lr", "walk" if walk else "step")
+def step_of(rate: str, unit: str) -> str:
+    """The statistic of the steps that a rate makes larger: of "lr_g" "step_g", or in a unit "walk_g", "balanced_g"."""
+    return rate.replace("lr", unit)
 
 
 class Steering:
@@ -124,4 +124,4 @@ class Steering:
         return clipped
 
     def _step(self, rate: str) -> str:
-        return rate.replace("lr", "balanced") if self.mode == "balanced" else step_of(rate, walk=False)
+        return step_of(rate, {"steps": "step"}.get(self.mode, self.mode))

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.mdp.knobs import RATES
+from gan_env.mdp.steps import LOST, SPREAD, WHILE_LOST
 from gan_env.policies.steering import Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL, Float32, Float64
-
-SPREAD, WHILE_LOST = 0.9, 2.0
-"""Where D's logits on fake spread as widely as this share of those on real although D tells the two apart with ease, G
-is broken rather than young: then the logits raise a target to at most so many times its schedule's value."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +48,22 @@ class StepSizeRule:
     separation_g: float = 0.0
     separation_d: float = 0.0
     largest: float = 0.05
-    lost: float = 1.5
+    lost: float = LOST
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
         for name in ("largest", "lost"):
             require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
 
+    @property
+    def unit(self) -> str:
+        """What steps are measured as, see `gan_env.policies.steering.step_of`."""
+        return "walk" if self.walk else "step"
+
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics that these rates depend on."""
         raised = any(self.power(rate) for rate in RATES if rate in rates)
-        steps = [step_of(rate, self.walk) for rate in RATES if rate in rates]
+        steps = [step_of(rate, self.unit) for rate in RATES if rate in rates]
         return [*steps, *(("separation", "variety") if raised else ())]
 
     def power(self, rate: str) -> float:
@@ -126,7 +128,7 @@ class StepSizePolicy(TablePolicy):
         measured = self.steering.value(observation, "progress") > 0
         for column, knob in enumerate(self.knobs):
             if knob.name in self.targets:
-                step = self.steering.value(observation, step_of(knob.name, self.rule.walk))
+                step = self.steering.value(observation, step_of(knob.name, self.rule.unit))
                 target = self.targets[knob.name][decision]
                 if self.rule.power(knob.name):
                     target = self.raised(knob.name, target, observation)

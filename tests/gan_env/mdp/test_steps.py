@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gan_env import GANVectorEnv
 from gan_env.mdp.steps import balanced_step, measured, walk_step
 from gan_env.policies import load_policy
+from gan_env.policies.step_size import StepSizePolicy
 from gan_env.records import Moment
 
 
@@ -38,6 +40,24 @@ def test_the_mode_balanced_measures_in_units_of_what_the_rule_wants(make_moment:
     sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
     torch.testing.assert_close(measured(moment, "steps"), sizes)
     torch.testing.assert_close(measured(moment, "balanced"), sizes / balanced_step(moment.stats, moment.walk))
+
+
+def test_what_the_rule_wants_is_what_its_policy_aims_at(make_moment: Callable[..., Moment]) -> None:
+    """Whatever the lead of D and the spread of its logits."""
+    options = {"knobs": ("lr_g", "lr_d"), "observation": ("progress", "knobs", "walk", "balance")}
+    env = GANVectorEnv(1, "points", metric_samples=32, compile=False, **options)  # type: ignore[arg-type]
+    policy = load_policy("balanced_walk").make(env)
+    assert isinstance(policy, StepSizePolicy)
+    for apart, wide in product((-4.0, -0.3, 0.0, 0.8, 1.4, 1.6, 30.0), (0.2, 0.85, 0.95, 3.0)):
+        ones = torch.ones(3)
+        fake = {"logit_fake": -apart * ((1 + wide**2) / 2) ** 0.5 * ones, "logit_spread_fake": wide * ones}
+        stats = replace(make_moment().stats, logit_real=0 * ones, logit_spread_real=ones, **fake)
+        of_g, of_d = balanced_step(stats, torch.ones(3, 2))[0].tolist()
+        seen = np.zeros((1, len(env.observer.names)), np.float32)
+        seen[:, env.observer.place("separation")] = np.sign(apart) * np.log1p(abs(apart))
+        seen[:, env.observer.place("variety")] = np.log10(wide)
+        aims = [policy.raised("lr_g", policy.targets["lr_g"][:1], seen)[0], policy.targets["lr_d"][0]]
+        assert [of_g, of_d] == pytest.approx(10 ** np.array(aims), rel=1e-4)
 
 
 @pytest.mark.parametrize(
