@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = ROOT / "docs/train_and_compare.md"
 FINDINGS = (
-    "learning_rates.md", "results/images/report.md", "results/points/report.md", "train_and_compare.md", "worth.md"
+    "learning_rates.md", "real_images.md", "results/images/report.md", "results/points/report.md",
+    "train_and_compare.md", "worth.md",
 )  # fmt: skip
 """Pages of docs/ that have the figures of the README's findings."""
 MOST_WORDS = 700
