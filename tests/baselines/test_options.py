@@ -101,7 +101,7 @@ def test_a_mapping_that_is_given_whole_replaces_what_is_there(plus: str) -> None
     given = [plus + "env.reward={collapse: 1}", plus + "env.initial_knobs={}"]
     env = composed("train_gan", "name=run", "+experiment=r3gan", *given)["env"]
     assert env["reward"] == {"collapse": 1} and env["initial_knobs"] == {}
-    assert composed("run", "folder=x", plus + "env.reward={}")["env"]["reward"] == {}
+    assert composed("run", "name=x", plus + "env.reward={}")["env"]["reward"] == {}
 
 
 def test_the_lists_of_a_study_and_a_policys_knobs_are_replaced_too() -> None:
@@ -109,13 +109,13 @@ def test_the_lists_of_a_study_and_a_policys_knobs_are_replaced_too() -> None:
     study = composed("compare", "controllers={}", "tuned={schedule: 1}", "settings={far: {gan_seeds: 1}}")
     assert {key: study[key] for key in whole} == whole
     assert composed("compare", "tuned.schedule=1")["tuned"]["step_size"] == 3  # one by one they merge
-    knobs = composed("run", "folder=x", "policy.knobs={r1: {kind: fixed, initial: 2}}")["policy"]["knobs"]
+    knobs = composed("run", "name=x", "policy.knobs={r1: {kind: fixed, initial: 2}}")["policy"]["knobs"]
     assert list(knobs) == ["r1"]
 
 
 def test_other_mappings_are_merged() -> None:
     """Of many fields, who gives one wants the others to stay."""
-    instances = composed("run", "folder=x", "env.instances={seed: 5}")["env"]["instances"]
+    instances = composed("run", "name=x", "env.instances={seed: 5}")["env"]["instances"]
     assert instances["seed"] == 5 and instances["train_size"] == 1024
 
 

@@ -73,7 +73,7 @@ def test_the_plans_setting_is_one_argument(tmp_path: Path) -> None:
 def test_the_summary_says_which_instances_were_played(given: str | None, tmp_path: Path) -> None:
     """Those that are asked for; test instances where nothing is said, on the command line as from Python."""
     arguments = [*SMALL, "episodes=2", "rows=2", "folder=here", *([f"env.split={given}"] if given else [])]
-    told = replace(RunOptions(), composed("run", *arguments))
+    told = replace(RunOptions(), composed("run", "name=x", *arguments))
     env = {name: value for name, value in told.env.items() if name != "split"}
     plain = RunOptions(policy=told.policy, env=env | ({"split": given} if given else {}), episodes=2, rows=2)
     ends = []
@@ -89,7 +89,7 @@ def test_the_summary_says_which_instances_were_played(given: str | None, tmp_pat
 
 @pytest.mark.parametrize(("overrides", "preset"), [([], "fashion_mnist"), (["env=points"], "points")])
 def test_the_plans_setting_is_for_images_unless_told_otherwise(overrides: list[str], preset: str) -> None:
-    env = composed("run", "folder=here", "+experiment=plan", *overrides)["env"]
+    env = composed("run", "name=x", "+experiment=plan", *overrides)["env"]
     assert env["preset"] == preset
     assert env["instances"]["batch_size"] == [64, 64]
     assert env["instances"]["train_size"] == 1024  # what the setting doesn't name is the preset's
