@@ -163,6 +163,7 @@ def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) ->
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:
         how |= {"action_mode": "balanced", "observation": ["progress", "walk", "balanced"], "num_decisions": 2}
+        how["max_first_change"] = 0.1
         trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
         made = controller(trained, memory=False)
         made.save(tmp_path)
