@@ -105,17 +105,15 @@ R3GAN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("script", "kind", "place"), [("run", RunOptions, "folder=here"), ("train_gan", TrainGANOptions, "name=this")]
-)
+@pytest.mark.parametrize(("script", "kind"), [("run", RunOptions), ("train_gan", TrainGANOptions)])
 @pytest.mark.parametrize(
     ("name", "policy", "env"), [("wgan_gp", "fixed", WGAN_GP), ("r3gan", "r3gan", R3GAN)], ids=["wgan_gp", "r3gan"]
 )
 def test_a_published_combination_is_one_argument(
-    script: str, kind: type[Any], place: str, name: str, policy: str, env: dict[str, Any]
+    script: str, kind: type[Any], name: str, policy: str, env: dict[str, Any]
 ) -> None:
     """What it doesn't name is the preset's."""
-    options = replace(kind(), composed(script, f"+experiment={name}", place))
+    options = replace(kind(), composed(script, f"+experiment={name}", "name=this"))
     assert options.policy == load_policy(policy)
     there = env_config(**options.env)
     named = {**env, "instances": {"beta_1": [0, 0]}, "split": there.split}
@@ -169,6 +167,24 @@ def test_results_of_other_options_are_never_overwritten(tmp_path: Path, monkeypa
     with pytest.raises(ConfigError, match=r"run in logs/run/run was begun with other options: .*seed.*another folder"):
         run(dataclasses.replace(again, seed=7))
     assert Path("logs/run/run/decisions.csv").read_bytes() == before
+
+
+def test_results_whose_options_are_not_known_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"^folder=.* expected another folder: this one has results, but not the"):
+        run(RunOptions(env={"compile": False}, episodes=1, rows=1, folder=str(tmp_path)))
+
+
+def test_a_controller_that_was_trained_anew_in_its_place_is_another(tmp_path: Path) -> None:
+    place, env = tmp_path / "controller", {"num_decisions": 2, "updates_per_decision": 1, "metric_samples": 32}
+    for seed in (0, 1):
+        dataclasses.replace(saved_controller(), training={"seed": seed}).save(place)
+        fields = {"env": {"preset": "points", "compile": False, **env}, "controller": str(place), "rows": 1}
+        options = play_options(RunOptions(), fields | {"episodes": 1, "folder": str(tmp_path / "run")}, [])
+        if seed == 0:
+            run(options)
+    with pytest.raises(ConfigError, match="sha256="):
+        run(options)
 
 
 def test_examples_share_no_run_with_trainings_or_tests() -> None:

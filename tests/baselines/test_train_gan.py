@@ -203,6 +203,12 @@ def test_the_folder_of_a_begun_run_is_enough_to_go_on(tmp_path: Path) -> None:
     assert own_options(given, ["folder=here", "seed=0"]) is given
 
 
+def test_the_folder_of_another_program_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("episodes: 2\n")
+    with pytest.raises(ConfigError, match=r"^folder=.* expected that of a run of baselines/train_gan\.py"):
+        own_options(TrainGANOptions(folder=str(tmp_path)), ["folder=here"])
+
+
 def test_a_run_that_is_stopped_says_by_which_command_it_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,15 @@ def test_it_searches_on_training_instances_alone(monkeypatch: pytest.MonkeyPatch
         TuneOptions(env={"split": "test"})
 
 
+@pytest.mark.parametrize(("kind", "group"), [("step_size", "steps"), ("ada", "logits"), ("linear_rates", "context")])
+def test_the_search_shows_policies_what_they_look_at(kind: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment shows else."""
+    seen: list[str] = []
+    monkeypatch.setattr("baselines.search.tuner.tune_in", lambda env, *_: seen.extend(env.config.observation))
+    tune(TuneOptions(kind=kind, env={"compile": False, "observation": ["quality"]}, rows=1))
+    assert seen == ["quality", "progress", "knobs", group]
+
+
 def test_a_budget_that_is_too_small_is_refused_with_help(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least"):
         tune_in(make(), TuneOptions(budget=10, runs=2, rows=16, folder=str(tmp_path)))

@@ -170,17 +170,8 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    assert {s.name for s in INVERSES} == {
-        "progress",
-        "step_d",
-        "step_g",
-        "walk_d",
-        "walk_g",
-        "balanced_d",
-        "balanced_g",
-        *NUMBERS,
-        *knobs,
-    }
+    sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced") for player in "dg"}
+    assert {s.name for s in INVERSES} == {"progress", *sizes, *NUMBERS, *knobs}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
