@@ -10,6 +10,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from generator import write_pages  # noqa: E402
 from generator.docstrings import to_restructured_text  # noqa: E402
+from generator.links import to_the_site  # noqa: E402
+from generator.menu import menu  # noqa: E402
 
 project = "gan_env"
 author = "the gan_env authors"
@@ -33,7 +35,13 @@ autodoc_member_order = "bysource"
 napoleon_use_ivar = True
 
 
+def on_the_site(_: Sphinx, name: str, source: list[str]) -> None:
+    """Makes of a page's text, the one element of `source`, what the site shows."""
+    source[0] = to_the_site(source[0]) + ("\n" + menu() if name == "index" else "")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("config-inited", lambda *_: write_pages(HERE / "generated"))
+    app.connect("source-read", on_the_site)
     app.connect("autodoc-process-docstring", to_restructured_text, priority=100)  # before napoleon

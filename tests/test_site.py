@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generator import environment, examples, pictures, policies, programs, reference, results
+from generator import environment, examples, links, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
 from torch.nn.utils import parameters_to_vector
@@ -63,11 +63,17 @@ def small(monkeypatch: pytest.MonkeyPatch, *presets: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_to_files_lead_to_files(page: Path) -> None:
-    """Those to pages that are generated lead to one; Sphinx checks their headings."""
+    """Sphinx checks headings, and links to pages that are generated."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     places = [link.partition("#")[0] for link in LINK.findall(text) if not link.startswith(("http", "#", "mailto"))]
-    places = [place for place in places if not place.startswith("generated/")]
     assert [place for place in places if not (page.parent / place).exists()] == []
+
+
+def test_on_the_site_links_to_code_lead_to_pages_about_it() -> None:
+    """Sphinx checks that there are such pages."""
+    text = "[all](../gan_env/mdp/knobs.py), [one](../gan_env/mdp/steps.py), [a page](points.md#crashes)"
+    assert links.to_the_site(text) == text.replace("../gan_env/mdp/knobs.py", "generated/knobs/index.md")
+    assert [target for target in links.PAGE_OF if not (DOCS / target).exists()] == []
 
 
 def test_no_file_of_the_docs_is_large() -> None:

@@ -5,14 +5,12 @@ from pathlib import Path
 from generator.environment import environment_page, knob_pages, preset_pages, reward_pages, statistic_pages
 from generator.examples import examples_page, notebook_pages
 from generator.markdown import Pages
-from generator.menu import menu
 from generator.policies import rule_pages, schedule_pages
 from generator.programs import program_pages
 from generator.reference import api_page
 from generator.results import results_page
 
 PARTS = (
-    menu,
     notebook_pages,
     examples_page,
     environment_page,

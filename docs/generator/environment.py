@@ -39,7 +39,14 @@ def environment_page() -> Pages:
         "[reward term](rewards/index.md) has a page. What an id promises: [Versions](../environments.md)."
     )
     return {
-        "environment.md": page("# The environment", f"{first} {more}", rest),
+        "environment.md": page(
+            "# The environment",
+            f"{first} {more}",
+            figure("run.png", "Samples of a GAN over the data, beside the curves of its metric and its knobs"),
+            "One run, as `env.render()` draws it: samples of the GAN (blue) over the data (grey), the quality metric "
+            "as it falls, and three knobs as a schedule turns them.",
+            rest,
+        ),
         "run.png": pictures.run_picture(),
     }
 

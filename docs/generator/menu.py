@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from generator.markdown import Pages, page, toctree
+from generator.links import to_the_site
+from generator.markdown import page, toctree
 
 INDEX = Path(__file__).parents[1] / "index.md"
 GROUP = re.compile(r"^- \*\*(.+)\*\*: ((?:.+\n)(?: .+\n)*)", re.MULTILINE)
@@ -12,7 +13,7 @@ LINK = re.compile(r"\]\((\S+)\.(?:md|rst)\)")
 """A page that is linked, without its ending."""
 
 
-def menu() -> Pages:
-    """Toctrees that index.md includes; on GitHub, where there are none, its list stands alone."""
-    groups = GROUP.findall(INDEX.read_text())
-    return {"menu.txt": page(*(toctree(LINK.findall(links), caption) for caption, links in groups))}
+def menu() -> str:
+    """Toctrees, which the site has below index.md."""
+    groups = GROUP.findall(to_the_site(INDEX.read_text()))
+    return page(*(toctree(LINK.findall(links), caption) for caption, links in groups))
