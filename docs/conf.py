@@ -25,7 +25,6 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 
-myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 3
 
 nitpicky = True

@@ -76,6 +76,11 @@ def test_on_the_site_links_to_code_lead_to_pages_about_it() -> None:
     assert [target for target in links.PAGE_OF if not (DOCS / target).exists()] == []
 
 
+def test_on_the_site_a_paragraph_that_links_to_an_example_is_the_example() -> None:
+    text = "By id:\n\n[examples/first_steps.py](../examples/first_steps.py)\n"
+    assert "\n\n```{literalinclude} ../examples/first_steps.py\n:language: python\n" in links.to_the_site(text)
+
+
 def test_no_file_of_the_docs_is_large() -> None:
     made = ("_build", "generated")
     files = [path for path in DOCS.rglob("*") if path.is_file() and path.relative_to(DOCS).parts[0] not in made]

@@ -7,6 +7,7 @@ from generator.examples import examples_page, notebook_pages
 from generator.markdown import Pages
 from generator.policies import rule_pages, schedule_pages
 from generator.programs import program_pages
+from generator.project import project_pages
 from generator.reference import api_page
 from generator.results import results_page
 
@@ -23,6 +24,7 @@ PARTS = (
     program_pages,
     results_page,
     api_page,
+    project_pages,
 )
 """Each gives path below docs/generated -> what the file holds."""
 

@@ -1,8 +1,10 @@
-"""Links to what the site has a page of: in the files, and so on GitHub, they lead to the code."""
+"""What a page is on the site. In the file, and so on GitHub, its links lead to the code; here, to pages about it."""
 
 import re
 
 PAGE_OF = {
+    "../CHANGELOG.md": "changelog.md",
+    "../CITATION.cff": "citation.md",
     "../configs": "programs/index.md",
     "../configs/env": "presets/index.md",
     "../configs/policy": "schedules/index.md",
@@ -21,8 +23,16 @@ PAGE_OF = {
 }
 """By target of a link in a page of docs: what has its place on the site, below docs/generated."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+EXAMPLE = re.compile(r"^\[(examples/\S+)\]\(\.\./\1\)$", re.MULTILINE)
+"""A paragraph that is a link to an example, and nothing else."""
+CODE = r"""```{literalinclude} ../\1
+:language: python
+:start-at: import
+:caption: \1
+```"""
 
 
 def to_the_site(text: str) -> str:
-    """The page as the site shows it."""
+    """The page as the site shows it, which has an example itself in the place of a paragraph that links to it."""
+    text = EXAMPLE.sub(CODE, text)
     return LINK.sub(lambda link: f"](generated/{PAGE_OF[link[1]]})" if link[1] in PAGE_OF else link[0], text)

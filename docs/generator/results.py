@@ -28,7 +28,7 @@ def results_page() -> Pages:
         "compared](../statistics.md) how numbers and intervals are made.",
         "## More",
         "One training and its runs: [2-D points](../points.md). Single GANs: [images](../images.md). What was found in "
-        "version 0 of the environments: [changelog](../changelog.md#results-of-version-0).",
+        "version 0 of the environments: [changelog](changelog.md#results-of-version-0).",
     ]
     below = [place.removesuffix(".md") for place in places]
     return {"results.md": page(*parts, toctree(below))}
