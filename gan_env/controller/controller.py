@@ -84,6 +84,7 @@ class GANController:
         enough = f"at least {loop.config.num_decisions}, one update a decision"
         require(total_steps >= loop.config.num_decisions, "total_steps", total_steps, enough)
         self.player, self.dry_run = player, dry_run
+        self._moves = () if dry_run else player.moves
         self._clock = Clock(total_steps, loop.config.num_decisions)
         self._optimisers = Optimisers(opt_g, opt_d)
         self._course = Course(player, self._start())
@@ -102,7 +103,7 @@ class GANController:
         self.observe(**checked("untrained", untrained, ONCE))
         at_start = [name for name in self._needed if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
-        steered = [] if dry_run else [who for who in PLAYERS if f"lr_{who}" in loop.knobs.active]
+        steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
         if player.saved is not None:
@@ -245,7 +246,7 @@ class GANController:
             ConfigError: `x` is something else.
         """
         self._used.update(KNOBS)
-        return disturbed(x, self._values, () if self.dry_run else self.player.loop.knobs.active)
+        return disturbed(x, self._values, self._moves)
 
     def report(self) -> Report:
         """What it saw, did and why: `print(control.report())` is a table, `control.report().save("run.png")` draws."""
@@ -326,7 +327,7 @@ class GANController:
         seen = self._course.decide(means, self._clock, settings, self._optimisers, self.dry_run)
         self._write()
         if not first:
-            moved = () if self.dry_run else self.player.loop.config.knobs
+            moved = [knob for knob in self.player.loop.config.knobs if knob in self._moves]
             unused = [knob for knob in moved if knob not in (*RATES, *self._used)]
             lost = sorted({source(name) for name, count in offered.items() if count and name not in means})
             stale = sorted({source(name) for name in self._needed if name in LATEST and not offered[name]})
@@ -335,11 +336,10 @@ class GANController:
 
     def _write(self) -> None:
         """Writes the learning rates, and what `control[...]` gives."""
-        values, active = self._course.values, self.player.loop.knobs.active
+        values = self._course.values
         column = torch.stack(list(values.values())).squeeze(1).to(self._averages.device)
         self._values = dict(zip(values, column.unbind(), strict=True))
-        if not self.dry_run:
-            self._optimisers.write({name: float(values[name]) for name in RATES if name in active})
+        self._optimisers.write({name: float(values[name]) for name in RATES if name in self._moves})
 
     def _require_shown(self, averages: list[str], where: str) -> None:
         known = self._averages.known() if averages else set()

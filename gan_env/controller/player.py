@@ -64,6 +64,7 @@ class Player:
     Attributes:
         name: for people.
         reads: the statistics that it can't do without.
+        moves: the knobs that it sets; none, where it is a schedule without knobs, such as `fixed`.
         saved: the controller, where it is one.
     """
 
@@ -71,6 +72,7 @@ class Player:
     policy: Policy
     loop: Loop
     reads: tuple[str, ...]
+    moves: tuple[str, ...]
     saved: SavedController | None = None
 
     @property
@@ -151,7 +153,9 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     loop = Loop.of(_config(options, total_steps, (loss,) if loss in LOSSES else EnvConfig.losses))
     policy = options.make(loop)
     steering = getattr(policy, "steering", None)
-    return Player(str(source), policy, loop, tuple(steering.reads) if steering else ())
+    still = options.kind == "schedule" and not (options.knobs or options.table)
+    reads = tuple(steering.reads) if steering else ()
+    return Player(str(source), policy, loop, reads, () if still else loop.knobs.active)
 
 
 def _hint(source: str | Path, names: Collection[str]) -> str:
@@ -173,7 +177,7 @@ def _learned(folder: Path, name: str, total_steps: int) -> Player:
     interval = max(1, total_steps // decisions)
     fields |= {"num_decisions": decisions, "updates_per_decision": interval, "penalty_every": 1}  # the loop's own
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
-    return Player(name, LearnedPolicy(saved, loop), loop, saved.interface.observation, saved)
+    return Player(name, LearnedPolicy(saved, loop), loop, saved.interface.observation, loop.knobs.active, saved)
 
 
 def often(total_steps: int) -> int:

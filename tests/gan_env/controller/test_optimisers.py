@@ -227,13 +227,14 @@ class Beside:
     Args:
         tensors: whether rates are tensors.
         first: whether the scheduler steps before the controller.
+        policy: what the controller plays.
     """
 
-    def __init__(self, tensors: bool, first: bool, **options: Any) -> None:
+    def __init__(self, tensors: bool, first: bool, policy: str = "cosine_rates", **options: Any) -> None:
         self.gan, self.first, self.used = PlainGAN.make(), first, list[float]()
         for optimiser in (self.gan.opt_g, self.gan.opt_d):
             optimiser.param_groups[0]["lr"] = torch.tensor(1e-3) if tensors else 1e-3
-        self.control = self.gan.control("cosine_rates", 80, **options)
+        self.control = self.gan.control(policy, 80, **options)
         halve = torch.optim.lr_scheduler.ExponentialLR
         self.schedulers = [halve(optimiser, 0.5) for optimiser in (self.gan.opt_g, self.gan.opt_d)]
         self.gan.opt_d.register_step_pre_hook(lambda *_: self.used.append(self.rate))
@@ -270,6 +271,17 @@ def test_beside_a_dry_run_and_once_it_is_removed_rates_are_a_schedulers() -> Non
     removed.control.remove()
     removed.run(2)
     assert removed.used == pytest.approx([1e-3, 1e-3, 1e-3, 5e-4])
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_beside_a_policy_that_moves_nothing_rates_are_a_schedulers(
+    first: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    """With decisions before the updates 0, 4 and 8."""
+    loop = Beside(False, first, policy="fixed")
+    loop.run(10)
+    assert loop.used == pytest.approx([1e-3 * 0.5**update for update in range(10)])
+    assert not recwarn.list
 
 
 def test_a_restart_without_the_controllers_state_is_told_what_to_load() -> None:
