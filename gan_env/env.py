@@ -59,8 +59,9 @@ class GANEnv(gym.Env[Float32, Float32]):
     `balanced` both are in units of what the rule `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`), and what is
     asked for is 3^a, which is a third to three times that: the action 0 plays the rule.
 
-    A policy chooses where the knobs start: the first delta, before anything is trained, moves u by `max_first_change`
-    times the action (its whole range at most).
+    A policy chooses where the knobs start: the first action, before anything is trained and so before there are steps
+    to measure, is a delta in all modes but `absolute`. It moves u by `max_first_change` times the action (by default up
+    to the whole range).
 
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
@@ -110,7 +111,8 @@ class GANEnv(gym.Env[Float32, Float32]):
     ## Starting state
     Freshly initialised networks; knobs at their initial values, or at those of `reset(options={"knobs": {...}})`.
     `reset(options={"instance": ...})` pins the instance for this and later runs, until another is given, or None: then
-    it is drawn again. In the first observation the statistics of training are 0, or -6 where they are logarithms
+    it is drawn again. It takes a place in the set, an `Instance`, or a mapping of the fields in which it differs from
+    the first of the set. In the first observation the statistics of training are 0, or -6 where they are logarithms
     (spread of losses, gradient norms, steps, penalty). `clean_train` and `overfitting`, which need no training, are
     those of the untrained D.
 
@@ -118,10 +120,10 @@ class GANEnv(gym.Env[Float32, Float32]):
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
     weights are not finite or exceed 10,000, or whose log m has risen by `crash_penalty` since the start, has *crashed*
     and terminates at once. The crash law: it costs more than the rest of the run could have lost without a crash,
-    whatever the reward. Its last reward is minus `crash_penalty` and minus what the run had gained, or the lowest sum
-    that the remaining decisions could have brought, if that is lower (with the default reward it is not); so its return
-    is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the end `step` is refused
-    until the next `reset`.
+    whatever the reward. Its last reward is minus `crash_penalty` (4) and minus what the run had gained; with rewards
+    other than the default it is the lowest sum that the remaining decisions could have brought, if that is lower. So
+    the return is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the
+    end `step` is refused until the next `reset`.
 
     ## Information
     | name | value |
@@ -182,7 +184,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, dict[str, Any]]:
-        """Starts a run; see the class for seed and options."""
+        """Starts a run; all its random numbers come from `seed`, and the class says what `options` may have."""
         seed = checked_seed(seed)
         obs, infos = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)

@@ -5,13 +5,13 @@ import re
 PAGE_OF = {
     "../CHANGELOG.md": "changelog.md",
     "../CITATION.cff": "citation.md",
+    "../README.md#findings": "results.md",
     "../configs": "programs/index.md",
-    "../configs/env": "presets/index.md",
     "../configs/policy": "schedules/index.md",
     "../examples": "examples.md",
     "../examples/first_steps.py": "first_steps.md",
     "../gan_env/__init__.py": "api.rst",
-    "../gan_env/config.py": "presets/points.md",
+    "../gan_env/config.py": "presets/index.md",
     "../gan_env/env.py": "environment.md",
     "../gan_env/mdp/knobs.py": "knobs/index.md",
     "../gan_env/mdp/observation.py": "statistics/index.md",
@@ -19,7 +19,6 @@ PAGE_OF = {
     "../gan_env/policies/adaptive.py": "rules/index.md",
     "../gan_env/policies/schedules.py": "schedules/index.md",
     "../gan_env/policies/step_size.py": "rules/step_size.md",
-    "results": "results.md",
 }
 """By target of a link in a page of docs: what has its place on the site, below docs/generated."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")

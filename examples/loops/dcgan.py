@@ -1,8 +1,8 @@
 """The DCGAN of PyTorch's own examples, controlled: `python examples/loops/dcgan.py`.
 
 Radford et al. 2016 (arXiv:1511.06434): BatchNorm in both networks, and a discriminator that ends in a sigmoid, with
-binary cross-entropy. Only the sizes differ, which are for images of 28x28 or 32x32. Lines that end in a number are all
-that the controller needs. `--controller fixed` is the loop without it; `--controller ada` moves augmentation.
+binary cross-entropy. Only the sizes differ, for images of 28x28 or 32x32. Numbered lines and the import are all that
+the controller needs. `--controller fixed` is the loop without it; `--controller ada` moves augmentation.
 """
 
 import torch
@@ -69,7 +69,9 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
         opt_g.step()
 
         logits_real, logits_fake = output_real.logit(1e-6), output_fake.logit(1e-6)  # 3, those before the sigmoid
-        control.observe(real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g)  # 4
+        control.observe(
+            real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g
+        )  # 4, losses for policies that see them
         control.step()  # 5
         if watch:
             watch(generator)
