@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import real_distances
 from plain_gan import PlainGAN
 from programs import call
 
@@ -33,7 +34,7 @@ def test_the_distances_of_real_images_are_those_of_the_program(
 ) -> None:
     """To a hundredth, or to the last digit that is shown: another processor rounds otherwise."""
     monkeypatch.chdir(ROOT)
-    exec(PROGRAM.findall((ROOT / "docs/images.md").read_text())[0], {})
+    real_distances.main()
     table = section("docs/images.md", "How near to the data?").split("| real images | distance |\n|---|---|\n")[1]
     rows = [line.split("|")[2] for line in table.split("\n\n")[0].splitlines()]
     shown = [float(number) for row in rows for number in re.findall(r"\d+\.\d", row)]

@@ -42,7 +42,6 @@ RUN_BY = {
     "benchmark.md": "tests/agents/test_benchmark.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
-    "images.md": "tests/test_docs.py",
     "learning_rates.md": "tests/test_docs.py",
     "libraries.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
