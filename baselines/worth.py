@@ -72,6 +72,8 @@ class WorthOptions(PlayOptions):
         require(once, "methods", self.methods, f"some of {list(SEARCHES)}, each once")
         rows = max(LEAST_ROWS.get(name, 1) for name in self.methods)
         require_at_least(self, instances=2, runs=1, controlled=1, rows=rows, seed=0)
+        if self.training_updates is not None:
+            require_at_least(self, training_updates=0)
         most = CONTROLLED // 4  # successive halving makes nearly four times as many
         require(self.runs <= most, "runs", self.runs, f"at most {most}")
         require(self.controlled <= WORTH_APART - CONTROLLED, "controlled", self.controlled, "at most 1000")
@@ -104,7 +106,8 @@ def table(found: Mapping[str, Worth], means: Mapping[str, Float64], trained: flo
             f"{means[name][k - 1]:>8.3f}" if np.isfinite(means[name][k - 1]) else f"{'':>8}" for k in shown
         )
         after = None if trained is None else pays_after(trained, each.at_least)
-        pays = "" if trained is None else f", trained after {after:,} GANs" if after else ", training never pays"
+        never = "" if trained is None else ", training never pays"
+        pays = never if after is None else f", trained after {after:,} GANs"
         lines.append(f"{name:<12}{scores}   {each.describe()}{pays}")
     return "\n".join(lines)
 
@@ -138,6 +141,9 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     """
     folder = Path(options.folder)
     require_writable(folder, "folder")
+    if options.data is not None:
+        require(not Path(options.data).is_dir(), "data", options.data, "a file that is written, not a folder")
+        require_writable(Path(options.data).parent, "data")
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **search_env)
         options.make_policy(GANVectorEnv(1, **options.env))  # which may refuse

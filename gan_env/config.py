@@ -38,6 +38,7 @@ def load_extensions(modules: Sequence[str], key: str = "extensions") -> None:
         ConfigError: one is no module's name, or not there.
     """
     expected = "the name of a module, such as my_package.my_module; not a file"
+    require(not isinstance(modules, str), key, modules, f"a list of names: [{modules}]")
     for name in modules:
         require(all(part.isidentifier() for part in str(name).split(".")), key, name, expected)
         try:

@@ -119,7 +119,8 @@ def read_controller(folder: Path) -> SavedController:
     """
     if not (folder / DESCRIPTION).exists():
         script = RunFolder.open(folder).config.get("script")
-        resumed = f"`python agents/train_{script}.py resume={folder}`"
-        mend = f"give another folder, or continue a training that was killed by {resumed}"
+        mend = "give another folder"
+        if script in SCRIPTS:
+            mend += f", or continue a training that was killed by `python agents/train_{script}.py resume={folder}`"
         raise ConfigError(f"{folder} holds no finished training: {mend}")
     return SavedController.load(folder)

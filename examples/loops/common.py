@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_env.data.bank import load_dataset
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
+from gan_env.errors import errors_in_one_line
 from gan_env.records import decode
 
 
@@ -36,5 +37,6 @@ def command_line(train: Callable[..., Any], lr: float, updates: int) -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     sizes = {"width": options.width, "batch": options.batch}
-    _, control = train(pictures(), options.lr, options.updates, options.controller, **sizes)
+    with errors_in_one_line():
+        _, control = train(pictures(), options.lr, options.updates, options.controller, **sizes)
     print(control.report())

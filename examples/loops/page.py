@@ -170,7 +170,7 @@ def asked(results: Results) -> str:
 
 
 def cell_by_cell(results: Results, method: str) -> str:
-    """A section with all cells of a method, the lowest gain first; crashes of the loop as it is, and so."""
+    """A section with all cells of a method, the lowest gain first; crashes of the plain loop / with it."""
     rows = []
     for cell in sorted(results.played(method), key=lambda cell: results.gains(method, cell).mean()):
         pairs, gains = results.pairs(method, cell), results.gains(method, cell)

@@ -131,9 +131,9 @@ class Results:
         return f"{sum(bad)} of {len(bad)}"
 
     def worth(self, method: str) -> str:
-        """The best of how many random runs one run is worth whose rate is any of the four, see `Worth.describe`.
+        """How many runs at random rates have a best that ends like one run at a rate of the study, on average.
 
-        Over the seeds of the random runs.
+        Over the seeds of the random runs, as `Worth.describe` writes it; "" for fewer than two loops and data sets.
         """
         pools: dict[tuple[str, str], list[Record]] = {}
         for record in self.random:

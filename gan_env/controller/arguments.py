@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
+from gan_env.mdp.knobs import RATES
 from gan_env.records import AVERAGED
 
 LOGITS = {"real": ("logit_real", "sign_real", "square_logit_real", "saturated_real"),
@@ -25,6 +26,8 @@ ONCE = ("clean", "held_out", "metric", "spread")
 """What is shown once an interval, and is known before the first update."""
 CONTEXT = (*HYPERPARAMETERS, "loss")
 """Hyperparameters of the run: numbers, and the name of its loss."""
+GIVEN = tuple(name for name in CONTEXT if name not in RATES)
+"""Those that a loop may name; learning rates are the optimisers' own."""
 
 _SOURCE = {average: argument for argument, found in {**LOGITS, **NUMBERS}.items() for average in found}
 _MADE_OF: dict[str, tuple[str, ...]] = {

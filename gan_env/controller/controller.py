@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_env.controller.arguments import (
     ARGUMENTS,
-    CONTEXT,
+    GIVEN,
     ONCE,
     as_averages,
     checked,
@@ -89,7 +89,7 @@ class GANController:
         self._optimisers = Optimisers(opt_g, opt_d)
         self._course = Course(player, self._start())
         self._averages = Averages(self._optimisers.device)
-        context = {**self._optimisers.context, **checked("context", context, CONTEXT)}
+        context = {**self._optimisers.context, **checked("context", context, GIVEN)}
         require_context(context, player.fields, player.name)
         self._context = context
         self._warn = Warnings()
@@ -100,7 +100,10 @@ class GANController:
         self._begun: set[str] = set()  # players that took a step
         self._since: set[str] = set()  # those that took one since the last decision
         self._needed = needed(player.fields)  # averages of what is shown
-        self.observe(**checked("untrained", untrained, ONCE))
+        before = checked("untrained", untrained, ONCE)
+        broken = [source(name) for name, value in as_averages(before, self._loss)[0].items() if not value.isfinite()]
+        require(not broken, "untrained", broken, "finite numbers and logits")
+        self.observe(**before)
         at_start = [name for name in self._needed if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
@@ -146,6 +149,7 @@ class GANController:
         """
         require_whole(total_steps)
         loss = context.get("loss") if isinstance(context, Mapping) else None
+        require(loss is None or isinstance(loss, str), "context['loss']", loss, f"one of {list(LOSSES)}")
         with torch.device("cpu"):  # whatever the default device is: only `observe` works where the loop does
             player = find_player(name_or_folder, total_steps, loss)
             return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
@@ -208,7 +212,10 @@ class GANController:
 
     @property
     def decides_next(self) -> bool:
-        """Whether the next call of `step` takes a decision: when to show what is costly, such as a metric."""
+        """Whether a decision is due at the next call of `step`: when to show what is costly, such as a metric.
+
+        It stays due until both players have taken a step since the last one.
+        """
         return self._clock.due(self._clock.step + 1) and self._clock.step + 1 < self._clock.total
 
     def change_total_steps(self, total_steps: int) -> None:
@@ -232,12 +239,12 @@ class GANController:
     def get(self, knob: str, own: float | Tensor) -> float | Tensor:
         """The value of a knob where the policy moves it; else, and in a dry run, the loop's `own`."""
         value = self[knob]
-        return own if self.dry_run or knob not in self.player.loop.config.knobs else value
+        return value if knob in self._moves else own
 
     def augment(self, x: Tensor) -> Tensor:
-        """The discriminator's inputs, real or fake, with the augmentation and the noise that the knobs say.
+        """The discriminator's inputs, real or fake, with the augmentation and the noise that the policy sets.
 
-        In a dry run they are as they were.
+        In a dry run, and with a policy that moves neither, they are as they were.
 
         Args:
             x: points [B, 2], or square images [B, C, H, W] in [-1, 1].
@@ -327,8 +334,7 @@ class GANController:
         seen = self._course.decide(means, self._clock, settings, self._optimisers, self.dry_run)
         self._write()
         if not first:
-            moved = [knob for knob in self.player.loop.config.knobs if knob in self._moves]
-            unused = [knob for knob in moved if knob not in (*RATES, *self._used)]
+            unused = [knob for knob in self._moves if knob not in (*RATES, *self._used)]
             lost = sorted({source(name) for name, count in offered.items() if count and name not in means})
             stale = sorted({source(name) for name in self._needed if name in LATEST and not offered[name]})
             for key, text in oddities(self.player, seen, logits, self._clock.step, unused, lost, stale).items():
@@ -345,7 +351,8 @@ class GANController:
         known = self._averages.known() if averages else set()
         lacking = dict.fromkeys(source(name) for name in averages if name not in known)
         if "gradients" in lacking:
-            raise ConfigError(f"{self.player.name!r} reads gradients: an optimiser took a step without any")
+            mend = "call backward() before step(), and step() without a closure"
+            raise ConfigError(f"{self.player.name!r} reads gradients: an optimiser took a step without any; {mend}")
         shown = ", ".join(f"{argument}=..." for argument in lacking)
         if lacking:
             raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")

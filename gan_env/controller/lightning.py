@@ -22,11 +22,15 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         total_steps: updates of the run; None: batches of an epoch x epochs.
         generator: place of the generator's optimiser among those of `configure_optimizers`; the other is D's.
         **options: `untrained`, `context`, `dry_run`.
+
+    Raises:
+        ConfigError: `generator` is no such place.
     """
 
     def __init__(
         self, name_or_folder: str | Path, total_steps: int | None = None, generator: int = 0, **options: Any
     ) -> None:
+        require(generator in (0, 1), "generator", generator, "0 or 1: its place among two optimisers")
         self.name_or_folder, self.total_steps, self.generator = name_or_folder, total_steps, generator
         self.options = options
         self.control: GANController | None = None
@@ -44,7 +48,7 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         pair = isinstance(optimisers, list) and len(optimisers) == 2
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
-        total = self.total_steps or _updates(trainer)
+        total = _updates(trainer) if self.total_steps is None else self.total_steps
         self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=total, **self.options)
         if self._state is not None:
             self.control.load_state_dict(self._state)

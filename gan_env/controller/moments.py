@@ -29,7 +29,7 @@ class Past:
 
     def get_state(self) -> dict[str, Tensor]:
         """A copy of all."""
-        return {name: value.clone() for name, value in asdict(self).items()}
+        return asdict(self)
 
     def take(self, log_metric: Tensor, is_first: bool) -> None:
         """Takes in a decision's log metric."""

@@ -31,8 +31,8 @@ class Optimisers:
         stepped: the players that took a step since this was last cleared.
 
     Raises:
-        ConfigError: one isn't an optimiser, both move the same parameters or share a learning rate, or parameters are
-            sharded.
+        ConfigError: one isn't an optimiser or has a learning rate of 0, both move the same parameters or share a
+            learning rate, or parameters are sharded.
     """
 
     def __init__(self, generator: Any, discriminator: Any) -> None:
@@ -52,6 +52,9 @@ class Optimisers:
         own = "a tensor of its own in each group: pass lr.clone()"
         require(len(set(tensors)) == len(tensors), "lr", "one tensor for several groups", own)
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
+        for player, rates in self.rates.items():
+            above = "one above 0, such as 1e-3; a scheduler that warms up comes after the controller"
+            require(rates[0] > 0, f"opt_{player}", f"a learning rate of {rates[0]:g}", above)
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
         self._steps = dict.fromkeys(PLAYERS, 0)  # 0 until the first that is seen
@@ -68,15 +71,10 @@ class Optimisers:
 
         Returns:
             The named knobs' values now.
-
-        Raises:
-            ConfigError: an optimiser was given a learning rate of 0, to which nothing has a ratio.
         """
         for name, rate in rates.items():
             player = name.removeprefix("lr_")
-            own = self.rates[player][0]
-            require(own > 0, f"opt_{player}", f"a learning rate of {own:g}", "one above 0, such as 1e-3")
-            self._units[player] = rate / own
+            self._units[player] = rate / self.rates[player][0]
         return {name: 1 / self._units[name.removeprefix("lr_")] for name in rates}
 
     def watch(

@@ -64,7 +64,8 @@ class Player:
     Attributes:
         name: for people.
         reads: the statistics that it can't do without.
-        moves: the knobs that it sets; none, where it is a schedule without knobs, such as `fixed`.
+        moves: the knobs that it sets, not those that were constant in its training; none, where it is a schedule
+            without knobs, such as `fixed`.
         saved: the controller, where it is one.
     """
 
@@ -78,11 +79,14 @@ class Player:
     @property
     def interface(self) -> dict[str, Any]:
         """What the state of a run that it plays has to fit."""
+        config, network = self.loop.config, None if self.saved is None else self.saved.network
         return {
             "policy": self.name,
             "knobs": [[knob.name, *knob.bounds] for knob in self.loop.knobs.controlled],
+            "moves": [config.action_mode, config.max_first_change, config.max_change],
             "observation": list(self.loop.observer.names),
             "averages": list(MEANS),  # which differ between versions
+            "network": [] if network is None else [*map(list, network.description), network.clip],
         }
 
     def require_own(self, state: object) -> None:
@@ -153,9 +157,9 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     loop = Loop.of(_config(options, total_steps, (loss,) if loss in LOSSES else EnvConfig.losses))
     policy = options.make(loop)
     steering = getattr(policy, "steering", None)
-    still = options.kind == "schedule" and not (options.knobs or options.table)
+    still = options.kind == "schedule" and not options.knobs
     reads = tuple(steering.reads) if steering else ()
-    return Player(str(source), policy, loop, reads, () if still else loop.knobs.active)
+    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs)
 
 
 def _hint(source: str | Path, names: Collection[str]) -> str:
@@ -177,7 +181,7 @@ def _learned(folder: Path, name: str, total_steps: int) -> Player:
     interval = max(1, total_steps // decisions)
     fields |= {"num_decisions": decisions, "updates_per_decision": interval, "penalty_every": 1}  # the loop's own
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))
-    return Player(name, LearnedPolicy(saved, loop), loop, saved.interface.observation, loop.knobs.active, saved)
+    return Player(name, LearnedPolicy(saved, loop), loop, saved.interface.observation, loop.config.knobs, saved)
 
 
 def often(total_steps: int) -> int:
@@ -210,7 +214,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
     needed = {*options.groups}
     if options.rule.get("speed_images") is not None:
-        needed.add("context")  # the batch size
+        needed |= {"context", "size"}  # the batch size, and the updates of the run
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(needed - set(EnvConfig.observation))),

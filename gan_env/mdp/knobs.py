@@ -155,7 +155,9 @@ def knob_table(
 
 
 def _changed(knob: DynamicParameter, bounds: tuple[float, float], initial: float) -> DynamicParameter:
-    """A knob with other bounds and another initial value; errors name the option that gave them."""
+    """A knob of the table with other bounds and another initial value; errors name the option that gave them."""
+    share = knob.scale == "log" or (bounds[0] >= 0 and bounds[1] <= 1)
+    require(share, f"knob_bounds.{knob.name}", bounds, "0 <= low < high <= 1: it is a share")
     try:
         return replace(knob, bounds=bounds, initial_value=initial)
     except ConfigError as error:

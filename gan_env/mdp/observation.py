@@ -193,7 +193,8 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
         Statistic("size_d", "size", lambda m: torch.log10(m.parameters[:, 1]) - 4,
                   "log10 of how many weights and biases D has, -4", "log10(number of w_D) - 4"),
         Statistic("updates", "size", lambda m: torch.log10(m.updates) - 3,
-                  "log10 of the updates of the whole run, -3", "log10(updates in T decisions) - 3"),
+                  "log10 of the updates of the whole run, -3", "log10(updates in T decisions) - 3",
+                  inverse=lambda x: 10 ** (x + 3)),
         Statistic("log_metric", "quality", lambda m: m.quality.log_metric, "log quality metric", "log m(t)",
                   source=METRIC_SOURCES),
         Statistic("improvement", "quality", lambda m: m.quality.log_metric - m.first,
@@ -267,8 +268,9 @@ class Observer:
         """The index of a statistic in the observation.
 
         Raises:
-            ConfigError: it is not observed.
+            ConfigError: there is none of this name, or it is not observed.
         """
+        require(name in self._groups, "the policy's statistic", name, f"one of {sorted(self._groups)}")
         lacking = f"the statistic {name!r}, which the policy acts on: add the group {self._groups[name]!r}"
         require(name in self.names, "observation", self.names, lacking)
         return self.names.index(name)

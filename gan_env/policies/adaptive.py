@@ -118,8 +118,9 @@ class AdaptivePolicy:
         config = env.config
         require(set(config.losses) <= set(PARTING), "env.losses", config.losses, NEEDED)
         require(rule.knob in config.knobs, "env.knobs", list(config.knobs), f"{rule.knob!r} among them, which p sets")
-        batch = ["batch_size"] if rule.speed_images is not None and "batch_size" in env.observer.names else []
-        self.rule, self.steering = rule, Steering(env, ["progress", "sign_real", *batch])
+        names = ("batch_size", "updates") if rule.speed_images is not None else ()
+        told = [name for name in names if name in env.observer.names]
+        self.rule, self.steering = rule, Steering(env, ["progress", "sign_real", *told])
         self.column = config.knobs.index(rule.knob)
         knob = env.knobs.controlled[self.column]
         strengths, values = rule.curve()
@@ -127,7 +128,8 @@ class AdaptivePolicy:
         self.coordinates, first = np.unique(coordinates, return_index=True)  # beyond the knob's range p has no effect
         self.strengths = strengths[first]
         self.start = {knob.name: float(knob.decode(torch.from_numpy(self.coordinates[:1])))}
-        self.updates, self.largest_batch = config.updates_per_decision, config.instances.batch_size[1]
+        self.updates, self.decisions = config.updates_per_decision, config.num_decisions
+        self.largest_batch = config.instances.batch_size[1]
         self.scaled_step = min(1 / (rule.speed_share * config.num_decisions), config.max_change)
 
     def predict(
@@ -150,7 +152,10 @@ class AdaptivePolicy:
         batch = np.full(len(observation), float(self.largest_batch))
         if "batch_size" in self.steering.reads:
             batch = np.rint(self.steering.value(observation, "batch_size"))
-        return batch * self.updates / self.rule.speed_images
+        updates = np.full(len(observation), float(self.updates))
+        if "updates" in self.steering.reads:  # a loop's may not divide evenly, and may change
+            updates = self.steering.value(observation, "updates") / self.decisions
+        return np.asarray(batch * updates / self.rule.speed_images)
 
 
 class RuleOnSchedule:
