@@ -72,6 +72,8 @@ def test_the_runs_become_a_data_set(folder: Path, tmp_path: Path) -> None:
         (["instances=1"], "instances=1 can't be used"),
         (["instances=100000"], "at most 256"),
         (["runs=5000"], "runs=5000 can't be used: expected at most 2250"),
+        (["training_updates=-1"], "training_updates=-1 can't be used: expected at least 0"),
+        (["data=."], "data='.' can't be used: expected a file that is written, not a folder"),
         (["policy=nobody"], "policy='nobody' can't be used: expected one of"),
     ],
 )

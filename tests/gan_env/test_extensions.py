@@ -10,7 +10,7 @@ from programs import call
 from small_env import SMALL, make, still
 
 from gan_env import ConfigError
-from gan_env.config import env_config, to_dict
+from gan_env.config import env_config, load_extensions, to_dict
 from gan_env.mdp.observation import REGISTERED
 from gan_env.policies.presets import ADAPTIVE
 
@@ -97,3 +97,9 @@ def test_a_module_that_is_not_there_is_refused_with_help(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         env_config(extensions=["lacks"])
+
+
+def test_one_name_that_is_no_list_is_refused() -> None:
+    """It would be taken letter by letter."""
+    with pytest.raises(ConfigError, match=r"extensions='mine' .*a list of names: \[mine\]"):
+        load_extensions("mine")

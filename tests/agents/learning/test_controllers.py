@@ -139,3 +139,10 @@ def test_playing_a_controller_needs_no_stable_baselines3(tmp_path: Path) -> None
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True"] * len(scripts)
+
+
+def test_a_folder_of_another_program_is_not_continued_by_a_training(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yml").write_text("policy: fixed\n")
+    with pytest.raises(ConfigError, match=r"no finished training: give another folder$"):
+        load_controller(tmp_path, small_env())

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,3 +123,12 @@ def test_an_error_of_ours_is_no_crash(study: ModuleType, monkeypatch: pytest.Mon
 def test_runs_are_equal_where_they_end_equal(one_run: ModuleType) -> None:
     run = one_run.Run("dcgan", "fashion_mnist", "fixed", 0, 1e-3, 1e-3)
     assert {run, dataclasses.replace(run)} == {run} != {dataclasses.replace(run, seed=1)}
+
+
+@pytest.mark.usefixtures("one_run")
+def test_what_a_loop_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    common, dcgan = import_module("common"), import_module("dcgan")
+    monkeypatch.setattr(sys, "argv", ["dcgan.py", "--controller", "balanced_wlak", "--updates", "2", "--width", "2"])
+    monkeypatch.setattr(common, "pictures", lambda: torch.rand(8, 1, 28, 28))
+    with pytest.raises(SystemExit, match="^error: controller='balanced_wlak' .*did you mean 'balanced_walk'"):
+        common.command_line(dcgan.train, lr=1e-3, updates=2)

@@ -44,11 +44,17 @@ def test_what_is_known_before_training_is_asked_for_when_it_is_made(tmp_path: Pa
         gan.control(tmp_path, 8, context={"width_g": "wide"})
     with pytest.raises(ConfigError, match=r"context='rate' .*'num_samples'"):
         gan.control(tmp_path, 8, context={"rate": 1.0})
+    with pytest.raises(ConfigError, match=r"context='lr_g' .*expected one of"):  # the optimisers' own
+        gan.control(tmp_path, 8, context={"lr_g": 1e-3})
+    with pytest.raises(ConfigError, match=r"context\['loss'\]=\['hinge'\] .*expected one of"):
+        gan.control(tmp_path, 8, context={"loss": ["hinge"]})
     context = dict(CONTEXT)
     with pytest.raises(ConfigError, match=r"pass clean=\.\.\., held_out=\.\.\., metric=\.\.\., spread=\.\.\. to load"):
         gan.control(tmp_path, 8, context=context)
     assert gan.rates == [1e-3, 1e-3] and not gan.opt_d._optimizer_step_pre_hooks  # what is refused changes nothing
     untrained = {"clean": torch.zeros(3), "held_out": torch.ones(3), "metric": 2.0, "spread": 0.5}
+    with pytest.raises(ConfigError, match=r"untrained=\['metric'\] .*expected finite numbers"):
+        gan.control(tmp_path, 8, context=context, untrained={**untrained, "metric": math.nan})
     seen = gan.control(tmp_path, 8, context=context, untrained=untrained).report().decisions[0].seen
     assert seen["overfitting"] == pytest.approx(-math.log(2))
     assert seen["log_metric"] == pytest.approx(math.log(2), abs=1e-5)

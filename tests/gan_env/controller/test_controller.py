@@ -1,5 +1,6 @@
 """`GANController` in plain loops: when it decides, what it writes, what it remembers, what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from plain_gan import PlainGAN
 
 from gan_env import ConfigError
 from gan_env.controller import GANController
+from gan_env.saved_controller import Layer, Network, SavedController
 
 
 def test_decisions_are_spread_over_the_run_the_first_before_it(folder: Path) -> None:
@@ -352,3 +354,16 @@ def test_a_controller_that_is_refused_leaves_the_optimisers_to_another(tmp_path:
         gan.control(tmp_path, 400)
     gan.control("cosine_rates", 400)
     assert len(gan.opt_g._optimizer_step_pre_hooks) == 2  # those of one controller
+
+
+def test_a_state_of_another_network_is_refused_and_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    other = SavedController.load(folder)
+    layers: list[Layer] = [("lstm", len(other.interface.observation), 4), ("linear", 4, 3)]
+    network = Network(layers, len(other.interface.observation), 5.0)
+    replace(other, network=network).save(tmp_path / "other" / folder.name)
+    gan, of_other = PlainGAN.make(), PlainGAN.make().control(tmp_path / "other" / folder.name, 8)
+    control = gan.control(folder, 8)
+    before = gan.rates
+    with pytest.raises(ConfigError, match="the controller's state: network=.*lstm"):
+        control.load_state_dict(of_other.state_dict())
+    assert gan.rates == before

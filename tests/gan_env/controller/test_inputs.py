@@ -1,9 +1,11 @@
 """The discriminator's inputs, with the augmentation and the noise that the knobs say."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from controllers import saved_controller
 from plain_gan import PlainGAN
 
 from gan_env import ConfigError
@@ -45,3 +47,11 @@ def test_augmentation_is_the_environments() -> None:
 def test_inputs_that_are_neither_points_nor_images_are_refused(x: Any) -> None:
     with pytest.raises(ConfigError, match=r"augment\(x\)=.*points \[B, 2\] or of square images"):
         PlainGAN.make().control("plan", 8).augment(x)
+
+
+def test_what_was_constant_in_a_controllers_training_is_left_out(tmp_path: Path) -> None:
+    """It was trained with augmentation, noise and R1, and moves learning rates alone."""
+    saved_controller(knobs=["lr_g", "lr_d"]).save(tmp_path)
+    control, x = PlainGAN.make().control(tmp_path, 8), torch.randn(16, 1, 8, 8)
+    assert float(control["augment"]) == 0.25
+    assert torch.equal(control.augment(x), x) and control.get("r1", 10.0) == 10.0

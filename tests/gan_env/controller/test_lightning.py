@@ -92,3 +92,10 @@ def test_a_trainer_that_does_not_say_how_long_it_runs_is_refused(tmp_path: Path)
 
     with pytest.raises(ConfigError, match=r"total_steps=None .*max_steps"):
         fit(tmp_path, Module(), ControllerCallback("cosine_rates"), epochs=-1)
+
+
+def test_the_generators_place_is_one_of_two() -> None:
+    from gan_env.controller.lightning import ControllerCallback
+
+    with pytest.raises(ConfigError, match=r"generator=2 .*0 or 1"):
+        ControllerCallback("cosine", generator=2)

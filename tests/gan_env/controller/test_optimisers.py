@@ -362,3 +362,11 @@ def test_gradients_that_are_read_and_not_there_are_named(folder: Path) -> None:
         optimiser.step(closure_of(optimiser, gan))
     with pytest.raises(ConfigError, match="'mine' reads gradients: an optimiser took a step without any"):
         control.step()
+
+
+def test_a_learning_rate_of_0_is_refused_with_what_sets_it() -> None:
+    """A warm-up does, as soon as it is made."""
+    gan = PlainGAN.make()
+    torch.optim.lr_scheduler.LambdaLR(gan.opt_d, lambda step: step / 100)
+    with pytest.raises(ConfigError, match=r"opt_d='a learning rate of 0' .*comes after the controller"):
+        gan.control("ada", 8)

@@ -65,6 +65,21 @@ def test_a_speed_in_images_counts_the_batches_of_the_loop(tmp_path: Path) -> Non
         PlainGAN.make().control(rule, 8)
 
 
+@pytest.mark.parametrize(("total", "later"), [(4996, None), (400, 4000)])
+def test_a_speed_in_images_is_that_of_the_run_whatever_its_length(
+    total: int, later: int | None, tmp_path: Path
+) -> None:
+    """After 200 updates of 32 images p is a fifth; 4,996 updates have 1,000 decisions, 4 or 5 updates apart."""
+    rule = tmp_path / "mine.yaml"
+    rule.write_text("kind: ada\nrule: {target: -0.9, speed_images: 32000}\n")
+    gan = PlainGAN.make()
+    control = gan.control(rule, total, context={"batch_size": 32})
+    if later is not None:
+        control.change_total_steps(later)
+    gan.run(control, 201)
+    assert float(control["augment"]) == pytest.approx(0.2, abs=0.006)
+
+
 def test_a_policy_of_ones_own_plays_by_the_path_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("knobs: {lr_g: {kind: fixed, initial: 0.5}}\n")
     gan = PlainGAN.make(rate=2e-3)

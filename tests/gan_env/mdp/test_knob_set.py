@@ -321,3 +321,8 @@ def test_bounds_that_a_knob_cant_have_are_refused(bounds: dict[str, tuple[float,
     """There is no such knob, its start is outside of them, or a logarithm reaches zero."""
     with pytest.raises(ConfigError, match=f"^{named}"):
         KnobSet(EnvConfig(knob_bounds=bounds), CPU)
+
+
+def test_a_share_stays_between_0_and_1() -> None:
+    with pytest.raises(ConfigError, match=r"knob_bounds\.augment=\(0\.0, 2\.0\) .*it is a share"):
+        knob_table({"augment": (0.0, 2.0)})

@@ -291,3 +291,8 @@ def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
 def test_an_observation_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"observation=\(\).*at least one of"):
         Observer((), KNOBS, LOSSES)
+
+
+def test_a_statistic_that_is_not_there_is_refused_by_its_name() -> None:
+    with pytest.raises(ConfigError, match=r"the policy's statistic='sign_reel' .*'sign_real'"):
+        Observer(("logits",), ("r1",), ("hinge",)).place("sign_reel")
