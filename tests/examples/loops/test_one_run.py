@@ -130,5 +130,5 @@ def test_what_a_loop_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     common, dcgan = import_module("common"), import_module("dcgan")
     monkeypatch.setattr(sys, "argv", ["dcgan.py", "--controller", "balanced_wlak", "--updates", "2", "--width", "2"])
     monkeypatch.setattr(common, "pictures", lambda: torch.rand(8, 1, 28, 28))
-    with pytest.raises(SystemExit, match="^error: controller='balanced_wlak' .*did you mean 'balanced_walk'"):
+    with pytest.raises(SystemExit, match=r"^error: controller='balanced_wlak' .*did you mean 'balanced_walk'"):
         common.command_line(dcgan.train, lr=1e-3, updates=2)

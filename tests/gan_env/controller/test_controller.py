@@ -364,6 +364,6 @@ def test_a_state_of_another_network_is_refused_and_changes_nothing(folder: Path,
     gan, of_other = PlainGAN.make(), PlainGAN.make().control(tmp_path / "other" / folder.name, 8)
     control = gan.control(folder, 8)
     before = gan.rates
-    with pytest.raises(ConfigError, match="the controller's state: network=.*lstm"):
+    with pytest.raises(ConfigError, match=r"the controller's state: network=.*lstm"):
         control.load_state_dict(of_other.state_dict())
     assert gan.rates == before
