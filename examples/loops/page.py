@@ -73,18 +73,26 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
         "the mean and a 95 % interval by Student's t over pairs of a loop and a data set.",
         "\n".join(verdict),
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
-        f"Mean final log distance by the learning rate that a loop is given{fewer}:",
+        f"Mean final log distance by the learning rate that a loop is given, {over(results)}{fewer}:",
         by_rate(results),
         f"![Final distance by learning rate]({page.with_suffix('.png').name})",
         *explained(results, records, page.with_suffix(".jsonl")),
     ]
 
 
+def over(results: Results) -> str:
+    """In which loops and data sets all methods end, where some were not played in each."""
+    common, pairs = results.common(), dict.fromkeys(cell[:2] for cell in results.cells)
+    left = [f"{loop} on {data}" for loop, data in pairs if (loop, data) not in common]
+    return f"without {', '.join(left)}, where not all methods were played" if left else "in all loops"
+
+
 def by_rate(results: Results) -> str:
     """A table of where methods end on average, lower is better, by the rate that both players are given."""
-    rates, rows = sorted({cell.lr for cell in results.cells}), []
+    rates, common, rows = sorted({cell.lr for cell in results.cells}), results.common(), []
     for method in (PLAIN, *results.methods):
-        played = [[cell for cell in results.played(method) if cell.lr == rate] for rate in rates]
+        there = [cell for cell in results.played(method) if cell[:2] in common]
+        played = [[cell for cell in there if cell.lr == rate] for rate in rates]
         means = [[results.end(method, cell) for cell in cells] for cells in played]
         rows.append((named(method), *(f"{np.mean(ends):.2f}" if ends else "" for ends in means)))
     return table(("method", *(f"{rate:g}" for rate in rates)), rows)

@@ -114,6 +114,12 @@ class Results:
         """Cells in which both were played."""
         return [cell for cell in self.cells if self.pairs(method, cell)]
 
+    def common(self) -> list[tuple[str, str]]:
+        """The loops and data sets in which every method was played."""
+        pairs = dict.fromkeys(cell[:2] for cell in self.cells)
+        played = [{cell[:2] for cell in self.played(method)} for method in self.methods]
+        return [pair for pair in pairs if all(pair in of_method for of_method in played)]
+
     def gaps(self) -> dict[tuple[str, str], str]:
         """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""
         loops, data, rates = (sorted({cell[place] for cell in self.cells}) for place in range(3))

@@ -39,6 +39,19 @@ def test_ends_are_shown_by_the_rate_that_a_loop_is_given(page: ModuleType, recor
     assert row(table, "step_size")[1:] == ["3.12"] * 4 and row(table, "prodigy")[1:] == ["4.01"] * 4
 
 
+def test_ends_by_rate_are_those_of_the_loops_that_all_methods_have(
+    page: ModuleType, records: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A loop that not all methods have leaves the table as it is, and is named."""
+    more = [record("fixed", "fashion_mnist", rate, 0, 9.0) for rate in RATES]
+    more.append(record("prodigy", "fashion_mnist", None, 0, 9.0))
+    wider = [*records, *(run | {"loop": "hinge"} for run in more)]
+    tables = [page.by_rate(page.Results(given)) for given in (records, wider)]
+    assert tables[0] == tables[1]
+    page.write_page(tmp_path / "page.md", wider)
+    assert "without hinge on fashion_mnist, where not all methods were played" in (tmp_path / "page.md").read_text()
+
+
 def test_cells_come_failures_first(page: ModuleType, records: list[dict[str, Any]], tmp_path: Path) -> None:
     page.write_page(tmp_path / "loops.md", records)
     section = (tmp_path / "loops.md").read_text().split("## step_size\n")[1].split("\n## ")[0]
