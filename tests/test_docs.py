@@ -18,6 +18,7 @@ from programs import call
 from gan_env import PRESETS, GANVectorEnv
 from gan_env.gan.saved import save_generators
 from gan_env.policies.learned import LearnedPolicy
+from gan_env.policies.presets import load_policy
 from gan_env.saved_controller import SavedController
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,25 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
+def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of constants: the factor 1, and the mean of the rates that the runs were given."""
+    monkeypatch.chdir(tmp_path)
+    small = [
+        "env=points",
+        "env.knobs=[lr_g,lr_d]",
+        "env.compile=false",
+        "env.updates_per_decision=1",
+        "env.split=train",
+    ]
+    call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", "folder=logs/run/dcgan16/train")
+    names = dict[str, Any]()
+    exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[0], names)
+    factors, rates = (load_policy(tmp_path / f"mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates"))
+    assert factors == pytest.approx([1] * 12) and len({*np.round(rates, 9)}) == 1
+    given = [names["env"].instances[int(i)].lr_g for i in names["moves"]["instance"][::12]]
+    assert rates[0] == pytest.approx(np.exp(np.log(given).mean()))
+
+
 def test_the_program_of_the_large_run_draws_all_its_policies(
     generators: GANVectorEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,8 +73,7 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
         save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
         (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
     monkeypatch.chdir(tmp_path)
-    (program,) = PROGRAM.findall((ROOT / "docs/real_images.md").read_text())
-    exec(program, names)
+    exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[1], names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
 
