@@ -5,6 +5,7 @@ import re
 PAGE_OF = {
     "../CHANGELOG.md": "changelog.md",
     "../CITATION.cff": "citation.md",
+    "../README.md#environments": "presets/index.md",
     "../README.md#findings": "results.md",
     "../configs": "programs/index.md",
     "../configs/policy": "schedules/index.md",

@@ -73,18 +73,18 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
         "the mean and a 95 % interval by Student's t over pairs of a loop and a data set.",
         "\n".join(verdict),
         table([head[place] for place in used], [[row[place] for place in used] for row in rows]),
-        f"Mean final log distance by the learning rate that a loop is given, {over(results)}{fewer}:",
+        f"Mean final log distance by the learning rate that a loop is given{fewer}{left_out(results)}:",
         by_rate(results),
         f"![Final distance by learning rate]({page.with_suffix('.png').name})",
         *explained(results, records, page.with_suffix(".jsonl")),
     ]
 
 
-def over(results: Results) -> str:
-    """In which loops and data sets all methods end, where some were not played in each."""
+def left_out(results: Results) -> str:
+    """Which loops and data sets do not count, as some method was not played there."""
     common, pairs = results.common(), dict.fromkeys(cell[:2] for cell in results.cells)
     left = [f"{loop} on {data}" for loop, data in pairs if (loop, data) not in common]
-    return f"without {', '.join(left)}, where not all methods were played" if left else "in all loops"
+    return f". Left out: {', '.join(left)}, which not all methods played" if left else ""
 
 
 def by_rate(results: Results) -> str:
@@ -149,11 +149,12 @@ def seeds_shown(results: Results) -> str:
     caveat = ": of one seed the interval says nothing of others" if fewest == 1 else ""
     if not more:
         return f"Seeds of each: {fewest}{caveat}."
-    of_some = (
-        f"{number} on {data} of {', '.join(map(named, methods))}"
-        for number, of_data in more
-        for data, methods in of_data.items()
-    )
+    of_some = []
+    for number, of_data in more:
+        for data, (loops, methods) in of_data.items():
+            others = {cell.loop for cell in results.cells if cell.data == data} - {*loops}
+            where = f"{data} but {', '.join(sorted(others))}" if others else data
+            of_some.append(f"{number} on {where} of {', '.join(map(named, methods))}")
     return f"Seeds: {'; '.join(of_some)}; {fewest} elsewhere{caveat}. A gain compares two runs of one seed."
 
 
@@ -165,8 +166,7 @@ def asked(results: Results) -> str:
     draws = [RANDOM, "--draws", str(max(each.values()))] if each else []
     wanted = [(fewest, data, loops, [PLAIN, *results.methods, *draws])]
     for number, of_data in more:
-        for name, methods in of_data.items():
-            of_cells = dict.fromkeys(cell.loop for cell in results.cells if cell.data == name)
+        for name, (of_cells, methods) in of_data.items():
             drawn = any(record["data"] == name and record["seed"] >= number - 1 for record in results.random)
             wanted.append((number, {name: None}, of_cells, [*methods, *(draws if drawn else [])]))
     at = " ".join(f"{rate:g}" for rate in sorted(rates))

@@ -97,17 +97,27 @@ class Results:
         shared = set.intersection(*({run["seed"] for run in some} for some in runs.values() if some))
         return float(np.mean([run["score"][-1] for run in runs[method] if run["seed"] in shared or not shared]))
 
-    def seeds(self) -> dict[int, dict[str, list[str]]]:
-        """How many seeds there are, fewest first -> data sets -> methods that have so many there or more."""
-        counts = {
-            (data, method): min(len(self.pairs(method, cell)) for cell in self.played(method) if cell.data == data)
-            for method in (PLAIN, *self.methods)
-            for data in sorted({cell.data for cell in self.played(method)})
-        }
-        found: dict[int, dict[str, list[str]]] = {count: {} for count in sorted({*counts.values()})}
-        for (number, of_data), (data, method) in product(found.items(), counts):
-            if counts[data, method] >= number:
-                of_data.setdefault(data, []).append(method)
+    def seeds(self) -> dict[int, dict[str, tuple[list[str], list[str]]]]:
+        """How many seeds there are, fewest first -> data sets -> loops and methods that have so many there or more.
+
+        The loops are those that have so many as they are; a method has so many in each of them that it plays.
+        """
+        counts: dict[tuple[str, str, str], int] = {}
+        for method in (PLAIN, *self.methods):
+            for cell in self.played(method):
+                key, number = (method, cell.loop, cell.data), len(self.pairs(method, cell))
+                counts[key] = min(number, counts.get(key, number))
+        found: dict[int, dict[str, tuple[list[str], list[str]]]] = {}
+        for number, data in product(sorted({*counts.values()}), sorted({cell.data for cell in self.cells})):
+            pairs = dict.fromkeys(cell[:2] for cell in self.cells if cell.data == data)
+            loops = [loop for loop, _ in pairs if counts[PLAIN, loop, data] >= number]
+            of = {
+                m: [counts[m, loop, data] for loop in loops if (m, loop, data) in counts]
+                for m in (PLAIN, *self.methods)
+            }
+            methods = [method for method, some in of.items() if some and min(some) >= number]
+            if methods:
+                found.setdefault(number, {})[data] = (loops, methods)
         return found
 
     def played(self, method: str) -> list[Cell]:

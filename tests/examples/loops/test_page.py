@@ -49,7 +49,7 @@ def test_ends_by_rate_are_those_of_the_loops_that_all_methods_have(
     tables = [page.by_rate(page.Results(given)) for given in (records, wider)]
     assert tables[0] == tables[1]
     page.write_page(tmp_path / "page.md", wider)
-    assert "without hinge on fashion_mnist, where not all methods were played" in (tmp_path / "page.md").read_text()
+    assert "Left out: hinge on fashion_mnist, which not all methods played" in (tmp_path / "page.md").read_text()
 
 
 def test_cells_come_failures_first(page: ModuleType, records: list[dict[str, Any]], tmp_path: Path) -> None:
