@@ -57,7 +57,9 @@ def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkey
     call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", "folder=logs/run/dcgan16/train")
     names = dict[str, Any]()
     exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[0], names)
-    factors, rates = (load_policy(tmp_path / f"logs/run/dcgan16/mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates"))
+    factors, rates = (
+        load_policy(tmp_path / f"logs/run/dcgan16/mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates")
+    )
     assert factors == pytest.approx([1] * 12) and len({*np.round(rates, 9)}) == 1
     given = [names["env"].instances[int(i)].lr_g for i in names["moves"]["instance"][::12]]
     assert rates[0] == pytest.approx(np.exp(np.log(given).mean()))
