@@ -171,7 +171,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
     sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced") for player in "dg"}
-    assert {s.name for s in INVERSES} == {"progress", *sizes, *NUMBERS, *knobs}
+    assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *NUMBERS, *knobs}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing
@@ -208,11 +208,11 @@ def test_an_inverse_gives_back_what_was_observed(
     steps = {"step_d": rate, "step_g": rate / 2}
     measured = replace(moment.stats, **{name: torch.full((3,), value) for name, value in steps.items()})
     moment = replace(moment, stats=measured)
-    moment = replace(moment, walk=torch.full((3, 2), 0.25))
+    moment = replace(moment, walk=torch.full((3, 2), 0.25), updates=torch.full((3,), float(samples)))
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
     of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
     balanced = {"balanced_d": rate / of_d, "balanced_g": rate / 2 / of_g}
-    expected = given | knobs | steps | walks | balanced | {"progress": share}
+    expected = given | knobs | steps | walks | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))
