@@ -122,8 +122,8 @@ class GANEnv(gym.Env[Float32, Float32]):
     and terminates at once. The crash law: it costs more than the rest of the run could have lost without a crash,
     whatever the reward. Its last reward is minus `crash_penalty` (4) and minus what the run had gained; with rewards
     other than the default it is the lowest sum that the remaining decisions could have brought, if that is lower. So
-    the return is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the
-    end `step` is refused until the next `reset`.
+    the return is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the end `step`
+    is refused until the next `reset`.
 
     ## Information
     | name | value |

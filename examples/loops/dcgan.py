@@ -69,9 +69,8 @@ def train(images, lr, updates, controller, width=WIDTH, batch=BATCH, optimiser=t
         opt_g.step()
 
         logits_real, logits_fake = output_real.logit(1e-6), output_fake.logit(1e-6)  # 3, those before the sigmoid
-        control.observe(
-            real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g
-        )  # 4, losses for policies that see them
+        # Losses are for policies that observe them.
+        control.observe(real=logits_real, fake=logits_fake, loss_d=loss_d, loss_g=loss_g)  # 4
         control.step()  # 5
         if watch:
             watch(generator)
