@@ -81,16 +81,18 @@ def beginning(results: Results, records: Sequence[Record], page: Path) -> list[s
 
 
 def left_out(results: Results) -> str:
-    """Which loops and data sets do not count, as some method was not played there."""
-    common, pairs = results.common(), dict.fromkeys(cell[:2] for cell in results.cells)
+    """Which methods have no row, and which loops do not count, as some method with a row was not played there."""
+    (methods, common), pairs = results.common(), dict.fromkeys(cell[:2] for cell in results.cells)
+    few = [named(method) for method in results.methods if method not in methods]
     left = [f"{loop} on {data}" for loop, data in pairs if (loop, data) not in common]
-    return f". Left out: {', '.join(left)}, which not all methods played" if left else ""
+    told = f". Without {', '.join(few)}, played in at most half of the loops" if few else ""
+    return told + (f". Left out: {', '.join(left)}, which not all methods played" if left else "")
 
 
 def by_rate(results: Results) -> str:
     """A table of where methods end on average, lower is better, by the rate that both players are given."""
-    rates, common, rows = sorted({cell.lr for cell in results.cells}), results.common(), []
-    for method in (PLAIN, *results.methods):
+    rates, (methods, common), rows = sorted({cell.lr for cell in results.cells}), results.common(), []
+    for method in (PLAIN, *methods):
         there = [cell for cell in results.played(method) if cell[:2] in common]
         played = [[cell for cell in there if cell.lr == rate] for rate in rates]
         means = [[results.end(method, cell) for cell in cells] for cells in played]
@@ -223,6 +225,7 @@ def draw(path: Path, results: Results) -> None:
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
     loops, data = (list(dict.fromkeys(cell[place] for cell in results.cells)) for place in (0, 1))
+    colours = [*(f"C{number}" for number in (0, 1, 2, 3, 4, 5, 6, 8, 9)), "navy", "lime", "gold"]  # without grey
     size = (2.2 * len(loops) + 1, 2.1 * len(data) + 0.6)
     figure, axes = plt.subplots(len(data), len(loops), figsize=size, layout="constrained", squeeze=False, dpi=80)
     for (row, column), axis in np.ndenumerate(axes):
@@ -231,9 +234,8 @@ def draw(path: Path, results: Results) -> None:
             cells = [c for c in results.played(method) if c[:2] == (loops[column], data[row])]
             cells.sort(key=lambda cell: cell.lr)
             ends = [results.end(method, cell) for cell in cells]
-            colour, style = (
-                ("black", "-") if method == PLAIN else (f"C{index - 1}", "--" if results.has_one_run(method) else "-")
-            )
+            colour = "black" if method == PLAIN else colours[(index - 1) % len(colours)]
+            style = "--" if results.has_one_run(method) else "-"
             axis.plot([cell.lr for cell in cells], ends, style, color=colour, label=named(method), linewidth=1.2)
         axis.set_xscale("log")
         axis.set_title(f"{loops[column]}, {data[row]}", fontsize=8)

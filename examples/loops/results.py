@@ -124,11 +124,12 @@ class Results:
         """Cells in which both were played."""
         return [cell for cell in self.cells if self.pairs(method, cell)]
 
-    def common(self) -> list[tuple[str, str]]:
-        """The loops and data sets in which every method was played."""
+    def common(self) -> tuple[list[str], list[tuple[str, str]]]:
+        """The methods that play more than half of the loops and data sets, and those where all of these play."""
         pairs = dict.fromkeys(cell[:2] for cell in self.cells)
-        played = [{cell[:2] for cell in self.played(method)} for method in self.methods]
-        return [pair for pair in pairs if all(pair in of_method for of_method in played)]
+        played = {method: {cell[:2] for cell in self.played(method)} for method in self.methods}
+        methods = [method for method, there in played.items() if 2 * len(there) > len(pairs)]
+        return methods, [pair for pair in pairs if all(pair in played[method] for method in methods)]
 
     def gaps(self) -> dict[tuple[str, str], str]:
         """(loop, data set) -> at which rates it was not played as it is, as " at 0.01"; "" where at none."""

@@ -52,6 +52,19 @@ def test_ends_by_rate_are_those_of_the_loops_that_all_methods_have(
     assert "Left out: hinge on fashion_mnist, which not all methods played" in (tmp_path / "page.md").read_text()
 
 
+def test_a_method_of_few_loops_has_no_row_in_the_table_by_rate(
+    page: ModuleType, records: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """As ADA, which some losses refuse: else it would leave only its own loops in the table."""
+    ada = [record("ada", "fashion_mnist", rate, seed, 1.0) for rate in RATES for seed in range(3)]
+    tables = [page.by_rate(page.Results(given)) for given in (records, [*records, *ada])]
+    assert tables[0] == tables[1]
+    page.write_page(tmp_path / "page.md", [*records, *ada])
+    text = (tmp_path / "page.md").read_text()
+    assert "that a loop is given. Without ada, played in at most half of the loops:" in text
+    assert row(text, "ada", "4")[2].startswith("+")
+
+
 def test_cells_come_failures_first(page: ModuleType, records: list[dict[str, Any]], tmp_path: Path) -> None:
     page.write_page(tmp_path / "loops.md", records)
     section = (tmp_path / "loops.md").read_text().split("## step_size\n")[1].split("\n## ")[0]
