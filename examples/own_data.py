@@ -1,4 +1,4 @@
-"""A point set and a data set of images of one's own: `python examples/own_data.py`."""
+"""Your own point set and image data set: `python examples/own_data.py`."""
 
 import numpy as np
 import torch

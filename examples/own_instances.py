@@ -1,4 +1,4 @@
-"""Instances of one's own: a list, a function, and a file with a hash. `python examples/own_instances.py`."""
+"""Your own instances: a list, a function, and a file with a hash. `python examples/own_instances.py`."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A statistic, a reward term and a quality metric of one's own: `python examples/own_judgement.py`."""
+"""Your own statistic, reward term and quality metric: `python examples/own_judgement.py`."""
 
 import numpy as np
 

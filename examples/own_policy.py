@@ -1,6 +1,6 @@
-"""A policy and a schedule of one's own, compared with a constant on the same runs: `python examples/own_policy.py`.
+"""Your own policy and schedule, compared with a constant on the same runs: `python examples/own_policy.py`.
 
-Programs know them as well: `PYTHONPATH=examples python baselines/run.py policy=random policy.kind=cautious
+Programs play them as well: `PYTHONPATH=examples python baselines/run.py policy=random policy.kind=cautious
 env.extensions=[own_policy]`.
 """
 

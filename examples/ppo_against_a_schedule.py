@@ -1,7 +1,7 @@
 """Trains PPO for less than a minute and plays it against a tuned schedule: `python examples/ppo_against_a_schedule.py`.
 
-Both play the same ten runs, of kinds that neither was trained or tuned on, from the same seeds. Ten pairs tell a large
-difference from none; `python agents/train_ppo.py` trains far longer and compares on hundreds of runs.
+Both play the same ten runs with the same seeds, of kinds new to both. Ten pairs can show only a large difference;
+`python agents/train_ppo.py` trains far longer and compares on hundreds of runs.
 """
 
 import numpy as np

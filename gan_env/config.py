@@ -56,7 +56,7 @@ def load_extensions(modules: Sequence[str], key: str = "extensions") -> None:
 class InstanceConfig:
     """Ranges that training and test instances are drawn from, uniformly in the logarithm (`beta_1`: uniformly).
 
-    A user's own sets take their place; then ranges and sizes are those of all own instances (`env_config` sees to it).
+    A user's own sets replace them; ranges and sizes are then those of the own instances (`env_config` sets them).
 
     Attributes:
         num_samples: number of training samples; a number above the data set's size means all of it.
@@ -70,14 +70,14 @@ class InstanceConfig:
             torch's default for linear layers is a factor of about 0.4.
         gain_d: the same of the discriminator's.
         input_scale: factor on what the discriminator sees, real or fake: how data are normalised. Noise is added before
-            (it is in units of data); gradient penalties are slopes by what it sees.
+            scaling, in units of data; gradient penalties are slopes by the scaled input.
         train_size: number of training instances.
         test_size: number of test instances.
         seed: seed of the two sets.
         train: the training instances themselves, mappings of all fields; empty: they are drawn. `env_config` also takes
             a list of `gan_env.Instance`s; a function of a NumPy generator that draws one, which is called `train_size`
-            times; or a file that `gan_env.save_instances` wrote. The option `instances=...` in the place of all of
-            these is short for `instances={"train": ...}`.
+            times; or a file that `gan_env.save_instances` wrote. The option `instances=...`, given any of these, is
+            short for `instances={"train": ...}`.
         test: the same for test instances. Where one of the two is a user's own, the other is never drawn.
     """
 
@@ -122,8 +122,8 @@ class EnvConfig:
         latent_dim: length of z.
         depth: hidden layers of the mlp.
         ema_decay: decay per update of the averaged generator, which the metric judges.
-        penalty_every: gradient penalties (`r1`, `r2`, `gp`, and the slope that is observed) are there in every so many
-            updates only, with as many times the weight: lazy regularisation (Karras et al. 2020, arXiv:1912.04958,
+        penalty_every: gradient penalties (`r1`, `r2`, `gp`, and the slope that is observed) apply in every n-th update
+            only, with n times the weight: lazy regularisation (Karras et al. 2020, arXiv:1912.04958,
             appendix B; without their change of Adam's constants). It divides `updates_per_decision`.
         num_decisions: decisions of an episode.
         updates_per_decision: GAN updates between two decisions.

@@ -23,7 +23,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     cut into `num_decisions` intervals. Before each, the policy sees statistics of the training so far and moves the
     *knobs*, hyperparameters that may change during training.
 
-    What kind of run it is, is the *instance*, drawn at `reset` from the training or the test set. By default policies
+    The kind of run is the *instance*. It is drawn at `reset` from the training or the test set. By default policies
     are not told: what suits a run has to be found out from how it trains.
 
     | of an instance | in the preset `points` | meaning |
@@ -40,8 +40,8 @@ class GANEnv(gym.Env[Float32, Float32]):
 
     Numbers are drawn uniformly in the logarithm (`beta_1`: uniformly) and independently.
 
-    G is judged with the running average of its weights. Held-out data are cut in two: one half (*validation*) makes
-    observation, reward and end, and choices should rest on it; the other makes the `score`, which is reported.
+    G is judged with the running average of its weights. Held-out data are split in two: one half (*validation*) gives
+    observation, reward and end, and should guide choices; the other gives the `score`, which is reported.
 
     ## Action space
     `Box(-1, 1, (K,), float32)`, one entry per knob. Every knob has a coordinate u in [0, 1], which spans its range.
@@ -52,12 +52,12 @@ class GANEnv(gym.Env[Float32, Float32]):
     | `absolute` | u becomes (action + 1) / 2 |
     | `steps`, `balanced` | as `delta`, but `lr_g` and `lr_d` follow how large the player's steps are (below) |
 
-    In the mode `steps` an action a of `lr_g` or `lr_d` asks for steps of a size, whatever the network: the norm of an
-    update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes
-    lr (asked for / measured)^0.5, where measured is the root mean square over the last interval; u moves by
-    `max_change` at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode
-    `balanced` both are in units of what the rule `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`), and what is
-    asked for is 3^a, which is a third to three times that: the action 0 plays the rule.
+    In the mode `steps` an action a of `lr_g` or `lr_d` sets a target step size, whatever the network: the norm of an
+    update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes lr
+    (target / measured)^0.5, where measured is the root mean square over the last interval; u moves by `max_change`
+    at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `balanced` the target
+    is 3^a (a third to three) times the size that the rule `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`):
+    the action 0 plays the rule.
 
     A policy chooses where the knobs start: the first action, before anything is trained and so before there are steps
     to measure, is a delta in all modes but `absolute`. It moves u by `max_first_change` times the action (by default up
@@ -76,7 +76,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     | `spectral` | 0 to 1 | linear | 0 | D's weights are divided by sigma to this power; 1 is spectral normalisation |
     | `lr_g`, `lr_d` | 0.01 to 10 | logarithmic | 1 | factors on the instance's learning rates |
 
-    Controlled are `knobs=(...)`, by default `instance_noise`, `augment`, `r1`, `lr_g` and `lr_d`; the others keep their
+    `knobs=(...)` are controlled, by default `instance_noise`, `augment`, `r1`, `lr_g` and `lr_d`; the others keep their
     start or the value in `initial_knobs`. At 0 (of `latent_noise`, `augment_strength`, `lr_g` and `lr_d`: at 1) a knob
     does nothing. The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
@@ -87,8 +87,8 @@ class GANEnv(gym.Env[Float32, Float32]):
     (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients` (norms, ratio);
     `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether gradients agree with
     those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
-    how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of a
-    random walk's that is as old), `balanced` (in units of what the rule `balanced_walk` wants), `response` (how far a
+    how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of an
+    equally long random walk's), `balanced` (in units of what the rule `balanced_walk` wants), `response` (how far a
     step of D moves its logits on fakes in units of their spread, and on how many samples its loss is flat), `changes`
     (of gradient norms since the first interval), `size` (how many weights both networks and updates the run have) and
     `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`,
@@ -119,7 +119,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     ## Episode end
     The budget is part of the task and progress is observed: the last decision *terminates*. A run whose losses or
     weights are not finite or exceed 10,000, or whose log m has risen by `crash_penalty` since the start, has *crashed*
-    and terminates at once. The crash law: it costs more than the rest of the run could have lost without a crash,
+    and terminates at once. The crash law: a crash costs more than the rest of the run could have lost without it,
     whatever the reward. Its last reward is minus `crash_penalty` (4) and minus what the run had gained; with rewards
     other than the default it is the lowest sum that the remaining decisions could have brought, if that is lower. So
     the return is at most `-crash_penalty`. Its observation is the last good one. Never truncated. After the end `step`
@@ -158,7 +158,7 @@ class GANEnv(gym.Env[Float32, Float32]):
 
     Attributes:
         observation_names, action_names: of the entries of an observation and of an action.
-        vector: the environment of one row that it is; what is said there of copies and snapshots holds here too.
+        vector: the vector environment of one row behind it; its notes on copies and snapshots hold here too.
 
     Example:
         >>> import gymnasium as gym, gan_env

@@ -37,12 +37,12 @@ from gan_env.snapshots import Snapshots
 class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     """N GAN training runs, one a row; `gan_env.GANEnv` documents the decision process.
 
-    A row depends only on its own seed, instance and actions, not on the other rows: on a CPU to the last bit from two
-    rows on. A single row, and all rows on a GPU, may round otherwise.
+    A row depends only on its own seed, instance and actions, not on the other rows: to the last bit on a CPU with two
+    or more rows. Single rows, and rows on a GPU, may round differently.
 
     ## Seeds and options
-    `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): the row draws an instance from the
-    instance set and a GAN seed from it, and draws the next ones at each later reset. `reset(options=...)` takes
+    `reset(seed=s)` gives row i the seed s + i (a sequence gives each its own): from it the row draws an instance of the
+    instance set and a GAN seed, and at each later reset the next ones. `reset(options=...)` takes
 
     | key | value |
     |---|---|
@@ -57,23 +57,22 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     The three modes of Gymnasium, step by step those of its `SyncVectorEnv`, infos included. A value in `infos` is 0 and
     its mask False where a row has none; a key that no row has is left out.
 
-    - SAME_STEP (default): a row that ends is reset in the same step. Observation and infos are those of its new run,
+    - SAME_STEP (default): a row that ends is reset in the same step. Observation and infos are those of its new run;
       the last ones of the old run are in `infos["final_obs"]` ([N, F], valid where `infos["_final_obs"]`) and
       `infos["final_info"]`.
     - NEXT_STEP: it is reset in the next step, which ignores its action and rewards it with 0.
-    - DISABLED: its reward is 0 and its termination stays True; whatever else is shown of it means nothing until it is
-      reset.
+    - DISABLED: its reward is 0 and its termination stays True; its other outputs mean nothing until it is reset.
 
-    SAME_STEP is the default since with it every action acts and every reward counts. While others continue, a row that
-    has ended trains with them, which means nothing; a step in which all are reset trains none. A step is refused when
-    no row has a run and none is about to be reset.
+    SAME_STEP is the default because then every action and every reward counts. While others continue, a row that has
+    ended still trains, to no effect; a step in which all are reset trains none. A step is refused when no row has a run
+    and none is about to be reset.
 
     ## Rendering
     `render_mode="rgb_array"`: `render()` gives a picture a row, uint8 [432, 768, 3]: samples (points over the data,
     images as a grid) beside the curves of the metric and the knobs so far.
 
     ## Copies, snapshots and the end
-    `pickle` and `copy.deepcopy` make an environment that continues with the same bits; so does `set_state(get_state())`
+    `pickle` and `copy.deepcopy` make an environment that continues bit for bit; so does `set_state(get_state())`
     in another environment with the same options. After `close()` it can't be used. It works in processes that are
     forked, such as those of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
@@ -94,7 +93,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     Raises:
         ConfigError: an option is out of range, or unknown (that is a `TypeError` as well).
-        DataError: a data set can't be had.
+        DataError: a data set is unavailable.
 
     Example:
         >>> import gymnasium as gym, gan_env
