@@ -146,7 +146,8 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
         require_writable(Path(options.data).parent, "data")
     with errors_about_env():
         env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **search_env)
-        options.make_policy(GANVectorEnv(1, **options.env))  # which may refuse
+        single = GANVectorEnv(1, **options.env)
+    options.make_policy(single)  # which may refuse
     there = len(env.instances)
     require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's test_size")
     runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)

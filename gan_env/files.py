@@ -7,18 +7,21 @@ import os
 import pickle
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gan_env.errors import ConfigError
+from gan_env.errors import ConfigError, DataError
 
+Read = TypeVar("Read")
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
 _DIGEST = hashlib.sha256().digest_size
@@ -139,6 +142,24 @@ def _with_arrays(state: Any) -> Any:
     if _ARRAY in state:
         return state[_ARRAY].numpy()
     return state[_NUMBER].numpy()[()] if _NUMBER in state else {k: _with_arrays(part) for k, part in state.items()}
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Writes named arrays atomically, in NumPy's compressed format; `path` ends in `.npz`."""
+    return write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
+
+
+def load_arrays(path: Path, read: Callable[[dict[str, Any]], Read]) -> Read:
+    """Reads what `save_arrays` wrote; `read` makes of the arrays what they are of.
+
+    Raises:
+        DataError: the file is missing or damaged, or `read` misses an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return read({name: file[name] for name in file.files})
+    except (AttributeError, BadZipFile, EOFError, KeyError, OSError, TypeError, ValueError, zlib.error) as error:
+        raise DataError(f"{path} can't be read ({error}): delete it, and the same command makes it anew") from error
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from agents.learning.members import Member, changed, changes_of, check_members
@@ -103,7 +104,7 @@ class TrainOptions:
             check_members(self.env, self.members, self.agent.rows)
             self.agent.require_members(self.members)
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, Member]:
         """The members with all options of their environments; without any, "all" is `env` alone."""
         found = {name: Member(m.rows, changed(self.env, changes_of(m.env))) for name, m in self.members.items()}

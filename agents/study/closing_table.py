@@ -37,6 +37,7 @@ def closing_table(summary: Summary) -> str:
 def _elsewhere(summary: Summary) -> list[str]:
     """A line for each other setting, with the controller's gains; in a training the members of its family, if any."""
     others = {name: setting.rows for name, setting in summary.settings.items() if name != HELD_OUT}
+    others = {name: rows for name, rows in others.items() if summary.learned in rows}  # which may not play everywhere
     if not others:
         return []
     lines = ["", f"Gains of {plain(summary.learned)} on held-out instances elsewhere:"]

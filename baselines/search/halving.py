@@ -63,7 +63,7 @@ def search(lanes: Lanes, instances: Sequence[int], runs: int, seed: int) -> Iter
             decision = int(lanes.decision[rows[0]])
             if decision in ends[:-1]:
                 ranked = rows[np.argsort(lanes.course["log_metric"][rows, decision], kind="stable")]
-                left = SIZE // SHARE ** (ends.index(decision) + 1)
+                left = SIZE // SHARE ** sum(end <= decision for end in ends[:-1])  # rungs of short runs coincide
                 brackets[index] = ranked[:left]
                 yield lanes.take(ranked[left:])
         finished = lanes.finished()

@@ -1,20 +1,18 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds; and the files that episodes are kept in."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv, Instance
-from gan_env.errors import DataError, require
-from gan_env.files import write_atomically
+from gan_env.errors import require
+from gan_env.files import load_arrays, save_arrays
 from gan_env.policies.steering import Policy, State, start_of
 from gan_env.records import Float32
 
@@ -76,7 +74,7 @@ class Episodes:
         """Writes all of it as NumPy's compressed format (`.npz`)."""
         columns = {name: getattr(self, name) for name in COLUMNS} | {"gan_updates": self.gan_updates}
         columns |= {f"extra.{name}": column for name, column in self.extras.items()}
-        return write_atomically(path, lambda part: np.savez_compressed(part, **columns))
+        return save_arrays(path, columns)
 
 
 def load_episodes(path: Path) -> Episodes:
@@ -85,13 +83,13 @@ def load_episodes(path: Path) -> Episodes:
     Raises:
         DataError: the file is damaged.
     """
-    try:
-        with np.load(path) as data:
-            extras = {name.removeprefix("extra."): data[name] for name in data.files if name.startswith("extra.")}
-            columns = {name: data[name] for name in COLUMNS}
-            return Episodes(**columns, extras=extras, gan_updates=int(data["gan_updates"]))
-    except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}): delete it, and the same command makes it anew") from error
+
+    def read(data: dict[str, Any]) -> Episodes:
+        extras = {name.removeprefix("extra."): data[name] for name in data if name.startswith("extra.")}
+        columns = {name: data[name] for name in COLUMNS}
+        return Episodes(**columns, extras=extras, gan_updates=int(data["gan_updates"]))
+
+    return load_arrays(path, read)
 
 
 def kept_episodes(path: Path, run: Callable[[], Episodes]) -> Episodes:

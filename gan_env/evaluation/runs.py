@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gan_env.errors import DataError, needs
 from gan_env.evaluation.best_of import best_of, by_cost, running_best
-from gan_env.files import write_atomically
+from gan_env.files import load_arrays, save_arrays, write_atomically
 from gan_env.records import Float32, Float64
 
 ROUNDED = {"knobs": 0.01, "log_metric": 0.02, "score": 0.02, "loss_d": 0.05, "loss_g": 0.05, "collapse": 0.05}
@@ -91,12 +91,7 @@ class Runs:
 
     def keep(self, path: Path) -> Path:
         """Writes all of it, in full precision, as NumPy's compressed format (`.npz`)."""
-
-        def save(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez_compressed(file, about=np.array(json.dumps(self.about)), **self.columns())  # type: ignore[arg-type]
-
-        return write_atomically(path, save)
+        return save_arrays(path, {"about": np.array(json.dumps(self.about)), **self.columns()})
 
     def save(self, path: Path) -> Path:
         """Writes a Parquet file, rounded as `ROUNDED` says; a column of several numbers a run is a list.
@@ -128,12 +123,7 @@ def read_kept(path: Path) -> Runs:
     Raises:
         DataError: it can't be read.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-        return Runs(json.loads(str(columns.pop("about"))), **columns)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{path} can't be read ({error}): delete it, and the command makes it anew") from error
+    return load_arrays(path, lambda arrays: Runs(json.loads(str(arrays.pop("about"))), **arrays))
 
 
 def load_runs(path: str | Path) -> Runs:

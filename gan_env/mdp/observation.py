@@ -160,8 +160,9 @@ def statistics(knob_names: Sequence[str], losses: Sequence[str]) -> list[Statist
                   "log10(rms(|w_D' - w_D| / |w_D|) / (0.6 r)); r as in walk_d", lambda x: 10.0**x),
         Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
                   "log10 of G's |step| / |weights| over what the rule balanced_walk wants",
-                  "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + d')^4)); r as in walk_g, d' as in separation; the "
-                  "divisor is at most r", lambda x: 10.0**x),
+                  "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + |d'|)^(4 sign d'))); r as in walk_g, d' as in "
+                  "separation; the divisor is at most r, and at most 0.16 r where d' is 1.5 or more although the logits "
+                  "on fake spread at least 0.9 times as widely as those on real", lambda x: 10.0**x),
         Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
                   "log10 of D's |step| / |weights| in units of a random walk's",
                   "log10(rms(|w_D' - w_D| / |w_D|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of D)",

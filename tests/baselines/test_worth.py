@@ -87,3 +87,5 @@ def test_bad_input_is_one_line(folder: Path, arguments: list[str], message: str)
 def test_a_policy_that_can_not_play_is_refused_before_any_run(tmp_path: Path) -> None:
     result = worth(tmp_path, "policy=ada", "env.losses=[relativistic]")
     assert "can't be used" in result.stderr and not list(tmp_path.iterdir())
+    result = worth(tmp_path, "policy=cosine", "env.knobs=[lr_g]")
+    assert result.stderr.splitlines()[-1].startswith("error: env.knobs=['lr_g'] can't be used")

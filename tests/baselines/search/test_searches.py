@@ -49,6 +49,16 @@ def test_random_rates_leave_the_other_knobs_at_their_start() -> None:
     assert (spread[3:] > 0.05).all()
 
 
+@pytest.mark.parametrize("decisions", [1, 2, 3, 4, 9])
+def test_a_bracket_costs_what_it_says(decisions: int) -> None:
+    """Also in short runs, whose rungs coincide."""
+    mode = AutoresetMode.DISABLED
+    lanes = Lanes(small_env.make(9, autoreset_mode=mode, num_decisions=decisions, updates_per_decision=1))
+    found = np.concatenate([part["decisions"] for part in halving.search(lanes, [0], 1, 1000)])
+    assert len(found) == halving.SIZE and (found == decisions).sum() >= 1
+    assert found.sum() == round(halving.cost(decisions) * decisions)
+
+
 def test_a_bracket_stops_all_but_the_best_third() -> None:
     found = play("halving")
     assert halving.rungs(9) == [1, 3, 9]

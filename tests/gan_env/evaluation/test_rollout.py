@@ -164,5 +164,5 @@ def test_kept_episodes_are_read_in_the_place_of_running_again(tmp_path: Path) ->
 def test_damaged_episodes_are_told(tmp_path: Path) -> None:
     path = few().save(tmp_path / "ppo-0.npz")
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match=r"ppo-0\.npz is damaged .*delete it, and the same command makes it anew"):
+    with pytest.raises(DataError, match=r"ppo-0\.npz can't be read .*delete it, and the same command makes it anew"):
         load_episodes(path)

@@ -79,6 +79,16 @@ def test_a_damaged_file_is_refused_in_a_line(tmp_path: Path, read: Any) -> None:
             read(path)
 
 
+def test_kept_runs_that_were_cut_off_or_changed_are_refused_in_a_line(tmp_path: Path) -> None:
+    whole = some(3).keep(tmp_path / "runs.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for damaged in (whole[: len(whole) // 2], bytes(flipped)):
+        (tmp_path / "runs.npz").write_bytes(damaged)
+        with pytest.raises(DataError, match="can't be read .*delete it"):
+            read_kept(tmp_path / "runs.npz")
+
+
 def test_independent_runs_give_the_exact_expectation() -> None:
     curve = some(3).curve("random", 0, 3)
     np.testing.assert_allclose(curve, [10.0, 10 / 3, 0.0])

@@ -1,0 +1,19 @@
+"""The table that ends a study: gains elsewhere are the learned policy's."""
+
+from studies import comparison, row, summary
+
+from agents.study.closing_table import closing_table
+from agents.study.records import SettingSummary
+
+
+def test_a_setting_without_the_learned_policy_has_no_line() -> None:
+    """As in experiment=points, where one setting is for a controller of three shapes alone."""
+    found = summary()
+    for name, player in (("longer", "ppo"), ("unseen_shapes", "three_shapes")):
+        mine = {player: row(against={"best_schedule": comparison(0.25)}), "best_schedule": row()}
+        found.settings[name] = SettingSummary("a distance", mine)
+    lines = closing_table(found).splitlines()
+    assert lines[-2:] == [
+        "Gains of PPO on held-out instances elsewhere:",
+        "longer: over tuned schedule +0.250 [+0.500, +1.500]",
+    ]
