@@ -81,7 +81,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     does nothing. The parts of `augment` are explained in `gan_env.gan.augment`; points have `rotate` alone.
 
     ## Observation space
-    `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.observation.statistics`; names are
+    `Box((F,), float32)` within [-10, 10], one entry per statistic of `gan_env.mdp.statistics.statistics`; names are
     in `env.unwrapped.observation_names`, and those of the action's knobs in `env.unwrapped.action_names`. Groups
     (switched by `observation=(...)`): `progress`; `knobs`; `logits` (of D on real and fake, ADA's r_t); `validation`
     (D's logits on training and validation samples, undisturbed); `losses` and their spread; `gradients` (norms, ratio);

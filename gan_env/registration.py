@@ -17,8 +17,8 @@ from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import knob_table
-from gan_env.mdp.observation import BOUND, REGISTERED, Statistic, statistics
 from gan_env.mdp.rewards import REWARDS, RewardTerm, each_decision
+from gan_env.mdp.statistics import BOUND, REGISTERED, Statistic, statistics
 from gan_env.metrics.judge import METRICS
 from gan_env.policies.presets import ADAPTIVE, KINDS
 from gan_env.policies.schedules import DECAY_RATES, SCHEDULES

@@ -15,8 +15,8 @@ from gan_env.data.bank import IMAGE_SETS, DataBank
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
 from gan_env.data.points import POINT_SETS
 from gan_env.gan.saved import save_generators
-from gan_env.mdp.observation import REGISTERED
 from gan_env.mdp.rewards import REWARDS
+from gan_env.mdp.statistics import REGISTERED
 from gan_env.metrics.judge import METRICS
 from gan_env.metrics.weights import PretrainedWeights
 from gan_env.policies.presets import ADAPTIVE

@@ -13,7 +13,7 @@ from gan_env.config import EnvConfig
 from gan_env.evaluation.pictures import scale_knob_axis
 from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.mdp.knobs import KnobSet
-from gan_env.mdp.observation import statistics
+from gan_env.mdp.statistics import statistics
 from gan_env.records import Float32
 
 STATISTICS = ("step_g", "step_d", "logit_real", "grad_g", "loss_g", "loss_d")

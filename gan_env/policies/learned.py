@@ -8,7 +8,7 @@ import torch
 
 from gan_env.config import RUN_OPTIONS, EnvConfig, to_dict
 from gan_env.errors import require
-from gan_env.mdp.observation import groups_of
+from gan_env.mdp.statistics import groups_of
 from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
 from gan_env.records import Float32
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget

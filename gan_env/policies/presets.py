@@ -11,7 +11,7 @@ from typing import Any
 from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.knobs import RATES
-from gan_env.mdp.observation import groups_of
+from gan_env.mdp.statistics import groups_of
 from gan_env.policies.adaptive import RULES, AdaptivePolicy, RuleOnSchedule
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.policies.schedules import Anneal

@@ -11,7 +11,7 @@ from small_env import SMALL, make, still
 
 from gan_env import ConfigError
 from gan_env.config import env_config, load_extensions, to_dict
-from gan_env.mdp.observation import REGISTERED
+from gan_env.mdp.statistics import REGISTERED
 from gan_env.policies.presets import ADAPTIVE
 
 pytestmark = pytest.mark.usefixtures("tables_as_they_were")

@@ -16,8 +16,8 @@ from gan_env.controller.arguments import needed
 from gan_env.controller.moments import Past
 from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES
-from gan_env.mdp.observation import statistics
 from gan_env.mdp.probe import fields_read
+from gan_env.mdp.statistics import statistics
 from gan_env.records import Quality, TrainStats
 
 
@@ -115,7 +115,7 @@ def test_what_a_statistic_of_ones_own_reads_is_asked_for(tmp_path: Path) -> None
 def test_a_statistic_of_ones_own_that_fails_is_told(tmp_path: Path) -> None:
     gan_env.register_statistic("mine", lambda m: m.stats.loss_d)
     saved_controller(decisions=4, observation=("mine",)).save(tmp_path)
-    gan_env.mdp.observation.REGISTERED.clear()
+    gan_env.mdp.statistics.REGISTERED.clear()
     gan_env.register_statistic("mine", lambda m: m.stats.nothing)
     with pytest.raises(ConfigError, match="the statistic 'mine' fails with AttributeError"):
         PlainGAN.make().control(tmp_path, 8)

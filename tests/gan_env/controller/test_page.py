@@ -5,8 +5,8 @@ from pathlib import Path
 
 from gan_env.controller.arguments import ARGUMENTS, needed, source
 from gan_env.mdp.knobs import knob_table
-from gan_env.mdp.observation import statistics
 from gan_env.mdp.probe import fields_read
+from gan_env.mdp.statistics import statistics
 
 PAGE = (Path(__file__).parents[3] / "docs/your_own_gan.md").read_text()
 

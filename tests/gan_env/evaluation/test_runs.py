@@ -85,7 +85,7 @@ def test_kept_runs_that_were_cut_off_or_changed_are_refused_in_a_line(tmp_path: 
     flipped[len(whole) // 2] ^= 0xFF
     for damaged in (whole[: len(whole) // 2], bytes(flipped)):
         (tmp_path / "runs.npz").write_bytes(damaged)
-        with pytest.raises(DataError, match="can't be read .*delete it"):
+        with pytest.raises(DataError, match=r"can't be read .*delete it"):
             read_kept(tmp_path / "runs.npz")
 
 
