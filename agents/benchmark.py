@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.options import given_options, script
-from baselines.trained import PlayOptions, is_import_path, play_options, updates_of_training
+from baselines.options import given_options, is_import_path, script
+from baselines.trained import PlayOptions, play_options, updates_of_training
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import protocol_named
 from gan_env.config import RUN_OPTIONS

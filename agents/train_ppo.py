@@ -19,7 +19,7 @@ from agents.learning.imitation import imitate
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
 from agents.learning.training import train_sb3
 from agents.study.training_script import training_script
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.policies.presets import policy_names
 
 
@@ -48,8 +48,7 @@ class PPOOptions(GradientOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("minibatches", "epochs"):
-            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require_at_least(self, "agent.", minibatches=1, epochs=1)
         require(0 <= self.gae_lambda <= 1, "agent.gae_lambda", self.gae_lambda, "0 to 1")
         require(0 < self.clip_range < 1, "agent.clip_range", self.clip_range, "between 0 and 1")
         require(-20 <= self.log_std_init <= 2, "agent.log_std_init", self.log_std_init, "-20 to 2")

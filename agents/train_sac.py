@@ -15,7 +15,7 @@ from stable_baselines3 import SAC
 from agents.learning.learning_rate import GradientOptions
 from agents.learning.training import train_sb3
 from agents.study.training_script import training_script
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class SACOptions(GradientOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("warmup", "updates", "batch_size"):
-            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require_at_least(self, "agent.", warmup=1, updates=1, batch_size=1)
         learning = f"more than agent.warmup, {self.warmup}: nothing is learnt before"
         require(self.rollouts > self.warmup, "agent.rollouts", self.rollouts, learning)
         kept = f"at least the rows, {self.rows}"

@@ -30,8 +30,6 @@ REPLACED_NOT_MERGED = (
 """Mappings that replace the default where the command line gives `{...}`; Hydra would merge the two."""
 OTHER_FOLDERS = ("--config-dir", "-cd")
 """Flags of Hydra that name a folder with more files of options."""
-IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-"""A function of a module that makes a policy, instead of a policy's name."""
 
 
 def script(
@@ -161,7 +159,7 @@ def _checked_choice(text: str, places: list[Path]) -> str:
     known, shipped = not names or not name or name.removesuffix(".yaml") in names, dict[str, Path]()
     if key == "policy":
         shipped = shipped_controllers()
-        elsewhere = name in shipped or Path(name).is_dir() or IMPORT_PATH.fullmatch(name)
+        elsewhere = name in shipped or Path(name).is_dir() or is_import_path(name)
         if own_file(name) or (elsewhere and not known):  # as in `load_policy`, a file here comes before a name
             quoted = str(shipped.get(name, name)).replace("'", "\\'")
             return f"controller='{quoted}'"
@@ -182,12 +180,17 @@ def register_presets() -> None:
     OmegaConf.register_new_resolver("player", player, replace=True)
 
 
+def is_import_path(text: str) -> bool:
+    """Whether it is of the form `package.module:function`: a function that makes a policy, not a policy's name."""
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) is not None
+
+
 def player(policy: str, folder: str | None) -> str:
     """What plays, as files are named by it: the policy, or the training; of a numbered one, also its algorithm."""
     if not folder:
         return policy
     path = Path(folder)
-    numbered = path.name.rpartition("_")[2].isdigit() and not IMPORT_PATH.fullmatch(folder)
+    numbered = path.name.rpartition("_")[2].isdigit() and not is_import_path(folder)
     return "-".join(path.parts[-2:]) if numbered else path.stem if own_file(path) else path.name
 
 

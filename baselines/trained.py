@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from agents.learning.controllers import load_controller, read_controller
-from baselines.options import IMPORT_PATH, errors_about_env
+from baselines.options import errors_about_env, is_import_path
 from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
 from gan_env.errors import ConfigError, require
@@ -138,11 +138,6 @@ def updates_of_training(controller: str | None, said: int | None) -> int | None:
         return said
     path = Path(controller) / "trained.json"
     return int(json.loads(path.read_text())["gan_updates"]) if path.exists() else None
-
-
-def is_import_path(text: str) -> bool:
-    """Whether it is of the form `package.module:function`."""
-    return IMPORT_PATH.fullmatch(text) is not None
 
 
 def imported_policy(path: str, env: GANVectorEnv) -> Policy:

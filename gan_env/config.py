@@ -25,6 +25,8 @@ SPLITS = ("train", "test")
 """The two sets of instances; the place in this tuple is part of what a set's random numbers come from."""
 RUN_OPTIONS = ("data_root", "device", "compile", "extensions")
 """Options of the environment that change where and how a run is made, not what comes out."""
+ACTS = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change")
+"""Options of the environment that say what actions mean."""
 
 
 def load_extensions(modules: Sequence[str], key: str = "extensions") -> None:

@@ -169,7 +169,7 @@ class GANEnv(gym.Env[Float32, Float32]):
         (False, False, False)
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
+    metadata: dict[str, Any] = GANVectorEnv.metadata
 
     def __init__(self, preset: str = "points", render_mode: str | None = None, **overrides: Any) -> None:
         for name in ("num_envs", "autoreset_mode"):

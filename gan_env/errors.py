@@ -47,10 +47,16 @@ def require(condition: bool, key: str, value: object, expected: str) -> None:
         raise ConfigError(f"{key}={value!r} can't be used: expected {expected}")
 
 
-def require_at_least(options: object, **least: int) -> None:
-    """Raises a `ConfigError` unless each named field of the options has at least that value."""
+def require_at_least(options: object, group: str = "", /, **least: int) -> None:
+    """Raises a `ConfigError` unless each named field of the options has at least that value.
+
+    Args:
+        options: what has the fields.
+        group: what stands before a field's name in the message, as "agent.".
+        **least: the smallest value of each field.
+    """
     for name, bound in least.items():
-        require(getattr(options, name) >= bound, name, getattr(options, name), f"at least {bound}")
+        require(getattr(options, name) >= bound, group + name, getattr(options, name), f"at least {bound}")
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

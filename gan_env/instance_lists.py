@@ -95,8 +95,11 @@ def checked_instances(given: Any, count: int, rng: np.random.Generator, key: str
     """
     if isinstance(given, str | Path):
         return read_instances(Path(given))
-    if callable(given):
-        given = [given(rng) for _ in range(count)]
+    return _checked_list([given(rng) for _ in range(count)] if callable(given) else given, key)
+
+
+def _checked_list(given: Any, key: str) -> tuple[dict[str, Any], ...]:
+    """A list of instances or mappings as mappings with all fields."""
     require(isinstance(given, Sequence) and len(given) > 0, key, given, _LISTS)
     return tuple(vars(_checked(instance, f"{key}[{index}]")) for index, instance in enumerate(given))
 
@@ -134,7 +137,7 @@ def save_instances(path: str | Path, instances: Iterable[Instance | Mapping[str,
     Raises:
         ConfigError: there is none, or a field is missing, unknown, of the wrong type or out of range.
     """
-    checked = checked_instances(list(instances), 0, np.random.default_rng(0), "instances")
+    checked = _checked_list(list(instances), "instances")
     found = hash_of(checked)
     write_json(Path(path), {"sha256": found, "instances": list(checked)})
     return found
@@ -153,7 +156,7 @@ def read_instances(path: Path) -> tuple[dict[str, Any], ...]:
         raise ConfigError(f"instances={str(path)!r} can't be read ({error}): expected {kind}") from error
     fits = isinstance(content, dict) and {"sha256", "instances"} <= set(content)
     require(fits and isinstance(content["instances"], list), "instances", str(path), kind)
-    checked = checked_instances(content["instances"], 0, np.random.default_rng(0), str(path))
+    checked = _checked_list(content["instances"], str(path))
     found, wanted = hash_of(checked), content["sha256"]
     remedy = f"its hash to be {wanted}, as it says, not {found}: it was changed; get it again, or write it anew"
     require(found == wanted, "instances", str(path), remedy)

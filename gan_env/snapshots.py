@@ -89,5 +89,5 @@ class Snapshots:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Takes over what `__reduce__` gave."""
         self.set_state(state.pop("run"))
-        self.population.paired = state.pop("paired", False)  # pickles of earlier versions have none
+        self.population.paired = state.pop("paired")
         vars(self).update(state)

@@ -9,7 +9,7 @@ from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
 from gan_env import Fleet, GANVectorEnv
 from gan_env.config import env_config, require_training
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import APART
 from gan_env.policies.presets import policies_by_name
 
@@ -31,8 +31,7 @@ class AgentOptions:
     hidden: tuple[int, ...] = (64, 64)
 
     def __post_init__(self) -> None:
-        for name in ("rows", "rollouts"):
-            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require_at_least(self, "agent.", rows=1, rollouts=1)
         require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
 
     def require_fit(self, decisions: int) -> None:
@@ -61,8 +60,7 @@ class ComparisonOptions:
     tune_updates: int = 2_000_000
 
     def __post_init__(self) -> None:
-        for name in ("instances", "gan_seeds", "rows", "tune_updates"):
-            require(getattr(self, name) >= 1, f"comparison.{name}", getattr(self, name), "at least 1")
+        require_at_least(self, "comparison.", instances=1, gan_seeds=1, rows=1, tune_updates=1)
         policies_by_name(self.policies, "comparison.policies")
 
 

@@ -20,7 +20,7 @@ from agents.learning.training import knob_curves
 from agents.meta.controller import MetaController, MetaPolicy, meta_layers
 from agents.meta.hypergradient import Hypergradient
 from gan_env import GANVectorEnv
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import row_seeds
 from gan_env.saved_controller import Adaptation, forget
 
@@ -59,14 +59,12 @@ class MetaOptions(AgentOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("every", "window"):
-            require(getattr(self, name) >= 1, f"agent.{name}", getattr(self, name), "at least 1")
+        require_at_least(self, "agent.", every=1, window=1)
         require(len(self.hidden) > 0, "agent.hidden", self.hidden, "at least one layer")
         require(self.samples >= 2, "agent.samples", self.samples, "at least 2")
         for name in ("learning_rate", "max_grad_norm", "inner_rate"):
             require(getattr(self, name) > 0, f"agent.{name}", getattr(self, name), "more than 0")
-        for name in ("weight_decay", "inner_steps"):
-            require(getattr(self, name) >= 0, f"agent.{name}", getattr(self, name), "at least 0")
+        require_at_least(self, "agent.", weight_decay=0, inner_steps=0)
 
 
 class Learner:

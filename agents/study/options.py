@@ -14,7 +14,7 @@ from baselines.jobs.executor import ExecutorOptions
 from baselines.options import about
 from baselines.search.spaces import SPACES
 from gan_env.config import PRESETS, RUN_OPTIONS, env_config, replace, to_dict
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 from gan_env.policies.presets import policies_by_name
 
 BY_METHOD = {
@@ -149,10 +149,7 @@ class StudyOptions:
     folder: str = "logs/study/points"
 
     def __post_init__(self) -> None:
-        for name in ("tune_runs", "instances", "gan_seeds", "rows", "workers"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("oracle_runs", "seed"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        require_at_least(self, tune_runs=1, instances=1, gan_seeds=1, rows=1, workers=1, oracle_runs=0, seed=0)
         aimed = self.target is None or 0.5 < self.target < 1
         require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
         for kind, times in self.tuned.items():

@@ -9,7 +9,7 @@ import torch
 
 from baselines.jobs.job import Run
 from baselines.jobs.local import local_jobs
-from gan_env.errors import require
+from gan_env.errors import require, require_at_least
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class ExecutorOptions:
 
     def __post_init__(self) -> None:
         require(self.num_cpus is None or self.num_cpus >= 1, "executor.num_cpus", self.num_cpus, "null, or at least 1")
-        for name in ("num_gpus", "retries"):
-            require(getattr(self, name) >= 0, f"executor.{name}", getattr(self, name), "at least 0")
+        require_at_least(self, "executor.", num_gpus=0, retries=0)
         require(self.wait_s > 0, "executor.wait_s", self.wait_s, "more than 0")
         fits = self.kind == "ray" or self.num_gpus == 0
         require(fits, "executor.num_gpus", self.num_gpus, "0 where executor=local: there jobs share all GPUs")

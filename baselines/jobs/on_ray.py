@@ -142,8 +142,8 @@ def _require_shared(shared: tuple[str, str], resources: dict[str, float], wait_s
     Raises:
         ConfigError: it doesn't, or doesn't answer in time.
     """
-    needs = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]}
-    able = [n["NodeID"] for n in _machines() if all(n["Resources"].get(key, 0) >= x for key, x in needs.items())]
+    wanted = {"CPU": resources["num_cpus"], "GPU": resources["num_gpus"]}
+    able = [n["NodeID"] for n in _machines() if all(n["Resources"].get(key, 0) >= x for key, x in wanted.items())]
     ask = ray.remote(_blind)
     on = [NodeAffinitySchedulingStrategy(machine, soft=False) for machine in able]
     asked = [ask.options(num_cpus=0, scheduling_strategy=place).remote(shared) for place in on]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gan_env.config import EnvConfig, env_config
+from gan_env.config import ACTS, EnvConfig, env_config
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.observation import Observer
 from gan_env.vector_env import GANVectorEnv
@@ -137,11 +137,5 @@ def checked(
 
 def _common(config: EnvConfig) -> dict[str, Any]:
     """What all members of a fleet have to agree on, or a policy wouldn't know what it sees and does."""
-    return {
-        "knobs": config.knobs,
-        "knob_bounds": config.knob_bounds,
-        "action_mode": config.action_mode,
-        "max_change": config.max_change,
-        "max_first_change": config.max_first_change,
-        "observation": tuple(Observer(config.observation, config.knobs, config.losses).names),
-    }
+    seen = tuple(Observer(config.observation, config.knobs, config.losses).names)
+    return {**{name: getattr(config, name) for name in ACTS}, "observation": seen}

@@ -40,6 +40,8 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
 def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
     """|update| / |weights| that the rule `balanced_walk` wants of G and of D, [N, 2]; see docs/step_size.md.
 
+    The rule itself, `gan_env.policies.step_size`, has options and reads observations; a test holds the two together.
+
     Args:
         stats: of the last interval.
         walk: `walk_step` of G and of D, [N, 2].

@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_env.config import RUN_OPTIONS, EnvConfig, to_dict
+from gan_env.config import ACTS, RUN_OPTIONS, EnvConfig, to_dict
 from gan_env.errors import require
 from gan_env.mdp.statistics import groups_of
 from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
 from gan_env.records import Float32
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
 
-ACTS = ("knobs", "knob_bounds", "action_mode", "max_change", "max_first_change")
-"""Fields of an environment that say what actions mean."""
 INTERFACE = (*ACTS, "observation")
 """Fields in which it must agree with a controller's training: what actions mean, and what is seen."""
 OWN_ENV_FIELDS = (*INTERFACE, "num_decisions", "updates_per_decision", "initial_knobs", "reward", *RUN_OPTIONS)

@@ -45,7 +45,7 @@ class Policy(Protocol):
         """Observations [N, F] -> actions [N, K] in [-1, 1], and the policy's own state for the next call."""
 
 
-def start_of(policy: Policy | None) -> dict[str, Any]:
+def start_of(policy: Policy) -> dict[str, Any]:
     """Knob -> where the policy lets it start, a number or [N]; the others start at their initial values."""
     return dict(getattr(policy, "start", {}))
 

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.instance_lists import NUMBERS
 from gan_env.mdp.knobs import TARGETS
+from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Steering, start_of
 
 
@@ -71,4 +72,4 @@ def test_a_statistic_that_is_not_observed_is_named_with_its_group() -> None:
 
 
 def test_a_policy_without_a_start_leaves_the_knobs_where_they_are() -> None:
-    assert start_of(None) == {}
+    assert start_of(load_policy("random").make(make())) == {}
