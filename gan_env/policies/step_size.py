@@ -39,6 +39,7 @@ class StepSizeRule:
         largest: the largest target that they may raise a player's to. With `walk`, one above 1 takes a rate that grows
             for ever.
         lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
+        cap: no target is above this |update| / |weights|, with `walk` as well; None: no such cap.
     """
 
     walk: bool = False
@@ -49,11 +50,13 @@ class StepSizeRule:
     separation_d: float = 0.0
     largest: float = 0.05
     lost: float = LOST
+    cap: float | None = None
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
         for name in ("largest", "lost"):
             require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
+        require(self.cap is None or self.cap > 0, "policy.rule.cap", self.cap, "more than 0, or null")
 
     @property
     def unit(self) -> str:
@@ -63,7 +66,8 @@ class StepSizeRule:
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics that these rates depend on."""
         raised = any(self.power(rate) for rate in RATES if rate in rates)
-        steps = [step_of(rate, self.unit) for rate in RATES if rate in rates]
+        units = dict.fromkeys((self.unit, *(("step",) if self.cap else ())))
+        steps = [step_of(rate, unit) for unit in units for rate in RATES if rate in rates]
         return [*steps, *(("separation", "variety") if raised else ())]
 
     def power(self, rate: str) -> float:
@@ -92,6 +96,7 @@ class StepSizePolicy(TablePolicy):
 
         planned = schedule(progress)
         target = planned * (1 + d') ** SEPARATION, where d' < 0: planned / (1 - d') ** SEPARATION
+        and in the end at most CAP, a size of steps as they are
         at most LARGEST, or planned if that is larger; where d' >= LOST and the standard deviation of the logits on fake
         is 0.9 of that on real or more, at most 2 * planned: such a generator is broken, and larger steps make it worse
 
@@ -132,6 +137,9 @@ class StepSizePolicy(TablePolicy):
                 target = self.targets[knob.name][decision]
                 if self.rule.power(knob.name):
                     target = self.raised(knob.name, target, observation)
+                if self.rule.cap is not None:
+                    unit = self.steering.value(observation, step_of(knob.name, "step")) / step
+                    target = np.minimum(target, np.log10(self.rule.cap / unit))
                 distance = target - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()

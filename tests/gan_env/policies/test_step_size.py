@@ -103,6 +103,23 @@ def test_steps_may_be_held_in_units_of_a_random_walks() -> None:
     assert not {"step_g", "step_d"} & set(made.steering.reads)
 
 
+def test_no_target_is_above_the_cap_whatever_its_unit() -> None:
+    """A walk's step is 0.1 here: D's target, 0.05 of it, stays; G's, 0.5 of it, which is 0.05, becomes 0.02."""
+    env = make(observation=(*EnvConfig().observation, "walk"), action_mode="absolute")
+    targets = {"lr_g": {"kind": "fixed", "initial": 0.5}, "lr_d": {"kind": "fixed", "initial": 0.05}}
+    made = policy(env, targets, gain=0.5, walk=True, cap=0.02)
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, walk_g=0.8, walk_d=0.2, step_g=0.08, step_d=0.02)
+    np.testing.assert_allclose(after, [[1.0, 2.0 * 0.25**0.5, 0.5 * 0.25**0.5]], rtol=1e-3)
+
+
+def test_a_cap_needs_the_steps_themselves() -> None:
+    env = make(observation=("progress", "knobs", "walk"))
+    with pytest.raises(ConfigError, match=r"'step_g'.*add the group 'steps'"):
+        policy(env, walk=True, cap=0.02)
+    with pytest.raises(ConfigError, match=r"policy\.rule\.cap=0.0 .*more than 0, or null"):
+        policy(env, walk=True, cap=0.0)
+
+
 def test_a_share_of_a_random_walk_has_to_be_observed() -> None:
     with pytest.raises(ConfigError, match=r"'walk_g'.*add the group 'walk'"):
         policy(make(), walk=True)
