@@ -21,7 +21,7 @@ from gan_env.controller.averages import LATEST, Averages
 from gan_env.controller.clock import Clock, require_whole
 from gan_env.controller.course import Course
 from gan_env.controller.inputs import KNOBS, disturbed
-from gan_env.controller.limits import Warnings, after_the_end, oddities, outside_of_training, why_kept
+from gan_env.controller.limits import LASTING, Warnings, after_the_end, oddities, outside_of_training, why_kept
 from gan_env.controller.moments import settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
@@ -33,6 +33,8 @@ from gan_env.policies.steering import start_of
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
+STEPS = ("step_", "walk_", "balanced_")
+"""How the names of statistics begin that are sizes of steps."""
 FORGOTTEN = 1000
 """Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
 
@@ -96,6 +98,7 @@ class GANController:
         self._used: set[str] = set()  # knobs that the loop has asked for
         self._waited = 0  # calls of `step` in a row that didn't count
         self._shown = 0  # calls of `observe` since the last one of `step`
+        self._ordered = False  # whether the order of the optimisers was looked at
         self._calls, self._calls_of_g = 0, 0  # of `step` after any step and after one of G; since a restart
         self._begun: set[str] = set()  # players that took a step
         self._since: set[str] = set()  # those that took one since the last decision
@@ -109,6 +112,8 @@ class GANController:
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
+        if not self._optimisers.adams and any(name.startswith(STEPS) for name in player.reads):
+            self._warn("adam", f"{player.name!r} aims at sizes of steps that were found with Adam and its kin")
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
@@ -131,8 +136,8 @@ class GANController:
 
         Args:
             name_or_folder: a folder with a trained controller (`controller.json`), a policy in configs/policy/:
-                "cosine", "ada", "tuned/points/schedule_0"; or the path of a policy's YAML file, as those there and as
-                `python baselines/tune.py` writes them.
+                "cosine_rates", "ada", "tuned/points/schedule_0"; or the path of a policy's YAML file, as those there
+                and as `python baselines/tune.py` writes them.
             opt_g: optimiser of the generator, with the learning rates that it starts from.
             opt_d: likewise of the discriminator.
             total_steps: updates of the whole run; `change_total_steps` changes it later.
@@ -173,6 +178,9 @@ class GANController:
             self._averages.add(found)
         for logits in batches:
             self._averages.add_range(logits)
+        if not self._ordered and "real" in shown:
+            self._optimisers.require_order(shown["real"])
+            self._ordered = True
         self._shown += 1
         if self._shown == FORGOTTEN:
             self._warn("forgotten", f"{FORGOTTEN} calls of observe() without one of step(): it is what decides")
@@ -337,7 +345,8 @@ class GANController:
             unused = [knob for knob in self._moves if knob not in (*RATES, *self._used)]
             lost = sorted({source(name) for name, count in offered.items() if count and name not in means})
             stale = sorted({source(name) for name in self._needed if name in LATEST and not offered[name]})
-            for key, text in oddities(self.player, seen, logits, self._clock.step, unused, lost, stale).items():
+            recent = self._course.history[-LASTING:]
+            for key, text in oddities(self.player, seen, recent, logits, self._clock.step, unused, lost, stale).items():
                 self._warn(key, text)
 
     def _write(self) -> None:

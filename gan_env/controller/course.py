@@ -55,7 +55,8 @@ class Course:
         values = loop.knobs.values(moved)
         observed = dict(zip(loop.observer.names, seen[0].tolist(), strict=True))
         shown = {name: observed[name] for name in self.player.reads}
-        chosen = {name: float(values[name]) for name in loop.config.knobs}
+        drift = optimisers.drift  # of rates that a scheduler sets, not the controller
+        chosen = {name: float(values[name]) * drift.get(name, 1.0) for name in loop.config.knobs}
         why = self.player.why(seen, before, (moved - self.coordinates)[0])
         if not dry_run:
             self.coordinates, self.values = moved, values

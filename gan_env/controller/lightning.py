@@ -19,7 +19,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
 
     Args:
         name_or_folder: what plays; see `GANController.load`, which `options` go to as well.
-        total_steps: updates of the run; None: batches of an epoch x epochs.
+        total_steps: updates of the run; None: batches of an epoch x epochs, or half of the trainer's `max_steps`, which
+            counts the steps of both optimisers. Give it where D takes more steps than G.
         generator: place of the generator's optimiser among those of `configure_optimizers`; the other is D's.
         **options: `untrained`, `context`, `dry_run`.
 
@@ -37,7 +38,7 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         self._state: Mapping[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Makes the controller, or continues with that of a checkpoint.
+        """Makes the controller, or continues with that of a checkpoint; the run may be longer now than it was.
 
         Raises:
             ConfigError: the module optimises automatically, hasn't two optimisers, or `GANController.load` refuses.
@@ -49,10 +50,13 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
         total = _updates(trainer) if self.total_steps is None else self.total_steps
-        self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=total, **self.options)
+        then = total if self._state is None else self._state["clock"]["total"]  # the length when it was saved
+        self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=then, **self.options)
         if self._state is not None:
             self.control.load_state_dict(self._state)
             self._state = None  # another `fit` begins anew
+            if then != total:
+                self.control.change_total_steps(total)
         pl_module.control = self.control
 
     def on_train_batch_end(self, *_: Any) -> None:

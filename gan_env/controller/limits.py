@@ -1,9 +1,10 @@
 """Warnings, each once: where a loop lies outside of its controller's training, and what looks like a mistake."""
 
 import inspect
+import math
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,22 @@ from gan_env.controller.arguments import source
 from gan_env.controller.averages import Logits
 from gan_env.controller.inputs import KNOBS
 from gan_env.controller.player import Player
+from gan_env.controller.report import Decision
+from gan_env.mdp.knobs import RATES
 from gan_env.mdp.observation import Observer
 from gan_env.saved_controller import SavedController
 
 FAR = 10.0
 """A horizon that differs by more than this factor is another one, and so is a statistic so many deviations away."""
 
+BEHIND = math.log(2)
+"""`separation` of fakes that D takes for real by one standard deviation of its logits."""
+
 SURE = 50
 """Updates after which logits that all lie in [0, 1] are no accident."""
+
+LASTING = 5
+"""Decisions in a row after which what is odd is no accident."""
 
 PACKAGES = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parents[1], Path(torch.__file__).parent))
 """How the names of this package's files begin, and of torch's, whose optimisers call hooks."""
@@ -107,6 +116,7 @@ def why_kept(lacking: Collection[str], stepped: Collection[str]) -> str:
 def oddities(
     player: Player,
     seen: Mapping[str, float],
+    recent: Sequence[Decision],
     logits: Logits,
     updates: int,
     unused: Collection[str],
@@ -118,6 +128,7 @@ def oddities(
     Args:
         player: what decides.
         seen: what there was to see at the interval's end.
+        recent: the last `LASTING` decisions, fewer at the start.
         logits: all of them so far.
         updates: how many there were so far.
         unused: knobs that are moved, and that the loop never asked for.
@@ -129,6 +140,16 @@ def oddities(
         found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass p.logit(1e-6)"
     if updates >= SURE and logits.most == 1:
         found["single"] = "every batch of logits has one element: if that is their mean, pass the logits themselves"
+    lasting = recent if len(recent) == LASTING and updates >= SURE else []
+    if lasting and all(decision.seen.get("separation", 0.0) < -BEHIND for decision in lasting):
+        labels = "if your labels are the other way round, pass them negated"
+        found["inverted"] = f"logits on fake are far above those on real, for {LASTING} decisions: {labels}"
+    for rate in (name for name in RATES if lasting and name in player.moves):
+        highest = player.loop.knobs.table[rate].bounds[1]
+        if player.reads and all(decision.values[rate] >= 0.999 * highest for decision in lasting):
+            since = f"{rate} is at its limit, {highest:g} times yours, since update {lasting[0].step}"
+            why = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
+            found[f"limit {rate}"] = f"{since}: {why}"
     if unused:
         disturbing, others = ([name for name in unused if (name in KNOBS) == inside] for inside in (True, False))
         ways = [f"{', '.join(disturbing)} by `control.augment(x)`"] if disturbing else []

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
-from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
-from gan_env.errors import require
+from gan_env.controller.watched import Watched, age, leaves, momentum_of, parameters_of, plain
+from gan_env.errors import ConfigError, require
 from gan_env.mdp.steps import walk_step
 
 PLAYERS = ("g", "d")
@@ -36,15 +35,15 @@ class Optimisers:
     """
 
     def __init__(self, generator: Any, discriminator: Any) -> None:
-        self._optimisers = {"g": _plain("opt_g", generator), "d": _plain("opt_d", discriminator)}
-        ids = [{id(p) for p in _parameters(optimiser)} for optimiser in self._optimisers.values()]
+        self._optimisers = {"g": plain("opt_g", generator), "d": plain("opt_d", discriminator)}
+        ids = [{id(p) for p in parameters_of(optimiser)} for optimiser in self._optimisers.values()]
         require(
             not ids[0] & ids[1],
             "opt_d",
             type(discriminator).__name__,
             "an optimiser of other parameters than those of opt_g",
         )
-        parameters = [p for optimiser in self._optimisers.values() for p in _parameters(optimiser)]
+        parameters = [p for optimiser in self._optimisers.values() for p in parameters_of(optimiser)]
         sharded = sorted({type(p).__name__ for p in parameters if hasattr(p, "to_local")})
         require(not sharded, "parameters", sharded, "whole ones: norms of sharded parameters (FSDP) are not supported")
         groups = [group for optimiser in self._optimisers.values() for group in optimiser.param_groups]
@@ -53,7 +52,10 @@ class Optimisers:
         require(len(set(tensors)) == len(tensors), "lr", "one tensor for several groups", own)
         self.rates = {player: [float(g["lr"]) for g in o.param_groups] for player, o in self._optimisers.items()}
         for player, rates in self.rates.items():
-            above = "one above 0, such as 1e-3; a scheduler that warms up comes after the controller"
+            above = (
+                "one above 0, such as 1e-3: make a scheduler that warms up after `load`; it has an effect only where "
+                "the policy leaves learning rates alone"
+            )
             require(rates[0] > 0, f"opt_{player}", f"a learning rate of {rates[0]:g}", above)
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
@@ -96,9 +98,11 @@ class Optimisers:
             of_adam = f"align_{player}" not in needed or "betas" in optimiser.defaults
             adams = f"one of Adam's kind: the controller observes align_{player}, which needs its mean of gradients"
             require(of_adam, f"opt_{player}", type(optimiser).__name__, adams)
-            taken = player in steered and hasattr(optimiser, STEERED)
-            mend = "an optimiser without a controller: `remove` that one"
-            require(not taken, f"opt_{player}", "steered already", mend)
+            if player in steered and hasattr(optimiser, STEERED):
+                raise ConfigError(
+                    f"opt_{player} has a controller already, which writes its learning rates: call `remove()` of that "
+                    "controller first, or make the optimisers anew"
+                )
         self._steered = set(steered)
         for player in self._steered:
             setattr(self._optimisers[player], STEERED, True)
@@ -110,25 +114,54 @@ class Optimisers:
     @property
     def device(self) -> torch.device:
         """Where the discriminator is."""
-        return next(iter(_parameters(self._optimisers["d"]))).device
+        return next(iter(parameters_of(self._optimisers["d"]))).device
+
+    def require_order(self, logits: Tensor) -> None:
+        """Refuses optimisers in the wrong order: D's logits on real inputs come from D's weights.
+
+        Args:
+            logits: those, with their graph; without one nothing is known.
+
+        Raises:
+            ConfigError: they come from weights of the generator's optimiser, and from none of the discriminator's.
+        """
+        found = leaves(logits)
+        of_g, of_d = (any(id(p) in found for p in parameters_of(self._optimisers[who])) for who in PLAYERS)
+        if of_g and not of_d:
+            raise ConfigError(
+                "the logits on real inputs come from weights of opt_g: give the generator's optimiser first, then the "
+                "discriminator's"
+            )
+
+    @property
+    def drift(self) -> dict[str, float]:
+        """What something else, such as a scheduler, has made of rates that aren't steered, as factors on the first."""
+        others = [player for player in PLAYERS if player not in self._steered]
+        now = {player: float(self._optimisers[player].param_groups[0]["lr"]) for player in others}
+        return {f"lr_{player}": rate / self.rates[player][0] for player, rate in now.items()}
+
+    @property
+    def adams(self) -> bool:
+        """Whether all that are steered are of Adam's kind, which makes steps of one size whatever the gradient's."""
+        return all("betas" in self._optimisers[player].defaults for player in self._steered)
 
     @property
     def parameters(self) -> Tensor:
         """Numbers of weights and biases of both players, the generator's first, [1, 2]."""
-        sizes = [sum(p.numel() for p in _parameters(optimiser)) for optimiser in self._optimisers.values()]
+        sizes = [sum(p.numel() for p in parameters_of(optimiser)) for optimiser in self._optimisers.values()]
         return torch.tensor([sizes], dtype=torch.float32)
 
     @property
     def walk(self) -> Tensor:
         """`walk_step` of the generator and of the discriminator by their steps and momentum, [1, 2]."""
         ages = [self._steps[player] for player in PLAYERS]
-        momenta = [_momentum(optimiser) or 0.0 for optimiser in self._optimisers.values()]
+        momenta = [momentum_of(optimiser) or 0.0 for optimiser in self._optimisers.values()]
         return walk_step(torch.tensor([ages]), torch.tensor([momenta]))
 
     @property
     def context(self) -> dict[str, float]:
         """What a controller may know of how the loop was started: learning rates, and momentum where there is one."""
-        momentum = _momentum(self._optimisers["g"])
+        momentum = momentum_of(self._optimisers["g"])
         known = {} if momentum is None else {"beta_1": momentum}
         return known | {f"lr_{player}": self._units[player] * self.rates[player][0] for player in PLAYERS}
 
@@ -160,7 +193,7 @@ class Optimisers:
 
         def begin(*_: Any) -> None:
             self.stepped.add(player)
-            self._steps[player] = (self._steps[player] or _age(self._optimisers[player])) + 1
+            self._steps[player] = (self._steps[player] or age(self._optimisers[player])) + 1
             if player in self._steered and self._marks(player) != self._left[player]:
                 self._note_others(player)
                 self._write(player)
@@ -210,79 +243,3 @@ class Optimisers:
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
         self._units = dict(state["units"])
         self.stepped, self._steps = set(state["stepped"]), dict(state.get("steps", self._steps))
-
-
-class Watched:
-    """What the steps of one player show; see `Optimisers.watch`."""
-
-    def __init__(self, player: str, observe: Callable[[dict[str, Tensor]], None], needed: Collection[str]) -> None:
-        self.player, self.observe = player, observe
-        self.aligned, self.sized = f"align_{player}" in needed, f"square_step_{player}" in needed
-        self._weights: list[Tensor] = []
-
-    @torch.no_grad()
-    def before_step(self, optimiser: Optimizer, *_: Any) -> None:
-        """Reads the gradients."""
-        if self.sized:
-            self._weights = [p.clone() for p in _parameters(optimiser)]
-        parameters = [p for p in _parameters(optimiser) if p.grad is not None]
-        if not parameters:  # with a closure there are none before the first step
-            return
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        norm = get_total_norm(gradients).float()
-        scale = getattr(optimiser, "grad_scale", None)  # of a fused optimiser under GradScaler
-        self.observe({f"square_grad_{self.player}": (norm if scale is None else norm / scale).square()})
-        if self.aligned:
-            means = [self._mean(optimiser, parameter) for parameter in parameters]
-            product = torch.stack([(g * m).sum() for g, m in zip(gradients, means, strict=True)]).sum()
-            size = norm * get_total_norm(means)  # 0 before the first step
-            self.observe({f"align_{self.player}": torch.where(size == 0, 0.0, product / size).float()})
-
-    @torch.no_grad()
-    def after_step(self, optimiser: Optimizer, *_: Any) -> None:
-        """Compares the weights with those before; a step without any gradient is none."""
-        if self._weights and any(p.grad is not None for p in _parameters(optimiser)):
-            steps = [p - before for p, before in zip(_parameters(optimiser), self._weights, strict=True)]
-            ratio = get_total_norm(steps) / get_total_norm(self._weights)
-            skipped = getattr(optimiser, "found_inf", None)  # a fused optimiser under GradScaler skips on the device
-            if skipped is not None:
-                ratio = torch.where(skipped > 0, math.nan, ratio)
-            self.observe({f"square_step_{self.player}": ratio.float().square()})
-        self._weights = []
-
-    def _mean(self, optimiser: Optimizer, parameter: Tensor) -> Tensor:
-        """Adam's mean of a parameter's gradients.
-
-        Raises:
-            ConfigError: the optimiser keeps none.
-        """
-        state = optimiser.state.get(parameter, {})
-        keeps = not state or "exp_avg" in state
-        adams = f"one of Adam's kind: the controller observes align_{self.player}, which needs its state `exp_avg`"
-        require(keeps, f"opt_{self.player}", type(optimiser).__name__, adams)
-        return state["exp_avg"] if state else torch.zeros_like(parameter)
-
-
-def _parameters(optimiser: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
-
-
-def _age(optimiser: Optimizer) -> int:
-    """Steps that it has taken, by its first weight, as far as it counts them: Adam and its kin do."""
-    return int(next((state["step"] for state in optimiser.state.values() if "step" in state), 0))
-
-
-def _momentum(optimiser: Optimizer) -> float | None:
-    """That of the first group; None: it has none."""
-    group = optimiser.param_groups[0]
-    momentum = group["betas"][0] if "betas" in group else group.get("momentum")
-    return None if momentum is None else float(momentum)
-
-
-def _plain(key: str, given: Any) -> Optimizer:
-    """The optimiser of torch in a wrapper of another library."""
-    found = given
-    while hasattr(found, "optimizer") and found.optimizer is not found:
-        found = found.optimizer
-    require(isinstance(found, Optimizer), key, type(given).__name__, "a torch.optim.Optimizer; one for each player")
-    return found  # type: ignore[no-any-return]

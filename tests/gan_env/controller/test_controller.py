@@ -250,10 +250,35 @@ def test_removed_it_leaves_rates_that_it_never_wrote(folder: Path, dry_run: bool
     assert gan.rates == [1e-3, 5e-4]
 
 
+def test_the_optimisers_in_the_wrong_order_are_refused_before_any_step(folder: Path) -> None:
+    """The logits on real inputs come from D's weights; without a graph nothing is known."""
+    gan = PlainGAN.make()
+    control = GANController.load(folder, gan.opt_d, gan.opt_g, total_steps=8)
+    control.observe(real=gan.discriminator(torch.randn(4, 2)).detach())
+    control.remove()
+    control = GANController.load(folder, gan.opt_d, gan.opt_g, total_steps=8)
+    with pytest.raises(ConfigError, match="the logits on real inputs come from weights of opt_g"):
+        control.observe(real=gan.discriminator(torch.randn(4, 2)))
+
+
+@pytest.mark.parametrize(("name", "dry_run"), [("fixed", False), ("cosine_rates", True)])
+def test_the_report_has_the_rates_that_a_scheduler_sets_where_the_policy_sets_none(name: str, dry_run: bool) -> None:
+    """Those of the loop as it is; in a dry run the move that the policy would make from there."""
+    gan = PlainGAN.make()
+    control = gan.control(name, 40, dry_run=dry_run)
+    for update in range(40):
+        gan.opt_g.param_groups[0]["lr"] = 1e-3 if update < 20 else 1e-4
+        gan.update()
+        control.step()
+    last = control.report().decisions[-1]
+    factor = 1.0 if name == "fixed" else last.values["lr_d"]
+    assert last.values["lr_g"] == pytest.approx(0.1 * factor)
+
+
 def test_two_controllers_of_the_same_rates_are_refused(folder: Path) -> None:
     gan = PlainGAN.make()
     first = gan.control(folder, 8)
-    with pytest.raises(ConfigError, match=r"opt_g='steered already'.*`remove`"):
+    with pytest.raises(ConfigError, match=r"opt_g has a controller already.* call `remove\(\)`"):
         gan.control("cosine_rates", 8)
     gan.control("cosine_rates", 8, dry_run=True)
     first.remove()

@@ -65,6 +65,17 @@ def test_a_module_trains_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_run_goes_on_from_its_checkpoint_for_more_epochs(tmp_path: Path) -> None:
+    from gan_env.controller.lightning import ControllerCallback
+
+    trainer = fit(tmp_path, Module(), ControllerCallback("cosine_rates"), epochs=2)  # of four batches each
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    again = ControllerCallback("cosine_rates")
+    fit(tmp_path, Module(), again, epochs=4, checkpoint=tmp_path / "run.ckpt")
+    assert again.control is not None and "16 of 16 updates" in str(again.control.report())
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_module_that_optimises_automatically_is_refused(tmp_path: Path) -> None:
     from gan_env.controller.lightning import ControllerCallback
 

@@ -368,5 +368,5 @@ def test_a_learning_rate_of_0_is_refused_with_what_sets_it() -> None:
     """A warm-up does, as soon as it is made."""
     gan = PlainGAN.make()
     torch.optim.lr_scheduler.LambdaLR(gan.opt_d, lambda step: step / 100)
-    with pytest.raises(ConfigError, match=r"opt_d='a learning rate of 0' .*comes after the controller"):
+    with pytest.raises(ConfigError, match=r"opt_d='a learning rate of 0' .*warms up after `load`"):
         gan.control("ada", 8)
