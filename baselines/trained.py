@@ -62,8 +62,9 @@ Options = TypeVar("Options", bound=PlayOptions)
 def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
     """The options of a program; for a controller with the knobs, moves and observation of its training.
 
-    The modules that register what it sees are those of its training and of the command line. Runs begin with the learning rates of its training, where it had one alone. What `given`, the options on the command
-    line, sets of the environment or of the instance that is trained stays as it is.
+    The modules that register what it sees are those of its training, besides those of the command line. Runs begin with
+    the learning rates of its training, where it had one alone. What `given`, the options on the command line, sets of
+    the environment or of the instance that is trained stays as it is.
 
     Raises:
         ConfigError: fields are unknown or out of range; there is no such training; or the command line changes parts of

@@ -35,7 +35,7 @@ print(len(env.observation_names), "statistics:", ", ".join(env.observation_names
 ring = {"dataset": "ring", "num_samples": 10_000, "lr_g": 1e-2, "lr_d": 1e-2, "width_g": 32, "width_d": 32}
 observation, info = env.reset(seed=0, options={"instance": ring})
 untrained = info["log_metric"]
-print("of the first instance:", {name: value for name, value in info["instance"].items() if name in ("loss", "batch_size")})
+print("of that one:", {name: value for name, value in info["instance"].items() if name in ("loss", "batch_size")})
 
 # %% [markdown]
 # ## Turning knobs
