@@ -27,7 +27,7 @@ from gan_env.records import Dataset, Float64, Moment
 
 LARGEST = 1e6
 """Bounds of a reward term of one's own are at most this far from zero, so that rewards are finite."""
-_origins: dict[tuple[str, str], tuple[Any, str]] = {}  # (kind of entry, name) -> where the user's code stands
+_origins: dict[tuple[str, str], tuple[Any, ...]] = {}  # (kind of entry, name) -> where the user's code stands
 
 
 def register_points(name: str, centers: Callable[[], Float64]) -> None:
@@ -152,7 +152,10 @@ def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any]) ->
     require(good, f"the name of a {kind}", name, "letters, digits and underscores")
     require(callable(entry), f"the {kind} {name!r}", entry, "a function, or another thing that can be called")
     module = sys.modules.get(getattr(entry, "__module__", ""))
-    origin = (getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__))
+    file, called = getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__)
+    # All lambdas of a file have one name. A notebook's have no file, and move when a cell is edited.
+    line = getattr(getattr(entry, "__code__", None), "co_firstlineno", None) if file and "<" in called else None
+    origin = (file, called, line)
     free = name not in table or _origins.get((kind, name)) == origin
     require(free, f"the name of a {kind}", name, f"one that is not taken, as {sorted(table)} are")
     _origins[kind, name] = origin

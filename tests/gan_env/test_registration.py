@@ -84,6 +84,13 @@ def test_the_same_code_may_register_itself_again_and_no_other(register: Callable
         register("mine", math.sqrt, *more)
 
 
+def test_a_second_lambda_is_other_code() -> None:
+    """All lambdas of a file have the same name."""
+    gan_env.register_statistic("mine", lambda m: m.progress)
+    with pytest.raises(ConfigError, match=r"'mine'.*not taken"):
+        gan_env.register_statistic("mine", lambda m: -m.progress)
+
+
 @pytest.mark.parametrize("name", ["knob_r1", "knobs", "quality"])
 def test_no_statistic_has_the_name_of_a_group_or_of_a_knobs(name: str) -> None:
     with pytest.raises(ConfigError, match="not taken"):
