@@ -47,7 +47,8 @@ def register_dataset(name: str, load: Callable[[str, int], Dataset]) -> None:
     Args:
         name: what `datasets=(...)` calls it.
         load: function of `data_root` and `image_size`. It gives a `gan_env.Dataset` of shuffled samples: images as
-            bytes [P, C, image_size, image_size] with one or three channels, or points [P, 2] as float32.
+            bytes [P, C, image_size, image_size] with one or three channels, or points [P, 2] as float32. It gives the
+            same ones each time.
     """
     _require_free("data set", name, load, {**IMAGE_SETS, **POINT_SETS})
     IMAGE_SETS[name] = load

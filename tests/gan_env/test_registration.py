@@ -145,8 +145,10 @@ def test_own_points_without_known_modes_have_no_share_of_them() -> None:
         (Dataset(torch.zeros(9, 1, 8, 8), torch.zeros(9, 1, 8, 8)), "torch.float32"),
         (Dataset(torch.zeros(9, 1, 9, 9).byte(), torch.zeros(9, 1, 9, 9).byte()), r"\[P, C, 8, 8\]"),
         (Dataset(np.zeros((9, 2)), torch.zeros(9, 2)), "samples ndarray in `train`"),  # type: ignore[arg-type]
+        (Dataset(torch.zeros(0, 2), torch.zeros(9, 2)), "no samples in `train`"),
+        (Dataset(torch.zeros(9, 2), torch.full((9, 2), torch.nan)), "in `held_out` that are not finite"),
     ],
-    ids=["nothing", "3-D", "double", "floats", "side", "array"],
+    ids=["nothing", "3-D", "double", "floats", "side", "array", "empty", "NaN"],
 )
 def test_data_of_another_kind_are_refused(loaded: Any, message: str) -> None:
     gan_env.register_dataset("mine", lambda root, size: loaded)
