@@ -46,7 +46,8 @@ def save_controller(
 
     Raises:
         ConfigError: the environment is another one; a layer is of another kind; sizes don't follow each other, or don't
-            fit the environment; a number is out of range or not finite; or the folder can't be written to. Nothing is written then.
+            fit the environment; a number is out of range, or a weight not finite; or the folder can't be written to.
+            Nothing is written then.
     """
     found = _vector_env(env)
     names = list(found.observer.names)
