@@ -23,7 +23,7 @@ class SB3VecEnv(VecEnv):
 
     Args:
         env: with SAME_STEP autoreset, or `reset` refuses it.
-        seed: seed of the first reset, or one for each row.
+        seed: seed of the first reset, or one for each row. A model that is made with a seed of its own overrides it.
     """
 
     def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
