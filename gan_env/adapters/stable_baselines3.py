@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv
@@ -27,6 +27,8 @@ class SB3VecEnv(VecEnv):
     """
 
     def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
+        many = "many rows: a gan_env.GANVectorEnv; a single environment needs no adapter"
+        require(isinstance(env, VectorEnv), "env", type(env).__name__, many)
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)

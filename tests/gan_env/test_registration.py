@@ -261,6 +261,12 @@ def test_a_metric_that_is_none_is_refused(metric: Any, message: str) -> None:
         make(2, metric="mine")
 
 
+def test_a_metric_that_can_not_be_made_is_refused() -> None:
+    gan_env.register_metric("mine", lambda: None)  # type: ignore[arg-type, misc]
+    with pytest.raises(ConfigError, match=r"the metric 'mine' can't be made \(TypeError: .*\(4096, 2\)"):
+        make(2, metric="mine")
+
+
 def test_a_metric_that_turns_negative_in_training_is_refused() -> None:
     gan_env.register_metric("mine", lambda real: lambda samples: samples.std(dim=(1, 2)) - real.std() / 2)
     env = make(2, metric="mine")
@@ -270,7 +276,7 @@ def test_a_metric_that_turns_negative_in_training_is_refused() -> None:
 
 def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
     gan_env.register_metric("mine", far_from_mean)
-    with pytest.raises(ConfigError, match=r"metric='fid'.*\['auto', 'mine'\]"):
+    with pytest.raises(ConfigError, match=r"metric='fid'.*\['auto', 'mine'\]; gan_env\.register_metric"):
         make(2, metric="fid")
 
 
