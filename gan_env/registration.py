@@ -61,7 +61,8 @@ def register_statistic(
 
     Args:
         name: of the statistic and of its group.
-        compute: its value a row, [N], from a `gan_env.Moment`: all that is known after a decision.
+        compute: its value a row, [N], from a `gan_env.Moment`: all that is known after a decision. Each is of that row
+            alone.
         description: what it is.
         low: the lower bound, to which values are clipped; NaN counts as 0.
         high: the upper bound.
@@ -79,7 +80,7 @@ def register_reward(
 
     Args:
         name: of the term.
-        compute: its value a row after each decision, [N], from a `gan_env.Moment`.
+        compute: its value a row after each decision, [N], from that row of a `gan_env.Moment`.
         low: the lower bound, to which values are clipped; NaN becomes it. The crash law needs to know what the rest of
             a run could bring.
         high: the upper bound.

@@ -175,12 +175,14 @@ BROKEN = {
     "a number": (lambda m: 0.5, "'float'"),
     "one for all": (lambda m: m.progress.mean(), r"\(2,\), one value a row"),
     "two a row": (lambda m: m.coordinates[:, :2], r"\(2, 2\).*one value a row"),
+    "of all rows": (lambda m: m.stats.loss_d - m.stats.loss_d.mean(), "of a row changes with another row"),
+    "by chance": (lambda m: torch.rand(len(m.progress)), "or by chance: compute it from that row alone"),
     "an error": (lambda m: m.stats.nothing, "fails with AttributeError.*nothing.*gan_env.Moment"),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_statistic_that_is_not_one_value_a_row_is_refused(broken: str) -> None:
+def test_a_statistic_that_is_not_one_value_a_row_of_that_row_is_refused(broken: str) -> None:
     compute, message = BROKEN[broken]
     gan_env.register_statistic("mine", compute)
     make(2)  # which does not use it
@@ -189,7 +191,7 @@ def test_a_statistic_that_is_not_one_value_a_row_is_refused(broken: str) -> None
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_reward_that_is_not_one_value_a_row_is_refused(broken: str) -> None:
+def test_a_reward_that_is_not_one_value_a_row_of_that_row_is_refused(broken: str) -> None:
     compute, message = BROKEN[broken]
     gan_env.register_reward("mine", compute, -1.0, 1.0)
     with pytest.raises(ConfigError, match=f"the reward term 'mine'.*{message}"):
