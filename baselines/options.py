@@ -11,8 +11,8 @@ from typing import Any
 from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
-from gan_env.errors import ConfigError, DataError, closest, errors_in_one_line, needs
-from gan_env.policies.presets import own_file, shipped_controllers
+from gan_env.errors import ConfigError, DataError, closest, errors_in_one_line, needs, require
+from gan_env.policies.presets import ENDINGS, own_file, shipped_controllers
 
 with errors_in_one_line(), needs("study"):
     import hydra
@@ -167,6 +167,8 @@ def _checked_choice(text: str, places: list[Path]) -> str:
         return text
     if name == "null" or set(name) & set(",[]{}$"):  # for Hydra to read: several choices, or one by another's name
         return text
+    there = key != "policy" or Path(name).suffix not in ENDINGS
+    require(there, key, name, "a file, and there is none here of that name")
     others = ", or the folder of a training, a policy's YAML file, or module:function" if key == "policy" else ""
     expected = f"one of {', '.join(sorted({*names, *shipped}))}{others}"
     raise ConfigError(f"{key}={name!r} can't be used: expected {expected}")

@@ -62,8 +62,9 @@ Options = TypeVar("Options", bound=PlayOptions)
 def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]) -> Options:
     """The options of a program; for a controller with the knobs, moves and observation of its training.
 
-    Runs begin with the learning rates of its training, where it had one alone. What `given`, the options on the command
-    line, sets of the environment or of the instance that is trained stays as it is.
+    The modules that register what it sees are those of its training, besides those of the command line. Runs begin with
+    the learning rates of its training, where it had one alone. What `given`, the options on the command line, sets of
+    the environment or of the instance that is trained stays as it is.
 
     Raises:
         ConfigError: fields are unknown or out of range; there is no such training; or the command line changes parts of
@@ -80,6 +81,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         return options
     saved = read_controller(Path(options.controller))
     there = options_of(saved)
+    modules = dict.fromkeys([*options.env.get("extensions", ()), *there.get("extensions", ())])
     set_here = {text.lstrip("+").partition("=")[0] for text in given}
     own = {name: there[name] for name in INTERFACE if name in there and f"env.{name}" not in set_here}
     instances = options.env.get("instances", {})
@@ -87,6 +89,7 @@ def play_options(defaults: Options, fields: dict[str, Any], given: Sequence[str]
         free = (k for k in saved.starting_rates if not {f"env.instances.{k}", f"instance.{k}"} & set_here)
         rates = {k: [saved.starting_rates[k]] * 2 for k in free}
         own |= {"instances": {**instances, **rates}} if rates else {}
+    own |= {"extensions": list(modules)} if modules else {}
     return dataclasses.replace(options, env=options.env | own)
 
 

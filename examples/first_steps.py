@@ -28,13 +28,14 @@ print(len(env.observation_names), "statistics:", ", ".join(env.observation_names
 # %% [markdown]
 # ## A run begins
 # `reset` draws what kind of run it is, the *instance*: data, learning rates, sizes of both networks. A policy is not
-# told. Here some of it is pinned, and both learning rates are larger than is good.
+# told. Here some of it is pinned, with learning rates that are larger than is good; the rest is that of the first
+# instance of the set.
 
 # %%
 ring = {"dataset": "ring", "num_samples": 10_000, "lr_g": 1e-2, "lr_d": 1e-2, "width_g": 32, "width_d": 32}
 observation, info = env.reset(seed=0, options={"instance": ring})
 untrained = info["log_metric"]
-print("drawn besides:", {name: value for name, value in info["instance"].items() if name in ("loss", "batch_size")})
+print("of that one:", {name: value for name, value in info["instance"].items() if name in ("loss", "batch_size")})
 
 # %% [markdown]
 # ## Turning knobs
@@ -68,8 +69,9 @@ print(f"sum of rewards {sum(rewards):.3f}, fall of the log distance {untrained -
 
 # %% [markdown]
 # ## Policies
-# A policy is anything with `predict(observation)`. Compare two, and moves at random, on the same eight runs:
-# instances that are kept for tests, and the same seeds for all. All eight GANs are trained side by side.
+# A policy has `predict(observation, state, episode_start, deterministic)` and returns `(actions, state)`. Compare two,
+# and moves at random, on the same eight runs: instances that are kept for tests, and the same seeds for all. All eight
+# GANs are trained side by side.
 
 # %%
 envs = gan_env.GANVectorEnv(8, "points", split="test", autoreset_mode="Disabled", **short)

@@ -39,10 +39,11 @@ def load_extensions(modules: Sequence[str], key: str = "extensions") -> None:
     Raises:
         ConfigError: one is no module's name, or not there.
     """
-    expected = "the name of a module, such as my_package.my_module; not a file"
+    expected = "the name of a module, such as my_package.my_module; not a file, so without .py"
     require(not isinstance(modules, str), key, modules, f"a list of names: [{modules}]")
     for name in modules:
-        require(all(part.isidentifier() for part in str(name).split(".")), key, name, expected)
+        *_, last = parts = str(name).split(".")
+        require(all(part.isidentifier() for part in parts) and last != "py", key, name, expected)
         try:
             import_module(name)
         except ModuleNotFoundError as error:

@@ -137,6 +137,7 @@ def save_instances(path: str | Path, instances: Iterable[Instance | Mapping[str,
     Raises:
         ConfigError: there is none, or a field is missing, unknown, of the wrong type or out of range.
     """
+    require(not isinstance(instances, Instance), "instances", instances, "a list of Instances")
     checked = _checked_list(list(instances), "instances")
     found = hash_of(checked)
     write_json(Path(path), {"sha256": found, "instances": list(checked)})

@@ -21,12 +21,18 @@ class Dataset:
 
     Policies see the judgement of the validation half of the held-out samples, and choices rest on it; the one of the
     scored half is reported. The halves alternate, since some sets are in the order of their classes.
+
+    Attributes:
+        train: training samples.
+        held_out: samples that nothing is trained on.
+        centers: the modes, [M, 2]; M = 0: not known.
+        std: standard deviation of each mode; 0: not known.
     """
 
     train: Tensor
     held_out: Tensor
-    centers: Tensor = field(default_factory=lambda: torch.zeros(0, 2))  # the modes, [M, 2]; M = 0: not known
-    std: float = 0.0  # standard deviation of each mode; 0: not known
+    centers: Tensor = field(default_factory=lambda: torch.zeros(0, 2))
+    std: float = 0.0
 
     @property
     def validation(self) -> Tensor:
@@ -63,22 +69,39 @@ WHOLE = ("key", "dataset", "window", "num_samples", "batch_size", "loss")
 
 @dataclass(frozen=True)
 class RowSettings(Rows):
-    """What is constant over one row's episode: its instance and its seed."""
+    """What is constant over one row's episode: its instance and its seed.
 
-    key: Tensor  # the row's random key, int64
-    dataset: Tensor  # index into the environment's data sets, int64
-    window: Tensor  # where the row's training set begins in the (shuffled) training pool, int64
-    num_samples: Tensor  # number of training samples, int64
-    batch_size: Tensor  # at most the width of the batch tensor, int64
-    loss: Tensor  # index into the environment's losses, int64
-    width_g: Tensor  # share of the full width of the generator in (0, 1], float32
-    width_d: Tensor  # the same of the discriminator
-    gain_g: Tensor  # factor on the generator's initial weights, float32
-    gain_d: Tensor  # the same of the discriminator's
-    input_scale: Tensor  # factor on what the discriminator sees, float32
-    lr_g: Tensor  # learning rate of the generator, float32
-    lr_d: Tensor  # learning rate of the discriminator, float32
-    beta_1: Tensor  # momentum of both players' Adam, float32
+    Attributes:
+        key: the row's random key, int64.
+        dataset: index into the environment's data sets, int64.
+        window: where the row's training set begins in the (shuffled) training pool, int64.
+        num_samples: number of training samples, int64.
+        batch_size: at most the width of the batch tensor, int64.
+        loss: index into the environment's losses, int64.
+        width_g: share of the full width of the generator in (0, 1], float32.
+        width_d: the same of the discriminator.
+        gain_g: factor on the generator's initial weights, float32.
+        gain_d: the same of the discriminator's.
+        input_scale: factor on what the discriminator sees, float32.
+        lr_g: learning rate of the generator, float32.
+        lr_d: learning rate of the discriminator, float32.
+        beta_1: momentum of both players' Adam, float32.
+    """
+
+    key: Tensor
+    dataset: Tensor
+    window: Tensor
+    num_samples: Tensor
+    batch_size: Tensor
+    loss: Tensor
+    width_g: Tensor
+    width_d: Tensor
+    gain_g: Tensor
+    gain_d: Tensor
+    input_scale: Tensor
+    lr_g: Tensor
+    lr_d: Tensor
+    beta_1: Tensor
 
     @classmethod
     def of(cls, columns: Mapping[str, Sequence[float]], device: torch.device) -> "RowSettings":
@@ -94,31 +117,57 @@ class RowSettings(Rows):
 
 @dataclass(frozen=True)
 class TrainStats:
-    """Training statistics over one decision interval; means over the interval unless noted."""
+    """Training statistics over one decision interval; means over the interval unless noted.
 
-    loss_d: Tensor  # adversarial losses, without the penalty
+    Attributes:
+        loss_d: adversarial loss of the discriminator D, without the penalty.
+        loss_g: the same of the generator G.
+        spread_d: standard deviation of D's loss within the interval.
+        spread_g: the same of G's.
+        penalty: E||grad D(x)||^2 on D's real inputs (R1 without gamma/2).
+        logit_real: mean logit on the (augmented, noisy) real inputs of training.
+        logit_fake: the same on fake ones.
+        sign_real: E[sign D] on real inputs, around the loss's middle (1/2 for least squares): ADA's r_t.
+        sign_fake: the same on fake ones.
+        grad_d: root mean square over the interval of the norm of D's gradient.
+        grad_g: the same of G's.
+        align_d: mean cosine of a gradient of D and the running mean of those before, Adam's first moment.
+        align_g: the same of G's.
+        logit_after: mean logit on the same fakes after D's step, at G's.
+        saturated_real: share of D's real inputs on which its loss is flat, see `gan_env.gan.losses`.
+        saturated_fake: the same of fake ones.
+        step_d: root mean square over the interval of |step| / |weights| of D.
+        step_g: the same of G.
+        logit_spread_real: standard deviation of the logits on real inputs over the interval's batches.
+        logit_spread_fake: the same on fake ones.
+        clean_train: mean logit at the interval's end on undisturbed training samples.
+        clean_held_out: the same on validation samples; the difference shows D's overfitting.
+        finite: whether losses and weights are finite and below the explosion bound, bool.
+    """
+
+    loss_d: Tensor
     loss_g: Tensor
-    spread_d: Tensor  # standard deviation of the losses within the interval
+    spread_d: Tensor
     spread_g: Tensor
-    penalty: Tensor  # E||grad D(x)||^2 on the discriminator's real inputs (R1 without gamma/2)
-    logit_real: Tensor  # mean logits on the (augmented, noisy) inputs of training
+    penalty: Tensor
+    logit_real: Tensor
     logit_fake: Tensor
-    sign_real: Tensor  # E[sign D], around the loss's middle (1/2 for least squares); on real samples it is ADA's r_t
+    sign_real: Tensor
     sign_fake: Tensor
-    grad_d: Tensor  # root mean square over the interval of the gradient's norm
+    grad_d: Tensor
     grad_g: Tensor
-    align_d: Tensor  # mean cosine of a gradient and the running mean of those before, Adam's first moment
+    align_d: Tensor
     align_g: Tensor
-    logit_after: Tensor  # mean logit on the same fakes after D's step, at G's
-    saturated_real: Tensor  # share of D's real inputs on which its loss is flat, see `gan_env.gan.losses`
+    logit_after: Tensor
+    saturated_real: Tensor
     saturated_fake: Tensor
-    step_d: Tensor  # root mean square over the interval of |step| / |weights|
+    step_d: Tensor
     step_g: Tensor
-    logit_spread_real: Tensor  # standard deviation of the logits over the interval's batches
+    logit_spread_real: Tensor
     logit_spread_fake: Tensor
-    clean_train: Tensor  # mean logit at the interval's end on undisturbed training samples
-    clean_held_out: Tensor  # the same on validation samples; the difference shows the discriminator's overfitting
-    finite: Tensor  # whether losses and weights are finite and below the explosion bound, bool
+    clean_train: Tensor
+    clean_held_out: Tensor
+    finite: Tensor
 
     @classmethod
     def of_means(
@@ -179,12 +228,18 @@ class Quality:
     """How good the generators are at one moment.
 
     Observations, rewards and all choices rest on `log_metric`; nothing but the report sees `score`.
+
+    Attributes:
+        log_metric: log of the quality metric on the validation half of the held-out data (lower is better).
+        score: the same on the scored half.
+        collapse: log of the samples' spread over the data's: 0 is as diverse as the data, negative is collapsed.
+        extras: what else is known about the samples, for infos alone; 0 is the worst value.
     """
 
-    log_metric: Tensor  # log of the quality metric on the validation half of the held-out data (lower is better)
-    score: Tensor  # the same on the scored half
-    collapse: Tensor  # log of the samples' spread over the data's: 0 = as diverse as the data, negative = collapsed
-    extras: dict[str, Tensor]  # what else is known about the samples, for infos alone; 0 is the worst value
+    log_metric: Tensor
+    score: Tensor
+    collapse: Tensor
+    extras: dict[str, Tensor]
 
     @staticmethod
     def join(parts: Sequence["Quality"]) -> "Quality":
@@ -198,23 +253,41 @@ class Quality:
 
 @dataclass(frozen=True)
 class Moment:
-    """All that an observation or a reward may look at after one decision."""
+    """All that an observation or a reward may look at after one decision: one value a row, [N], unless noted.
 
-    stats: TrainStats  # of the interval
-    quality: Quality  # of the samples at its end
-    coordinates: Tensor  # the knobs, [N, K] in [0, 1]
-    progress: Tensor  # share of the budget used, 0 to 1
-    previous: Tensor  # log metric at the end of the interval before
-    best: Tensor  # lowest log metric of the run before this interval
-    first: Tensor  # log metric of the untrained generator
-    first_grad_d: Tensor  # `stats.grad_d` of the run's first interval, 0 before it
+    Attributes:
+        stats: of the interval.
+        quality: of the samples at its end.
+        coordinates: the knobs, [N, K] in [0, 1].
+        progress: share of the budget used, 0 to 1.
+        previous: log metric at the end of the interval before.
+        best: lowest log metric of the run before this interval.
+        first: log metric of the untrained generator.
+        first_grad_d: `stats.grad_d` of the run's first interval, 0 before it.
+        first_grad_g: the same of `stats.grad_g`.
+        limit: log metric at which a run counts as crashed.
+        settings: the rows' instances.
+        parameters: numbers of weights and biases of G and of D, [N, 2].
+        updates: GAN updates of the whole run.
+        walk: |step| / |weights| of G and of D in an equally long random walk, [N, 2]; see `walk_step`.
+        left: decisions left after this one, int64.
+    """
+
+    stats: TrainStats
+    quality: Quality
+    coordinates: Tensor
+    progress: Tensor
+    previous: Tensor
+    best: Tensor
+    first: Tensor
+    first_grad_d: Tensor
     first_grad_g: Tensor
-    limit: Tensor  # log metric at which a run counts as crashed
-    settings: RowSettings  # the rows' instances
-    parameters: Tensor  # numbers of weights and biases of G and of D, [N, 2]
-    updates: Tensor  # of the whole run
-    walk: Tensor  # `walk_step` of G and of D, [N, 2]
-    left: Tensor  # decisions left after this one, int64
+    limit: Tensor
+    settings: RowSettings
+    parameters: Tensor
+    updates: Tensor
+    walk: Tensor
+    left: Tensor
 
     @property
     def last(self) -> Tensor:

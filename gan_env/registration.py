@@ -27,7 +27,7 @@ from gan_env.records import Dataset, Float64, Moment
 
 LARGEST = 1e6
 """Bounds of a reward term of one's own are at most this far from zero, so that rewards are finite."""
-_origins: dict[tuple[str, str], tuple[Any, str]] = {}  # (kind of entry, name) -> where the user's code stands
+_origins: dict[tuple[str, str], tuple[Any, ...]] = {}  # (kind of entry, name) -> where the user's code stands
 
 
 def register_points(name: str, centers: Callable[[], Float64]) -> None:
@@ -47,7 +47,8 @@ def register_dataset(name: str, load: Callable[[str, int], Dataset]) -> None:
     Args:
         name: what `datasets=(...)` calls it.
         load: function of `data_root` and `image_size`. It gives a `gan_env.Dataset` of shuffled samples: images as
-            bytes [P, C, image_size, image_size] with one or three channels, or points [P, 2] as float32.
+            bytes [P, C, image_size, image_size] with one or three channels, or points [P, 2] as float32. It gives the
+            same ones each time.
     """
     _require_free("data set", name, load, {**IMAGE_SETS, **POINT_SETS})
     IMAGE_SETS[name] = load
@@ -60,7 +61,8 @@ def register_statistic(
 
     Args:
         name: of the statistic and of its group.
-        compute: its value a row, [N], from a `gan_env.Moment`: all that is known after a decision.
+        compute: its value a row, [N], from a `gan_env.Moment`: all that is known after a decision. Each is of that row
+            alone.
         description: what it is.
         low: the lower bound, to which values are clipped; NaN counts as 0.
         high: the upper bound.
@@ -78,7 +80,7 @@ def register_reward(
 
     Args:
         name: of the term.
-        compute: its value a row after each decision, [N], from a `gan_env.Moment`.
+        compute: its value a row after each decision, [N], from that row of a `gan_env.Moment`.
         low: the lower bound, to which values are clipped; NaN becomes it. The crash law needs to know what the rest of
             a run could bring.
         high: the upper bound.
@@ -152,7 +154,10 @@ def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any]) ->
     require(good, f"the name of a {kind}", name, "letters, digits and underscores")
     require(callable(entry), f"the {kind} {name!r}", entry, "a function, or another thing that can be called")
     module = sys.modules.get(getattr(entry, "__module__", ""))
-    origin = (getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__))
+    file, called = getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__)
+    # All lambdas of a file have one name. A notebook's have no file, and move when a cell is edited.
+    line = getattr(getattr(entry, "__code__", None), "co_firstlineno", None) if file and "<" in called else None
+    origin = (file, called, line)
     free = name not in table or _origins.get((kind, name)) == origin
     require(free, f"the name of a {kind}", name, f"one that is not taken, as {sorted(table)} are")
     _origins[kind, name] = origin

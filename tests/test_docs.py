@@ -15,7 +15,7 @@ import real_distances
 from plain_gan import PlainGAN
 from programs import call
 
-from gan_env import PRESETS, GANVectorEnv
+from gan_env import PRESETS, GANVectorEnv, save_instances
 from gan_env.gan.saved import save_generators
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.presets import load_policy
@@ -78,6 +78,26 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
     exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[1], names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_an_environment_as_a_file_takes_what_the_page_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of one's own, its statistic and reward, and files of instances."""
+    page = (ROOT / "docs/extend.md").read_text()
+    own = page[page.index("def confidence(") : page.index("envs = gan_env.GANVectorEnv(4, observation=")]
+    (tmp_path / "my_module.py").write_text(f"import gan_env\n\n\n{own}")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("train", "test"):
+        save_instances(tmp_path / f"{name}.json", [GANVectorEnv(1, compile=False).instances[0]] * 2)
+    (tmp_path / "conf/env").mkdir(parents=True)
+    (tmp_path / "conf/env/my.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    (command,) = re.findall(r"`PYTHONPATH=\. python (baselines/run\.py [^`]*env=my[^`]*)`", page)
+    small = ["env.compile=false", "env.updates_per_decision=1", "episodes=2", "rows=2", "folder=here"]
+    done = call(*command.split(), *small, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    env = json.loads((tmp_path / "here/summary.json").read_text())["env"]
+    assert env["observation"] == ["progress", "steps", "confidence", "knobs"]  # which the schedule looks at
+    assert (env["reward"]["calm"], env["instances"]["test_size"]) == (0.1, 2)
 
 
 def test_what_the_programs_of_the_page_on_libraries_save_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

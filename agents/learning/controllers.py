@@ -118,6 +118,9 @@ def read_controller(folder: Path) -> SavedController:
         ConfigError: there is none, or it can't be read.
     """
     if not (folder / DESCRIPTION).exists():
+        played = (folder / "config.yaml").exists()
+        training = f"the folder of a training, with {DESCRIPTION}: this one is of a run that a program in baselines/"
+        require(not played, "policy", str(folder), f"{training} played")
         script = RunFolder.open(folder).config.get("script")
         mend = "give another folder"
         if script in SCRIPTS:

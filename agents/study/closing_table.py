@@ -19,10 +19,12 @@ def closing_table(summary: Summary) -> str:
         cells.append(
             [row.title(name), str(row.seeds), str(row.runs), row.iqm.text(".3f"), *compared, str(row.crashes), taken]
         )
+    once = all(row.spread_over_gan_seeds is None for row in setting.rows.values())  # then instances are resampled
     first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         f"Final log of the {setting.metric} on held-out instances (lower is better), with 95 % intervals;",
-        "gain and P(better): against the tuned schedule, with intervals for new instances; IQM: for these instances;",
+        "gain and P(better): against the tuned schedule, with intervals for new instances; "
+        f"IQM: {'likewise' if once else 'for these instances'};",
         f"learned: {summary.learned}; GAN updates: what finding the policy took, by training or by tuning;",
         f"(told ...): what a policy is told that {summary.learned} has to find out.",
         "",

@@ -88,7 +88,7 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
 
 
 def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dict[str, list[PolicyOptions]]]:
-    """What a training is compared with; prints which policies can't act in its environment.
+    """What a training is compared with; prints which policies can't act in its environment, and what will be tuned.
 
     Returns:
         The options of a study of the training, with no folder yet; and by opponent its committed tunings, none where a
@@ -116,6 +116,8 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
     found = {kind: fitting(committed(showing(()).config, kind)) for kind in TUNED}
     if not found["schedule"]:
         found = {}
+        cost = f"with {sizes.tune_updates:,} GAN updates (comparison.tune_updates)"
+        print(f"no tuned schedule comes with gan_env for such runs: one is tuned after the training, {cost}")
     policies = tuple(fitting(sizes.policies))
     study = StudyOptions(
         env=env,

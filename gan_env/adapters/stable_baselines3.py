@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv
@@ -23,10 +23,12 @@ class SB3VecEnv(VecEnv):
 
     Args:
         env: with SAME_STEP autoreset, or `reset` refuses it.
-        seed: seed of the first reset, or one for each row.
+        seed: seed of the first reset, or one for each row. A model that is made with a seed of its own overrides it.
     """
 
     def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
+        many = "many rows: a gan_env.GANVectorEnv; a single environment needs no adapter"
+        require(isinstance(env, VectorEnv), "env", type(env).__name__, many)
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)

@@ -62,6 +62,10 @@ def _require_samples(name: str, loaded: Any, image_size: int) -> None:
         images = [(torch.uint8, (channels, side, side)) for channels in (1, 3)]
         if found not in [*images, (torch.float32, (2,))]:
             raise DataError(f"data set {name!r} has samples {found} in `{part}`: expected {expected}")
+        if len(samples) == 0:
+            raise DataError(f"data set {name!r} has no samples in `{part}`: expected one at least")
+        if samples.is_floating_point() and not bool(samples.isfinite().all()):
+            raise DataError(f"data set {name!r} has samples in `{part}` that are not finite: leave them out")
 
 
 def free_memory(device: torch.device) -> int:

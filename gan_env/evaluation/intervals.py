@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gan_env.errors import needs
+from gan_env.errors import needs, require
 from gan_env.records import Floats
 
 RESAMPLES = 2000
@@ -41,8 +41,9 @@ def percentile_interval(samples: ArrayLike) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def summarize(values: Floats) -> dict[str, Any]:
+def summarize(values: ArrayLike) -> dict[str, Any]:
     """`n`, `iqm` and its 95 % interval `ci95` of scores [n]."""
+    values = np.asarray(values)
     return {"n": len(values), "iqm": float(iqm(values)), "ci95": bootstrap_interval(values, iqm)}
 
 
@@ -94,7 +95,11 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
 
     Returns:
         `value`, and two 95 % intervals: `ci95` over GAN seeds and trainings, `over_instances` over instances as well.
+
+    Raises:
+        ConfigError: the arrays are of other shapes.
     """
+    _require_same_runs(scores.shape, opponent.shape)
 
     def interval(mine: Floats, theirs: Floats) -> tuple[float, float]:
         drawn = resampled(mine, seed), resampled(theirs, seed, trainings=None if paired else seed + 1)
@@ -103,6 +108,12 @@ def stratified_gain(scores: Floats, opponent: Floats, paired: bool = False, seed
     by_instance = (x.mean(axis=2, keepdims=True) for x in (scores, opponent))  # one run each: instances are resampled
     value = float(opponent.mean() - scores.mean())
     return {"value": value, "ci95": interval(scores, opponent), "over_instances": interval(*by_instance)}
+
+
+def _require_same_runs(mine: tuple[int, ...], theirs: tuple[int, ...]) -> None:
+    fits = len(mine) == 3 and mine[1:] == theirs[1:]
+    expected = "[trainings, instances, GAN seeds] of both, with the same instances and GAN seeds"
+    require(fits, "shapes of the scores and of the opponent's", (mine, theirs), expected)
 
 
 def t_interval(scores: Floats, opponent: Floats, paired: bool = False) -> tuple[float, float] | None:
@@ -131,6 +142,8 @@ def probability_of_improvement(scores: Floats, opponent: Floats, seed: int = 0) 
     instances. Both are resampled. Arguments and result are those of `stratified_gain`; the opponent's number of GAN
     seeds may be another one where both are more than one.
     """
+    several = scores.shape[2:] != (1,) != opponent.shape[2:]
+    _require_same_runs(scores.shape, (*opponent.shape[:2], *scores.shape[2:]) if several else opponent.shape)
     other = seed + 1 if opponent.shape[2] > 1 else seed  # with one run, both resample the same instances
     samples = resampled(scores, seed), resampled(opponent, other, trainings=seed + 2)
     better = _better(scores[None], opponent[None])[0]

@@ -1,23 +1,27 @@
 """Paired evaluation: any policy, the same instances, the same GAN seeds; and the files that episodes are kept in."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from gan_env import Fleet, GANVectorEnv, Instance
-from gan_env.errors import require
+from gan_env.errors import ConfigError, require
 from gan_env.files import load_arrays, save_arrays
+from gan_env.policies.presets import PolicyOptions
 from gan_env.policies.steering import Policy, State, start_of
 from gan_env.records import Float32
 
 COLUMNS = ("log_metric", "score", "coordinates", "rewards", "crashed")
 """Fields of `Episodes` that are arrays with an entry for each episode."""
+PREDICTS = "a policy has `predict(observation, state, episode_start, deterministic)` and returns `(actions, state)`"
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,9 @@ def run_episodes(
         on_decision: called after each decision of each batch with (batch, decision), for progress or pictures.
 
     Raises:
-        ConfigError: the policy has no `predict`; or the environment has another mode, or there is no seed, or not one
-            instance for each.
+        ConfigError: the policy's `predict` takes or returns something else; or the environment is a single one or has
+            another mode, or there is no seed, or not one instance for each.
     """
-    require(hasattr(policy, "predict"), "policy", policy, "what `predict` belongs to: of a file, `.make(env)`")
     return run_batches(lambda _: policy, env, seeds, instances, on_decision)
 
 
@@ -137,6 +140,8 @@ def run_batches(
     on_decision: Callable[[int, int], None] | None = None,
 ) -> Episodes:
     """As `run_episodes`, with another policy in each batch: `policy_of` makes it, given the episode of each row."""
+    many = not isinstance(env, gym.Env)
+    require(many, "env", type(env).__name__, "many rows: a gan_env.GANVectorEnv with AutoresetMode.DISABLED")
     disabled = env.metadata["autoreset_mode"] is AutoresetMode.DISABLED
     require(disabled, "env", env.metadata["autoreset_mode"], "an environment made with AutoresetMode.DISABLED")
     if instances is None:
@@ -167,6 +172,8 @@ class Rollout:
     def __init__(
         self, policy: Policy, env: GANVectorEnv | Fleet, seeds: Sequence[int], instances: Sequence[int | Instance]
     ) -> None:
+        made = not isinstance(policy, PolicyOptions)
+        require(made, "policy", policy, "what acts: these are a policy's options, of which `.make(env)` makes it")
         self.policy, self.env = policy, env
         options = {"instance": list(instances), "knobs": start_of(policy)}
         self._obs, self._infos = env.reset(seed=list(seeds), options=options)
@@ -182,7 +189,7 @@ class Rollout:
         alive = self.alive
         if alive.any():
             start = np.full(self.env.num_envs, self.decision == 0)
-            action, self._policy_state = self.policy.predict(self._obs, self._policy_state, start, deterministic=True)
+            action, self._policy_state = self._predict(start)
             self._obs, self._reward, ended, _, self._infos = self.env.step(action)
             self.crashed = self.crashed | (alive & self._infos["crashed"])
             self.alive = alive & ~ended
@@ -204,6 +211,19 @@ class Rollout:
         for parts in self._columns.values():
             if len(parts) < self.decision:  # an info that no row has any more
                 parts.append(np.full_like(parts[-1], np.nan))
+
+    def _predict(self, start: NDArray[np.bool_]) -> tuple[Float32, State]:
+        given = (self._obs, self._policy_state, start)
+        if self.decision > 0:
+            return self.policy.predict(*given, deterministic=True)
+        try:  # the first call shows whether it is a policy
+            inspect.signature(self.policy.predict).bind(*given, deterministic=True)
+        except (AttributeError, TypeError) as error:
+            raise ConfigError(f"policy={type(self.policy).__name__!r} can't be used ({error}): {PREDICTS}") from error
+        found = self.policy.predict(*given, deterministic=True)
+        pair = isinstance(found, tuple) and len(found) == 2
+        require(pair, f"what {type(self.policy).__name__} returns", type(found).__name__, f"a pair: {PREDICTS}")
+        return found
 
     def episodes(self, used: int) -> Episodes:
         """The episodes of the first `used` rows, up to the last decision taken."""

@@ -161,10 +161,10 @@ def _changed(knob: DynamicParameter, bounds: tuple[float, float], initial: float
     try:
         return replace(knob, bounds=bounds, initial_value=initial)
     except ConfigError as error:
-        option, own = "knob_bounds", f"{knob.name}.bounds="
+        option, own, hint = "knob_bounds", f"{knob.name}.bounds=", ""
         if not str(error).startswith(own):
-            option, own = "initial_knobs", f"{knob.name}="
-        raise ConfigError(f"{option}.{knob.name}={str(error).removeprefix(own)}") from error
+            option, own, hint = "initial_knobs", f"{knob.name}=", ", the knob's bounds; it starts at this value"
+        raise ConfigError(f"{option}.{knob.name}={str(error).removeprefix(own)}{hint}") from error
 
 
 def decades(knob: DynamicParameter) -> float:

@@ -14,11 +14,11 @@ from gan_env.records import WHOLE, Moment, Quality, RowSettings, TrainStats
 ROWS = 2
 
 
-def probe(knobs: int) -> Moment:
-    """A moment of two rows and so many knobs, whose numbers are of no run: halves and ones."""
-    half, one = torch.full((ROWS,), 0.5), torch.ones(ROWS, dtype=torch.int64)
+def probe(knobs: int, other: float = 0.5) -> Moment:
+    """A moment of two rows and so many knobs, whose numbers are of no run: halves and ones, `other` in the second."""
+    half, one = torch.tensor([0.5, other]), torch.ones(ROWS, dtype=torch.int64)
     stats = {field.name: half.clone() for field in fields(TrainStats)} | {"finite": half > 0}
-    settings = {field.name: [1 if field.name in WHOLE else 0.5] * ROWS for field in fields(RowSettings)}
+    settings = {field.name: [1, 1] if field.name in WHOLE else [0.5, other] for field in fields(RowSettings)}
     quality = Quality(half, half.clone(), half.clone(), extras=defaultdict(lambda: half.clone()))
     known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
     start = {name: half.clone() for name in known}
@@ -44,6 +44,17 @@ def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: M
         raise ConfigError(f"{what} fails with {type(error).__name__}: {error}. It gets a gan_env.Moment") from error
     shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
     require(shape == (ROWS,), f"{what} of {ROWS} rows", shape, f"a tensor of shape ({ROWS},), one value a row")
+
+
+def require_rows_apart(what: str, compute: Callable[[Moment], Any], knobs: int) -> None:
+    """Refuses what gives a row another value where only the other row changes, or at a second call.
+
+    Raises:
+        ConfigError: it does; arguments are those of `require_a_value_a_row`, but for the number of knobs.
+    """
+    first, again = (compute(probe(knobs, other))[0] for other in (0.5, 0.75))
+    if not torch.isclose(first, again, equal_nan=True):
+        raise ConfigError(f"{what} of a row changes with another row, or by chance: compute it from that row alone")
 
 
 def fields_read(computed: Mapping[str, Callable[[Moment], Any]], knobs: int) -> tuple[str, ...]:

@@ -74,5 +74,6 @@ def checked_actions(given: Any, shape: tuple[int, ...] | None) -> Float32:
     """
     actions = np.asarray(given, np.float32)
     require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
-    require(bool(np.isfinite(actions).all()), "actions", actions, "finite numbers")
+    for place in np.argwhere(~np.isfinite(actions))[:1]:
+        require(False, f"actions{place.tolist()}", float(actions[tuple(place)]), "finite numbers")
     return actions

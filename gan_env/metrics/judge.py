@@ -75,15 +75,19 @@ class RegisteredJudge:
         built_in: that judge.
 
     Raises:
-        ConfigError: the metric fails, or isn't one finite number a row, 0 or more, for samples of the validation half;
-            when it judges, it is negative.
+        ConfigError: the metric can't be made, or fails, or isn't one finite number a row, 0 or more, for samples of the
+            validation half; when it judges, it is negative.
     """
 
     def __init__(self, name: str, datasets: Sequence[Dataset], samples: int) -> None:
         self.metric_name, self.built_in = name, built_in_judge(datasets, samples)
         self.extractor_hash = self.built_in.extractor_hash
         references = [data.validation for data in datasets] + [data.scored for data in datasets]
-        self.metrics = [METRICS[name](decode(reference)) for reference in references]
+        try:
+            self.metrics = [METRICS[name](decode(reference)) for reference in references]
+        except Exception as error:
+            what = f"the metric {name!r} can't be made ({type(error).__name__}: {error})"
+            raise ConfigError(f"{what}. It is made from real samples, such as {tuple(references[0].shape)}") from error
         first = decode(references[0][:samples])
         tried = torch.stack([first, first.flip(0)])  # [2, S, *shape]
         try:
@@ -128,7 +132,8 @@ def make_judge(datasets: Sequence[Dataset], samples: int, metric: str = "auto") 
     Raises:
         ConfigError: `metric` is neither "auto" nor in `METRICS`, or it can't be used.
     """
-    require(metric in ("auto", *METRICS), "metric", metric, f"one of {['auto', *sorted(METRICS)]}")
+    known = f"one of {['auto', *sorted(METRICS)]}; gan_env.register_metric adds one"
+    require(metric in ("auto", *METRICS), "metric", metric, known)
     return built_in_judge(datasets, samples) if metric == "auto" else RegisteredJudge(metric, datasets, samples)
 
 

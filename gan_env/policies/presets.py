@@ -101,8 +101,11 @@ class PolicyOptions:
         """The policy, ready to act in `env`.
 
         Raises:
-            ConfigError: it does not fit the environment: a knob or a statistic is missing, or a value is out of range.
+            ConfigError: it does not fit the environment: a knob or a statistic is missing, or a value is out of range;
+                or that is a single one.
         """
+        many = hasattr(env, "observer")
+        require(many, "env", type(env).__name__, "a gan_env.GANVectorEnv; in a single one it is env.unwrapped.vector")
         if self.kind == "random":
             return RandomPolicy(env, seed, self.hold)
         if self.kind in ADAPTIVE and not self.knobs:
@@ -159,6 +162,8 @@ def observing(env: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
 
 
 POLICIES = CONFIGS / "policy"
+ENDINGS = (".yaml", ".yml")
+"""Of a policy's file."""
 _WITH_EXPONENT = re.compile(r"[-+]?\d[\d_]*\.?[\d_]*[eE][-+]?\d+$")
 
 
@@ -214,13 +219,17 @@ def shipped_controllers() -> dict[str, Path]:
 
 
 def load_policy(name: str | Path) -> PolicyOptions:
-    """The options of a policy in configs/policy/, of a registered one, or of a YAML file of one's own.
+    """The options of a policy in configs/policy/, of a registered one, or of a YAML file of one's own; no controller.
 
     Raises:
         ConfigError: there is none of that name, or the file holds something else.
     """
     path, names = own_file(name), policy_names()
     if path is None:
+        learned = str(name) in shipped_controllers() or (Path(name) / DESCRIPTION).is_file()
+        plays = "a schedule or a rule: this controller is played by LearnedPolicy(SavedController.load(FOLDER), env)"
+        require(not learned, "policy", str(name), plays)
+        require(Path(name).suffix not in ENDINGS, "policy", str(name), "a file, and there is none here of that name")
         require(str(name) in names, "policy", str(name), f"one of {', '.join(names)}, {OR_A_FILE}")
         path = POLICIES / f"{name}.yaml"
     fields = _read(path) if path.is_file() else {"kind": str(name)}
@@ -237,7 +246,7 @@ def policy_of(fields: Mapping[str, Any]) -> PolicyOptions:
 def own_file(name: str | Path) -> Path | None:
     """The YAML file that is meant by a policy's name, where that is a path."""
     path = Path(name)
-    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
+    return path if path.suffix in ENDINGS and path.is_file() else None
 
 
 def committed(config: EnvConfig, kind: str) -> list[str]:

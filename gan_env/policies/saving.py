@@ -46,7 +46,8 @@ def save_controller(
 
     Raises:
         ConfigError: the environment is another one; a layer is of another kind; sizes don't follow each other, or don't
-            fit the environment; a number is out of range; or the folder can't be written to. Nothing is written then.
+            fit the environment; a number is out of range, or a weight not finite; or the folder can't be written to.
+            Nothing is written then.
     """
     found = _vector_env(env)
     names = list(found.observer.names)
@@ -54,6 +55,8 @@ def save_controller(
     require(bool((scale > 0).all()), "std", scale.tolist(), "numbers above 0: with the normaliser's epsilon in them")
     require(clip is None or clip > 0, "clip", clip, "a number above 0, or None")
     controller = Network.of(network, center, scale, None if clip is None else float(clip))
+    broken = [name for name, tensor in controller.state_dict().items() if not tensor.isfinite().all()]
+    require(not broken, "weights that are not finite", broken, "none: a network as it was before its training diverged")
     require_writable(Path(folder), "folder")
     SavedController(controller, interface_of(found, "action"), to_dict(found.config), {}).save(folder)
 

@@ -37,7 +37,7 @@ class Steerable(Protocol):
 
 
 class Policy(Protocol):
-    """A schedule, an adaptive rule, a stable-baselines3 model: whatever has `predict`."""
+    """A schedule, an adaptive rule, a stable-baselines3 model: whatever has this `predict`."""
 
     def predict(
         self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

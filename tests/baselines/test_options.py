@@ -60,6 +60,7 @@ def test_all_scripts_do_so() -> None:
     [
         ("policy=5", r"^policy='5' .*cosine.*or the folder of a training, a policy's YAML file, or module:function$"),
         ("policy=cosinus", r"^policy='cosinus' .*cosine"),
+        ("policy=nofile.yaml", r"^policy='nofile\.yaml' .*a file, and there is none here"),
         ("env=nope", r"^env='nope' .*expected one of celeba, "),
         ("+experiment=nope", r"^\+experiment='nope' .*wgan_gp"),
     ],

@@ -248,6 +248,15 @@ def test_what_the_command_line_gives_is_not_taken_from_the_training(controller: 
     assert play_options(PlayOptions(), {"env": env}, []).env == env
 
 
+def test_the_modules_of_a_training_are_imported_besides_those_that_are_given(tmp_path: Path) -> None:
+    """They register what the controller sees."""
+    made = saved_controller()
+    dataclasses.replace(made, env={**made.env, "extensions": ["mine"]}).save(tmp_path)
+    for given in ([], ["other"]):
+        fields = {"env": {"preset": "points", "extensions": given}, "controller": str(tmp_path)}
+        assert play_options(PlayOptions(), fields, []).env["extensions"] == [*given, "mine"]
+
+
 def test_a_policy_is_shown_what_it_looks_at() -> None:
     """Besides what the command line asks for."""
     fields = {"policy": {"kind": "rates"}, "env": {"observation": ["progress", "steps"]}}

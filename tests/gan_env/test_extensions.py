@@ -84,7 +84,7 @@ def test_a_begun_run_names_the_module(module: str, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("name", ["my/file.py", "../module", "", "a b"])
+@pytest.mark.parametrize("name", ["my/file.py", "own.py", "../module", "", "a b"])
 def test_a_file_is_no_module(name: str) -> None:
     with pytest.raises(ConfigError, match=r"extensions=.*the name of a module.*not a file"):
         env_config(extensions=[name])

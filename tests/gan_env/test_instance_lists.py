@@ -154,6 +154,8 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_instance_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="width_g"):
         gan_env.save_instances(tmp_path / "own.json", [vars(ONE) | {"width_g": 1}])
+    with pytest.raises(ConfigError, match="expected a list of Instances"):
+        gan_env.save_instances(tmp_path / "own.json", ONE)  # type: ignore[arg-type]
     assert not (tmp_path / "own.json").exists()
 
 

@@ -1,11 +1,19 @@
 from collections.abc import Callable
 from dataclasses import fields
 
+import pytest
 import torch
 
-from gan_env.records import MEANS, RowSettings, TrainStats, decode, to_host
+from gan_env.records import MEANS, Dataset, Moment, Quality, RowSettings, TrainStats, decode, to_host
 
 Settings = Callable[..., RowSettings]
+
+
+@pytest.mark.parametrize("record", [Dataset, Moment, Quality, RowSettings, TrainStats])
+def test_help_says_what_every_field_of_a_users_record_is(record: type) -> None:
+    lines = [line.strip() for line in (record.__doc__ or "").splitlines()]
+    names = [field.name for field in fields(record)]
+    assert [name for name in names if not any(line.startswith(f"{name}: ") for line in lines)] == []
 
 
 def test_rows_are_replaced_in_their_order(make_settings: Settings) -> None:

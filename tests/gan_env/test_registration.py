@@ -84,6 +84,13 @@ def test_the_same_code_may_register_itself_again_and_no_other(register: Callable
         register("mine", math.sqrt, *more)
 
 
+def test_a_second_lambda_is_other_code() -> None:
+    """All lambdas of a file have the same name."""
+    gan_env.register_statistic("mine", lambda m: m.progress)
+    with pytest.raises(ConfigError, match=r"'mine'.*not taken"):
+        gan_env.register_statistic("mine", lambda m: -m.progress)
+
+
 @pytest.mark.parametrize("name", ["knob_r1", "knobs", "quality"])
 def test_no_statistic_has_the_name_of_a_group_or_of_a_knobs(name: str) -> None:
     with pytest.raises(ConfigError, match="not taken"):
@@ -138,8 +145,10 @@ def test_own_points_without_known_modes_have_no_share_of_them() -> None:
         (Dataset(torch.zeros(9, 1, 8, 8), torch.zeros(9, 1, 8, 8)), "torch.float32"),
         (Dataset(torch.zeros(9, 1, 9, 9).byte(), torch.zeros(9, 1, 9, 9).byte()), r"\[P, C, 8, 8\]"),
         (Dataset(np.zeros((9, 2)), torch.zeros(9, 2)), "samples ndarray in `train`"),  # type: ignore[arg-type]
+        (Dataset(torch.zeros(0, 2), torch.zeros(9, 2)), "no samples in `train`"),
+        (Dataset(torch.zeros(9, 2), torch.full((9, 2), torch.nan)), "in `held_out` that are not finite"),
     ],
-    ids=["nothing", "3-D", "double", "floats", "side", "array"],
+    ids=["nothing", "3-D", "double", "floats", "side", "array", "empty", "NaN"],
 )
 def test_data_of_another_kind_are_refused(loaded: Any, message: str) -> None:
     gan_env.register_dataset("mine", lambda root, size: loaded)
@@ -166,12 +175,14 @@ BROKEN = {
     "a number": (lambda m: 0.5, "'float'"),
     "one for all": (lambda m: m.progress.mean(), r"\(2,\), one value a row"),
     "two a row": (lambda m: m.coordinates[:, :2], r"\(2, 2\).*one value a row"),
+    "of all rows": (lambda m: m.stats.loss_d - m.stats.loss_d.mean(), "of a row changes with another row"),
+    "by chance": (lambda m: torch.rand(len(m.progress)), "or by chance: compute it from that row alone"),
     "an error": (lambda m: m.stats.nothing, "fails with AttributeError.*nothing.*gan_env.Moment"),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_statistic_that_is_not_one_value_a_row_is_refused(broken: str) -> None:
+def test_a_statistic_that_is_not_one_value_a_row_of_that_row_is_refused(broken: str) -> None:
     compute, message = BROKEN[broken]
     gan_env.register_statistic("mine", compute)
     make(2)  # which does not use it
@@ -180,7 +191,7 @@ def test_a_statistic_that_is_not_one_value_a_row_is_refused(broken: str) -> None
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_reward_that_is_not_one_value_a_row_is_refused(broken: str) -> None:
+def test_a_reward_that_is_not_one_value_a_row_of_that_row_is_refused(broken: str) -> None:
     compute, message = BROKEN[broken]
     gan_env.register_reward("mine", compute, -1.0, 1.0)
     with pytest.raises(ConfigError, match=f"the reward term 'mine'.*{message}"):
@@ -252,6 +263,12 @@ def test_a_metric_that_is_none_is_refused(metric: Any, message: str) -> None:
         make(2, metric="mine")
 
 
+def test_a_metric_that_can_not_be_made_is_refused() -> None:
+    gan_env.register_metric("mine", lambda: None)  # type: ignore[arg-type, misc]
+    with pytest.raises(ConfigError, match=r"the metric 'mine' can't be made \(TypeError: .*\(4096, 2\)"):
+        make(2, metric="mine")
+
+
 def test_a_metric_that_turns_negative_in_training_is_refused() -> None:
     gan_env.register_metric("mine", lambda real: lambda samples: samples.std(dim=(1, 2)) - real.std() / 2)
     env = make(2, metric="mine")
@@ -261,7 +278,7 @@ def test_a_metric_that_turns_negative_in_training_is_refused() -> None:
 
 def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
     gan_env.register_metric("mine", far_from_mean)
-    with pytest.raises(ConfigError, match=r"metric='fid'.*\['auto', 'mine'\]"):
+    with pytest.raises(ConfigError, match=r"metric='fid'.*\['auto', 'mine'\]; gan_env\.register_metric"):
         make(2, metric="fid")
 
 

@@ -94,6 +94,12 @@ def test_looking_for_a_controller_where_none_is_makes_no_folder(tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_that_was_played_is_no_training(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(ConfigError, match=r"with controller\.json: this one is of a run that a program in baselines/"):
+        load_controller(tmp_path, small_env())
+
+
 def test_a_training_that_is_not_finished_is_named_with_what_continues_it(trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(trained, tmp_path / "copy")
     (folder / "controller.json").unlink()  # which is written last

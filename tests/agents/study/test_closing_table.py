@@ -1,8 +1,11 @@
 """The table that ends a study: gains elsewhere are the learned policy's."""
 
+from dataclasses import replace
+
 from studies import comparison, row, summary
 
 from agents.study.closing_table import closing_table
+from agents.study.options import HELD_OUT
 from agents.study.records import SettingSummary
 
 
@@ -17,3 +20,11 @@ def test_a_setting_without_the_learned_policy_has_no_line() -> None:
         "Gains of PPO on held-out instances elsewhere:",
         "longer: over tuned schedule +0.250 [+0.500, +1.500]",
     ]
+
+
+def test_with_one_run_an_instance_the_interval_of_the_iqm_is_for_new_instances() -> None:
+    for spread, said in ((None, "IQM: likewise;"), (0.1, "IQM: for these instances;")):
+        found = summary()
+        for name, one in found.settings[HELD_OUT].rows.items():
+            found.settings[HELD_OUT].rows[name] = replace(one, spread_over_gan_seeds=spread)
+        assert said in closing_table(found)

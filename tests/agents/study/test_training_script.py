@@ -155,10 +155,16 @@ def test_a_family_meets_constants_and_the_tuned_schedule_on_each_member(
 
 
 def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
-    options: TrainOptions, trained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: TrainOptions,
+    trained: tuple[RunFolder, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Which is said before the training, since it may take longer."""
     monkeypatch.setattr(training_script, "committed", lambda config, kind: [])
     study = study_of(options, tmp_path)
+    assert "one is tuned after the training, with 700 GAN updates (comparison.tune_updates)" in capsys.readouterr().out
     assert (study.options.tunings, study.options.budget) == ({"best_schedule": 1}, 700)
     assert study.training_folder("ppo", 0) == tmp_path
     monkeypatch.setattr(Study, "training_costs", lambda self, name, seed: trained[1])

@@ -108,6 +108,11 @@ def test_an_environment_that_is_not_reset_in_the_same_step_is_refused() -> None:
         vec_env.reset()
 
 
+def test_a_single_environment_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"env='GANEnv' .*a gan_env\.GANVectorEnv"):
+        SB3VecEnv(GANEnv(**ENV), 0)  # type: ignore[arg-type]
+
+
 def test_the_adapter_equals_a_dummy_vec_env_of_single_environments() -> None:
     """stable-baselines3's own wrapper around single environments is the reference, over episode ends."""
     rows = 3

@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
 
+from gan_env import ConfigError
 from gan_env.evaluation.intervals import (
     RESAMPLES,
     bootstrap_interval,
@@ -97,6 +99,7 @@ def test_a_summary_has_number_iqm_and_interval() -> None:
     values = scores(50)
     summary = summarize(values)
     assert summary == {"n": 50, "iqm": float(iqm(values)), "ci95": bootstrap_interval(values, iqm)}
+    assert summarize(list(values)) == summary
 
 
 # --- studies: [S, I, G] ---
@@ -193,6 +196,15 @@ def test_a_gain_is_the_others_loss_and_lower_is_better() -> None:
     chances = [probability_of_improvement(*pair)["value"] for pair in ((mine, theirs), (theirs, mine))]
     assert sum(chances) == pytest.approx(1)
     assert chances[0] > 0.5
+
+
+@pytest.mark.parametrize("compared", [stratified_gain, probability_of_improvement])
+@pytest.mark.parametrize("other", [(1, 8, 1), (16,), (1, 16)], ids=str)
+def test_scores_of_other_runs_are_refused(compared: Any, other: tuple[int, ...]) -> None:
+    """They broadcast, or ended in an IndexError."""
+    for shapes in (((1, 16, 1), other), (other, (1, 16, 1)), (other[-1:], other[-1:])):
+        with pytest.raises(ConfigError, match=r"\[trainings, instances, GAN seeds\] of both"):
+            compared(*map(np.zeros, shapes))
 
 
 def test_pairing_removes_what_both_runs_share() -> None:

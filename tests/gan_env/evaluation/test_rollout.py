@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from gan_env import ConfigError, GANVectorEnv
+from gan_env import ConfigError, GANEnv, GANVectorEnv
 from gan_env.errors import DataError
 from gan_env.evaluation.rollout import Episodes, Rollout, kept_episodes, load_episodes, run_episodes
 from gan_env.files import load_checkpoint, save_checkpoint
@@ -99,6 +99,32 @@ def test_what_does_not_act_and_no_seeds_are_refused() -> None:
         run_episodes(load_policy("cosine"), env, range(1))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"seeds=\[\].*one at least"):
         run_episodes(TablePolicy(env, {}), env, [])
+
+
+class Alone:
+    """No policy: it neither takes nor gives a state."""
+
+    def predict(self, observation: Any) -> Any:
+        return np.zeros((len(observation), 5), np.float32)
+
+
+class Stateless:
+    """No policy: it gives no state. Of two rows, its actions would pass for a pair."""
+
+    def predict(self, observation: Any, state: Any, episode_start: Any, deterministic: bool) -> Any:
+        return np.zeros((len(observation), 5), np.float32)
+
+
+@pytest.mark.parametrize("policy", [Alone(), Stateless(), object()])
+def test_what_is_no_policy_is_refused_with_what_one_is(policy: Any) -> None:
+    env = make(2)
+    with pytest.raises(ConfigError, match=r"a policy has `predict\(observation, .* and returns `\(actions, state\)`"):
+        run_episodes(policy, env, range(2))
+
+
+def test_a_single_environment_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"env='GANEnv' .*a gan_env\.GANVectorEnv"):
+        run_episodes(Stateless(), GANEnv(compile=False), range(1))  # type: ignore[arg-type]
 
 
 def test_an_environment_with_autoreset_is_refused() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_env.errors import ConfigError
-from gan_env.mdp.resets import checked_seed, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import checked_actions, checked_seed, rows_to_reset, seeds_of_rows
 
 
 @pytest.mark.parametrize("mask", [[True, False, True], np.array([True, False, True])])
@@ -72,3 +72,10 @@ def test_seeds_for_other_rows_are_refused(seeds: Any) -> None:
 
 def test_a_large_seed_stays_as_it_is() -> None:
     assert checked_seed(2**70) == 2**70
+
+
+def test_of_many_actions_the_first_that_is_not_finite_is_named() -> None:
+    actions = np.zeros((40, 5))
+    actions[7:, 2] = np.nan
+    with pytest.raises(ConfigError, match=r"^actions\[7, 2\]=nan can't be used: expected finite numbers$"):
+        checked_actions(actions, actions.shape)

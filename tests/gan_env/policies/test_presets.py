@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from controllers import saved_controller
 from gymnasium.vector import AutoresetMode
 from omegaconf import OmegaConf
 
-from gan_env import ConfigError, GANVectorEnv
+from gan_env import ConfigError, GANEnv, GANVectorEnv
 from gan_env.config import EnvConfig, env_config
 from gan_env.evaluation import run_episodes
 from gan_env.policies import committed, load_policy, policy_names, presets
@@ -46,6 +47,23 @@ def test_cyclegans_rates_are_held_for_half_a_run_then_fall_by_a_line() -> None:
 def test_a_policy_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match=r"^policy='cosinus' .*cosine.*linear"):
         load_policy("cosinus")
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^policy='nofile\.yaml' .*a file, and there is none here"):
+        load_policy("nofile.yaml")
+
+
+def test_of_a_controller_it_is_said_what_plays_it(tmp_path: Path) -> None:
+    saved_controller().save(tmp_path)
+    for name in ("learned/family", tmp_path):
+        with pytest.raises(ConfigError, match=r"LearnedPolicy\(SavedController\.load\(FOLDER\), env\)"):
+            load_policy(name)
+
+
+def test_a_single_environment_is_refused_with_the_one_that_is_in_it() -> None:
+    with pytest.raises(ConfigError, match=r"env='GANEnv' .*env\.unwrapped\.vector"):
+        load_policy("cosine").make(GANEnv(**SMALL))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ def test_it_plays_in_a_loop(tmp_path: Path) -> None:
     assert max(gan.rates) < 1e-3
 
 
+def diverged() -> nn.Linear:
+    layer = nn.Linear(7, 2)
+    nn.init.constant_(layer.bias, torch.nan)
+    return layer
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -84,6 +90,7 @@ def test_it_plays_in_a_loop(tmp_path: Path) -> None:
         ({"network": [nn.Linear(7, 4), nn.Linear(5, 2)]}, r"layer 1 of the network=.* expected 4 inputs"),
         ({"network": nn.Linear(6, 2)}, r"layer 0 of the network=.* expected 7 inputs, one for each statistic"),
         ({"network": nn.Linear(7, 3)}, r"outputs of the network=3 .* expected 2, one for each knob"),
+        ({"network": diverged()}, r"weights that are not finite=\['layers\.0\.bias'\] can't be used"),
         ({"network": "mine"}, r"layer 0 of the network='str' can't be used"),
         ({"mean": [0.0] * 6}, r"^mean=.* expected 7 finite numbers"),
         ({"mean": [float("nan")] * 7}, r"^mean=.* expected 7 finite numbers"),
