@@ -29,6 +29,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.rendering import POINTS, draw_run, shown
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
+from gan_env.mdp.steps import full_step
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
 from gan_env.snapshots import Snapshots
@@ -262,7 +263,10 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        columns = progress.advance(stats, quality, self.population.settings)
+        settings, beta_1 = self.population.settings, self.population.settings.beta_1[:, None]
+        rates = torch.stack([settings.lr_g * values["lr_g"], settings.lr_d * values["lr_d"]], dim=1)  # [N, 2]
+        full = full_step(rates, self.population.weights(), progress.parameters, beta_1)
+        columns = progress.advance(stats, quality, settings, full)
         columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
         host: dict[str, NDArray[Any]] = {**to_host(columns)}
         host["crashed"] = host["crashed"].astype(bool)

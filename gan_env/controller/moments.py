@@ -58,6 +58,7 @@ def moment_of(
     settings: RowSettings,
     parameters: Tensor,
     walk: Tensor,
+    full: Tensor,
 ) -> Moment:
     """What a decision looks at; `past` takes it in.
 
@@ -69,6 +70,7 @@ def moment_of(
         settings: the run's.
         parameters: numbers of weights and biases of G and of D, [1, 2].
         walk: steps of random walks as old as the players, [1, 2].
+        full: steps of Adam where gradients are noise of one size, [1, 2].
     """
     zero, is_first = torch.zeros(1), clock.taken == 0
     clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
@@ -96,6 +98,7 @@ def moment_of(
         parameters=parameters,
         updates=torch.tensor([float(clock.total)]),
         walk=walk,
+        full=full,
         left=torch.tensor([clock.decisions - clock.taken]),
     )
     past.take(log_metric, is_first)

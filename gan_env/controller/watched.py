@@ -10,6 +10,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_env.errors import require
+from gan_env.mdp.steps import full_step
 
 
 class Watched:
@@ -90,6 +91,21 @@ def momentum_of(optimiser: Optimizer) -> float | None:
     group = optimiser.param_groups[0]
     momentum = group["betas"][0] if "betas" in group else group.get("momentum")
     return None if momentum is None else float(momentum)
+
+
+@torch.no_grad()
+def full_step_of(optimiser: Optimizer) -> float:
+    """Adam's |update| / |weights| where gradients are noise of one size; 0 where it is not of Adam's kind.
+
+    Parameter groups may differ in their rates.
+    """
+    if "betas" not in optimiser.defaults:
+        return 0.0
+    groups = optimiser.param_groups
+    rates = torch.tensor([[float(group["lr"]), sum(p.numel() for p in group["params"])] for group in groups])
+    norm = get_total_norm(parameters_of(optimiser)).float().cpu()
+    rate = (rates[:, 0].square() * rates[:, 1]).sum().sqrt()  # as of all weights together
+    return float(full_step(rate, norm, torch.ones(()), torch.tensor(momentum_of(optimiser) or 0.0)))
 
 
 def plain(key: str, given: Any) -> Optimizer:

@@ -132,6 +132,10 @@ class Population:
         players = (self.generator, self.settings.width_g), (self.discriminator, self.settings.width_d)
         return torch.stack([network.count(width) for network, width in players], dim=1)
 
+    def weights(self) -> Tensor:
+        """Norms of the weights of each row's G and D, [N, 2]."""
+        return torch.stack([self.state.g.norm(dim=1), self.state.d.norm(dim=1)], dim=1)
+
     def latents(self, count: int) -> Tensor:
         """Each row's fixed latents, evenly spread so that the metric's noise is small: [N, count, latent_dim].
 

@@ -69,16 +69,19 @@ class Progress:
         )
         self.steps = torch.where(rows[:, None], 0, self.steps)
         self.parameters = torch.where(rows[:, None], parameters, self.parameters)
-        observation = self.observer(self._moment(stats, quality, settings))
+        observation = self.observer(self._moment(stats, quality, settings, torch.ones_like(self.steps)))
         self.observation = torch.where(rows[:, None], observation, self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
-    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> dict[str, Tensor]:
-        """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each."""
+    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings, full: Tensor) -> dict[str, Tensor]:
+        """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each.
+
+        `full` is `full_step` of both players in it, [N, 2].
+        """
         self.decision = self.decision + 1
         self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
         self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
-        moment, penalty = self._moment(stats, quality, settings), self.reward.crash_penalty
+        moment, penalty = self._moment(stats, quality, settings, full), self.reward.crash_penalty
         self.steps = measured(moment, self.mode)
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
@@ -108,7 +111,7 @@ class Progress:
         for name, value in state.items():
             setattr(self, name, value.to(self.coordinates.device).clone())
 
-    def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings) -> Moment:
+    def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings, full: Tensor) -> Moment:
         progress = self.decision / self.num_decisions
         walk = walk_step(progress * self.updates, settings.beta_1)
         return Moment(
@@ -126,5 +129,6 @@ class Progress:
             parameters=self.parameters,
             updates=self.updates,
             walk=torch.stack([walk, walk], dim=1),  # both players step once an update
+            full=full,
             left=self.num_decisions - self.decision,
         )

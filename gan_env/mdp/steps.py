@@ -31,6 +31,21 @@ def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
     return ((1 - beta_1) / (1 + beta_1) / updates.clamp(min=1)).sqrt()
 
 
+def full_step(rates: Tensor, weights: Tensor, parameters: Tensor, beta_1: Tensor) -> Tensor:
+    """|update| / |weights| of Adam where gradients are noise of one size: lr sqrt(n (1 - beta_1) / (1 + beta_1)) / |w|.
+
+    Adam divides gradients by the size of those before. Where they have become smaller, so are its steps, and they are
+    full again as soon as gradients are.
+
+    Args:
+        rates: learning rates of G and of D, [N, 2].
+        weights: norms of their weights, [N, 2].
+        parameters: how many weights they have, [N, 2].
+        beta_1: momentum, in [0, 1), a shape that fits.
+    """
+    return rates * (parameters * (1 - beta_1) / (1 + beta_1)).sqrt() / weights
+
+
 def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
     """How far two mean logits are apart, in units of the logits' spread, [N]; of real and fake it is d'."""
     spread = ((stats.logit_spread_real.square() + stats.logit_spread_fake.square()) / 2).sqrt()

@@ -40,6 +40,9 @@ class StepSizeRule:
             for ever.
         lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
         cap: no target is above this |update| / |weights|, with `walk` as well; None: no such cap.
+        drive: a step counts as at least this share of a full one (`gan_env.mdp.steps.full_step`): where gradients are
+            smaller than they were, as of a D that tells all apart, a rate that rises in vain is too high once they are
+            back.
     """
 
     walk: bool = False
@@ -51,11 +54,13 @@ class StepSizeRule:
     largest: float = 0.05
     lost: float = LOST
     cap: float | None = None
+    drive: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
         for name in ("largest", "lost"):
             require(getattr(self, name) > 0, f"policy.rule.{name}", getattr(self, name), "more than 0")
+        require(self.drive >= 0, "policy.rule.drive", self.drive, "0 or more")
         require(self.cap is None or self.cap > 0, "policy.rule.cap", self.cap, "more than 0, or null")
 
     @property
@@ -66,7 +71,7 @@ class StepSizeRule:
     def observed(self, rates: Collection[str]) -> list[str]:
         """The statistics that these rates depend on."""
         raised = any(self.power(rate) for rate in RATES if rate in rates)
-        units = dict.fromkeys((self.unit, *(("step",) if self.cap else ())))
+        units = dict.fromkeys((self.unit, *(("step",) if self.cap else ()), *(("drive",) if self.drive else ())))
         steps = [step_of(rate, unit) for unit in units for rate in RATES if rate in rates]
         return [*steps, *(("separation", "variety") if raised else ())]
 
@@ -86,6 +91,7 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
+        and at least DRIVE times what it would be if gradients were noise of one size
         with WALK, step = step / (sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(t)), after t updates of the player
         lr = lr * (target / step) ** GAIN
         and as long as nothing was measured: lr = START * (the rate that the run was given);
@@ -140,7 +146,11 @@ class StepSizePolicy(TablePolicy):
                 if self.rule.cap is not None:
                     unit = self.steering.value(observation, step_of(knob.name, "step")) / step
                     target = np.minimum(target, np.log10(self.rule.cap / unit))
-                distance = target - np.log10(step)
+                counted = step
+                if self.rule.drive:
+                    share = self.steering.value(observation, step_of(knob.name, "drive"))
+                    counted = step * np.maximum(1, self.rule.drive / share)
+                distance = target - np.log10(counted)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
                 moved = np.where(step > FLOOR + STILL, moved, now[:, column])

@@ -31,7 +31,7 @@ def started(progress: Progress, **given: list[float]) -> Columns:
 
 
 def advanced(progress: Progress, **given: list[float] | list[bool]) -> Columns:
-    return progress.advance(*moment(len(progress.decision), **given))
+    return progress.advance(*moment(len(progress.decision), **given), torch.ones(len(progress.decision), 2))
 
 
 def moment(rows: int, **given: Any) -> tuple[TrainStats, Quality, RowSettings]:

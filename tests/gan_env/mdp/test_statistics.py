@@ -25,7 +25,7 @@ GROUPS = tuple(dict.fromkeys(s.group for s in TABLE))
 MakeMoment = Callable[..., Moment]
 
 
-NOT_BY_DEFAULT = {"context", "balance", "walk", "balanced", "response", "changes", "size"}
+NOT_BY_DEFAULT = {"context", "balance", "walk", "drive", "balanced", "response", "changes", "size"}
 
 
 def test_names_are_unique() -> None:
@@ -117,6 +117,8 @@ BY_HAND = {
     "penalty": math.log10(0.5),
     "step_d": math.log10(1e-3 + 1e-6),
     "step_g": math.log10(1e-2 + 1e-6),
+    "drive_d": math.log10(1e-3 / 0.01 + 1e-6),
+    "drive_g": math.log10(1e-2 / 0.02 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
     "balanced_d": math.log10(1e-3 / 0.2 / 0.6 + 1e-6),
@@ -168,7 +170,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced") for player in "dg"}
+    sizes = {f"{what}_{player}" for what in ("step", "walk", "drive", "balanced") for player in "dg"}
     assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *NUMBERS, *knobs}
 
 
@@ -207,10 +209,12 @@ def test_an_inverse_gives_back_what_was_observed(
     measured = replace(moment.stats, **{name: torch.full((3,), value) for name, value in steps.items()})
     moment = replace(moment, stats=measured)
     moment = replace(moment, walk=torch.full((3, 2), 0.25), updates=torch.full((3,), float(samples)))
+    moment = replace(moment, full=torch.full((3, 2), 0.5))
+    drives = {"drive_d": 2 * rate, "drive_g": rate}
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
     of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
     balanced = {"balanced_d": rate / of_d, "balanced_g": rate / 2 / of_g}
-    expected = given | knobs | steps | walks | balanced | {"progress": share, "updates": samples}
+    expected = given | knobs | steps | walks | drives | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))

@@ -127,7 +127,7 @@ def test_what_is_not_observed_yet_is_observed_as_well() -> None:
         ("rates_images", ("context",)),
         ("step_size", ("steps",)),
         ("balanced_walk", ("walk", "balance")),
-        ("capped_walk", ("walk", "steps", "balance")),
+        ("steady_walk", ("walk", "steps", "drive", "balance")),
     ],
 )
 def test_a_policy_names_the_groups_of_statistics_that_it_looks_at(name: str, groups: tuple[str, ...]) -> None:
