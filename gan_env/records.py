@@ -270,7 +270,7 @@ class Moment:
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: GAN updates of the whole run.
         walk: |step| / |weights| of G and of D in an equally long random walk, [N, 2]; see `walk_step`.
-        full: |step| / |weights| of G and of D where gradients are noise of one size, [N, 2]; see `full_step`. 0: unknown.
+        full: |step| / |weights| of G and of D if gradients are noise of one size, [N, 2]; see `full_step`. 0: unknown.
         left: decisions left after this one, int64.
     """
 

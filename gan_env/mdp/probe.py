@@ -23,12 +23,7 @@ def probe(knobs: int, other: float = 0.5) -> Moment:
     known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
     start = {name: half.clone() for name in known}
     coordinates, rows = half[:, None].repeat(1, knobs), RowSettings.of(settings, half.device)
-    size = {
-        "parameters": torch.ones(ROWS, 2),
-        "updates": half.clone(),
-        "walk": torch.ones(ROWS, 2),
-        "full": torch.ones(ROWS, 2),
-    }
+    size = {"updates": half.clone(), **{name: torch.ones(ROWS, 2) for name in ("parameters", "walk", "full")}}
     return Moment(TrainStats(**stats), quality, coordinates, settings=rows, left=one, **start, **size)
 
 

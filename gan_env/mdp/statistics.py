@@ -157,12 +157,14 @@ FIXED = (
               "separation; the divisor is at most r, and at most 0.16 r where d' is 1.5 or more although the logits "
               "on fake spread at least 0.9 times as widely as those on real", lambda x: 10.0**x),
     Statistic("drive_d", "drive", lambda m: _log(m.stats.step_d / m.full[:, 1]),
-              "log10 of D's |step| / |weights| over that of full steps: below 0 gradients are small against those before",
-              "log10(rms(|w_D' - w_D| / |w_D|) / f); f = lr_D sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_D|; n: number of w_D",
+              "log10 of D's |step| / |weights| over that of a full step: below 0 where gradients shrank",
+              "log10(rms(|w_D' - w_D| / |w_D|) / f); f = lr_D sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_D|; n: "
+              "number of w_D",
               lambda x: 10.0**x),
     Statistic("drive_g", "drive", lambda m: _log(m.stats.step_g / m.full[:, 0]),
-              "log10 of G's |step| / |weights| over that of full steps: below 0 gradients are small against those before",
-              "log10(rms(|w_G' - w_G| / |w_G|) / f); f = lr_G sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_G|; n: number of w_G",
+              "log10 of G's |step| / |weights| over that of a full step: below 0 where gradients shrank",
+              "log10(rms(|w_G' - w_G| / |w_G|) / f); f = lr_G sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_G|; n: "
+              "number of w_G",
               lambda x: 10.0**x),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
               "log10 of D's |step| / |weights| in units of a random walk's",

@@ -30,7 +30,7 @@ ENV: dict[str, Any] = {
     "initial_knobs": {"augment": 0.0, "r1": 0.5, "instance_noise": 0.3}, "device": "cpu",
     "losses": ["non_saturating"], "observation": [
         "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "balance", "walk",
-        "drive", "response", "changes", "size", "quality", "context",
+        "response", "changes", "size", "quality", "context",
     ],
     "instances": {
         "width_g": [WIDTH, WIDTH], "width_d": [WIDTH, WIDTH], "batch_size": [BATCH, BATCH], "beta_1": [0.5, 0.5],

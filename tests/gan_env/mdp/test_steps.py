@@ -10,7 +10,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
-from gan_env.mdp.steps import balanced_step, measured, walk_step
+from gan_env.controller.watched import full_step_of
+from gan_env.mdp.steps import balanced_step, full_step, measured, walk_step
 from gan_env.policies import load_policy
 from gan_env.policies.step_size import StepSizePolicy
 from gan_env.records import Moment
@@ -40,6 +41,24 @@ def test_the_mode_balanced_measures_in_units_of_what_the_rule_wants(make_moment:
     sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
     torch.testing.assert_close(measured(moment, "steps"), sizes)
     torch.testing.assert_close(measured(moment, "balanced"), sizes / balanced_step(moment.stats, moment.walk))
+
+
+def test_a_full_step_is_that_of_adam_with_noise_of_one_size() -> None:
+    """Here of 400 weights that hardly change, after 3,000 steps; the same by the loop's own optimiser."""
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.randn(400))
+    optimiser = torch.optim.Adam([weight], 1e-5, (0.5, 0.99))
+    sizes = []
+    for _ in range(3000):
+        before = weight.detach().clone()
+        weight.grad = torch.randn(400)
+        optimiser.step()
+        sizes.append(((weight.detach() - before).norm() / before.norm()) ** 2)
+    measured = torch.stack(sizes[1000:]).mean().sqrt()
+    norm, count, rate = weight.detach().norm(), torch.tensor(400.0), torch.tensor(1e-5)
+    assert full_step(rate, norm, count, torch.tensor(0.5)) == pytest.approx(float(measured), rel=0.02)
+    assert full_step_of(optimiser) == pytest.approx(float(measured), rel=0.02)
+    assert full_step_of(torch.optim.SGD([weight], 0.1, momentum=0.9)) == 0
 
 
 def test_what_the_rule_wants_is_what_its_policy_aims_at(make_moment: Callable[..., Moment]) -> None:

@@ -112,6 +112,15 @@ def test_no_target_is_above_the_cap_whatever_its_unit() -> None:
     np.testing.assert_allclose(after, [[1.0, 2.0 * 0.25**0.5, 0.5 * 0.25**0.5]], rtol=1e-3)
 
 
+def test_a_small_step_counts_as_a_share_of_a_full_one() -> None:
+    """G's is 0.01 of a full one, and counts as 0.5 of it, 50 times as much; D's is 2 of one, and counts as it is."""
+    env = make(observation=(*EnvConfig().observation, "drive"), action_mode="absolute")
+    targets = {"lr_g": {"kind": "fixed", "initial": 1e-2}, "lr_d": {"kind": "fixed", "initial": 1e-2}}
+    made = policy(env, targets, gain=0.5, drive=0.5)
+    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, drive_g=0.01, drive_d=2.0)
+    np.testing.assert_allclose(after, [[1.0, 2.0 * 0.2**0.5, 0.5 * (1 / 0.3) ** 0.5]], rtol=2e-3)
+
+
 def test_a_cap_needs_the_steps_themselves() -> None:
     env = make(observation=("progress", "knobs", "walk"))
     with pytest.raises(ConfigError, match=r"'step_g'.*add the group 'steps'"):
