@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
-from gan_env.controller.watched import Watched, age, full_step_of, leaves, momentum_of, parameters_of, plain
+from gan_env.controller.watched import Watched, age, full_steps_of, leaves, momentum_of, parameters_of, plain
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.steps import walk_step
 
@@ -161,7 +161,7 @@ class Optimisers:
     @property
     def full(self) -> Tensor:
         """`full_step` of the generator and of the discriminator, [1, 2]; 0 where an optimiser is not of Adam's kind."""
-        return torch.tensor([[full_step_of(self._optimisers[player]) for player in PLAYERS]])
+        return full_steps_of([self._optimisers[player] for player in PLAYERS])
 
     @property
     def context(self) -> dict[str, float]:

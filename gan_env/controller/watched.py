@@ -1,7 +1,7 @@
 """What an optimiser's steps show: hooks that read gradients and sizes of steps, and what is known of an optimiser."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -93,19 +93,21 @@ def momentum_of(optimiser: Optimizer) -> float | None:
     return None if momentum is None else float(momentum)
 
 
-@torch.no_grad()
-def full_step_of(optimiser: Optimizer) -> float:
-    """Adam's |update| / |weights| where gradients are noise of one size; 0 where it is not of Adam's kind.
+def full_steps_of(optimisers: Sequence[Optimizer]) -> Tensor:
+    """Adam's |update| / |weights| where gradients are noise of one size, [1, n]; 0 where one isn't of Adam's kind.
 
-    Parameter groups may differ in their rates.
+    Parameter groups may differ in their rates: what counts is the norm of the whole update. One copy to the host.
     """
-    if "betas" not in optimiser.defaults:
-        return 0.0
-    groups = optimiser.param_groups
-    rates = torch.tensor([[float(group["lr"]), sum(p.numel() for p in group["params"])] for group in groups])
-    norm = get_total_norm(parameters_of(optimiser)).float().cpu()
-    rate = (rates[:, 0].square() * rates[:, 1]).sum().sqrt()  # as of all weights together
-    return float(full_step(rate, norm, torch.ones(()), torch.tensor(momentum_of(optimiser) or 0.0)))
+    device = parameters_of(optimisers[-1])[0].device
+    norms = [get_total_norm([p.detach() for p in parameters_of(o)]).float().to(device) for o in optimisers]
+    full = []
+    for optimiser, norm in zip(optimisers, torch.stack(norms).cpu(), strict=True):
+        sizes = [(float(group["lr"]), sum(p.numel() for p in group["params"])) for group in optimiser.param_groups]
+        rate = torch.tensor([lr**2 * count for lr, count in sizes]).sum().sqrt()  # that of all weights is lr sqrt(n)
+        adams = "betas" in optimiser.defaults
+        momentum = torch.tensor(momentum_of(optimiser) or 0.0)
+        full.append(full_step(rate, norm, torch.ones(()), momentum) if adams else torch.zeros(()))
+    return torch.stack(full)[None]
 
 
 def plain(key: str, given: Any) -> Optimizer:

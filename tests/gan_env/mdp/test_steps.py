@@ -10,7 +10,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
-from gan_env.controller.watched import full_step_of
+from gan_env.controller.watched import full_steps_of
 from gan_env.mdp.steps import balanced_step, full_step, measured, walk_step
 from gan_env.policies import load_policy
 from gan_env.policies.step_size import StepSizePolicy
@@ -57,8 +57,8 @@ def test_a_full_step_is_that_of_adam_with_noise_of_one_size() -> None:
     measured = torch.stack(sizes[1000:]).mean().sqrt()
     norm, count, rate = weight.detach().norm(), torch.tensor(400.0), torch.tensor(1e-5)
     assert full_step(rate, norm, count, torch.tensor(0.5)) == pytest.approx(float(measured), rel=0.02)
-    assert full_step_of(optimiser) == pytest.approx(float(measured), rel=0.02)
-    assert full_step_of(torch.optim.SGD([weight], 0.1, momentum=0.9)) == 0
+    found = full_steps_of([optimiser, torch.optim.SGD([weight], 0.1, momentum=0.9)])
+    assert found.tolist() == [[pytest.approx(float(measured), rel=0.02), 0]]
 
 
 def test_what_the_rule_wants_is_what_its_policy_aims_at(make_moment: Callable[..., Moment]) -> None:
