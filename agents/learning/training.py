@@ -113,7 +113,7 @@ def learning_curves(folder: RunFolder, decisions: int) -> Logger:
 
 
 def knob_curves(env: GANVectorEnv | Fleet, decision: int) -> dict[str, float]:
-    """Where the rows' knobs are on average, at each quarter of an episode but its end; else nothing."""
+    """Where the rows' knobs are on average, after each quarter of an episode's decisions but the last; else nothing."""
     quarter = env.config.num_decisions // 4
     if not quarter or decision % quarter or decision in (0, env.config.num_decisions):
         return {}

@@ -33,8 +33,6 @@ from gan_env.policies.steering import start_of
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
-STEPS = ("step_", "walk_", "balanced_")
-"""How the names of statistics begin that are sizes of steps."""
 FORGOTTEN = 1000
 """Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
 
@@ -112,7 +110,7 @@ class GANController:
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
-        if not self._optimisers.adams and any(name.startswith(STEPS) for name in player.reads):
+        if player.holds_steps and not self._optimisers.adams:
             self._warn("adam", f"{player.name!r} aims at sizes of steps that were found with Adam and its kin")
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):

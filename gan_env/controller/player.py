@@ -19,7 +19,7 @@ from gan_env.mdp.probe import fields_read
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
-from gan_env.policies.steering import Policy, State
+from gan_env.policies.steering import Policy, State, step_of
 from gan_env.records import MEANS
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
@@ -107,6 +107,13 @@ class Player:
                 unlike = [entry for entry in theirs if entry not in own]
                 expected = f"{[entry for entry in own if entry not in theirs]} (besides what both have, in its order)"
             require(theirs == own, f"the controller's state: {key}", unlike, expected)
+
+    @property
+    def holds_steps(self) -> bool:
+        """Whether it asks for sizes of steps: a trained controller by its action mode, a rule by what it reads."""
+        if self.saved is not None:
+            return self.saved.interface.action_mode in TARGETS
+        return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", "walk"))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

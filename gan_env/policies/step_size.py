@@ -40,8 +40,8 @@ class StepSizeRule:
             for ever.
         lost: from this d' on a generator is taken for broken if the logits on its samples spread widely, too.
         cap: no target is above this |update| / |weights|, with `walk` as well; None: no such cap.
-        drive: a step counts as at least this share of a full one (`gan_env.mdp.steps.full_step`): where gradients are
-            smaller than they were, as of a D that tells all apart, a rate that rises in vain is too high once they are
+        drive: a step counts as at least this share of a full one (`gan_env.mdp.steps.full_step`), so that no rate rises
+            in vain while gradients are small, as when D tells all samples apart; it would be too high once they are
             back.
     """
 
@@ -102,9 +102,9 @@ class StepSizePolicy(TablePolicy):
 
         planned = schedule(progress)
         target = planned * (1 + d') ** SEPARATION, where d' < 0: planned / (1 - d') ** SEPARATION
-        and in the end at most CAP, a size of steps as they are
         at most LARGEST, or planned if that is larger; where d' >= LOST and the standard deviation of the logits on fake
         is 0.9 of that on real or more, at most 2 * planned: such a generator is broken, and larger steps make it worse
+        in the end at most CAP, as a size of steps themselves
 
     It has no memory: the rate's factor is read back from the knob's coordinate. Factors end at the knob's bounds, and
     in delta mode a knob moves by at most `max_change` of its range; what is left, the next decision sees as a distance.

@@ -74,6 +74,15 @@ def test_targets_of_adam_are_remarked_with_another_optimiser() -> None:
         gan.control("balanced_walk", 40)
 
 
+def test_a_controller_that_only_sees_steps_needs_no_adam(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """It moves rates by itself, not by the size of a step."""
+    saved_controller(decisions=4, observation=("walk",)).save(tmp_path)
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
+    gan.control(tmp_path, 8)
+    assert not [w for w in recwarn if "found with Adam" in str(w.message)]
+
+
 def test_what_was_not_shown_anew_is_named(sees_logits: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(sees_logits, 8, untrained=KNOWN)
