@@ -137,7 +137,7 @@ class EnvConfig:
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
             Steps mean the same in all networks, learning rates do not. "balanced": as steps, in units of what the rule
-            `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`), a third to three times that.
+            `steady_walk` wants (`gan_env.mdp.steps.balanced_step`), a third to three times that.
         max_change: largest move of a knob at a decision, as a share of its range (all modes but absolute).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.

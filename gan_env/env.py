@@ -56,8 +56,8 @@ class GANEnv(gym.Env[Float32, Float32]):
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes lr
     (target / measured)^0.5, where measured is the root mean square over the last interval; u moves by `max_change`
     at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `balanced` the target
-    is 3^a (a third to three) times the size that the rule `balanced_walk` wants (`gan_env.mdp.steps.balanced_step`):
-    the action 0 plays the rule.
+    is 3^a (a third to three) times the size that the rule `steady_walk` wants (`gan_env.mdp.steps.balanced_step`), and
+    a step counts as at least half of a full one (`gan_env.mdp.steps.full_step`): the action 0 plays the rule.
 
     A policy chooses where the knobs start: the first action, before anything is trained and so before there are steps
     to measure, is a delta in all modes but `absolute`. It moves u by `max_first_change` times the action (by default up
@@ -89,7 +89,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
     how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of an
     equally long random walk's), `drive` (in units of what Adam's steps are with gradients that keep their size),
-    `balanced` (in units of what the rule `balanced_walk` wants), `response` (how far a step of D moves its logits on
+    `balanced` (in units of what the rule `steady_walk` wants), `response` (how far a step of D moves its logits on
     fakes in units of their spread, and on how many samples its loss is flat), `changes` (of gradient norms since the
     first interval), `size` (how many weights both networks and updates the run have) and `context` (the instance
     without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`, `drive`, `balanced`,

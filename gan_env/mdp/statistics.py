@@ -149,13 +149,15 @@ FIXED = (
               "log10 ratio of G's |step| / |weights| to D's",
               "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
     Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
-              "log10 of D's |step| / |weights| over what the rule balanced_walk wants",
-              "log10(rms(|w_D' - w_D| / |w_D|) / (0.6 r)); r as in walk_d", lambda x: 10.0**x),
+              "log10 of D's |step| / |weights| over what the rule steady_walk wants",
+              "log10(max(rms(|w_D' - w_D| / |w_D|), f / 2) / min(0.6 r, 0.05)); r as in walk_d, f as in drive_d",
+              lambda x: 10.0**x),
     Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
-              "log10 of G's |step| / |weights| over what the rule balanced_walk wants",
-              "log10(rms(|w_G' - w_G| / |w_G|) / (0.08 r (1 + |d'|)^(4 sign d'))); r as in walk_g, d' as in "
-              "separation; the divisor is at most r, and at most 0.16 r where d' is 1.5 or more although the logits "
-              "on fake spread at least 0.9 times as widely as those on real", lambda x: 10.0**x),
+              "log10 of G's |step| / |weights| over what the rule steady_walk wants",
+              "log10(max(rms(|w_G' - w_G| / |w_G|), f / 2) / (0.08 r (1 + |d'|)^(4 sign d'))); r as in walk_g, f as "
+              "in drive_g, d' as in separation; the divisor is at most r and at most 0.05, and at most 0.16 r where "
+              "d' is 1.5 or more although the logits on fake spread at least 0.9 times as widely as those on real",
+              lambda x: 10.0**x),
     Statistic("drive_d", "drive", lambda m: _log(m.stats.step_d / m.full[:, 1]),
               "log10 of D's |step| / |weights| over that of a full step: below 0 where gradients shrank",
               "log10(rms(|w_D' - w_D| / |w_D|) / f); f = lr_D sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_D|; n: "

@@ -3,16 +3,18 @@
 import torch
 from torch import Tensor
 
-from gan_env.records import Moment, TrainStats
+from gan_env.records import STILL, Moment, TrainStats
 
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
 SHARES, POWER = (0.08, 0.6), 4.0
-"""What the rule `balanced_walk` wants of G and of D where d' is 0, in units of a random walk's step; and the power of
+"""What the rule `steady_walk` wants of G and of D where d' is 0, in units of a random walk's step; and the power of
 1 + d' that multiplies G's."""
 MOST, LOST, SPREAD, WHILE_LOST = 1.0, 1.5, 0.9, 2.0
 """What G's grows to at most, and by which factor at most where G is broken: where d' is at least LOST although the
 logits on fake spread at least SPREAD times as widely as those on real."""
+CAP, DRIVE = 0.05, 0.5
+"""The most that |update| / |weights| of a player is aimed at; and the least that a step counts as, in full steps."""
 
 
 def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
@@ -53,7 +55,7 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
 
 
 def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
-    """|update| / |weights| that the rule `balanced_walk` wants of G and of D, [N, 2]; see docs/step_size.md.
+    """|update| / |weights| that the rule `steady_walk` wants of G and of D, [N, 2]; see docs/step_size.md.
 
     The rule itself, `gan_env.policies.step_size`, has options and reads observations; a test holds the two together.
 
@@ -65,10 +67,17 @@ def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
     broken = (ahead >= LOST) & (stats.logit_spread_fake >= SPREAD * stats.logit_spread_real)
     share_g = SHARES[0] * (1 + ahead.abs()) ** (POWER * ahead.sign())
     share_g = torch.minimum(share_g, torch.where(broken, WHILE_LOST * SHARES[0], MOST))
-    return walk * torch.stack([share_g, torch.full_like(share_g, SHARES[1])], dim=1)
+    return (walk * torch.stack([share_g, torch.full_like(share_g, SHARES[1])], dim=1)).clamp(max=CAP)
 
 
 def measured(moment: Moment, mode: str) -> Tensor:
-    """The sizes of G's and of D's steps, [N, 2]: in the action mode "balanced" in units of `balanced_step`."""
+    """The sizes of G's and of D's steps, [N, 2], in the unit of an action mode.
+
+    In the mode "balanced" that is `balanced_step`, and a step that moves anything counts as at least `DRIVE` of a full
+    one.
+    """
     steps = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
-    return steps / balanced_step(moment.stats, moment.walk) if mode == "balanced" else steps
+    if mode != "balanced":
+        return steps
+    counted = torch.where(steps > STILL, torch.maximum(steps, DRIVE * moment.full), steps)
+    return counted / balanced_step(moment.stats, moment.walk)

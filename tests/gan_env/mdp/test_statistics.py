@@ -15,7 +15,7 @@ from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.statistics import BOUND, Statistic, statistics, symlog
-from gan_env.mdp.steps import balanced_step
+from gan_env.mdp.steps import CAP, balanced_step
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
@@ -121,8 +121,8 @@ BY_HAND = {
     "drive_g": math.log10(1e-2 / 0.02 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
-    "balanced_d": math.log10(1e-3 / 0.2 / 0.6 + 1e-6),
-    "balanced_g": math.log10(1e-2 / 0.1 / 1.0 + 1e-6),  # D is so far ahead that the rule wants a random walk's step
+    "balanced_d": math.log10(0.01 / 2 / CAP + 1e-6),  # half of a full step is above what was measured
+    "balanced_g": math.log10(0.02 / 2 / CAP + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -213,7 +213,7 @@ def test_an_inverse_gives_back_what_was_observed(
     drives = {"drive_d": 2 * rate, "drive_g": rate}
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
     of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
-    balanced = {"balanced_d": rate / of_d, "balanced_g": rate / 2 / of_g}
+    balanced = {"balanced_d": max(rate, 0.25) / of_d, "balanced_g": max(rate / 2, 0.25) / of_g}  # half a full step
     expected = given | knobs | steps | walks | drives | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
 from gan_env.controller.watched import full_steps_of
-from gan_env.mdp.steps import balanced_step, full_step, measured, walk_step
+from gan_env.mdp.steps import CAP, balanced_step, full_step, measured, walk_step
 from gan_env.policies import load_policy
 from gan_env.policies.step_size import StepSizePolicy
 from gan_env.records import Moment
@@ -40,7 +40,20 @@ def test_the_mode_balanced_measures_in_units_of_what_the_rule_wants(make_moment:
     moment = make_moment()
     sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
     torch.testing.assert_close(measured(moment, "steps"), sizes)
-    torch.testing.assert_close(measured(moment, "balanced"), sizes / balanced_step(moment.stats, moment.walk))
+    unknown = replace(moment, full=torch.zeros(3, 2))
+    torch.testing.assert_close(measured(unknown, "balanced"), sizes / balanced_step(moment.stats, moment.walk))
+
+
+def test_in_the_mode_balanced_small_steps_count_as_half_of_a_full_one_but_none_as_none(
+    make_moment: Callable[..., Moment],
+) -> None:
+    sizes = torch.tensor([0.0, 1e-4, 0.2])
+    level = {"logit_real": torch.zeros(3), "logit_fake": torch.zeros(3)}
+    moment = make_moment()
+    stats = replace(moment.stats, step_g=sizes, step_d=sizes, **level)
+    moment = replace(moment, stats=stats, full=torch.full((3, 2), 0.1))
+    counted = measured(moment, "balanced") * balanced_step(stats, moment.walk)
+    torch.testing.assert_close(counted, torch.tensor([[0.0, 0.0], [0.05, 0.05], [0.2, 0.2]]))
 
 
 def test_a_full_step_is_that_of_adam_with_noise_of_one_size() -> None:
@@ -62,16 +75,17 @@ def test_a_full_step_is_that_of_adam_with_noise_of_one_size() -> None:
 
 
 def test_what_the_rule_wants_is_what_its_policy_aims_at(make_moment: Callable[..., Moment]) -> None:
-    """Whatever the lead of D and the spread of its logits."""
-    options = {"knobs": ("lr_g", "lr_d"), "observation": ("progress", "knobs", "walk", "balance")}
+    """Whatever the lead of D and the spread of its logits, where no target is above the rule's cap."""
+    groups = ("progress", "knobs", "steps", "walk", "balance", "drive")
+    options = {"knobs": ("lr_g", "lr_d"), "observation": groups}
     env = GANVectorEnv(1, "points", metric_samples=32, compile=False, **options)  # type: ignore[arg-type]
-    policy = load_policy("balanced_walk").make(env)
+    policy = load_policy("steady_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
     for apart, wide in product((-4.0, -0.3, 0.0, 0.8, 1.4, 1.6, 30.0), (0.2, 0.85, 0.95, 3.0)):
         ones = torch.ones(3)
         fake = {"logit_fake": -apart * ((1 + wide**2) / 2) ** 0.5 * ones, "logit_spread_fake": wide * ones}
         stats = replace(make_moment().stats, logit_real=0 * ones, logit_spread_real=ones, **fake)
-        of_g, of_d = balanced_step(stats, torch.ones(3, 2))[0].tolist()
+        of_g, of_d = (100 * balanced_step(stats, torch.full((3, 2), 0.01))[0]).tolist()
         seen = np.zeros((1, len(env.observer.names)), np.float32)
         seen[:, env.observer.place("separation")] = np.sign(apart) * np.log1p(abs(apart))
         seen[:, env.observer.place("variety")] = np.log10(wide)
@@ -90,21 +104,25 @@ def test_the_generators_share_grows_with_the_lead_of_d_unless_it_is_broken(
     fake = -apart * ((1 + wide**2) / 2) ** 0.5
     logits = {"logit_real": 0 * ones, "logit_fake": fake * ones}
     spreads = {"logit_spread_real": ones, "logit_spread_fake": wide * ones}
-    wanted = balanced_step(replace(stats, **logits, **spreads), torch.full((3, 2), 0.1))
-    torch.testing.assert_close(wanted, torch.tensor([[0.1 * share, 0.06]] * 3), rtol=1e-4, atol=0)
+    stats = replace(stats, **logits, **spreads)
+    wanted = balanced_step(stats, torch.full((3, 2), 0.01))
+    torch.testing.assert_close(wanted, torch.tensor([[0.01 * share, 0.006]] * 3), rtol=1e-4, atol=0)
+    wanted = balanced_step(stats, torch.full((3, 2), 0.1))
+    torch.testing.assert_close(wanted, torch.tensor([[min(0.1 * share, CAP), CAP]] * 3), rtol=1e-4, atol=0)
 
 
 def test_the_action_zero_plays_the_rule() -> None:
-    """The policy `balanced_walk`, from a file of constants, moves the rates alike."""
+    """The policy `steady_walk`, from a file of constants, moves the rates alike."""
     paths = []
     for mode in ("balanced", "delta"):
         env = GANVectorEnv(
             3, "points", autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, knobs=("lr_g", "lr_d"),
-            observation=("progress", "knobs", "walk", "balance", "balanced"), num_decisions=4, updates_per_decision=2,
-            knob_bounds={"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}, metric_samples=32, compile=False,
+            observation=("progress", "knobs", "steps", "walk", "balance", "drive", "balanced"), num_decisions=4,
+            knob_bounds={"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}, updates_per_decision=2, metric_samples=32,
+            compile=False,
         )  # fmt: skip
         seen, _ = env.reset(seed=0)
-        policy = load_policy("balanced_walk").make(env)
+        policy = load_policy("steady_walk").make(env)
         for _ in range(4):
             still = np.zeros((3, 2), np.float32)
             seen, *_ = env.step(still if mode == "balanced" else policy.predict(seen)[0])
