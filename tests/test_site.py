@@ -25,7 +25,7 @@ from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.presets import load_policy
 from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.step_size import StepSizePolicy
+from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -180,16 +180,48 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     for _ in range(names["EVERY"]):
         update(names["target_d"])
     assert optimizer.param_groups[0]["lr"] == rate and memory["squares"] == 0
+    names["CAP"] = 1e6
     for _ in range(5 * names["EVERY"]):
         update(lambda _: 1e6)  # which no step reaches
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)  # a thousand times what it began with
 
 
+def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
+    """A first target is cut, and a small step counts as half of a full one."""
+    typed, *_ = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    names: dict[str, Any] = {}
+    exec(typed, names)
+    rule = load_policy("steady_walk").rule
+    assert (names["CAP"], names["DRIVE"], names["GAIN"]) == (rule["cap"], rule["drive"], StepSizeRule.gain)
+
+    def factor(gradient: float) -> float:
+        """What becomes of the rate, in units of what a full step would make of it, where the last gradients are smaller."""
+        torch.manual_seed(0)
+        network = torch.nn.Linear(64, 64)
+        optimizer, memory = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999)), dict[str, Any]()
+        for update in range(2 * names["EVERY"]):
+            small = 1.0 if update < names["EVERY"] else gradient
+            for parameter in network.parameters():
+                parameter.grad = small * torch.randn_like(parameter)
+            before = optimizer.param_groups[0]["lr"]
+            names["held_step"](optimizer, network, lambda _: 1e6, memory)
+        norm, count = parameters_to_vector(network.parameters()).detach().norm(), 64 * 65
+        full = before * count**0.5 * (0.5 / 1.5) ** 0.5 / float(norm)
+        return (names["CAP"] / full) ** -0.5 * optimizer.param_groups[0]["lr"] / before
+
+    assert factor(1.0) == pytest.approx(1, rel=0.2)  # a step is a full one
+    assert factor(1e-6) == pytest.approx(2**0.5, rel=0.02)
+
+
+GROUPS = ("progress", "knobs", "steps", "walk", "balance", "drive")
+"""What `steady_walk` observes."""
+
+
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     """In units of a random walk's steps."""
     frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "walk", "balance"], compile=False)
-    policy = load_policy("balanced_walk").make(env)
+    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=GROUPS, compile=False)
+    policy = load_policy("steady_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
     names = list(env.observer.names)
     for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
