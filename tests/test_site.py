@@ -188,7 +188,8 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     """In units of a random walk's steps."""
     frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=["progress", "knobs", "walk", "steps", "drive", "balance"], compile=False)
+    groups = ["progress", "knobs", "walk", "steps", "drive", "balance"]
+    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=groups, compile=False)
     policy = load_policy("steady_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
     names = list(env.observer.names)
