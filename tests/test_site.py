@@ -213,14 +213,11 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
     assert factor(1e-6) == pytest.approx(2**0.5, rel=0.02)
 
 
-GROUPS = ("progress", "knobs", "steps", "walk", "balance", "drive")
-"""What `steady_walk` observes."""
-
-
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     """In units of a random walk's steps."""
     frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=GROUPS, compile=False)
+    groups = ["progress", "knobs", "steps", "walk", "balance", "drive"]
+    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=groups, compile=False)
     policy = load_policy("steady_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
     names = list(env.observer.names)

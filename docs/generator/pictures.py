@@ -37,7 +37,7 @@ GROUPS = {
     "slope": "how steep the discriminator is at real samples, which R1 penalises",
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
     "balance": "of the players: ratios that mean the same in every network, data set and loss",
-    "balanced": "how far an update moves the weights, in units of what the rule `balanced_walk` wants",
+    "balanced": "how far an update moves the weights, in units of what the rule `steady_walk` wants",
     "drive": "how large steps are against those of gradients that keep their size",
     "walk": "how far an update moves the weights, in units of a random walk that is as old",
     "response": "how far a step of D moves its logits on fakes, and on how many samples its loss is flat",

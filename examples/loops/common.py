@@ -29,7 +29,7 @@ def command_line(train: Callable[..., Any], lr: float, updates: int) -> None:
         updates: default of `--updates`, those of the generator.
     """
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--controller", default="balanced_walk", help="a policy's name or a controller's folder")
+    parser.add_argument("--controller", default="steady_walk", help="a policy's name or a controller's folder")
     parser.add_argument("--lr", type=float, default=lr, help="learning rate of both players")
     parser.add_argument("--updates", type=int, default=updates, help="updates of the generator")
     for name, of in {"width": "channels of both networks", "batch": "images in a batch"}.items():

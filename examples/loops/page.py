@@ -17,15 +17,10 @@ from gan_env.files import write_atomically, write_text
 
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
-    ("step_size", "step_size_images", "balanced_steps", "balanced_walk", "steady_walk"): "step_size, step_size_images, "
-    "balanced_steps, balanced_walk and steady_walk are [the rule](../step_size.md).",
-    ("balanced_walk",): "The numbers of balanced_walk were fixed after a look at sixty-one runs of such rules, at all "
-    "rates but 1e-5 and with the first seed, which flatters it there; the second was played afterwards.",
-    ("steady_walk",): "The two limits of steady_walk were chosen elsewhere; its other numbers are those of "
-    "balanced_walk, so the first seed flatters it, too.",
-    ("balanced_steps",): "The numbers of balanced_steps were fixed after a look at fifty-three runs of such rules "
-    "from 1e-3 on fashion_mnist with the first seed, so this flatters it there; runs of an earlier form on photo_tiles "
-    "were known.",
+    ("step_size", "steady_walk"): "step_size and steady_walk are [the rule](../step_size.md).",
+    ("steady_walk",): "The numbers of steady_walk were fixed after a look at sixty-one runs of such rules, at all "
+    "rates but 1e-5 and with the first seed, which flatters it there; "
+    "its two limits with a look at thirty more, in six cells with the first seed.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",

@@ -52,7 +52,7 @@ def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path:
     """
     informed, blind = {"observation": ["progress", "knobs", "context"]}, {"observation": ["progress", "knobs"]}
     controllers = {"ppo": {"seeds": 1}, "informed": {"seeds": 1, "env": informed}, "blind": {"seeds": 1, "env": blind}}
-    policies = ["fixed", "falling_rates", "balanced_steps", "balanced_walk"]
+    policies = ["fixed", "falling_rates", "step_size", "steady_walk"]
     study = Study(study_options(controllers=controllers, policies=policies, folder=str(tmp_path)))
     names = ("ppo", "blind", "informed", "ppo_replay", "ppo_rates_replay", "informed_replay", "informed_rates_replay")
     rates = dict.fromkeys(("ppo_rates_replay", "informed_rates_replay", "tuned_rates", "falling_rates"), "the rates")
@@ -63,8 +63,8 @@ def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path:
     assert {told(study, name, "informed") for name in (*rates, "best_schedule")} == {""}
     assert told(study, "tuned_step_size", "blind") == "steps"
     assert told(study, "tuned_ada", "blind") == "logits"
-    assert told(study, "balanced_steps", "blind") == "steps, balance"
-    assert told(study, "balanced_walk", "blind") == "walk, balance"
+    assert told(study, "step_size", "blind") == "steps"
+    assert told(study, "steady_walk", "blind") == "walk, steps, drive, balance"
     assert told(study, "ppo", "blind") == "logits, validation, losses, gradients, slope, steps, quality"
 
 

@@ -128,7 +128,7 @@ def test_runs_are_equal_where_they_end_equal(one_run: ModuleType) -> None:
 @pytest.mark.usefixtures("one_run")
 def test_what_a_loop_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     common, dcgan = import_module("common"), import_module("dcgan")
-    monkeypatch.setattr(sys, "argv", ["dcgan.py", "--controller", "balanced_wlak", "--updates", "2", "--width", "2"])
+    monkeypatch.setattr(sys, "argv", ["dcgan.py", "--controller", "steady_wlak", "--updates", "2", "--width", "2"])
     monkeypatch.setattr(common, "pictures", lambda: torch.rand(8, 1, 28, 28))
-    with pytest.raises(SystemExit, match=r"^error: controller='balanced_wlak' .*did you mean 'balanced_walk'"):
+    with pytest.raises(SystemExit, match=r"^error: controller='steady_wlak' .*did you mean 'steady_walk'"):
         common.command_line(dcgan.train, lr=1e-3, updates=2)

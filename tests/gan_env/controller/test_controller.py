@@ -174,7 +174,7 @@ def test_a_step_that_is_never_called_is_missed(called: bool, recwarn: pytest.War
 
 def test_a_player_that_took_no_step_is_named() -> None:
     gan = PlainGAN.make()
-    control = gan.control("balanced_steps", 400)
+    control = gan.control("steady_walk", 400)
     gan.run(control, 20)
     gan.opt_g.step = lambda: None
     with pytest.warns(UserWarning, match=r"^the generator took no step, in an interval that ended at update \d+: "):
@@ -318,7 +318,7 @@ def test_a_run_that_becomes_longer_after_its_last_decision_is_told(folder: Path)
 def test_a_decision_waits_for_the_player_that_has_not_stepped_yet(recwarn: pytest.WarningsRecorder) -> None:
     """As where `step` is called in each of the critic's updates: five of them go to one of the generator."""
     gan = PlainGAN.make()
-    control = gan.control("step_size_images", 400)  # decides every four updates
+    control = gan.control("step_size", 400)  # decides every four updates
     step = gan.opt_g.step
     for update in range(100):
         gan.opt_g.step = step if update % 5 == 4 else lambda: None
@@ -337,7 +337,7 @@ def test_a_player_that_never_steps_again_is_not_waited_for_for_ever() -> None:
     assert gan.rates[1] < 0.9e-3
 
 
-@pytest.mark.parametrize("policy", ["folder", "ada", "step_size_images"])
+@pytest.mark.parametrize("policy", ["folder", "ada", "steady_walk"])
 def test_the_default_device_does_not_matter(folder: Path, policy: str) -> None:
     gan = PlainGAN.make()
     with torch.device("meta"):
@@ -352,7 +352,7 @@ def test_the_default_device_does_not_matter(folder: Path, policy: str) -> None:
         control.load_state_dict(control.state_dict())
 
 
-@pytest.mark.parametrize("name", ["step_size_images", "learned/family"])
+@pytest.mark.parametrize("name", ["step_size", "steady_walk", "learned/family"])
 def test_a_player_whose_gradient_is_zero_keeps_its_rate(name: str) -> None:
     """As D's with a saturated hinge loss: no rate would make a step of it."""
 

@@ -42,7 +42,7 @@ def test_logits_are_not_taken_for_probabilities(folder: Path, recwarn: pytest.Wa
 
 def test_logits_the_wrong_way_round_are_noticed() -> None:
     gan = PlainGAN.make()
-    control = gan.control("balanced_walk", 200)
+    control = gan.control("steady_walk", 200)
     with pytest.warns(UserWarning, match=r"logits on fake are far above those on real.*pass them negated"):
         gan.run(control, 90, real=torch.randn(8) - 3, fake=torch.randn(8) + 3)
 
@@ -50,28 +50,28 @@ def test_logits_the_wrong_way_round_are_noticed() -> None:
 def test_a_rate_that_stays_at_its_limit_is_noticed() -> None:
     """As of a generator that has no gradient left, whose steps no rate makes larger."""
     gan = PlainGAN.make()
-    control = gan.control("balanced_walk", 400)
+    control = gan.control("step_size", 400)
     with pytest.warns(
         UserWarning, match=r"lr_g is at its limit, 1000 times yours, since update \d+: .*no gradient left"
     ):
         for _ in range(200):
             control.observe(**gan.update())
             for parameter in gan.generator.parameters():
-                gan.opt_g.state[parameter]["exp_avg_sq"].fill_(1e9)  # so Adam hardly moves it
+                gan.opt_g.state[parameter]["exp_avg_sq"].fill_(1e6)  # so Adam hardly moves it
             control.step()
 
 
 def test_healthy_rates_and_logits_are_not_remarked(recwarn: pytest.WarningsRecorder) -> None:
     gan = PlainGAN.make()
-    gan.run(gan.control("balanced_walk", 400), 400)
+    gan.run(gan.control("steady_walk", 400), 400)
     assert not [w for w in recwarn if "limit" in str(w.message) or "negated" in str(w.message)]
 
 
 def test_targets_of_adam_are_remarked_with_another_optimiser() -> None:
     gan = PlainGAN.make()
     gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
-    with pytest.warns(UserWarning, match="'balanced_walk' aims at sizes of steps that were found with Adam"):
-        gan.control("balanced_walk", 40)
+    with pytest.warns(UserWarning, match="'steady_walk' aims at sizes of steps that were found with Adam"):
+        gan.control("steady_walk", 40)
 
 
 def test_a_controller_that_only_sees_steps_needs_no_adam(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
@@ -119,7 +119,7 @@ def test_what_was_never_finite_is_named_as_the_loop_names_it() -> None:
 @pytest.mark.parametrize("size", [1, 2])
 def test_logits_that_are_shown_as_their_mean_are_noticed(size: int, recwarn: pytest.WarningsRecorder) -> None:
     gan = PlainGAN.make()
-    gan.run(gan.control("balanced_steps", 80), 60, real=torch.randn(size), fake=torch.randn(1))
+    gan.run(gan.control("steady_walk", 80), 60, real=torch.randn(size), fake=torch.randn(1))
     said = [str(w.message) for w in recwarn if "every batch of logits has one element" in str(w.message)]
     assert len(said) == (1 if size == 1 else 0)
 

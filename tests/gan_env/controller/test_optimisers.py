@@ -331,7 +331,7 @@ def closure_of(optimiser: torch.optim.Optimizer, gan: PlainGAN) -> Any:
 def test_the_first_step_with_a_closure_has_a_size() -> None:
     """It begins without gradients."""
     gan = PlainGAN.make()
-    control = gan.control("step_size_images", 400)
+    control = gan.control("step_size", 400)
     for _ in range(4):
         for optimiser in (gan.opt_d, gan.opt_g):
             optimiser.step(closure_of(optimiser, gan))

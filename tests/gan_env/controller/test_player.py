@@ -202,7 +202,7 @@ def test_what_is_no_state_of_a_controller_is_refused(state: Any, found: str) -> 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("balanced_step", r"can't be found: did you mean 'balanced_steps'\?"),
+        ("steady_wal", r"can't be found: did you mean 'steady_walk'\?"),
         ("family", r"can't be found: did you mean 'learned/family'\?"),
         ("nothing like it", r"can't be found: expected a folder with controller\.json, .* learned/family, ada"),
         ("folder", r"can't be found: the folder has no controller\.json"),

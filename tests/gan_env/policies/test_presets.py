@@ -126,7 +126,6 @@ def test_what_is_not_observed_yet_is_observed_as_well() -> None:
         ("ada", ("logits",)),
         ("rates_images", ("context",)),
         ("step_size", ("steps",)),
-        ("balanced_walk", ("walk", "balance")),
         ("steady_walk", ("walk", "steps", "drive", "balance")),
     ],
 )
