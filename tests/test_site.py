@@ -195,7 +195,7 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
     assert (names["CAP"], names["DRIVE"], names["GAIN"]) == (rule["cap"], rule["drive"], StepSizeRule.gain)
 
     def factor(gradient: float) -> float:
-        """What becomes of the rate, in units of what a full step would make of it, where the last gradients are smaller."""
+        """What becomes of the rate, over what full steps would make of it, where the last gradients are this small."""
         torch.manual_seed(0)
         network = torch.nn.Linear(64, 64)
         optimizer, memory = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999)), dict[str, Any]()
