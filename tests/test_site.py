@@ -159,30 +159,30 @@ def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_do
     assert names["memory_g"]["updates"] == names["memory_d"]["updates"] == names["EVERY"] and 1e-3 not in rates
     memory: dict[str, Any] = {}
 
-    def update(target: Callable[[int], float]) -> float:
+    def update(share: Callable[[], float]) -> float:
         before = parameters_to_vector(network.parameters()).detach()
         optimizer.zero_grad()
         (network(torch.randn(32, 4)) * torch.randn(32, 1)).mean().backward()  # noise
-        names["held_step"](optimizer, network, target, memory)
+        names["held_step"](optimizer, share, memory)
         return float((parameters_to_vector(network.parameters()).detach() - before).norm() / before.norm())
 
-    sizes = [update(names["target_d"]) for _ in range(200)]
+    sizes = [update(names["share_d"]) for _ in range(200)]
     walk = (0.5 / 1.5) ** 0.5
     assert max(sizes[:3]) < 1e-3  # of so small a rate
     assert np.mean(sizes[90:110]) == pytest.approx(0.6 * walk / 10, rel=0.3)
     assert np.mean(sizes[180:]) == pytest.approx(0.6 * walk / 190**0.5, rel=0.3)
     rate = optimizer.param_groups[0]["lr"]
-    for target in (lambda _: math.nan, lambda _: 0.0):  # an interval each
+    for share in (lambda: math.nan, lambda: 0.0):  # an interval each
         for _ in range(names["EVERY"]):
-            update(target)
+            update(share)
         assert optimizer.param_groups[0]["lr"] == rate
     memory["squares"] = torch.nan
     for _ in range(names["EVERY"]):
-        update(names["target_d"])
+        update(names["share_d"])
     assert optimizer.param_groups[0]["lr"] == rate and memory["squares"] == 0
     names["CAP"] = 1e6
     for _ in range(5 * names["EVERY"]):
-        update(lambda _: 1e6)  # which no step reaches
+        update(lambda: 1e9)  # which no step reaches
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)  # a thousand times what it began with
 
 
@@ -204,7 +204,7 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
             for parameter in network.parameters():
                 parameter.grad = small * torch.randn_like(parameter)
             before = optimizer.param_groups[0]["lr"]
-            names["held_step"](optimizer, network, lambda _: 1e6, memory)
+            names["held_step"](optimizer, lambda: 1e6, memory)
         norm, count = parameters_to_vector(network.parameters()).detach().norm(), 64 * 65
         full = before * count**0.5 * (0.5 / 1.5) ** 0.5 / float(norm)
         return (names["CAP"] / full) ** -0.5 * optimizer.param_groups[0]["lr"] / before
@@ -232,9 +232,8 @@ def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
         seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
         seen[:, names.index("variety")] = np.log10(wide)
         planned = policy.targets["lr_g"][:1]
-        typed = [told["target_g"](100) / told["walk_step"](100)]
-        np.testing.assert_allclose(10 ** policy.raised("lr_g", planned, seen), typed, rtol=1e-5)
-        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["target_d"](100) / told["walk_step"](100))
+        np.testing.assert_allclose(10 ** policy.raised("lr_g", planned, seen), [told["share_g"]()], rtol=1e-5)
+        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["share_d"]())
 
 
 def test_every_version_of_an_id_is_explained() -> None:
