@@ -178,11 +178,11 @@ def test_the_family_of_the_configurations_needs_no_download_and_has_long_runs_of
     for config in configs:
         lengths.setdefault(config.datasets, set()).add(config.num_decisions * config.updates_per_decision)
     assert len(lengths) == 3 and all(max(each) >= 4 * min(each) for each in lengths.values())
-    assert {config.architecture for config in configs} == {"auto", "mlp", "dcgan", "dcgan_bn"}
+    assert {config.architecture for config in configs} == {"auto", "mlp", "dcgan", "dcgan_bn", "resnet"}
     assert {config.num_decisions for config in configs} == {24}
     assert not {"quality", "context"} & set(configs[0].observation)
 
 
 def test_an_evolution_strategy_takes_the_family_with_a_linear_policy() -> None:
     found = replace(TrainOptions(ESOptions()), composed("train_es", "+experiment=family", "agent.hidden=[]"))
-    assert len(found.members) == 14
+    assert len(found.members) == 16
