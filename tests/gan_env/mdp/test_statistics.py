@@ -15,7 +15,7 @@ from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.statistics import BOUND, Statistic, statistics, symlog
-from gan_env.mdp.steps import CAP, balanced_step
+from gan_env.mdp.steps import balanced_step
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
@@ -121,8 +121,8 @@ BY_HAND = {
     "drive_g": math.log10(1e-2 / 0.02 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
-    "balanced_d": math.log10(0.01 / 2 / CAP + 1e-6),  # half of a full step is above what was measured
-    "balanced_g": math.log10(0.02 / 2 / CAP + 1e-6),
+    "balanced_d": math.log10(0.01 / 2 / 0.05 + 1e-6),  # half of a full step is above what was measured
+    "balanced_g": math.log10(0.02 / 2 / 0.05 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
 from gan_env.controller.watched import full_steps_of
-from gan_env.mdp.steps import CAP, balanced_step, full_step, measured, walk_step
+from gan_env.mdp.steps import CAP, DRIVE, balanced_step, full_step, measured, walk_step
 from gan_env.policies import load_policy
 from gan_env.policies.step_size import StepSizePolicy
 from gan_env.records import Moment
@@ -81,6 +81,7 @@ def test_what_the_rule_wants_is_what_its_policy_aims_at(make_moment: Callable[..
     env = GANVectorEnv(1, "points", metric_samples=32, compile=False, **options)  # type: ignore[arg-type]
     policy = load_policy("steady_walk").make(env)
     assert isinstance(policy, StepSizePolicy)
+    assert (policy.rule.cap, policy.rule.drive) == (CAP, DRIVE)
     for apart, wide in product((-4.0, -0.3, 0.0, 0.8, 1.4, 1.6, 30.0), (0.2, 0.85, 0.95, 3.0)):
         ones = torch.ones(3)
         fake = {"logit_fake": -apart * ((1 + wide**2) / 2) ** 0.5 * ones, "logit_spread_fake": wide * ones}
