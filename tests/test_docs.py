@@ -70,13 +70,13 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
 ) -> None:
     """From runs that were hardly trained."""
     runs, names = tmp_path / "logs/gan/fashion_mnist", dict[str, Any]()
-    policies = ("family", "fixed", "ada", "rates_images", "cosine_rates", "tuned_schedule_0")
+    policies = ("family", "steady_walk", "fixed", "ada", "rates_images", "cosine_rates", "tuned_schedule_0")
     for folder in (*(f"{name}-0" for name in policies), "fixed-0_2"):
         save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
         (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
     monkeypatch.chdir(tmp_path)
     exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[1], names)
-    assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 8
+    assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
 
 
