@@ -113,7 +113,7 @@ class Player:
         """Whether it asks for sizes of steps: a trained controller by its action mode, a rule by what it reads."""
         if self.saved is not None:
             return self.saved.interface.action_mode in TARGETS
-        return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", "walk"))
+        return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", "balanced"))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

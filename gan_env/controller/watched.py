@@ -103,10 +103,11 @@ def full_steps_of(optimisers: Sequence[Optimizer]) -> Tensor:
     full = []
     for optimiser, norm in zip(optimisers, torch.stack(norms).cpu(), strict=True):
         sizes = [(float(group["lr"]), sum(p.numel() for p in group["params"])) for group in optimiser.param_groups]
-        rate = torch.tensor([lr**2 * count for lr, count in sizes]).sum().sqrt()  # that of all weights is lr sqrt(n)
+        count = torch.tensor(float(sum(size for _, size in sizes)))
+        rate = torch.tensor([lr**2 * size for lr, size in sizes]).sum().div(count).sqrt()  # rms over all weights
         adams = "betas" in optimiser.defaults
         momentum = torch.tensor(momentum_of(optimiser) or 0.0)
-        full.append(full_step(rate, norm, torch.ones(()), momentum) if adams else torch.zeros(()))
+        full.append(full_step(rate, norm, count, momentum) if adams else torch.zeros(()))
     return torch.stack(full)[None]
 
 

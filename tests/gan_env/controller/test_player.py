@@ -96,11 +96,9 @@ def test_how_often_gradients_were_penalised_in_training_is_no_matter_of_the_loop
 def test_a_rule_observes_what_its_targets_depend_on_and_no_more() -> None:
     schedule = {"kind": "fixed", "initial": 0.01}
     plain = PolicyOptions("step_size", {"lr_g": schedule})
-    by_logits = PolicyOptions("step_size", {"r1": schedule, "lr_g": schedule}, rule={"separation_g": 3.0})
-    by_age = PolicyOptions("step_size", {"lr_g": schedule}, rule={"walk": True})
+    balanced = PolicyOptions("step_size", {"r1": schedule, "lr_g": schedule}, rule={"balanced": True})
     assert _config(plain, 400, ("hinge",)).observation == EnvConfig.observation
-    assert _config(by_logits, 400, ("hinge",)).observation == (*EnvConfig.observation, "balance")
-    assert _config(by_age, 400, ("hinge",)).observation == (*EnvConfig.observation, "walk")
+    assert _config(balanced, 400, ("hinge",)).observation == (*EnvConfig.observation, "balance", "balanced")
 
 
 def test_both_rates_fall_by_a_cosine() -> None:

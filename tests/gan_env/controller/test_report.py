@@ -37,11 +37,11 @@ def test_learning_rates_are_those_of_the_optimisers() -> None:
 def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
     for schedule in ("cosine_rates", "rates_images"):  # the latter is told the learning rates
         assert "saw" not in table(PlainGAN.make().control(schedule, 100))[0]
-    some = ("walk_g", "walk_d", "separation", "drive_g", "drive_d")
-    for rule, shown in (("step_size", ("step_g", "step_d")), ("steady_walk", some)):
+    balanced = ("balanced_g", "balanced_d", "separation")
+    for rule, shown in (("step_size", ("step_g", "step_d")), ("steady_walk", balanced)):
         gan = PlainGAN.make()
         control = gan.control(rule, 8)
         gan.run(control, 8)
         seen, last = control.report().decisions[-1].seen, table(control)[-1]
-        assert last["saw"] == ", ".join(f"{name} {seen[name]:+.3g}" for name in shown)  # of many, some
+        assert last["saw"] == ", ".join(f"{name} {seen[name]:+.3g}" for name in shown)
         assert "why" not in last

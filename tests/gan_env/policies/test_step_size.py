@@ -62,100 +62,31 @@ def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str
     assert after[0] == pytest.approx([1.0, 2.0 * 0.25**0.5, 0.5 * 3**0.5], rel=1e-3)
 
 
-WIDE, NARROW = -0.04, -0.05
-"""Logarithms of the spread of logits on fake over that on real, above and below that of 0.9."""
+def balanced(env: GANVectorEnv, of_g: float, of_d: float) -> StepSizePolicy:
+    targets = {"lr_g": {"kind": "fixed", "initial": of_g}, "lr_d": {"kind": "fixed", "initial": of_d}}
+    return policy(env, targets, gain=0.5, balanced=True)
 
 
-@pytest.mark.parametrize(
-    ("apart", "variety", "factors_"),
-    [
-        (0.0, WIDE, (1.0, 1.0)),
-        (-0.5, WIDE, (1.5**-3, 1 / 1.5)),
-        (1.0, WIDE, (8.0, 2.0)),
-        (1.49, WIDE, (2.49**3, 2.49)),
-        (1.51, WIDE, (2.0, 2.0)),
-        (1.51, NARROW, (2.51**3, 2.51)),
-        (100.0, WIDE, (2.0, 2.0)),
-        (100.0, NARROW, (20.0, 20 / 3)),
-    ],
-    ids=["level", "behind", "ahead", "far ahead", "broken", "young", "broken for good", "at most 0.02"],
-)
-def test_players_take_larger_steps_where_d_is_ahead(
-    apart: float, variety: float, factors_: tuple[float, float]
-) -> None:
-    """By (1 + d') ** 3 and 1 + d'; targets of the schedule are 1e-3 and 3e-3, the largest is 0.02."""
-    env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
-    made = policy(env, gain=0.5, separation_g=3.0, separation_d=1.0, largest=0.02)
-    logits = float(np.sign(apart) * np.log1p(abs(apart))), variety  # `factors` takes logarithms again
-    seen = {name: 10**value for name, value in zip(("separation", "variety"), logits, strict=True)}
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=8e-3, step_d=3e-3, **seen)
-    of_g, of_d = factors_
-    np.testing.assert_allclose(after, [[1.0, 2 * (of_g / 8) ** 0.5, 0.5 * of_d**0.5]], rtol=1e-3)
+def test_steps_may_be_held_to_what_the_mode_balanced_wants() -> None:
+    """(1 / 0.25) ** 0.5 and (0.5 / 2) ** 0.5, whatever the steps themselves are."""
+    env = make(observation=(*EnvConfig().observation, "balance", "balanced"), action_mode="absolute")
+    sizes = {"balanced_g": 0.25, "balanced_d": 2.0, "step_g": 1e-3, "step_d": 1e-3}
+    after = factors(env, balanced(env, 1.0, 0.5), [[1.0, 2.0, 0.5]], 1 / 3, **sizes)
+    np.testing.assert_allclose(after, [[1.0, 2.0 * 2, 0.5 * 0.5]], rtol=1e-3)
 
 
-def test_steps_may_be_held_in_units_of_a_random_walks() -> None:
-    """(0.25 / 0.5) ** 0.5 and (0.5 / 2) ** 0.5, whatever the steps themselves are."""
-    env = make(observation=(*EnvConfig().observation, "walk"), action_mode="absolute")
-    targets = {"lr_g": {"kind": "fixed", "initial": 0.25}, "lr_d": {"kind": "fixed", "initial": 0.5}}
-    made = policy(env, targets, gain=0.5, walk=True)
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, walk_g=0.5, walk_d=2.0, step_g=1e-3, step_d=1e-3)
-    np.testing.assert_allclose(after, [[1.0, 2 * 0.5**0.5, 0.5 * 0.25**0.5]], rtol=1e-3)
-    assert not {"step_g", "step_d"} & set(made.steering.reads)
+def test_a_balanced_rule_reads_the_lead_of_d_for_reports_and_no_plain_steps() -> None:
+    env = make(observation=("progress", "knobs", "balance", "balanced"))
+    assert set(balanced(env, 1.0, 1.0).steering.reads) == {
+        "progress", "balanced_g", "balanced_d", "separation", "knob_r1", "knob_lr_g", "knob_lr_d"
+    }  # fmt: skip
 
 
-def test_no_target_is_above_the_cap_whatever_its_unit() -> None:
-    """A walk's step is 0.1 here: D's target, 0.05 of it, stays; G's, 0.5 of it, which is 0.05, becomes 0.02."""
-    env = make(observation=(*EnvConfig().observation, "walk"), action_mode="absolute")
-    targets = {"lr_g": {"kind": "fixed", "initial": 0.5}, "lr_d": {"kind": "fixed", "initial": 0.05}}
-    made = policy(env, targets, gain=0.5, walk=True, cap=0.02)
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, walk_g=0.8, walk_d=0.2, step_g=0.08, step_d=0.02)
-    np.testing.assert_allclose(after, [[1.0, 2.0 * 0.25**0.5, 0.5 * 0.25**0.5]], rtol=1e-3)
-
-
-def test_a_small_step_counts_as_a_share_of_a_full_one() -> None:
-    """G's is 0.01 of a full one, and counts as 0.5 of it, 50 times as much; D's is 2 of one, and counts as it is."""
-    env = make(observation=(*EnvConfig().observation, "drive"), action_mode="absolute")
-    targets = {"lr_g": {"kind": "fixed", "initial": 1e-2}, "lr_d": {"kind": "fixed", "initial": 1e-2}}
-    made = policy(env, targets, gain=0.5, drive=0.5)
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, drive_g=0.01, drive_d=2.0)
-    np.testing.assert_allclose(after, [[1.0, 2.0 * 0.2**0.5, 0.5 * (1 / 0.3) ** 0.5]], rtol=2e-3)
-
-
-def test_a_cap_needs_the_steps_themselves() -> None:
-    env = make(observation=("progress", "knobs", "walk"))
-    with pytest.raises(ConfigError, match=r"'step_g'.*add the group 'steps'"):
-        policy(env, walk=True, cap=0.02)
-    with pytest.raises(ConfigError, match=r"policy\.rule\.cap=0.0 .*more than 0, or null"):
-        policy(env, walk=True, cap=0.0)
-
-
-def test_a_share_of_a_random_walk_has_to_be_observed() -> None:
-    with pytest.raises(ConfigError, match=r"'walk_g'.*add the group 'walk'"):
-        policy(make(), walk=True)
-
-
-@pytest.mark.parametrize(("lost", "factor"), [(100.0, 1.0), (1.0, 2.0)])
-def test_a_schedule_above_the_largest_target_is_not_lowered(lost: float, factor: float) -> None:
-    """And is doubled where d', here 1.01, is `lost` and logits spread alike."""
-    env = make(observation=(*EnvConfig().observation, "balance"), action_mode="absolute")
-    made = policy(env, gain=0.5, separation_g=3.0, largest=1e-4, lost=lost)
-    after = factors(env, made, [[1.0, 2.0, 0.5]], 1 / 3, step_g=1e-3, step_d=3e-3, separation=10**0.7, variety=1.0)
-    np.testing.assert_allclose(after, [[1.0, 2.0 * factor**0.5, 0.5]], rtol=1e-3)
-
-
-def test_the_logits_have_to_be_observed_only_where_they_matter() -> None:
-    with pytest.raises(ConfigError, match=r"'separation'.*add the group 'balance'"):
-        policy(make(), separation_g=3.0)
-    of_d = {"lr_d": TARGETS["lr_d"]}
-    assert "separation" not in policy(make(), of_d, separation_g=3.0).steering.reads
-    with pytest.raises(ConfigError, match=r"'separation'.*add the group 'balance'"):
-        policy(make(), of_d, separation_d=1.0)
-
-
-@pytest.mark.parametrize(("name", "value"), [("largest", 0.0), ("lost", -1.0)])
-def test_limits_are_above_zero(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"policy\.rule\.{name}={value}.*more than 0"):
-        policy(make(), **{name: value})
+@pytest.mark.parametrize("group", ["balance", "balanced"])
+def test_what_a_balanced_rule_reads_has_to_be_observed(group: str) -> None:
+    others = {"balance", "balanced"} - {group}
+    with pytest.raises(ConfigError, match=f"add the group '{group}'"):
+        balanced(make(observation=("progress", "knobs", *others)), 1.0, 1.0)
 
 
 def test_the_target_follows_its_schedule() -> None:
