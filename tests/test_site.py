@@ -19,13 +19,14 @@ from plain_names import of_a_loop
 from torch.nn.utils import parameters_to_vector
 
 import gan_env
-from gan_env import ENV_IDS, PRESETS, GANVectorEnv
+from gan_env import ENV_IDS, PRESETS
 from gan_env.mdp.knobs import knob_table
+from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import REWARDS
+from gan_env.mdp.steps import CAP, DRIVE, balanced_step
 from gan_env.policies.adaptive import RULES
-from gan_env.policies.presets import load_policy
 from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
+from gan_env.policies.step_size import StepSizeRule
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -191,8 +192,7 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
     typed, *_ = PROGRAM.findall((DOCS / "step_size.md").read_text())
     names: dict[str, Any] = {}
     exec(typed, names)
-    rule = load_policy("steady_walk").rule
-    assert (names["CAP"], names["DRIVE"], names["GAIN"]) == (rule["cap"], rule["drive"], StepSizeRule.gain)
+    assert (names["CAP"], names["DRIVE"], names["GAIN"]) == (CAP, DRIVE, StepSizeRule.gain)
 
     def factor(gradient: float) -> float:
         """What becomes of the rate, over what full steps would make of it, where the last gradients are this small."""
@@ -214,13 +214,9 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
 
 
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
-    """In units of a random walk's steps."""
+    """In units of a random walk's steps, where none is above the largest target."""
     frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    groups = ["progress", "knobs", "steps", "walk", "balance", "drive"]
-    env = GANVectorEnv(1, knobs=["lr_g", "lr_d"], observation=groups, compile=False)
-    policy = load_policy("steady_walk").make(env)
-    assert isinstance(policy, StepSizePolicy)
-    names = list(env.observer.names)
+    stats, walk = probe(0).stats, torch.full((2, 2), 0.01)
     for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
         real = torch.tensor([-1.0, 1.0])
         fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
@@ -228,12 +224,11 @@ def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
         exec(frame, told)
         exec(of_g, told)
         told["seen"] |= {"real": real, "fake": fake}
-        seen = np.zeros((1, len(names)), np.float32)
-        seen[:, names.index("separation")] = np.sign(apart) * np.log1p(abs(apart))
-        seen[:, names.index("variety")] = np.log10(wide)
-        planned = policy.targets["lr_g"][:1]
-        np.testing.assert_allclose(10 ** policy.raised("lr_g", planned, seen), [told["share_g"]()], rtol=1e-5)
-        assert 10 ** policy.targets["lr_d"][0] == pytest.approx(told["share_d"]())
+        logits = {"logit_real": real.mean(), "logit_fake": fake.mean()}
+        logits |= {"logit_spread_real": real.std(), "logit_spread_fake": fake.std()}
+        shown = dataclasses.replace(stats, **{name: value.expand(2) for name, value in logits.items()})
+        shares = [told["share_g"](), told["share_d"]()]
+        assert (balanced_step(shown, walk)[0] / 0.01).tolist() == pytest.approx(shares, rel=1e-4)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

@@ -47,8 +47,9 @@ class StepSizeRule:
         return "balanced" if self.balanced else "step"
 
     def observed(self, knobs: Collection[str]) -> list[str]:
-        """The statistics that the rates among these knobs depend on; and how far D is ahead, for reports, warnings."""
-        steps = [step_of(rate, self.unit) for rate in RATES if rate in knobs]
+        """The statistics that the rates among these knobs depend on; and in reports explain them."""
+        units = ("balanced", "drive") if self.balanced else ("step",)
+        steps = [step_of(rate, unit) for unit in units for rate in RATES if rate in knobs]
         return [*steps, *(["separation"] if self.balanced else [])]
 
 
@@ -79,7 +80,7 @@ class StepSizePolicy(TablePolicy):
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps (with BALANCED in its unit, and how far apart logits are).
+            environment does not observe the steps (with BALANCED: `balanced`, `drive` and `separation`).
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:

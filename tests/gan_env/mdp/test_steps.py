@@ -96,7 +96,7 @@ def test_the_action_zero_plays_the_rule() -> None:
     for mode in ("balanced", "delta"):
         env = GANVectorEnv(
             3, "points", autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, knobs=("lr_g", "lr_d"),
-            observation=("progress", "knobs", "balance", "balanced"), num_decisions=4,
+            observation=("progress", "knobs", "balance", "balanced", "drive"), num_decisions=4,
             knob_bounds={"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}, updates_per_decision=2, metric_samples=32,
             compile=False,
         )  # fmt: skip
