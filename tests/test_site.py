@@ -23,7 +23,7 @@ from gan_env import ENV_IDS, PRESETS
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import REWARDS
-from gan_env.mdp.steps import CAP, DRIVE, balanced_step
+from gan_env.mdp.steps import CAP, DRIVE, POWER, SHARES, balanced_step
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES
 from gan_env.policies.step_size import StepSizeRule
@@ -216,6 +216,9 @@ def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
 def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
     """In units of a random walk's steps, where none is above the largest target."""
     frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    constants: dict[str, Any] = {}
+    exec(of_g, constants)
+    assert ((constants["SHARE_G"], constants["SHARE_D"]), constants["POWER"]) == (SHARES, POWER)
     stats, walk = probe(0).stats, torch.full((2, 2), 0.01)
     for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
         real = torch.tensor([-1.0, 1.0])
