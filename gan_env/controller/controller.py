@@ -25,6 +25,7 @@ from gan_env.controller.limits import LASTING, Warnings, after_the_end, oddities
 from gan_env.controller.moments import settings_of
 from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
+from gan_env.controller.ranks import require_alike
 from gan_env.controller.report import Report
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
@@ -104,6 +105,7 @@ class GANController:
         before = checked("untrained", untrained, ONCE)
         broken = [source(name) for name, value in as_averages(before, self._loss)[0].items() if not value.isfinite()]
         require(not broken, "untrained", broken, "finite numbers and logits")
+        require_alike(player, total_steps, dry_run, self._optimisers, context)
         self.observe(**before)
         at_start = [name for name in self._needed if source(name) in ONCE]
         self._require_shown(at_start, "load(untrained={...})")
@@ -148,7 +150,8 @@ class GANController:
             dry_run: report what it would do, and move nothing.
 
         Raises:
-            ConfigError: something can't be used, or something that the policy observes is not given.
+            ConfigError: something can't be used, or something that the policy observes is not given; or the ranks of
+                `torch.distributed` would not decide alike.
         """
         require_whole(total_steps)
         loss = context.get("loss") if isinstance(context, Mapping) else None

@@ -170,6 +170,16 @@ class Optimisers:
         known = {} if momentum is None else {"beta_1": momentum}
         return known | {f"lr_{player}": self._units[player] * self.rates[player][0] for player in PLAYERS}
 
+    @property
+    def start(self) -> dict[str, Any]:
+        """What has to be the same on all ranks, for people; the last bits of a rate don't count."""
+        found: dict[str, Any] = {}
+        for player, optimiser in self._optimisers.items():
+            found[f"learning rates of opt_{player}"] = ", ".join(f"{rate:.6g}" for rate in self.rates[player])
+            found[f"momentum of opt_{player}"] = momentum_of(optimiser)
+            found[f"steps of opt_{player} so far"] = age(optimiser)
+        return found
+
     def write(self, factors: Mapping[str, float]) -> None:
         """Sets each learning rate to factor x where it counts from; keys are `lr_g` and `lr_d`."""
         for name, factor in factors.items():

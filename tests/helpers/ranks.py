@@ -1,11 +1,15 @@
-"""A GAN's training on one of two processes, as `torch.multiprocessing.spawn` starts it."""
+"""What one of two processes does, as `torch.multiprocessing.spawn` starts them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from plain_gan import PlainGAN
 from torch import distributed
+
+from gan_env import ConfigError
 
 
 class Scaled:
@@ -27,8 +31,7 @@ def rank(number: int, folder: str, infinite: int | None = None) -> None:
 
     In the update `infinite` the second process has a gradient of the discriminator that is.
     """
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+    meet(number, folder)
     gan = PlainGAN.make()
     gan.discriminator = torch.nn.parallel.DistributedDataParallel(gan.discriminator)
     control = gan.control(Path(folder) / "controller", 12)
@@ -44,6 +47,40 @@ def rank(number: int, folder: str, infinite: int | None = None) -> None:
         control.step()
         skipped += [update] * weight.equal(before)
     found = {"losses": losses, "skipped": skipped, "decisions": [d.values for d in control.report().decisions]}
+    part(number, folder, found)
+
+
+def unlike(number: int, folder: str, cases: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    """One of two processes that load controllers, each with its own options; writes why each case is refused.
+
+    Args:
+        number: of the process.
+        folder: where it writes.
+        cases: name -> what differs from the others' in the first and in the second process: `source`, `rate`, `taken`
+            (steps of the optimisers before), and options of `load`.
+    """
+    meet(number, folder)
+    errors = {}
+    for case, options in cases.items():
+        own: dict[str, Any] = {"source": "cosine_rates", "total_steps": 12, "rate": 1e-3, "taken": 0, **options[number]}
+        gan = PlainGAN.make(own.pop("rate"))
+        for _ in range(own.pop("taken")):
+            gan.update()
+        try:
+            gan.control(**own)
+        except ConfigError as error:
+            errors[case] = str(error)
+    part(number, folder, errors)
+
+
+def meet(number: int, folder: str) -> None:
+    """Waits for the other process."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+
+
+def part(number: int, folder: str, found: Mapping[str, Any]) -> None:
+    """Writes what was found, and leaves the other process."""
     (Path(folder) / f"{number}.json").write_text(json.dumps(found))
     distributed.barrier()  # gloo aborts where one process leaves while the other still sends
     distributed.destroy_process_group()
