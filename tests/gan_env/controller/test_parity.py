@@ -109,21 +109,25 @@ def noise(data_root: str, image_size: int) -> Dataset:
     return Dataset(images[:40], images[40:])
 
 
+def of_kind(kind: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], tuple[nn.Module, nn.Module]]:
+    """Options of an environment of points or of images, and networks of torch like its own."""
+    if kind == "points":
+        return {}, (Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
+    monkeypatch.setitem(IMAGE_SETS, "noise", noise)
+    return {"datasets": ["noise"], "image_size": 8}, (DcganG(LATENT, WIDTH, 3), DcganD(WIDTH, 3))
+
+
 @pytest.mark.parametrize(
     ("kind", "mode"), [("points", "delta"), ("points", "steps"), ("images", "delta"), ("images", "steps")]
 )
 def test_the_knobs_move_as_in_the_environment(
     kind: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(IMAGE_SETS, "noise", noise)
-    more = {} if kind == "points" else {"datasets": ["noise"], "image_size": 8}
+    more, nets = of_kind(kind, monkeypatch)
     env = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **more, "action_mode": mode})
     made = controller(env)
     made.save(tmp_path)
     observation, _ = env.reset(seed=3)
-    nets: tuple[nn.Module, nn.Module] = (Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1))
-    if kind == "images":
-        nets = DcganG(LATENT, WIDTH, 3), DcganD(WIDTH, 3)
     loop = Replay(env, *nets)
     first = loop.once()
 
@@ -152,13 +156,25 @@ def test_the_knobs_move_as_in_the_environment(
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["step_size", "steady_walk", "learned"])
-def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("points", "step_size"),
+        ("points", "steady_walk"),
+        ("points", "learned"),
+        ("images", "steady_walk"),
+        ("images", "learned"),
+    ],
+)
+def test_step_sizes_are_held_as_in_the_environment(
+    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By rules, and by a controller that asks for what a rule wants times a factor: all decide every four updates."""
+    more, nets = of_kind(kind, monkeypatch)
     learned = name == "learned"
-    alone = {"knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
+    alone = {**more, "knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
-    how["observation"] = ["progress", "knobs", "steps", "balance", "balanced", "drive"]
+    how["observation"] = ["progress", "knobs", "steps", "balance", "walk", "drive", "balanced"]
     if name != "step_size":  # rates grow here by more than ten; the range is as wide as by default
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:
@@ -170,7 +186,7 @@ def test_step_sizes_are_held_as_in_the_environment(name: str, tmp_path: Path) ->
     env = GANVectorEnv(1, autoreset_mode="Disabled", **{**ENV, **alone, **how, "num_decisions": DECISIONS})
     policy = LearnedPolicy(made, env) if learned else load_policy(name).make(env)
     observation, _ = env.reset(seed=3, options={"knobs": start_of(policy)})
-    loop, inside = Replay(env, Mlp(LATENT, WIDTH, WIDTH, 2), Mlp(2, WIDTH, WIDTH, 1)), []
+    loop, inside = Replay(env, *nets), []
 
     for decision in range(DECISIONS):
         observation, _, _, _, infos = env.step(policy.predict(observation, None, np.array([decision == 0]))[0])
