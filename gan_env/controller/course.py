@@ -72,12 +72,15 @@ class Course:
         clock.taken += 1
 
     def get_state(self) -> dict[str, Any]:
-        """A copy of all, as tensors and plain values."""
+        """A copy of all, as tensors and plain values.
+
+        The history is a tuple: of a list `torch.distributed.checkpoint` would read as much as the new run's is long.
+        """
         return {
             "coordinates": self.coordinates.clone(),
             "memory": None if self._memory is None else [torch.from_numpy(part.copy()) for part in self._memory],
             "past": self.past.get_state(),
-            "history": [dict(vars(decision)) for decision in self.history],
+            "history": tuple(dict(vars(decision)) for decision in self.history),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
