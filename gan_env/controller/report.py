@@ -1,5 +1,7 @@
 """What a controller saw, did and why: a table for people, and a picture."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ SEEN = 5
 """Statistics that it shows, at most."""
 NAMED = 3
 """Statistics that are named as the reason of a decision."""
+SHARE = re.compile(r"(\S+) ([+-]\d+\.\d+)")
+"""How `reasons` names a statistic and its share."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Report:
         return decision.values[knob] * self.rates.get(knob, 1.0)
 
     def save(self, path: str | Path) -> Path:
-        """Draws knobs (left) and statistics (right) over the updates.
+        """Draws over the updates: knobs, statistics, and what a trained controller's moves of each knob came from.
 
         Raises:
             PackageError: matplotlib is not installed.
@@ -77,8 +81,9 @@ class Report:
             from matplotlib.figure import Figure
         steps = [decision.step for decision in self.decisions]
         panels = [*self.decisions[0].values, *(n for n in self.decisions[0].seen if not n.startswith("knob_"))]
+        why = _shares(self.decisions)
         columns = 4
-        rows = -(-len(panels) // columns)
+        rows = -(-(len(panels) + len(why)) // columns)
         figure = Figure(figsize=(3.2 * columns, 2.0 * rows), layout="constrained")
         for index, name in enumerate(panels):
             axes = figure.add_subplot(rows, columns, index + 1)
@@ -86,9 +91,25 @@ class Report:
             values = [self._value(d, name) if is_knob else d.seen[name] for d in self.decisions]
             axes.step(steps, values, where="post", color="tab:red" if is_knob else "tab:blue")
             axes.set_title(f"knob {name}" if is_knob else name, fontsize=9)
+        for index, (knob, shares) in enumerate(why.items(), len(panels)):
+            axes = figure.add_subplot(rows, columns, index + 1)
+            for name in sorted(shares, key=lambda name: -len(shares[name]))[:NAMED]:  # those named most often
+                axes.plot(*zip(*shares[name], strict=True), ".", markersize=3, label=name)
+            axes.set_title(f"why {knob}: shares", fontsize=9)
+            axes.legend(fontsize=6)
         figure.suptitle(self.title)
         figure.savefig(path, dpi=110)
         return Path(path)
+
+
+def _shares(decisions: Iterable[Decision]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Knob -> statistic -> update and share of each decision that names it as a reason for the knob's move."""
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for decision in decisions:
+        knob, _, named = decision.why.partition(": ")
+        for name, share in SHARE.findall(named) if knob in decision.values else ():
+            found.setdefault(knob, {}).setdefault(name, []).append((decision.step, float(share)))
+    return found
 
 
 def _excerpt(decision: Decision) -> str:

@@ -28,6 +28,20 @@ def test_a_trained_controller_says_what_was_seen_done_and_why(folder: Path, tmp_
     assert control.report().save(tmp_path / "run.png").stat().st_size > 1000
 
 
+def test_the_picture_says_what_the_moves_of_a_trained_controller_came_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pytest.importorskip("matplotlib").rcParams, "svg.fonttype", "none")  # text stays text
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 8)
+    drawn = control.report().save(tmp_path / "run.svg").read_text()
+    named = [decision.why.split(": ") for decision in control.report().decisions]
+    assert all(f">why {knob}: shares<" in drawn for knob, _ in named)
+    assert any(f">{reasons.split()[0]}<" in drawn for _, reasons in named)
+    assert "why" not in PlainGAN.make().control("ada", 100).report().save(tmp_path / "run.svg").read_text()
+
+
 def test_learning_rates_are_those_of_the_optimisers() -> None:
     gan = PlainGAN.make(2e-4)
     rows = table(gan.control("cosine_rates", 400))
