@@ -18,6 +18,7 @@ from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.mdp.knobs import RATES, TARGETS
 from gan_env.policies.learned import INTERFACE, LearnedPolicy, options_of
 from gan_env.policies.presets import shipped_controllers
+from gan_env.records import Float32
 from gan_env.saved_controller import SavedController
 
 
@@ -36,7 +37,8 @@ def main() -> None:
 
     env = GANVectorEnv(24, given.preset, autoreset_mode="Disabled", split="train", **acts)
     policy, (seen, _) = LearnedPolicy(saved, env), env.reset(seed=EXAMPLES)
-    inputs, actions = [], []
+    inputs: list[Float32] = []
+    actions: list[Float32] = []
     for _ in range(env.config.num_decisions):
         action, _ = policy.predict(seen)
         inputs, actions = [*inputs, seen], [*actions, action]
