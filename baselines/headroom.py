@@ -44,8 +44,8 @@ class HeadroomOptions:
         schedules: those that are tried: constants, all others random.
         instances: training instances that are measured.
         runs: of each schedule on each instance, an even number.
-        rates: name or file of a policy of the kind "step_size" that sets the learning rates; None: schedules do, where
-            they are among the knobs.
+        rates: name or file of a policy of the kind "step_size" that sets the learning rates that it names; None:
+            schedules do, where they are among the knobs.
         rows: GANs that run side by side.
         seed: of the first run, and of the schedules.
     """
@@ -79,6 +79,8 @@ class HeadroomOptions:
         if self.rates is not None:
             rule = load_policy(self.rates)
             knobs = dict.fromkeys((*env_config(**env).knobs, *rule.knobs))
+            left = f"a knob besides {list(rule.knobs)}, which {self.rates!r} sets"
+            require(len(knobs) > len(rule.knobs), "env.knobs", list(knobs), left)
             env = observing({**env, "knobs": list(knobs)}, rule.groups)
         return GANVectorEnv(self.rows, autoreset_mode=AutoresetMode.DISABLED, **env)
 

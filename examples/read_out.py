@@ -36,19 +36,21 @@ def main() -> None:
     require(mode == "balanced", "--controller", str(given.controller), asks)
 
     env = GANVectorEnv(24, given.preset, autoreset_mode="Disabled", split="train", **acts)
-    policy, (seen, _) = LearnedPolicy(saved, env), env.reset(seed=EXAMPLES)
+    policy, (seen, _), state = LearnedPolicy(saved, env), env.reset(seed=EXAMPLES), None
     inputs: list[Float32] = []
     actions: list[Float32] = []
-    for _ in range(env.config.num_decisions):
-        action, _ = policy.predict(seen)
-        inputs, actions = [*inputs, seen], [*actions, action]
-        seen, *_ = env.step(action)
+    playing = np.ones(env.num_envs, bool)  # a run that has crashed shows nothing
+    while playing.any():
+        action, state = policy.predict(seen, state)
+        inputs, actions = [*inputs, seen[playing]], [*actions, action[playing]]
+        seen, _, ended, *_ = env.step(action)
+        playing &= ~ended
 
     x, y = np.concatenate(inputs[1:]), np.concatenate(actions[1:])  # the first one moves the rates that a run is given
     ones = np.concatenate([x, np.ones((len(x), 1))], axis=1)  # [decisions x rows, F + 1]
     law, *_ = np.linalg.lstsq(ones, y, rcond=None)
     print(f"{given.preset}: {len(x)} decisions, {x.shape[1]} statistics")
-    for rate in RATES:
+    for rate in (rate for rate in RATES if rate in knobs):
         asked, fitted = y[:, knobs.index(rate)], (ones @ law)[:, knobs.index(rate)]
         factors, explained = TARGETS[mode][1] ** asked, 1 - (asked - fitted).var() / asked.var()
         low, high = factors.min(), factors.max()

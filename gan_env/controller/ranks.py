@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def require_alike(
     if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
         return
     own = {
-        "policy": player.name,
+        "policy": Path(player.name).name,  # each rank may have the files in a place of its own
         "SHA-256 of the policy": _digest(player)[:12],
         "total_steps": total_steps,
         "decisions": player.loop.config.num_decisions,
@@ -63,11 +64,12 @@ def require_alike(
 
 def _digest(player: Player) -> str:
     """SHA-256 of what plays: the options of a policy by name, the interface and weights of a controller."""
+    interface = {key: value for key, value in player.interface.items() if key != "policy"}
     if player.saved is None:
-        return sha256(repr((player.interface, load_policy(player.name))).encode()).hexdigest()
+        return sha256(repr((interface, load_policy(player.name))).encode()).hexdigest()
     saved = player.saved
     weights = save({name: tensor.contiguous() for name, tensor in saved.network.state_dict().items()})
-    return sha256(repr((player.interface, saved.interface, saved.starting_rates)).encode() + weights).hexdigest()
+    return sha256(repr((interface, saved.interface, saved.starting_rates)).encode() + weights).hexdigest()
 
 
 def _short(text: str) -> str:

@@ -57,7 +57,8 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
 def balanced_step(stats: TrainStats, walk: Tensor) -> Tensor:
     """|update| / |weights| that the rule `steady_walk` wants of G and of D, [N, 2]; see docs/step_size.md.
 
-    The rule itself, `gan_env.policies.step_size`, has options and reads observations; a test holds the two together.
+    The policy `steady_walk` (`gan_env.policies.step_size` with `balanced`) holds steps to it, and so does the action 0
+    of the mode "balanced".
 
     Args:
         stats: of the last interval.

@@ -64,7 +64,8 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
-        with BALANCED, step = step / what `gan_env.mdp.steps.balanced_step` wants, see `measured` there
+        with BALANCED, step = what `gan_env.mdp.steps.measured` gives in that mode: over what `balanced_step` wants, and
+        at least half of a full step
         lr = lr * (target / step) ** GAIN
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
@@ -85,7 +86,8 @@ class StepSizePolicy(TablePolicy):
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
         targets = {name: column for name, column in values.items() if name in RATES}
-        expected = "targets of |update| / |weights|, finite numbers above 0"
+        unit = "of what the rule wants" if rule.balanced else "of |update| / |weights|"
+        expected = f"targets {unit}, finite numbers above 0"
         for name, column in targets.items():
             require_positive(f"policy.knobs.{name}", column, expected)
         self.targets = {name: np.log10(column) for name, column in targets.items()}

@@ -105,3 +105,9 @@ def test_a_rule_may_set_the_learning_rates_while_schedules_set_the_rest() -> Non
 def test_rates_are_set_by_a_rule_for_steps_alone() -> None:
     with pytest.raises(ConfigError, match=r"^rates='cosine' .*kind 'step_size', not 'schedule'"):
         HeadroomOptions(rates="cosine")
+
+
+def test_a_rule_for_the_rates_leaves_schedules_another_knob() -> None:
+    options = HeadroomOptions({"knobs": ["lr_g", "lr_d"]}, rates="steady_walk")
+    with pytest.raises(ConfigError, match=r"^env\.knobs=\['lr_g', 'lr_d'\] .*a knob besides \['lr_g', 'lr_d'\]"):
+        options.make_env()

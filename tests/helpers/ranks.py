@@ -57,13 +57,16 @@ def unlike(number: int, folder: str, cases: Mapping[str, tuple[Mapping[str, Any]
         number: of the process.
         folder: where it writes.
         cases: name -> what differs from the others' in the first and in the second process: `source`, `rate`, `taken`
-            (steps of the optimisers before), and options of `load`.
+            (steps of the optimisers before), `betas` of Adam, and options of `load`.
     """
     meet(number, folder)
     errors = {}
     for case, options in cases.items():
         own: dict[str, Any] = {"source": "cosine_rates", "total_steps": 12, "rate": 1e-3, "taken": 0, **options[number]}
         gan = PlainGAN.make(own.pop("rate"))
+        for optimiser in (gan.opt_g, gan.opt_d):
+            optimiser.param_groups[0]["betas"] = own.get("betas", (0.5, 0.99))
+        own.pop("betas", None)
         for _ in range(own.pop("taken")):
             gan.update()
         try:

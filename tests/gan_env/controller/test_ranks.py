@@ -62,6 +62,7 @@ UNLIKE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "decisions": ({}, {"total_steps": 4000}, "decisions (3 on rank 0; 1000 on rank 1)"),
     "dry_run": ({"dry_run": True}, {}, "dry_run (True on rank 0; False on rank 1)"),
     "rates": ({}, {"rate": 2e-3}, "learning rates of opt_g (0.001 on rank 0; 0.002 on rank 1)"),
+    "momentum": ({}, {"betas": (0.9, 0.99)}, "momentum of opt_g (0.5 on rank 0; 0.9 on rank 1)"),
     "taken": ({}, {"taken": 2}, "steps of opt_d so far (0 on rank 0; 2 on rank 1)"),
     "context": ({"context": {"loss": "hinge"}}, {}, "context ({'beta_1': 0.5, 'loss': 'hinge'} on rank 0; {'beta_1'"),
     "weights": ({"source": "first/mine"}, {"source": "second/mine"}, "SHA-256 of the policy ("),
