@@ -80,7 +80,7 @@ class HeadroomOptions:
             rule = load_policy(self.rates)
             knobs = dict.fromkeys((*env_config(**env).knobs, *rule.knobs))
             left = f"a knob besides {list(rule.knobs)}, which {self.rates!r} sets"
-            require(len(knobs) > len(rule.knobs), "env.knobs", list(knobs), left)
+            require(len(knobs) > len(rule.knobs), "knobs", list(knobs), left)
             env = observing({**env, "knobs": list(knobs)}, rule.groups)
         return GANVectorEnv(self.rows, autoreset_mode=AutoresetMode.DISABLED, **env)
 

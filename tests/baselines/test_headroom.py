@@ -109,5 +109,5 @@ def test_rates_are_set_by_a_rule_for_steps_alone() -> None:
 
 def test_a_rule_for_the_rates_leaves_schedules_another_knob() -> None:
     options = HeadroomOptions({"knobs": ["lr_g", "lr_d"]}, rates="steady_walk")
-    with pytest.raises(ConfigError, match=r"^env\.knobs=\['lr_g', 'lr_d'\] .*a knob besides \['lr_g', 'lr_d'\]"):
+    with pytest.raises(ConfigError, match=r"^knobs=\['lr_g', 'lr_d'\] .*a knob besides \['lr_g', 'lr_d'\]"):
         options.make_env()
