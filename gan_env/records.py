@@ -270,7 +270,8 @@ class Moment:
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: GAN updates of the whole run.
         walk: |step| / |weights| of G and of D in an equally long random walk, [N, 2]; see `walk_step`.
-        full: |step| / |weights| of G and of D if gradients are noise of one size, [N, 2]; see `full_step`. 0: unknown.
+        ages: updates that G and D have taken, [N, 2].
+        relative_rates: learning rates of G and of D over the rms of their weights, [N, 2]. 0: not an Adam's.
         left: decisions left after this one, int64.
     """
 
@@ -288,7 +289,8 @@ class Moment:
     parameters: Tensor
     updates: Tensor
     walk: Tensor
-    full: Tensor
+    ages: Tensor
+    relative_rates: Tensor
     left: Tensor
 
     @property

@@ -29,7 +29,7 @@ from gan_env.mdp.progress import Progress
 from gan_env.mdp.rendering import POINTS, draw_run, shown
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.mdp.rewards import Reward
-from gan_env.mdp.steps import full_step
+from gan_env.mdp.steps import relative_rates
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
 from gan_env.snapshots import Snapshots
@@ -263,14 +263,18 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        settings, beta_1 = self.population.settings, self.population.settings.beta_1[:, None]
-        rates = torch.stack([settings.lr_g * values["lr_g"], settings.lr_d * values["lr_d"]], dim=1)  # [N, 2]
-        full = full_step(rates, self.population.weights(), progress.parameters, beta_1)
-        columns = progress.advance(stats, quality, settings, full)
+        rates = self._relative_rates(values, progress.parameters)
+        columns = progress.advance(stats, quality, self.population.settings, rates)
         columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
         host: dict[str, NDArray[Any]] = {**to_host(columns)}
         host["crashed"] = host["crashed"].astype(bool)
         return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
+
+    def _relative_rates(self, values: dict[str, Tensor], parameters: Tensor) -> Tensor:
+        """`relative_rates` of both players, [N, 2], with the values of knobs and their numbers of weights."""
+        settings = self.population.settings
+        rates = torch.stack([settings.lr_g * values["lr_g"], settings.lr_d * values["lr_d"]], dim=1)
+        return relative_rates(rates, self.population.weights(), parameters)
 
     def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Float32, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
@@ -297,6 +301,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         stats = TrainStats.untrained(*self.population.clean_logits(values))
         quality = self.population.judge(self.judge, self.config.metric_samples)
         settings, parameters = self.population.settings, self.population.parameters()
-        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters))}
+        rates = self._relative_rates(values, parameters)
+        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters, rates))}
         self._curves.start(mask, infos)
         return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}

@@ -46,9 +46,10 @@ class Course:
             What there was to see: statistic -> observed value.
         """
         loop, first = self.player.loop, clock.taken == 0
-        full = optimisers.full if "full" in self.player.fields else torch.ones(1, 2)  # which takes norms of all weights
-        parameters, walk = optimisers.parameters, optimisers.walk
-        moment = moment_of(means, self.past, self.coordinates, clock, settings, parameters, walk, full)
+        sized = "relative_rates" in self.player.fields  # which takes norms of all weights
+        of_both = {name: getattr(optimisers, name) for name in ("parameters", "walk", "ages")}
+        of_both["relative_rates"] = optimisers.relative_rates if sized else torch.ones(1, 2)
+        moment = moment_of(means, self.past, self.coordinates, clock, settings, of_both)
         seen, before = loop.observer(moment), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
         steps = measured(moment, loop.config.action_mode)

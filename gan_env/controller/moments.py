@@ -56,9 +56,7 @@ def moment_of(
     coordinates: Tensor,
     clock: Clock,
     settings: RowSettings,
-    parameters: Tensor,
-    walk: Tensor,
-    full: Tensor,
+    of_both: Mapping[str, Tensor],
 ) -> Moment:
     """What a decision looks at; `past` takes it in.
 
@@ -68,9 +66,7 @@ def moment_of(
         coordinates: the knobs, [1, K] in [0, 1].
         clock: before the decision.
         settings: the run's.
-        parameters: numbers of weights and biases of G and of D, [1, 2].
-        walk: steps of random walks as old as the players, [1, 2].
-        full: steps of Adam where gradients are noise of one size, [1, 2].
+        of_both: what a `Moment` has of G and of D, [1, 2] each: `parameters`, `walk`, `ages` and `relative_rates`.
     """
     zero, is_first = torch.zeros(1), clock.taken == 0
     clean, held_out = (means.get(name, zero) for name in ("clean_train", "clean_held_out"))
@@ -95,11 +91,9 @@ def moment_of(
         first_grad_g=past.first_grad_g,
         limit=torch.full((1,), torch.inf),
         settings=settings,
-        parameters=parameters,
         updates=torch.tensor([float(clock.total)]),
-        walk=walk,
-        full=full,
         left=torch.tensor([clock.decisions - clock.taken]),
+        **of_both,
     )
     past.take(log_metric, is_first)
     return moment

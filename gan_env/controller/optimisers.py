@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
-from gan_env.controller.watched import Watched, age, full_steps_of, leaves, momentum_of, parameters_of, plain
+from gan_env.controller.watched import Watched, age, leaves, momentum_of, parameters_of, plain, relative_rates_of
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.steps import walk_step
 
@@ -154,14 +154,18 @@ class Optimisers:
     @property
     def walk(self) -> Tensor:
         """`walk_step` of the generator and of the discriminator by their steps and momentum, [1, 2]."""
-        ages = [self._steps[player] for player in PLAYERS]
         momenta = [momentum_of(optimiser) or 0.0 for optimiser in self._optimisers.values()]
-        return walk_step(torch.tensor([ages]), torch.tensor([momenta]))
+        return walk_step(self.ages, torch.tensor([momenta]))
 
     @property
-    def full(self) -> Tensor:
-        """`full_step` of the generator and of the discriminator, [1, 2]; 0 where an optimiser is not of Adam's kind."""
-        return full_steps_of([self._optimisers[player] for player in PLAYERS])
+    def ages(self) -> Tensor:
+        """Steps that the generator's and the discriminator's optimiser have taken, [1, 2]."""
+        return torch.tensor([[float(self._steps[player] or age(self._optimisers[player])) for player in PLAYERS]])
+
+    @property
+    def relative_rates(self) -> Tensor:
+        """Learning rates over the rms of the weights, G's and D's, [1, 2]; 0 where an optimiser isn't of Adam's kind."""
+        return relative_rates_of([self._optimisers[player] for player in PLAYERS])
 
     @property
     def context(self) -> dict[str, float]:

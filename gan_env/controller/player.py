@@ -28,7 +28,7 @@ REACH = {"step_size": 1e3, "rates": 1e6}
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule of gan_env takes at most so many decisions in a run, at least so many updates apart, ADA's
 interval."""
-TRACKED = {"progress", "knobs", "steps", "balance", "walk", "drive", "balanced", "size"}
+TRACKED = {"progress", "knobs", "steps", "balance", "walk", "balanced", "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_env.errors import require
-from gan_env.mdp.steps import full_step
+from gan_env.mdp.steps import relative_rates
 
 
 class Watched:
@@ -93,22 +93,21 @@ def momentum_of(optimiser: Optimizer) -> float | None:
     return None if momentum is None else float(momentum)
 
 
-def full_steps_of(optimisers: Sequence[Optimizer]) -> Tensor:
-    """Adam's |update| / |weights| where gradients are noise of one size, [1, n]; 0 where one isn't of Adam's kind.
+def relative_rates_of(optimisers: Sequence[Optimizer]) -> Tensor:
+    """Learning rates over the root mean square of all weights, [1, n]; 0 where an optimiser isn't of Adam's kind.
 
     Parameter groups may differ in their rates: what counts is the norm of the whole update. One copy to the host.
     """
     device = parameters_of(optimisers[-1])[0].device
     norms = [get_total_norm([p.detach() for p in parameters_of(o)]).float().to(device) for o in optimisers]
-    full = []
+    relative = []
     for optimiser, norm in zip(optimisers, torch.stack(norms).cpu(), strict=True):
         sizes = [(float(group["lr"]), sum(p.numel() for p in group["params"])) for group in optimiser.param_groups]
         count = torch.tensor(float(sum(size for _, size in sizes)))
         rate = torch.tensor([lr**2 * size for lr, size in sizes]).sum().div(count).sqrt()  # rms over all weights
         adams = "betas" in optimiser.defaults
-        momentum = torch.tensor(momentum_of(optimiser) or 0.0)
-        full.append(full_step(rate, norm, count, momentum) if adams else torch.zeros(()))
-    return torch.stack(full)[None]
+        relative.append(relative_rates(rate, norm, count) if adams else torch.zeros(()))
+    return torch.stack(relative)[None]
 
 
 def plain(key: str, given: Any) -> Optimizer:

@@ -25,8 +25,9 @@ RATES = ("lr_g", "lr_d")
 TARGETS = {"steps": (3e-4, 0.1), "balanced": (1 / 3, 3.0)}
 """By action mode: |update| / |weights| that the actions -1 and 1 ask for, between them on a log scale; in the mode
 "balanced" in units of what a rule wants (`gan_env.mdp.steps.balanced_step`)."""
-GAIN = 0.5
-"""Share of the distance to such a target, in logarithms, that one decision closes."""
+GAINS = {"steps": 0.5, "balanced": 1.0}
+"""Share of the distance to such a target, in logarithms, that one decision closes: all of it where the size of a step
+follows from the learning rate."""
 
 
 @dataclass
@@ -208,8 +209,8 @@ class KnobSet:
             coordinates: before it, [N, K] in [0, 1].
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
-            steps: |update| / |weights| of G and of D during the last interval, [N, 2], in the unit of the mode; read in
-                the modes of `TARGETS` alone, where the rate of a player that did not move stays.
+            steps: sizes of G's and D's steps in the unit of the mode, [N, 2], read in the modes of `TARGETS` alone. Where
+                one is 0, a rate stays, and in the first decision it moves as in the mode "delta".
 
         Returns:
             [N, K] in [0, 1].
@@ -217,15 +218,16 @@ class KnobSet:
         action, mode, most = action.clamp(-1, 1), self.config.action_mode, self.config.max_change
         if mode == "absolute":
             return (action + 1) / 2
-        moves = torch.where(first, self.config.max_first_change, most)[:, None] * action
+        largest = torch.where(first, self.config.max_first_change, most)
+        moves = largest[:, None] * action
         if mode in TARGETS:
             for column, knob in enumerate(self.controlled):
                 if knob.name in RATES:
                     step = steps[:, RATES.index(knob.name)]
                     distance = target_of(action[:, column], mode) - torch.log10(step + FLOOR)
-                    led = (GAIN * distance / decades(knob)).clamp(-most, most)
-                    led = torch.where(step > STILL, led, 0.0)  # NaN, too: it has diverged
-                    moves[:, column] = torch.where(first, moves[:, column], led)
+                    led = (GAINS[mode] * distance / decades(knob)).clamp(-largest, largest)
+                    unknown = torch.where(first, moves[:, column], 0.0)  # 0 with NaN, too: it has diverged
+                    moves[:, column] = torch.where(step > STILL, led, unknown)
         return (coordinates + moves).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:

@@ -23,7 +23,8 @@ def probe(knobs: int, other: float = 0.5) -> Moment:
     known = ("progress", "previous", "best", "first", "first_grad_d", "first_grad_g", "limit")
     start = {name: half.clone() for name in known}
     coordinates, rows = half[:, None].repeat(1, knobs), RowSettings.of(settings, half.device)
-    size = {"updates": half.clone(), **{name: torch.ones(ROWS, 2) for name in ("parameters", "walk", "full")}}
+    of_both = {name: torch.ones(ROWS, 2) for name in ("parameters", "walk", "ages", "relative_rates")}
+    size = {"updates": half.clone(), **of_both}
     return Moment(TrainStats(**stats), quality, coordinates, settings=rows, left=one, **start, **size)
 
 

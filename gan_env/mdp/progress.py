@@ -28,8 +28,7 @@ class Progress:
         observation: the last one, [N, F].
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: of the whole run, [N].
-        steps: |update| / |weights| of G and of D during the last interval, [N, 2]; 0 at the start. In the action mode
-            "balanced" in its unit.
+        steps: what `gan_env.mdp.steps.measured` gives for the action mode, [N, 2].
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
@@ -52,11 +51,11 @@ class Progress:
         self.parameters, self.updates = torch.ones_like(self.steps), zeros + updates
 
     def start(
-        self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings, parameters: Tensor
+        self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings, parameters: Tensor, rates: Tensor
     ) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
-        Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
+        `rates` are `relative_rates` of both players, [N, 2]. Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
         """
         self.decision = torch.where(rows, 0, self.decision)
         self.gained = torch.where(rows, 0, self.gained)
@@ -67,21 +66,21 @@ class Progress:
         self.first_grad_d, self.first_grad_g = (
             torch.where(rows, 0, old) for old in (self.first_grad_d, self.first_grad_g)
         )
-        self.steps = torch.where(rows[:, None], 0, self.steps)
         self.parameters = torch.where(rows[:, None], parameters, self.parameters)
-        observation = self.observer(self._moment(stats, quality, settings, torch.ones_like(self.steps)))
-        self.observation = torch.where(rows[:, None], observation, self.observation)
+        moment = self._moment(stats, quality, settings, rates)
+        self.steps = torch.where(rows[:, None], measured(moment, self.mode), self.steps)
+        self.observation = torch.where(rows[:, None], self.observer(moment), self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
-    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings, full: Tensor) -> dict[str, Tensor]:
+    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each.
 
-        `full` is `full_step` of both players in it, [N, 2].
+        `rates` are `relative_rates` of both players at its end, [N, 2].
         """
         self.decision = self.decision + 1
         self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
         self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
-        moment, penalty = self._moment(stats, quality, settings, full), self.reward.crash_penalty
+        moment, penalty = self._moment(stats, quality, settings, rates), self.reward.crash_penalty
         self.steps = measured(moment, self.mode)
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
@@ -111,9 +110,10 @@ class Progress:
         for name, value in state.items():
             setattr(self, name, value.to(self.coordinates.device).clone())
 
-    def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings, full: Tensor) -> Moment:
+    def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor) -> Moment:
         progress = self.decision / self.num_decisions
-        walk = walk_step(progress * self.updates, settings.beta_1)
+        age = progress * self.updates  # of both players, which step once an update
+        walk = walk_step(age, settings.beta_1)
         return Moment(
             stats,
             quality,
@@ -128,7 +128,8 @@ class Progress:
             settings=settings,
             parameters=self.parameters,
             updates=self.updates,
-            walk=torch.stack([walk, walk], dim=1),  # both players step once an update
-            full=full,
+            walk=torch.stack([walk, walk], dim=1),
+            ages=torch.stack([age, age], dim=1),
+            relative_rates=rates,
             left=self.num_decisions - self.decision,
         )

@@ -149,24 +149,13 @@ FIXED = (
               "log10 ratio of G's |step| / |weights| to D's",
               "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
     Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
-              "log10 of D's |step| / |weights| over what the rule steady_walk wants",
-              "log10(max(rms(|w_D' - w_D| / |w_D|), f / 2) / min(0.6 r, 0.05)); r as in walk_d, f as in drive_d",
+              "log10 of D's learning rate over what the rule steady_walk wants",
+              "log10(lr_D sqrt(t + 100) / (0.6 rms(w_D))); t: updates of D",
               lambda x: 10.0**x),
     Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
-              "log10 of G's |step| / |weights| over what the rule steady_walk wants",
-              "log10(max(rms(|w_G' - w_G| / |w_G|), f / 2) / (0.08 r (1 + |d'|)^(4 sign d'))); r as in walk_g, f as "
-              "in drive_g, d' as in separation; the divisor is at most r and at most 0.05, and at most 0.16 r where "
-              "d' is 1.5 or more although the logits on fake spread at least 0.9 times as widely as those on real",
-              lambda x: 10.0**x),
-    Statistic("drive_d", "drive", lambda m: _log(m.stats.step_d / m.full[:, 1]),
-              "log10 of D's |step| / |weights| over that of a full step: below 0 where gradients shrank",
-              "log10(rms(|w_D' - w_D| / |w_D|) / f); f = lr_D sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_D|; n: "
-              "number of w_D",
-              lambda x: 10.0**x),
-    Statistic("drive_g", "drive", lambda m: _log(m.stats.step_g / m.full[:, 0]),
-              "log10 of G's |step| / |weights| over that of a full step: below 0 where gradients shrank",
-              "log10(rms(|w_G' - w_G| / |w_G|) / f); f = lr_G sqrt(n (1 - beta_1) / (1 + beta_1)) / |w_G|; n: "
-              "number of w_G",
+              "log10 of G's learning rate over what the rule steady_walk wants",
+              "log10(lr_G sqrt(t + 100) / (s rms(w_G))); s = min(0.08 (1 + |d'|)^(4 sign d'), 1); d' as in "
+              "separation; t: updates of G",
               lambda x: 10.0**x),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
               "log10 of D's |step| / |weights| in units of a random walk's",

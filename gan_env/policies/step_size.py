@@ -47,9 +47,8 @@ class StepSizeRule:
         return "balanced" if self.balanced else "step"
 
     def observed(self, knobs: Collection[str]) -> list[str]:
-        """The statistics that the rates among these knobs depend on; and in reports explain them."""
-        units = ("balanced", "drive") if self.balanced else ("step",)
-        steps = [step_of(rate, unit) for unit in units for rate in RATES if rate in knobs]
+        """The statistics that the rates among these knobs depend on; and how far D is ahead, for reports, warnings."""
+        steps = [step_of(rate, self.unit) for rate in RATES if rate in knobs]
         return [*steps, *(["separation"] if self.balanced else [])]
 
 
@@ -81,7 +80,7 @@ class StepSizePolicy(TablePolicy):
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps (with BALANCED: `balanced`, `drive` and `separation`).
+            environment does not observe the steps (with BALANCED: `balanced` and `separation`).
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
@@ -101,13 +100,13 @@ class StepSizePolicy(TablePolicy):
     def wanted(self, observation: Float32, decision: NDArray[np.int64]) -> Float32:
         """The coordinates [N, K] for these decisions [N]."""
         coordinates, now = super().wanted(observation, decision), self.steering.coordinates(observation)
-        measured = self.steering.value(observation, "progress") > 0
+        begun = self.steering.value(observation, "progress") > 0
         for column, knob in enumerate(self.knobs):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name, self.rule.unit))
                 distance = self.targets[knob.name][decision] - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
                 moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
-                moved = np.where(step > FLOOR + STILL, moved, now[:, column])
-                coordinates[:, column] = np.where(measured, moved, coordinates[:, column])
+                kept = np.where(begun, now[:, column], coordinates[:, column])
+                coordinates[:, column] = np.where(step > FLOOR + STILL, moved, kept)
         return coordinates

@@ -90,7 +90,7 @@ def test_a_controller_that_saw_more_is_refused(tmp_path: Path) -> None:
         ("policy=their_policies:nothing", "a thing that has `predict`"),
         ("policy=nowhere.at_all:make", "policy='nowhere.at_all' can't be imported: there is no module"),
         ("policy=nobody", "or module:function"),
-        ("policy=steady_walk", "small shows; this one needs balanced, drive, balance"),
+        ("policy=steady_walk", "small shows; this one needs balanced, balance"),
         ("protocol=points", "protocol='points' can't be used"),
         ("runs=/nowhere", "can't be read as runs"),
     ],

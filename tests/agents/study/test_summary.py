@@ -64,7 +64,7 @@ def test_what_a_policy_is_told_is_what_the_learned_one_has_to_find_out(tmp_path:
     assert told(study, "tuned_step_size", "blind") == "steps"
     assert told(study, "tuned_ada", "blind") == "logits"
     assert told(study, "step_size", "blind") == "steps"
-    assert told(study, "steady_walk", "blind") == "balanced, drive, balance"
+    assert told(study, "steady_walk", "blind") == "balanced, balance"
     assert told(study, "ppo", "blind") == "logits, validation, losses, gradients, slope, steps, quality"
 
 

@@ -98,7 +98,7 @@ def test_a_rule_observes_what_its_targets_depend_on_and_no_more() -> None:
     plain = PolicyOptions("step_size", {"lr_g": schedule})
     balanced = PolicyOptions("step_size", {"r1": schedule, "lr_g": schedule}, rule={"balanced": True})
     assert _config(plain, 400, ("hinge",)).observation == EnvConfig.observation
-    assert _config(balanced, 400, ("hinge",)).observation == (*EnvConfig.observation, "balance", "balanced", "drive")
+    assert _config(balanced, 400, ("hinge",)).observation == (*EnvConfig.observation, "balance", "balanced")
 
 
 def test_both_rates_fall_by_a_cosine() -> None:

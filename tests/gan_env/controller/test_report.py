@@ -52,7 +52,7 @@ def test_learning_rates_are_those_of_the_optimisers() -> None:
 def test_a_schedule_saw_nothing_and_a_rule_what_it_follows() -> None:
     for schedule in ("cosine_rates", "rates_images"):  # the latter is told the learning rates
         assert "saw" not in table(PlainGAN.make().control(schedule, 100))[0]
-    balanced = ("balanced_g", "balanced_d", "drive_g", "drive_d", "separation")
+    balanced = ("balanced_g", "balanced_d", "separation")
     for rule, shown in (("step_size", ("step_g", "step_d")), ("steady_walk", balanced)):
         gan = PlainGAN.make()
         control = gan.control(rule, 8)

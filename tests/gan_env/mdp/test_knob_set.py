@@ -104,10 +104,10 @@ def test_an_action_of_steps_closes_half_of_the_distance_to_the_size_it_asks_for(
     assert led(0.0, (3e-4 * 0.1) ** 0.5) == pytest.approx(0.5, abs=1e-3)
 
 
-def test_an_action_of_balanced_asks_for_a_third_to_three_times_what_the_rule_wants() -> None:
-    assert led(-1.0, 10 / 3, mode="balanced") == pytest.approx(0.5 - 0.5 / 3, abs=1e-3)
+def test_an_action_of_balanced_sets_a_third_to_three_times_the_rate_that_the_rule_wants() -> None:
+    assert led(-1.0, 1.0, mode="balanced") == pytest.approx(0.5 - math.log10(3) / 3, abs=1e-3)
     assert led(0.0, 1.0, mode="balanced") == pytest.approx(0.5, abs=1e-3)
-    assert led(1.0, 1.5, mode="balanced") == pytest.approx(0.5 + 0.5 * math.log10(2) / 3, abs=1e-3)
+    assert led(1.0, 1.5, mode="balanced") == pytest.approx(0.5 + math.log10(2) / 3, abs=1e-3)
 
 
 @given(st.floats(-3, 3, width=32), STEP)

@@ -121,8 +121,8 @@ BY_HAND = {
     "drive_g": math.log10(1e-2 / 0.02 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
-    "balanced_d": math.log10(0.01 / 2 / 0.05 + 1e-6),  # half of a full step is above what was measured
-    "balanced_g": math.log10(0.02 / 2 / 0.05 + 1e-6),
+    "balanced_d": math.log10(0.01 / 0.05 + 1e-6),
+    "balanced_g": math.log10(0.02 / 0.05 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -213,7 +213,7 @@ def test_an_inverse_gives_back_what_was_observed(
     drives = {"drive_d": 2 * rate, "drive_g": rate}
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
     of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
-    balanced = {"balanced_d": max(rate, 0.25) / of_d, "balanced_g": max(rate / 2, 0.25) / of_g}  # half a full step
+    balanced = {"balanced_d": 0.5 / of_d, "balanced_g": 0.5 / of_g}
     expected = given | knobs | steps | walks | drives | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None

@@ -62,7 +62,7 @@ def test_a_decision_multiplies_a_rate_by_the_power_of_target_over_step(mode: str
     assert after[0] == pytest.approx([1.0, 2.0 * 0.25**0.5, 0.5 * 3**0.5], rel=1e-3)
 
 
-BALANCED = ("balance", "balanced", "drive")
+BALANCED = ("balance", "balanced")
 
 
 def balanced(env: GANVectorEnv, of_g: float, of_d: float) -> StepSizePolicy:
