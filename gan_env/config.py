@@ -136,15 +136,16 @@ class EnvConfig:
         action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
-            Steps mean the same in all networks, learning rates do not. "balanced": as steps, in units of what the rule
-            `steady_walk` wants (`gan_env.mdp.steps.balanced_step`), a third to three times that.
+            Steps mean the same in all networks, learning rates do not. "balanced": as delta, but those two actions say
+            what the learning rate shall be in units of what the rule `steady_walk` wants
+            (`gan_env.mdp.steps.balanced_rate`): a third to three times that, by `max_change` a decision at most.
         max_change: largest move of a knob at a decision, as a share of its range (all modes but absolute).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default all but "balance", "walk", "drive",
+        observation: groups of statistics that are observed. By default all but "balance", "walk",
             "balanced", "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in
             updates) and "context" (the hyperparameters that a run was started with): what suits a run has to be found
             out from how it trains.

@@ -55,13 +55,13 @@ class GANEnv(gym.Env[Float32, Float32]):
     In the mode `steps` an action a of `lr_g` or `lr_d` sets a target step size, whatever the network: the norm of an
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes lr
     (target / measured)^0.5, where measured is the root mean square over the last interval; u moves by `max_change`
-    at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `balanced` the target
-    is 3^a (a third to three) times the size that the rule `steady_walk` wants (`gan_env.mdp.steps.balanced_step`), and
-    a step counts as at least half of a full one (`gan_env.mdp.steps.full_step`): the action 0 plays the rule.
+    at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `balanced` the rate
+    becomes 3^a (a third to three) times the one that the rule `steady_walk` wants (`gan_env.mdp.steps.balanced_rate`),
+    as far as `max_change` allows: the action 0 plays the rule.
 
-    A policy chooses where the knobs start: the first action, before anything is trained and so before there are steps
-    to measure, is a delta in all modes but `absolute`. It moves u by `max_first_change` times the action (by default up
-    to the whole range).
+    A policy chooses where the knobs start, before anything is trained: the first action moves u by `max_first_change`
+    times the action (by default up to the whole range). There are no steps to measure yet, so in the mode `steps` it is
+    a delta, too. In the mode `balanced` it acts as later ones do, by `max_first_change` at most.
 
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|
@@ -88,11 +88,10 @@ class GANEnv(gym.Env[Float32, Float32]):
     `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether gradients agree with
     those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
     how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of an
-    equally long random walk's), `drive` (in units of what Adam's steps are with gradients that keep their size),
-    `balanced` (in units of what the rule `steady_walk` wants), `response` (how far a step of D moves its logits on
+    equally long random walk's), `balanced` (learning rates in units of what the rule `steady_walk` wants), `response` (how far a step of D moves its logits on
     fakes in units of their spread, and on how many samples its loss is flat), `changes` (of gradient norms since the
     first interval), `size` (how many weights both networks and updates the run have) and `context` (the instance
-    without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`, `drive`, `balanced`,
+    without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`, `walk`, `balanced`,
     `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set and loss.
 
     ## Reward

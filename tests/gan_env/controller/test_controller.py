@@ -174,7 +174,7 @@ def test_a_step_that_is_never_called_is_missed(called: bool, recwarn: pytest.War
 
 def test_a_player_that_took_no_step_is_named() -> None:
     gan = PlainGAN.make()
-    control = gan.control("steady_walk", 400)
+    control = gan.control("step_size", 400)
     gan.run(control, 20)
     gan.opt_g.step = lambda: None
     with pytest.warns(UserWarning, match=r"^the generator took no step, in an interval that ended at update \d+: "):

@@ -174,7 +174,7 @@ def test_step_sizes_are_held_as_in_the_environment(
     learned = name == "learned"
     alone = {**more, "knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
-    how["observation"] = ["progress", "knobs", "steps", "balance", "walk", "drive", "balanced"]
+    how["observation"] = ["progress", "knobs", "steps", "balance", "walk", "balanced"]
     if name != "step_size":  # rates grow here by more than ten; the range is as wide as by default
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:

@@ -115,10 +115,15 @@ def test_an_action_of_steps_moves_by_the_largest_change_at_most(action: float, s
     assert abs(led(action, step) - 0.5) <= 0.2 + 1e-6
 
 
-@given(st.floats(-1, 1, width=32), STEP)
-def test_a_first_action_of_steps_is_a_delta(action: float, step: float) -> None:
-    """Nothing was measured."""
-    assert led(action, step, first=True, before=0.5) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
+@given(st.floats(-1, 1, width=32), st.sampled_from(["steps", "balanced"]))
+def test_a_first_action_is_a_delta_where_there_is_no_step_to_measure(action: float, mode: str) -> None:
+    assert led(action, 0.0, first=True, before=0.5, mode=mode) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
+
+
+def test_a_first_action_of_balanced_sets_the_rate_like_later_ones_but_by_its_own_largest_change() -> None:
+    assert led(1.0, 1.5, mode="balanced", first=True) == led(1.0, 1.5, mode="balanced")
+    assert led(0.0, 1e-2, mode="balanced", first=True, before=0.1) == pytest.approx(0.1 + 2 / 3, abs=1e-3)
+    assert led(0.0, 1e-2, mode="balanced", before=0.1) == pytest.approx(0.1 + 0.2, abs=1e-3)
 
 
 @pytest.mark.parametrize("step", [math.nan, 0.0, 1e-9])

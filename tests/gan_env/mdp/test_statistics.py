@@ -15,7 +15,7 @@ from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.statistics import BOUND, Statistic, statistics, symlog
-from gan_env.mdp.steps import balanced_step
+from gan_env.mdp.steps import balanced_rate
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
@@ -25,7 +25,7 @@ GROUPS = tuple(dict.fromkeys(s.group for s in TABLE))
 MakeMoment = Callable[..., Moment]
 
 
-NOT_BY_DEFAULT = {"context", "balance", "walk", "drive", "balanced", "response", "changes", "size"}
+NOT_BY_DEFAULT = {"context", "balance", "walk", "balanced", "response", "changes", "size"}
 
 
 def test_names_are_unique() -> None:
@@ -117,12 +117,10 @@ BY_HAND = {
     "penalty": math.log10(0.5),
     "step_d": math.log10(1e-3 + 1e-6),
     "step_g": math.log10(1e-2 + 1e-6),
-    "drive_d": math.log10(1e-3 / 0.01 + 1e-6),
-    "drive_g": math.log10(1e-2 / 0.02 + 1e-6),
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
-    "balanced_d": math.log10(0.01 / 0.05 + 1e-6),
-    "balanced_g": math.log10(0.02 / 0.05 + 1e-6),
+    "balanced_d": math.log10(0.01 * 30 / 0.6 + 1e-6),
+    "balanced_g": math.log10(0.02 * 20 / (0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4) + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -170,7 +168,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    sizes = {f"{what}_{player}" for what in ("step", "walk", "drive", "balanced") for player in "dg"}
+    sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced") for player in "dg"}
     assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *NUMBERS, *knobs}
 
 
@@ -209,12 +207,11 @@ def test_an_inverse_gives_back_what_was_observed(
     measured = replace(moment.stats, **{name: torch.full((3,), value) for name, value in steps.items()})
     moment = replace(moment, stats=measured)
     moment = replace(moment, walk=torch.full((3, 2), 0.25), updates=torch.full((3,), float(samples)))
-    moment = replace(moment, full=torch.full((3, 2), 0.5))
-    drives = {"drive_d": 2 * rate, "drive_g": rate}
+    moment = replace(moment, relative_rates=torch.full((3, 2), 0.5))
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
-    of_g, of_d = balanced_step(moment.stats, moment.walk).T.numpy()
+    of_g, of_d = balanced_rate(moment.stats, moment.ages)[0].numpy()
     balanced = {"balanced_d": 0.5 / of_d, "balanced_g": 0.5 / of_g}
-    expected = given | knobs | steps | walks | drives | balanced | {"progress": share, "updates": samples}
+    expected = given | knobs | steps | walks | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))

@@ -9,8 +9,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
-from gan_env.controller.watched import full_steps_of
-from gan_env.mdp.steps import CAP, balanced_step, full_step, measured, walk_step
+from gan_env.controller.watched import relative_rates_of
+from gan_env.mdp.steps import balanced_rate, measured, relative_rates, walk_step
 from gan_env.policies import load_policy
 from gan_env.records import Moment
 
@@ -38,47 +38,30 @@ def test_each_mode_measures_in_its_unit(make_moment: Callable[..., Moment]) -> N
     moment = make_moment()
     sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
     torch.testing.assert_close(measured(moment, "steps"), sizes)
-    torch.testing.assert_close(measured(moment, "balanced"), moment.full / balanced_step(moment.stats, moment.walk))
+    wanted = balanced_rate(moment.stats, moment.ages)
+    torch.testing.assert_close(measured(moment, "balanced"), moment.relative_rates / wanted)
 
 
-@pytest.mark.parametrize("beta_1", [0.0, 0.5])
-def test_the_rule_wants_a_share_of_the_weights_size_over_the_root_of_their_age(
-    beta_1: float, make_moment: Callable[..., Moment]
-) -> None:
-    """Whatever the momentum is, once no step would be above the largest."""
-    rates, norms, counts = (torch.tensor([pair] * 3) for pair in ([2e-3, 3e-3], [4.0, 5.0], [400.0, 900.0]))
-    updates, momentum = torch.tensor(2500.0), torch.tensor(beta_1)
-    level = {"logit_real": torch.zeros(3), "logit_fake": torch.zeros(3)}
-    moment = make_moment()
-    full, walk = full_step(rates, norms, counts, momentum), walk_step(updates, momentum).expand(3, 2)
-    moment = replace(moment, stats=replace(moment.stats, **level), full=full, walk=walk)
-    wanted = torch.tensor([0.08 * 4.0 / 20, 0.6 * 5.0 / 30]) / 50
-    torch.testing.assert_close(rates / measured(moment, "balanced"), wanted.expand(3, 2))
-
-
-def test_a_full_step_is_that_of_adam_with_noise_of_one_size() -> None:
-    """Here of 400 weights that hardly change, after 3,000 steps; the same by the loop's own optimiser."""
+def test_rates_are_relative_to_the_root_mean_square_of_the_weights() -> None:
+    """The same by the loop's own optimisers, with several groups, too; an optimiser that isn't of Adam's kind has 0."""
     torch.manual_seed(0)
-    weight = torch.nn.Parameter(torch.randn(400))
-    optimiser = torch.optim.Adam([weight], 1e-5, (0.5, 0.99))
-    sizes = []
-    for _ in range(3000):
-        before = weight.detach().clone()
-        weight.grad = torch.randn(400)
-        optimiser.step()
-        sizes.append(((weight.detach() - before).norm() / before.norm()) ** 2)
-    measured = torch.stack(sizes[1000:]).mean().sqrt()
-    norm, count, rate = weight.detach().norm(), torch.tensor(400.0), torch.tensor(1e-5)
-    assert full_step(rate, norm, count, torch.tensor(0.5)) == pytest.approx(float(measured), rel=0.02)
-    found = full_steps_of([optimiser, torch.optim.SGD([weight], 0.1, momentum=0.9)])
-    assert found.tolist() == [[pytest.approx(float(measured), rel=0.02), 0]]
+    first, second = torch.nn.Parameter(3 * torch.randn(400)), torch.nn.Parameter(torch.randn(20, 5))
+    one = torch.optim.Adam([first, second], 1e-2)
+    groups = torch.optim.Adam([{"params": [first]}, {"params": [second], "lr": 3e-2}], 1e-2)
+    weights = torch.cat([first.detach(), second.detach().flatten()])
+    expected = 1e-2 / float(weights.square().mean().sqrt())
+    found = relative_rates(torch.tensor(1e-2), weights.norm(), torch.tensor(500.0))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    several = expected * ((400 + 100 * 3**2) / 500) ** 0.5  # the norm of the whole update
+    by_optimiser = relative_rates_of([one, groups, torch.optim.SGD([first], 0.1, momentum=0.9)])
+    assert by_optimiser.tolist() == [[pytest.approx(expected, rel=1e-5), pytest.approx(several, rel=1e-5), 0]]
 
 
 @pytest.mark.parametrize(
     ("apart", "wide", "share"),
     [(0.0, 1.0, 0.08), (0.5, 1.0, 0.405), (-1.0, 1.0, 0.005), (3.0, 0.5, 1.0), (1.4, 1.0, 1.0)],
 )
-def test_the_generators_share_grows_with_the_lead_of_d(
+def test_the_rule_wants_a_share_that_falls_with_the_age_and_for_g_grows_with_the_lead_of_d(
     make_moment: Callable[..., Moment], apart: float, wide: float, share: float
 ) -> None:
     stats, ones = make_moment().stats, torch.ones(3)
@@ -86,10 +69,9 @@ def test_the_generators_share_grows_with_the_lead_of_d(
     logits = {"logit_real": 0 * ones, "logit_fake": fake * ones}
     spreads = {"logit_spread_real": ones, "logit_spread_fake": wide * ones}
     stats = replace(stats, **logits, **spreads)
-    wanted = balanced_step(stats, torch.full((3, 2), 0.01))
-    torch.testing.assert_close(wanted, torch.tensor([[0.01 * share, 0.006]] * 3), rtol=1e-4, atol=0)
-    wanted = balanced_step(stats, torch.full((3, 2), 0.1))
-    torch.testing.assert_close(wanted, torch.tensor([[min(0.1 * share, CAP), CAP]] * 3), rtol=1e-4, atol=0)
+    for age, root in ((0.0, 10), (300.0, 20), (9900.0, 100)):
+        wanted = balanced_rate(stats, torch.full((3, 2), age))
+        torch.testing.assert_close(wanted, torch.tensor([[share, 0.6]] * 3) / root, rtol=1e-4, atol=0)
 
 
 def test_the_action_zero_plays_the_rule() -> None:
