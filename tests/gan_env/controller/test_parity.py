@@ -179,7 +179,7 @@ def test_step_sizes_are_held_as_in_the_environment(
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:
         how |= {"action_mode": "balanced", "observation": ["progress", "walk", "balanced"], "num_decisions": 2}
-        how["max_first_change"] = 0.1
+        how["max_first_change"] = how["max_change"] = 1.0
         trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
         made = controller(trained, memory=False)
         made.save(tmp_path)
@@ -200,7 +200,7 @@ def test_step_sizes_are_held_as_in_the_environment(
     outside = [list(decision.values.values()) for decision in control.report().decisions]
 
     paths = [coordinates(env, run) for run in (inside, outside)]
-    assert np.ptp(paths[0], axis=0).min() > 0.01
+    assert np.ptp(paths[0], axis=0).min() > 4e-3
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 

@@ -27,7 +27,8 @@ def follow(weights: dict[str, float], decisions: int, rows: int = 2, penalty: fl
 
 def started(progress: Progress, **given: list[float]) -> Columns:
     everyone = torch.ones(len(progress.decision), dtype=torch.bool)
-    return progress.start(everyone, *moment(len(everyone), **given), torch.ones(len(everyone), 2))
+    ones = torch.ones(len(everyone), 2)
+    return progress.start(everyone, *moment(len(everyone), **given), ones, ones)
 
 
 def advanced(progress: Progress, **given: list[float] | list[bool]) -> Columns:
@@ -151,7 +152,7 @@ def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None
     changes = torch.stack(seen)[:, :, places].flatten(1)  # [T + 1, N * 2]
     moved, still = [0.0, 0.0, 1.0, -1.0], [0.0] * 4
     torch.testing.assert_close(changes.T, torch.tensor([moved, still, moved, moved]), rtol=0, atol=1e-3)
-    progress.start(torch.tensor([True, False]), *moment(2), torch.ones(2, 2))
+    progress.start(torch.tensor([True, False]), *moment(2), torch.ones(2, 2), torch.ones(2, 2))
     assert [progress.first_grad_d.tolist(), progress.first_grad_g.tolist()] == [[0.0, 2.0], [0.0, 1.0]]
 
 
@@ -160,7 +161,7 @@ def test_new_runs_leave_the_others_as_they_stand() -> None:
     started(progress, log_metric=[1.0, 1.0])
     advanced(progress, log_metric=[0.5, 0.2])
     before = progress.get_state()
-    progress.start(torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), torch.ones(2, 2))
+    progress.start(torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), torch.ones(2, 2), torch.ones(2, 2))
     for name, tensor in progress.get_state().items():
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]

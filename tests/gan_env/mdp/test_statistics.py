@@ -120,7 +120,7 @@ BY_HAND = {
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
     "balanced_d": math.log10(0.01 * 30 / 0.6 + 1e-6),
-    "balanced_g": math.log10(0.02 * 20 / (0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4) + 1e-6),
+    "balanced_g": math.log10(0.02 * 20 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -209,7 +209,7 @@ def test_an_inverse_gives_back_what_was_observed(
     moment = replace(moment, walk=torch.full((3, 2), 0.25), updates=torch.full((3,), float(samples)))
     moment = replace(moment, relative_rates=torch.full((3, 2), 0.5))
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
-    of_g, of_d = balanced_rate(moment.stats, moment.ages)[0].numpy()
+    of_g, of_d = balanced_rate(moment.stats, moment.ages).T.numpy()
     balanced = {"balanced_d": 0.5 / of_d, "balanced_g": 0.5 / of_g}
     expected = given | knobs | steps | walks | balanced | {"progress": share, "updates": samples}
     for statistic in INVERSES:
