@@ -2,7 +2,7 @@
 
     python examples/read_out.py fashion_mnist_8 --controller logs/ppo/my_training
 
-A controller of the action mode "balanced" asks for steps of each player, in units of what the rule `steady_walk` wants.
+A controller of the action mode "balanced" sets learning rates in units of those that the rule `steady_walk` wants.
 It plays 24 training instances of the preset. For each player this prints the mean, the least and the largest factor,
 and which share of their variance (of logarithms) a linear law in what it sees explains.
 """
@@ -46,7 +46,7 @@ def main() -> None:
         seen, _, ended, *_ = env.step(action)
         playing &= ~ended
 
-    x, y = np.concatenate(inputs[1:]), np.concatenate(actions[1:])  # the first one moves the rates that a run is given
+    x, y = np.concatenate(inputs), np.concatenate(actions)
     ones = np.concatenate([x, np.ones((len(x), 1))], axis=1)  # [decisions x rows, F + 1]
     law, *_ = np.linalg.lstsq(ones, y, rcond=None)
     print(f"{given.preset}: {len(x)} decisions, {x.shape[1]} statistics")

@@ -3,30 +3,26 @@
 import dataclasses
 import doctest
 import json
-import math
 import re
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from generator import environment, examples, links, pictures, policies, programs, reference, results
 from generator.docstrings import to_restructured_text
 from plain_names import of_a_loop
-from torch.nn.utils import parameters_to_vector
 
 import gan_env
 from gan_env import ENV_IDS, PRESETS
+from gan_env.controller.watched import relative_rates_of
+from gan_env.mdp import steps
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import REWARDS
-from gan_env.mdp.steps import CAP, DRIVE, POWER, SHARES, balanced_step
 from gan_env.policies.adaptive import RULES
 from gan_env.policies.schedules import SCHEDULES
-from gan_env.policies.step_size import StepSizeRule
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -142,96 +138,26 @@ def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
     assert names["loss"].isfinite()
 
 
-def test_the_rule_for_learning_rates_as_it_is_typed_holds_steps_as_the_policy_does() -> None:
-    """It brings steps to the target, and takes the place of both optimisers' steps in a loop."""
-    typed, of_g, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999))
+def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy() -> None:
+    """With its constants, wherever D's logits are, at any age; and it finds what it needs in a loop."""
+    typed, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
     names = of_a_loop()
     exec(typed, names)
-    exec(of_g, names)
-    for _ in range(names["EVERY"]):
-        for net in (names["generator"], names["discriminator"]):
-            for parameter in net.parameters():
-                parameter.grad = torch.randn_like(parameter)
-        exec(in_loop, names)
-    rates = [names[f"opt_{player}"].param_groups[0]["lr"] for player in "gd"]
-    assert names["memory_g"]["updates"] == names["memory_d"]["updates"] == names["EVERY"] and 1e-3 not in rates
-    memory: dict[str, Any] = {}
-
-    def update(share: Callable[[], float]) -> float:
-        before = parameters_to_vector(network.parameters()).detach()
-        optimizer.zero_grad()
-        (network(torch.randn(32, 4)) * torch.randn(32, 1)).mean().backward()  # noise
-        names["held_step"](optimizer, share, memory)
-        return float((parameters_to_vector(network.parameters()).detach() - before).norm() / before.norm())
-
-    sizes = [update(names["share_d"]) for _ in range(200)]
-    walk = (0.5 / 1.5) ** 0.5
-    assert max(sizes[:3]) < 1e-3  # of so small a rate
-    assert np.mean(sizes[90:110]) == pytest.approx(0.6 * walk / 10, rel=0.3)
-    assert np.mean(sizes[180:]) == pytest.approx(0.6 * walk / 190**0.5, rel=0.3)
-    rate = optimizer.param_groups[0]["lr"]
-    for share in (lambda: math.nan, lambda: 0.0):  # an interval each
-        for _ in range(names["EVERY"]):
-            update(share)
-        assert optimizer.param_groups[0]["lr"] == rate
-    memory["squares"] = torch.nan
-    for _ in range(names["EVERY"]):
-        update(names["share_d"])
-    assert optimizer.param_groups[0]["lr"] == rate and memory["squares"] == 0
-    names["CAP"] = 1e6
-    for _ in range(5 * names["EVERY"]):
-        update(lambda: 1e9)  # which no step reaches
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)  # a thousand times what it began with
-
-
-def test_the_limits_as_they_are_typed_are_those_of_the_policy() -> None:
-    """A first target is cut, and a small step counts as half of a full one."""
-    typed, *_ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    names: dict[str, Any] = {}
-    exec(typed, names)
-    assert (names["CAP"], names["DRIVE"], names["GAIN"]) == (CAP, DRIVE, StepSizeRule.gain)
-
-    def factor(gradient: float) -> float:
-        """What becomes of the rate, over what full steps would make of it, where the last gradients are this small."""
-        torch.manual_seed(0)
-        network = torch.nn.Linear(64, 64)
-        optimizer, memory = torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999)), dict[str, Any]()
-        for update in range(2 * names["EVERY"]):
-            small = 1.0 if update < names["EVERY"] else gradient
-            for parameter in network.parameters():
-                parameter.grad = small * torch.randn_like(parameter)
-            before = optimizer.param_groups[0]["lr"]
-            names["held_step"](optimizer, lambda: 1e6, memory)
-        norm, count = parameters_to_vector(network.parameters()).detach().norm(), 64 * 65
-        full = before * count**0.5 * (0.5 / 1.5) ** 0.5 / float(norm)
-        return (names["CAP"] / full) ** -0.5 * optimizer.param_groups[0]["lr"] / before
-
-    assert factor(1.0) == pytest.approx(1, rel=0.2)  # a step is a full one
-    assert factor(1e-6) == pytest.approx(2**0.5, rel=0.02)
-
-
-def test_the_targets_as_they_are_typed_are_those_of_the_policy() -> None:
-    """In units of a random walk's steps, where none is above the largest target."""
-    frame, of_g, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
-    constants: dict[str, Any] = {}
-    exec(of_g, constants)
-    assert ((constants["SHARE_G"], constants["SHARE_D"]), constants["POWER"]) == (SHARES, POWER)
-    stats, walk = probe(0).stats, torch.full((2, 2), 0.01)
-    for apart, wide in product((-3.0, -0.5, 0.0, 0.7, 1.4, 1.6, 50.0), (0.5, 0.85, 0.95, 2.0)):
+    for constant in ("SHARE_G", "SHARE_D", "POWER", "LARGEST", "AGE"):
+        assert names[constant] == getattr(steps, constant), constant
+    for update in (0, 4):
+        exec(in_loop, names | {"update": update})
+    stats, optimisers = probe(0).stats, [names["opt_g"], names["opt_d"]]
+    for apart, wide, age in product((-3.0, -0.5, 0.0, 0.7, 1.6, 50.0), (0.5, 2.0), (0, 4, 5000)):
         real = torch.tensor([-1.0, 1.0])
         fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
-        told: dict[str, Any] = {}
-        exec(frame, told)
-        exec(of_g, told)
-        told["seen"] |= {"real": real, "fake": fake}
+        names["set_rate"](names["opt_g"], names["share_g"](real, fake), age)
+        names["set_rate"](names["opt_d"], names["SHARE_D"], age)
         logits = {"logit_real": real.mean(), "logit_fake": fake.mean()}
         logits |= {"logit_spread_real": real.std(), "logit_spread_fake": fake.std()}
         shown = dataclasses.replace(stats, **{name: value.expand(2) for name, value in logits.items()})
-        shares = [told["share_g"](), told["share_d"]()]
-        assert (balanced_step(shown, walk)[0] / 0.01).tolist() == pytest.approx(shares, rel=1e-4)
+        wanted = steps.balanced_rate(shown, torch.full((2, 2), float(age)))[:1]
+        torch.testing.assert_close(relative_rates_of(optimisers), wanted, rtol=1e-4, atol=0)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

@@ -51,7 +51,13 @@ class Progress:
         self.parameters, self.updates = torch.ones_like(self.steps), zeros + updates
 
     def start(
-        self, rows: Tensor, stats: TrainStats, quality: Quality, settings: RowSettings, parameters: Tensor, rates: Tensor
+        self,
+        rows: Tensor,
+        stats: TrainStats,
+        quality: Quality,
+        settings: RowSettings,
+        parameters: Tensor,
+        rates: Tensor,
     ) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
