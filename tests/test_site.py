@@ -143,7 +143,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
     typed, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
     names = of_a_loop()
     exec(typed, names)
-    for constant in ("SHARE_G", "SHARE_D", "POWER", "LARGEST", "AGE"):
+    for constant in ("SHARE_G", "SHARE_D", "POWER", "AGE"):
         assert names[constant] == getattr(steps, constant), constant
     for update in (0, 4):
         exec(in_loop, names | {"update": update})

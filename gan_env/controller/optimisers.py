@@ -164,7 +164,7 @@ class Optimisers:
 
     @property
     def relative_rates(self) -> Tensor:
-        """Learning rates over the rms of the weights, G's and D's, [1, 2]; 0 where an optimiser isn't of Adam's kind."""
+        """Learning rates over the rms of the weights of G and of D, [1, 2]; 0 without an Adam."""
         return relative_rates_of([self._optimisers[player] for player in PLAYERS])
 
     @property

@@ -209,8 +209,8 @@ class KnobSet:
             coordinates: before it, [N, K] in [0, 1].
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
-            steps: sizes of G's and D's steps in the unit of the mode, [N, 2], read in the modes of `TARGETS` alone. Where
-                one is 0, a rate stays, and in the first decision it moves as in the mode "delta".
+            steps: sizes of G's and D's steps in the unit of the mode, [N, 2], read in the modes of `TARGETS` alone.
+                Where one is 0, a rate stays, and in the first decision it moves as in the mode "delta".
 
         Returns:
             [N, K] in [0, 1].

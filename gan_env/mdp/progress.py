@@ -61,7 +61,8 @@ class Progress:
     ) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
-        `rates` are `relative_rates` of both players, [N, 2]. Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
+        `rates` are `relative_rates` of both players, [N, 2]. Returns `obs` [N, F], and the infos `log_metric` and
+        `score` [N].
         """
         self.decision = torch.where(rows, 0, self.decision)
         self.gained = torch.where(rows, 0, self.gained)

@@ -154,7 +154,7 @@ FIXED = (
               lambda x: 10.0**x),
     Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
               "log10 of G's learning rate over what the rule steady_walk wants",
-              "log10(lr_G sqrt(t + 100) / (s rms(w_G))); s = min(0.08 (1 + |d'|)^(4 sign d'), 0.3); d' as in "
+              "log10(lr_G sqrt(t + 100) / (s rms(w_G))); s = min(0.08 (1 + |d'|)^(4 sign d'), 0.6); d' as in "
               "separation; t: updates of G",
               lambda x: 10.0**x),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
