@@ -19,8 +19,8 @@ ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
     ("step_size", "steady_walk"): "step_size and steady_walk are [the rule](../step_size.md).",
     ("steady_walk",): "The numbers of steady_walk were fixed after a look at sixty-one runs of such rules, at all "
-    "rates but 1e-5 and with the first seed, which flatters it there; "
-    "its two limits with a look at thirty more, in six cells with the first seed.",
+    "rates but 1e-5 and with the first seed, which flatters it there; its formula with a look at some forty more, "
+    "with DCGAN and hinge and the first seed.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",

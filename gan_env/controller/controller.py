@@ -113,7 +113,9 @@ class GANController:
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
         if player.holds_steps and not self._optimisers.adams:
-            self._warn("adam", f"{player.name!r} aims at sizes of steps that were found with Adam and its kin")
+            relative = "relative_rates" in player.fields
+            aims = "sets rates of Adam and its kin: others stay" if relative else "aims at step sizes found with Adam"
+            self._warn("adam", f"{player.name!r} {aims}")
         if player.saved is not None:
             for what in outside_of_training(player.saved, total_steps, context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")

@@ -5,8 +5,8 @@ and Adam's step depends on its momentum and the noise of the gradient as well. W
 measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1904.00962) fix it for each layer; "about
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
 
-As a network ages, a step of the same size takes ever larger learning rates. What `gan_env.mdp.steps.balanced_step`
-wants falls with age, grows the further D is ahead, and has two limits: the policy `steady_walk` holds steps to it.
+As a network ages, a step of the same size takes ever larger learning rates. The policy `steady_walk` measures no steps:
+it sets the learning rates of `gan_env.mdp.steps.balanced_rate`, which fall with age.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ class StepSizeRule:
     """Constants of the rule.
 
     Attributes:
-        balanced: whether steps, and so targets, are in units of what `gan_env.mdp.steps.balanced_step` wants.
+        balanced: whether targets are learning rates, in units of `gan_env.mdp.steps.balanced_rate`, and not steps.
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
         start_g, start_d: factors on the learning rates until something was measured.
     """
@@ -63,8 +63,7 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
-        with BALANCED, step = what `gan_env.mdp.steps.measured` gives in that mode: over what `balanced_step` wants, and
-        at least half of a full step
+        with BALANCED, step = the learning rate over the one that `gan_env.mdp.steps.balanced_rate` wants
         lr = lr * (target / step) ** GAIN
         and as long as nothing was measured: lr = START * (the rate that the run was given);
         where the weights did not move at all, lr stays
