@@ -157,7 +157,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
         logits |= {"logit_spread_real": real.std(), "logit_spread_fake": fake.std()}
         shown = dataclasses.replace(stats, **{name: value.expand(2) for name, value in logits.items()})
         wanted = steps.balanced_rate(shown, torch.full((2, 2), float(age)))[:1]
-        torch.testing.assert_close(relative_rates_of(optimisers), wanted, rtol=1e-4, atol=0)
+        torch.testing.assert_close(relative_rates_of(optimisers, [[], []]), wanted, rtol=1e-4, atol=0)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

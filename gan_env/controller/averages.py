@@ -109,6 +109,13 @@ class Averages:
         self.offered, self.ever = dict(state["offered"]), set(state["ever"])
 
 
+def mean_of_ranks(numbers: Tensor) -> Tensor:
+    """The mean over all ranks, each of which has to ask."""
+    both = torch.stack([numbers, torch.ones_like(numbers)])
+    _add_ranks(both)
+    return both[0] / both[1]
+
+
 def _add_ranks(sums: Tensor) -> None:
     """Adds up over all ranks, if there are several."""
     if distributed.is_available() and distributed.is_initialized():

@@ -9,7 +9,16 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from gan_env.controller.limits import warn_loop
-from gan_env.controller.watched import Watched, age, leaves, momentum_of, parameters_of, plain, relative_rates_of
+from gan_env.controller.watched import (
+    Watched,
+    age,
+    leaves,
+    momentum_of,
+    of_adam,
+    parameters_of,
+    plain,
+    relative_rates_of,
+)
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.steps import walk_step
 
@@ -143,7 +152,7 @@ class Optimisers:
     @property
     def adams(self) -> bool:
         """Whether all that are steered are of Adam's kind, which makes steps of one size whatever the gradient's."""
-        return all("betas" in self._optimisers[player].defaults for player in self._steered)
+        return all(of_adam(self._optimisers[player]) for player in self._steered)
 
     @property
     def parameters(self) -> Tensor:
@@ -165,7 +174,8 @@ class Optimisers:
     @property
     def relative_rates(self) -> Tensor:
         """Learning rates over the rms of the weights of G and of D, [1, 2]; 0 without an Adam."""
-        return relative_rates_of([self._optimisers[player] for player in PLAYERS])
+        written = [self._written[player] if player in self._steered else [] for player in PLAYERS]  # no scheduler's
+        return relative_rates_of([self._optimisers[player] for player in PLAYERS], written)
 
     @property
     def context(self) -> dict[str, float]:

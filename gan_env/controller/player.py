@@ -24,7 +24,8 @@ from gan_env.records import MEANS
 from gan_env.saved_controller import DESCRIPTION, SavedController
 
 REACH = {"step_size": 1e3, "rates": 1e6}
-"""Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off."""
+"""Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off; a
+rule that sets rates whatever they were counts as the latter."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule of gan_env takes at most so many decisions in a run, at least so many updates apart, ADA's
 interval."""
@@ -217,7 +218,8 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     elif options.kind == "schedule" and not named:
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
-    registered, reach = options.kind not in KINDS, REACH.get(options.kind)
+    registered = options.kind not in KINDS
+    reach = REACH["rates"] if options.rule.get("balanced") else REACH.get(options.kind)
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
     needed = {*options.groups}
     if options.rule.get("speed_images") is not None:

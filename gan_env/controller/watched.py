@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gan_env.controller.averages import mean_of_ranks
 from gan_env.errors import require
 from gan_env.mdp.steps import relative_rates
 
@@ -93,20 +94,31 @@ def momentum_of(optimiser: Optimizer) -> float | None:
     return None if momentum is None else float(momentum)
 
 
-def relative_rates_of(optimisers: Sequence[Optimizer]) -> Tensor:
+def of_adam(optimiser: Optimizer) -> bool:
+    """Whether its learning rate is about how far a step moves a weight: not Prodigy's, which has a factor `d`."""
+    return "betas" in optimiser.defaults and "d" not in optimiser.param_groups[0]
+
+
+def relative_rates_of(optimisers: Sequence[Optimizer], rates: Sequence[Sequence[float]]) -> Tensor:
     """Learning rates over the root mean square of all weights, [1, n]; 0 where an optimiser isn't of Adam's kind.
 
-    Parameter groups may differ in their rates: what counts is the norm of the whole update. One copy to the host.
+    Parameter groups may differ in their rates: what counts is the norm of the whole update. One copy to the host. Norms
+    are means over the ranks of `torch.distributed`, each of which has to ask.
+
+    Args:
+        optimisers: of the players.
+        rates: of their groups; those of groups that were added since are their own.
     """
     device = parameters_of(optimisers[-1])[0].device
     norms = [get_total_norm([p.detach() for p in parameters_of(o)]).float().to(device) for o in optimisers]
     relative = []
-    for optimiser, norm in zip(optimisers, torch.stack(norms).cpu(), strict=True):
-        sizes = [(float(group["lr"]), sum(p.numel() for p in group["params"])) for group in optimiser.param_groups]
+    for optimiser, norm, given in zip(optimisers, mean_of_ranks(torch.stack(norms)).cpu(), rates, strict=True):
+        groups = optimiser.param_groups
+        known = [*given, *(float(group["lr"]) for group in groups[len(given) :])]
+        sizes = [(lr, sum(p.numel() for p in group["params"])) for lr, group in zip(known, groups, strict=False)]
         count = torch.tensor(float(sum(size for _, size in sizes)))
         rate = torch.tensor([lr**2 * size for lr, size in sizes]).sum().div(count).sqrt()  # rms over all weights
-        adams = "betas" in optimiser.defaults
-        relative.append(relative_rates(rate, norm, count) if adams else torch.zeros(()))
+        relative.append(relative_rates(rate, norm, count) if of_adam(optimiser) else torch.zeros(()))
     return torch.stack(relative)[None]
 
 

@@ -210,7 +210,7 @@ class KnobSet:
             action: [N, K] in [-1, 1].
             first: whether it is the row's first decision, bool [N].
             steps: sizes of G's and D's steps in the unit of the mode, [N, 2], read in the modes of `TARGETS` alone.
-                Where one is 0, a rate stays, and in the first decision it moves as in the mode "delta".
+                Where one is 0, a rate stays; in the mode "steps" there are none at first, and it moves as in "delta".
 
         Returns:
             [N, K] in [0, 1].
@@ -226,8 +226,9 @@ class KnobSet:
                     step = steps[:, RATES.index(knob.name)]
                     distance = target_of(action[:, column], mode) - torch.log10(step + FLOOR)
                     led = (GAINS[mode] * distance / decades(knob)).clamp(-largest, largest)
-                    unknown = torch.where(first, moves[:, column], 0.0)  # 0 with NaN, too: it has diverged
-                    moves[:, column] = torch.where(step > STILL, led, unknown)
+                    led = torch.where(step > STILL, led, 0.0)  # NaN, too: it has diverged
+                    unmeasured = first & (mode == "steps")
+                    moves[:, column] = torch.where(unmeasured, moves[:, column], led)
         return (coordinates + moves).clamp(0, 1)
 
     def values(self, coordinates: Tensor) -> dict[str, Tensor]:

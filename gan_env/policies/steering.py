@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gan_env.config import EnvConfig
 from gan_env.mdp.knobs import GAINS, RATES, TARGETS, KnobSet, decades
 from gan_env.mdp.observation import Observer
-from gan_env.records import FLOOR, STILL, Float32, Float64
+from gan_env.records import FLOOR, Float32, Float64
 
 State = tuple[NDArray[Any], ...] | None
 """What a policy keeps between two calls."""
@@ -117,10 +117,10 @@ class Steering:
             action = distance / np.where(first, self.first, self.largest)[:, None]
             for column, knob in self.led:  # the target that closes the distance: `KnobSet.move`, backwards
                 low, high = np.log10(TARGETS[self.mode])
-                step = self.value(observation, self._step(knob.name))
-                target = np.log10(step) + distance[:, column] * decades(knob) / GAINS[self.mode]
-                led = ~first | (step > FLOOR + STILL)
-                action[:, column] = np.where(led, 2 * (target - low) / (high - low) - 1, action[:, column])
+                step = np.log10(self.value(observation, self._step(knob.name)))
+                target = step + distance[:, column] * decades(knob) / GAINS[self.mode]
+                unmeasured = first & (self.mode == "steps")
+                action[:, column] = np.where(unmeasured, action[:, column], 2 * (target - low) / (high - low) - 1)
         clipped: Float32 = np.clip(action, -1, 1).astype(np.float32)
         return clipped
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.mdp.knobs import RATES
+from gan_env.mdp.knobs import GAINS, RATES
 from gan_env.policies.steering import Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL, Float32
@@ -29,17 +29,23 @@ class StepSizeRule:
 
     Attributes:
         balanced: whether targets are learning rates, in units of `gan_env.mdp.steps.balanced_rate`, and not steps.
-        gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1].
+        gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1]; by default that
+            of the action modes "balanced" and "steps", see `gan_env.mdp.knobs.GAINS`.
         start_g, start_d: factors on the learning rates until something was measured.
     """
 
     balanced: bool = False
-    gain: float = 0.5
+    gain: float | None = None
     start_g: float = 1.0
     start_d: float = 1.0
 
     def __post_init__(self) -> None:
-        require(0 < self.gain <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
+        require(0 < self.share <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
+
+    @property
+    def share(self) -> float:
+        """The gain."""
+        return GAINS["balanced" if self.balanced else "steps"] if self.gain is None else self.gain
 
     @property
     def unit(self) -> str:
@@ -58,14 +64,14 @@ def start_constant(rate: str) -> str:
 
 
 class StepSizePolicy(TablePolicy):
-    """Holds the step sizes of the players to schedules; its other knobs follow theirs, whatever happens.
+    """Holds the players' step sizes, or their relative learning rates, to schedules; other knobs follow their own.
 
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
         with BALANCED, step = the learning rate over the one that `gan_env.mdp.steps.balanced_rate` wants
         lr = lr * (target / step) ** GAIN
-        and as long as nothing was measured: lr = START * (the rate that the run was given);
+        and as long as nothing was measured, with BALANCED nothing has to be: lr = START * (the rate that was given);
         where the weights did not move at all, lr stays
 
     A player's target is the value of its schedule. It has no memory: the rate's factor is read back from the knob's
@@ -105,7 +111,7 @@ class StepSizePolicy(TablePolicy):
                 step = self.steering.value(observation, step_of(knob.name, self.rule.unit))
                 distance = self.targets[knob.name][decision] - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
-                moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.gain * distance))).numpy()
+                moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.share * distance))).numpy()
                 kept = np.where(begun, now[:, column], coordinates[:, column])
                 coordinates[:, column] = np.where(step > FLOOR + STILL, moved, kept)
         return coordinates

@@ -1,6 +1,7 @@
 """Small saved controllers, untrained: what they do is of no use, but not nothing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -21,14 +22,18 @@ CONTEXT = {
 
 
 def saved_controller(
-    decisions: int = 4, knobs: Sequence[str] = ("r1", "lr_g", "lr_d"), observation: Sequence[str] = SEEN
+    decisions: int = 4,
+    knobs: Sequence[str] = ("r1", "lr_g", "lr_d"),
+    observation: Sequence[str] = SEEN,
+    **more: Any,
 ) -> SavedController:
-    """One with an LSTM."""
+    """One with an LSTM; `more` are options of the environment."""
     config: EnvConfig = env_config(
         knobs=list(knobs),
         num_decisions=decisions,
         updates_per_decision=200 // decisions,
         observation=list(observation),
+        **more,
     )
     interface = interface_of(Loop.of(config), "action")
     torch.manual_seed(0)

@@ -82,6 +82,18 @@ def test_what_was_found_with_adam_is_remarked_with_another_optimiser(name: str, 
     assert (gan.rates[1] == pytest.approx(1e-3)) is (name == "steady_walk")
 
 
+def test_a_controller_of_relative_rates_leaves_those_of_another_optimiser(tmp_path: Path) -> None:
+    saved_controller(
+        knobs=("lr_g", "lr_d"), decisions=4, observation=("balanced",), action_mode="balanced", max_first_change=1.0
+    ).save(tmp_path)
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
+    with pytest.warns(UserWarning, match="sets rates of Adam and its kin: others stay"):
+        gan.run(gan.control(tmp_path, 8), 8)
+    assert gan.rates[1] == pytest.approx(1e-3)
+    assert gan.rates[0] != pytest.approx(1e-3)
+
+
 def test_a_controller_that_only_sees_steps_needs_no_adam(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     """It moves rates by itself, not by the size of a step."""
     saved_controller(decisions=4, observation=("walk",)).save(tmp_path)

@@ -247,7 +247,7 @@ class Beside:
         after = [scheduler.step for scheduler in self.schedulers]
         after.insert(len(after) if self.first else 0, self.control.step)
         for _ in range(updates):
-            self.gan.update()
+            self.control.observe(**self.gan.update())
             for act in after:
                 act()
 
@@ -260,6 +260,18 @@ def test_rates_hold_between_decisions_whatever_a_scheduler_writes(tensors: bool,
     loop.run(80)
     decisions = [1e-3 * decision.values["lr_d"] for decision in loop.control.report().decisions]
     assert loop.used == pytest.approx([rate for rate in decisions for _ in range(4)])
+
+
+@pytest.mark.filterwarnings("ignore:something else writes")
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("tensors", [False, True])
+def test_a_rule_that_measures_rates_measures_its_own_beside_a_scheduler(tensors: bool, first: bool) -> None:
+    beside, alone = Beside(tensors, first, "steady_walk"), Beside(tensors, first, "steady_walk")
+    alone.schedulers = []
+    for loop in (beside, alone):
+        torch.manual_seed(0)
+        loop.run(40)
+    assert beside.used == pytest.approx(alone.used, rel=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:something else writes")

@@ -166,7 +166,7 @@ def test_the_knobs_move_as_in_the_environment(
         ("images", "learned"),
     ],
 )
-def test_step_sizes_are_held_as_in_the_environment(
+def test_step_sizes_and_relative_rates_are_held_as_in_the_environment(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By rules, and by a controller that asks for what a rule wants times a factor: all decide every four updates."""
@@ -200,7 +200,7 @@ def test_step_sizes_are_held_as_in_the_environment(
     outside = [list(decision.values.values()) for decision in control.report().decisions]
 
     paths = [coordinates(env, run) for run in (inside, outside)]
-    assert np.ptp(paths[0], axis=0).min() > 4e-3
+    assert np.ptp(paths[0], axis=0).min() > (0.01 if name == "step_size" else 4e-3)  # D's falls with the root of t
     np.testing.assert_allclose(paths[1], paths[0], atol=1e-3)
 
 

@@ -13,6 +13,7 @@ from torch import distributed, multiprocessing
 
 from gan_env.controller.averages import Averages
 from gan_env.controller.ranks import _by_rank, _short
+from gan_env.controller.watched import relative_rates_of
 
 pytestmark = pytest.mark.skipif(not distributed.is_available(), reason="this torch has no torch.distributed")
 
@@ -44,6 +45,19 @@ def test_means_are_over_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "all_reduce", as_if_of_two)
     means, _ = averages.take()
     assert {name: float(mean) for name, mean in means.items()} == {"loss_d": 3.0, "metric": 5.0}
+
+
+def test_norms_of_weights_are_means_over_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights may differ until `DistributedDataParallel` makes them alike; rates may not."""
+    adam = torch.optim.Adam([torch.nn.Parameter(torch.full((25,), 2.0))], 1e-2)
+    assert relative_rates_of([adam], [[]]).tolist() == [[pytest.approx(1e-2 / 2)]]
+
+    def as_if_of_two(both: Any) -> None:
+        both += torch.stack([3 * both[0], both[1]])  # the other's weights are three times as large
+
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "all_reduce", as_if_of_two)
+    assert relative_rates_of([adam], [[]]).tolist() == [[pytest.approx(1e-2 / 4)]]
 
 
 def test_what_another_rank_shows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,9 +115,9 @@ def test_an_action_of_steps_moves_by_the_largest_change_at_most(action: float, s
     assert abs(led(action, step) - 0.5) <= 0.2 + 1e-6
 
 
-@given(st.floats(-1, 1, width=32), st.sampled_from(["steps", "balanced"]))
-def test_a_first_action_is_a_delta_where_there_is_no_step_to_measure(action: float, mode: str) -> None:
-    assert led(action, 0.0, first=True, before=0.5, mode=mode) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
+@given(st.floats(-1, 1, width=32))
+def test_a_first_action_of_steps_is_a_delta_as_there_is_no_step_to_measure(action: float) -> None:
+    assert led(action, 0.0, first=True, before=0.5) == pytest.approx(min(max(0.5 + action, 0), 1), abs=1e-6)
 
 
 def test_a_first_action_of_balanced_sets_the_rate_like_later_ones_but_by_its_own_largest_change() -> None:
@@ -129,6 +129,8 @@ def test_a_first_action_of_balanced_sets_the_rate_like_later_ones_but_by_its_own
 @pytest.mark.parametrize("step", [math.nan, 0.0, 1e-9])
 def test_a_run_that_has_diverged_and_a_player_that_does_not_move_keep_their_rates(step: float) -> None:
     assert led(0.7, step) == 0.5
+    for first in (False, True):  # an optimiser that isn't of Adam's kind has a relative rate of 0
+        assert led(0.7, step, first=first, mode="balanced") == 0.5
 
 
 @given(ROWS)

@@ -19,9 +19,11 @@ Columns = dict[str, Tensor]
 LEAST = math.log(FLOOR)
 
 
-def follow(weights: dict[str, float], decisions: int, rows: int = 2, penalty: float = 4.0) -> Progress:
+def follow(
+    weights: dict[str, float], decisions: int, rows: int = 2, penalty: float = 4.0, mode: str = "delta"
+) -> Progress:
     return Progress(
-        Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, 100, "delta", torch.zeros(rows, 1)
+        Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, 100, mode, torch.zeros(rows, 1)
     )
 
 
@@ -156,8 +158,9 @@ def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None
     assert [progress.first_grad_d.tolist(), progress.first_grad_g.tolist()] == [[0.0, 2.0], [0.0, 1.0]]
 
 
-def test_new_runs_leave_the_others_as_they_stand() -> None:
-    progress = follow({"log_improvement": 1.0}, decisions=3)
+@pytest.mark.parametrize("mode", ["steps", "balanced"])
+def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
+    progress = follow({"log_improvement": 1.0}, decisions=3, mode=mode)
     started(progress, log_metric=[1.0, 1.0])
     advanced(progress, log_metric=[0.5, 0.2])
     before = progress.get_state()
@@ -166,3 +169,5 @@ def test_new_runs_leave_the_others_as_they_stand() -> None:
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]
     assert progress.first_score[0] == 8
+    begun = {"steps": [0.0, 0.0], "balanced": [10 / 0.08, 10 / 0.6]}  # relative rates of 1 at the age of 0
+    assert progress.steps[0].tolist() == pytest.approx(begun[mode])

@@ -53,8 +53,10 @@ def test_rates_are_relative_to_the_root_mean_square_of_the_weights() -> None:
     found = relative_rates(torch.tensor(1e-2), weights.norm(), torch.tensor(500.0))
     assert float(found) == pytest.approx(expected, rel=1e-5)
     several = expected * ((400 + 100 * 3**2) / 500) ** 0.5  # the norm of the whole update
-    by_optimiser = relative_rates_of([one, groups, torch.optim.SGD([first], 0.1, momentum=0.9)])
+    sgd = torch.optim.SGD([first], 0.1, momentum=0.9)
+    by_optimiser = relative_rates_of([one, groups, sgd], [[], [], []])
     assert by_optimiser.tolist() == [[pytest.approx(expected, rel=1e-5), pytest.approx(several, rel=1e-5), 0]]
+    assert relative_rates_of([groups], [[2e-2]])[0, 0] == pytest.approx(expected * ((4 * 400 + 900) / 500) ** 0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The rule that holds |update| / |weights|, against numbers worked out by hand and in real runs."""
+"""Rules that hold |update| / |weights| or set relative rates, against numbers worked out by hand and in real runs."""
 
 from dataclasses import replace
 from functools import cache
@@ -67,15 +67,15 @@ BALANCED = ("balance", "balanced")
 
 def balanced(env: GANVectorEnv, of_g: float, of_d: float) -> StepSizePolicy:
     targets = {"lr_g": {"kind": "fixed", "initial": of_g}, "lr_d": {"kind": "fixed", "initial": of_d}}
-    return policy(env, targets, gain=0.5, balanced=True)
+    return policy(env, targets, balanced=True)
 
 
-def test_steps_may_be_held_to_what_the_mode_balanced_wants() -> None:
-    """(1 / 0.25) ** 0.5 and (0.5 / 2) ** 0.5, whatever the steps themselves are."""
+def test_rates_may_be_set_in_units_of_those_of_the_rule() -> None:
+    """1 / 0.25 and 0.5 / 2, whatever the steps are."""
     env = make(observation=(*EnvConfig().observation, *BALANCED), action_mode="absolute")
     sizes = {"balanced_g": 0.25, "balanced_d": 2.0, "step_g": 1e-3, "step_d": 1e-3}
     after = factors(env, balanced(env, 1.0, 0.5), [[1.0, 2.0, 0.5]], 1 / 3, **sizes)
-    np.testing.assert_allclose(after, [[1.0, 2.0 * 2, 0.5 * 0.5]], rtol=1e-3)
+    np.testing.assert_allclose(after, [[1.0, 2.0 * 4, 0.5 * 0.25]], rtol=1e-3)
 
 
 @pytest.mark.parametrize("group", BALANCED)
@@ -93,7 +93,7 @@ def test_the_target_follows_its_schedule() -> None:
 
 
 def test_before_anything_is_measured_rates_are_at_their_starts() -> None:
-    """Whatever the observation says of steps that were not taken."""
+    """Steps that were not taken are observed as log10(0 + 1e-6)."""
     env = make()
     made = policy(env, start_g=0.5, start_d=4.0)
     assert (made.start["lr_g"], made.start["lr_d"]) == pytest.approx((0.5, 4.0), rel=1e-5)
