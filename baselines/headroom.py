@@ -5,8 +5,8 @@
 A schedule for each run pays only where no single one is near the best everywhere. Constants, that is knobs that stay
 where a run starts, and random schedules of every controlled knob play the same training instances, `runs` times with
 different GAN seeds. The best are chosen on one half of the runs and scored on the other half, so that chance is not
-counted. With `rates` a rule for sizes of steps sets the learning rates in all of these runs, and schedules are of the
-other knobs.
+counted. With `rates` a rule such as `steady_walk` sets the learning rates in all of these runs, and schedules are of
+the other knobs.
 """
 
 import dataclasses

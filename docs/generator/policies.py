@@ -76,7 +76,7 @@ def _step_size() -> str:
     return page(
         "# step_size",
         own,
-        "What it is good for, and how it is typed into a loop: [A rule for learning rates](../../step_size.md).",
+        "What it is good for: [A rule that holds step sizes](../../step_size.md#a-rule-that-holds-step-sizes).",
         figure("step_size.svg", "Step sizes of three runs, which soon follow one schedule"),
         "Three runs whose rates are a decade apart. Their steps are made up, to be plain: as large as the rate.",
         "## Constants",

@@ -111,7 +111,7 @@ class Player:
 
     @property
     def holds_steps(self) -> bool:
-        """Whether it asks for sizes of steps: a trained controller by its action mode, a rule by what it reads."""
+        """Whether it asks for sizes of steps or relative rates: a controller by its mode, a rule by what it reads."""
         if self.saved is not None:
             return self.saved.interface.action_mode in TARGETS
         return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", "balanced"))
@@ -198,9 +198,9 @@ def often(total_steps: int) -> int:
 
 
 def tracks(saved: SavedController) -> bool:
-    """Whether a controller decides more often than in its training: it asks for sizes of steps, by what is `TRACKED`.
+    """Whether a controller decides more often than in its training: it asks for steps or rates, by what is `TRACKED`.
 
-    More decisions then hold the steps closer to what it asks for, from the first updates on. With a memory, or other
+    More decisions then hold them closer to what it asks for, from the first updates on. With a memory, or other
     statistics, it would be another controller.
     """
     groups, blank = set(options_of(saved)["observation"]), saved.network.blank(1)

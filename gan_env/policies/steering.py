@@ -74,7 +74,7 @@ class Steering:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
         self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
         turned = [(i, knob) for i, knob in enumerate(env.knobs.controlled) if knob.name in RATES]
-        self.led = turned if self.mode in TARGETS else []  # knobs that are led to a size of steps
+        self.led = turned if self.mode in TARGETS else []  # knobs whose actions are targets
         needed = [*needed, *(self._step(knob.name) for _, knob in self.led)]
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
         reads = (*needed, *self.knobs, *(["progress"] if self.led or self.first != self.largest else []))
