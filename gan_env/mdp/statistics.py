@@ -154,8 +154,8 @@ FIXED = (
               lambda x: 10.0**x),
     Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
               "log10 of G's learning rate over what the rule steady_walk wants",
-              f"log10(lr_G sqrt(t + {AGE:g}) / (s rms(w_G))); s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), "
-              f"{SHARE_D:g}); d' as in separation; t: updates of G",
+              f"log10(lr_G sqrt(t + {AGE:g}) / (s rms(w_G))); s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); "
+              "d' as in separation; t: updates of G",
               lambda x: 10.0**x),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
               "log10 of D's |step| / |weights| in units of a random walk's",

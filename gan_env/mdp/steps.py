@@ -8,8 +8,8 @@ from gan_env.records import Moment, TrainStats
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
 SHARE_G, SHARE_D, POWER, AGE = 0.08, 0.6, 4.0, 100.0
-"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's, up to D's; and
-the age in updates that weights have at the start."""
+"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's, up to 1; and the
+age in updates that weights have at the start."""
 
 
 def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def balanced_rate(stats: TrainStats, ages: Tensor) -> Tensor:
         ages: updates that G and D have taken, [N, 2].
     """
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
-    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(TINY, SHARE_D)
+    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(TINY, 1)
     return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1) / (ages + AGE).sqrt()
 
 

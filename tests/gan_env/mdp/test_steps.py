@@ -61,7 +61,7 @@ def test_rates_are_relative_to_the_root_mean_square_of_the_weights() -> None:
 
 @pytest.mark.parametrize(
     ("apart", "wide", "share"),
-    [(0.0, 1.0, 0.08), (0.5, 1.0, 0.405), (-1.0, 1.0, 0.005), (3.0, 0.5, 0.6), (0.7, 1.0, 0.6)],
+    [(0.0, 1.0, 0.08), (0.5, 1.0, 0.405), (-1.0, 1.0, 0.005), (3.0, 0.5, 1.0), (0.9, 1.0, 1.0)],
 )
 def test_the_rule_wants_a_share_that_falls_with_the_age_and_for_g_grows_with_the_lead_of_d(
     make_moment: Callable[..., Moment], apart: float, wide: float, share: float
