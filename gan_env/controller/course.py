@@ -61,14 +61,14 @@ class Course:
         why = self.player.why(seen, before, (moved - self.coordinates)[0])
         if not dry_run:
             self.coordinates, self.values = moved, values
-        self.history.append(Decision(clock.step, shown, chosen, why))
+        self.history.append(Decision(clock.step, shown, chosen, why, kept=""))
         clock.taken += 1
         return observed
 
     def keep(self, clock: Clock, why: str) -> None:
         """Takes a decision that leaves the knobs where they are."""
         last = self.history[-1]
-        self.history.append(Decision(clock.step, last.seen, last.values, f"kept: {why}"))
+        self.history.append(Decision(clock.step, last.seen, last.values, {}, why))
         clock.taken += 1
 
     def get_state(self) -> dict[str, Any]:
