@@ -67,6 +67,7 @@ class Player:
         moves: the knobs that it sets, not those that were constant in its training; none, where it is a schedule
             without knobs, such as `fixed`.
         saved: the controller, where it is one.
+        options: those of the schedule or rule, where it is none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Player:
     reads: tuple[str, ...]
     moves: tuple[str, ...]
     saved: SavedController | None = None
+    options: PolicyOptions | None = None
 
     @property
     def interface(self) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     steering = getattr(policy, "steering", None)
     still = options.kind == "schedule" and not options.knobs
     reads = tuple(steering.reads) if steering else ()
-    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs)
+    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs, options=options)
 
 
 def _hint(source: str | Path, names: Collection[str]) -> str:
