@@ -37,6 +37,7 @@ OTHERS = 400_000
 RUN_BY = {
     "README.md": "tests/test_readme.py",
     "benchmark.md": "tests/agents/test_benchmark.py",
+    "controller_reference.md": "tests/test_site.py",
     "extend.md": "tests/test_site.py",
     "fleet.md": "tests/test_site.py",
     "learning_rates.md": "tests/test_docs.py",
@@ -127,15 +128,16 @@ def test_the_program_of_the_page_on_fleets_runs(monkeypatch: pytest.MonkeyPatch)
     assert (names["family"].num_envs, names["many"].num_envs) == (40, 16)
 
 
-def test_the_blocks_of_the_page_on_ones_own_gan_run() -> None:
-    """The two of a plain loop, which has what they name; Lightning's part is run by its own test."""
+def test_the_blocks_of_the_pages_on_ones_own_gan_run() -> None:
+    """The loop of the guide, and what the reference adds to it; Lightning's part is run by its own test."""
     names = of_a_loop()
-    blocks = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())
-    plain = [program for program in blocks if "ControllerCallback" not in program]
-    assert len(plain) == len(blocks) - 1 >= 2
-    for program in plain:
-        exec(program, names)
-    assert names["loss"].isfinite()
+    loop, lightning = PROGRAM.findall((DOCS / "your_own_gan.md").read_text())
+    (knobs,) = PROGRAM.findall((DOCS / "controller_reference.md").read_text())
+    assert "ControllerCallback" in lightning
+    exec(loop, names)
+    assert len(names["control"].report().decisions) > 1
+    exec(knobs, names)
+    assert names["loss"] == names["loss_d"] + 10 / 2 * names["penalty"]  # the loop's own weight: the policy leaves R1
 
 
 def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy() -> None:

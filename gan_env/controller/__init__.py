@@ -2,6 +2,7 @@
 
 A trained controller needs torch, NumPy and safetensors; a schedule or a rule, by name or file, PyYAML as well. All are
 dependencies of gan_env. No environment is needed, no data, no library that trained the policy.
+docs/controller_reference.md has the details.
 """
 
 from gan_env.controller.controller import GANController

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_env.controller.averages import Averages
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
@@ -101,6 +102,28 @@ def require_context(context: Mapping[str, Any], fields: Collection[str], name: s
             require(fits, f"context[{key!r}]", value, "a number above 0")
     lacking = [key for key in fields if key in CONTEXT and key not in context]
     require(not lacking, "context", dict(context), f"{lacking}, too: {name!r} observes it")
+
+
+def require_shown(names: Collection[str], averages: Averages, policy: str, where: str) -> None:
+    """Refuses a loop that does not show what the policy needs; every rank has to ask.
+
+    Args:
+        names: of the averages that the policy needs.
+        averages: what was shown.
+        policy: its name.
+        where: what takes the arguments, for the message.
+
+    Raises:
+        ConfigError: an average was never shown.
+    """
+    known = averages.known() if names else set()
+    lacking = dict.fromkeys(source(name) for name in names if name not in known)
+    if "gradients" in lacking:
+        mend = "call backward() before step(), and step() without a closure"
+        raise ConfigError(f"{policy!r} reads gradients: an optimiser took a step without any; {mend}")
+    shown = ", ".join(f"{argument}=..." for argument in lacking)
+    if lacking:
+        raise ConfigError(f"{policy!r} observes what the loop doesn't show: pass {shown} to {where}")
 
 
 def checked(where: str, given: Mapping[str, Any] | None, known: Collection[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from gan_env.controller.arguments import (
     checked,
     needed,
     require_context,
+    require_shown,
     source,
 )
 from gan_env.controller.averages import LATEST, Averages
@@ -27,10 +28,9 @@ from gan_env.controller.optimisers import PLAYERS, Optimisers
 from gan_env.controller.player import Player, find_player
 from gan_env.controller.ranks import require_alike
 from gan_env.controller.report import Report
-from gan_env.errors import ConfigError, require
+from gan_env.errors import require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.steering import start_of
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
@@ -88,7 +88,7 @@ class GANController:
         self._moves = () if dry_run else player.moves
         self._clock = Clock(total_steps, loop.config.num_decisions)
         self._optimisers = Optimisers(opt_g, opt_d)
-        self._course = Course(player, self._start())
+        self._course = Course(player, self._optimisers, dry_run)
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, GIVEN)}
         require_context(context, player.fields, player.name)
@@ -108,7 +108,7 @@ class GANController:
         require_alike(player, total_steps, dry_run, self._optimisers, context)
         self.observe(**before)
         at_start = [name for name in self._needed if source(name) in ONCE]
-        self._require_shown(at_start, "load(untrained={...})")
+        require_shown(at_start, self._averages, player.name, "load(untrained={...})")
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
@@ -206,7 +206,7 @@ class GANController:
         if len(self._begun) < len(PLAYERS):
             self._begun |= self._optimisers.stepped
             if len(self._begun) == len(PLAYERS):  # now everything has had its turn
-                self._require_shown(self._needed, "observe(...)")
+                require_shown(self._needed, self._averages, self.player.name, "observe(...)")
         self._since |= self._optimisers.stepped
         self._calls += 1
         self._calls_of_g += "g" in self._optimisers.stepped
@@ -321,16 +321,6 @@ class GANController:
     def _loss(self) -> AdversarialLoss:
         return LOSSES[self._context.get("loss", "non_saturating")]
 
-    def _start(self) -> Tensor:
-        """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""
-        knobs, saved = self.player.loop.knobs, self.player.saved
-        coordinates = knobs.starting_at(start_of(self.player.policy), 1)
-        for name, now in self._optimisers.begin_at({} if saved is None else saved.starting_rates).items():
-            if self.dry_run:
-                column = self.player.loop.config.knobs.index(name)
-                coordinates[:, column] = knobs.table[name].encode(torch.tensor(now))  # at a bound, where it is beyond
-        return coordinates
-
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
         first, offered = self._clock.taken == 0, self._averages.offered
@@ -342,7 +332,7 @@ class GANController:
             self._course.keep(self._clock, why)
             return
         settings = settings_of(self._context, self.player.loop.config.losses)
-        seen = self._course.decide(means, self._clock, settings, self._optimisers, self.dry_run)
+        seen = self._course.decide(means, self._clock, settings)
         self._write()
         if not first:
             unused = [knob for knob in self._moves if knob not in (*RATES, *self._used)]
@@ -358,13 +348,3 @@ class GANController:
         column = torch.stack(list(values.values())).squeeze(1).to(self._averages.device)
         self._values = dict(zip(values, column.unbind(), strict=True))
         self._optimisers.write({name: float(values[name]) for name in RATES if name in self._moves})
-
-    def _require_shown(self, averages: list[str], where: str) -> None:
-        known = self._averages.known() if averages else set()
-        lacking = dict.fromkeys(source(name) for name in averages if name not in known)
-        if "gradients" in lacking:
-            mend = "call backward() before step(), and step() without a closure"
-            raise ConfigError(f"{self.player.name!r} reads gradients: an optimiser took a step without any; {mend}")
-        shown = ", ".join(f"{argument}=..." for argument in lacking)
-        if lacking:
-            raise ConfigError(f"{self.player.name!r} observes what the loop doesn't show: pass {shown} to {where}")

@@ -13,7 +13,7 @@ from gan_env.controller.optimisers import Optimisers
 from gan_env.controller.player import Player
 from gan_env.controller.report import Decision
 from gan_env.mdp.steps import measured
-from gan_env.policies.steering import State
+from gan_env.policies.steering import State, start_of
 from gan_env.records import RowSettings
 
 
@@ -22,33 +22,42 @@ class Course:
 
     Args:
         player: the policy.
-        coordinates: where the knobs start, [1, K] in [0, 1].
+        optimisers: the loop's; where a controller's training began with one learning rate, its knobs become factors on
+            that.
+        dry_run: whether decisions move nothing.
 
     Attributes:
-        coordinates: where they are.
+        coordinates: where the knobs are, [1, K] in [0, 1].
         values: of all knobs there, [1] each.
         past: what is remembered of the run's statistics.
         history: the decisions so far.
     """
 
-    def __init__(self, player: Player, coordinates: Tensor) -> None:
-        self.player, self.coordinates = player, coordinates
-        self.values = player.loop.knobs.values(coordinates)
+    def __init__(self, player: Player, optimisers: Optimisers, dry_run: bool) -> None:
+        self.player, self.optimisers, self.dry_run = player, optimisers, dry_run
+        self.coordinates = self._start()
+        self.values = player.loop.knobs.values(self.coordinates)
         self.past, self.history = Past(), list[Decision]()
         self._memory: State = None
 
-    def decide(
-        self, means: Mapping[str, Tensor], clock: Clock, settings: RowSettings, optimisers: Optimisers, dry_run: bool
-    ) -> dict[str, float]:
+    def _start(self) -> Tensor:
+        """Where the knobs start, [1, K]; in a dry run a learning rate that isn't a factor is where the loop has it."""
+        knobs, saved = self.player.loop.knobs, self.player.saved
+        coordinates = knobs.starting_at(start_of(self.player.policy), 1)
+        for name, now in self.optimisers.begin_at({} if saved is None else saved.starting_rates).items():
+            if self.dry_run:
+                column = self.player.loop.config.knobs.index(name)
+                coordinates[:, column] = knobs.table[name].encode(torch.tensor(now))  # at a bound, where it is beyond
+        return coordinates
+
+    def decide(self, means: Mapping[str, Tensor], clock: Clock, settings: RowSettings) -> dict[str, float]:
         """Takes a decision, which moves the knobs unless it is a dry run; `means` and others as `moment_of` has them.
 
         Returns:
             What there was to see: statistic -> observed value.
         """
-        loop, first = self.player.loop, clock.taken == 0
-        sized = "relative_rates" in self.player.fields  # which takes norms of all weights
-        of_both = {name: getattr(optimisers, name) for name in ("parameters", "walk", "ages")}
-        of_both["relative_rates"] = optimisers.relative_rates if sized else torch.ones(1, 2)
+        loop, optimisers, first = self.player.loop, self.optimisers, clock.taken == 0
+        of_both = optimisers.of_both(sized="relative_rates" in self.player.fields)
         moment = moment_of(means, self.past, self.coordinates, clock, settings, of_both)
         seen, before = loop.observer(moment), self._memory  # [1, F]
         action, self._memory = self.player.policy.predict(seen.numpy(), before, np.array([first]))
@@ -60,16 +69,16 @@ class Course:
         drift = optimisers.drift  # of rates that a scheduler sets, not the controller
         chosen = {name: float(values[name]) * drift.get(name, 1.0) for name in loop.config.knobs}
         why = self.player.why(seen, before, (moved - self.coordinates)[0])
-        if not dry_run:
+        if not self.dry_run:
             self.coordinates, self.values = moved, values
-        self.history.append(Decision(clock.step, shown, chosen, why))
+        self.history.append(Decision(clock.step, shown, chosen, why, kept=""))
         clock.taken += 1
         return observed
 
     def keep(self, clock: Clock, why: str) -> None:
         """Takes a decision that leaves the knobs where they are."""
         last = self.history[-1]
-        self.history.append(Decision(clock.step, last.seen, last.values, f"kept: {why}"))
+        self.history.append(Decision(clock.step, last.seen, last.values, {}, why))
         clock.taken += 1
 
     def get_state(self) -> dict[str, Any]:

@@ -154,28 +154,24 @@ class Optimisers:
         """Whether all that are steered are of Adam's kind, which makes steps of one size whatever the gradient's."""
         return all(of_adam(self._optimisers[player]) for player in self._steered)
 
-    @property
-    def parameters(self) -> Tensor:
-        """Numbers of weights and biases of both players, the generator's first, [1, 2]."""
-        sizes = [sum(p.numel() for p in parameters_of(optimiser)) for optimiser in self._optimisers.values()]
-        return torch.tensor([sizes], dtype=torch.float32)
+    def of_both(self, sized: bool) -> dict[str, Tensor]:
+        """What a `Moment` has of the generator and of the discriminator, [1, 2] each.
 
-    @property
-    def walk(self) -> Tensor:
-        """`walk_step` of the generator and of the discriminator by their steps and momentum, [1, 2]."""
-        momenta = [momentum_of(optimiser) or 0.0 for optimiser in self._optimisers.values()]
-        return walk_step(self.ages, torch.tensor([momenta]))
-
-    @property
-    def ages(self) -> Tensor:
-        """Steps that the generator's and the discriminator's optimiser have taken, [1, 2]."""
-        return torch.tensor([[float(self._steps[player] or age(self._optimisers[player])) for player in PLAYERS]])
-
-    @property
-    def relative_rates(self) -> Tensor:
-        """Learning rates over the rms of the weights of G and of D, [1, 2]; 0 without an Adam."""
+        Args:
+            sized: whether `relative_rates` are needed, which takes norms of all weights; else they are 1. They are 0
+                where an optimiser isn't of Adam's kind. Every rank has to ask.
+        """
+        optimisers = [self._optimisers[player] for player in PLAYERS]
+        counts = [float(sum(p.numel() for p in parameters_of(optimiser))) for optimiser in optimisers]
+        ages = torch.tensor([[float(self._steps[who] or age(self._optimisers[who])) for who in PLAYERS]])
+        momenta = torch.tensor([[momentum_of(optimiser) or 0.0 for optimiser in optimisers]])
         written = [self._written[player] if player in self._steered else [] for player in PLAYERS]  # no scheduler's
-        return relative_rates_of([self._optimisers[player] for player in PLAYERS], written)
+        return {
+            "parameters": torch.tensor([counts]),
+            "ages": ages,
+            "walk": walk_step(ages, momenta),
+            "relative_rates": relative_rates_of(optimisers, written) if sized else torch.ones(1, 2),
+        }
 
     @property
     def context(self) -> dict[str, float]:

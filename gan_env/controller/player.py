@@ -68,6 +68,7 @@ class Player:
         moves: the knobs that it sets, not those that were constant in its training; none, where it is a schedule
             without knobs, such as `fixed`.
         saved: the controller, where it is one.
+        options: those of the schedule or rule, where it is none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Player:
     reads: tuple[str, ...]
     moves: tuple[str, ...]
     saved: SavedController | None = None
+    options: PolicyOptions | None = None
 
     @property
     def interface(self) -> dict[str, Any]:
@@ -127,8 +129,8 @@ class Player:
         read = [observer.statistics[observer.place(name)] for name in self.reads]
         return fields_read({f"the statistic {s.name!r}": s.compute for s in read}, knobs)
 
-    def why(self, seen: Tensor, memory: State, moves: Tensor) -> str:
-        """What led a trained controller to the action after an observation [1, F], for people; "" for others.
+    def why(self, seen: Tensor, memory: State, moves: Tensor) -> dict[str, dict[str, float]]:
+        """What led a trained controller to the action after an observation [1, F]: `Decision.why`.
 
         Args:
             seen: the observation.
@@ -137,11 +139,11 @@ class Player:
         """
         names = tuple(self.loop.observer.names)
         if self.saved is None:
-            return ""  # a schedule or rule follows what it saw
+            return {}  # a schedule or rule follows what it saw
         network = self.saved.network
         parts = network.blank(1) if memory is None else tuple(torch.from_numpy(part) for part in memory)
         most = int(moves.abs().argmax())
-        return f"{self.loop.config.knobs[most]}: {reasons(network, names, most, seen, parts)}"
+        return {self.loop.config.knobs[most]: reasons(network, names, most, seen, parts)}
 
 
 def find_player(source: str | Path, total_steps: int, loss: str | None = None) -> Player:
@@ -167,7 +169,7 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     steering = getattr(policy, "steering", None)
     still = options.kind == "schedule" and not options.knobs
     reads = tuple(steering.reads) if steering else ()
-    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs)
+    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs, options=options)
 
 
 def _hint(source: str | Path, names: Collection[str]) -> str:

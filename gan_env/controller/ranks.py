@@ -14,7 +14,6 @@ from gan_env.controller.optimisers import Optimisers
 from gan_env.controller.player import Player
 from gan_env.errors import ConfigError
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.presets import load_policy
 
 ROOM = 8192
 """Bytes that a rank has to say what it plays."""
@@ -66,7 +65,7 @@ def _digest(player: Player) -> str:
     """SHA-256 of what plays: the options of a policy by name, the interface and weights of a controller."""
     interface = {key: value for key, value in player.interface.items() if key != "policy"}
     if player.saved is None:
-        return sha256(repr((interface, load_policy(player.name))).encode()).hexdigest()
+        return sha256(repr((interface, player.options)).encode()).hexdigest()
     saved = player.saved
     weights = save({name: tensor.contiguous() for name, tensor in saved.network.state_dict().items()})
     return sha256(repr((interface, saved.interface, saved.starting_rates)).encode() + weights).hexdigest()

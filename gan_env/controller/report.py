@@ -1,6 +1,5 @@
 """What a controller saw, did and why: a table for people, and a picture."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ SEEN = 5
 """Statistics that it shows, at most."""
 NAMED = 3
 """Statistics that are named as the reason of a decision."""
-SHARE = re.compile(r"(\S+) ([+-]\d+\.\d+)")
-"""How `reasons` names a statistic and its share."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,15 @@ class Decision:
         step: the update before which it fell.
         seen: statistic -> observed value, scaled as the policy sees it.
         values: knob -> its value from then on (in a dry run: what it would be).
-        why: for people.
+        why: the knob that a trained controller moved most -> the `reasons` for that; empty for schedules and rules.
+        kept: why no decision could be taken and the knobs stayed, for people; "" where it was taken.
     """
 
     step: int
     seen: dict[str, float]
     values: dict[str, float]
-    why: str
+    why: dict[str, dict[str, float]]
+    kept: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Report:
         shown = [self.decisions[i] for i in sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})]
         columns = {"update": [f"{decision.step:,}" for decision in shown]}
         columns |= {knob: [f"{self._value(d, knob):.3g}" for d in shown] for knob in shown[0].values}
-        columns |= {"saw": [_excerpt(decision) for decision in shown], "why": [d.why for d in shown]}
+        columns |= {"saw": [_excerpt(decision) for decision in shown], "why": [_explained(d) for d in shown]}
         columns = {head: cells for head, cells in columns.items() if any(cells)}
         rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
         return "\n".join([self.title, "", *("| " + " | ".join(row) + " |" for row in rows)])
@@ -106,10 +105,18 @@ def _shares(decisions: Iterable[Decision]) -> dict[str, dict[str, list[tuple[int
     """Knob -> statistic -> update and share of each decision that names it as a reason for the knob's move."""
     found: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for decision in decisions:
-        knob, _, named = decision.why.partition(": ")
-        for name, share in SHARE.findall(named) if knob in decision.values else ():
-            found.setdefault(knob, {}).setdefault(name, []).append((decision.step, float(share)))
+        for knob, shares in decision.why.items():
+            for name, share in shares.items():
+                found.setdefault(knob, {}).setdefault(name, []).append((decision.step, share))
     return found
+
+
+def _explained(decision: Decision) -> str:
+    """Why the knobs moved or stayed, for people."""
+    if decision.kept:
+        return f"kept: {decision.kept}"
+    named = {k: ", ".join(f"{name} {share:+.2f}" for name, share in why.items()) for k, why in decision.why.items()}
+    return "; ".join(f"{knob}: {shares}" for knob, shares in named.items())
 
 
 def _excerpt(decision: Decision) -> str:
@@ -121,7 +128,7 @@ def _excerpt(decision: Decision) -> str:
     return ", ".join(f"{name} {seen[name]:+.3g}" for name in names)
 
 
-def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, memory: Any) -> str:
+def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, memory: Any) -> dict[str, float]:
     """Which statistics had the largest effect on a knob: slope of the network's output x normalised statistic.
 
     Args:
@@ -130,6 +137,9 @@ def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, m
         knob: the place of the output.
         seen: the observation, [1, F].
         memory: of the network before the decision.
+
+    Returns:
+        Statistic -> its share, signed; the largest ones, in falling order of size.
     """
     with torch.enable_grad():
         x = network.normalised(seen).detach().requires_grad_()
@@ -137,4 +147,4 @@ def reasons(network: Network, names: tuple[str, ...], knob: int, seen: Tensor, m
         (slope,) = torch.autograd.grad(output[0, knob], x)
     shares = (slope * x)[0].detach()
     first = shares.abs().argsort(descending=True)[:NAMED].tolist()
-    return ", ".join(f"{names[i]} {float(shares[i]):+.2f}" for i in first)
+    return {names[i]: float(shares[i]) for i in first}

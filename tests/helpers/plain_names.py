@@ -23,4 +23,6 @@ def of_a_loop() -> dict[str, Any]:
         "loss_d": (softplus(-logits_real) + softplus(logits_fake)).mean(),
         "loss_g": softplus(-logits_fake).mean(),
         "penalty": torch.ones(()),
+        "batches": [real] * 24,
+        "latent_size": 2,
     }

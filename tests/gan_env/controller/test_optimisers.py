@@ -74,7 +74,7 @@ def test_a_random_walk_is_as_old_as_its_player(make: Callable[..., Any], age: in
     gan.update()
     gan.opt_d.step()
     of_d = ((1 - momentum) / (1 + momentum) / age) ** 0.5
-    torch.testing.assert_close(made.walk, torch.tensor([[(0.5 / 1.5 / 4) ** 0.5, of_d]]))
+    torch.testing.assert_close(made.of_both(sized=False)["walk"], torch.tensor([[(0.5 / 1.5 / 4) ** 0.5, of_d]]))
 
 
 def test_an_optimiser_may_be_restored_after_its_controller_is_loaded() -> None:
@@ -85,7 +85,9 @@ def test_an_optimiser_may_be_restored_after_its_controller_is_loaded() -> None:
     made.watch(lambda _: None)
     new.opt_g.load_state_dict(old.opt_g.state_dict())
     new.update()
-    torch.testing.assert_close(made.walk, torch.tensor([[(0.5 / 1.5 / 51) ** 0.5, (0.5 / 1.5) ** 0.5]]))
+    torch.testing.assert_close(
+        made.of_both(sized=False)["walk"], torch.tensor([[(0.5 / 1.5 / 51) ** 0.5, (0.5 / 1.5) ** 0.5]])
+    )
 
 
 def test_steps_are_counted_on_from_a_state() -> None:

@@ -1,4 +1,4 @@
-"""docs/your_own_gan.md says all that can be shown and asked for."""
+"""docs/controller_reference.md says all that can be shown and asked for."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.probe import fields_read
 from gan_env.mdp.statistics import statistics
 
-PAGE = (Path(__file__).parents[3] / "docs/your_own_gan.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/controller_reference.md").read_text()
 
 
 def rows(heading: str) -> dict[str, str]:

@@ -12,7 +12,8 @@ from ranks import rank, unlike
 from torch import distributed, multiprocessing
 
 from gan_env.controller.averages import Averages
-from gan_env.controller.ranks import _by_rank, _short
+from gan_env.controller.player import find_player
+from gan_env.controller.ranks import _by_rank, _digest, _short
 from gan_env.controller.watched import relative_rates_of
 
 pytestmark = pytest.mark.skipif(not distributed.is_available(), reason="this torch has no torch.distributed")
@@ -110,6 +111,16 @@ def test_ranks_that_would_decide_differently_are_all_refused_and_told_why(
 def test_ranks_that_differ_in_nothing_else_load_their_controllers(refused: list[dict[str, str]]) -> None:
     """Rates may differ in their last bits, as processors compute them."""
     assert [errors.keys() for errors in refused] == [UNLIKE.keys()] * 2
+
+
+def test_a_policy_is_told_by_what_its_file_held_when_it_was_read(tmp_path: Path) -> None:
+    file, digests = tmp_path / "mine.yaml", []
+    for until in (0.5, 0.5, 0.6):
+        file.write_text(f"until: {until}\nknobs: {{lr_g: {{kind: linear, initial: 1.0, final: 0.1}}}}\n")
+        player = find_player(file, 12)
+        file.unlink()
+        digests.append(_digest(player))
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_of_many_ranks_and_long_values_some_is_told() -> None:

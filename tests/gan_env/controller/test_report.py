@@ -6,6 +6,7 @@ import pytest
 from plain_gan import PlainGAN
 
 from gan_env.controller import GANController
+from gan_env.controller.report import Decision, Report
 
 
 def table(control: GANController) -> list[dict[str, str]]:
@@ -36,11 +37,18 @@ def test_the_picture_says_what_the_moves_of_a_trained_controller_came_from(
     control = gan.control(folder, 8)
     gan.run(control, 8)
     drawn = control.report().save(tmp_path / "run.svg").read_text()
-    named = [decision.why.split(": ") for decision in control.report().decisions]
-    assert all(f">why {knob}: shares<" in drawn for knob, _ in named)
-    names = {reasons.split()[0] for _, reasons in named}
+    named = [reason for decision in control.report().decisions for reason in decision.why.items()]
+    assert named and all(f">why {knob}: shares<" in drawn for knob, _ in named)
+    names = {next(iter(shares)) for _, shares in named}
     assert any(drawn.count(f">{name}<") > 1 for name in names)  # as the title of its own panel, and in a legend
     assert "why" not in PlainGAN.make().control("ada", 100).report().save(tmp_path / "run.svg").read_text()
+
+
+def test_the_table_names_shares_and_why_knobs_stayed() -> None:
+    moved = Decision(0, {}, {"r1": 1.0}, {"r1": {"walk_g": 0.254, "step_d": -0.1}}, kept="")
+    stayed = Decision(2, {}, {"r1": 1.0}, {}, kept="the generator took no step")
+    shown = str(Report("mine", (moved, stayed), {})).splitlines()[-2:]
+    assert shown == ["| 0 | 1 | r1: walk_g +0.25, step_d -0.10 |", "| 2 | 1 | kept: the generator took no step |"]
 
 
 def test_learning_rates_are_those_of_the_optimisers() -> None:
