@@ -34,7 +34,7 @@ def test_the_table_has_every_argument_and_the_statistics_that_need_it() -> None:
 
 def test_the_table_has_every_policy_with_what_it_moves_and_needs() -> None:
     """Where a row has several, their knobs are apart by a semicolon, or the same."""
-    found = {}
+    found: dict[str, tuple[set[str], set[str]]] = {}
     for names, rest in rows("Policies").items():
         _, moved, needs = rest.split("|")
         policies = re.findall(r"`([\w/]+)`", names)
