@@ -19,6 +19,7 @@ from agents.train_ppo import PPOOptions
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.config import PRESETS, env_config, replace, to_dict
 from gan_env.evaluation.rollout import run_episodes
+from gan_env.policies.presets import POLICIES
 from gan_env.saved_controller import SavedController
 
 OWN = {"metric_samples": 32, "updates_per_decision": 1}
@@ -181,6 +182,14 @@ def test_the_family_of_the_configurations_needs_no_download_and_has_long_runs_of
     assert {config.architecture for config in configs} == {"auto", "mlp", "dcgan", "dcgan_bn", "resnet"}
     assert {config.num_decisions for config in configs} == {24}
     assert not {"quality", "context"} & set(configs[0].observation)
+
+
+def test_the_controller_that_comes_with_gan_env_was_trained_as_the_configurations_say(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "family")
+    folder.begin("ppo", replace(TrainOptions(PPOOptions()), composed("train_ppo", "+experiment=family")))
+    saved, said = SavedController.load(POLICIES / "learned" / "family"), folder.config
+    assert saved.training["agent"] == said["agent"]
+    assert saved.members == {name: said["env"] | member["env"] for name, member in said["members"].items()}
 
 
 def test_an_evolution_strategy_takes_the_family_with_a_linear_policy() -> None:
