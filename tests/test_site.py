@@ -145,11 +145,22 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
     typed, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
     names = of_a_loop()
     exec(typed, names)
+
+    def rates() -> list[list[float]]:
+        return [[group["lr"] for group in names[opt].param_groups] for opt in ("opt_g", "opt_d")]
+
     for constant in ("SHARE_G", "SHARE_D", "POWER", "AGE"):
         assert names[constant] == getattr(steps, constant), constant
+    stats, optimisers = probe(0).stats, [names["opt_g"], names["opt_d"]]
     for update in (0, 4):
         exec(in_loop, names | {"update": update})
-    stats, optimisers = probe(0).stats, [names["opt_g"], names["opt_d"]]
+        share_g = names["share_g"](names["logits_real"], names["logits_fake"]) if update else names["SHARE_G"]
+        shares = relative_rates_of(optimisers, rates()) * (update + names["AGE"]) ** 0.5
+        assert shares[0].tolist() == pytest.approx([share_g, names["SHARE_D"]], rel=1e-4)
+    before = rates()
+    for same in (torch.ones(8), torch.ones(1)):  # no spread, so the rule's rate is NaN, and the last one stays
+        names["set_rate"](names["opt_g"], names["share_g"](same, same), 4)
+    assert rates() == before
     for apart, wide, age in product((-3.0, -0.5, 0.0, 0.7, 1.6, 50.0), (0.5, 2.0), (0, 4, 5000)):
         real = torch.tensor([-1.0, 1.0])
         fake = wide * real - apart * ((real.var() + (wide * real).var()) / 2).sqrt()
@@ -159,7 +170,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
         logits |= {"logit_spread_real": real.std(), "logit_spread_fake": fake.std()}
         shown = dataclasses.replace(stats, **{name: value.expand(2) for name, value in logits.items()})
         wanted = steps.balanced_rate(shown, torch.full((2, 2), float(age)))[:1]
-        torch.testing.assert_close(relative_rates_of(optimisers, [[], []]), wanted, rtol=1e-4, atol=0)
+        torch.testing.assert_close(relative_rates_of(optimisers, rates()), wanted, rtol=1e-4, atol=0)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

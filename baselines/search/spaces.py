@@ -212,7 +212,7 @@ def _guessed_rule(tuned: Sequence[DynamicParameter], rule: StepSizeRule) -> dict
     """The constants of `step_size` in the search space's terms."""
     starts = [(knob, start_constant(knob.name)) for knob in tuned if knob.name in RATES]
     factors = {f"{start}.factor": _on_grid(knob, getattr(rule, start)) for knob, start in starts}
-    return {"gain": _rounded(rule.share)} | factors
+    return {"gain": _rounded(rule.closes)} | factors
 
 
 def _on_grid(knob: DynamicParameter, value: float) -> float:

@@ -17,16 +17,17 @@ from gan_env.files import write_atomically, write_text
 
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
-    ("step_size", "steady_walk"): "step_size and steady_walk are [the rule](../step_size.md).",
-    ("steady_walk",): "The numbers of steady_walk were fixed after a look at sixty-one runs of such rules, at all "
-    "rates but 1e-5 and with the first seed, which flatters it there; its formula with a look at some forty more, "
-    "with DCGAN and hinge and the first seed.",
+    ("steady_walk",): "steady_walk is [a rule](../step_size.md) that sets learning rates themselves, whatever a loop "
+    "begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed after a look at "
+    "sixty-one runs of such rules, its formula after some sixty more, mostly with DCGAN and hinge and all with the "
+    "first seed: that flatters it.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",
     ("learned/family",): "family is [the controller that comes with gan_env]"
-    "(../your_own_gan.md#the-controller-that-comes-with-it). Grey tiles of the same photos, of 8x8 to 28x28 pixels, "
-    "were among its training data.",
+    "(../your_own_gan.md#the-controller-that-comes-with-it), which scales the rates of steady_walk: its runs, too, "
+    "hardly depend on a loop's own rate. Grey tiles of the same photos, of 8x8 to 28x28 pixels, were among its "
+    "training data.",
     ("ada",): "ada moves augmentation, and plays where a logit's sign says what the discriminator believes.",
     (PUBLISHED,): "published is the loop at its paper's learning rate (wgan_gp 1e-4, others 2e-4) and momentum; r3gan "
     "also has the paper's schedules. Networks and runs are smaller than the papers'.",

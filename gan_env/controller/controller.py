@@ -112,7 +112,7 @@ class GANController:
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
         # Nothing is refused from here on.
-        if player.holds_steps and not self._optimisers.adams:
+        if player.holds_steps and not self._optimisers.adams(player.moves):
             relative = "relative_rates" in player.fields
             aims = "sets rates of Adam and its kin: others stay" if relative else "aims at step sizes found with Adam"
             self._warn("adam", f"{player.name!r} {aims}")

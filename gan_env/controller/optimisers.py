@@ -104,9 +104,9 @@ class Optimisers:
                 writes the rates of a player in `steered`. Nothing has changed then.
         """
         for player, optimiser in self._optimisers.items():
-            of_adam = f"align_{player}" not in needed or "betas" in optimiser.defaults
+            averages = f"align_{player}" not in needed or "betas" in optimiser.defaults
             adams = f"one of Adam's kind: the controller observes align_{player}, which needs its mean of gradients"
-            require(of_adam, f"opt_{player}", type(optimiser).__name__, adams)
+            require(averages, f"opt_{player}", type(optimiser).__name__, adams)
             if player in steered and hasattr(optimiser, STEERED):
                 raise ConfigError(
                     f"opt_{player} has a controller already, which writes its learning rates: call `remove()` of that "
@@ -149,10 +149,9 @@ class Optimisers:
         now = {player: float(self._optimisers[player].param_groups[0]["lr"]) for player in others}
         return {f"lr_{player}": rate / self.rates[player][0] for player, rate in now.items()}
 
-    @property
-    def adams(self) -> bool:
-        """Whether all that are steered are of Adam's kind, which makes steps of one size whatever the gradient's."""
-        return all(of_adam(self._optimisers[player]) for player in self._steered)
+    def adams(self, rates: Collection[str]) -> bool:
+        """Whether all that have these rates are of Adam's kind, which makes steps of one size whatever the gradient's."""
+        return all(of_adam(self._optimisers[player]) for player in PLAYERS if f"lr_{player}" in rates)
 
     def of_both(self, sized: bool) -> dict[str, Tensor]:
         """What a `Moment` has of the generator and of the discriminator, [1, 2] each.
@@ -165,12 +164,15 @@ class Optimisers:
         counts = [float(sum(p.numel() for p in parameters_of(optimiser))) for optimiser in optimisers]
         ages = torch.tensor([[float(self._steps[who] or age(self._optimisers[who])) for who in PLAYERS]])
         momenta = torch.tensor([[momentum_of(optimiser) or 0.0 for optimiser in optimisers]])
-        written = [self._written[player] if player in self._steered else [] for player in PLAYERS]  # no scheduler's
+        for player in self._steered:
+            self._add_groups(player)
+        groups = zip(PLAYERS, optimisers, strict=True)
+        rates = [self._written[who] or [float(group["lr"]) for group in o.param_groups] for who, o in groups]
         return {
             "parameters": torch.tensor([counts]),
             "ages": ages,
             "walk": walk_step(ages, momenta),
-            "relative_rates": relative_rates_of(optimisers, written) if sized else torch.ones(1, 2),
+            "relative_rates": relative_rates_of(optimisers, rates) if sized else torch.ones(1, 2),
         }
 
     @property
@@ -194,10 +196,17 @@ class Optimisers:
         """Sets each learning rate to factor x where it counts from; keys are `lr_g` and `lr_d`."""
         for name, factor in factors.items():
             player = name.removeprefix("lr_")
-            groups, rates = self._optimisers[player].param_groups, self.rates[player]
-            rates += [float(group["lr"]) for group in groups[len(rates) :]]  # groups that were added since
-            self._written[player] = [factor * self._units[player] * rate for rate in rates]
+            self._add_groups(player)
+            self._written[player] = [factor * self._units[player] * rate for rate in self.rates[player]]
             self._write(player)
+
+    def _add_groups(self, player: str) -> None:
+        """Groups that were added since: they get the factor of the others, on the rate that they came with."""
+        rates, written = self.rates[player], self._written[player]
+        factor = written[0] / rates[0] if written else 1.0
+        new = [float(group["lr"]) for group in self._optimisers[player].param_groups[len(rates) :]]
+        rates += new
+        written += [factor * rate for rate in new]
 
     def _write(self, player: str) -> None:
         groups = self._optimisers[player].param_groups

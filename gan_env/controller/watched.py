@@ -107,15 +107,14 @@ def relative_rates_of(optimisers: Sequence[Optimizer], rates: Sequence[Sequence[
 
     Args:
         optimisers: of the players.
-        rates: of their groups; those of groups that were added since are their own.
+        rates: of their groups.
     """
     device = parameters_of(optimisers[-1])[0].device
     norms = [get_total_norm([p.detach() for p in parameters_of(o)]).float().to(device) for o in optimisers]
     relative = []
     for optimiser, norm, given in zip(optimisers, mean_of_ranks(torch.stack(norms)).cpu(), rates, strict=True):
-        groups = optimiser.param_groups
-        known = [*given, *(float(group["lr"]) for group in groups[len(given) :])]
-        sizes = [(lr, sum(p.numel() for p in group["params"])) for lr, group in zip(known, groups, strict=False)]
+        groups = zip(given, optimiser.param_groups, strict=True)
+        sizes = [(lr, sum(p.numel() for p in group["params"])) for lr, group in groups]
         count = torch.tensor(float(sum(size for _, size in sizes)))
         rate = torch.tensor([lr**2 * size for lr, size in sizes]).sum().div(count).sqrt()  # rms over all weights
         relative.append(relative_rates(rate, norm, count) if of_adam(optimiser) else torch.zeros(()))

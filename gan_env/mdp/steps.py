@@ -8,8 +8,10 @@ from gan_env.records import Moment, TrainStats
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
 SHARE_G, SHARE_D, POWER, AGE = 0.08, 0.6, 4.0, 100.0
-"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's, up to 1; and the
-age in updates that weights have at the start."""
+"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the age in
+updates that weights have at the start."""
+LEAST_G, MOST_G = 1e-6, 1.0
+"""Limits of G's share: with a smaller one its rate would be too close to 0 to be measured, and would never rise."""
 
 
 def walk_step(updates: Tensor, beta_1: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def balanced_rate(stats: TrainStats, ages: Tensor) -> Tensor:
         ages: updates that G and D have taken, [N, 2].
     """
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
-    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(TINY, 1)
+    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
     return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1) / (ages + AGE).sqrt()
 
 

@@ -40,11 +40,11 @@ class StepSizeRule:
     start_d: float = 1.0
 
     def __post_init__(self) -> None:
-        require(0 < self.share <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
+        require(0 < self.closes <= 1, "policy.rule.gain", self.gain, "more than 0 and at most 1")
 
     @property
-    def share(self) -> float:
-        """The gain."""
+    def closes(self) -> float:
+        """The gain in use."""
         return GAINS["balanced" if self.balanced else "steps"] if self.gain is None else self.gain
 
     @property
@@ -111,7 +111,7 @@ class StepSizePolicy(TablePolicy):
                 step = self.steering.value(observation, step_of(knob.name, self.rule.unit))
                 distance = self.targets[knob.name][decision] - np.log10(step)
                 factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
-                moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.share * distance))).numpy()
+                moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.closes * distance))).numpy()
                 kept = np.where(begun, now[:, column], coordinates[:, column])
                 coordinates[:, column] = np.where(step > FLOOR + STILL, moved, kept)
         return coordinates

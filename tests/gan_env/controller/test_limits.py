@@ -82,6 +82,34 @@ def test_what_was_found_with_adam_is_remarked_with_another_optimiser(name: str, 
     assert (gan.rates[1] == pytest.approx(1e-3)) is (name == "steady_walk")
 
 
+def test_a_dry_run_says_so_too() -> None:
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
+    with pytest.warns(UserWarning, match="others stay"):
+        gan.control("steady_walk", 40, dry_run=True)
+
+
+def test_the_rate_of_prodigy_stays_since_it_is_no_length_of_a_step() -> None:
+    """Its steps have the length of its own estimate `d` times the rate, which is 1."""
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.Adam(gan.discriminator.parameters(), 1.0)
+    gan.opt_d.param_groups[0]["d"] = 1e-6
+    with pytest.warns(UserWarning, match="others stay"):
+        gan.run(gan.control("steady_walk", 40), 12)
+    assert gan.rates[1] == 1.0
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-5])
+def test_g_comes_back_after_logits_that_were_absurd(rate: float) -> None:
+    """Those on fake are far above those on real, by fifty standard deviations, at the first four updates alone."""
+    gan, level = PlainGAN.make(rate=rate), torch.linspace(-1, 1, 16)
+    control = gan.control("steady_walk", 4000)
+    gan.run(control, 4, real=level - 60, fake=level)
+    assert gan.rates[0] < 1e-6
+    gan.run(control, 8, real=level + 3, fake=level)
+    assert gan.rates[0] > 1e-3
+
+
 def test_a_controller_of_relative_rates_leaves_those_of_another_optimiser(tmp_path: Path) -> None:
     saved_controller(
         knobs=("lr_g", "lr_d"), decisions=4, observation=("balanced",), action_mode="balanced", max_first_change=1.0

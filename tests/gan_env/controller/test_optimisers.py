@@ -225,6 +225,18 @@ def test_groups_that_are_added_later_are_moved_too() -> None:
     assert [group["lr"] for group in gan.opt_d.param_groups] == pytest.approx([3e-3, 1.5e-2])
 
 
+def test_a_group_that_is_added_later_does_not_make_the_rule_overshoot() -> None:
+    """Its own rate is as low as the given one was, a thousandth of those that the rule has set."""
+    gan = PlainGAN.make(rate=1e-5)
+    control = gan.control("steady_walk", 4000)
+    gan.run(control, 8)
+    gan.opt_d.add_param_group({"params": [torch.full((64, 64), 0.1, requires_grad=True)], "lr": 1e-5})
+    gan.run(control, 4)
+    weights = torch.cat([p.detach().flatten() for group in gan.opt_d.param_groups for p in group["params"]])
+    wanted = 0.6 * float(weights.square().mean().sqrt()) / (12 + 100) ** 0.5
+    assert gan.rates[1] == pytest.approx(wanted, rel=0.01)
+
+
 class Beside:
     """A loop beside whose controller schedulers halve both rates after each update; and the rates of D's steps.
 

@@ -51,14 +51,14 @@ def test_means_are_over_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_norms_of_weights_are_means_over_all_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights may differ until `DistributedDataParallel` makes them alike; rates may not."""
     adam = torch.optim.Adam([torch.nn.Parameter(torch.full((25,), 2.0))], 1e-2)
-    assert relative_rates_of([adam], [[]]).tolist() == [[pytest.approx(1e-2 / 2)]]
+    assert relative_rates_of([adam], [[1e-2]]).tolist() == [[pytest.approx(1e-2 / 2)]]
 
     def as_if_of_two(both: Any) -> None:
         both += torch.stack([3 * both[0], both[1]])  # the other's weights are three times as large
 
     monkeypatch.setattr(distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(distributed, "all_reduce", as_if_of_two)
-    assert relative_rates_of([adam], [[]]).tolist() == [[pytest.approx(1e-2 / 4)]]
+    assert relative_rates_of([adam], [[1e-2]]).tolist() == [[pytest.approx(1e-2 / 4)]]
 
 
 def test_what_another_rank_shows_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

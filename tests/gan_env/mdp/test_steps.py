@@ -35,11 +35,14 @@ def test_a_random_walk_begins_with_its_first_step() -> None:
 
 
 def test_each_mode_measures_in_its_unit(make_moment: Callable[..., Moment]) -> None:
+    """Where logits are level and both players have taken 300 updates, the rule wants 0.08 / 20 and 0.6 / 20."""
+    ones = torch.ones(3)
+    sizes = {"step_g": 0.01 * ones, "step_d": 0.02 * ones, "logit_real": 0 * ones, "logit_fake": 0 * ones}
     moment = make_moment()
-    sizes = torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)
-    torch.testing.assert_close(measured(moment, "steps"), sizes)
-    wanted = balanced_rate(moment.stats, moment.ages)
-    torch.testing.assert_close(measured(moment, "balanced"), moment.relative_rates / wanted)
+    ages, rates = torch.full((3, 2), 300.0), torch.tensor([[0.002, 0.06]] * 3)
+    moment = replace(moment, stats=replace(moment.stats, **sizes), ages=ages, relative_rates=rates)
+    torch.testing.assert_close(measured(moment, "steps"), torch.tensor([[0.01, 0.02]] * 3))
+    torch.testing.assert_close(measured(moment, "balanced"), torch.tensor([[0.5, 2.0]] * 3))
 
 
 def test_rates_are_relative_to_the_root_mean_square_of_the_weights() -> None:
@@ -54,23 +57,21 @@ def test_rates_are_relative_to_the_root_mean_square_of_the_weights() -> None:
     assert float(found) == pytest.approx(expected, rel=1e-5)
     several = expected * ((400 + 100 * 3**2) / 500) ** 0.5  # the norm of the whole update
     sgd = torch.optim.SGD([first], 0.1, momentum=0.9)
-    by_optimiser = relative_rates_of([one, groups, sgd], [[], [], []])
+    by_optimiser = relative_rates_of([one, groups, sgd], [[1e-2], [1e-2, 3e-2], [0.1]])
     assert by_optimiser.tolist() == [[pytest.approx(expected, rel=1e-5), pytest.approx(several, rel=1e-5), 0]]
-    assert relative_rates_of([groups], [[2e-2]])[0, 0] == pytest.approx(expected * ((4 * 400 + 900) / 500) ** 0.5)
+    assert relative_rates_of([groups], [[2e-2, 3e-2]])[0, 0] == pytest.approx(expected * ((4 * 400 + 900) / 500) ** 0.5)
 
 
 @pytest.mark.parametrize(
-    ("apart", "wide", "share"),
-    [(0.0, 1.0, 0.08), (0.5, 1.0, 0.405), (-1.0, 1.0, 0.005), (3.0, 0.5, 1.0), (0.9, 1.0, 1.0)],
+    ("apart", "share"),
+    [(0.0, 0.08), (0.5, 0.405), (-1.0, 0.005), (0.9, 1.0), (3.0, 1.0), (-50.0, 1e-6)],
 )
-def test_the_rule_wants_a_share_that_falls_with_the_age_and_for_g_grows_with_the_lead_of_d(
-    make_moment: Callable[..., Moment], apart: float, wide: float, share: float
+def test_the_rule_wants_rates_that_fall_with_the_age_and_for_g_grow_with_the_lead_of_d(
+    make_moment: Callable[..., Moment], apart: float, share: float
 ) -> None:
     stats, ones = make_moment().stats, torch.ones(3)
-    fake = -apart * ((1 + wide**2) / 2) ** 0.5
-    logits = {"logit_real": 0 * ones, "logit_fake": fake * ones}
-    spreads = {"logit_spread_real": ones, "logit_spread_fake": wide * ones}
-    stats = replace(stats, **logits, **spreads)
+    logits = {"logit_real": 0 * ones, "logit_fake": -apart * ones}
+    stats = replace(stats, **logits, logit_spread_real=ones, logit_spread_fake=ones)
     for age, root in ((0.0, 10), (300.0, 20), (9900.0, 100)):
         wanted = balanced_rate(stats, torch.full((3, 2), age))
         torch.testing.assert_close(wanted, torch.tensor([[share, 0.6]] * 3) / root, rtol=1e-4, atol=0)

@@ -97,8 +97,8 @@ def test_before_anything_is_measured_rates_are_at_their_starts() -> None:
     env = make()
     made = policy(env, start_g=0.5, start_d=4.0)
     assert (made.start["lr_g"], made.start["lr_d"]) == pytest.approx((0.5, 4.0), rel=1e-5)
-    values = [[1.0, made.start["lr_g"], made.start["lr_d"]]]
-    assert factors(env, made, values, 0.0, step_g=1e-6, step_d=1e-6)[0, 1:] == pytest.approx([0.5, 4.0], rel=1e-4)
+    after = factors(env, made, [[1.0, 1.0, 1.0]], 0.0, step_g=1e-6, step_d=1e-6)
+    assert after[0, 1:] == pytest.approx([0.5, 4.0], rel=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["delta", "absolute"])
