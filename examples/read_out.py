@@ -4,7 +4,7 @@
 
 A controller of the action mode "balanced" sets learning rates in units of those that the rule `steady_walk` wants.
 It plays 24 training instances of the preset. For each player this prints the mean, the least and the largest factor,
-and which share of their variance (of logarithms) a linear law in what it sees explains.
+which share of their variance (of logarithms) a linear law in what it sees explains, and the mean at each decision.
 """
 
 import argparse
@@ -51,12 +51,12 @@ def main() -> None:
     law, *_ = np.linalg.lstsq(ones, y, rcond=None)
     print(f"{given.preset}: {len(x)} decisions, {x.shape[1]} statistics")
     for rate in (rate for rate in RATES if rate in knobs):
-        asked, fitted = y[:, knobs.index(rate)], (ones @ law)[:, knobs.index(rate)]
+        column, player = knobs.index(rate), rate[-1].upper()
+        asked, fitted = y[:, column], (ones @ law)[:, column]
         factors, explained = TARGETS[mode][1] ** asked, 1 - (asked - fitted).var() / asked.var()
         low, high = factors.min(), factors.max()
-        print(
-            f"{rate[-1].upper()}: {factors.mean():.2f} [{low:.2f}, {high:.2f}], a linear law explains {explained:.2f}"
-        )
+        print(f"{player}: {factors.mean():.2f} [{low:.2f}, {high:.2f}], a linear law explains {explained:.2f}")
+        print("   by decision", *(f"{(TARGETS[mode][1] ** each[:, column]).mean():.2f}" for each in actions))
 
 
 if __name__ == "__main__":

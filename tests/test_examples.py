@@ -18,7 +18,7 @@ SHOWS = {
     "own_data.py": ["('ring', 'triangle'): sliced Wasserstein", "('stripes',): Frechet distance", "trained"],
     "own_instances.py": ["6 instances, networks of width 48", "100 instances", "pinned: True", "after None: 4"],
     "own_judgement.py": ["5: mean_and_spread", "confidence", "reward"],
-    "read_out.py": ["points: 264 decisions, 8 statistics", "G: 0.", "a linear law explains 0.9"],
+    "read_out.py": ["points: 288 decisions, 8 statistics", "G: 0.", "a linear law explains 0.9", "by decision"],
     "own_policy.py": ["fixed ", "cautious ", "sawtooth "],
 }
 """By program that is run as it stands: what it prints. As a notebook, tests/test_site.py runs first_steps.py."""
