@@ -150,7 +150,7 @@ class Optimisers:
         return {f"lr_{player}": rate / self.rates[player][0] for player, rate in now.items()}
 
     def adams(self, rates: Collection[str]) -> bool:
-        """Whether all that have these rates are of Adam's kind, which makes steps of one size whatever the gradient's."""
+        """Whether all with these rates are of Adam's kind, which makes steps of one size whatever the gradient's."""
         return all(of_adam(self._optimisers[player]) for player in PLAYERS if f"lr_{player}" in rates)
 
     def of_both(self, sized: bool) -> dict[str, Tensor]:
