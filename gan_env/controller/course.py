@@ -78,7 +78,7 @@ class Course:
     def keep(self, clock: Clock, why: str) -> None:
         """Takes a decision that leaves the knobs where they are."""
         last = self.history[-1]
-        self.history.append(Decision(clock.step, last.seen, last.values, {}, why))
+        self.history.append(Decision(clock.step, last.seen, last.values, why={}, kept=why))
         clock.taken += 1
 
     def get_state(self) -> dict[str, Any]:
