@@ -97,7 +97,7 @@ def test_a_rule_may_set_the_learning_rates_while_schedules_set_the_rest() -> Non
     assert [list(schedule.knobs) for schedule in others] == [[], ["r1"], ["r1"]]
     played = measure(env, [options.steered(schedule) for schedule in others], options)
     rates = played.extras["knob_lr_g"].reshape(3, 4, -1)
-    assert (rates[:, :, 0] == 1).all() and (rates[:, :, -1] != 1).all()  # it moves after the first interval
+    assert (rates != 1).all()  # it sets them before anything is trained
     r1 = played.extras["knob_r1"].reshape(3, 4, -1)
     assert (r1[:, :1] == r1).all() and len(np.unique(r1[:, 0, -1])) == 3
 
