@@ -50,7 +50,7 @@ class GANEnv(gym.Env[Float32, Float32]):
     |---|---|
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
-    | `steps`, `balanced` | as `delta`, but `lr_g` and `lr_d` follow the network's weights (below) |
+    | `steps`, `balanced` | as `delta`, but `lr_g` and `lr_d` follow step sizes, or the size of the weights (below) |
 
     In the mode `steps` an action a of `lr_g` or `lr_d` sets a target step size, whatever the network: the norm of an
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes lr

@@ -18,11 +18,11 @@ from gan_env.files import write_atomically, write_text
 ABOUT = {
     ("cosine_rates",): "cosine_rates lets both rates fall to a hundredth, by a cosine.",
     ("steady_walk",): "steady_walk is [a rule](../step_size.md) that sets learning rates themselves, whatever a loop "
-    "begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed after a look at "
-    "sixty-one runs of such rules, its formula after some sixty more, mostly with DCGAN and hinge and all with the "
-    "first seed: that flatters it.",
+    "begins with: its runs of a loop and data set begin alike but for rounding, and part by chance. Its numbers "
+    "were fixed after a look at sixty-one runs of such rules, its formula after some sixty more, mostly with DCGAN and "
+    "hinge and all with the first seed: that flatters it.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
-    "whatever a loop begins with: its runs of a loop and data set differ by rounding alone. Its numbers were fixed "
+    "whatever a loop begins with: its runs of a loop and data set begin alike as well. Its numbers were fixed "
     "after a look at nineteen runs of such schedules in loops other than r3gan, so this flatters it.",
     ("learned/family",): "family is [the controller that comes with gan_env]"
     "(../your_own_gan.md#the-controller-that-comes-with-it), which scales the rates of steady_walk: its runs, too, "

@@ -164,15 +164,11 @@ class Optimisers:
         counts = [float(sum(p.numel() for p in parameters_of(optimiser))) for optimiser in optimisers]
         ages = torch.tensor([[float(self._steps[who] or age(self._optimisers[who])) for who in PLAYERS]])
         momenta = torch.tensor([[momentum_of(optimiser) or 0.0 for optimiser in optimisers]])
-        for player in self._steered:
-            self._add_groups(player)
-        groups = zip(PLAYERS, optimisers, strict=True)
-        rates = [self._written[who] or [float(group["lr"]) for group in o.param_groups] for who, o in groups]
         return {
             "parameters": torch.tensor([counts]),
             "ages": ages,
             "walk": walk_step(ages, momenta),
-            "relative_rates": relative_rates_of(optimisers, rates) if sized else torch.ones(1, 2),
+            "relative_rates": relative_rates_of(optimisers, self._rates()) if sized else torch.ones(1, 2),
         }
 
     @property
@@ -200,13 +196,22 @@ class Optimisers:
             self._written[player] = [factor * self._units[player] * rate for rate in self.rates[player]]
             self._write(player)
 
+    def _rates(self) -> list[list[float]]:
+        """Of all groups: those that were written, not a scheduler's; of a player that isn't steered its own."""
+        for player in self._steered:
+            self._add_groups(player)
+        groups = {player: optimiser.param_groups for player, optimiser in self._optimisers.items()}
+        return [self._written[player] or [float(group["lr"]) for group in groups[player]] for player in PLAYERS]
+
     def _add_groups(self, player: str) -> None:
         """Groups that were added since: they get the factor of the others, on the rate that they came with."""
         rates, written = self.rates[player], self._written[player]
-        factor = written[0] / rates[0] if written else 1.0
         new = [float(group["lr"]) for group in self._optimisers[player].param_groups[len(rates) :]]
-        rates += new
-        written += [factor * rate for rate in new]
+        if new:
+            factor = written[0] / rates[0]
+            rates += new
+            written += [factor * rate for rate in new]
+            self._write(player)
 
     def _write(self, player: str) -> None:
         groups = self._optimisers[player].param_groups

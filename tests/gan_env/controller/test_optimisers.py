@@ -225,6 +225,19 @@ def test_groups_that_are_added_later_are_moved_too() -> None:
     assert [group["lr"] for group in gan.opt_d.param_groups] == pytest.approx([3e-3, 1.5e-2])
 
 
+def test_a_group_that_is_added_later_moves_once_the_rates_are_measured(recwarn: pytest.WarningsRecorder) -> None:
+    """Even where the decision then leaves the rates alone; nobody else is blamed for its own rate."""
+    gan = PlainGAN.make()
+    made = Optimisers(gan.opt_g, gan.opt_d)
+    made.watch(lambda _: None, steered=["d"])
+    made.write({"lr_d": 2.0})
+    gan.opt_d.add_param_group({"params": [torch.zeros(2, requires_grad=True)], "lr": 5e-3})
+    made.of_both(sized=True)
+    gan.update()
+    assert [group["lr"] for group in gan.opt_d.param_groups] == pytest.approx([2e-3, 1e-2])
+    assert not [w for w in recwarn if "something else writes" in str(w.message)]
+
+
 def test_a_group_that_is_added_later_does_not_make_the_rule_overshoot() -> None:
     """Its own rate is as low as the given one was, a thousandth of those that the rule has set."""
     gan = PlainGAN.make(rate=1e-5)
