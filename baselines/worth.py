@@ -52,6 +52,7 @@ class WorthOptions(PlayOptions):
         rows: GANs that run side by side.
         training_updates: GAN updates of the controller's training; None: what its folder says.
         folder: where runs and results are written; a job that it holds continues.
+        name: of what plays, for people.
         data: file that the runs go to.
     """
 
@@ -63,6 +64,7 @@ class WorthOptions(PlayOptions):
     rows: int = 160
     training_updates: int | None = None
     folder: str = "logs/worth"
+    name: str = "the policy"
     data: str | None = None
 
     def __post_init__(self) -> None:
@@ -158,8 +160,7 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
     updates = updates_of_training(options.controller, options.training_updates)
     trained = None if updates is None else updates / env.config.updates
-    player = options.controller or "the policy"
-    print(f"\none run with {player}: mean final score {controlled.mean():.3f} on {options.instances} instances")
+    print(f"\none run with {options.controller or options.name}: mean final score {controlled.mean():.3f} on {options.instances} instances")
     print(table(found, {name: curve.mean(axis=0) for name, curve in curves.items()}, trained))
     write_json(
         folder / "worth.json",

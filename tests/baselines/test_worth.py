@@ -39,6 +39,7 @@ def test_another_policy_meets_the_same_runs(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.npz")}
     result = worth(folder, "policy=cosine", "methods=[random]", "training_updates=300")
     assert result.returncode == 0, result.stderr
+    assert "one run with cosine: mean" in result.stdout
     assert "trained after" in result.stdout or "training never pays" in result.stdout
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.npz")} == before
 
