@@ -7,9 +7,9 @@ from gan_env.records import Moment, TrainStats
 
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
-SHARE_G, SHARE_D, POWER, AGE = 0.08, 0.6, 4.0, 100.0
-"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the age in
-updates that weights have at the start."""
+SHARE_G, SHARE_D, POWER, LARGEST = 0.08, 0.6, 4.0, 0.03
+"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the largest
+learning rate over the rms of the weights."""
 LEAST_G, MOST_G = 1e-6, 1.0
 """Limits of G's share: with a smaller one its rate would be too close to 0 to be measured, and would never rise."""
 
@@ -53,11 +53,12 @@ def balanced_rate(stats: TrainStats, ages: Tensor) -> Tensor:
 
     Args:
         stats: of the last interval.
-        ages: updates that G and D have taken, [N, 2].
+        ages: updates that G and D have taken, [N, 2]; 0 counts as 1.
     """
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
     share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
-    return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1) / (ages + AGE).sqrt()
+    shares = torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1)
+    return (shares / ages.clamp(min=1).sqrt()).clamp(max=LARGEST)
 
 
 def measured(moment: Moment, mode: str) -> Tensor:
