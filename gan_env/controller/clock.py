@@ -1,6 +1,8 @@
 """When decisions fall: evenly spread over a run whose length may change."""
 
+import operator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from gan_env.errors import require
 
@@ -45,7 +47,7 @@ class Clock:
 
     def change_total(self, total: int) -> None:
         """Spreads the decisions left over what is left of a run of another length; the last decision stays."""
-        require_whole(total)
+        total = whole(total)
         require(total > self.step, "total_steps", total, f"more than {self.step}: so many updates are done")
         if self.taken:  # the interval that runs now began at the last decision
             self.since_step, self.since_taken = self.last_step, self.taken - 1
@@ -66,8 +68,9 @@ class Clock:
         return asdict(self)
 
 
-def require_whole(total: object) -> None:
-    """Refuses what isn't a number of updates, None above all."""
-    whole = isinstance(total, int) and not isinstance(total, bool) and total > 0
+def whole(total: Any) -> int:
+    """A number of updates, NumPy's as Python's; anything else is refused, None above all."""
+    fits = hasattr(total, "__index__") and not isinstance(total, bool) and total > 0
     guess = "a whole number of updates; where it isn't known, a guess, and `change_total_steps` later"
-    require(whole, "total_steps", total, guess)
+    require(fits, "total_steps", total, guess)
+    return operator.index(total)

@@ -1,6 +1,7 @@
 """`GANController`: a learned controller, a schedule or an adaptive rule in any training loop."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gan_env.controller.arguments import (
     source,
 )
 from gan_env.controller.averages import LATEST, Averages
-from gan_env.controller.clock import Clock, require_whole
+from gan_env.controller.clock import Clock, whole
 from gan_env.controller.course import Course
 from gan_env.controller.inputs import KNOBS, disturbed
 from gan_env.controller.limits import LASTING, Warnings, after_the_end, oddities, outside_of_training, why_kept
@@ -36,6 +37,13 @@ IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
 FORGOTTEN = 1000
 """Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """On the CPU and in full precision, whatever the loop's default device is, or the context that it runs in."""
+    with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
+        yield
 
 
 class GANController:
@@ -111,16 +119,13 @@ class GANController:
         require_shown(at_start, self._averages, player.name, "load(untrained={...})")
         steered = [who for who in PLAYERS if f"lr_{who}" in self._moves]
         self._optimisers.watch(self._averages.add, self._needed, steered)
-        # Nothing is refused from here on.
-        if player.holds_steps and not self._optimisers.adams(player.moves):
-            relative = "relative_rates" in player.fields
-            aims = "sets rates of Adam and its kin: others stay" if relative else "aims at step sizes found with Adam"
-            self._warn("adam", f"{player.name!r} {aims}")
-        if player.saved is not None:
-            for what in outside_of_training(player.saved, total_steps, context):
-                self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
-        self._write()
-        self._decide()
+        try:  # nothing is refused from here on, but a warning may be an error
+            self._warn_before(total_steps)
+            self._write()
+            self._decide()
+        except BaseException:
+            self._optimisers.remove()
+            raise
 
     @classmethod
     def load(
@@ -155,10 +160,10 @@ class GANController:
             ConfigError: something can't be used, or something that the policy observes is not given; or the ranks of
                 `torch.distributed` would not decide alike.
         """
-        require_whole(total_steps)
+        total_steps = whole(total_steps)
         loss = context.get("loss") if isinstance(context, Mapping) else None
         require(loss is None or isinstance(loss, str), "context['loss']", loss, f"one of {list(LOSSES)}")
-        with torch.device("cpu"):  # whatever the default device is: only `observe` works where the loop does
+        with apart():
             player = find_player(name_or_folder, total_steps, loss)
             return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
 
@@ -181,7 +186,7 @@ class GANController:
             self._averages.add(found)
         for logits in batches:
             self._averages.add_range(logits)
-        if not self._ordered and "real" in shown:
+        if not self._ordered and shown.get("real") is not None:
             self._optimisers.require_order(shown["real"])
             self._ordered = True
         self._shown += 1
@@ -215,7 +220,7 @@ class GANController:
         if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
             if len(self._since) == len(PLAYERS) or self._clock.overdue >= IDLE:
                 self._clock.catch_up()
-                with torch.device("cpu"):
+                with apart():
                     self._decide()
                 self._since.clear()
         elif self._clock.step == self._clock.total + 1:
@@ -245,7 +250,7 @@ class GANController:
         """The value of a knob, [] on the discriminator's device; one that isn't moved has that of the training."""
         require(knob in self._values, "knob", knob, f"one of {sorted(self._values)}")
         self._used.add(knob)
-        return self._values[knob]
+        return self._values[knob].clone()
 
     def get(self, knob: str, own: float | Tensor) -> float | Tensor:
         """The value of a knob where the policy moves it; else, and in a dry run, the loop's `own`."""
@@ -320,6 +325,17 @@ class GANController:
     @property
     def _loss(self) -> AdversarialLoss:
         return LOSSES[self._context.get("loss", "non_saturating")]
+
+    def _warn_before(self, total_steps: int) -> None:
+        """Warns of a run that the policy was not made for."""
+        player = self.player
+        if player.holds_steps and not self._optimisers.adams(player.moves):
+            relative = "relative_rates" in player.fields
+            aims = "sets rates of Adam and its kin: others stay" if relative else "aims at step sizes found with Adam"
+            self._warn("adam", f"{player.name!r} {aims}")
+        if player.saved is not None:
+            for what in outside_of_training(player.saved, total_steps, self._context):
+                self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
 
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""

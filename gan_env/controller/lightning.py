@@ -16,6 +16,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
     """Makes the controller when training starts, as `module.control`, and counts each batch as an update.
 
     The module calls `self.control.observe(...)` in its `training_step`. Checkpoints of the trainer hold the controller.
+        A `validation_step` that uses it needs a trainer without a sanity check (`num_sanity_val_steps=0`), which would run
+    before training starts.
 
     Args:
         name_or_folder: what plays; see `GANController.load`, which `options` go to as well.
@@ -49,7 +51,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         pair = isinstance(optimisers, list) and len(optimisers) == 2
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
-        total = _updates(trainer) if self.total_steps is None else self.total_steps
+        begun = 0 if self._state is not None else trainer.current_epoch  # by another `fit`
+        total = _updates(trainer, begun) if self.total_steps is None else self.total_steps
         then = total if self._state is None else self._state["clock"]["total"]  # the length when it was saved
         self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=then, **self.options)
         if self._state is not None:
@@ -73,14 +76,14 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         self._state = state_dict or None
 
 
-def _updates(trainer: Trainer) -> int:
-    """Batches of an epoch x epochs, or the trainer's `max_steps` where that is less.
+def _updates(trainer: Trainer, begun: int) -> int:
+    """Batches of an epoch x epochs that are not `begun` yet, or half of the trainer's `max_steps` where that is less.
 
     Raises:
         ConfigError: nothing says how long the run is.
     """
     epochs, steps = trainer.max_epochs, trainer.max_steps
-    known = [epochs * trainer.num_training_batches] if epochs is not None and epochs >= 0 else []
+    known = [(epochs - begun) * trainer.num_training_batches] if epochs is not None and epochs >= 0 else []
     known += [steps // 2] if steps >= 0 else []  # it counts the steps of both optimisers
     total = min(known, default=math.inf)
     mend = "a number of updates: this trainer has neither `max_steps` nor epochs of a known length"

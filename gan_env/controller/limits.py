@@ -145,11 +145,13 @@ def oddities(
         labels = "if your labels are the other way round, pass them negated"
         found["inverted"] = f"logits on fake are far above those on real, for {LASTING} decisions: {labels}"
     for rate in (name for name in RATES if lasting and name in player.moves):
-        highest = player.loop.knobs.table[rate].bounds[1]
-        if player.reads and all(decision.values[rate] >= 0.999 * highest for decision in lasting):
-            since = f"{rate} is at its limit, {highest:g} times yours, since update {lasting[0].step}"
-            why = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
-            found[f"limit {rate}"] = f"{since}: {why}"
+        lowest, highest = player.loop.knobs.table[rate].bounds
+        low = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
+        for limit, sign, why in ((highest, 1, low), (lowest, -1, "your rate may be far too high")):
+            reached = [sign * decision.values[rate] >= sign * limit * (1 - sign * 1e-3) for decision in lasting]
+            if player.reads and all(reached):
+                since = f"{rate} is at its limit, {limit:g} times yours, since update {lasting[0].step}"
+                found[f"limit {rate}"] = f"{since}: {why}"
     if unused:
         disturbing, others = ([name for name in unused if (name in KNOBS) == inside] for inside in (True, False))
         ways = [f"{', '.join(disturbing)} by `control.augment(x)`"] if disturbing else []

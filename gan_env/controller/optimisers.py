@@ -204,13 +204,17 @@ class Optimisers:
         return [self._written[player] or [float(group["lr"]) for group in groups[player]] for player in PLAYERS]
 
     def _add_groups(self, player: str) -> None:
-        """Groups that were added since: they get the factor of the others, on the rate that they came with."""
+        """Groups that were added since: they get the factor of the others, on the rate that they came with.
+
+        One that came with the rate of an older group, as it is written now, keeps to that group.
+        """
         rates, written = self.rates[player], self._written[player]
+        older = list(zip(written, rates, strict=False))  # nothing is written of a player that isn't steered
         new = [float(group["lr"]) for group in self._optimisers[player].param_groups[len(rates) :]]
-        if new:
-            factor = written[0] / rates[0]
-            rates += new
-            written += [factor * rate for rate in new]
+        new = [next((own for now, own in older if math.isclose(now, lr, rel_tol=1e-6)), lr) for lr in new]
+        rates += new
+        if new and older:
+            written += [written[0] / rates[0] * rate for rate in new]
             self._write(player)
 
     def _write(self, player: str) -> None:
@@ -266,6 +270,8 @@ class Optimisers:
 
     def get_state(self) -> dict[str, Any]:
         """The rates that the optimisers were given, where knobs count from, and how many steps they have taken."""
+        for player in PLAYERS:
+            self._add_groups(player)
         rates = {player: list(rates) for player, rates in self.rates.items()}
         counts = {"stepped": sorted(self.stepped), "steps": dict(self._steps)}
         return {"rates": rates, "units": dict(self._units), **counts}

@@ -76,6 +76,17 @@ def test_a_run_goes_on_from_its_checkpoint_for_more_epochs(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_another_fit_of_a_trainer_is_as_long_as_what_is_left(tmp_path: Path) -> None:
+    from gan_env.controller.lightning import ControllerCallback
+
+    module, callback = Module(), ControllerCallback("cosine_rates")
+    trainer = fit(tmp_path, module, callback, epochs=2)  # of four batches each
+    trainer.fit_loop.max_epochs = 5
+    trainer.fit(module, trainer.train_dataloader)
+    assert callback.control is not None and "12 of 12 updates" in str(callback.control.report())
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_module_that_optimises_automatically_is_refused(tmp_path: Path) -> None:
     from gan_env.controller.lightning import ControllerCallback
 

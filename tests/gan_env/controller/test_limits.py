@@ -61,6 +61,12 @@ def test_a_rate_that_stays_at_its_limit_is_noticed() -> None:
             control.step()
 
 
+def test_so_is_a_rate_at_its_lower_limit() -> None:
+    gan = PlainGAN.make(rate=1e5)
+    with pytest.warns(UserWarning, match=r"lr_d is at its limit, 1e-06 times yours.*far too high"):
+        gan.run(gan.control("steady_walk", 400), 200, real=torch.randn(8), fake=torch.randn(8))
+
+
 def test_healthy_rates_and_logits_are_not_remarked(recwarn: pytest.WarningsRecorder) -> None:
     gan = PlainGAN.make()
     gan.run(gan.control("steady_walk", 400), 400)

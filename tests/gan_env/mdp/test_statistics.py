@@ -120,7 +120,7 @@ BY_HAND = {
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
     "balanced_d": math.log10(0.01 * 30 / 0.6 + 1e-6),
-    "balanced_g": math.log10(0.02 * 20 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
+    "balanced_g": math.log10(0.02 * 50 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
