@@ -160,9 +160,8 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
     updates = updates_of_training(options.controller, options.training_updates)
     trained = None if updates is None else updates / env.config.updates
-    print(
-        f"\none run with {options.controller or options.name}: mean final score {controlled.mean():.3f} on {options.instances} instances"
-    )
+    ends = f"mean final score {controlled.mean():.3f} on {options.instances} instances"
+    print(f"\none run with {options.controller or options.name}: {ends}")
     print(table(found, {name: curve.mean(axis=0) for name, curve in curves.items()}, trained))
     write_json(
         folder / "worth.json",
