@@ -16,7 +16,7 @@ class ControllerCallback(Callback):  # type: ignore[misc]
     """Makes the controller when training starts, as `module.control`, and counts each batch as an update.
 
     The module calls `self.control.observe(...)` in its `training_step`. Checkpoints of the trainer hold the controller.
-        A `validation_step` that uses it needs a trainer without a sanity check (`num_sanity_val_steps=0`), which would run
+    A `validation_step` that uses it needs a trainer without a sanity check (`num_sanity_val_steps=0`), which would run
     before training starts.
 
     Args:
