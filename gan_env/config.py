@@ -145,10 +145,10 @@ class EnvConfig:
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
-        observation: groups of statistics that are observed. By default all but "balance", "walk",
-            "balanced", "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in
-            updates) and "context" (the hyperparameters that a run was started with): what suits a run has to be found
-            out from how it trains.
+        observation: groups of statistics that are observed. By default all but "balance", "walk", "balanced",
+            "limited", "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in updates)
+            and "context" (the hyperparameters that a run was started with): what suits a run has to be found out from
+            how it trains.
         reward: weight of each reward term.
         crash_penalty: the return of a crashed run is at most minus this. A run whose log metric rises by as much has
             crashed.

@@ -88,12 +88,12 @@ class GANEnv(gym.Env[Float32, Float32]):
     `slope` (of D at real samples, as in R1); `steps` (their size beside the weights', and whether gradients agree with
     those before); `quality` (log metric, its change, collapse signal); and, not by default, `balance` (of the players:
     how far logits are apart in units of their spread, the ratio of steps), `walk` (the size of steps in units of an
-    equally long random walk's), `balanced` (learning rates in units of what the rule `steady_walk` wants), `response`
-    (how far a step of D moves its logits on fakes in units of their spread, and on how many samples its loss is flat),
-    `changes` (of gradient norms since the first interval), `size` (how many weights both networks and updates the run
-    have) and `context` (the instance without its data set; the loss as a 1 among 0s). What is in `steps`, `balance`,
-    `walk`, `balanced`, `changes` and `size`, and the `push_d` of `response`, means the same in every network, data set
-    and loss.
+    equally long random walk's), `balanced` and `limited` (learning rates in units of what the rules `steady_walk` and
+    `limited_walk` want), `response` (how far a step of D moves its logits on fakes in units of their spread, and on how
+    many samples its loss is flat), `changes` (of gradient norms since the first interval), `size` (how many weights
+    both networks and updates the run have) and `context` (the instance without its data set; the loss as a 1 among 0s).
+    What is in `steps`, `balance`, `walk`, `balanced`, `limited`, `changes` and `size`, and the `push_d` of `response`,
+    means the same in every network, data set and loss.
 
     ## Reward
     A weighted sum of terms, `reward={name: weight}`. m is the quality metric against validation data. Points: sliced

@@ -112,7 +112,7 @@ def make_moment(make_settings: Callable[..., RowSettings]) -> Callable[..., Mome
             parameters=column("parameters", [[1e4, 1e3], [1e5, 2e4], [3e3, 3e3]]),
             updates=column("updates", [100.0, 1000.0, 20_000.0]),
             walk=column("walk", [[0.1, 0.2], [0.02, 0.05], [0.3, 0.01]]),
-            ages=column("ages", [[2500.0, 900.0], [2500.0, 2500.0], [0.0, 10_000.0]]),
+            ages=column("ages", [[300.0, 800.0], [2400.0, 2400.0], [0.0, 9900.0]]),
             relative_rates=column("relative_rates", [[0.02, 0.01], [0.1, 0.2], [0.3, 0.01]]),
             left=column("left", [3, 2, 0]),
         )

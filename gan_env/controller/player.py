@@ -16,6 +16,7 @@ from gan_env.gan.losses import LOSSES
 from gan_env.mdp.knobs import RATES, TARGETS, KnobSet, knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import fields_read
+from gan_env.mdp.steps import WANTED
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
 from gan_env.policies.learned import LearnedPolicy, options_of
 from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
@@ -29,7 +30,7 @@ rule that sets rates whatever they were counts as the latter."""
 DECISIONS, UPDATES = 1000, 4
 """A schedule or a rule of gan_env takes at most so many decisions in a run, at least so many updates apart, ADA's
 interval."""
-TRACKED = {"progress", "knobs", "steps", "balance", "walk", "balanced", "size"}
+TRACKED = {"progress", "knobs", "steps", "balance", "walk", *WANTED, "size"}
 """Groups of statistics that mean the same in intervals of any length."""
 
 
@@ -116,7 +117,7 @@ class Player:
         """Whether it asks for sizes of steps or relative rates: a controller by its mode, a rule by what it reads."""
         if self.saved is not None:
             return self.saved.interface.action_mode in TARGETS
-        return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", "balanced"))
+        return any(step_of(rate, unit) in self.reads for rate in RATES for unit in ("step", *WANTED))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -221,7 +222,7 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
         named = ("lr_g", "lr_d")
     knobs = named or EnvConfig().knobs
     registered = options.kind not in KINDS
-    reach = REACH["rates"] if options.rule.get("balanced") else REACH.get(options.kind)
+    reach = REACH["rates"] if options.rule.get("unit") in WANTED else REACH.get(options.kind)
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
     needed = {*options.groups}
     if options.rule.get("speed_images") is not None:

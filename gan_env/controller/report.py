@@ -15,7 +15,7 @@ ROWS = 25
 """Decisions that the table shows, at most."""
 FIRST = (
     *("loss_d", "loss_g", "grad_ratio", "sign_real", "log_metric"),
-    *("balanced_g", "balanced_d", "separation", "walk_g", "walk_d", "step_g", "step_d"),
+    *("balanced_g", "balanced_d", "limited_g", "limited_d", "separation", "walk_g", "walk_d", "step_g", "step_d"),
 )
 """Statistics that the table shows of a policy that sees many, in this order."""
 SEEN = 5

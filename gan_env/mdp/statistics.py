@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.instance_lists import NUMBERS
-from gan_env.mdp.steps import LARGEST, POWER, SHARE_D, SHARE_G, TINY, apart, measured
+from gan_env.mdp.steps import AGE, LARGEST, POWER, SHARE_D, SHARE_G, TINY, apart, measured
 from gan_env.records import FLOOR, Moment
 
 BOUND = 10.0
@@ -150,12 +150,20 @@ FIXED = (
               "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
     Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
               "log10 of D's learning rate over what the rule steady_walk wants",
-              f"log10(lr_D / (min({SHARE_D:g} / sqrt(t), {LARGEST:g}) rms(w_D))); t: updates of D",
+              f"log10(lr_D sqrt(t + {AGE:g}) / ({SHARE_D:g} rms(w_D))); t: updates of D",
               lambda x: 10.0**x),
     Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
               "log10 of G's learning rate over what the rule steady_walk wants",
-              f"log10(lr_G / (min(s / sqrt(t), {LARGEST:g}) rms(w_G))); "
-              f"s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); d' as in separation; t: updates of G",
+              f"log10(lr_G sqrt(t + {AGE:g}) / (s rms(w_G))); s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); "
+              "d' as in separation; t: updates of G",
+              lambda x: 10.0**x),
+    Statistic("limited_d", "limited", lambda m: _log(measured(m, "limited")[:, 1]),
+              "log10 of D's learning rate over what the rule limited_walk wants",
+              f"log10(lr_D / (min({SHARE_D:g} / sqrt(t), {LARGEST:g}) rms(w_D))); t: updates of D",
+              lambda x: 10.0**x),
+    Statistic("limited_g", "limited", lambda m: _log(measured(m, "limited")[:, 0]),
+              "log10 of G's learning rate over what the rule limited_walk wants",
+              f"log10(lr_G / (min(s / sqrt(t), {LARGEST:g}) rms(w_G))); s, t as in balanced_g",
               lambda x: 10.0**x),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
               "log10 of D's |step| / |weights| in units of a random walk's",

@@ -7,9 +7,11 @@ from gan_env.records import Moment, TrainStats
 
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
-SHARE_G, SHARE_D, POWER, LARGEST = 0.08, 0.6, 4.0, 0.03
-"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the largest
-learning rate over the rms of the weights."""
+SHARE_G, SHARE_D, POWER, AGE = 0.08, 0.6, 4.0, 100.0
+"""The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the age in
+updates that weights have at the start."""
+LARGEST = 0.03
+"""The rule `limited_walk` has this in the place of AGE: the largest learning rate over the rms of the weights."""
 LEAST_G, MOST_G = 1e-6, 1.0
 """Limits of G's share: with a smaller one its rate would be too close to 0 to be measured, and would never rise."""
 
@@ -46,6 +48,13 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
     return (upper - lower) / (spread + TINY)
 
 
+def _shares(stats: TrainStats) -> Tensor:
+    """Those of G and of D, [N, 2], by the logits of the last interval."""
+    ahead = apart(stats.logit_real, stats.logit_fake, stats)
+    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
+    return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1)
+
+
 def balanced_rate(stats: TrainStats, ages: Tensor) -> Tensor:
     """The learning rates of G and of D over the rms of their weights that the rule `steady_walk` wants, [N, 2].
 
@@ -53,20 +62,26 @@ def balanced_rate(stats: TrainStats, ages: Tensor) -> Tensor:
 
     Args:
         stats: of the last interval.
-        ages: updates that G and D have taken, [N, 2]; 0 counts as 1.
+        ages: updates that G and D have taken, [N, 2].
     """
-    ahead = apart(stats.logit_real, stats.logit_fake, stats)
-    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
-    shares = torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1)
-    return (shares / ages.clamp(min=1).sqrt()).clamp(max=LARGEST)
+    return _shares(stats) / (ages + AGE).sqrt()
 
 
-def measured(moment: Moment, mode: str) -> Tensor:
-    """How large G's and D's steps are, [N, 2], in the unit of an action mode.
+def limited_rate(stats: TrainStats, ages: Tensor) -> Tensor:
+    """Those that the rule `limited_walk` wants; arguments as of `balanced_rate`, and an age of 0 counts as 1."""
+    return (_shares(stats) / ages.clamp(min=1).sqrt()).clamp(max=LARGEST)
 
-    In the mode "steps" that is |update| / |weights|, as it was in the last interval. In the mode "balanced" it is the
-    learning rate over the one that the rule `steady_walk` wants now.
+
+WANTED = {"balanced": balanced_rate, "limited": limited_rate}
+"""Unit of learning rates -> what the rule of that unit wants."""
+
+
+def measured(moment: Moment, unit: str) -> Tensor:
+    """How large G's and D's steps are, [N, 2], in the unit of an action mode or of a rule.
+
+    In a unit in `WANTED` that is the learning rate over the one that its rule wants now; else |update| / |weights|, as
+    it was in the last interval.
     """
-    if mode == "balanced":
-        return moment.relative_rates / balanced_rate(moment.stats, moment.ages)
+    if unit in WANTED:
+        return moment.relative_rates / WANTED[unit](moment.stats, moment.ages)
     return torch.stack([moment.stats.step_g, moment.stats.step_d], dim=1)

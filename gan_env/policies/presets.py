@@ -47,9 +47,9 @@ class PolicyOptions:
     Attributes:
         kind: "schedule"; "rates" (a schedule whose `lr_g` and `lr_d` are learning rates, not factors); "step_size" (a
             schedule whose `lr_g` and `lr_d` are sizes of steps that the rates are moved to hold: |update| / |weights|;
-            or with `rule.balanced` learning rates, as multiples of those of the rule `steady_walk`); "published" (a
-            schedule that leaves out the knobs that are not controlled); "table" (a schedule by its values); "random";
-            or the name of a policy that reacts ("ada", "apa", "diffusion", or a registered one).
+            or with a `rule.unit` learning rates, as multiples of those of a rule); "published" (a schedule that leaves
+            out the knobs that are not controlled); "table" (a schedule by its values); "random"; or the name of a
+            policy that reacts ("ada", "apa", "diffusion", or a registered one).
         knobs: the schedule of each knob (kind, initial, final, decay_rate, until, since); knobs that are not named
             stay. With a published rule, those of the other knobs.
         table: the values of each knob over the run, evenly spaced, for the kinds "table" and "rates".

@@ -51,7 +51,7 @@ def start_of(policy: Policy) -> dict[str, Any]:
 
 
 def step_of(rate: str, unit: str) -> str:
-    """The statistic of the steps that a rate makes larger: of "lr_g" "step_g", or in a unit "walk_g", "balanced_g"."""
+    """The statistic of the steps that a rate makes larger: of "lr_g" "step_g", or in a unit "balanced_g"."""
     return rate.replace("lr", unit)
 
 

@@ -5,12 +5,13 @@ and Adam's step depends on its momentum and the noise of the gradient as well. W
 measured in any loop. LARS (You et al. 2017, arXiv:1708.03888) and LAMB (arXiv:1904.00962) fix it for each layer; "about
 1e-3" is an old rule of thumb. Here each player has one, and it has a schedule.
 
-As a network ages, a step of the same size takes ever larger learning rates. The policy `steady_walk` measures no steps:
-it sets the learning rates of `gan_env.mdp.steps.balanced_rate`, which fall with age.
+As a network ages, a step of the same size takes ever larger learning rates. The policies `steady_walk` and
+`limited_walk` measure no steps: they set the learning rates in `gan_env.mdp.steps.WANTED`, which fall with age.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from gan_env.errors import require
 from gan_env.mdp.knobs import GAINS, RATES
+from gan_env.mdp.steps import WANTED
 from gan_env.policies.steering import Steerable, Steering, step_of
 from gan_env.policies.tables import TablePolicy, Values, require_positive
 from gan_env.records import FLOOR, STILL, Float32
@@ -28,13 +30,14 @@ class StepSizeRule:
     """Constants of the rule.
 
     Attributes:
-        balanced: whether targets are learning rates, in units of `gan_env.mdp.steps.balanced_rate`, and not steps.
+        unit: what targets are: "step", |update| / |weights|; or "balanced" or "limited", learning rates as multiples of
+            those in `gan_env.mdp.steps.WANTED`.
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1]; by default that
             of the action modes "balanced" and "steps", see `gan_env.mdp.knobs.GAINS`.
         start_g, start_d: factors on the learning rates until something was measured.
     """
 
-    balanced: bool = False
+    unit: Literal["step", "balanced", "limited"] = "step"
     gain: float | None = None
     start_g: float = 1.0
     start_d: float = 1.0
@@ -45,17 +48,12 @@ class StepSizeRule:
     @property
     def closes(self) -> float:
         """The gain in use."""
-        return GAINS["balanced" if self.balanced else "steps"] if self.gain is None else self.gain
-
-    @property
-    def unit(self) -> str:
-        """What steps are measured as, see `gan_env.policies.steering.step_of`."""
-        return "balanced" if self.balanced else "step"
+        return GAINS["steps" if self.unit == "step" else "balanced"] if self.gain is None else self.gain
 
     def observed(self, knobs: Collection[str]) -> list[str]:
         """The statistics that the rates among these knobs depend on; and how far D is ahead, for reports, warnings."""
         steps = [step_of(rate, self.unit) for rate in RATES if rate in knobs]
-        return [*steps, *(["separation"] if self.balanced else [])]
+        return [*steps, *(["separation"] if self.unit in WANTED else [])]
 
 
 def start_constant(rate: str) -> str:
@@ -69,9 +67,9 @@ class StepSizePolicy(TablePolicy):
     The whole rule, of either player with a schedule, once a decision:
 
         step = the root mean square of |update| / |weights| since the last decision
-        with BALANCED, step = the learning rate over the one that `gan_env.mdp.steps.balanced_rate` wants
+        with a UNIT in `gan_env.mdp.steps.WANTED`, step = the learning rate over the one there, which is known at once
         lr = lr * (target / step) ** GAIN
-        and as long as nothing was measured, with BALANCED nothing has to be: lr = START * (the rate that was given);
+        and as long as nothing was measured: lr = START * (the rate that was given);
         where the weights did not move at all, lr stays
 
     A player's target is the value of its schedule. It has no memory: the rate's factor is read back from the knob's
@@ -85,12 +83,12 @@ class StepSizePolicy(TablePolicy):
 
     Raises:
         ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps (with BALANCED: `balanced` and `separation`).
+            environment does not observe the steps (with such a UNIT: its group and `separation`).
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
         targets = {name: column for name, column in values.items() if name in RATES}
-        unit = "of what the rule wants" if rule.balanced else "of |update| / |weights|"
+        unit = "of what the rule wants" if rule.unit in WANTED else "of |update| / |weights|"
         expected = f"targets {unit}, finite numbers above 0"
         for name, column in targets.items():
             require_positive(f"policy.knobs.{name}", column, expected)

@@ -96,7 +96,7 @@ def test_how_often_gradients_were_penalised_in_training_is_no_matter_of_the_loop
 def test_a_rule_observes_what_its_targets_depend_on_and_no_more() -> None:
     schedule = {"kind": "fixed", "initial": 0.01}
     plain = PolicyOptions("step_size", {"lr_g": schedule})
-    balanced = PolicyOptions("step_size", {"r1": schedule, "lr_g": schedule}, rule={"balanced": True})
+    balanced = PolicyOptions("step_size", {"r1": schedule, "lr_g": schedule}, rule={"unit": "balanced"})
     assert _config(plain, 400, ("hinge",)).observation == EnvConfig.observation
     assert _config(balanced, 400, ("hinge",)).observation == (*EnvConfig.observation, "balance", "balanced")
 

@@ -169,5 +169,5 @@ def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]
     assert progress.first_score[0] == 8
-    begun = {"steps": [0.0, 0.0], "balanced": [1 / 0.03] * 2}  # relative rates of 1 at the age of 0
+    begun = {"steps": [0.0, 0.0], "balanced": [10 / 0.08, 10 / 0.6]}  # relative rates of 1 at the age of 0
     assert progress.steps[0].tolist() == pytest.approx(begun[mode])

@@ -15,7 +15,7 @@ from gan_env.instance_lists import NUMBERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.statistics import BOUND, Statistic, statistics, symlog
-from gan_env.mdp.steps import balanced_rate
+from gan_env.mdp.steps import WANTED
 from gan_env.records import Moment, RowSettings, TrainStats
 
 KNOBS = ["instance_noise", "augment", "r1"]
@@ -25,7 +25,7 @@ GROUPS = tuple(dict.fromkeys(s.group for s in TABLE))
 MakeMoment = Callable[..., Moment]
 
 
-NOT_BY_DEFAULT = {"context", "balance", "walk", "balanced", "response", "changes", "size"}
+NOT_BY_DEFAULT = {"context", "balance", "walk", "balanced", "limited", "response", "changes", "size"}
 
 
 def test_names_are_unique() -> None:
@@ -120,7 +120,9 @@ BY_HAND = {
     "walk_d": math.log10(1e-3 / 0.2 + 1e-6),
     "walk_g": math.log10(1e-2 / 0.1 + 1e-6),
     "balanced_d": math.log10(0.01 * 30 / 0.6 + 1e-6),
-    "balanced_g": math.log10(0.02 * 50 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
+    "balanced_g": math.log10(0.02 * 20 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
+    "limited_d": math.log10(0.01 * math.sqrt(800) / 0.6 + 1e-6),
+    "limited_g": math.log10(0.02 / 0.03 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
@@ -168,7 +170,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
-    sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced") for player in "dg"}
+    sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced", "limited") for player in "dg"}
     assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *NUMBERS, *knobs}
 
 
@@ -209,9 +211,11 @@ def test_an_inverse_gives_back_what_was_observed(
     moment = replace(moment, walk=torch.full((3, 2), 0.25), updates=torch.full((3,), float(samples)))
     moment = replace(moment, relative_rates=torch.full((3, 2), 0.5))
     walks = {"walk_d": 4 * rate, "walk_g": 2 * rate}
-    of_g, of_d = balanced_rate(moment.stats, moment.ages).T.numpy()
-    balanced = {"balanced_d": 0.5 / of_d, "balanced_g": 0.5 / of_g}
-    expected = given | knobs | steps | walks | balanced | {"progress": share, "updates": samples}
+    relative = {}
+    for unit, wanted in WANTED.items():
+        of_g, of_d = wanted(moment.stats, moment.ages).T.numpy()
+        relative |= {f"{unit}_d": 0.5 / of_d, f"{unit}_g": 0.5 / of_g}
+    expected = given | knobs | steps | walks | relative | {"progress": share, "updates": samples}
     for statistic in INVERSES:
         assert statistic.inverse is not None
         found = statistic.inverse(statistic.compute(moment).numpy().astype(np.float64))

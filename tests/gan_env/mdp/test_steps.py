@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv
 from gan_env.controller.watched import relative_rates_of
-from gan_env.mdp.steps import balanced_rate, measured, relative_rates, walk_step
+from gan_env.mdp.steps import AGE, LARGEST, balanced_rate, limited_rate, measured, relative_rates, walk_step
 from gan_env.policies import load_policy
 from gan_env.records import Moment
 
@@ -35,11 +35,11 @@ def test_a_random_walk_begins_with_its_first_step() -> None:
 
 
 def test_each_mode_measures_in_its_unit(make_moment: Callable[..., Moment]) -> None:
-    """Where logits are level and both players have taken 900 updates, the rule wants 0.08 / 30 and 0.6 / 30."""
+    """Where logits are level and both players have taken 300 updates, the rule wants 0.08 / 20 and 0.6 / 20."""
     ones = torch.ones(3)
     sizes = {"step_g": 0.01 * ones, "step_d": 0.02 * ones, "logit_real": 0 * ones, "logit_fake": 0 * ones}
     moment = make_moment()
-    ages, rates = torch.full((3, 2), 900.0), torch.tensor([[0.04 / 30, 0.04]] * 3)
+    ages, rates = torch.full((3, 2), 300.0), torch.tensor([[0.002, 0.06]] * 3)
     moment = replace(moment, stats=replace(moment.stats, **sizes), ages=ages, relative_rates=rates)
     torch.testing.assert_close(measured(moment, "steps"), torch.tensor([[0.01, 0.02]] * 3))
     torch.testing.assert_close(measured(moment, "balanced"), torch.tensor([[0.5, 2.0]] * 3))
@@ -72,10 +72,18 @@ def test_the_rule_wants_rates_that_fall_with_the_age_and_for_g_grow_with_the_lea
     stats, ones = make_moment().stats, torch.ones(3)
     logits = {"logit_real": 0 * ones, "logit_fake": -apart * ones}
     stats = replace(stats, **logits, logit_spread_real=ones, logit_spread_fake=ones)
-    for age, root in ((0.0, 1), (1.0, 1), (400.0, 20), (10_000.0, 100)):
+    for age, root in ((0.0, 10), (300.0, 20), (9900.0, 100)):
         wanted = balanced_rate(stats, torch.full((3, 2), age))
-        expected = (torch.tensor([[share, 0.6]] * 3) / root).clamp(max=0.03)
-        torch.testing.assert_close(wanted, expected, rtol=1e-4, atol=0)
+        torch.testing.assert_close(wanted, torch.tensor([[share, 0.6]] * 3) / root, rtol=1e-4, atol=0)
+
+
+def test_the_limited_rule_has_no_larger_rate_than_its_limit(make_moment: Callable[..., Moment]) -> None:
+    """Beyond it, it wants what `steady_walk` wants of weights that are younger by its AGE."""
+    stats = make_moment().stats
+    for age in (0.0, 1.0, 20.0, 500.0, 1e4):
+        wanted = limited_rate(stats, torch.full((3, 2), age))
+        unlimited = balanced_rate(stats, torch.full((3, 2), max(age, 1.0) - AGE))
+        torch.testing.assert_close(wanted, unlimited.clamp(max=LARGEST))
 
 
 def test_the_action_zero_plays_the_rule() -> None:

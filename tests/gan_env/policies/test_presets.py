@@ -127,6 +127,7 @@ def test_what_is_not_observed_yet_is_observed_as_well() -> None:
         ("rates_images", ("context",)),
         ("step_size", ("steps",)),
         ("steady_walk", ("balanced", "balance")),
+        ("limited_walk", ("limited", "balance")),
     ],
 )
 def test_a_policy_names_the_groups_of_statistics_that_it_looks_at(name: str, groups: tuple[str, ...]) -> None:

@@ -67,7 +67,7 @@ BALANCED = ("balance", "balanced")
 
 def balanced(env: GANVectorEnv, of_g: float, of_d: float) -> StepSizePolicy:
     targets = {"lr_g": {"kind": "fixed", "initial": of_g}, "lr_d": {"kind": "fixed", "initial": of_d}}
-    return policy(env, targets, balanced=True)
+    return policy(env, targets, unit="balanced")
 
 
 def test_rates_may_be_set_in_units_of_those_of_the_rule() -> None:

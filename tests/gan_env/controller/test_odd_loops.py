@@ -1,0 +1,63 @@
+"""What else a loop may do: contexts of torch around the controller, values that it changes, a `load` that fails."""
+
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from plain_gan import PlainGAN
+
+from gan_env import ConfigError
+
+
+@pytest.mark.parametrize(
+    "context", [torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode()], ids=["autocast", "inference_mode"]
+)
+def test_decisions_are_the_same_in_any_context(folder: Path, context: AbstractContextManager[None]) -> None:
+    inside, outside = (PlainGAN.make() for _ in range(2))
+    with context:
+        control = inside.control(folder, 40)
+    plain = outside.control(folder, 40)
+    for step in range(40):
+        for gan, own in ((inside, control), (outside, plain)):
+            own.observe(**gan.update(generator=torch.Generator().manual_seed(step)))
+        with context:
+            control.step()
+        plain.step()
+    assert inside.rates == outside.rates != PlainGAN.make().rates
+
+
+def test_a_load_that_fails_leaves_the_optimisers_free() -> None:
+    gan = PlainGAN.make()
+    gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
+    with warnings.catch_warnings(), pytest.raises(UserWarning, match="others stay"):
+        warnings.simplefilter("error")
+        gan.control("steady_walk", 40)
+    assert gan.rates == PlainGAN.make().rates
+    gan.control("cosine_rates", 40)
+
+
+def test_what_a_loop_is_given_or_shows_is_its_own(folder: Path) -> None:
+    """It may change the value of a knob, and go on adding to a loss."""
+    gan = PlainGAN.make()
+    control = gan.control(folder, 40)
+    control["r1"].mul_(0)
+    assert control["r1"] > 0
+    shown = {**gan.update(), "loss_d": torch.tensor(1.0)}
+    control.observe(**shown)
+    shown["loss_d"] += 100
+    control.step()
+    assert control.state_dict()["averages"]["sums"].max() < 100
+
+
+def test_nothing_on_real_inputs_is_no_tensor_without_a_graph() -> None:
+    PlainGAN.make().control("ada", 40).observe(real=None)
+
+
+def test_numpys_whole_numbers_are_a_length() -> None:
+    control = PlainGAN.make().control("cosine_rates", np.int64(40))
+    assert type(control.state_dict()["clock"]["total"]) is int
+    with pytest.raises(ConfigError, match=r"total_steps=40\.0 can't be used: expected a whole number"):
+        PlainGAN.make().control("cosine_rates", 40.0)
