@@ -10,7 +10,7 @@ TINY = 1e-9
 SHARE_G, SHARE_D, POWER, AGE = 0.08, 0.6, 4.0, 100.0
 """The rule `steady_walk`: shares of G and of D where d' is 0; the power of 1 + d' that multiplies G's; and the age in
 updates that weights have at the start."""
-LARGEST = 0.05
+LARGEST = 0.03
 """The rule `limited_walk` has this in the place of AGE: the largest learning rate over the rms of the weights."""
 LEAST_G, MOST_G = 1e-6, 1.0
 """Limits of G's share: with a smaller one its rate would be too close to 0 to be measured, and would never rise."""

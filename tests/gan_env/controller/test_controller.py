@@ -374,7 +374,7 @@ def rms(network: torch.nn.Module) -> float:
 
 
 @pytest.mark.parametrize("given", [1e-2, 1e-5])
-@pytest.mark.parametrize(("rule", "of_g", "of_d"), [("steady_walk", 0.008, 0.06), ("limited_walk", 0.05, 0.05)])
+@pytest.mark.parametrize(("rule", "of_g", "of_d"), [("steady_walk", 0.008, 0.06), ("limited_walk", 0.03, 0.03)])
 def test_a_rule_sets_both_rates_before_the_first_update_whatever_they_were(
     rule: str, of_g: float, of_d: float, given: float
 ) -> None:

@@ -122,7 +122,7 @@ BY_HAND = {
     "balanced_d": math.log10(0.01 * 30 / 0.6 + 1e-6),
     "balanced_g": math.log10(0.02 * 20 / min(0.08 * (1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)) ** 4, 1) + 1e-6),
     "limited_d": math.log10(0.01 * math.sqrt(800) / 0.6 + 1e-6),
-    "limited_g": math.log10(0.02 / 0.05 + 1e-6),
+    "limited_g": math.log10(0.02 / 0.03 + 1e-6),
     "align_d": 0.5,
     "align_g": 0.1,
     "separation": math.log(1 + 0.2 / math.sqrt((0.3**2 + 0.1**2) / 2)),
