@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import json
+import math
 import re
 from itertools import product
 from pathlib import Path
@@ -171,6 +172,16 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
         shown = dataclasses.replace(stats, **{name: value.expand(2) for name, value in logits.items()})
         wanted = steps.balanced_rate(shown, torch.full((2, 2), float(age)))[:1]
         torch.testing.assert_close(relative_rates_of(optimisers, rates()), wanted, rtol=1e-4, atol=0)
+
+
+def test_the_limited_rule_as_it_is_typed_is_that_of_the_policy() -> None:
+    (typed,) = re.findall(r"^`(lr = rms .*)`$", (DOCS / "step_size.md").read_text(), re.MULTILINE)
+    stats = probe(0).stats
+    for updates in (0, 4, 5000):
+        names = {"math": math, "rms": 2.0, "share": steps.SHARE_D, "updates": updates}
+        exec(typed, names)
+        wanted = steps.limited_rate(stats, torch.full((2, 2), float(updates)))
+        assert names["lr"] == pytest.approx(2.0 * float(wanted[0, 1]))
 
 
 def test_every_version_of_an_id_is_explained() -> None:
