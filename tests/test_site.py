@@ -177,6 +177,7 @@ def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy
 def test_the_limited_rule_as_it_is_typed_is_that_of_the_policy() -> None:
     (typed,) = re.findall(r"^`(lr = rms .*)`$", (DOCS / "step_size.md").read_text(), re.MULTILINE)
     stats = probe(0).stats
+    assert f"\nLARGEST = {steps.LARGEST:g}\n" in (DOCS / "step_size.md").read_text()
     for updates in (0, 4, 5000):
         names = {"math": math, "rms": 2.0, "share": steps.SHARE_D, "updates": updates}
         exec(typed, names)

@@ -23,7 +23,7 @@ SYMBOLS = (
 COMPARABLE = (
     "These mean the same in every network, data set and loss: `progress`, `step_d`, `step_g`, `align_d`, `align_g` (at "
     "one momentum), `improvement`, `change`, `above_best`, `collapse`, `push_d` and the groups `balance`, `walk`, "
-    "`balanced`, `changes` and `size`; `sign_real` and `sign_fake` with every loss but Wasserstein and "
+    "`balanced`, `limited`, `changes` and `size`; `sign_real` and `sign_fake` with every loss but Wasserstein and "
     "relativistic, which only push logits apart; `saturated_real` and `saturated_fake` with the non-saturating and the "
     "hinge loss. "
     "The others depend on the scale of logits and losses, on the metric, or on sizes and parametrisation of the "

@@ -38,6 +38,7 @@ GROUPS = {
     "steps": "how far an update moves the weights, and whether gradients agree with those before",
     "balance": "of the players: ratios that mean the same in every network, data set and loss",
     "balanced": "learning rates, in units of what the rule `steady_walk` wants",
+    "limited": "learning rates, in units of what the rule `limited_walk` wants",
     "walk": "how far an update moves the weights, in units of a random walk that is as old",
     "response": "how far a step of D moves its logits on fakes, and on how many samples its loss is flat",
     "changes": "since the first interval: ratios that mean the same in every network, data set and loss",

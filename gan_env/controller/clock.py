@@ -70,7 +70,10 @@ class Clock:
 
 def whole(total: Any) -> int:
     """A number of updates, NumPy's as Python's; anything else is refused, None above all."""
-    fits = hasattr(total, "__index__") and not isinstance(total, bool) and total > 0
     guess = "a whole number of updates; where it isn't known, a guess, and `change_total_steps` later"
-    require(fits, "total_steps", total, guess)
-    return operator.index(total)
+    try:
+        number = 0 if isinstance(total, bool) else operator.index(total)
+    except TypeError:
+        number = 0
+    require(number > 0, "total_steps", total, guess)
+    return number

@@ -303,22 +303,23 @@ class GANController:
         Raises:
             ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
         """
-        self.player.require_own(state)
-        lacking = sorted(self.state_dict().keys() - state.keys())
-        require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
-        clock = Clock(**state["clock"])
-        mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
-        require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
-        if clock.total != self._clock.total:
-            self._warn("total", f"total_steps={self._clock.total} is overwritten by that of the state: {mend}")
-        self._optimisers.set_state(state["optimisers"])  # which may refuse
-        if self.player.saved is not None:
-            self.player.saved.network.load_state_dict(state["network"])
-        self._context, self._clock = dict(state["context"]), clock
-        self._course.set_state(state)
-        self._averages.set_state(state["averages"])
-        self._begun, self._since = set(state["begun"]), set(state["since"])
-        self._write()
+        with apart():
+            self.player.require_own(state)
+            lacking = sorted(self.state_dict().keys() - state.keys())
+            require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
+            clock = Clock(**state["clock"])
+            mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
+            require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
+            if clock.total != self._clock.total:
+                self._warn("total", f"total_steps={self._clock.total} is overwritten by that of the state: {mend}")
+            self._optimisers.set_state(state["optimisers"])  # which may refuse
+            if self.player.saved is not None:
+                self.player.saved.network.load_state_dict(state["network"])
+            self._context, self._clock = dict(state["context"]), clock
+            self._course.set_state(state)
+            self._averages.set_state(state["averages"])
+            self._begun, self._since = set(state["begun"]), set(state["since"])
+            self._write()
 
     # --- inside ---
 

@@ -21,8 +21,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
 
     Args:
         name_or_folder: what plays; see `GANController.load`, which `options` go to as well.
-        total_steps: updates of the run; None: batches of an epoch x epochs, or half of the trainer's `max_steps`, which
-            counts the steps of both optimisers. Give it where D takes more steps than G.
+        total_steps: updates of the run; None: what is left of batches of an epoch x epochs, or of half of the
+            trainer's `max_steps`, which counts the steps of both optimisers. Give it where D takes more steps than G.
         generator: place of the generator's optimiser among those of `configure_optimizers`; the other is D's.
         **options: `untrained`, `context`, `dry_run`.
 
@@ -51,8 +51,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         pair = isinstance(optimisers, list) and len(optimisers) == 2
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
-        begun = 0 if self._state is not None else trainer.current_epoch  # by another `fit`
-        total = _updates(trainer, begun) if self.total_steps is None else self.total_steps
+        done = 0 if self._state is None else self._state["clock"]["step"]
+        total = done + _left(trainer) if self.total_steps is None else self.total_steps
         then = total if self._state is None else self._state["clock"]["total"]  # the length when it was saved
         self.control = GANController.load(self.name_or_folder, opt_g, opt_d, total_steps=then, **self.options)
         if self._state is not None:
@@ -76,15 +76,16 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         self._state = state_dict or None
 
 
-def _updates(trainer: Trainer, begun: int) -> int:
-    """Batches of an epoch x epochs that are not `begun` yet, or half of the trainer's `max_steps` where that is less.
+def _left(trainer: Trainer) -> int:
+    """What is left of batches of an epoch x epochs, or of half of the trainer's `max_steps` where that is less.
 
     Raises:
         ConfigError: nothing says how long the run is.
     """
     epochs, steps = trainer.max_epochs, trainer.max_steps
-    known = [(epochs - begun) * trainer.num_training_batches] if epochs is not None and epochs >= 0 else []
-    known += [steps // 2] if steps >= 0 else []  # it counts the steps of both optimisers
+    batches = trainer.fit_loop.total_batch_idx + 1  # so far, by all calls of `fit`
+    known = [epochs * trainer.num_training_batches - batches] if epochs is not None and epochs >= 0 else []
+    known += [(steps - trainer.global_step) // 2] if steps >= 0 else []  # it counts the steps of both optimisers
     total = min(known, default=math.inf)
     mend = "a number of updates: this trainer has neither `max_steps` nor epochs of a known length"
     require(math.isfinite(total), "total_steps", None, mend)

@@ -203,17 +203,22 @@ class Optimisers:
         groups = {player: optimiser.param_groups for player, optimiser in self._optimisers.items()}
         return [self._written[player] or [float(group["lr"]) for group in groups[player]] for player in PLAYERS]
 
-    def _add_groups(self, player: str) -> None:
-        """Groups that were added since: they get the factor of the others, on the rate that they came with.
+    def _own(self, player: str) -> list[float]:
+        """The rates that the groups came with, those that were added since included.
 
         One that came with the rate of an older group, as it is written now, keeps to that group.
         """
-        rates, written = self.rates[player], self._written[player]
-        older = list(zip(written, rates, strict=False))  # nothing is written of a player that isn't steered
+        rates = self.rates[player]
+        older = list(zip(self._written[player], rates, strict=False))  # none where nothing is written
         new = [float(group["lr"]) for group in self._optimisers[player].param_groups[len(rates) :]]
-        new = [next((own for now, own in older if math.isclose(now, lr, rel_tol=1e-6)), lr) for lr in new]
-        rates += new
-        if new and older:
+        return rates + [next((own for now, own in older if math.isclose(now, lr, rel_tol=1e-6)), lr) for lr in new]
+
+    def _add_groups(self, player: str) -> None:
+        """Groups that were added since get the factor of the others."""
+        rates, written = self._own(player), self._written[player]
+        new = rates[len(self.rates[player]) :]
+        if new:
+            self.rates[player] = rates
             written += [written[0] / rates[0] * rate for rate in new]
             self._write(player)
 
@@ -270,9 +275,7 @@ class Optimisers:
 
     def get_state(self) -> dict[str, Any]:
         """The rates that the optimisers were given, where knobs count from, and how many steps they have taken."""
-        for player in PLAYERS:
-            self._add_groups(player)
-        rates = {player: list(rates) for player, rates in self.rates.items()}
+        rates = {player: self._own(player) for player in PLAYERS}
         counts = {"stepped": sorted(self.stepped), "steps": dict(self._steps)}
         return {"rates": rates, "units": dict(self._units), **counts}
 

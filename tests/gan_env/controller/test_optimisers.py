@@ -250,7 +250,21 @@ def test_a_state_with_a_group_that_was_added_can_be_continued(policy: str) -> No
         one.opt_d.add_param_group({"params": [torch.zeros(2, requires_grad=True)], "lr": 5e-3})
     continued = again.control(policy, 40)
     continued.load_state_dict(control.state_dict())
-    assert again.rates == gan.rates
+    for one, own in ((gan, control), (again, continued)):
+        one.run(own, 8)
+    rates = [[group["lr"] for group in one.opt_d.param_groups] for one in (gan, again)]
+    assert rates[0] == rates[1] and rates[0][1] == pytest.approx(5 * rates[0][0])
+
+
+def test_taking_a_state_writes_no_rate() -> None:
+    """Not even where a group was added after the controller was removed."""
+    gan = PlainGAN.make()
+    control = gan.control("cosine_rates", 40)
+    control.remove()
+    gan.opt_d.param_groups[0]["lr"] = 5e-4
+    gan.opt_d.add_param_group({"params": [torch.zeros(2, requires_grad=True)], "lr": 5e-3})
+    control.state_dict()
+    assert [group["lr"] for group in gan.opt_d.param_groups] == [5e-4, 5e-3]
 
 
 def test_a_group_that_is_added_later_moves_once_the_rates_are_measured(recwarn: pytest.WarningsRecorder) -> None:
