@@ -149,7 +149,7 @@ def _logits(argument: str, value: Any) -> Tensor:
 def _number(argument: str, value: Any) -> Tensor:
     """One number as a float32 tensor [], without its graph."""
     if isinstance(value, Tensor) and value.numel() == 1:
-        return value.detach().float().reshape(()).clone()  # the loop may go on adding to it
+        return value.detach().reshape(()).to(torch.float32, copy=True)  # the loop may go on adding to it
     try:
         return torch.tensor(float(value))
     except (TypeError, ValueError, RuntimeError) as error:

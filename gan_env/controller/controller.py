@@ -220,8 +220,7 @@ class GANController:
         if self._clock.due(self._clock.step) and self._clock.step < self._clock.total:
             if len(self._since) == len(PLAYERS) or self._clock.overdue >= IDLE:
                 self._clock.catch_up()
-                with apart():
-                    self._decide()
+                self._decide()
                 self._since.clear()
         elif self._clock.step == self._clock.total + 1:
             self._warn("end", after_the_end(self._clock.total, self._calls / max(1, self._calls_of_g)))
@@ -297,29 +296,29 @@ class GANController:
             "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
         }
 
+    @apart()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from what `state_dict` gave; learning rates are written anew, and the length of the run is its own.
 
         Raises:
             ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
         """
-        with apart():
-            self.player.require_own(state)
-            lacking = sorted(self.state_dict().keys() - state.keys())
-            require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
-            clock = Clock(**state["clock"])
-            mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
-            require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
-            if clock.total != self._clock.total:
-                self._warn("total", f"total_steps={self._clock.total} is overwritten by that of the state: {mend}")
-            self._optimisers.set_state(state["optimisers"])  # which may refuse
-            if self.player.saved is not None:
-                self.player.saved.network.load_state_dict(state["network"])
-            self._context, self._clock = dict(state["context"]), clock
-            self._course.set_state(state)
-            self._averages.set_state(state["averages"])
-            self._begun, self._since = set(state["begun"]), set(state["since"])
-            self._write()
+        self.player.require_own(state)
+        lacking = sorted(self.state_dict().keys() - state.keys())
+        require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
+        clock = Clock(**state["clock"])
+        mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
+        require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
+        if clock.total != self._clock.total:
+            self._warn("total", f"total_steps={self._clock.total} is overwritten by that of the state: {mend}")
+        self._optimisers.set_state(state["optimisers"])  # which may refuse
+        if self.player.saved is not None:
+            self.player.saved.network.load_state_dict(state["network"])
+        self._context, self._clock = dict(state["context"]), clock
+        self._course.set_state(state)
+        self._averages.set_state(state["averages"])
+        self._begun, self._since = set(state["begun"]), set(state["since"])
+        self._write()
 
     # --- inside ---
 
@@ -338,6 +337,7 @@ class GANController:
             for what in outside_of_training(player.saved, total_steps, self._context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
 
+    @apart()
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
         first, offered = self._clock.taken == 0, self._averages.offered

@@ -146,10 +146,14 @@ def oddities(
         found["inverted"] = f"logits on fake are far above those on real, for {LASTING} decisions: {labels}"
     for rate in (name for name in RATES if lasting and name in player.moves):
         lowest, highest = player.loop.knobs.table[rate].bounds
-        low = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
-        for limit, sign, why in ((highest, 1, low), (lowest, -1, "your rate may be far too high")):
-            reached = [sign * decision.values[rate] >= sign * limit * (1 - sign * 1e-3) for decision in lasting]
-            if player.reads and all(reached):
+        values = [decision.values[rate] for decision in lasting]
+        too_low = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
+        reached = {
+            highest: too_low if min(values) >= 0.999 * highest else "",
+            lowest: "your rate may be far too high" if max(values) <= 1.001 * lowest else "",
+        }
+        for limit, why in reached.items():
+            if player.reads and why:
                 since = f"{rate} is at its limit, {limit:g} times yours, since update {lasting[0].step}"
                 found[f"limit {rate}"] = f"{since}: {why}"
     if unused:

@@ -52,6 +52,9 @@ ADA = "Karras et al. 2020, arXiv:2006.06676"
 METRIC_SOURCES = (
     "points: Rabin et al. 2011, sliced Wasserstein; images: Heusel et al. 2017, arXiv:1706.08500, other features"
 )
+SHARE_OF_G = f"s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); d' as in separation"
+RULES = {"balanced": "steady_walk", "limited": "limited_walk"}
+"""Unit of learning rates -> the rule that it is named by."""
 REGISTERED: dict[str, Statistic] = {}
 """Users' own statistics by name, each a group of its own; `gan_env.register_statistic` fills it."""
 
@@ -81,6 +84,14 @@ def _logarithm(name: str, base: int, shift: int) -> Statistic:
 def _share(name: str, what: str) -> Statistic:
     """A hyperparameter between 0 and 1."""
     return Statistic(name, "context", lambda m: getattr(m.settings, name), what, name, lambda x: x, 0, 1)
+
+
+def _relative_rate(unit: str, player: str, wanted: str, *where: str) -> Statistic:
+    """The learning rate of G or D, relative to its weights, over what the rule of a unit wants: a formula in t."""
+    compute, inverse = lambda m: _log(measured(m, unit)[:, "GD".index(player)]), lambda x: 10.0**x
+    describe = f"log10 of {player}'s learning rate over what the rule {RULES[unit]} wants"
+    formula = "; ".join([f"log10(lr_{player} / (rms(w_{player}) {wanted}))", f"t: updates of {player}", *where])
+    return Statistic(f"{unit}_{player.lower()}", unit, compute, describe, formula, inverse)
 
 
 def _knob(index: int, name: str) -> Statistic:
@@ -148,23 +159,10 @@ FIXED = (
     Statistic("step_ratio", "balance", lambda m: _log_ratio(m.stats.step_g, m.stats.step_d),
               "log10 ratio of G's |step| / |weights| to D's",
               "log10(rms(|w_G' - w_G| / |w_G|) / rms(|w_D' - w_D| / |w_D|))"),
-    Statistic("balanced_d", "balanced", lambda m: _log(measured(m, "balanced")[:, 1]),
-              "log10 of D's learning rate over what the rule steady_walk wants",
-              f"log10(lr_D sqrt(t + {AGE:g}) / ({SHARE_D:g} rms(w_D))); t: updates of D",
-              lambda x: 10.0**x),
-    Statistic("balanced_g", "balanced", lambda m: _log(measured(m, "balanced")[:, 0]),
-              "log10 of G's learning rate over what the rule steady_walk wants",
-              f"log10(lr_G sqrt(t + {AGE:g}) / (s rms(w_G))); s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); "
-              "d' as in separation; t: updates of G",
-              lambda x: 10.0**x),
-    Statistic("limited_d", "limited", lambda m: _log(measured(m, "limited")[:, 1]),
-              "log10 of D's learning rate over what the rule limited_walk wants",
-              f"log10(lr_D / (min({SHARE_D:g} / sqrt(t), {LARGEST:g}) rms(w_D))); t: updates of D",
-              lambda x: 10.0**x),
-    Statistic("limited_g", "limited", lambda m: _log(measured(m, "limited")[:, 0]),
-              "log10 of G's learning rate over what the rule limited_walk wants",
-              f"log10(lr_G / (min(s / sqrt(t), {LARGEST:g}) rms(w_G))); s, t as in balanced_g",
-              lambda x: 10.0**x),
+    _relative_rate("balanced", "D", f"{SHARE_D:g} / sqrt(t + {AGE:g})"),
+    _relative_rate("balanced", "G", f"s / sqrt(t + {AGE:g})", SHARE_OF_G),
+    _relative_rate("limited", "D", f"min({SHARE_D:g} / sqrt(t), {LARGEST:g})"),
+    _relative_rate("limited", "G", f"min(s / sqrt(t), {LARGEST:g})", SHARE_OF_G),
     Statistic("walk_d", "walk", lambda m: _log(m.stats.step_d / m.walk[:, 1]),
               "log10 of D's |step| / |weights| in units of a random walk's",
               "log10(rms(|w_D' - w_D| / |w_D|) / r); r = sqrt((1 - beta_1) / (1 + beta_1)) / sqrt(updates of D)",

@@ -53,8 +53,10 @@ def test_what_a_loop_is_given_or_shows_is_its_own(folder: Path) -> None:
     assert control.state_dict()["averages"]["sums"].max() < 100
 
 
-def test_nothing_on_real_inputs_is_no_tensor_without_a_graph() -> None:
-    PlainGAN.make().control("ada", 40).observe(real=None)
+def test_none_in_the_place_of_logits_is_as_if_it_were_left_out() -> None:
+    control = PlainGAN.make().control("ada", 40)
+    control.observe(real=None)
+    assert not control.state_dict()["averages"]["ever"]
 
 
 def test_numpys_whole_numbers_are_a_length() -> None:
