@@ -58,7 +58,7 @@ def training_options(
 
     Args:
         script: SCRIPT.
-        agent: hyperparameters that differ from configs/agent/SCRIPT_{points,small_images,images}.yaml.
+        agent: hyperparameters that differ from configs/agent/SCRIPT/{points,small_images,images}.yaml.
         env: preset and fields of `EnvConfig`.
         seed: of the training.
         members: of the family that it is trained on, if any.
@@ -69,8 +69,8 @@ def training_options(
     check_script(script, "script")
     kind = data_kind(env.get("preset", "points"))
     fields = {
-        "agent": {**_configuration("agent", f"{script}_{kind}"), **agent},
-        "comparison": _configuration("comparison", kind),
+        "agent": {**_configuration(f"agent/{script}/{kind}"), **agent},
+        "comparison": _configuration(f"comparison/{kind}"),
         "env": dict(env),
         "members": dict(members or {}),
         "seed": seed,
@@ -79,12 +79,12 @@ def training_options(
     return replace(TrainOptions(agent_options()), fields)
 
 
-def _configuration(group: str, name: str) -> dict[str, Any]:
-    """A file of configs/GROUP/ with what its `defaults` name, in the group's own order."""
-    own = dict(yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()))
+def _configuration(name: str) -> dict[str, Any]:
+    """A file of configs/ with what its `defaults` name (each as "/NAME@_here_"), in the file's own order."""
+    own = dict(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()))
     found: dict[str, Any] = {}
     for part in own.pop("defaults", ["_self_"]):
-        found |= own if part == "_self_" else _configuration(group, part)
+        found |= own if part == "_self_" else _configuration(part.strip("/").removesuffix("@_here_"))
     return found
 
 

@@ -58,7 +58,7 @@ class Controller:
     Attributes:
         script: agents/train_SCRIPT.py trains it.
         seeds: number of trainings, each with another seed; 0 switches it off.
-        agent: hyperparameters that differ from configs/agent/SCRIPT_*.yaml.
+        agent: hyperparameters that differ from configs/agent/SCRIPT/.
         env: fields of `EnvConfig` that differ, in training and in play: what it sees and how it acts.
         training: fields of `EnvConfig` that differ in training only: what it learns from.
         members: the kinds of GANs that it is trained on in the place of the environment, by name; see `TrainOptions`.
