@@ -11,7 +11,6 @@ held-out instances and GAN seeds. Each training, tuning and evaluation is saved 
 command continues.
 """
 
-import json
 import shlex
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ from agents.study.summary import summarize_study
 from baselines.options import script
 from gan_env.config import CONFIGS
 from gan_env.errors import continued_by
-from gan_env.files import require_writable, write_json, write_text
+from gan_env.files import locked, read_json, require_writable, write_json, write_text
 
 
 @script("compare", StudyOptions(), __doc__)
@@ -52,10 +51,18 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     folder = Path(options.folder)
     require_writable(folder, "folder")
     known = folder / "study" / "known.json"
-    rests_on = require_continuable(json.loads(known.read_text()) if known.exists() else {}, options, folder)
+    rests_on = require_continuable(read_json(known) if known.exists() else {}, options, folder)
     study = Study(options)
     check_study(study)  # before any file of an existing study changes
-    write_json(known, rests_on)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        make(study, fields, command, rests_on)
+
+
+def make(study: Study, fields: dict[str, Any], command: list[str], rests_on: dict[str, Any]) -> None:
+    """Computes what a study lacks, and prints its table; see `compare`."""
+    folder = study.path
+    write_json(folder / "study" / "known.json", rests_on)
     texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
     for name, text in texts.items():
         write_text(folder / "study" / name, text)
@@ -64,7 +71,7 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     play_study(study)
     summary = summarize_study(study)
     write_summary(folder / "summary.json", summary)
-    print(f"\n{closing_table(summary)}\n\npython agents/report.py {shlex.quote(str(folder))}")
+    print(f"\n{closing_table(summary, study.options.instances)}\n\npython agents/report.py {shlex.quote(str(folder))}")
 
 
 def note_commit(path: Path) -> None:

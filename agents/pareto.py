@@ -27,7 +27,7 @@ from gan_env.errors import continued_by, require
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.rollout import kept_episodes, run_episodes
 from gan_env.evaluation.seeds import TEST
-from gan_env.files import write_atomically, write_json, write_text
+from gan_env.files import locked, write_atomically, write_json, write_text
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Policy
@@ -114,7 +114,7 @@ def main(fields: dict[str, Any]) -> None:
     options, resumed = checked_options("pareto", ParetoOptions(PPOOptions()), fields)
     folder = resumed or RunFolder.new("pareto", options)
     folder.begin("pareto", options)
-    with continued_by(shlex.join(["python", "agents/pareto.py", f"resume={folder.path}"])):
+    with locked(folder.path), continued_by(shlex.join(["python", "agents/pareto.py", f"resume={folder.path}"])):
         summary = sweep(options, folder)
     write_json(folder.path / "summary.json", summary)
     text = table(summary)

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from baselines.help import help_text
 from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
 from gan_env.data.points import POINT_SETS
@@ -204,6 +206,18 @@ def data_kind(env: str) -> str:
     if env in PRESETS and PRESETS[env].datasets[0] in POINT_SETS:
         return "points"
     return "small_images" if env in PRESETS and PRESETS[env].image_size <= SMALL_SIDE else "images"
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options that a run began with, from the YAML file in its folder.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    try:
+        return dict(yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is damaged ({' '.join(str(error).split())}): choose another folder") from error
 
 
 @contextmanager

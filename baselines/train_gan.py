@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from baselines.options import errors_about_env, given_options, load_extensions_of, script
+from baselines.options import errors_about_env, given_options, load_extensions_of, read_options, script
 from baselines.run import write_decisions
-from baselines.trained import PlayOptions, open_folder, play_options, read_config
+from baselines.trained import PlayOptions, open_folder, play_options
 from gan_env import GANVectorEnv
 from gan_env.config import replace, to_dict
 from gan_env.errors import continued_by, require, require_at_least
@@ -41,6 +41,7 @@ from gan_env.evaluation.rollout import Episodes, Rollout
 from gan_env.evaluation.run_summary import describe_run, summarize_run
 from gan_env.files import (
     load_checkpoint,
+    locked,
     require_writable,
     save_checkpoint,
     write_atomically,
@@ -197,16 +198,21 @@ def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
 
 
 def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptions:
-    """The options of the run in the folder, where there is one and only `folder=` is given; else `options`.
+    """The options of the run in the folder where `folder=` alone is given; else `options`.
 
     Args:
         options: all options of the command line.
         given: the command line, such as `["folder=logs/gan/points/cosine-0"]`.
+
+    Raises:
+        ConfigError: there is no run in it.
     """
-    path = Path(options.folder or "") / "config.yaml"
-    if not options.folder or not path.exists() or not all(text.startswith("folder=") for text in given):
+    if not options.folder or not all(text.startswith("folder=") for text in given):
         return options
-    saved = read_config(path)
+    path = Path(options.folder) / "config.yaml"
+    expected = "the folder of a run, to continue it; for a new run there give other options, too, such as policy=fixed"
+    require(path.exists(), "folder", options.folder, expected)
+    saved = read_options(path)
     require("instance" in saved, "folder", options.folder, "that of a run of baselines/train_gan.py")
     load_extensions_of(saved)
     return replace(TrainGANOptions(), saved | {"folder": options.folder})
@@ -218,7 +224,7 @@ def main(fields: dict[str, Any]) -> None:
     given = given_options()
     run = GANRun(own_options(play_options(TrainGANOptions(), fields, given), given))
     print(f"run folder: {run.folder}")
-    with continued_by(shlex.join(["python", "baselines/train_gan.py", f"folder={run.folder}"])):
+    with locked(run.folder), continued_by(shlex.join(["python", "baselines/train_gan.py", f"folder={run.folder}"])):
         print(f"\n{describe_run(run.train())}\n\nwrote {run.folder}")
 
 

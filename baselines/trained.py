@@ -1,7 +1,6 @@
 """What the programs that play one policy share: by its name, its YAML file, a training's folder or `module:make`."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,11 +11,11 @@ from typing import Any, TypeVar
 import yaml
 
 from agents.learning.controllers import load_controller, read_controller
-from baselines.options import errors_about_env, is_import_path
+from baselines.options import errors_about_env, is_import_path, read_options
 from gan_env import GANVectorEnv
 from gan_env.config import load_extensions, replace
 from gan_env.errors import ConfigError, require
-from gan_env.files import make_first, write_text
+from gan_env.files import make_first, read_json, write_text
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE, options_of
 from gan_env.policies.presets import KINDS, load_policy, observing, own_file
@@ -118,21 +117,9 @@ def open_folder(folder: str | None, base: Path, config: Mapping[str, Any], conti
     unknown = not path.exists() and (place / "summary.json").exists()
     require(not unknown, "folder", folder, "another folder: this one has results, but not the options that made them")
     if path.exists():
-        require_same(f"the run in {place}", read_config(path), yaml.safe_load(text), f"Give another folder{continued}")
+        require_same(f"the run in {place}", read_options(path), yaml.safe_load(text), f"Give another folder{continued}")
     write_text(path, text)
     return place
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The options that a run began with.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
-    try:
-        return dict(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is damaged ({error}): choose another folder") from error
 
 
 def updates_of_training(controller: str | None, said: int | None) -> int | None:
@@ -140,7 +127,7 @@ def updates_of_training(controller: str | None, said: int | None) -> int | None:
     if said is not None or controller is None:
         return said
     path = Path(controller) / "trained.json"
-    return int(json.loads(path.read_text())["gan_updates"]) if path.exists() else None
+    return int(read_json(path)["gan_updates"]) if path.exists() else None
 
 
 def imported_policy(path: str, env: GANVectorEnv) -> Policy:

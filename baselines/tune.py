@@ -20,7 +20,7 @@ from baselines.options import errors_about_env, given_options, other_folders, sc
 from baselines.search.tuner import TuneOptions, check_budget, save_policy, tune
 from gan_env.config import env_config, replace
 from gan_env.errors import continued_by
-from gan_env.files import require_writable
+from gan_env.files import locked, require_writable
 
 
 @script("tune", TuneOptions(), __doc__)
@@ -36,7 +36,8 @@ def main(fields: dict[str, Any]) -> None:
         with executor.start(1, folder) as run:
             run([Job(tune, (options,), folder)])
     executor.use_here()
-    with continued_by("the same command"):
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), continued_by("the same command"):
         found = tune(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)

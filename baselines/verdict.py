@@ -19,13 +19,10 @@ from numpy.typing import NDArray
 from gan_env.config import RUN_OPTIONS, SPLITS
 from gan_env.errors import ConfigError, errors_in_one_line, require
 from gan_env.evaluation.comparison import WORDS, Estimate, compare
-from gan_env.evaluation.intervals import iqm, stratified
+from gan_env.evaluation.intervals import iqm, said_of_few, stratified
 from gan_env.policies.learned import OWN_ENV_FIELDS
 from gan_env.records import Float64
 from gan_env.resume import differences, require_same
-
-FEW = 10
-"""Of fewer instances, or runs of a single one, intervals are far too narrow (tests/baselines/test_verdict.py)."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +183,7 @@ def remarks(found: Mapping[str, Played]) -> list[str]:
         even = f"episodes={instances * runs} or {instances * (runs + 1)} leaves none out"
         lines.append(f"Left out, so that each instance has as many runs: {left} of {total}; {even}.")
     drawn, what = (instances, "instances") if instances > 1 else (runs, "runs")
-    if drawn < FEW:
-        lines.append(f"Few {what}, {drawn}: intervals are too narrow, verdicts too sure. Play at least {FEW}.")
+    lines += said_of_few(drawn, what)
     for name in others:
         own = [f"env.{option}" for option in differences(found[judged].own, found[name].own)]
         if own:

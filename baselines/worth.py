@@ -32,7 +32,7 @@ from gan_env.evaluation.best_of import Worth, pays_after, worth
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.runs import Runs
 from gan_env.evaluation.seeds import CONTROLLED, WORTH, WORTH_APART
-from gan_env.files import require_writable, write_atomically, write_json
+from gan_env.files import locked, require_writable, write_atomically, write_json
 from gan_env.records import Float64
 
 SHOWN = (1, 4, 16, 64, 256)
@@ -152,8 +152,10 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     options.make_policy(single)  # which may refuse
     there = len(env.instances)
     require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's test_size")
-    runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)
-    controlled = play_controlled(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)
+        controlled = play_controlled(options)
     if options.data is not None:
         print(f"wrote {len(runs):,} runs to {runs.save(Path(options.data))}")
     curves = {name: curves_of(runs, name, options.runs) for name in options.methods}

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gan_env.errors import ConfigError, DataError
 
+AGAIN = "delete it, and the same command makes it anew"
 Read = TypeVar("Read")
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
@@ -92,9 +93,7 @@ def save_checkpoint(path: Path | str, state: Any) -> Path:
         state: dictionaries, lists and tuples of tensors, arrays, numbers and strings; no other objects, which could
             only be unpickled.
     """
-    buffer = io.BytesIO()
-    torch.save(_without_arrays(state), buffer)
-    content = buffer.getvalue()
+    content = to_bytes(state)
     return write_atomically(Path(path), lambda part: part.write_bytes(content + hashlib.sha256(content).digest()))
 
 
@@ -110,13 +109,25 @@ def load_checkpoint(path: Path | str) -> Any:
         content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ConfigError(f"{path} is damaged (its checksum is not that of its content): {mend}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it refuses
-            return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        return from_bytes(content)
     except OSError as error:
         raise ConfigError(f"{path} can't be read ({error}): expected a file of `save_checkpoint`") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise ConfigError(f"{path} can't be read, as another version of gan_env made it: {mend}") from error
+
+
+def to_bytes(state: Any) -> bytes:
+    """What `save_checkpoint` writes, without a checksum."""
+    buffer = io.BytesIO()
+    torch.save(_without_arrays(state), buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> Any:
+    """Reads what `to_bytes` gave; no code in it is run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what it refuses
+        return _with_arrays(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
 
 
 def _without_arrays(state: Any) -> Any:
@@ -159,7 +170,7 @@ def load_arrays(path: Path, read: Callable[[dict[str, Any]], Read]) -> Read:
         with np.load(path, allow_pickle=False) as file:
             return read({name: file[name] for name in file.files})
     except (AttributeError, BadZipFile, EOFError, KeyError, OSError, TypeError, ValueError, zlib.error) as error:
-        raise DataError(f"{path} can't be read ({error}): delete it, and the same command makes it anew") from error
+        raise DataError(f"{path} can't be read ({error}): {AGAIN}") from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -170,3 +181,42 @@ def write_text(path: Path, text: str) -> Path:
 def write_json(path: Path, value: Any) -> Path:
     """Writes JSON atomically; see `write_atomically`."""
     return write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads what `write_json` wrote.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read ({error}): {AGAIN}") from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from working in a folder for the time of the block; a killed process frees it.
+
+    Does nothing where the system has no such locks.
+
+    Raises:
+        ConfigError: another process has locked it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                busy = "another process is at work there: wait for its end, or give another folder"
+                raise ConfigError(f"{str(folder)!r} can't be used: {busy}") from error
+        yield
+    finally:
+        os.close(place)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gan_env.config import EnvConfig, to_dict
 from gan_env.errors import ConfigError, require
+from gan_env.files import from_bytes, to_bytes
 from gan_env.gan.population import Population
 from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
@@ -16,6 +17,10 @@ from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.progress import Progress
 from gan_env.records import Float32, to_host
 from gan_env.resume import require_same, require_same_form
+from gan_env.workers import apart
+
+SPACES = ("observation_space", "action_space", "single_observation_space", "single_action_space")
+"""Attributes whose random state a copy takes over."""
 
 
 class Snapshots:
@@ -32,6 +37,7 @@ class Snapshots:
     _generators: list[np.random.Generator]
     _pinned: list[Instance | None]
     _ended: NDArray[np.bool_]
+    _own_names: frozenset[str]
     _make_again: Callable[[], Any]
 
     def get_state(self) -> dict[str, Any]:
@@ -48,6 +54,7 @@ class Snapshots:
             "gan_updates": self.gan_updates,
         }
 
+    @apart()
     def set_state(self, state: dict[str, Any]) -> Float32:
         """Continues from what `get_state` gave, as if nothing had happened since.
 
@@ -82,12 +89,15 @@ class Snapshots:
         return to_host({"obs": self._progress.observation})["obs"]
 
     def __reduce__(self) -> tuple[Callable[[], Any], tuple[()], dict[str, Any]]:
-        """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew."""
-        kept = {name: getattr(self, name) for name in ("spec", "closed", "action_space")}
-        return self._make_again, (), {"run": self.get_state(), "paired": self.population.paired, **kept}
+        """For `pickle` and `copy.deepcopy`: make the same environment and continue there; data are read anew.
+
+        The run is bytes, since `multiprocessing` would share tensors, which are gone when a spawned process reads them.
+        """
+        kept = {name: value for name, value in vars(self).items() if name not in self._own_names or name in SPACES}
+        return self._make_again, (), {"run": to_bytes(self.get_state()), "paired": self.population.paired, **kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Takes over what `__reduce__` gave."""
-        self.set_state(state.pop("run"))
+        self.set_state(from_bytes(state.pop("run")))
         self.population.paired = state.pop("paired")
         vars(self).update(state)

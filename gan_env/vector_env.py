@@ -1,5 +1,6 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ from gan_env.mdp.steps import relative_rates
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
 from gan_env.snapshots import Snapshots
+from gan_env.workers import apart
 
 
 class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
@@ -107,6 +109,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
+    @apart()
     def __init__(
         self,
         num_envs: int = 1,
@@ -116,14 +119,17 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
+        before = set(vars(self))  # what a subclass has set
         self.config = config = env_config(preset, **overrides)
-        whole = isinstance(num_envs, int | np.integer) and num_envs >= 1
+        whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool) and num_envs >= 1
         require(whole, "num_envs", num_envs, "a whole number, at least 1")
         self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
         require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
-        self._make_again = partial(type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config))
+        self._make_again = partial(
+            _made, type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config)
+        )
         self.num_envs = num_envs
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.device = find_device(config.device)
@@ -153,9 +159,11 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
         self._pinned: list[Instance | None] = [None] * num_envs
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
+        self._own_names = frozenset({*vars(self), "_own_names"} - before)
 
     # --- Gymnasium's interface ---
 
+    @apart()
     def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
 
@@ -163,6 +171,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
             ConfigError: a seed or an option is unknown, of the wrong type or out of range, or it is closed.
         """
         self._require_open()
+        require(isinstance(options, Mapping | None), "options", options, "a mapping, or None")
         options, rows = dict(options or {}), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
@@ -170,6 +179,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
         # Nothing is refused from here on.
+        if not isinstance(seed, Sequence | np.ndarray):
+            super().reset(seed=seeds[0])  # Gymnasium's own generator, and `np_random_seed`
         for row in np.flatnonzero(mask):
             if seeds[row] is not None:
                 self._generators[row] = np_random(seeds[row])[0]
@@ -177,6 +188,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
+    @apart()
     def step(self, actions: Float32) -> tuple[Float32, Float32, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
 
@@ -236,8 +248,11 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     # --- beyond Gymnasium ---
 
+    @apart()
     def samples(self, count: int) -> Float32:
         """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
+        self._require_open()
+        require(count >= 1, "count", count, "at least 1")
         drawn = self.population.sample(max(count, self.config.metric_samples))[:, :count]  # that many are compiled
         return drawn.cpu().numpy()  # type: ignore[no-any-return]
 
@@ -303,5 +318,15 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         settings, parameters = self.population.settings, self.population.parameters()
         rates = self._relative_rates(values, parameters)
         infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters, rates))}
+        first = infos["log_metric"][mask]
+        expected = "a finite number, with which the later ones are compared"
+        require(bool(np.isfinite(first).all()), "the log metric of untrained generators", first.tolist(), expected)
         self._curves.start(mask, infos)
         return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}
+
+
+def _made(kind: type[GANVectorEnv], *arguments: Any, **options: Any) -> GANVectorEnv:
+    """An environment of a class that may have an `__init__` of its own, which isn't called: a copy has its results."""
+    env = kind.__new__(kind)
+    GANVectorEnv.__init__(env, *arguments, **options)
+    return env

@@ -1,8 +1,9 @@
-"""Blocks of rows side by side on all cores of a CPU."""
+"""Blocks of rows side by side on all cores of a CPU, and work apart from what the caller has set in torch."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -14,6 +15,26 @@ T = TypeVar("T")
 # Threads don't survive a fork, and torch would wait for ever for the parent's. A child with one thread needs none.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """With torch's own defaults: tensors on the CPU in float32, without autocast and inference mode.
+
+    Also a decorator: `@apart()`. Whatever the caller has set holds again afterwards.
+    """
+    kind = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if kind != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, kind)
+        yield
 
 
 side_by_side = False

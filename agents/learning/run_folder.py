@@ -10,6 +10,7 @@ logs/SCRIPT/<env>_<n>/
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -20,11 +21,11 @@ import yaml
 from agents.learning.costs import save_costs
 from agents.learning.members import own_fields
 from agents.learning.options import TrainOptions
-from baselines.options import about, errors_about_env, given_options, load_extensions_of
+from baselines.options import about, errors_about_env, given_options, load_extensions_of, read_options
 from gan_env import ENV_IDS, GANVectorEnv
 from gan_env.config import env_config, replace, to_dict
 from gan_env.errors import ConfigError, require
-from gan_env.files import make_first, require_writable, write_text
+from gan_env.files import make_first, read_json, require_writable, write_text
 from gan_env.policies.learned import interface_of
 from gan_env.policies.steering import Steerable
 from gan_env.resume import require_same
@@ -76,7 +77,7 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The options that the run began with, with all fields of its environments, and its `script`."""
-        return dict(yaml.safe_load((self.settings / "config.yml").read_text()))
+        return read_options(self.settings / "config.yml")
 
     def begin(self, script: str, options: TrainOptions) -> None:
         """Makes the folder and writes the options into it; options that it already holds must be the same.
@@ -156,7 +157,9 @@ Train = Callable[[TrainOptions, RunFolder], dict[str, Any]]
 
 
 def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[str, Any]:
-    """Trains, or continues a training that was killed; a finished one is only read.
+    """Trains, or continues a training that was killed.
+
+    A finished one is only read; where its controller is damaged, the last checkpoint writes it again.
 
     Returns:
         What the training cost: what `train` returns, `wall_s` (of all processes) and `peak_mb`.
@@ -164,4 +167,10 @@ def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[s
     path = folder.path / "trained.json"
     if not path.exists():
         save_costs(path, lambda: train(options, folder))
-    return dict(json.loads(path.read_text()))
+    else:
+        try:
+            SavedController.load(folder.path)
+        except ConfigError as error:
+            print(f"{error}; it is written again from the last checkpoint", file=sys.stderr)
+            train(options, folder)
+    return dict(read_json(path))

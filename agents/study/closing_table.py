@@ -4,10 +4,11 @@ from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
 from agents.study.records import Summary
 from agents.study.verdict import verdict
+from gan_env.evaluation.intervals import said_of_few
 
 
-def closing_table(summary: Summary) -> str:
-    """The held-out setting as text, best policy first, and the verdict."""
+def closing_table(summary: Summary, instances: int) -> str:
+    """The held-out setting, of so many instances, as text, best policy first, and the verdict."""
     setting = summary.settings[HELD_OUT]
     header = ["policy", "seeds", "runs", "IQM", "gain", "P(better)", "crashes", "GAN updates"]
     cells = [header]
@@ -32,6 +33,7 @@ def closing_table(summary: Summary) -> str:
         "",
         *verdict(summary),
         *_elsewhere(summary),
+        *said_of_few(instances),
     ]
     return "\n".join(lines)
 

@@ -20,11 +20,13 @@ from agents.study.records import Row, Summary
 from agents.study.study import Study
 from gan_env.config import EnvConfig, env_config
 from gan_env.data.bank import load_dataset
+from gan_env.errors import DataError
 from gan_env.evaluation.comparison import Gain
 from gan_env.evaluation.pictures import draw_samples, scale_knob_axis
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
+from gan_env.records import Float32
 
 WIDTH, SMALLEST = 5.0, 9.0
 """Inches across a picture and points of its smallest text: on a phone, 358 pixels wide, that text is 9 pixels high."""
@@ -215,6 +217,19 @@ def curves_figure(
     return figure
 
 
+def read_samples(path: Path) -> Float32:
+    """The samples of a policy's first runs, [runs, moments, count, *shape].
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return np.load(path)  # type: ignore[no-any-return]
+    except (EOFError, OSError, ValueError) as error:
+        mend = f"delete {path.stem}.npz of evaluations/{path.parent.name}, and the same command plays it again"
+        raise DataError(f"{path} can't be read ({error}): {mend}") from error
+
+
 def sample_figure(
     played: Mapping[str, tuple[Path, Episodes]], learned: str, config: EnvConfig, instances: int
 ) -> Figure:
@@ -226,7 +241,7 @@ def sample_figure(
         config: of the environment.
         instances: number of test instances, which runs meet in turn.
     """
-    kept = {name: np.load(path) for name, (path, _) in played.items()}  # [runs, moments, count, *shape]
+    kept = {name: read_samples(path) for name, (path, _) in played.items()}
     runs, count = kept[learned].shape[:2]
     run = int(np.argsort(played[learned][1].final[:runs])[runs // 2])
     dataset = InstanceSet(config, "test")[run % instances].dataset

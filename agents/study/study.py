@@ -41,7 +41,7 @@ from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
-from gan_env.files import write_json, write_text
+from gan_env.files import read_json, write_json, write_text
 from gan_env.mdp.knobs import TARGETS
 from gan_env.policies.presets import PolicyOptions, load_policy, observing, policy_of
 from gan_env.policies.steering import Policy
@@ -152,7 +152,7 @@ class Study:
 
     def training_costs(self, name: str, seed: int) -> dict[str, Any]:
         """What a training cost: `gan_updates`, `wall_s`, `peak_mb`."""
-        return dict(json.loads((self.training_folder(name, seed) / "trained.json").read_text()))
+        return dict(read_json(self.training_folder(name, seed) / "trained.json"))
 
     def training_folder(self, name: str, seed: int) -> Path:
         """The folder of a training."""
@@ -179,7 +179,7 @@ class Study:
             ConfigError: the opponents of this study were tuned with fewer.
         """
         path, due = self.path / "tuning/budget.json", self.options.budget or max(trainings)
-        settled = int(json.loads(path.read_text())) if path.exists() else due
+        settled = int(read_json(path)) if path.exists() else due
         mend = "put the costlier controller in a new study, whose opponents get the same number of GAN updates"
         require(due <= settled, "budget", due, f"at most {settled}, the budget of this study's opponents: {mend}")
         return settled
@@ -210,7 +210,7 @@ class Study:
 
     def tuning_result(self, name: str, seed: int) -> Tuned:
         """What was found by tuning an opponent on the training instances."""
-        return Tuned(**json.loads(self._tuning_file(name, seed).read_text()))
+        return Tuned(**read_json(self._tuning_file(name, seed)))
 
     def write_opponents(self) -> None:
         """Writes what was found by tuning into configs/policy/; all tunings must be done."""
@@ -252,7 +252,7 @@ class Study:
     def costs(self, cell: str) -> dict[str, Any]:
         """Wall time and peak memory of a cell, if they were measured."""
         path = self.costs_file(cell)
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        return dict(read_json(path)) if path.exists() else {}
 
     def costs_file(self, cell: str) -> Path:
         """The file with the costs of a cell."""

@@ -19,12 +19,12 @@ from agents.study.play import gather, play_study
 from agents.study.records import write_summary
 from agents.study.study import Study, for_schedules
 from agents.study.summary import summarize_study
-from baselines.options import script
+from baselines.options import about, script
 from gan_env import GANVectorEnv
 from gan_env.config import env_config
 from gan_env.errors import ConfigError, continued_by
-from gan_env.files import write_atomically, write_text
-from gan_env.policies.presets import PolicyOptions, committed, load_policy, observing
+from gan_env.files import locked, write_atomically, write_text
+from gan_env.policies.presets import PolicyOptions, committed, load_policy, observing, own_file
 
 TUNED = ("schedule", "rates", "step_size")
 """Kinds of tuned opponents: a schedule of the knobs, one of learning rates, which is told the rates of each run, and a
@@ -57,7 +57,10 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
             words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
             write_text(command, f"{words}\n")
         print(f"run folder: {folder.path}")
-        with continued_by(shlex.join(["python", f"agents/train_{name}.py", f"resume={folder.path}"])):
+        with (
+            locked(folder.path),
+            continued_by(shlex.join(["python", f"agents/train_{name}.py", f"resume={folder.path}"])),
+        ):
             costs = train_once(train, options, folder)
             compare_training(study_of_one(study, opponents, folder.path), costs)
 
@@ -79,7 +82,7 @@ def compare_training(study: Study, costs: Mapping[str, Any]) -> None:
     folder = study.path
     play_study(study)
     summary = summarize_study(study)
-    text = closing_table(summary)
+    text = closing_table(summary, study.options.instances)
     write_summary(folder / "summary.json", summary)
     write_text(folder / "table.txt", text + "\n")
     for name, figure in study_pictures(study, summary, gather(study, HELD_OUT)).items():
@@ -105,10 +108,10 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
         return GANVectorEnv(1, **observing(env, groups))
 
     def fitting(names: Sequence[str]) -> dict[str, PolicyOptions]:
-        """The policies of configs/policy/ that can act in the environment, by name."""
+        """The policies that can act in the environment, by name; one of your own, a file, has to."""
         found = {}
         for name, policy in ((name, load_policy(name)) for name in names):
-            with suppress(ConfigError):
+            with about(f"comparison.policies: {name}") if own_file(name) else suppress(ConfigError):
                 policy.make(showing(policy.groups))
                 found[name] = policy
         return found

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from gan_env.errors import ConfigError, DataError
+
 _TAIL = 2000  # characters of a failed job's output that are shown
 
 
@@ -40,6 +42,9 @@ class Job:
             try:
                 self.work(*self.arguments)
                 return None
+            except (ConfigError, DataError) as error:
+                traceback.print_exc()
+                return f"{error} ({self.log})"
             except BaseException:  # also the end of a program
                 traceback.print_exc()
         return f"the job {self.work.__name__} failed; the end of {self.log}:\n{self.log.read_text()[-_TAIL:]}"
@@ -48,7 +53,7 @@ class Job:
 Run = Callable[[Sequence[Job]], None]
 """Runs jobs, several at a time, and returns when all are done.
 
-Where one fails, no other is started, those that run are waited for, and a `ConfigError` shows the end of its log."""
+Where one fails, no other is started, those that run are waited for, and a `ConfigError` says why."""
 
 
 @contextmanager

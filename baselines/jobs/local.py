@@ -45,8 +45,13 @@ def local_jobs(workers: int, threads: int) -> Iterator[Run]:
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job, threads: int) -> Future[str | None]:
+    """Starts a job, and a process if need be, which inherits that Ctrl-C waits until `_end_with_parent` is called."""
     print(f"at work: {job.log}", flush=True)
-    return pool.submit(job.call, threads)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(job.call, threads)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(done: Future[str | None]) -> str | None:
@@ -60,6 +65,9 @@ def _outcome(done: Future[str | None]) -> str | None:
 def _end_with_parent() -> None:
     """Runs in each process: ends it once the one that started it is gone, and at Ctrl-C, which all get, silently."""
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+    if signal.SIGINT in signal.sigpending():  # it came while this process started
+        os._exit(130)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
     assert parent is not None
 

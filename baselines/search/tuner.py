@@ -25,7 +25,7 @@ from gan_env import GANVectorEnv
 from gan_env.config import EnvConfig, require_training, to_dict
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
-from gan_env.files import write_json, write_text
+from gan_env.files import read_json, write_json, write_text
 from gan_env.policies.presets import KINDS, PolicyOptions, observing, policy_of
 from gan_env.resume import require_same
 
@@ -125,10 +125,10 @@ def tune_in(env: GANVectorEnv, options: TuneOptions, report: Callable[[int, floa
     asked = {**to_dict(options), "env": to_dict(env.config)}
     del asked["folder"]
     new = {"options": asked, "gan_updates": 0, "trials": []}
-    saved: dict[str, Any] = json.loads(path.read_text()) if path.exists() else new
+    saved: dict[str, Any] = read_json(path) if path.exists() else new
     require_same(f"the search in {folder}", saved["options"], asked, "Choose another folder")
     if finished.exists():
-        return Tuned(**json.loads(finished.read_text()))
+        return Tuned(**read_json(finished))
     spent, trials = saved["gan_updates"], saved["trials"]
     task = Task(env, options.kind, options.runs, options.seed, (options.budget - costs.rescoring) // costs.batch)
     batches, before = METHODS[options.method](task, trials), env.gan_updates

@@ -29,7 +29,7 @@ class SB3VecEnv(VecEnv):
     def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
         many = "many rows: a gan_env.GANVectorEnv; a single environment needs no adapter"
         require(isinstance(env, VectorEnv), "env", type(env).__name__, many)
-        self.env = env
+        self.env, self.metadata = env, env.metadata
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
 
@@ -69,6 +69,10 @@ class SB3VecEnv(VecEnv):
             final = {k: v[row] for k, v in infos["final_info"].items() if k[0] != "_"}
             listed[row] = {"terminal_observation": infos["final_obs"][row], "TimeLimit.truncated": False, **final}
         return obs, rewards, terminated, listed
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """A picture a row, or None without a render mode."""
+        return list(self.env.render() or [None] * self.num_envs)
 
     def close(self) -> None:
         """Closes the environment."""

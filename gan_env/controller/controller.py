@@ -1,7 +1,6 @@
 """`GANController`: a learned controller, a schedule or an adaptive rule in any training loop."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +31,12 @@ from gan_env.controller.report import Report
 from gan_env.errors import require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.mdp.knobs import RATES
+from gan_env.workers import apart
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
 FORGOTTEN = 1000
 """Calls of `observe` in a row, more than an update shown in parts has, after which `step` seems to be forgotten."""
-
-
-@contextmanager
-def apart() -> Iterator[None]:
-    """On the CPU and in full precision, whatever the loop's default device is, or the context that it runs in."""
-    with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
-        yield
 
 
 class GANController:

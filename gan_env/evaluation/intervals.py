@@ -13,6 +13,14 @@ from gan_env.errors import needs, require
 from gan_env.records import Floats
 
 RESAMPLES = 2000
+FEW = 10
+"""Of fewer instances, or runs of a single one, intervals are far too narrow (tests/baselines/test_verdict.py)."""
+
+
+def said_of_few(drawn: int, what: str = "instances") -> list[str]:
+    """What a table says of its intervals where few instances, or runs of a single one, were drawn; else nothing."""
+    text = f"Few {what}, {drawn}: intervals are too narrow, verdicts too sure. Play at least {FEW}."
+    return [text] if drawn < FEW else []
 
 
 def iqm(values: Floats) -> Floats:

@@ -43,7 +43,7 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
         image = (fixed @ right[..., None])[..., 0]
         left = torch.where(image.any(dim=1, keepdim=True), normalize(image, dim=1), left)
         sigma = (left * (matrix @ right[..., None])[..., 0]).sum(dim=1)  # [N]
-        divisor = torch.where(sigma > 0, sigma, 1) ** strength
+        divisor = (torch.where(sigma > 0, sigma, 1).double() ** strength).to(sigma.dtype)  # see `Knob.decode`
         parts += [weight.flatten(1) / divisor[:, None], bias]
         kept.append(left)
     return torch.cat(parts, dim=1), torch.cat(kept, dim=1)

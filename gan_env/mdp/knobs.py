@@ -87,7 +87,8 @@ class DynamicParameter:
             middle = min(max(self.neutral, low), high)
             offset = coordinate - math.log(middle / low) / math.log(high / low)
             offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
-            value = middle * (high / low) ** offset
+            # In float64: a power in float32 rounds differently where vector instructions end, so by the number of rows.
+            value = middle * ((high / low) ** offset.double()).to(offset.dtype)
         else:
             value = self.floor * torch.expm1(coordinate * math.log1p(high / self.floor))
         return value.clamp(low, high)

@@ -50,6 +50,7 @@ class Progress:
         self.steps = zeros[:, None].repeat(1, 2)
         self.parameters, self.updates = torch.ones_like(self.steps), zeros + updates
 
+    @torch.no_grad()  # a statistic or reward of one's own may hold a network
     def start(
         self,
         rows: Tensor,
@@ -79,6 +80,7 @@ class Progress:
         self.observation = torch.where(rows[:, None], self.observer(moment), self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
+    @torch.no_grad()
     def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each.
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gan_env.errors import require
 from gan_env.records import Float32
@@ -72,7 +73,8 @@ def checked_actions(given: Any, shape: tuple[int, ...] | None) -> Float32:
     Raises:
         ConfigError: they are of another shape than the action space's, or not finite.
     """
-    actions = np.asarray(given, np.float32)
+    host = given.detach().float().cpu().numpy() if isinstance(given, Tensor) else given
+    actions = np.array(host, np.float32, order="C")  # a copy: torch refuses some arrays, and warns of others
     require(actions.shape == shape, "actions.shape", actions.shape, str(shape))
     for place in np.argwhere(~np.isfinite(actions))[:1]:
         require(False, f"actions{place.tolist()}", float(actions[tuple(place)]), "finite numbers")

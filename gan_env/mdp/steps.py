@@ -51,7 +51,8 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
 def _shares(stats: TrainStats) -> Tensor:
     """Those of G and of D, [N, 2], by the logits of the last interval."""
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
-    share_g = (SHARE_G * (1 + ahead.abs()) ** (POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
+    lead = (1 + ahead.abs()).double() ** (POWER * ahead.sign())  # in float64, as `Knob.decode` says
+    share_g = (SHARE_G * lead.to(ahead.dtype)).clamp(LEAST_G, MOST_G)
     return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1)
 
 

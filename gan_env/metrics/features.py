@@ -105,13 +105,15 @@ class ClassifierFeatures:
         weights, remedy = weights or weights_of(name), f"`python baselines/fit_features.py {name}` makes"
         if not weights.is_file():
             raise WeightsError(f"{weights} is missing: {remedy} {weights_of(name)}")
-        self.network = Classifier(self.kind).to(device).eval().requires_grad_(False)
+        with torch.device("meta"):  # draws no initial weights, and so leaves torch's random numbers alone
+            network = Classifier(self.kind)
         try:
             state = load_file(weights)
-            self.network.load_state_dict(state)
+            network.load_state_dict(state, assign=True)
         except (SafetensorError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{weights} doesn't hold the {self.kind.task} ({reason}): {remedy} those") from error
+        self.network = network.to(device).eval().requires_grad_(False)
         self.fingerprint = fingerprint(*(state[name] for name in self.network.state_dict()))  # from the host's copy
 
     def __call__(self, images: Tensor) -> Tensor:

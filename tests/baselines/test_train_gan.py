@@ -222,9 +222,12 @@ def test_a_run_that_is_stopped_says_by_which_command_it_continues(
     assert done.stderr == "\nstopped; python baselines/train_gan.py 'folder=the run' continues\n"
 
 
-def test_a_folder_without_a_run_is_for_a_new_one(tmp_path: Path) -> None:
+def test_a_folder_alone_without_a_run_is_refused(tmp_path: Path) -> None:
+    """It is meant to continue one: the name may be wrong."""
     given = TrainGANOptions(folder=str(tmp_path))
-    assert own_options(given, ["folder=here"]) is given
+    with pytest.raises(ConfigError, match=r"^folder=.*to continue it; for a new run there give other options, too"):
+        own_options(given, ["folder=here"])
+    assert own_options(given, ["folder=here", "policy=fixed"]) is given
 
 
 def test_data_that_are_not_there_are_errors_in_one_line(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from programs import call
 
 from baselines.run import RunOptions, run
-from baselines.verdict import FEW, evenly, read_all
+from baselines.verdict import evenly, read_all
 from gan_env import ConfigError
 from gan_env.config import env_config, to_dict
-from gan_env.evaluation.intervals import stratified_gain
+from gan_env.evaluation.intervals import FEW, stratified_gain
 from gan_env.policies import load_policy
 
 TWO = {"num_decisions": 2, "updates_per_decision": 50}

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import random
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from gan_env import ConfigError
+from gan_env import ConfigError, DataError
 from gan_env.files import (
     load_checkpoint,
+    locked,
     make_first,
+    read_json,
     require_writable,
     save_checkpoint,
     write_atomically,
@@ -147,3 +151,24 @@ def test_a_folder_that_can_t_be_written_to_is_refused(tmp_path: Path, place: str
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"^logs='.*' can't be used: .*give another folder"):
         require_writable(tmp_path / place, "logs")
+
+
+@pytest.mark.parametrize("content", [None, "", '{"a": [1,'])
+def test_damaged_json_is_named_with_what_to_do(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=rf"{path} can't be read .*the same command makes it anew"):
+        read_json(path)
+
+
+def test_a_folder_is_locked_for_other_processes_until_the_block_ends(tmp_path: Path) -> None:
+    program = f"from pathlib import Path; from gan_env.files import locked\nwith locked(Path({str(tmp_path)!r})): pass"
+
+    def other() -> str:
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+
+    with locked(tmp_path):
+        assert "another process is at work there: wait for its end, or give another folder" in other()
+    assert other() == ""
+    assert not list(tmp_path.iterdir())

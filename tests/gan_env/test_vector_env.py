@@ -1,5 +1,6 @@
 """The vector environment: options, snapshots, bad input; how runs end is in test_vector_env_ends.py."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -210,6 +211,9 @@ def test_an_unknown_option_is_a_type_error_in_pythons_words() -> None:
         ({"initial_knobs": {"r1": 1e9}}, "0.0 to 30"),
         ({"max_episode_steps": 10}, "num_decisions"),
         ({"rows": 0}, "num_envs=0.*at least 1"),
+        ({"rows": True}, "num_envs=True.*a whole number"),
+        ({"latent_dim": 30_000}, "latent_dim=30000.*at most 21201"),
+        ({"device": "meta"}, "device='meta'.*a device that is there"),
         ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
         ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
         ({"autoreset_mode": "NextSteps"}, "'NextSteps'.*NEXT_STEP, SAME_STEP, DISABLED"),
@@ -229,6 +233,8 @@ def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str
     [
         (lambda env: env.step(np.zeros((2, 2), np.float32)), "actions.shape"),
         (lambda env: env.step(np.full((2, 5), np.nan, np.float32)), "finite"),
+        (lambda env: env.samples(0), "count=0.*at least 1"),
+        (lambda env: env.reset(options=5), "options=5.*a mapping"),
         (lambda env: env.reset(options={"instanse": 3}), "instance"),
         (lambda env: env.reset(options={"instance": {"width_g": 1000}}), "width_g"),
         (lambda env: env.reset(options={"instance": 10**6}), "0 to 1023"),
@@ -246,3 +252,40 @@ def test_bad_calls_are_refused_with_help(call: Any, message: str) -> None:
     env.reset(seed=0)
     with pytest.raises(ConfigError, match=message):
         call(env)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"knobs": ("lr_g", "lr_d", "spectral")},
+        {"knobs": ("lr_g", "lr_d"), "observation": ("knobs", "balanced"), "action_mode": "balanced"},
+    ],
+)
+def test_a_row_is_the_same_to_the_last_bit_among_more_rows(options: dict[str, Any]) -> None:
+    """31 of 64: torch's power in float32 rounds otherwise in the last, incomplete vector of up to 32 numbers."""
+    small, large = (make(rows, num_decisions=13, updates_per_decision=1, **options) for rows in (31, 64))
+    rng = np.random.default_rng(0)
+    for env in (small, large):
+        env.reset(seed=0)
+    for _ in range(12):
+        actions = rng.uniform(-1, 1, large.action_space.shape).astype(np.float32)
+        few, many = small.step(actions[:31])[4], large.step(actions)[4]
+        for rate in ("knob_lr_g", "knob_lr_d"):
+            assert (few[rate] == many[rate][:31]).all()
+    assert torch.equal(small.population.state.d, large.population.state.d[:31])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_metric_without_a_value_for_untrained_generators_is_refused(value: float) -> None:
+    env = make(2)
+    judge = env.judge
+    env.judge = lambda *samples: replace(judge(*samples), log_metric=torch.full((2,), value))
+    with pytest.raises(ConfigError, match=r"the log metric of untrained generators=.*a finite number"):
+        env.reset(seed=0)
+
+
+def test_gymnasiums_own_seed_is_that_of_the_reset() -> None:
+    env = make(2)
+    env.reset(seed=7)
+    assert env.np_random_seed == 7

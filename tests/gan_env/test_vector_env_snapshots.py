@@ -2,7 +2,10 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -11,7 +14,7 @@ import pytest
 import torch
 from small_env import SMALL, make, still
 
-from gan_env import ConfigError, GANEnv
+from gan_env import ConfigError, GANEnv, GANVectorEnv
 
 OTHER: dict[str, dict[str, Any]] = {
     "num_envs": {"rows": 3},
@@ -126,3 +129,46 @@ def test_nothing_can_be_done_with_a_closed_environment(make_one: Callable[[], An
     for call in (env.reset, env.render, lambda: env.step(env.action_space.sample())):
         with pytest.raises(ConfigError, match=r"the environment is closed.*make a new one"):
             call()
+
+
+class Own(GANVectorEnv):
+    """A subclass with arguments and attributes of its own."""
+
+    def __init__(self, rows: int) -> None:
+        self.before = 1
+        super().__init__(rows, **SMALL)
+        self.after = 2
+
+
+def test_a_subclass_is_copied_with_its_own_attributes() -> None:
+    env = Own(2)
+    env.reset(seed=0)
+    env.later = 3  # type: ignore[attr-defined]
+    again = copy.deepcopy(env)
+    assert isinstance(again, Own) and (again.before, again.after, again.later) == (1, 2, 3)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(again.step(still(again))[0], env.step(still(env))[0])
+
+
+SPAWNING = f"""
+import multiprocessing
+from gan_env import GANVectorEnv
+
+def step(env):
+    print(env.step(env.action_space.low)[0].sum())
+
+if __name__ == "__main__":
+    env = GANVectorEnv(2, **{SMALL!r})
+    env.reset(seed=0)
+    process = multiprocessing.get_context("spawn").Process(target=step, args=(env,))
+    process.start()
+    process.join()
+    step(env)
+"""
+
+
+def test_an_environment_goes_to_a_spawned_process(tmp_path: Path) -> None:
+    path = tmp_path / "spawning.py"
+    path.write_text(SPAWNING)
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=True)
+    there, here = done.stdout.split()
+    assert there == here

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_env import workers
-from gan_env.workers import each_block
+from gan_env.workers import apart, each_block
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,18 @@ def test_an_error_in_a_block_comes_out_and_the_threads_are_restored() -> None:
     with pytest.raises(ValueError, match="block"):
         each_block(fail, [torch.zeros(4)], 1)
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_work_apart_has_torchs_own_defaults_and_leaves_the_callers(kind: torch.dtype) -> None:
+    torch.set_default_dtype(kind)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+            with apart():
+                product = torch.ones(2, 2) @ torch.ones(2, 2)
+                assert (product.dtype, product.device.type, product.is_inference()) == (torch.float32, "cpu", False)
+            assert torch.is_autocast_enabled("cpu") and torch.is_inference_mode_enabled()
+            assert torch.get_default_device().type == "meta"
+        assert torch.get_default_dtype() == kind
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -42,6 +42,11 @@ def test_a_script_trains_then_asks_for_a_comparison(
     assert again.options == study.options and folder.config == options
     assert same == costs and model.stat().st_mtime_ns == before
 
+    whole = model.read_bytes()
+    model.write_bytes(whole[:100])
+    ((_, same),) = command(script, monkeypatch, f"resume={folder.path}")
+    assert same == costs and model.read_bytes() == whole  # it comes from the checkpoint
+
 
 def test_run_folders_are_numbered_and_made_at_once(tmp_path: Path) -> None:
     logs = tmp_path / "mine"

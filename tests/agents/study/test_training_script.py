@@ -21,7 +21,7 @@ from agents.study.study import Study
 from agents.study.summary import summarize_study
 from agents.study.training_script import compare_training, comparison_of, study_of_one
 from baselines.jobs import local
-from gan_env import GANVectorEnv
+from gan_env import ConfigError, GANVectorEnv
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies import presets
 from gan_env.policies.presets import load_policy
@@ -171,3 +171,13 @@ def test_where_none_is_committed_a_short_tuning_finds_the_opponent(
     (job,) = study.tunings_due()
     options = job.arguments[0]
     assert (options.kind, options.budget, options.env) == ("schedule", 700, ENV)
+
+
+def test_a_policy_of_ones_own_that_cannot_play_is_an_error_and_not_left_out(
+    options: TrainOptions, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"kind": "schedule", "knobs": {"r1": {"kind": "cosin", "initial": 1, "final": 2}}}))
+    own = replace(options, comparison=replace(options.comparison, policies=("fixed", str(path))))
+    with pytest.raises(ConfigError, match=r"comparison\.policies: .*mine\.yaml: .*'cosin'"):
+        comparison_of("ppo", own)

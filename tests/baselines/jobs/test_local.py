@@ -81,3 +81,37 @@ with ExecutorOptions().start(1, Path()) as run:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: not found.exists() or "zombie" in (found / "status").read_text())
+
+
+def test_what_a_job_refuses_is_told_without_its_traceback(tmp_path: Path) -> None:
+    program = "from gan_env import DataError; raise DataError('x.json can not be read')"
+    with pytest.raises(ConfigError, match=rf"^x\.json can not be read \({tmp_path}/log\.txt\)$"):
+        run(job(program, tmp_path))
+
+
+def test_ctrl_c_while_a_process_starts_prints_no_traceback(tmp_path: Path) -> None:
+    """It reaches both; the child is in the middle of its imports."""
+    study = f"""
+import os, signal, sys
+from pathlib import Path
+from baselines.jobs import local
+from baselines.jobs.executor import ExecutorOptions
+from baselines.jobs.job import Job
+from gan_env.errors import errors_in_one_line
+
+if __name__ == "__main__":
+    submit = local._submit
+    def interrupted(*arguments):
+        found = submit(*arguments)
+        os.killpg(0, signal.SIGINT)
+        return found
+    local._submit = interrupted
+    with errors_in_one_line(), ExecutorOptions().start(1, Path({str(tmp_path)!r})) as run:
+        run([Job(exec, ("import time; time.sleep(60)",), Path({str(tmp_path)!r}))])
+"""
+    path = tmp_path / "study.py"
+    path.write_text(study)
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, start_new_session=True, timeout=120, check=False
+    )
+    assert done.stderr == "\nstopped\n" and done.returncode == 130

@@ -133,3 +133,10 @@ def test_the_adapter_equals_a_dummy_vec_env_of_single_environments() -> None:
             if "terminal_observation" in mine:
                 np.testing.assert_allclose(mine["terminal_observation"], other["terminal_observation"], atol=1e-2)
                 assert mine["TimeLimit.truncated"] is other["TimeLimit.truncated"] is False
+
+
+def test_rows_are_drawn_where_the_environment_can() -> None:
+    env = SB3VecEnv(GANVectorEnv(2, **{**ENV, "render_mode": "rgb_array"}), seed=0)
+    env.reset()
+    assert [picture.shape for picture in env.get_images() if picture is not None] == [(432, 768, 3)] * 2
+    assert "rgb_array" in env.metadata["render_modes"]

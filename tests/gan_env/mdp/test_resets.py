@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gan_env.errors import ConfigError
 from gan_env.mdp.resets import checked_actions, checked_seed, rows_to_reset, seeds_of_rows
@@ -79,3 +80,20 @@ def test_of_many_actions_the_first_that_is_not_finite_is_named() -> None:
     actions[7:, 2] = np.nan
     with pytest.raises(ConfigError, match=r"^actions\[7, 2\]=nan can't be used: expected finite numbers$"):
         checked_actions(actions, actions.shape)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.arange(10, dtype=np.float32)[::-2].reshape(1, 5),
+        np.broadcast_to(np.float32(0.5), (1, 5)),
+        torch.ones(1, 5, requires_grad=True),
+        torch.ones(1, 5, dtype=torch.bfloat16),
+        [[0, 0, 0, 0, 1]],
+    ],
+)
+def test_actions_of_any_array_become_one_that_torch_takes(given: Any) -> None:
+    found = torch.from_numpy(checked_actions(given, (1, 5)))
+    expected = given.tolist() if isinstance(given, torch.Tensor | np.ndarray) else given
+    assert found.dtype == torch.float32 and found.tolist() == expected
