@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from agents.page.data import runs_parquet
 from agents.page.html_page import to_html
 from agents.page.markdown_page import FIGURES
@@ -22,6 +20,7 @@ from agents.study.options import study_options
 from agents.study.records import Summary, write_summary
 from agents.study.study import Study
 from agents.study.summary import summarize_study
+from baselines.options import about, read_options
 from gan_env.errors import ConfigError, errors_in_one_line
 from gan_env.files import require_writable, write_atomically
 
@@ -38,7 +37,9 @@ def open_study(folder: str) -> Study:
     if not (Path(folder) / "summary.json").exists():
         begun = (Path(folder) / "study" / "command.txt").read_text().strip()
         raise ConfigError(f"RUN={folder!r}: the study is not finished; continue it with `{begun}`")
-    return Study(study_options(**yaml.safe_load(path.read_text()) | {"folder": folder}))
+    fields = read_options(path)
+    with about(str(path)):
+        return Study(study_options(**fields | {"folder": folder}))
 
 
 def write_report(study: Study) -> Summary:

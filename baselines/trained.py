@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,6 +141,12 @@ def imported_policy(path: str, env: GANVectorEnv) -> Policy:
     load_extensions([module], "policy")
     make = getattr(import_module(module), name, None)
     require(callable(make), "policy", path, f"the name of a function: {module} has none that is called {name}")
-    policy: Policy = make(env)  # type: ignore[misc]
+    assert callable(make)
+    takes_env = "a function of one argument, the environment"
+    try:
+        signature(make).bind(env)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"policy={path!r} can't be used ({error}): expected {takes_env}") from error
+    policy: Policy = make(env)
     require(callable(getattr(policy, "predict", None)), f"what {path} makes", policy, "a thing that has `predict`")
     return policy

@@ -88,6 +88,7 @@ def test_a_controller_that_saw_more_is_refused(tmp_path: Path) -> None:
     [
         ("policy=their_policies:lacking", "their_policies has none that is called lacking"),
         ("policy=their_policies:nothing", "a thing that has `predict`"),
+        ("policy=os:getcwd", "expected a function of one argument, the environment"),
         ("policy=nowhere.at_all:make", "policy='nowhere.at_all' can't be imported: there is no module"),
         ("policy=nobody", "or module:function"),
         ("policy=steady_walk", "small shows; this one needs balanced, balance"),
