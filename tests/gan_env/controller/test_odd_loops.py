@@ -30,6 +30,23 @@ def test_decisions_are_the_same_in_any_context(folder: Path, context: AbstractCo
     assert inside.rates == outside.rates != PlainGAN.make().rates
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("policy", ["steady_walk", "learned/family", "ada"])
+def test_a_loop_with_another_default_dtype_is_controlled(policy: str, kind: torch.dtype) -> None:
+    torch.set_default_dtype(kind)
+    try:
+        gan = PlainGAN.make()
+        control = gan.control(policy, 40)
+        for _ in range(40):
+            control.observe(**gan.update())
+            control.step()
+        assert torch.get_default_dtype() == kind
+        assert np.isfinite(gan.rates).all()
+        assert policy in str(control.report())
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_load_that_fails_leaves_the_optimisers_free() -> None:
     gan = PlainGAN.make()
     gan.opt_d = torch.optim.SGD(gan.discriminator.parameters(), 1e-3)
