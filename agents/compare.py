@@ -30,7 +30,7 @@ from agents.study.summary import summarize_study
 from baselines.options import script
 from gan_env.config import CONFIGS
 from gan_env.errors import continued_by
-from gan_env.files import locked, read_json, require_writable, write_json, write_text
+from gan_env.files import LOST, locked, read_json, require_writable, write_json, write_text
 
 
 @script("compare", StudyOptions(), __doc__)
@@ -48,21 +48,20 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
         command: a command that makes the study again, for its page.
     """
     options = study_options(**fields)
-    folder = Path(options.folder)
-    require_writable(folder, "folder")
-    known = folder / "study" / "known.json"
-    rests_on = require_continuable(read_json(known) if known.exists() else {}, options, folder)
+    require_writable(Path(options.folder), "folder")
+    known = Path(options.folder) / "study" / "known.json"
+    require_continuable(read_json(known, LOST) if known.exists() else {}, options, known.parents[1])
     study = Study(options)
     check_study(study)  # before any file of an existing study changes
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        make(study, fields, command, rests_on)
+    with locked(study.path):
+        complete(study, fields, command)
 
 
-def make(study: Study, fields: dict[str, Any], command: list[str], rests_on: dict[str, Any]) -> None:
-    """Computes what a study lacks, and prints its table; see `compare`."""
-    folder = study.path
-    write_json(folder / "study" / "known.json", rests_on)
+def complete(study: Study, fields: dict[str, Any], command: list[str]) -> None:
+    """Computes what a study lacks, and prints its table; arguments as of `compare`."""
+    folder, known = study.path, study.path / "study" / "known.json"
+    rests_on = require_continuable(read_json(known, LOST) if known.exists() else {}, study.options, folder)
+    write_json(known, rests_on)
     texts = {"config.yml": yaml.safe_dump(fields, sort_keys=False), "command.txt": shlex.join(command) + "\n"}
     for name, text in texts.items():
         write_text(folder / "study" / name, text)

@@ -217,7 +217,9 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         return dict(yaml.safe_load(path.read_text()))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is damaged ({' '.join(str(error).split())}): choose another folder") from error
+        raise ConfigError(
+            f"{path} is damaged ({' '.join(str(error).split())}): its options are lost: begin in another folder"
+        ) from error
 
 
 @contextmanager

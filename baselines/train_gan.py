@@ -210,7 +210,7 @@ def own_options(options: TrainGANOptions, given: Iterable[str]) -> TrainGANOptio
     if not options.folder or not all(text.startswith("folder=") for text in given):
         return options
     path = Path(options.folder) / "config.yaml"
-    expected = "the folder of a run, to continue it; for a new run there give other options, too, such as policy=fixed"
+    expected = "the folder of a run, to continue it; to begin a new run in it, give one more option"
     require(path.exists(), "folder", options.folder, expected)
     saved = read_options(path)
     require("instance" in saved, "folder", options.folder, "that of a run of baselines/train_gan.py")

@@ -128,7 +128,7 @@ def updates_of_training(controller: str | None, said: int | None) -> int | None:
     if said is not None or controller is None:
         return said
     path = Path(controller) / "trained.json"
-    return int(read_json(path)["gan_updates"]) if path.exists() else None
+    return int(read_json(path, "say training_updates=..., or train again")["gan_updates"]) if path.exists() else None
 
 
 def imported_policy(path: str, env: GANVectorEnv) -> Policy:

@@ -32,12 +32,11 @@ def main(fields: dict[str, Any]) -> None:
     with errors_about_env():
         config = env_config(**options.env)
     check_budget(config, options)
-    if executor.kind == "ray":
-        with executor.start(1, folder) as run:
-            run([Job(tune, (options,), folder)])
-    executor.use_here()
-    folder.mkdir(parents=True, exist_ok=True)
     with locked(folder), continued_by("the same command"):
+        if executor.kind == "ray":
+            with executor.start(1, folder) as run:
+                run([Job(tune, (options,), folder)])
+        executor.use_here()
         found = tune(options)  # a finished one is only read
     path = folder / "policy" / f"tuned_{options.kind}.yaml"
     save_policy(path, found, options.kind)

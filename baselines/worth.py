@@ -152,7 +152,6 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
     options.make_policy(single)  # which may refuse
     there = len(env.instances)
     require(options.instances <= there, "instances", options.instances, f"at most {there}, the env's test_size")
-    folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         runs = kept_runs(env, options.methods, options.instances, options.runs, options.seed, folder)
         controlled = play_controlled(options)

@@ -15,7 +15,7 @@ class UnknownOption(ConfigError, TypeError):
 
 
 class DataError(RuntimeError):
-    """A data set is missing or damaged; the message says how to get it."""
+    """A data set or a file of a run is missing or damaged; the message says how to get it."""
 
 
 class WeightsError(RuntimeError):
@@ -24,6 +24,10 @@ class WeightsError(RuntimeError):
 
 class PackageError(ImportError):
     """An optional package is not installed; the message says how to get it."""
+
+
+REFUSALS = (ConfigError, DataError, WeightsError, PackageError)
+"""What is told in one line; any other error is a bug."""
 
 
 @contextmanager
@@ -72,7 +76,7 @@ def errors_in_one_line() -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, DataError, WeightsError, PackageError) as error:
+    except REFUSALS as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         print("\nstopped", *stop.args, sep="; ", file=sys.stderr)  # below a progress bar

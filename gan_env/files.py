@@ -22,6 +22,8 @@ from torch import Tensor
 from gan_env.errors import ConfigError, DataError
 
 AGAIN = "delete it, and the same command makes it anew"
+LOST = "it tells what the runs there were made with: choose another folder"
+"""What to do where a file can't be read that isn't made anew."""
 Read = TypeVar("Read")
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
@@ -183,8 +185,8 @@ def write_json(path: Path, value: Any) -> Path:
     return write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Reads what `write_json` wrote.
+def read_json(path: Path, mend: str = AGAIN) -> Any:
+    """Reads what `write_json` wrote; `mend` says what to do where it can't be read.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -192,31 +194,31 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read ({error}): {AGAIN}") from error
+        raise DataError(f"{path} can't be read ({error}): {mend}") from error
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from working in a folder for the time of the block; a killed process frees it.
+    """Makes a folder, and keeps other programs from working in it for the time of the block.
 
-    Does nothing where the system has no such locks.
+    A killed process frees it, with the children that it has forked. On a file system without locks nothing is kept.
 
     Raises:
-        ConfigError: another process has locked it.
+        ConfigError: another program has locked it.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    import fcntl  # here: the library runs where there is none
+
+    folder.mkdir(parents=True, exist_ok=True)
     place = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system without locks
+        with suppress(OSError):
             try:
                 fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                busy = "another process is at work there: wait for its end, or give another folder"
+                busy = "another program is at work there: wait for its end, or give another folder"
                 raise ConfigError(f"{str(folder)!r} can't be used: {busy}") from error
         yield
     finally:
+        with suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_UN)  # or a forked child would keep it
         os.close(place)

@@ -98,3 +98,14 @@ def _sobol(count: int, dims: int, device: torch.device) -> Tensor:
     points = torch.quasirandom.SobolEngine(dims, scramble=True, seed=0).draw(count, dtype=torch.float64)
     cells: Tensor = (points * 2**_DIGITS).long().to(device)
     return cells
+
+
+def power(base: Tensor | float, exponent: Tensor) -> Tensor:
+    """Base ** exponent, rounded alike wherever a number stands: so a row doesn't depend on the number of rows.
+
+    A power in float32 is another one in the last numbers of a tensor, which don't fill a vector of the processor.
+    """
+    if exponent.device.type != "cpu":
+        return base**exponent
+    base = base.double() if isinstance(base, Tensor) else base
+    return (base ** exponent.double()).to(exponent.dtype)

@@ -17,7 +17,7 @@ from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.progress import Progress
 from gan_env.records import Float32, to_host
 from gan_env.resume import require_same, require_same_form
-from gan_env.workers import apart
+from gan_env.workers import torch_defaults
 
 SPACES = ("observation_space", "action_space", "single_observation_space", "single_action_space")
 """Attributes whose random state a copy takes over."""
@@ -54,7 +54,7 @@ class Snapshots:
             "gan_updates": self.gan_updates,
         }
 
-    @apart()
+    @torch_defaults()
     def set_state(self, state: dict[str, Any]) -> Float32:
         """Continues from what `get_state` gave, as if nothing had happened since.
 

@@ -34,7 +34,7 @@ from gan_env.mdp.steps import relative_rates
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
 from gan_env.snapshots import Snapshots
-from gan_env.workers import apart
+from gan_env.workers import torch_defaults
 
 
 class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
@@ -76,7 +76,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     ## Copies, snapshots and the end
     `pickle` and `copy.deepcopy` make an environment that continues bit for bit; so does `set_state(get_state())`
-    in another environment with the same options. After `close()` it can't be used. It works in processes that are
+    in another environment with the same options. A copy has attributes that were added, but not what replaced one of
+    the environment's own. After `close()` it can't be used. It works in processes that are
     forked, such as those of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
 
     Args:
@@ -109,7 +110,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
-    @apart()
+    @torch_defaults()
     def __init__(
         self,
         num_envs: int = 1,
@@ -119,7 +120,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
-        before = set(vars(self))  # what a subclass has set
+        before = vars(self).keys() - getattr(self, "_own_names", set())  # what a subclass has set
         self.config = config = env_config(preset, **overrides)
         whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool) and num_envs >= 1
         require(whole, "num_envs", num_envs, "a whole number, at least 1")
@@ -159,11 +160,11 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         self._generators = [np_random(None)[0] for _ in range(num_envs)]
         self._pinned: list[Instance | None] = [None] * num_envs
         self.current_instances: list[Instance] = [self.instances[0]] * num_envs
-        self._own_names = frozenset({*vars(self), "_own_names"} - before)
+        self._own_names = frozenset(vars(self).keys() - before | {"_own_names"})
 
     # --- Gymnasium's interface ---
 
-    @apart()
+    @torch_defaults()
     def reset(self, *, seed: Seeds = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
         """Starts new runs in all rows, or in those of `options["reset_mask"]`; see the class.
 
@@ -178,7 +179,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         pins = self.instances.pin_rows(options.pop("instance"), rows) if "instance" in options else self._pinned
         start = self.knobs.starting_at(options.pop("knobs", {}), rows)
         require(not options, "options", options, "the keys 'instance', 'knobs' and 'reset_mask'")
-        # Nothing is refused from here on.
+        # From here on only a metric without a value is refused.
         if not isinstance(seed, Sequence | np.ndarray):
             super().reset(seed=seeds[0])  # Gymnasium's own generator, and `np_random_seed`
         for row in np.flatnonzero(mask):
@@ -188,7 +189,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         obs, infos = self._start(mask, start)
         return obs, masked(infos, mask)
 
-    @apart()
+    @torch_defaults()
     def step(self, actions: Float32) -> tuple[Float32, Float32, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Moves the knobs, trains every GAN for one interval and judges it.
 
@@ -196,8 +197,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
             actions: [N, K] in [-1, 1].
 
         Raises:
-            ConfigError: no row has a run (call `reset` first), actions are of another shape or not finite, or the
-                environment is closed.
+            ConfigError: no row has a run (call `reset` first), actions are of another shape or not finite, the
+                environment is closed, or the metric of a new run has no value.
         """
         self._require_open()
         over, mode = self._ended.copy(), self.autoreset_mode
@@ -248,7 +249,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     # --- beyond Gymnasium ---
 
-    @apart()
+    @torch_defaults()
     def samples(self, count: int) -> Float32:
         """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
         self._require_open()
@@ -311,7 +312,6 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         self.population.reset(rows, self.instances.settings(drawn, self.bank.sizes_host, self.device))
         fresh = torch.from_numpy(mask).to(self.device)
         self._progress.coordinates = torch.where(fresh[:, None], start, self._progress.coordinates)
-        self._ended[mask] = False
         values = self.knobs.values(self._progress.coordinates)
         stats = TrainStats.untrained(*self.population.clean_logits(values))
         quality = self.population.judge(self.judge, self.config.metric_samples)
@@ -321,6 +321,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         first = infos["log_metric"][mask]
         expected = "a finite number, with which the later ones are compared"
         require(bool(np.isfinite(first).all()), "the log metric of untrained generators", first.tolist(), expected)
+        self._ended[mask] = False
         self._curves.start(mask, infos)
         return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -18,12 +19,11 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def torch_defaults() -> Iterator[None]:
     """With torch's own defaults: tensors on the CPU in float32, without autocast and inference mode.
 
-    Also a decorator: `@apart()`. Whatever the caller has set holds again afterwards.
+    Also a decorator: `@torch_defaults()`. Whatever the caller has set holds again afterwards.
     """
-    kind = torch.get_default_dtype()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         if torch.get_default_device().type != "cpu":
@@ -31,12 +31,32 @@ def apart() -> Iterator[None]:
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
-        if kind != torch.float32:
-            torch.set_default_dtype(torch.float32)
-            stack.callback(torch.set_default_dtype, kind)
+        stack.enter_context(_DTYPE)
         yield
 
 
+class _DefaultDtype:
+    """float32 as the default dtype, which threads share: the first to enter sets it, the last to leave puts it back."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.callers = Lock(), 0, torch.float32
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.callers = torch.get_default_dtype()
+                if self.callers != torch.float32:
+                    torch.set_default_dtype(torch.float32)
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside and self.callers != torch.float32:
+                torch.set_default_dtype(self.callers)
+
+
+_DTYPE = _DefaultDtype()
 side_by_side = False
 """Whether blocks ever ran side by side in this process."""
 

@@ -15,12 +15,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import BaseBuffer
 from torch import Tensor
 
-from agents.learning.run_folder import RunFolder
+from agents.learning.run_folder import CHECKPOINT, RunFolder
 from gan_env import Fleet, GANVectorEnv
 from gan_env.errors import require
 from gan_env.files import load_checkpoint, save_checkpoint
 
-CHECKPOINT = "checkpoint/state.pt"
 EVERY = (
     "num_timesteps", "_n_updates", "_episode_num", "_last_obs", "_last_original_obs", "_last_episode_starts",
     "action_space",  # its random generator, which SAC and TQC warm up by

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents.learning.checkpoint import CHECKPOINT
-from agents.learning.run_folder import RunFolder
+from agents.learning.run_folder import CHECKPOINT, RunFolder
 from gan_env.files import load_checkpoint, save_checkpoint
 
 

@@ -32,6 +32,8 @@ from gan_env.resume import require_same
 from gan_env.saved_controller import Adaptation, Network, Output, SavedController
 
 Options = TypeVar("Options", bound=TrainOptions)
+CHECKPOINT = "checkpoint/state.pt"
+"""What a training continues from."""
 FAMILY = "family"
 """Stands for the environment's name where there are members."""
 DECIDES_RESULT = ("script", "agent", "env", "members", "seed")
@@ -171,6 +173,8 @@ def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[s
         try:
             SavedController.load(folder.path)
         except ConfigError as error:
+            if not (folder.path / CHECKPOINT).exists():
+                raise
             print(f"{error}; it is written again from the last checkpoint", file=sys.stderr)
             train(options, folder)
     return dict(read_json(path))

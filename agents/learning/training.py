@@ -14,10 +14,10 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents.learning.checkpoint import CHECKPOINT, restore_training, save_training
+from agents.learning.checkpoint import restore_training, save_training
 from agents.learning.export import network_of
 from agents.learning.options import AgentOptions, TrainOptions
-from agents.learning.run_folder import RunFolder
+from agents.learning.run_folder import CHECKPOINT, RunFolder
 from gan_env import Fleet, GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.evaluation.seeds import row_seeds

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.options import AgentOptions, TrainOptions
 from agents.learning.rollouts import learn_rollouts
-from agents.learning.run_folder import RunFolder
+from agents.learning.run_folder import CHECKPOINT, RunFolder
 from agents.learning.training import knob_curves
 from agents.meta.controller import MetaController, MetaPolicy, meta_layers
 from agents.meta.hypergradient import Hypergradient

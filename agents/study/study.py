@@ -41,7 +41,7 @@ from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
-from gan_env.files import read_json, write_json, write_text
+from gan_env.files import LOST, read_json, write_json, write_text
 from gan_env.mdp.knobs import TARGETS
 from gan_env.policies.presets import PolicyOptions, load_policy, observing, policy_of
 from gan_env.policies.steering import Policy
@@ -179,7 +179,7 @@ class Study:
             ConfigError: the opponents of this study were tuned with fewer.
         """
         path, due = self.path / "tuning/budget.json", self.options.budget or max(trainings)
-        settled = int(read_json(path)) if path.exists() else due
+        settled = int(read_json(path, LOST)) if path.exists() else due
         mend = "put the costlier controller in a new study, whose opponents get the same number of GAN updates"
         require(due <= settled, "budget", due, f"at most {settled}, the budget of this study's opponents: {mend}")
         return settled
@@ -252,7 +252,7 @@ class Study:
     def costs(self, cell: str) -> dict[str, Any]:
         """Wall time and peak memory of a cell, if they were measured."""
         path = self.costs_file(cell)
-        return dict(read_json(path)) if path.exists() else {}
+        return dict(read_json(path, "delete it: the page then lacks these costs")) if path.exists() else {}
 
     def costs_file(self, cell: str) -> Path:
         """The file with the costs of a cell."""

@@ -52,15 +52,13 @@ def training_script(name: str, agent: AgentOptions, train: Train, purpose: str |
         if not opponents:
             check_tunings(study, options.comparison.tune_updates, "comparison.tune_updates")
         folder = resumed or RunFolder.new(name, options)  # a new one when nothing is refused any more
-        folder.begin(name, options)
-        if not (command := folder.settings / "command.txt").exists():
-            words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
-            write_text(command, f"{words}\n")
-        print(f"run folder: {folder.path}")
-        with (
-            locked(folder.path),
-            continued_by(shlex.join(["python", f"agents/train_{name}.py", f"resume={folder.path}"])),
-        ):
+        again = shlex.join(["python", f"agents/train_{name}.py", f"resume={folder.path}"])
+        with locked(folder.path), continued_by(again):
+            folder.begin(name, options)
+            if not (command := folder.settings / "command.txt").exists():
+                words = shlex.join(["python", f"agents/train_{name}.py", *sys.argv[1:]])
+                write_text(command, f"{words}\n")
+            print(f"run folder: {folder.path}")
             costs = train_once(train, options, folder)
             compare_training(study_of_one(study, opponents, folder.path), costs)
 

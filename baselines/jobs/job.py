@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gan_env.errors import ConfigError, DataError
+from gan_env.errors import REFUSALS
 
 _TAIL = 2000  # characters of a failed job's output that are shown
 
@@ -42,7 +42,7 @@ class Job:
             try:
                 self.work(*self.arguments)
                 return None
-            except (ConfigError, DataError) as error:
+            except REFUSALS as error:
                 traceback.print_exc()
                 return f"{error} ({self.log})"
             except BaseException:  # also the end of a program

@@ -18,7 +18,7 @@ from baselines.search.lanes import Columns, Lanes
 from gan_env import GANVectorEnv
 from gan_env.config import to_dict
 from gan_env.evaluation.runs import Runs, read_kept
-from gan_env.files import read_json, write_json
+from gan_env.files import LOST, read_json, write_json
 from gan_env.instance_lists import hash_of
 from gan_env.resume import require_same
 
@@ -56,7 +56,7 @@ def kept_runs(env: GANVectorEnv, methods: Sequence[str], instances: int, runs: i
     asked = {"env": to_dict(env.config), **sizes, "seed": seed}
     path = folder / "options.json"
     if path.exists():
-        require_same(f"the runs in {folder}", read_json(path), asked, "Choose another folder")
+        require_same(f"the runs in {folder}", read_json(path, LOST), asked, "Choose another folder")
     write_json(path, asked)
     chosen = [vars(instance) for instance in env.instances.instances[:instances]]
     about = {"knobs": list(env.config.knobs), "sha256": hash_of(chosen), "instances": chosen, "env": asked["env"]}

@@ -20,7 +20,7 @@ ABOUT = {
     ("steady_walk",): "steady_walk is [a rule](../step_size.md) that sets learning rates themselves, whatever a loop "
     "begins with: its runs of a loop and data set begin alike but for rounding, and part by chance. Its numbers "
     "were fixed after a look at sixty-one runs of such rules, its formula after some sixty more, mostly with DCGAN and "
-    "hinge and all with the first seed: that flatters it there. The second was played once all was fixed.",
+    "hinge and all with the first seed: that flatters it there. The second was played after everything was fixed.",
     ("limited_walk",): "limited_walk is [that rule with a limit](../step_size.md#the-rule-with-a-limit) on its first "
     "steps, for networks that they break. The limit was chosen among three after a look at some thirty runs here.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "

@@ -29,7 +29,7 @@ class SB3VecEnv(VecEnv):
     def __init__(self, env: GANVectorEnv | Fleet, seed: int | Sequence[int]) -> None:
         many = "many rows: a gan_env.GANVectorEnv; a single environment needs no adapter"
         require(isinstance(env, VectorEnv), "env", type(env).__name__, many)
-        self.env, self.metadata = env, env.metadata
+        self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
 

@@ -31,7 +31,7 @@ from gan_env.controller.report import Report
 from gan_env.errors import require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.mdp.knobs import RATES
-from gan_env.workers import apart
+from gan_env.workers import torch_defaults
 
 IDLE = 50
 """Calls of `step` in a row after which a player that took no step is not waited for any longer."""
@@ -156,7 +156,7 @@ class GANController:
         total_steps = whole(total_steps)
         loss = context.get("loss") if isinstance(context, Mapping) else None
         require(loss is None or isinstance(loss, str), "context['loss']", loss, f"one of {list(LOSSES)}")
-        with apart():
+        with torch_defaults():
             player = find_player(name_or_folder, total_steps, loss)
             return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
 
@@ -289,7 +289,7 @@ class GANController:
             "network": {} if saved is None else {k: v.clone() for k, v in saved.network.state_dict().items()},
         }
 
-    @apart()
+    @torch_defaults()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from what `state_dict` gave; learning rates are written anew, and the length of the run is its own.
 
@@ -330,7 +330,7 @@ class GANController:
             for what in outside_of_training(player.saved, total_steps, self._context):
                 self._warn(what, f"{player.name!r} was not trained for {what}: its moves may be worse than none")
 
-    @apart()
+    @torch_defaults()
     def _decide(self) -> None:
         """Looks at the interval, moves the knobs and begins the next one."""
         first, offered = self._clock.taken == 0, self._averages.offered

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gan_env.gan.layers import Network
-from gan_env.seeding import normal
+from gan_env.seeding import normal, power
 
 
 def initial_vectors(network: Network, key: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def normalise(network: Network, parameters: Tensor, vectors: Tensor, strength: T
         image = (fixed @ right[..., None])[..., 0]
         left = torch.where(image.any(dim=1, keepdim=True), normalize(image, dim=1), left)
         sigma = (left * (matrix @ right[..., None])[..., 0]).sum(dim=1)  # [N]
-        divisor = (torch.where(sigma > 0, sigma, 1).double() ** strength).to(sigma.dtype)  # see `Knob.decode`
+        divisor = power(torch.where(sigma > 0, sigma, 1), strength)
         parts += [weight.flatten(1) / divisor[:, None], bias]
         kept.append(left)
     return torch.cat(parts, dim=1), torch.cat(kept, dim=1)

@@ -17,6 +17,7 @@ from torch import Tensor
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
 from gan_env.records import FLOOR, STILL, Float32
+from gan_env.seeding import power
 
 ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
@@ -87,8 +88,7 @@ class DynamicParameter:
             middle = min(max(self.neutral, low), high)
             offset = coordinate - math.log(middle / low) / math.log(high / low)
             offset = torch.where(offset.abs() < ROUNDING, offset - offset.detach(), offset)  # zero, but with a slope
-            # In float64: a power in float32 rounds differently where vector instructions end, so by the number of rows.
-            value = middle * ((high / low) ** offset.double()).to(offset.dtype)
+            value = middle * power(high / low, offset)
         else:
             value = self.floor * torch.expm1(coordinate * math.log1p(high / self.floor))
         return value.clamp(low, high)

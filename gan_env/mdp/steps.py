@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gan_env.records import Moment, TrainStats
+from gan_env.seeding import power
 
 TINY = 1e-9
 """Added to both sides of a ratio, below any size that matters, so that it does not depend on their scale."""
@@ -51,8 +52,7 @@ def apart(upper: Tensor, lower: Tensor, stats: TrainStats) -> Tensor:
 def _shares(stats: TrainStats) -> Tensor:
     """Those of G and of D, [N, 2], by the logits of the last interval."""
     ahead = apart(stats.logit_real, stats.logit_fake, stats)
-    lead = (1 + ahead.abs()).double() ** (POWER * ahead.sign())  # in float64, as `Knob.decode` says
-    share_g = (SHARE_G * lead.to(ahead.dtype)).clamp(LEAST_G, MOST_G)
+    share_g = (SHARE_G * power(1 + ahead.abs(), POWER * ahead.sign())).clamp(LEAST_G, MOST_G)
     return torch.stack([share_g, torch.full_like(share_g, SHARE_D)], dim=1)
 
 

@@ -113,7 +113,7 @@ class ClassifierFeatures:
         except (SafetensorError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{weights} doesn't hold the {self.kind.task} ({reason}): {remedy} those") from error
-        self.network = network.to(device).eval().requires_grad_(False)
+        self.network = network.to(device, torch.float32).eval().requires_grad_(False)
         self.fingerprint = fingerprint(*(state[name] for name in self.network.state_dict()))  # from the host's copy
 
     def __call__(self, images: Tensor) -> Tensor:

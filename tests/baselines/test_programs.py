@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from programs import call
 
+from gan_env.files import locked
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for folder in ("agents", "baselines") for path in (ROOT / folder).glob("*.py"))
 PROGRAMS = [path.relative_to(ROOT).as_posix() for path in FILES if '__name__ == "__main__"' in path.read_text()]
@@ -42,3 +44,21 @@ def test_a_place_that_cannot_be_written_to_is_refused(
     done = call(program, *arguments, folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {key}='/proc/nothing' can't be used")
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        ("baselines/train_gan.py", ["policy=fixed", "env=points"]),
+        ("baselines/tune.py", ["kind=schedule", "env=points"]),
+        ("baselines/worth.py", ["policy=fixed", "env=points", "instances=2", "runs=8"]),
+        ("agents/compare.py", ["experiment=points"]),
+    ],
+)
+def test_a_folder_in_which_another_program_works_is_refused(program: str, options: list[str], tmp_path: Path) -> None:
+    with locked(tmp_path / "here"):
+        done = call(program, *options, "folder=here", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "another program is at work there: wait for its end, or give another folder"
+    )

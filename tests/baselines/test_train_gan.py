@@ -225,7 +225,7 @@ def test_a_run_that_is_stopped_says_by_which_command_it_continues(
 def test_a_folder_alone_without_a_run_is_refused(tmp_path: Path) -> None:
     """It is meant to continue one: the name may be wrong."""
     given = TrainGANOptions(folder=str(tmp_path))
-    with pytest.raises(ConfigError, match=r"^folder=.*to continue it; for a new run there give other options, too"):
+    with pytest.raises(ConfigError, match=r"^folder=.*to continue it; to begin a new run in it"):
         own_options(given, ["folder=here"])
     assert own_options(given, ["folder=here", "policy=fixed"]) is given
 

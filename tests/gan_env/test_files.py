@@ -169,6 +169,6 @@ def test_a_folder_is_locked_for_other_processes_until_the_block_ends(tmp_path: P
         return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
 
     with locked(tmp_path):
-        assert "another process is at work there: wait for its end, or give another folder" in other()
+        assert "another program is at work there: wait for its end, or give another folder" in other()
     assert other() == ""
     assert not list(tmp_path.iterdir())

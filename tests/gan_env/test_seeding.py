@@ -3,9 +3,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_env.seeding import even_normal, fold_in, normal, random_bits, uniform
+from gan_env.seeding import even_normal, fold_in, normal, power, random_bits, uniform
 
 Draw = Callable[..., Tensor]
 
@@ -184,3 +186,11 @@ def test_means_over_even_points_vary_far_less_from_key_to_key() -> None:
 
     keys = torch.arange(200)
     assert spread(even_normal(keys, 512, 4)) < spread(normal(keys, 512, 4)) / 5
+
+
+@given(st.integers(1, 70), st.integers(0, 69))
+def test_a_power_is_the_same_wherever_a_number_stands(count: int, place: int) -> None:
+    exponents = torch.linspace(-1, 1, 70)
+    part = exponents[place : place + count]
+    assert torch.equal(power(1e3, part), power(1e3, exponents)[place : place + count])
+    assert torch.allclose(power(1e3, part), 1e3**part)

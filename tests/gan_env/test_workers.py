@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_env import workers
-from gan_env.workers import apart, each_block
+from gan_env.workers import each_block, torch_defaults
 
 
 @pytest.fixture(autouse=True)
@@ -70,15 +70,38 @@ def test_an_error_in_a_block_comes_out_and_the_threads_are_restored() -> None:
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
-def test_work_apart_has_torchs_own_defaults_and_leaves_the_callers(kind: torch.dtype) -> None:
+def test_torchs_own_defaults_hold_inside_and_the_callers_outside(kind: torch.dtype) -> None:
     torch.set_default_dtype(kind)
     try:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
-            with apart():
+            with torch_defaults():
                 product = torch.ones(2, 2) @ torch.ones(2, 2)
                 assert (product.dtype, product.device.type, product.is_inference()) == (torch.float32, "cpu", False)
             assert torch.is_autocast_enabled("cpu") and torch.is_inference_mode_enabled()
             assert torch.get_default_device().type == "meta"
         assert torch.get_default_dtype() == kind
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_two_threads_with_torchs_defaults_leave_the_callers_dtype_at_their_end() -> None:
+    """The first to enter may leave first."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with torch_defaults():
+            entered.set()
+            leave.wait()
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        thread = threading.Thread(target=first)
+        thread.start()
+        entered.wait()
+        with torch_defaults():
+            leave.set()
+            thread.join()
+            assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from agents.learning.checkpoint import CHECKPOINT
 from agents.learning.controllers import load_controller, train, training_options
 from agents.learning.options import TrainOptions
-from agents.learning.run_folder import RunFolder
+from agents.learning.run_folder import CHECKPOINT, RunFolder
 from gan_env import GANVectorEnv
 from gan_env.adapters.stable_baselines3 import SB3VecEnv
 from gan_env.files import load_checkpoint

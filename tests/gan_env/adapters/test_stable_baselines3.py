@@ -139,4 +139,3 @@ def test_rows_are_drawn_where_the_environment_can() -> None:
     env = SB3VecEnv(GANVectorEnv(2, **{**ENV, "render_mode": "rgb_array"}), seed=0)
     env.reset()
     assert [picture.shape for picture in env.get_images() if picture is not None] == [(432, 768, 3)] * 2
-    assert "rgb_array" in env.metadata["render_modes"]
