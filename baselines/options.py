@@ -218,7 +218,7 @@ def read_options(path: Path) -> dict[str, Any]:
         return dict(yaml.safe_load(path.read_text()))
     except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{path} is damaged ({' '.join(str(error).split())}): its options are lost: begin in another folder"
+            f"{path} is damaged ({' '.join(str(error).split())}): its options are lost: choose another folder"
         ) from error
 
 
