@@ -169,12 +169,10 @@ def train_once(train: Train, options: TrainOptions, folder: RunFolder) -> dict[s
     path = folder.path / "trained.json"
     if not path.exists():
         save_costs(path, lambda: train(options, folder))
-    else:
+    elif (folder.path / CHECKPOINT).exists():
         try:
             SavedController.load(folder.path)
         except ConfigError as error:
-            if not (folder.path / CHECKPOINT).exists():
-                raise
             print(f"{error}; it is written again from the last checkpoint", file=sys.stderr)
             train(options, folder)
     return dict(read_json(path))

@@ -213,7 +213,6 @@ def test_an_unknown_option_is_a_type_error_in_pythons_words() -> None:
         ({"rows": 0}, "num_envs=0.*at least 1"),
         ({"rows": True}, "num_envs=True.*a whole number"),
         ({"latent_dim": 30_000}, "latent_dim=30000.*at most 21201"),
-        ({"device": "meta"}, "device='meta'.*a device that is there"),
         ({"rows": 2.5}, "num_envs=2.5.*a whole number"),
         ({"metric_samples": 5000}, "8192 held-out samples, 4096 in the smaller half.*at most 4096"),
         ({"autoreset_mode": "NextSteps"}, "'NextSteps'.*NEXT_STEP, SAME_STEP, DISABLED"),

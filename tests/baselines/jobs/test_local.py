@@ -100,6 +100,7 @@ from baselines.jobs.job import Job
 from gan_env.errors import errors_in_one_line
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
     submit = local._submit
     def interrupted(*arguments):
         found = submit(*arguments)
