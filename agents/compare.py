@@ -49,16 +49,18 @@ def compare(fields: dict[str, Any], command: list[str]) -> None:
     """
     options = study_options(**fields)
     require_writable(Path(options.folder), "folder")
-    known = Path(options.folder) / "study" / "known.json"
-    require_continuable(read_json(known, LOST) if known.exists() else {}, options, known.parents[1])
     study = Study(options)
-    check_study(study)  # before any file of an existing study changes
+    check_study(study)
     with locked(study.path):
         complete(study, fields, command)
 
 
 def complete(study: Study, fields: dict[str, Any], command: list[str]) -> None:
-    """Computes what a study lacks, and prints its table; arguments as of `compare`."""
+    """Computes what a study lacks, and prints its table; `fields` and `command` are those of `compare`.
+
+    Raises:
+        ConfigError: it was begun with other options; then none of its files has changed.
+    """
     folder, known = study.path, study.path / "study" / "known.json"
     rests_on = require_continuable(read_json(known, LOST) if known.exists() else {}, study.options, folder)
     write_json(known, rests_on)

@@ -113,14 +113,13 @@ def main(fields: dict[str, Any]) -> None:
     """Trains with each weight, then draws quality against stability."""
     options, resumed = checked_options("pareto", ParetoOptions(PPOOptions()), fields)
     folder = resumed or RunFolder.new("pareto", options)
-    folder.begin("pareto", options)
     with locked(folder.path), continued_by(shlex.join(["python", "agents/pareto.py", f"resume={folder.path}"])):
+        folder.begin("pareto", options)
         summary = sweep(options, folder)
-    write_json(folder.path / "summary.json", summary)
-    text = table(summary)
-    write_text(folder.path / "table.txt", text + "\n")
-    drawn = figure(summary)
-    write_atomically(folder.path / "pareto.png", partial(drawn.savefig, dpi=130))
+        text = table(summary)
+        write_json(folder.path / "summary.json", summary)
+        write_text(folder.path / "table.txt", text + "\n")
+        write_atomically(folder.path / "pareto.png", partial(figure(summary).savefig, dpi=130))
     print(f"\n{text}\n\n{folder.path}")
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gan_env.config import RUN_OPTIONS, SPLITS
 from gan_env.errors import ConfigError, errors_in_one_line, require
 from gan_env.evaluation.comparison import WORDS, Estimate, compare
-from gan_env.evaluation.intervals import iqm, said_of_few, stratified
+from gan_env.evaluation.intervals import few_warning, iqm, stratified
 from gan_env.policies.learned import OWN_ENV_FIELDS
 from gan_env.records import Float64
 from gan_env.resume import differences, require_same
@@ -183,7 +183,7 @@ def remarks(found: Mapping[str, Played]) -> list[str]:
         even = f"episodes={instances * runs} or {instances * (runs + 1)} leaves none out"
         lines.append(f"Left out, so that each instance has as many runs: {left} of {total}; {even}.")
     drawn, what = (instances, "instances") if instances > 1 else (runs, "runs")
-    lines += said_of_few(drawn, what)
+    lines += few_warning(drawn, what)
     for name in others:
         own = [f"env.{option}" for option in differences(found[judged].own, found[name].own)]
         if own:

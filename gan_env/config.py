@@ -19,8 +19,8 @@ CONFIGS = next(path for path in (folder / "configs" for folder in Path(__file__)
 """The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
 FEWEST_SAMPLES = 16
 """The metric sees at least as many samples of a row."""
-SOBOL = 21_201
-"""Dimensions of `torch.quasirandom.SobolEngine`, which draws latents, at most."""
+LARGEST_LATENT = 21_201
+"""`torch.quasirandom.SobolEngine`, which draws latents, has no more dimensions."""
 LARGEST_PENALTY, LARGEST_WEIGHT = 20.0, 1e6
 """Limits of the crash penalty and of a reward term's weight, so that rewards are finite: e^20 is 500 million."""
 SPLITS = ("train", "test")
@@ -202,7 +202,7 @@ class EnvConfig:
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision", "penalty_every"), 1)
         require_at_least(self, **whole, metric_samples=FEWEST_SAMPLES)
-        require(self.latent_dim <= SOBOL, "latent_dim", self.latent_dim, f"at most {SOBOL}")
+        require(self.latent_dim <= LARGEST_LATENT, "latent_dim", self.latent_dim, f"at most {LARGEST_LATENT}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         divides, interval = self.updates_per_decision % self.penalty_every == 0, self.updates_per_decision
         require(divides, "penalty_every", self.penalty_every, f"a divisor of updates_per_decision={interval}")

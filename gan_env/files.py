@@ -23,7 +23,7 @@ from gan_env.errors import ConfigError, DataError
 
 AGAIN = "delete it, and the same command makes it anew"
 LOST = "it tells what the runs there were made with: choose another folder"
-"""What to do where a file can't be read that isn't made anew."""
+"""What to do where a file can't be read: one that is made anew, and one that isn't."""
 Read = TypeVar("Read")
 SILENCE_S = 20.0
 """Seconds without a byte after which a download has failed."""
@@ -201,22 +201,24 @@ def read_json(path: Path, mend: str = AGAIN) -> Any:
 def locked(folder: Path) -> Iterator[None]:
     """Makes a folder, and keeps other programs from working in it for the time of the block.
 
-    A killed process frees it, with the children that it has forked. On a file system without locks nothing is kept.
+    The lock ends with the process, and with the children that it has forked. Some file systems have no locks: there
+    this does nothing.
 
     Raises:
         ConfigError: another program has locked it.
     """
-    import fcntl  # here: the library runs where there is none
+    import fcntl  # here, since Windows has none, and the rest of this module works there
 
     folder.mkdir(parents=True, exist_ok=True)
     place = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                busy = "another program is at work there: wait for its end, or give another folder"
-                raise ConfigError(f"{str(folder)!r} can't be used: {busy}") from error
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            busy = "another program is at work there: wait for its end, or give another folder"
+            raise ConfigError(f"{str(folder)!r} can't be used: {busy}") from error
+        except OSError:
+            pass  # a file system without locks
         yield
     finally:
         with suppress(OSError):

@@ -101,9 +101,10 @@ def _sobol(count: int, dims: int, device: torch.device) -> Tensor:
 
 
 def power(base: Tensor | float, exponent: Tensor) -> Tensor:
-    """Base ** exponent, rounded alike wherever a number stands: so a row doesn't depend on the number of rows.
+    """A power that doesn't depend on where a number stands in a tensor, so that a row doesn't depend on the others.
 
-    A power in float32 is another one in the last numbers of a tensor, which don't fill a vector of the processor.
+    On a CPU torch computes a tensor's numbers by vector instructions, and the last few, which don't fill a vector, one
+    by one. In float32 the two round differently.
     """
     if exponent.device.type != "cpu":
         return base**exponent

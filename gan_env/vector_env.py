@@ -76,9 +76,10 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
 
     ## Copies, snapshots and the end
     `pickle` and `copy.deepcopy` make an environment that continues bit for bit; so does `set_state(get_state())`
-    in another environment with the same options. A copy has attributes that were added, but not what replaced one of
-    the environment's own. After `close()` it can't be used. It works in processes that are
-    forked, such as those of `AsyncVectorEnv`; where the parent has used a GPU, they need `context="spawn"`.
+    in another environment with the same options. A copy has the attributes that you added; an attribute of the
+    environment that you replaced, such as `judge`, is made anew. After `close()` it can't be used. It works in
+    processes that are forked, such as those of `AsyncVectorEnv`; where the parent has used a GPU, they need
+    `context="spawn"`.
 
     Args:
         num_envs: N.
@@ -129,7 +130,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         ends = "None: an episode ends after num_decisions, which is part of the task"
         require(max_episode_steps is None, "max_episode_steps", max_episode_steps, ends)
         self._make_again = partial(
-            _made, type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config)
+            _make, type(self), num_envs, preset, autoreset_mode, None, render_mode, **to_dict(config)
         )
         self.num_envs = num_envs
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
@@ -326,8 +327,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         return infos.pop("obs"), infos | {"gan_seed": gan_seeds, "instance": as_columns(self.current_instances)}
 
 
-def _made(kind: type[GANVectorEnv], *arguments: Any, **options: Any) -> GANVectorEnv:
-    """An environment of a class that may have an `__init__` of its own, which isn't called: a copy has its results."""
+def _make(kind: type[GANVectorEnv], *arguments: Any, **options: Any) -> GANVectorEnv:
+    """An environment for a copy. The `__init__` of a subclass isn't called; a copy gets the attributes it set."""
     env = kind.__new__(kind)
     GANVectorEnv.__init__(env, *arguments, **options)
     return env

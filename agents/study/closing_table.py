@@ -4,7 +4,7 @@ from agents.study.names import plain
 from agents.study.options import BEST, HELD_OUT
 from agents.study.records import Summary
 from agents.study.verdict import verdict
-from gan_env.evaluation.intervals import said_of_few
+from gan_env.evaluation.intervals import few_warning
 
 
 def closing_table(summary: Summary, instances: int) -> str:
@@ -33,7 +33,7 @@ def closing_table(summary: Summary, instances: int) -> str:
         "",
         *verdict(summary),
         *_elsewhere(summary),
-        *said_of_few(instances),
+        *few_warning(instances),
     ]
     return "\n".join(lines)
 

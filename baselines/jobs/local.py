@@ -45,7 +45,7 @@ def local_jobs(workers: int, threads: int) -> Iterator[Run]:
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job, threads: int) -> Future[str | None]:
-    """Starts a job, and a process if need be, which inherits that Ctrl-C waits until `_end_with_parent` is called."""
+    """Starts a job, and a process for it if need be, which Ctrl-C reaches only when it runs `_end_with_parent`."""
     print(f"at work: {job.log}", flush=True)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -17,8 +17,8 @@ FEW = 10
 """Of fewer instances, or runs of a single one, intervals are far too narrow (tests/baselines/test_verdict.py)."""
 
 
-def said_of_few(drawn: int, what: str = "instances") -> list[str]:
-    """What a table says of its intervals where few instances, or runs of a single one, were drawn; else nothing."""
+def few_warning(drawn: int, what: str = "instances") -> list[str]:
+    """The line that a table ends with if few instances, or few runs of a single one, were drawn; else no line."""
     text = f"Few {what}, {drawn}: intervals are too narrow, verdicts too sure. Play at least {FEW}."
     return [text] if drawn < FEW else []
 
