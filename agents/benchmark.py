@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.options import given_options, is_import_path, script
-from baselines.trained import PlayOptions, play_options, updates_of_training
+from baselines.playing import PlayOptions, play_options, updates_of_training
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import protocol_named
 from gan_env.config import RUN_OPTIONS

@@ -16,7 +16,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 
 from gan_env.errors import ConfigError, errors_in_one_line, require
 from gan_env.evaluation.pictures import contact_sheet, read_decisions
-from gan_env.evaluation.run_summary import updates_to_target
+from gan_env.evaluation.run_summary import decisions_to_target
 from gan_env.files import require_writable, write_atomically
 from gan_env.gan.saved import find_runs
 
@@ -53,7 +53,7 @@ def speeds(runs: dict[str, Path], target: float | None = None) -> str:
     aim = max(curve.min() for curve in curves.values()) if target is None else np.log(target)
     lines = [f"{'run':<24} {'final':>9} {'best':>9} {f'updates to {np.exp(aim):.4g}':>20}"]
     for name, curve in curves.items():
-        first = updates_to_target(curve[None], aim, 1)[0]
+        first = decisions_to_target(curve[None], aim)[0]
         shown = f"{decisions[name]['updates'][0, int(first)]:,.0f}" if np.isfinite(first) else "not reached"
         lines.append(f"{name:<24} {np.exp(curve[-1]):>9.4g} {np.exp(curve.min()):>9.4g} {shown:>20}")
     return "\n".join(lines)

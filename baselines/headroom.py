@@ -11,6 +11,7 @@ the other knobs.
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from baselines.options import errors_about_env, script
 from baselines.search.spaces import random_schedules
 from gan_env import GANVectorEnv, Instance
-from gan_env.config import env_config, replace, require_training
+from gan_env.config import env_config, require_training
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.intervals import bootstrap_interval
 from gan_env.evaluation.rollout import Episodes
@@ -31,6 +32,7 @@ from gan_env.policies import PolicyOptions
 from gan_env.policies.presets import load_policy, observing
 from gan_env.policies.schedules import Anneal
 from gan_env.records import Float64
+from gan_env.strict import replace
 
 Kinds = NDArray[np.int64]  # a label for the kind of each instance, [instances]
 
@@ -63,25 +65,27 @@ class HeadroomOptions:
         require_at_least(self, schedules=2, instances=2, rows=1, seed=0)
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
         if self.rates is not None:
-            kind = load_policy(self.rates).kind
+            kind = self.rule.kind
             require(kind == "step_size", "rates", self.rates, f"a policy of the kind 'step_size', not {kind!r}")
 
+    @cached_property
+    def rule(self) -> PolicyOptions:
+        """What sets the learning rates; without `rates` nothing does."""
+        return PolicyOptions() if self.rates is None else load_policy(self.rates)
+
     def steered(self, schedule: PolicyOptions) -> PolicyOptions:
-        """The schedule of the other knobs, with the rule for the learning rates if there is one."""
-        if self.rates is None:
-            return schedule
-        rule = load_policy(self.rates)
-        return dataclasses.replace(rule, knobs=schedule.knobs | rule.knobs)
+        """The schedule of the other knobs, with the rule for the learning rates."""
+        return dataclasses.replace(self.rule, knobs=schedule.knobs | self.rule.knobs)
 
     def make_env(self) -> GANVectorEnv:
         """The environment, in which the rule sees and moves what it needs."""
         env = self.env
         if self.rates is not None:
-            rule = load_policy(self.rates)
-            knobs = dict.fromkeys((*env_config(**env).knobs, *rule.knobs))
-            left = f"a knob besides {list(rule.knobs)}, which {self.rates!r} sets"
-            require(len(knobs) > len(rule.knobs), "knobs", list(knobs), left)
-            env = observing({**env, "knobs": list(knobs)}, rule.groups)
+            led = self.rule.knobs
+            knobs = dict.fromkeys((*env_config(**env).knobs, *led))
+            left = f"a knob besides {list(led)}, which {self.rates!r} sets"
+            require(len(knobs) > len(led), "knobs", list(knobs), left)
+            env = observing({**env, "knobs": list(knobs)}, self.rule.groups)
         return GANVectorEnv(self.rows, autoreset_mode=AutoresetMode.DISABLED, **env)
 
 
@@ -101,9 +105,9 @@ def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: Headroom
 
 
 def random_others(env: GANVectorEnv, options: HeadroomOptions) -> list[PolicyOptions]:
-    """Random schedules of the knobs that the rule for learning rates, if there is one, doesn't set."""
+    """Random schedules of the knobs that the rule for learning rates doesn't set."""
     drawn = random_schedules(env, options.schedules - 1, options.seed)
-    led = [] if options.rates is None else list(load_policy(options.rates).knobs)
+    led = options.rule.knobs
     return [PolicyOptions(knobs={k: fields for k, fields in s.knobs.items() if k not in led}) for s in drawn]
 
 

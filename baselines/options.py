@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from baselines.help import help_text
-from gan_env.config import CONFIGS, PRESETS, load_extensions, to_dict
+from gan_env.config import CONFIGS, PRESETS, load_extensions
 from gan_env.data.points import POINT_SETS
 from gan_env.errors import ConfigError, DataError, closest, errors_in_one_line, needs, require
 from gan_env.policies.presets import ENDINGS, own_file, shipped_controllers
+from gan_env.strict import to_dict
 
 with errors_in_one_line(), needs("study"):
     import hydra

@@ -19,15 +19,15 @@ from gymnasium.vector import AutoresetMode
 from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, script
-from baselines.trained import PlayOptions, open_folder, play_options
+from baselines.playing import PlayOptions, open_folder, play_options
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.errors import require_at_least
 from gan_env.evaluation import Episodes, run_episodes
 from gan_env.evaluation.intervals import summarize
 from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.files import require_writable, write_atomically, write_json
 from gan_env.saved_controller import DESCRIPTION
+from gan_env.strict import to_dict
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,9 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from baselines.options import errors_about_env, given_options, load_extensions_of, read_options, script
+from baselines.playing import PlayOptions, open_folder, play_options
 from baselines.run import write_decisions
-from baselines.trained import PlayOptions, open_folder, play_options
 from gan_env import GANVectorEnv
-from gan_env.config import replace, to_dict
 from gan_env.errors import continued_by, require, require_at_least
 from gan_env.evaluation.pictures import curves_figure, read_decisions, samples_figure
 from gan_env.evaluation.rollout import Episodes, Rollout
@@ -48,8 +47,9 @@ from gan_env.files import (
     write_json,
 )
 from gan_env.gan.saved import CHECKPOINT, NAME, save_generators
-from gan_env.instance_lists import NUMBERS, SIZES
+from gan_env.instance_lists import HYPERPARAMETERS, SIZES
 from gan_env.records import decode
+from gan_env.strict import replace, to_dict
 
 EIGHTHS = 8  # sample grids are drawn at the start and after each of these parts of the run
 SHOWN_IMAGES, SHOWN_POINTS, SHOWN_ROWS = 64, 1000, 4
@@ -186,7 +186,7 @@ def typical_instance(env: GANVectorEnv) -> dict[str, Any]:
     ranges, bank = env.config.instances, env.bank
     middle = {
         name: float(np.sqrt(np.prod(getattr(ranges, name))) if number.logarithmic else np.mean(getattr(ranges, name)))
-        for name, number in NUMBERS.items()
+        for name, number in HYPERPARAMETERS.items()
     }
     return {
         "dataset": bank.names[0],

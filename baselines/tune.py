@@ -18,9 +18,10 @@ from baselines.jobs.executor import ExecutorOptions
 from baselines.jobs.job import Job
 from baselines.options import errors_about_env, given_options, other_folders, script, search_path
 from baselines.search.tuner import TuneOptions, check_budget, save_policy, tune
-from gan_env.config import env_config, replace
+from gan_env.config import env_config
 from gan_env.errors import continued_by
 from gan_env.files import locked, require_writable
+from gan_env.strict import replace
 
 
 @script("tune", TuneOptions(), __doc__)

@@ -24,13 +24,12 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from baselines.options import errors_about_env, given_options, script
+from baselines.playing import PlayOptions, play_options, updates_of_training
 from baselines.search.kept_runs import LEAST_ROWS, SEARCHES, kept_runs
-from baselines.trained import PlayOptions, play_options, updates_of_training
 from gan_env import GANVectorEnv
 from gan_env.errors import continued_by, needs, require, require_at_least
 from gan_env.evaluation.best_of import Worth, pays_after, worth
 from gan_env.evaluation.rollout import run_episodes
-from gan_env.evaluation.runs import Runs
 from gan_env.evaluation.seeds import CONTROLLED, WORTH, WORTH_APART
 from gan_env.files import locked, require_writable, write_atomically, write_json
 from gan_env.records import Float64
@@ -93,11 +92,6 @@ def play_controlled(options: WorthOptions) -> Float64:
     return np.asarray(played.final.astype(np.float64).reshape(options.instances, -1).mean(axis=1))
 
 
-def curves_of(runs: Runs, method: str, most: int) -> Float64:
-    """Score of the best of k runs of a method on each instance: [I, K]."""
-    return np.stack([runs.curve(method, instance, most) for instance in range(len(runs.about["instances"]))])
-
-
 def table(found: Mapping[str, Worth], means: Mapping[str, Float64], trained: float | None) -> str:
     """One line per method: the best of k, what one controlled run is worth, and when training has paid for itself."""
     most = len(next(iter(means.values())))
@@ -157,7 +151,7 @@ def compare_with_searches(options: WorthOptions, search_env: dict[str, Any]) -> 
         controlled = play_controlled(options)
     if options.data is not None:
         print(f"wrote {len(runs):,} runs to {runs.save(Path(options.data))}")
-    curves = {name: curves_of(runs, name, options.runs) for name in options.methods}
+    curves = {name: runs.curves(name, options.runs) for name in options.methods}
     found = {name: worth(curve, controlled) for name, curve in curves.items()}
     updates = updates_of_training(options.controller, options.training_updates)
     trained = None if updates is None else updates / env.config.updates

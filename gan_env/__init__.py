@@ -1,8 +1,8 @@
 """GAN training as a Gymnasium environment: a policy turns the knobs while the run goes on.
 
-The ground: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`, `seeding`,
-`workers`. The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one, here or on
-Ray). What users add: `registration`. What they have trained: `policies.saving`. In one's own training loop:
+Used by everything: `config`, `strict`, `instance_lists`, `errors`, `resume`, `files`, `records`, `saved_controller`,
+`seeding`, `workers`. The environment: `vector_env` (many GANs), `env` (one), `fleet` (many vector environments as one,
+here or on Ray). What users add: `registration`. What they have trained: `policies.saving`. In one's own training loop:
 `controller`.
 
 What is below is imported when it is asked for, so that `gan_env.controller` needs neither Gymnasium nor data.

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from gan_env.errors import ConfigError, require, require_at_least
-from gan_env.instance_lists import NUMBERS, checked_instances
-from gan_env.strict import replace as replace  # programs load their own options by it, too
-from gan_env.strict import to_dict as to_dict
+from gan_env.instance_lists import HYPERPARAMETERS, checked_instances
+from gan_env.strict import replace
 
 CONFIGS = next(path for path in (folder / "configs" for folder in Path(__file__).resolve().parents) if path.is_dir())
 """The YAML files: inside the package where it is installed from a wheel, else those of the checkout."""
@@ -103,7 +102,7 @@ class InstanceConfig:
     test: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, number in NUMBERS.items():
+        for name, number in HYPERPARAMETERS.items():
             low, high = getattr(self, name)
             fits = number.low <= low <= high <= number.high
             require(fits, f"instances.{name}", [low, high], f"{number.low:g} <= low <= high <= {number.high:g}")
@@ -282,7 +281,7 @@ def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:
         if given.get(split):
             rng = np.random.default_rng([ranges.seed, number])
             sets[split] = checked_instances(given[split], count, rng, f"instances.{split}")
-    columns = {name: [one[name] for own in sets.values() for one in own] for name in NUMBERS}
+    columns = {name: [one[name] for own in sets.values() for one in own] for name in HYPERPARAMETERS}
     spans = {name: (min(column), max(column)) for name, column in columns.items() if column}
     sizes = {f"{split}_size": len(own) for split, own in sets.items()}
     return dataclasses.replace(ranges, **sets, **spans, **sizes)  # type: ignore[arg-type]

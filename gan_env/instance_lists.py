@@ -33,7 +33,7 @@ class Number:
     logarithmic: bool = True
 
 
-NUMBERS: dict[str, Number] = {
+HYPERPARAMETERS: dict[str, Number] = {
     "num_samples": Number(2, 10**9, "number of training samples", whole=True),
     "lr_g": Number(1e-9, 1.0, "learning rate of G"),
     "lr_d": Number(1e-9, 1.0, "learning rate of D"),
@@ -52,7 +52,7 @@ SIZES = ("batch_size", "width_g", "width_d")
 
 @dataclass(frozen=True)
 class Instance:
-    """One kind of GAN run: the names of its data set and its adversarial loss, and the numbers of `NUMBERS`.
+    """One kind of GAN run: the names of its data set and its adversarial loss, and the numbers of `HYPERPARAMETERS`.
 
     Those with a default may be left out of a list of one's own.
     """
@@ -113,7 +113,7 @@ def _checked(given: Any, key: str) -> Instance:
     lacking = [name for name in needed if name not in fields]
     expected = f"all fields of an Instance that have no default: it lacks {', '.join(lacking)}"
     require(not lacking, key, dict(fields), expected)
-    for name, number in NUMBERS.items():
+    for name, number in HYPERPARAMETERS.items():
         value = getattr(instance, name)
         require(number.low <= value <= number.high, f"{key}.{name}", value, f"{number.low:g} to {number.high:g}")
     return instance

@@ -1,4 +1,4 @@
-"""What flows between the wings: small typed records of tensors. Tensors are `[N]`, one entry per row, unless noted."""
+"""Small typed records that the parts of gan_env hand to each other. Tensors are `[N]`, an entry a row, unless noted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields

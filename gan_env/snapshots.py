@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
-from gan_env.config import EnvConfig, to_dict
+from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
 from gan_env.files import from_bytes, to_bytes
 from gan_env.gan.population import Population
@@ -17,6 +17,7 @@ from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.progress import Progress
 from gan_env.records import Float32, to_host
 from gan_env.resume import require_same, require_same_form
+from gan_env.strict import to_dict
 from gan_env.workers import torch_defaults
 
 SPACES = ("observation_space", "action_space", "single_observation_space", "single_action_space")

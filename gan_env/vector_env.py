@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import env_config, find_device, to_dict
+from gan_env.config import env_config, find_device
 from gan_env.data.bank import DataBank
 from gan_env.errors import ConfigError, require
 from gan_env.gan.population import Population
@@ -34,6 +34,7 @@ from gan_env.mdp.steps import relative_rates
 from gan_env.metrics.judge import make_judge
 from gan_env.records import Float32, TrainStats, to_host
 from gan_env.snapshots import Snapshots
+from gan_env.strict import to_dict
 from gan_env.workers import torch_defaults
 
 
@@ -54,7 +55,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     | `"reset_mask"` | bool [N]: which rows to reset (with `AutoresetMode.DISABLED`) |
 
     An instance stays with its row, through autoreset and later resets, until the row is given another; with None it
-    draws again. A reset that is refused changes nothing.
+    draws again. A reset that is refused changes nothing; but where a metric of your own has no finite value for a new
+    generator, rows are left without a run.
 
     ## Autoreset
     The three modes of Gymnasium, step by step those of its `SyncVectorEnv`, infos included. A value in `infos` is 0 and
@@ -233,8 +235,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         """One picture a row, uint8 [H, W, 3]: samples beside the curves so far; None without a render mode."""
         self._require_open()
         if self.render_mode is None:
-            name = "gan_env/Points-v1" if self.spec is None else self.spec.id
-            logger.warn(f"render: there is no render mode: gymnasium.make({name!r}, render_mode='rgb_array') has one")
+            logger.warn("render: there is no render mode: give render_mode='rgb_array' when you make the environment")
             return None
         samples, curves, total = self.samples(shown(self.bank.sample_shape)), self._curves, self.config.num_decisions
         pictures = []
@@ -255,8 +256,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         """Samples of every row's averaged generator from fixed latents: [N, count, *shape] in units of data."""
         self._require_open()
         require(count >= 1, "count", count, "at least 1")
-        drawn = self.population.sample(max(count, self.config.metric_samples))[:, :count]  # that many are compiled
-        return drawn.cpu().numpy()  # type: ignore[no-any-return]
+        drawn = self.population.sample(max(count, self.config.metric_samples))  # batch normalisation looks at them all
+        return drawn[:, :count].contiguous().cpu().numpy()  # type: ignore[no-any-return]  # without those left out
 
     def coordinates(self) -> Float32:
         """The controlled knobs of every row: [N, K] in [0, 1]."""

@@ -155,7 +155,7 @@ def test_places(module: str, expected: str | None) -> None:
         ("gan_env.policies.tables", "import gan_env.evaluation.rollout", "gan_env.evaluation.rollout"),
         ("baselines.run", "import agents.page.plots", "agents.page.plots"),
         ("agents.learning.training", "import agents.study.play", "agents.study.play"),
-        ("agents.learning.training", "import baselines.trained", "baselines.trained"),
+        ("agents.learning.training", "import baselines.playing", "baselines.playing"),
         ("baselines.options", "import agents.learning.controllers", "agents.learning.controllers"),
     ],
 )

@@ -16,11 +16,12 @@ from agents.learning.run_folder import RunFolder, train_once
 from agents.meta.controller import adaptive_policy
 from baselines.options import data_kind
 from gan_env import GANVectorEnv
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS
 from gan_env.errors import ConfigError, require
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.steering import Policy
 from gan_env.saved_controller import DESCRIPTION, SavedController
+from gan_env.strict import replace
 
 RUN_NAME = "controller"
 """Stands for the environment's name in the run folders of a study's trainings."""

@@ -18,8 +18,8 @@ from gan_env.errors import ConfigError
 from gan_env.saved_controller import Network
 
 
-def network_of(model: BaseAlgorithm, normalize: VecNormalize | None) -> Network:
-    """The layers from observations to actions, with their weights and the normalisation, if there is one.
+def network_of(model: BaseAlgorithm, normalize: VecNormalize) -> Network:
+    """The layers from observations to actions, with their weights and the normalisation of observations.
 
     Raises:
         ConfigError: this version of stable-baselines3 builds its policies in another way, or the policy has layers that
@@ -31,10 +31,6 @@ def network_of(model: BaseAlgorithm, normalize: VecNormalize | None) -> Network:
         known = "a version whose policies have their layers where those of 2.9 have them"
         version = f"stable-baselines3={stable_baselines3.__version__!r}"
         raise ConfigError(f"{version} can't be used ({error!r}): expected {known}") from error
-    if normalize is None or not normalize.norm_obs:
-        assert model.observation_space.shape is not None
-        (inputs,) = model.observation_space.shape
-        return Network.of(modules, torch.zeros(inputs), torch.ones(inputs))
     statistics = normalize.obs_rms
     assert isinstance(statistics, RunningMeanStd)
     std = np.sqrt(statistics.var + normalize.epsilon)  # in double precision, as it is applied

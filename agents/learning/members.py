@@ -6,10 +6,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_env.config import PRESETS, RUN_OPTIONS, to_dict
+from gan_env.config import PRESETS, RUN_OPTIONS
 from gan_env.errors import require
-from gan_env.fleet.members import checked
+from gan_env.fleet.members import checked_members
 from gan_env.policies.learned import INTERFACE
+from gan_env.strict import to_dict
 
 IN_COMMON = (*INTERFACE, "num_decisions", "reward", "crash_penalty", "split", *RUN_OPTIONS)
 """Fields of the environment that all members have in common: what is seen, done and rewarded, and how runs are made."""
@@ -68,6 +69,6 @@ def check_members(env: Mapping[str, Any], members: Mapping[str, Member], rows: i
             require(False, f"members.{name}.env.{key}", member.env[key], common)
         require(member.rows >= 1, f"members.{name}.rows", member.rows, "at least 1")
     names = [f"members.{name}.env" for name in members]
-    checked([{"num_envs": m.rows, **changed(env, changes_of(m.env))} for m in members.values()], {}, names)
+    checked_members([{"num_envs": m.rows, **changed(env, changes_of(m.env))} for m in members.values()], {}, names)
     total = sum(member.rows for member in members.values())
     require(rows == total, "agent.rows", rows, f"{total}, as many as all members have together")

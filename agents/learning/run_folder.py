@@ -23,13 +23,14 @@ from agents.learning.members import own_fields
 from agents.learning.options import TrainOptions
 from baselines.options import about, errors_about_env, given_options, load_extensions_of, read_options
 from gan_env import ENV_IDS, GANVectorEnv
-from gan_env.config import env_config, replace, to_dict
+from gan_env.config import env_config
 from gan_env.errors import ConfigError, require
 from gan_env.files import make_first, read_json, require_writable, write_text
 from gan_env.policies.learned import interface_of
 from gan_env.policies.steering import Steerable
 from gan_env.resume import require_same
 from gan_env.saved_controller import Adaptation, Network, Output, SavedController
+from gan_env.strict import replace, to_dict
 
 Options = TypeVar("Options", bound=TrainOptions)
 CHECKPOINT = "checkpoint/state.pt"

@@ -1,5 +1,6 @@
 """What scripts that train by stable-baselines3 share: options, environment, and training that can be continued."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,9 @@ def train_sb3(
     arguments = agent.arguments(env.config.num_decisions)
     # A policy of a few thousand weights is faster on the CPU.
     common = {"policy_kwargs": agent.network(), "seed": options.seed, "device": "cpu"}
-    model = algorithm(policy, normalize, **common, **arguments)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You have specified a mini-batch size")  # that the last one is smaller
+        model = algorithm(policy, normalize, **common, **arguments)
     normalize.venv.seed(row_seeds(options.seed, env.num_envs))  # type: ignore[arg-type]  # a model gave it its own
     if (folder.path / CHECKPOINT).exists():
         restore_training(folder.path / CHECKPOINT, model, env)

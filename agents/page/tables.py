@@ -8,7 +8,7 @@ from agents.study.options import BEST, StudyOptions
 from agents.study.readout import REPLAY_SUFFIX, YOKED_SUFFIX
 from agents.study.records import Failure, Row
 from gan_env.evaluation.comparison import Comparison
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 
 RESULT_NOTES = (
     "Final: interquartile mean (the mean of the middle half of all runs) of the logarithm of the metric at the end, "
@@ -132,7 +132,7 @@ def cost_table(rows: Mapping[str, Row]) -> str:
 
 def failure_table(failures: Sequence[Failure], learned: str, opponent: str) -> str:
     """The instances on which a policy does worst against an opponent."""
-    fields = ("dataset", "loss", *NUMBERS)
+    fields = ("dataset", "loss", *HYPERPARAMETERS)
     header = ["instance", *map(plain, fields), plain(learned), plain(opponent), "gain", "standard error", "crashes"]
     cells = []
     for one in failures:

@@ -12,11 +12,12 @@ from baselines.options import about
 from baselines.search.spaces import example, usual
 from baselines.search.tuner import TuneOptions, check_budget
 from gan_env import GANVectorEnv
-from gan_env.config import EnvConfig, env_config, to_dict
+from gan_env.config import EnvConfig, env_config
 from gan_env.errors import require
 from gan_env.policies.learned import INTERFACE, OWN_ENV_FIELDS
 from gan_env.policies.presets import PolicyOptions, load_policy
 from gan_env.resume import require_same
+from gan_env.strict import to_dict
 
 MAY_GAIN_ENTRIES = ("controllers", "settings", "policies", "agents")
 """Parts of a study to which entries may be added, and from which they may be removed."""

@@ -13,9 +13,10 @@ from agents.study.readout import SUFFIXES
 from baselines.jobs.executor import ExecutorOptions
 from baselines.options import about
 from baselines.search.spaces import SPACES
-from gan_env.config import PRESETS, RUN_OPTIONS, env_config, replace, to_dict
+from gan_env.config import PRESETS, RUN_OPTIONS, env_config
 from gan_env.errors import require, require_at_least
 from gan_env.policies.presets import policies_by_name
+from gan_env.strict import replace, to_dict
 
 BY_METHOD = {
     "by_random_search": ("schedule", "random"),
@@ -150,6 +151,7 @@ class StudyOptions:
 
     def __post_init__(self) -> None:
         require_at_least(self, tune_runs=1, instances=1, gan_seeds=1, rows=1, workers=1, oracle_runs=0, seed=0)
+        require(self.budget is None or self.budget >= 1, "budget", self.budget, "null, or at least 1")
         aimed = self.target is None or 0.5 < self.target < 1
         require(aimed, "target", self.target, "a probability above 0.5 and below 1, or null")
         for kind, times in self.tuned.items():
@@ -175,6 +177,8 @@ class StudyOptions:
         clash = sorted(name for name, count in Counter(["oracle", *players]).items() if count > 1)
         expected = f"names that no other policy has, those of NAME{', NAME'.join(SUFFIXES)} included"
         require(not clash, "controllers", clash, expected)
+        ends = [name for name in (*self.named, *self.controllers) if name.endswith(SUFFIXES)]
+        require(not ends, "policies and controllers", ends, f"names that end in none of {SUFFIXES}")
 
     def _check_controllers(self) -> None:
         """Controllers refer to others that exist."""

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
 from gan_env.mdp.knobs import RATES
-from gan_env.policies.steering import EpisodeStart, State, Steering
+from gan_env.policies.tables import TablePolicy
 from gan_env.records import Float32
 
 REPLAY_SUFFIX, RATES_REPLAY_SUFFIX, YOKED_SUFFIX = "_replay", "_rates_replay", "_yoked"
@@ -45,17 +46,20 @@ def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, An
         suffix: which read-out.
     """
     mean = torch.from_numpy(episodes.coordinates.mean(axis=0, dtype=np.float64))  # [T, K]
-    values = {name: column.cpu().numpy() for name, column in env.knobs.values(mean.to(env.device)).items()}
+    values = env.knobs.values(mean.to(env.device))
+    table = {knob.name: [knob.rounded(v) for v in values[knob.name].tolist()] for knob in env.knobs.controlled}  # [T]
+    if suffix != RATES_REPLAY_SUFFIX:
+        return {"kind": "table", "table": table}
     runs = [env.instances[i % len(env.instances)] for i in range(len(episodes.final))]
-    for name in set(RATES) & set(env.config.knobs) if suffix == RATES_REPLAY_SUFFIX else ():
-        column = torch.from_numpy(episodes.coordinates[..., env.config.knobs.index(name)])  # [E, T]
-        given = np.array([getattr(instance, name) for instance in runs])[:, None]
-        values[name] = np.exp(np.log(env.knobs.table[name].decode(column).numpy() * given).mean(axis=0))
-    table = {knob: [float(f"{v:.4g}") for v in values[knob]] for knob in env.config.knobs}  # [T] each
-    return {"kind": "rates" if suffix == RATES_REPLAY_SUFFIX else "table", "table": table}
+    for column, knob in enumerate(env.knobs.controlled):
+        if knob.name in RATES:
+            factors = knob.decode(torch.from_numpy(episodes.coordinates[..., column])).numpy()  # [E, T]
+            given = np.array([getattr(instance, knob.name) for instance in runs])[:, None]
+            table[knob.name] = [float(f"{v:.4g}") for v in np.exp(np.log(factors * given).mean(axis=0))]
+    return {"kind": "rates", "table": table}
 
 
-class Yoked:
+class Yoked(TablePolicy):
     """Plays a knob trajectory of its own in each row, whatever happens.
 
     Args:
@@ -67,14 +71,10 @@ class Yoked:
     """
 
     def __init__(self, env: GANVectorEnv, tables: Float32) -> None:
-        self.tables, self.steering = tables, Steering(env, ["progress"])
-        self.start = env.knobs.starts(tables[:, 0])
+        super().__init__(env, {})
+        self.tables, self.start = tables, env.knobs.starts(tables[:, 0])  # a row each
 
-    def predict(
-        self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True
-    ) -> tuple[Float32, State]:
-        """The action that takes each row's knobs to its own table's entry for this moment."""
-        rows, decisions, _ = self.tables.shape
-        decision = np.rint(self.steering.value(observation, "progress") * decisions).astype(int)
-        wanted = self.tables[np.arange(rows), np.clip(decision, 0, decisions - 1)]
-        return self.steering.action(observation, wanted), state
+    def wanted(self, observation: Float32, decision: NDArray[Any]) -> Float32:
+        """The coordinates [N, K] for these decisions [N]: each row's own."""
+        coordinates: Float32 = self.tables[np.arange(len(decision)), decision]
+        return coordinates

@@ -11,14 +11,15 @@ from agents.study.play import gather
 from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 from agents.study.records import Cost, Failure, Row, SettingSummary, Summary
 from agents.study.study import Study
-from gan_env.config import env_config, to_dict
+from gan_env.config import env_config
 from gan_env.evaluation.comparison import Estimate, compare, gain_over
 from gan_env.evaluation.intervals import iqm, stratified
 from gan_env.evaluation.rollout import Episodes
-from gan_env.evaluation.run_summary import updates_to_target
+from gan_env.evaluation.run_summary import decisions_to_target
 from gan_env.evaluation.updates_saved import updates_saved
 from gan_env.mdp.instances import InstanceSet
 from gan_env.records import Float64
+from gan_env.strict import to_dict
 
 COLLAPSED = np.log(0.5)
 """A run has collapsed when its samples' spread is less than half of the data's, in logarithm."""
@@ -111,7 +112,7 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
         against = {other: compare(mine, scores[other]) for other in met}
         read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
         if name.endswith(YOKED_SUFFIX):
-            read_outs = [controller_of(name) + REPLAY_SUFFIX]
+            read_outs = [replay for replay in (controller_of(name) + REPLAY_SUFFIX,) if replay in scores]
         rows[name] = _row(
             parts,
             size,
@@ -166,7 +167,7 @@ def updates_needed(parts: Sequence[Episodes], target: Float64, budget: int) -> F
         target: of each run.
         budget: GAN updates of a run.
     """
-    return np.concatenate([updates_to_target(e.score, target, 1) * budget / e.rewards.shape[1] for e in parts])
+    return np.concatenate([decisions_to_target(e.score, target) * budget / e.rewards.shape[1] for e in parts])
 
 
 def saved_over(parts: Sequence[Episodes], opponent: Sequence[Episodes], instances: int) -> Estimate:

@@ -86,5 +86,4 @@ def drawn(env: GANVectorEnv, table: NDArray[np.floating]) -> PolicyOptions:
 
 def value_at(knob: DynamicParameter, coordinate: float) -> float:
     """A knob's value, with four digits, within its bounds."""
-    value = float(f"{float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))):.4g}")
-    return min(max(value, knob.bounds[0]), knob.bounds[1])
+    return knob.rounded(float(knob.decode(torch.tensor(coordinate, dtype=torch.float64))))

@@ -16,11 +16,11 @@ from tqdm import tqdm
 from baselines.search import halving, population_based, random_search, tpe
 from baselines.search.lanes import Columns, Lanes
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.evaluation.runs import Runs, read_kept
 from gan_env.files import LOST, read_json, write_json
 from gan_env.instance_lists import hash_of
 from gan_env.resume import require_same
+from gan_env.strict import to_dict
 
 Search = Callable[[Lanes, Sequence[int], int, int], Iterator[Columns]]
 """Plays on some instances what so many whole runs on each pay for, from a seed on; gives runs as they end."""

@@ -139,8 +139,8 @@ def table_of(schedule: PolicyOptions, env: GANVectorEnv) -> Float32:
 
 
 def usual_tables(env: GANVectorEnv) -> list[Float32]:
-    """Constants and the usual schedules as tables, [T, K] each."""
-    return [table_of(policy, env) for policy in (PolicyOptions(), *map(load_policy, USUAL))]
+    """Constants and the usual schedules of the knobs that there are, as tables, [T, K] each."""
+    return [table_of(policy, env) for policy in _first("schedule", env)]
 
 
 def usual(kind: str) -> tuple[str, ...]:

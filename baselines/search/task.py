@@ -9,10 +9,10 @@ import optuna
 
 from baselines.search.spaces import SPACES, first_guesses
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
 from gan_env.records import Float64
+from gan_env.strict import to_dict
 
 Tried = dict[str, Any]
 """A candidate that was played: `params` (where it is in the search space), `policy` (fields of its `PolicyOptions`),

@@ -22,12 +22,13 @@ from baselines.search.methods import METHODS
 from baselines.search.spaces import SPACES
 from baselines.search.task import Task, play
 from gan_env import GANVectorEnv
-from gan_env.config import EnvConfig, require_training, to_dict
+from gan_env.config import EnvConfig, require_training
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import TUNE
 from gan_env.files import read_json, write_json, write_text
 from gan_env.policies.presets import KINDS, PolicyOptions, observing, policy_of
 from gan_env.resume import require_same
+from gan_env.strict import to_dict
 
 SECOND_ROUND, LAST_ROUND = 3, 12
 """Runs of a finalist in the two rounds of re-scoring, as multiples of a candidate's."""

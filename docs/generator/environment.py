@@ -3,11 +3,12 @@
 import inspect
 
 from gan_env import ENV_IDS, PRESETS, DynamicParameter, GANEnv
-from gan_env.config import EnvConfig, to_dict
+from gan_env.config import EnvConfig
 from gan_env.data.points import POINT_SETS
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.rewards import REWARDS
 from gan_env.mdp.statistics import Statistic
+from gan_env.strict import to_dict
 from generator import pictures
 from generator.markdown import Pages, facts_table, figure, index, page, sentence, sources, table
 

@@ -196,8 +196,7 @@ def _worth(runs: Runs, final: Float64) -> dict[str, dict[str, Any]]:
     count, found = len(runs.about["instances"]), {}
     for method in np.unique(runs.method).tolist():
         per_instance = runs.decisions[runs.method == method].sum() / runs.knobs.shape[1] / count
-        curves = np.stack([runs.curve(method, i, int(per_instance)) for i in range(count)])
-        each = worth(curves, final[:count])
+        each = worth(runs.curves(method, int(per_instance)), final[:count])
         found[method] = {"meets": each.meets, "at_least": each.at_least, "at_most": each.at_most}
     return found
 

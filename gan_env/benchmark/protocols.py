@@ -9,11 +9,12 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 from gan_env import GANVectorEnv, Instance
-from gan_env.config import RUN_OPTIONS, env_config, to_dict
+from gan_env.config import RUN_OPTIONS, env_config
 from gan_env.errors import ConfigError, require
 from gan_env.evaluation.seeds import BENCHMARK
 from gan_env.instance_lists import hash_of
 from gan_env.resume import NEWER
+from gan_env.strict import to_dict
 
 SEES = ("progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality")
 

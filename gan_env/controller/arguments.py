@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_env.controller.averages import Averages
 from gan_env.errors import ConfigError, require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
-from gan_env.instance_lists import NUMBERS as HYPERPARAMETERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.mdp.knobs import RATES
 from gan_env.records import AVERAGED
 

@@ -42,13 +42,18 @@ FORGOTTEN = 1000
 class GANController:
     """Turns the knobs of a GAN's training: learning rates, and whatever else the loop takes from it.
 
-    The run's updates are cut into as many intervals as the policy has decisions. A learned controller has those of its
-    training; but in the action modes "steps" and "balanced", if it sees only progress, knobs, `steps`, `balance`,
-    `walk`, `balanced`, `limited` and `size`, it decides as often as a schedule or rule if that is more often: 1,000
-    times, or fewer where an interval would be shorter than four updates. A registered policy has the knobs, the action
-    mode and the number of decisions that `gan_env.GANVectorEnv` has by default. At the start of each interval, the
-    first included, the policy sees what that environment would show of such a run and moves the knobs. The result is
-    written into the optimisers' groups (`lr_g`, `lr_d`) and read by the loop (`control["r1"]`, `control.augment`).
+    The run's updates are cut into as many intervals as the policy has decisions:
+
+    - A schedule or rule has 1,000, fewer where an interval would be shorter than four updates.
+    - A learned controller has those of its training. In the action modes "steps" and "balanced" it decides as often as
+      a rule if that is more often, provided that it has no memory and sees only progress, knobs, `steps`, `balance`,
+      `walk`, `balanced`, `limited` and `size`.
+    - A registered policy has the knobs, the action mode and the number of decisions that `gan_env.GANVectorEnv` has by
+      default.
+
+    At the start of each interval, the first included, the policy sees what an environment would show of such a run and
+    moves the knobs. The result is written into the optimisers' groups (`lr_g`, `lr_d`) and read by the loop
+    (`control["r1"]`, `control.augment`).
     Learning rates are factors: on those that the optimisers were given; or, where all runs of a learned controller's
     training began with one rate, on that one. They hold until the next decision: what something else sets, such as an
     lr_scheduler, is overwritten before each step. After `total_steps` updates the knobs stay as they are. A decision

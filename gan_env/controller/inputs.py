@@ -18,7 +18,8 @@ def disturbed(x: Tensor, values: Mapping[str, Tensor], acting: Collection[str]) 
     Args:
         x: what the discriminator would see.
         values: of all knobs, [] each.
-        acting: the knobs that may do something; what the others would do is left out.
+        acting: the knobs that may do something; what the others would do is left out. (`augment_strength`, which
+            does nothing alone, counts as it is.)
 
     Raises:
         ConfigError: `x` is something else.
@@ -30,7 +31,8 @@ def disturbed(x: Tensor, values: Mapping[str, Tensor], acting: Collection[str]) 
     knobs = {name: value.to(x.device)[None] for name, value in values.items()}  # [1] each: of a single row
     augmentation = Augmentation.of_knobs(tuple(x.shape[1:]), tuple(acting))
     draws = torch.rand(1, augmentation.draws, len(x), device=x.device)
-    probabilities = augmentation.probabilities(knobs["augment"], knobs)
+    moved = {name: knobs[name] for name in acting}
+    probabilities = augmentation.probabilities(moved.get("augment", torch.zeros_like(knobs["augment"])), moved)
     x = augmentation.apply(x[None], draws, probabilities, knobs["augment_strength"])[0].to(x.dtype)
     if "instance_noise" not in acting:
         return x

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_env.controller.clock import Clock
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.records import FLOOR, MEANS, Moment, Quality, RowSettings, TrainStats
 
 
@@ -45,7 +45,7 @@ class Past:
 
 def settings_of(context: Mapping[str, Any], losses: Sequence[str]) -> RowSettings:
     """The run's hyperparameters; those that aren't known are 1, and a loss that isn't known is the first."""
-    columns = {name: [context.get(name, 1)] for name in NUMBERS} | {"key": [1], "dataset": [0], "window": [0]}
+    columns = {name: [context.get(name, 1)] for name in HYPERPARAMETERS} | {"key": [1], "dataset": [0], "window": [0]}
     columns["loss"] = [losses.index(context["loss"]) if context.get("loss") in losses else 0]
     return RowSettings.of(columns, torch.device("cpu"))
 

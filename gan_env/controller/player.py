@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_env.config import RUN_OPTIONS, EnvConfig, replace
+from gan_env.config import RUN_OPTIONS, EnvConfig
 from gan_env.controller.report import reasons
 from gan_env.errors import ConfigError, closest, require
 from gan_env.gan.losses import LOSSES
@@ -23,6 +23,7 @@ from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file
 from gan_env.policies.steering import Policy, State, step_of
 from gan_env.records import MEANS
 from gan_env.saved_controller import DESCRIPTION, SavedController
+from gan_env.strict import replace
 
 REACH = {"step_size": 1e3, "rates": 1e6}
 """Kind of policy -> how many times smaller or larger it may make a loop's own learning rates, which may be far off; a

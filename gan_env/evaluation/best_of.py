@@ -111,13 +111,14 @@ class Worth:
         return {"meets": self.meets, "at_least": self.at_least, "at_most": self.at_most, **plain}
 
 
-def worth(curves: Float64, controlled: Float64, seed: int = 0) -> Worth:
+def worth(curves: Float64, controlled: Float64) -> Worth:
     """Compares the best of k tuning runs with one controlled run, over instances.
+
+    The bootstrap draws instances with all of their runs.
 
     Args:
         curves: score of the best of k on each instance, [I, K]; NaN in the columns where k runs give no result.
         controlled: mean score of a controlled run on each instance, [I].
-        seed: of the bootstrap, which draws instances with all of their runs.
 
     Raises:
         ConfigError: there is a single instance, or no k with a result.
@@ -127,7 +128,7 @@ def worth(curves: Float64, controlled: Float64, seed: int = 0) -> Worth:
     there = np.isfinite(curves).all(axis=0)  # [K]
     require(bool(there.any()), "runs", curves.shape[1], "enough for a result of every method: a bracket, a population")
     gains = curves[:, there] - controlled[:, None]  # [I, K']
-    picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    picks = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
     times = np.stack([np.bincount(pick, minlength=count) for pick in picks]) / count  # [B, I]
     mean, drawn = gains.mean(axis=0), times @ gains  # [K'], [B, K']
     error = drawn.std(axis=0) + 1e-12

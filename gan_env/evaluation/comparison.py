@@ -19,7 +19,7 @@ class Estimate:
 
     Attributes:
         value: the number.
-        ci95: over GAN seeds and trainings or tunings, on these instances.
+        ci95: over GAN seeds and trainings or tunings, on these instances; or, where there is one interval alone, that.
         over_instances: also resamples instances, so it holds for new ones; None: not known.
     """
 

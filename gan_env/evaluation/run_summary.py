@@ -12,29 +12,28 @@ LEFT = 0.1
 """Share of the log distance to the best that is left where a run counts as converged."""
 
 
-def updates_to_target(log_metric: ArrayLike, target: ArrayLike, updates_per_decision: int) -> Float64:
-    """GAN updates until the metric was at the target or below, [N]; infinite where it never was.
+def decisions_to_target(curve: ArrayLike, target: ArrayLike) -> Float64:
+    """Decisions until a curve is at the target or below, [N]; infinite where it never is.
 
     Args:
-        log_metric: from the untrained generator to the end, [N, T + 1]; lower is better.
-        target: log metric, [N] or a number.
-        updates_per_decision: GAN updates between two entries.
+        curve: log metric or score, from the untrained generator to the end, [N, T + 1]; lower is better.
+        target: likewise, [N] or a number.
     """
-    curve = np.asarray(log_metric, np.float64)
+    curve = np.asarray(curve, np.float64)
     there = curve <= np.broadcast_to(np.asarray(target, np.float64), len(curve))[:, None]
-    first: Float64 = np.where(there.any(axis=1), there.argmax(axis=1) * float(updates_per_decision), np.inf)
+    first: Float64 = np.where(there.any(axis=1), there.argmax(axis=1), np.inf)
     return first
 
 
 def updates_to_converge(log_metric: ArrayLike, updates_per_decision: int) -> Float64:
-    """GAN updates until the metric came within `LEFT` of its best, in log distance, [N]; see `updates_to_target`.
+    """GAN updates until the metric came within `LEFT` of its best, in log distance, [N].
 
     With m_0 of the untrained generator and the lowest m_best, it is the first moment t at which
     log m_t - log m_best <= LEFT * (log m_0 - log m_best): 0 where the metric never fell below its start.
     """
     curve = np.asarray(log_metric, np.float64)
     best = curve.min(axis=1)
-    return updates_to_target(curve, best + LEFT * (curve[:, 0] - best), updates_per_decision)
+    return decisions_to_target(curve, best + LEFT * (curve[:, 0] - best)) * updates_per_decision
 
 
 def roughness(curve: ArrayLike) -> Float64:

@@ -67,6 +67,10 @@ class Runs:
         """Some of the runs: a mask [R], or places."""
         return Runs(self.about, **{name: column[which] for name, column in self.columns().items()})
 
+    def curves(self, method: str, most: int) -> Float64:
+        """`curve` on each instance: [I, K]."""
+        return np.stack([self.curve(method, instance, most) for instance in range(len(self.about["instances"]))])
+
     def curve(self, method: str, instance: int, most: int) -> Float64:
         """Expected score of the best that k runs of a method give on an instance, k = 1, ..., `most`: [K].
 

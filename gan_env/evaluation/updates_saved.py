@@ -10,19 +10,18 @@ from gan_env.records import Float64
 RESAMPLES = 1000
 
 
-def updates_saved(scores: Float64, opponent: Float64, seed: int = 0) -> dict[str, Any]:
+def updates_saved(scores: Float64, opponent: Float64) -> dict[str, Any]:
     """The share of a run that is left when a policy's mean score is the opponent's mean final score.
 
     Args:
         scores: of the policy, from the untrained generator to the end, means over the runs of an instance, [I, T + 1].
         opponent: of the opponent, likewise.
-        seed: of the bootstrap over instances.
 
     Returns:
         `value`, 0 where the policy never gets there, and its 95 % interval for new instances, `over_instances`.
     """
     count = len(scores)
-    picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    picks = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
     drawn = [share_left(scores[pick].mean(axis=0), float(opponent[pick, -1].mean())) for pick in picks]
     value = share_left(scores.mean(axis=0), float(opponent[:, -1].mean()))
     return {"value": value, "over_instances": percentile_interval(drawn)}

@@ -13,11 +13,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from gan_env.config import to_dict
 from gan_env.errors import ConfigError, require
 from gan_env.files import save_checkpoint
 from gan_env.fleet.infos import cut_options, join_infos
-from gan_env.fleet.members import Call, LocalMembers, Members, checked
+from gan_env.fleet.members import Call, LocalMembers, Members, checked_members
 from gan_env.instance_lists import Instance
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
@@ -25,6 +24,7 @@ from gan_env.mdp.observation import Observer
 from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
 from gan_env.records import Float32
 from gan_env.resume import require_same
+from gan_env.strict import to_dict
 from gan_env.vector_env import GANVectorEnv
 
 
@@ -97,7 +97,7 @@ class Fleet(VectorEnv[Float32, Float32, Any]):
         require(max_failures >= 1, "max_failures", max_failures, "at least 1")
         self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
         common = {"autoreset_mode": self.autoreset_mode, "render_mode": render_mode}
-        arguments, configs = checked(members, common)
+        arguments, configs = checked_members(members, common)
         self.config = replace(configs[0], num_decisions=max(config.num_decisions for config in configs))
         self.knobs = KnobSet(self.config, torch.device("cpu"))
         self.observer = Observer(self.config.observation, self.config.knobs, self.config.losses)

@@ -95,7 +95,7 @@ def total_rows(configurations: Sequence[Mapping[str, Any]]) -> int:
     return sum(arguments["num_envs"] for arguments in configurations)
 
 
-def checked(
+def checked_members(
     members: Sequence[Mapping[str, Any]], common: Mapping[str, Any], names: Sequence[str] = ()
 ) -> tuple[list[dict[str, Any]], list[EnvConfig]]:
     """The arguments and the options of every member's `GANVectorEnv`; nothing is made yet.

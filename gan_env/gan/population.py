@@ -115,7 +115,8 @@ class Population:
     def judge(self, judge: Callable[[Tensor, Tensor], Quality], count: int) -> Quality:
         """Judges `count` samples of every row's averaged generator from its fixed latents.
 
-        `judge` takes samples [n, count, *shape] and the indices [n] of the rows' data sets; no more are in memory.
+        `judge` is called with n rows at a time, so that never all samples are in memory: with their samples [n, count,
+        *shape] and the indices [n] of their data sets.
         """
 
         def judge_block(weights: Tensor, latents: Tensor, dataset: Tensor) -> Quality:

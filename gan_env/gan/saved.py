@@ -15,13 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_env.config import replace
 from gan_env.errors import DataError, require
 from gan_env.files import write_atomically
 from gan_env.gan.population import Population
 from gan_env.gan.update import PopulationConfig, build_networks
 from gan_env.resume import require_same_form
 from gan_env.seeding import fold_in, normal
+from gan_env.strict import replace
 
 NAME, CHECKPOINT = "generator.safetensors", "checkpoint.pt"
 """Files in a run's folder: the generators at its end, and what it continues from after a kill."""

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_env.config import SPLITS, EnvConfig, replace
+from gan_env.config import SPLITS, EnvConfig
 from gan_env.errors import require
-from gan_env.instance_lists import NUMBERS, SIZES, Instance, hash_of
+from gan_env.instance_lists import HYPERPARAMETERS, SIZES, Instance, hash_of
 from gan_env.records import RowSettings
+from gan_env.strict import replace
 
 
 class InstanceSet:
@@ -32,8 +33,8 @@ class InstanceSet:
 
     def __init__(self, config: EnvConfig, split: Literal["train", "test"]) -> None:
         ranges, self.datasets, self.losses = config.instances, config.datasets, config.losses
-        self.limits = {name: (number.low, number.high) for name, number in NUMBERS.items()}
-        self.limits |= {name: (NUMBERS[name].low, getattr(ranges, name)[1]) for name in SIZES}
+        self.limits = {name: (number.low, number.high) for name, number in HYPERPARAMETERS.items()}
+        self.limits |= {name: (HYPERPARAMETERS[name].low, getattr(ranges, name)[1]) for name in SIZES}
         own, other = (ranges.train, ranges.test) if split == "train" else (ranges.test, ranges.train)
         needed = f"instances of the {split} split, too: instances={{'train': [...], 'test': [...]}}"
         require(bool(own or not other), f"instances.{split}", own, needed)
@@ -110,7 +111,7 @@ class InstanceSet:
         losses = [self.losses.index(instance.loss) for _, instance in drawn]
         window = [seed % size for seed, size in zip(seeds, whole, strict=True)]
         columns: dict[str, list[Any]] = {"key": seeds, "dataset": datasets, "window": window, "loss": losses}
-        columns |= {name: [getattr(instance, name) for _, instance in drawn] for name in NUMBERS}
+        columns |= {name: [getattr(instance, name) for _, instance in drawn] for name in HYPERPARAMETERS}
         columns["num_samples"] = [min(pair) for pair in zip(columns["num_samples"], whole, strict=True)]
         for name in ("width_g", "width_d"):
             columns[name] = [width / self.limits[name][1] for width in columns[name]]
@@ -133,7 +134,7 @@ def drawn_instances(config: EnvConfig, split: Literal["train", "test"]) -> list[
         return [names[index] for index in rng.permutation(np.arange(count) % len(names))]
 
     columns: dict[str, list[Any]] = {"dataset": evenly(config.datasets)}
-    for name, number in NUMBERS.items():
+    for name, number in HYPERPARAMETERS.items():
         low, high = getattr(ranges, name)
         if number.logarithmic:
             drawn = np.exp(rng.uniform(np.log(low), np.log(high), count))

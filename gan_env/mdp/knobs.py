@@ -79,6 +79,11 @@ class DynamicParameter:
         require(low <= new_value <= high, self.name, new_value, f"a value from {low} to {high}")
         self.value = float(new_value)
 
+    def rounded(self, value: float) -> float:
+        """A value with four digits, within the bounds."""
+        low, high = self.bounds
+        return min(max(float(f"{value:.4g}"), low), high)
+
     def decode(self, coordinate: Tensor) -> Tensor:
         """Coordinates in [0, 1] -> values within the bounds, any shape."""
         low, high = self.bounds

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.mdp.steps import AGE, LARGEST, POWER, SHARE_D, SHARE_G, TINY, apart, measured
 from gan_env.records import FLOOR, Moment
 
@@ -76,7 +76,7 @@ def _log_ratio(a: Tensor, b: Tensor) -> Tensor:
 
 def _logarithm(name: str, base: int, shift: int) -> Statistic:
     """A hyperparameter on a log scale."""
-    describe, log = f"log{base} {NUMBERS[name].what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
+    describe, log = f"log{base} {HYPERPARAMETERS[name].what}, {shift:+d}", {10: torch.log10, 2: torch.log2}[base]
     compute, inverse = lambda m: log(getattr(m.settings, name)) + shift, lambda x: float(base) ** (x - shift)
     return Statistic(name, "context", compute, describe, f"log{base}({name}) {shift:+d}", inverse)
 
@@ -210,7 +210,7 @@ FIXED = (
               "log(E|f(G(z)) - f(G(z'))| / E|f(x) - f(x')|); f: the metric's features"),
     _logarithm("lr_g", 10, 3),
     _logarithm("lr_d", 10, 3),
-    _share("beta_1", NUMBERS["beta_1"].what),
+    _share("beta_1", HYPERPARAMETERS["beta_1"].what),
     _logarithm("num_samples", 10, -3),
     _logarithm("batch_size", 2, -5),
     _share("width_g", "share of the largest width of G"),

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gan_env.errors import WeightsError, require
-from gan_env.metrics.reference import fingerprint
+from gan_env.metrics.cache import fingerprint
 from gan_env.records import decode
 
 FEATURES = 64

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_env.errors import WeightsError, needs
-from gan_env.metrics.reference import cached, fingerprint
+from gan_env.metrics.cache import cached, fingerprint
 from gan_env.metrics.weights import FoundWeights
 
 with needs("metrics"):

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_env.config import ACTS, RUN_OPTIONS, EnvConfig, to_dict
+from gan_env.config import ACTS, RUN_OPTIONS, EnvConfig
 from gan_env.errors import require
 from gan_env.mdp.statistics import groups_of
 from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
 from gan_env.records import Float32
 from gan_env.saved_controller import Interface, Knob, Output, SavedController, forget
+from gan_env.strict import to_dict
 
 INTERFACE = (*ACTS, "observation")
 """Fields in which it must agree with a controller's training: what actions mean, and what is seen."""

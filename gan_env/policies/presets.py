@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config, replace, to_dict
+from gan_env.config import CONFIGS, RUN_OPTIONS, EnvConfig, env_config
 from gan_env.errors import ConfigError, require
 from gan_env.mdp.knobs import RATES
 from gan_env.mdp.statistics import groups_of
@@ -19,6 +19,7 @@ from gan_env.policies.steering import Policy, Steerable
 from gan_env.policies.step_size import StepSizePolicy, StepSizeRule
 from gan_env.policies.tables import RatesPolicy, TablePolicy, schedule_values
 from gan_env.saved_controller import DESCRIPTION
+from gan_env.strict import replace, to_dict
 
 
 def by_rule(name: str, env: Steerable, **constants: Any) -> AdaptivePolicy:

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_env.config import to_dict
 from gan_env.env import GANEnv
 from gan_env.errors import require
 from gan_env.files import require_writable
 from gan_env.policies.learned import interface_of
 from gan_env.saved_controller import Network, SavedController
+from gan_env.strict import to_dict
 from gan_env.vector_env import GANVectorEnv
 
 Numbers = Sequence[float] | NDArray[Any] | Tensor

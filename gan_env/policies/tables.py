@@ -77,7 +77,8 @@ class TablePolicy:
             require(not outside, name, outside[:3], f"values from {low} to {high}")
             columns[env.config.knobs.index(name)] = knob.encode(torch.from_numpy(column)).numpy()
         self.table = np.stack(columns, axis=1).astype(np.float32)
-        self.start = {name: float(value[0]) for name, value in env.knobs.starts(self.table[:1]).items()}
+        first = env.knobs.starts(self.table[:1])
+        self.start: dict[str, Any] = {name: float(value[0]) for name, value in first.items()}
 
     def predict(
         self, observation: Float32, state: State = None, episode_start: EpisodeStart = None, deterministic: bool = True

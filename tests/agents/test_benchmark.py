@@ -14,9 +14,9 @@ from small_protocol import SMALL
 
 from gan_env.benchmark import enter
 from gan_env.benchmark.protocols import PROTOCOLS
-from gan_env.config import to_dict
 from gan_env.policies.learned import interface_of
 from gan_env.saved_controller import Network, SavedController
+from gan_env.strict import to_dict
 
 OWN = """
 import numpy as np

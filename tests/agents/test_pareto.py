@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from agents.pareto import ParetoOptions, main
 from agents.train_ppo import PPOOptions
 from gan_env import ConfigError
-from gan_env.config import replace
+from gan_env.strict import replace
 
 ARGUMENTS = [
     "env.num_decisions=3", "env.updates_per_decision=2", "env.metric_samples=32", "env.compile=false",

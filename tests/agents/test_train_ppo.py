@@ -62,6 +62,11 @@ def test_a_rollout_is_cut_into_no_more_parts_than_asked_for(minibatches: int, pa
     assert [min(size, 16 - start) for start in range(0, 16, size)] == parts
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_smaller_last_part_is_no_warning(tmp_path: Path) -> None:
+    train_in(tmp_path, "ppo", tiny("ppo", {"minibatches": 3}))
+
+
 def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A toy with a known optimum: with the reward replaced by r1's coordinate, the policy must raise r1."""
     term = RewardTerm("a test's term", lambda m: m.coordinates[:, 2] - 0.5, each_decision(-1, 1))

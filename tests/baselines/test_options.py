@@ -11,9 +11,10 @@ from programs import call, composed
 
 from baselines.options import checked_arguments, player
 from gan_env import ConfigError
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS
 from gan_env.evaluation.seeds import EXAMPLES, HEADROOM, TUNE
 from gan_env.policies import PolicyOptions
+from gan_env.strict import replace
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """

@@ -17,15 +17,16 @@ from trainings import tiny
 
 from agents.learning.controllers import train
 from agents.learning.run_folder import RunFolder
+from baselines.playing import PlayOptions, play_options
 from baselines.run import RunOptions, run
 from baselines.train_gan import TrainGANOptions
-from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import env_config, replace
+from gan_env.config import env_config
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.evaluation.seeds import EXAMPLES, row_seeds
 from gan_env.policies import PolicyOptions, load_policy, policy_names
 from gan_env.policies.presets import observing
+from gan_env.strict import replace
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["env.num_decisions=3", "env.updates_per_decision=1", "env.metric_samples=32", "env.compile=false"]

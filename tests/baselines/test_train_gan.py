@@ -19,16 +19,16 @@ from trainings import tiny
 from agents.learning.controllers import train
 from agents.learning.run_folder import RunFolder
 from baselines import contact_sheet
+from baselines.playing import PlayOptions, play_options
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
-from baselines.trained import PlayOptions, play_options
 from gan_env import ConfigError
-from gan_env.config import replace
 from gan_env.evaluation import pictures
 from gan_env.evaluation.rollout import Rollout
 from gan_env.files import save_checkpoint
 from gan_env.gan.saved import load_generators
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.policies.presets import PolicyOptions
+from gan_env.strict import replace
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 2, "metric_samples": 32, "compile": False}

@@ -13,9 +13,10 @@ from programs import call
 from baselines.run import RunOptions, run
 from baselines.verdict import evenly, read_all
 from gan_env import ConfigError
-from gan_env.config import env_config, to_dict
+from gan_env.config import env_config
 from gan_env.evaluation.intervals import FEW, stratified_gain
 from gan_env.policies import load_policy
+from gan_env.strict import to_dict
 
 TWO = {"num_decisions": 2, "updates_per_decision": 50}
 RING = {

@@ -19,7 +19,8 @@ from agents.learning.options import TrainOptions
 from agents.train_ppo import PPOOptions
 from baselines.options import register_presets
 from gan_env import Fleet, GANVectorEnv
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS
+from gan_env.strict import replace
 
 
 def speed(env: GANVectorEnv | Fleet, rounds: int) -> tuple[float, float]:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_env.config import PRESETS, EnvConfig, env_config, find_device, replace, to_dict
+from gan_env.config import PRESETS, EnvConfig, env_config, find_device
 from gan_env.errors import ConfigError, require
+from gan_env.strict import replace, to_dict
 
 
 def test_the_points_preset_is_the_default() -> None:

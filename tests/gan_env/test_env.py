@@ -16,7 +16,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 import gan_env
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.data.labelled import DEBIAN_FASHION_MNIST
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.mdp.rewards import REWARDS
 from gan_env.records import Dataset
@@ -213,7 +213,7 @@ def test_the_docstrings_table_of_knobs_is_that_of_the_code(knob: DynamicParamete
     assert float(starts[f"`{knob.name}`"]) == knob.initial_value
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
 def test_the_docstrings_table_of_instances_has_the_ranges_of_the_points_preset(name: str) -> None:
     table = DOCUMENTATION.partition("| of an instance |")[2].partition("\n\n")[0]
     (row,) = [line for line in table.splitlines() if f"`{name}`" in line]

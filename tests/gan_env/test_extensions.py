@@ -10,9 +10,10 @@ from programs import call
 from small_env import SMALL, make, still
 
 from gan_env import ConfigError
-from gan_env.config import env_config, load_extensions, to_dict
+from gan_env.config import env_config, load_extensions
 from gan_env.mdp.statistics import REGISTERED
 from gan_env.policies.presets import ADAPTIVE
+from gan_env.strict import to_dict
 
 pytestmark = pytest.mark.usefixtures("tables_as_they_were")
 

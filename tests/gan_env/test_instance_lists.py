@@ -13,15 +13,16 @@ from small_env import SMALL, make, still
 
 import gan_env
 from gan_env import ConfigError, Instance
-from gan_env.config import env_config, to_dict
-from gan_env.instance_lists import NUMBERS, hash_of, read_instances
+from gan_env.config import env_config
+from gan_env.instance_lists import HYPERPARAMETERS, hash_of, read_instances
 from gan_env.mdp.instances import InstanceSet
+from gan_env.strict import to_dict
 
 ONE = Instance("ring", num_samples=100, lr_g=1e-3, lr_d=2e-3, beta_1=0.0, batch_size=8, width_g=12, width_d=12)
 TWO = Instance("grid", num_samples=200, lr_g=3e-4, lr_d=1e-3, beta_1=0.5, batch_size=24, width_g=40, width_d=40)
 FIELDS = {
     name: st.integers(int(number.low), int(number.high)) if number.whole else st.floats(number.low, number.high)
-    for name, number in NUMBERS.items()
+    for name, number in HYPERPARAMETERS.items()
 }
 INSTANCES = st.builds(Instance, st.sampled_from(["ring", "grid"]), loss=st.sampled_from(["hinge"]), **FIELDS)
 

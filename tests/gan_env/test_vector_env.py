@@ -227,6 +227,12 @@ def test_bad_options_are_refused_with_help(options: dict[str, Any], message: str
         make(**{"rows": 2, **options})
 
 
+def test_samples_that_are_kept_take_no_more_memory_than_they_need() -> None:
+    """They are judged in larger batches."""
+    samples = make(2).samples(3)
+    assert samples.base is None or samples.base.nbytes == samples.nbytes
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

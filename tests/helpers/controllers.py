@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
-from gan_env.config import EnvConfig, env_config, to_dict
+from gan_env.config import EnvConfig, env_config
 from gan_env.controller.player import Loop
 from gan_env.policies.learned import interface_of
 from gan_env.saved_controller import Network, SavedController
+from gan_env.strict import to_dict
 
 SEEN = ("progress", "knobs", "losses", "gradients", "slope")
 """Groups of statistics that a loop with R1 has at hand."""

@@ -17,9 +17,9 @@ from agents.learning.controllers import SCRIPTS, check_script, load_controller, 
 from agents.learning.run_folder import RunFolder
 from baselines.options import data_kind
 from gan_env import PRESETS, ConfigError, GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.saved_controller import DESCRIPTION, WEIGHTS
+from gan_env.strict import to_dict
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -126,7 +126,7 @@ sys.modules |= dict.fromkeys(("stable_baselines3", "sb3_contrib"))  # importing 
 from pathlib import Path
 
 from agents.learning.controllers import load_controller
-from baselines.trained import PlayOptions, play_options
+from baselines.playing import PlayOptions, play_options
 from gan_env import GANVectorEnv
 
 for folder in sys.argv[1:]:

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_env import make
-from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
@@ -18,7 +16,7 @@ from agents.learning.controllers import load_controller, train
 from agents.learning.export import network_of
 from agents.learning.run_folder import RunFolder
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.adapters.stable_baselines3 import SB3Policy, SB3VecEnv
+from gan_env.adapters.stable_baselines3 import SB3Policy
 from gan_env.policies.steering import Policy
 
 HIDDEN: dict[str, list[list[int]]] = {script: [[8, 6]] for script in SB3} | {"ars": [[], [8]], "ppo": [[], [8, 6]]}
@@ -62,18 +60,6 @@ def test_the_saved_network_acts_as_stable_baselines3_does(
         np.testing.assert_allclose(action, expected, rtol=0, atol=1e-6)
         largest = max(largest, float(np.abs(expected).max()))
     assert largest > 0.3
-
-
-@pytest.mark.parametrize("norm_obs", [None, False])
-def test_a_model_without_normalised_observations_acts_as_it_did(norm_obs: bool | None) -> None:
-    env = SB3VecEnv(make(3), seed=0)
-    normalize = None if norm_obs is None else VecNormalize(env, norm_obs=norm_obs)
-    model = PPO("MlpPolicy", env, policy_kwargs={"net_arch": [8]}, device="cpu")
-    network = network_of(model, normalize)
-    observation = np.random.default_rng(0).normal(scale=4.0, size=(5, len(env.env.observer.names))).astype(np.float32)
-    with torch.no_grad():
-        action = network(torch.from_numpy(observation), ())[0].clamp(-1, 1)
-    np.testing.assert_allclose(action, model.predict(observation, deterministic=True)[0], rtol=0, atol=1e-6)
 
 
 def test_a_policy_that_is_built_in_another_way_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,11 @@ from agents.learning.run_folder import RunFolder
 from agents.train_es import ESOptions
 from agents.train_ppo import PPOOptions
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import PRESETS, env_config, replace, to_dict
+from gan_env.config import PRESETS, env_config
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.presets import POLICIES
 from gan_env.saved_controller import SavedController
+from gan_env.strict import replace, to_dict
 
 OWN = {"metric_samples": 32, "updates_per_decision": 1}
 R2 = {"initial_knobs": {"r2": 1.0}}

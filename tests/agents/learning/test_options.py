@@ -7,7 +7,7 @@ from trainings import tiny
 
 from agents.learning.options import ComparisonOptions, TrainOptions
 from gan_env import ConfigError
-from gan_env.config import replace
+from gan_env.strict import replace
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from agents.study.options import StudyOptions, study_options
 from baselines.options import register_presets
 from gan_env import ConfigError
-from gan_env.config import CONFIGS, EnvConfig, env_config, to_dict
+from gan_env.config import CONFIGS, EnvConfig, env_config
+from gan_env.strict import to_dict
 
 STUDIES = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if "controllers" in path.read_text()]
 
@@ -118,6 +119,8 @@ def test_an_ablation_plays_on_held_out_instances_and_where_it_is_named() -> None
         ({"controllers": {"best_schedule": {"seeds": 1}}}, r"controllers=\['best_schedule'\].*no other policy"),
         ({"controllers": {"a": {"seeds": 1}, "a_replay": {"seeds": 1}}}, r"controllers=\['a_replay'\].*no other"),
         ({"controllers": {"a": {"seeds": 1}, "a_rates": {"seeds": 1}}}, r"\['a_rates_replay'\].*NAME_rates_replay"),
+        ({"controllers": {"b_replay": {"seeds": 1}}}, r"controllers=\['b_replay'\].*none of \('_replay'"),
+        ({"budget": 0}, "budget=0.*null, or at least 1"),
         ({"settings": {"far": {"envs": {}}}}, r"settings\.far\.env"),
         ({"settings": {"far": {"gan_seeds": 0}}}, "gan_seeds.*at least 1"),
         ({"settings": {"far": {"policies": ["tuned_rate"]}}}, r"settings\.far\.policies='tuned_rate'.*best_schedule"),

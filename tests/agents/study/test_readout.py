@@ -7,6 +7,7 @@ from gymnasium.vector import AutoresetMode
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out, suffixes
 from gan_env import GANVectorEnv
 from gan_env.evaluation.rollout import Episodes
+from gan_env.policies import PolicyOptions
 
 
 @pytest.mark.parametrize("name", ["ppo", "ppo_replay", "ppo_rates_replay", "ppo_yoked"])
@@ -48,3 +49,16 @@ def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) 
     assert table["lr_g"] == pytest.approx([expected] * 2, rel=2e-3)
     half = 0.003 * np.expm1(0.5 * np.log1p(30 / 0.003))
     assert table["r1"] == pytest.approx([half] * 2, rel=1e-3)
+
+
+def test_a_read_out_stays_within_the_knobs_bounds() -> None:
+    """The upper one has more digits than a read-out."""
+    env = GANVectorEnv(
+        1, autoreset_mode=AutoresetMode.DISABLED, num_decisions=2, updates_per_decision=1, metric_samples=32,
+        compile=False, knobs=("r1",), knob_bounds={"r1": (0.0, 3.14159)},
+    )  # fmt: skip
+    blank = np.zeros((1, 2), np.float32)
+    highest = Episodes(blank, blank, np.ones((1, 2, 1), np.float32), blank, np.zeros(1, bool), {}, 0)
+    found = read_out(env, highest, REPLAY_SUFFIX)
+    assert found["table"] == {"r1": [3.14159, 3.14159]}
+    PolicyOptions(**found).make(env)

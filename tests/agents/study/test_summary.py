@@ -132,6 +132,12 @@ def test_rows_by_hand(setting: Study) -> None:
     assert mine.against["best_schedule"].gain.value == pytest.approx(-1.0 - 0.25)
 
 
+def test_a_yoked_read_out_may_play_without_the_mean_trajectory(setting: Study) -> None:
+    e = episodes([[0.0, -1.0, -1.0]] * 4)
+    found = summarize_setting(setting, "held_out", {"ppo": [e], "ppo_yoked": [e], "best_schedule": [e]}, "ppo")
+    assert list(found.rows["ppo_yoked"].against) == ["best_schedule"]
+
+
 def test_spreads_are_those_of_trainings_and_of_runs_within_an_instance(setting: Study) -> None:
     """Two instances, two GAN seeds: runs differ by 2 and by 4 within them; the second training ends 1 higher."""
     parts = [episodes([[9.0, end + more, end + more] for end in (0, 10, 2, 14)]) for more in (0, 1)]

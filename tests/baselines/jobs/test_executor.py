@@ -10,7 +10,8 @@ import yaml
 from baselines.jobs import executor
 from baselines.jobs.executor import ExecutorOptions
 from gan_env import ConfigError
-from gan_env.config import CONFIGS, replace
+from gan_env.config import CONFIGS
+from gan_env.strict import replace
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])

@@ -18,6 +18,7 @@ from baselines.search.spaces import (
     fastest,
     first_guesses,
     rate_knobs,
+    usual_tables,
 )
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.mdp.knobs import DynamicParameter, knob_table
@@ -170,3 +171,11 @@ def test_a_burn_in_without_its_knobs_is_refused() -> None:
 def test_a_value_that_is_rounded_stays_within_the_knobs_bounds(coordinate: float, high: float) -> None:
     knob = DynamicParameter("lr_g", 1.0, (0.0123456, high), "log")
     assert 0.0123456 <= value_at(knob, coordinate) <= high
+
+
+@pytest.mark.parametrize("knobs", [("lr_g", "lr_d"), ("lr_d", "augment")])
+def test_the_usual_schedules_are_there_without_the_knobs_that_they_name(knobs: tuple[str, ...]) -> None:
+    env = GANVectorEnv(1, compile=False, metric_samples=32, knobs=knobs)
+    tables = usual_tables(env)
+    assert len(tables) == 1 + len(USUAL)
+    assert all(table.shape == (env.config.num_decisions, 2) for table in tables)

@@ -14,11 +14,11 @@ from programs import call
 
 from baselines.search.tuner import TuneOptions, tune, tune_in
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import replace
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.side_by_side import Job
 from gan_env.policies.presets import PolicyOptions
 from gan_env.policies.tables import TablePolicy
+from gan_env.strict import replace
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}

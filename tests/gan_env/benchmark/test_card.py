@@ -10,9 +10,9 @@ from small_protocol import SMALL
 
 from gan_env import ConfigError, GANVectorEnv
 from gan_env.benchmark import Card, enter
-from gan_env.config import to_dict
 from gan_env.evaluation.runs import Runs
 from gan_env.policies import load_policy
+from gan_env.strict import to_dict
 
 
 def card(name: str = "fixed", **options: Any) -> Card:

@@ -55,3 +55,12 @@ def test_what_was_constant_in_a_controllers_training_is_left_out(tmp_path: Path)
     control, x = PlainGAN.make().control(tmp_path, 8), torch.randn(16, 1, 8, 8)
     assert float(control["augment"]) == 0.25
     assert torch.equal(control.augment(x), x) and control.get("r1", 10.0) == 10.0
+
+
+def test_an_augmentation_of_its_own_is_all_that_moves_the_inputs(tmp_path: Path) -> None:
+    """It was trained with `augment` at 0.25, which flips too, and moves `flip` alone."""
+    saved_controller(knobs=["flip", "lr_g"], preset="fashion_mnist_8").save(tmp_path)
+    control, x = PlainGAN.make().control(tmp_path, 8), torch.randn(4000, 1, 8, 8)
+    flipped = (control.augment(x) != x).flatten(1).any(dim=1).float().mean()
+    assert float(control["augment"]) == 0.25
+    assert float(flipped) == pytest.approx(float(control["flip"]) / 2, abs=0.03)  # half of the flips are none

@@ -12,7 +12,6 @@ from plain_gan import DcganD, DcganG, Mlp, copy_weights, gan_update
 from torch import Tensor, nn
 
 from gan_env import GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.controller import GANController
 from gan_env.controller.player import find_player
 from gan_env.data.bank import IMAGE_SETS
@@ -22,6 +21,7 @@ from gan_env.policies.steering import start_of
 from gan_env.records import Dataset
 from gan_env.saved_controller import Network, SavedController
 from gan_env.seeding import fold_in, uniform
+from gan_env.strict import to_dict
 
 DECISIONS, UPDATES, WIDTH, BATCH, LATENT = 6, 5, 8, 16, 4
 ENV: dict[str, Any] = {

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.run_summary import (
+    decisions_to_target,
     describe_run,
     roughness,
     summarize_run,
     updates_to_converge,
-    updates_to_target,
 )
 
 
@@ -96,8 +96,8 @@ def test_the_closing_lines_say_all_of_it(episodes: Episodes) -> None:
         assert part in text
 
 
-def test_updates_to_a_target_by_hand() -> None:
+def test_decisions_to_a_target_by_hand() -> None:
     """Row 0 is at 2 after two decisions, row 1 starts there, row 2 never is."""
     curves = [[5, 3, 2, 4], [2, 9, 9, 9], [5, 4, 3, 2.1]]
-    assert updates_to_target(curves, 2.0, 50).tolist() == [100, 0, math.inf]
-    assert updates_to_target(curves, [3.0, 1.0, 2.1], 50).tolist() == [50, math.inf, 150]
+    assert decisions_to_target(curves, 2.0).tolist() == [2, 0, math.inf]
+    assert decisions_to_target(curves, [3.0, 1.0, 2.1]).tolist() == [1, math.inf, 3]

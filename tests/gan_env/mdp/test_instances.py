@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gan_env.config import PRESETS, EnvConfig, InstanceConfig, env_config
 from gan_env.errors import ConfigError
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.mdp.instances import Instance, InstanceSet
 
 
@@ -56,7 +56,7 @@ def both(config: EnvConfig) -> tuple[InstanceSet, InstanceSet]:
 def test_instances_are_inside_the_ranges(config: EnvConfig) -> None:
     for instance in (i for instances in both(config) for i in instances):
         assert instance.dataset in config.datasets and instance.loss in config.losses
-        for name, number in NUMBERS.items():
+        for name, number in HYPERPARAMETERS.items():
             low, high = getattr(config.instances, name)
             assert isinstance(getattr(instance, name), int) == number.whole
             assert low * (1 - 1e-12) <= getattr(instance, name) <= high * (1 + 1e-12)
@@ -119,7 +119,7 @@ def test_rates_are_drawn_uniformly_in_the_logarithm() -> None:
 
 def test_hyperparameters_are_drawn_independently() -> None:
     instances = InstanceSet(env_config(), "train").instances
-    columns = np.log([[getattr(i, name) for i in instances] for name in NUMBERS if name != "beta_1"])
+    columns = np.log([[getattr(i, name) for i in instances] for name in HYPERPARAMETERS if name != "beta_1"])
     correlations = np.corrcoef(columns) - np.eye(len(columns))
     assert np.abs(correlations).max() < 0.12
 

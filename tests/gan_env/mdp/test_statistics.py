@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gan_env.config import EnvConfig
-from gan_env.instance_lists import NUMBERS, Instance
+from gan_env.instance_lists import HYPERPARAMETERS, Instance
 from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.statistics import BOUND, Statistic, statistics, symlog
@@ -85,8 +85,8 @@ def test_what_is_relative_does_not_depend_on_scales(columns: tuple[str, ...], ma
 
 def test_the_context_has_every_field_of_an_instance_but_its_data_set() -> None:
     losses = [f"loss_{name}" for name in LOSSES]
-    assert {s.name for s in TABLE if s.group == "context"} == {*NUMBERS, *losses}
-    assert {f.name for f in fields(Instance)} == {"dataset", "loss", *NUMBERS}
+    assert {s.name for s in TABLE if s.group == "context"} == {*HYPERPARAMETERS, *losses}
+    assert {f.name for f in fields(Instance)} == {"dataset", "loss", *HYPERPARAMETERS}
 
 
 def test_the_loss_is_a_one_among_zeros(make_moment: MakeMoment) -> None:
@@ -171,7 +171,7 @@ INVERSES = [s for s in TABLE if s.inverse is not None]
 def test_what_policies_ask_for_has_an_inverse() -> None:
     knobs = (f"knob_{name}" for name in KNOBS)
     sizes = {f"{what}_{player}" for what in ("step", "walk", "balanced", "limited") for player in "dg"}
-    assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *NUMBERS, *knobs}
+    assert {s.name for s in INVERSES} == {"progress", "updates", *sizes, *HYPERPARAMETERS, *knobs}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # they keep nothing

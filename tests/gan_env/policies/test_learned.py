@@ -10,10 +10,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.policies.learned import LearnedPolicy, interface_of, options_of
 from gan_env.saved_controller import Adaptation, Interface, Layer, Network, Output, SavedController
+from gan_env.strict import to_dict
 
 ENV: dict[str, Any] = {"num_decisions": 4, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 

@@ -14,9 +14,9 @@ from torch import nn
 
 import gan_env
 from gan_env import ConfigError, GANEnv, GANVectorEnv
-from gan_env.config import to_dict
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.saved_controller import SavedController
+from gan_env.strict import to_dict
 
 LOOP: dict[str, Any] = {"knobs": ("lr_g", "lr_d"), "observation": ("progress", "knobs", "steps")}
 """An environment that sees and does what any loop has."""

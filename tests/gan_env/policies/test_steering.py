@@ -7,7 +7,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from gan_env import ConfigError, GANVectorEnv
-from gan_env.instance_lists import NUMBERS
+from gan_env.instance_lists import HYPERPARAMETERS
 from gan_env.mdp.knobs import TARGETS
 from gan_env.policies.presets import load_policy
 from gan_env.policies.steering import Steering, start_of
@@ -22,7 +22,7 @@ def test_values_are_those_of_the_instances() -> None:
     env = make(observation=("progress", "knobs", "context"))
     observation, _ = env.reset(seed=0)
     steering = Steering(env, ["lr_g", "batch_size"])
-    for name in (name for name in NUMBERS if name not in ("num_samples", "width_g", "width_d")):
+    for name in (name for name in HYPERPARAMETERS if name not in ("num_samples", "width_g", "width_d")):
         expected = [getattr(instance, name) for instance in env.current_instances]
         np.testing.assert_allclose(steering.value(observation, name), expected, rtol=1e-5, err_msg=name)
     np.testing.assert_allclose(steering.coordinates(observation), env.coordinates(), atol=1e-6)

@@ -1,4 +1,4 @@
-"""The cache of reference features: hits, misses, damage."""
+"""The cache of what is computed from reference images: hits, misses, damage."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_env.metrics import reference
-from gan_env.metrics.reference import cached, fingerprint
+from gan_env.metrics import cache
+from gan_env.metrics.cache import cached, fingerprint
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_kill_while_writing_leaves_no_file(
         path.write_bytes(b"the first half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reference, "save_file", killed)
+    monkeypatch.setattr(cache, "save_file", killed)
     with pytest.raises(KeyboardInterrupt):
         cached(tmp_path, "reference", "key", compute)
     assert list(tmp_path.iterdir()) == []

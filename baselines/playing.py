@@ -14,13 +14,14 @@ import yaml
 from agents.learning.controllers import load_controller, read_controller
 from baselines.options import errors_about_env, is_import_path, read_options
 from gan_env import GANVectorEnv
-from gan_env.config import load_extensions, replace
+from gan_env.config import load_extensions
 from gan_env.errors import ConfigError, require
 from gan_env.files import make_first, read_json, write_text
 from gan_env.policies import Policy, PolicyOptions
 from gan_env.policies.learned import INTERFACE, options_of
 from gan_env.policies.presets import KINDS, load_policy, observing, own_file
 from gan_env.resume import require_same
+from gan_env.strict import replace
 
 
 @dataclass(frozen=True)
