@@ -374,7 +374,10 @@ def rms(network: torch.nn.Module) -> float:
 
 
 @pytest.mark.parametrize("given", [1e-2, 1e-5])
-@pytest.mark.parametrize(("rule", "of_g", "of_d"), [("steady_walk", 0.008, 0.06), ("limited_walk", 0.03, 0.03)])
+@pytest.mark.parametrize(
+    ("rule", "of_g", "of_d"),
+    [("steady_walk", 0.008, 0.06), ("timed_walk", 0.0088, 0.06), ("limited_walk", 0.03, 0.03)],
+)
 def test_a_rule_sets_both_rates_before_the_first_update_whatever_they_were(
     rule: str, of_g: float, of_d: float, given: float
 ) -> None:
@@ -395,6 +398,14 @@ def test_steady_walk_counts_the_steps_that_an_optimiser_took_before() -> None:
     before = gan.opt_d.param_groups[0]["lr"]
     gan.run(control, 4)
     assert gan.rates[1] == pytest.approx(0.6 * rms(gan.discriminator) / 404**0.5, rel=1e-4) != before
+
+
+def test_timed_walk_ends_at_its_last_factors() -> None:
+    """The last decision is four updates before the end."""
+    gan = PlainGAN.make()
+    control = gan.control("timed_walk", 400)
+    gan.run(control, 399)
+    assert gan.rates[1] == pytest.approx(1.3 * 0.6 * rms(gan.discriminator) / 496**0.5, rel=2e-2)
 
 
 def test_a_controller_that_is_refused_leaves_the_optimisers_to_another(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_what_is_not_observed_yet_is_observed_as_well() -> None:
         ("rates_images", ("context",)),
         ("step_size", ("steps",)),
         ("steady_walk", ("balanced", "balance")),
+        ("timed_walk", ("balanced", "balance")),
         ("limited_walk", ("limited", "balance")),
     ],
 )
