@@ -23,6 +23,7 @@ from gan_env.mdp.knobs import knob_table
 from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import REWARDS
 from gan_env.policies.adaptive import RULES
+from gan_env.policies.presets import load_policy
 from gan_env.policies.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
@@ -143,7 +144,7 @@ def test_the_blocks_of_the_pages_on_ones_own_gan_run() -> None:
 
 def test_the_rule_for_learning_rates_as_it_is_typed_sets_the_rates_of_the_policy() -> None:
     """With its constants, wherever D's logits are, at any age; and it finds what it needs in a loop."""
-    typed, in_loop = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    typed, in_loop, _ = PROGRAM.findall((DOCS / "step_size.md").read_text())
     names = of_a_loop()
     exec(typed, names)
 
@@ -183,6 +184,22 @@ def test_the_limited_rule_as_it_is_typed_is_that_of_the_policy() -> None:
         exec(typed, names)
         wanted = steps.limited_rate(stats, torch.full((2, 2), float(updates)))
         assert names["lr"] == pytest.approx(2.0 * float(wanted[0, 1]))
+
+
+def test_the_rule_times_a_schedule_as_it_is_typed_is_that_of_the_policy() -> None:
+    """What it multiplies the rule's rates by, over the run."""
+    typed, in_loop, timed = PROGRAM.findall((DOCS / "step_size.md").read_text())
+    names = of_a_loop() | {"total_updates": 1000}
+    exec(typed, names)
+    factors = load_policy("timed_walk").knobs
+    for update in (0, 500, 1000):
+        found = []
+        for program in (in_loop, timed):
+            exec(program, names | {"update": update})
+            found.append([names[opt].param_groups[0]["lr"] for opt in ("opt_g", "opt_d")])
+        p, ends = update / 1000, [(factors[knob]["initial"], factors[knob]["final"]) for knob in ("lr_g", "lr_d")]
+        wanted = [first * (last / first) ** p for first, last in ends]
+        assert [times / once for once, times in zip(*found, strict=True)] == pytest.approx(wanted)
 
 
 def test_every_version_of_an_id_is_explained() -> None:

@@ -22,7 +22,7 @@ from gan_env.metrics.frechet import FrechetDistance
 SIDE, LATENT, BATCH, UPDATES, EVERY = 16, 32, 32, 400, 16
 ALIKE = 0.05
 """Standard deviation of a pixel between images below which all are the same."""
-POLICIES = ("fixed", "steady_walk", "learned/family", "limited_walk")
+POLICIES = ("fixed", "steady_walk", "timed_walk", "learned/family", "limited_walk")
 
 
 def shapes(count: int = 4000) -> Tensor:
