@@ -106,7 +106,7 @@ def test_the_table_has_every_id() -> None:
 def test_programs_take_the_options_of_their_commands(page: Path, tmp_path: Path) -> None:
     """Folders of earlier runs and a reader's own files are not there, and are left out; what is committed is."""
     for program, *arguments in commands(page.read_text()):
-        known = [word for word in arguments if not re.search(r"=logs/|=FOLDER|my_module|mine.yaml|fitted.yaml", word)]
+        known = [word for word in arguments if not re.search(r"=logs/|=FOLDER|my_module|mine.yaml", word)]
         known = [re.sub("=(?=docs/|configs/)", f"={ROOT}/", word) for word in known]
         done = call(program, *known, "--help", folder=tmp_path)
         assert done.returncode == 0, (program, arguments, done.stderr)
