@@ -21,10 +21,9 @@ ABOUT = {
     "begins with: its runs of a loop and data set begin alike but for rounding, and part by chance. Its numbers "
     "were fixed after a look at sixty-one runs of such rules, its formula after some sixty more, mostly with DCGAN and "
     "hinge and all with the first seed: that flatters it there. The second was played after everything was fixed.",
-    (
-        "timed_walk",
-    ): "timed_walk is [steady_walk times a schedule](../step_size.md#what-a-trained-controller-makes-of-it), "
-    "the one that family makes of it. Its numbers are from runs of the environment, not of these loops.",
+    ("timed_walk",): "timed_walk is [steady_walk times a schedule]"
+    "(../step_size.md#what-a-trained-controller-makes-of-it), the one that family makes of it. Its numbers are from "
+    "runs of the environment, not of these loops.",
     ("limited_walk",): "limited_walk is [that rule with a limit](../step_size.md#the-rule-with-a-limit) on its first "
     "steps, for networks that they break. The limit was chosen among three after a look at some thirty runs here.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
