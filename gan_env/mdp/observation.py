@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import require
-from gan_env.mdp.probe import require_a_value_a_row, require_rows_apart
+from gan_env.mdp.probe import require_row_by_row
 from gan_env.mdp.statistics import statistics
 from gan_env.records import Moment
 
@@ -40,11 +40,10 @@ class Observer:
         self._groups = {s.name: s.group for s in table}
         self._low, self._high = torch.from_numpy(self.low), torch.from_numpy(self.high)
 
-    def check(self, moment: Moment) -> None:
+    def check(self, knobs: int) -> None:
         """Raises a `ConfigError` where a statistic can't be computed, or isn't one value a row, of that row alone."""
         for statistic in self.statistics:
-            require_a_value_a_row(f"the statistic {statistic.name!r}", statistic.compute, moment)
-            require_rows_apart(f"the statistic {statistic.name!r}", statistic.compute, moment.coordinates.shape[1])
+            require_row_by_row(f"the statistic {statistic.name!r}", statistic.compute, knobs)
 
     @property
     def space(self) -> "Box":

@@ -47,12 +47,18 @@ def require_a_value_a_row(what: str, compute: Callable[[Moment], Any], moment: M
     require(shape == (ROWS,), f"{what} of {ROWS} rows", shape, f"a tensor of shape ({ROWS},), one value a row")
 
 
-def require_rows_apart(what: str, compute: Callable[[Moment], Any], knobs: int) -> None:
-    """Refuses what gives a row another value where only the other row changes, or at a second call.
+def require_row_by_row(what: str, compute: Callable[[Moment], Any], knobs: int) -> None:
+    """Refuses what does not compute one number a row, from that row alone and the same at a second call.
+
+    Args:
+        what: for the message, such as "the statistic 'mine'".
+        compute: the function that is tried.
+        knobs: how many there are.
 
     Raises:
-        ConfigError: it does; arguments are those of `require_a_value_a_row`, but for the number of knobs.
+        ConfigError: it doesn't.
     """
+    require_a_value_a_row(what, compute, probe(knobs))
     first, again = (compute(probe(knobs, other))[0] for other in (0.5, 0.75))
     if not torch.isclose(first, again, equal_nan=True):
         raise ConfigError(f"{what} of a row changes with another row, or by chance: compute it from that row alone")

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from gan_env.mdp.observation import Observer
-from gan_env.mdp.probe import probe
 from gan_env.mdp.rewards import Reward
 from gan_env.mdp.steps import measured, walk_step
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
@@ -38,9 +37,8 @@ class Progress:
         self, observer: Observer, reward: Reward, num_decisions: int, updates: int, mode: str, coordinates: Tensor
     ) -> None:
         self.observer, self.reward, self.num_decisions, self.mode = observer, reward, num_decisions, mode
-        moment = probe(coordinates.shape[1])
-        observer.check(moment)
-        reward.check(moment)
+        observer.check(coordinates.shape[1])
+        reward.check(coordinates.shape[1])
         self.coordinates = coordinates
         zeros = torch.zeros(len(coordinates), device=coordinates.device)
         self.decision = zeros.long()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_env.errors import require
-from gan_env.mdp.probe import require_a_value_a_row, require_rows_apart
+from gan_env.mdp.probe import require_row_by_row
 from gan_env.records import FLOOR, Moment
 
 LOWEST = math.log(FLOOR) - 1
@@ -83,11 +83,10 @@ class Reward:
         self.terms = [(weight, REWARDS[name]) for name, weight in weights.items()]
         self.crash_penalty = crash_penalty
 
-    def check(self, moment: Moment) -> None:
+    def check(self, knobs: int) -> None:
         """Raises a `ConfigError` where a term can't be computed, or isn't one value a row, of that row alone."""
         for name, (_, term) in zip(self.names, self.terms, strict=True):
-            require_a_value_a_row(f"the reward term {name!r}", term.compute, moment)
-            require_rows_apart(f"the reward term {name!r}", term.compute, moment.coordinates.shape[1])
+            require_row_by_row(f"the reward term {name!r}", term.compute, knobs)
 
     def __call__(self, moment: Moment) -> Tensor:
         """The reward of every row, [N]."""
