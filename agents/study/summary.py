@@ -110,9 +110,10 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
         rivals += [other for other in scores if name == learned and controller_of(other) not in active]
         met = [other for other in dict.fromkeys(rivals) if other in scores and other != name]
         against = {other: compare(mine, scores[other]) for other in met}
-        read_outs = [name + suffix for suffix in SUFFIXES if name + suffix in scores]
+        own = [name + suffix for suffix in SUFFIXES]
         if name.endswith(YOKED_SUFFIX):
-            read_outs = [replay for replay in (controller_of(name) + REPLAY_SUFFIX,) if replay in scores]
+            own = [controller_of(name) + REPLAY_SUFFIX]
+        read_outs = [other for other in own if other in scores]
         rows[name] = _row(
             parts,
             size,
