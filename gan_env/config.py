@@ -137,9 +137,9 @@ class EnvConfig:
         action_mode: "delta" (move a knob), "absolute" (set it), or "steps": as delta, but from the second decision on
             the actions of `lr_g` and `lr_d` say how large the player's steps, |update| / |weights|, shall be: 3e-4 to
             0.1 on a log scale. The learning rate closes half of the distance at each decision, by `max_change` at most.
-            Steps mean the same in all networks, learning rates do not. "balanced": as delta, but those two actions say
-            what the learning rate shall be in units of what the rule `steady_walk` wants
-            (`gan_env.mdp.steps.balanced_rate`): a third to three times that, by `max_change` a decision at most.
+            Steps mean the same in all networks, learning rates do not. "balanced" and "limited": as delta, but those
+            two actions say what the learning rate shall be in units of what the rule `steady_walk` or `limited_walk`
+            wants (gan_env/mdp/steps.py): a third to three times that, by `max_change` a decision at most.
         max_change: largest move of a knob at a decision, as a share of its range (all modes but absolute).
         max_first_change: the same for the first decision, before anything is trained: with 1, a policy chooses where
             the knobs start.
@@ -175,7 +175,7 @@ class EnvConfig:
     updates_per_decision: int = 50
     metric: str = "auto"
     metric_samples: int = 512
-    action_mode: Literal["delta", "absolute", "steps", "balanced"] = "delta"
+    action_mode: Literal["delta", "absolute", "steps", "balanced", "limited"] = "delta"
     max_change: float = 0.2
     max_first_change: float = 1.0
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")

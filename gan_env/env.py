@@ -50,18 +50,18 @@ class GANEnv(gym.Env[Float32, Float32]):
     |---|---|
     | `delta` (default) | u moves by `max_change` times the action (0.2 of the range at most) |
     | `absolute` | u becomes (action + 1) / 2 |
-    | `steps`, `balanced` | as `delta`, but `lr_g` and `lr_d` follow step sizes, or the size of the weights (below) |
+    | `steps`, `balanced`, `limited` | as `delta`, but `lr_g` and `lr_d` follow the sizes of steps or weights (below) |
 
     In the mode `steps` an action a of `lr_g` or `lr_d` sets a target step size, whatever the network: the norm of an
     update over that of the weights is to be 10^(-3.52 + 2.52 (a + 1) / 2), which is 3e-4 to 0.1. The rate becomes lr
     (target / measured)^0.5, where measured is the root mean square over the last interval; u moves by `max_change`
-    at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the mode `balanced` the rate
-    becomes 3^a (a third to three) times the one that the rule `steady_walk` wants (`gan_env.mdp.steps.balanced_rate`),
-    as far as `max_change` allows: the action 0 plays the rule.
+    at most. LARS (You et al. 2017, arXiv:1708.03888) fixes this ratio for each layer. In the modes `balanced` and
+    `limited` the rate becomes 3^a (a third to three) times the one that the rule `steady_walk` or `limited_walk` wants
+    (gan_env/mdp/steps.py), as far as `max_change` allows: the action 0 plays the rule.
 
     A policy chooses where the knobs start, before anything is trained: the first action moves u by `max_first_change`
     times the action (by default up to the whole range). There are no steps to measure yet, so in the mode `steps` it is
-    a delta, too. In the mode `balanced` it acts as later ones do, by `max_first_change` at most.
+    a delta, too. In the other two modes it acts as later ones do, by `max_first_change` at most.
 
     | knob | range | scale | start | meaning |
     |---|---|---|---|---|

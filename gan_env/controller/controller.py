@@ -45,9 +45,9 @@ class GANController:
     The run's updates are cut into as many intervals as the policy has decisions:
 
     - A schedule or rule has 1,000, fewer where an interval would be shorter than four updates.
-    - A learned controller has those of its training. In the action modes "steps" and "balanced" it decides as often as
-      a rule if that is more often, provided that it has no memory and sees only progress, knobs, `steps`, `balance`,
-      `walk`, `balanced`, `limited` and `size`.
+    - A learned controller has those of its training. In the action modes "steps", "balanced" and "limited" it decides
+      as often as a rule if that is more often, provided that it has no memory and sees only progress, knobs, `steps`,
+      `balance`, `walk`, `balanced`, `limited` and `size`.
     - A registered policy has the knobs, the action mode and the number of decisions that `gan_env.GANVectorEnv` has by
       default.
 

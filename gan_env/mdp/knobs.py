@@ -23,10 +23,11 @@ ROUNDING = 1e-6
 """Coordinates that differ by less are the same."""
 RATES = ("lr_g", "lr_d")
 """Knobs that are factors on a rate of the instance, which is observed under the same name."""
-TARGETS = {"steps": (3e-4, 0.1), "balanced": (1 / 3, 3.0)}
-"""By action mode: |update| / |weights| that the actions -1 and 1 ask for, between them on a log scale; in the mode
-"balanced" the learning rate in units of what the rule `steady_walk` wants (`gan_env.mdp.steps.balanced_rate`)."""
-GAINS = {"steps": 0.5, "balanced": 1.0}
+TARGETS = {"steps": (3e-4, 0.1), "balanced": (1 / 3, 3.0), "limited": (1 / 3, 3.0)}
+"""By action mode: |update| / |weights| that the actions -1 and 1 ask for, between them on a log scale; in the modes
+"balanced" and "limited" the learning rate over the one that `steady_walk` or `limited_walk` wants
+(gan_env/mdp/steps.py)."""
+GAINS = {"steps": 0.5, "balanced": 1.0, "limited": 1.0}
 """Share of the distance to such a target, in logarithms, that one decision closes: all of it where the size of a step
 follows from the learning rate."""
 

@@ -33,7 +33,7 @@ class StepSizeRule:
         unit: what targets are: "step", |update| / |weights|; or "balanced" or "limited", learning rates as multiples of
             those in `gan_env.mdp.steps.WANTED`.
         gain: share of the distance to the target, in logarithms, that one decision closes, in (0, 1]; by default that
-            of the action modes "balanced" and "steps", see `gan_env.mdp.knobs.GAINS`.
+            of the action modes of these names ("steps" for "step"), see `gan_env.mdp.knobs.GAINS`.
         start_g, start_d: factors on the learning rates until something was measured.
     """
 

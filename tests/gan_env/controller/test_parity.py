@@ -15,6 +15,8 @@ from gan_env import GANVectorEnv
 from gan_env.controller import GANController
 from gan_env.controller.player import find_player
 from gan_env.data.bank import IMAGE_SETS
+from gan_env.mdp.knobs import TARGETS
+from gan_env.mdp.statistics import RULES
 from gan_env.policies import load_policy
 from gan_env.policies.learned import LearnedPolicy, interface_of
 from gan_env.policies.steering import start_of
@@ -161,24 +163,29 @@ def test_the_knobs_move_as_in_the_environment(
     [
         ("points", "step_size"),
         ("points", "steady_walk"),
-        ("points", "learned"),
+        ("points", "limited_walk"),
+        ("points", "balanced"),
+        ("points", "limited"),
         ("images", "steady_walk"),
-        ("images", "learned"),
+        ("images", "balanced"),
     ],
 )
 def test_step_sizes_and_relative_rates_are_held_as_in_the_environment(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By rules, and by a controller that asks for what a rule wants times a factor: all decide every four updates."""
+    """By rules, and by controllers of an action mode that ask for what a rule wants times a factor.
+
+    All decide every four updates.
+    """
     more, nets = of_kind(kind, monkeypatch)
-    learned = name == "learned"
+    learned = name in TARGETS
     alone = {**more, "knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
     how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
-    how["observation"] = ["progress", "knobs", "steps", "balance", "walk", "balanced"]
+    how["observation"] = ["progress", "knobs", "steps", "balance", "walk", *RULES]
     if name != "step_size":  # rates grow here by more than ten; the range is as wide as by default
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
     if learned:
-        how |= {"action_mode": "balanced", "observation": ["progress", "walk", "balanced"], "num_decisions": 2}
+        how |= {"action_mode": name, "observation": ["progress", "walk", name], "num_decisions": 2}
         how["max_first_change"] = how["max_change"] = 1.0
         trained = GANVectorEnv(1, autoreset_mode=AutoresetMode.DISABLED, **{**ENV, **alone, **how})
         made = controller(trained, memory=False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError
-from gan_env.mdp.knobs import KnobSet, knob_table
+from gan_env.mdp.knobs import TARGETS, KnobSet, knob_table
 
 CPU = torch.device("cpu")
 ALL = tuple(knob_table())
@@ -25,7 +25,7 @@ def knob_set(
     first: float = 0.2,
 ) -> KnobSet:
     moves: dict[str, Any] = {"action_mode": mode, "max_change": change, "max_first_change": first}
-    seen = (*EnvConfig.observation, "balanced")
+    seen = (*EnvConfig.observation, "balanced", "limited")
     return KnobSet(EnvConfig(knobs=controlled, initial_knobs=initial or {}, observation=seen, **moves), CPU)
 
 
@@ -41,7 +41,7 @@ def columns(rows: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor
     return torch.tensor([[u for u, _ in rows]]), torch.tensor([[a for _, a in rows]])
 
 
-@given(ROWS, st.sampled_from(["delta", "absolute", "steps", "balanced"]))
+@given(ROWS, st.sampled_from(["delta", "absolute", *TARGETS]))
 def test_moves_never_leave_the_unit_interval(rows: list[tuple[float, float]], mode: str) -> None:
     moved = knob_set(mode=mode).move(*columns(rows), LATER, NONE)
     assert moved.min() >= 0
@@ -135,7 +135,7 @@ def test_a_run_that_has_diverged_and_a_player_that_does_not_move_keep_their_rate
 
 @given(ROWS)
 def test_knobs_that_are_no_rates_move_alike_in_all_modes_but_absolute(rows: list[tuple[float, float]]) -> None:
-    delta, *others = (knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", "steps", "balanced"))
+    delta, *others = (knob_set(mode=mode).move(*columns(rows), LATER, NONE) for mode in ("delta", *TARGETS))
     assert all(torch.equal(delta, other) for other in others)
 
 

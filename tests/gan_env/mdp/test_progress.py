@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gan_env.mdp.knobs import TARGETS
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
 from gan_env.mdp.rewards import REWARDS, Reward
+from gan_env.mdp.steps import LARGEST
 from gan_env.records import FLOOR, Quality, RowSettings, TrainStats
 
 Columns = dict[str, Tensor]
@@ -158,7 +160,7 @@ def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None
     assert [progress.first_grad_d.tolist(), progress.first_grad_g.tolist()] == [[0.0, 2.0], [0.0, 1.0]]
 
 
-@pytest.mark.parametrize("mode", ["steps", "balanced"])
+@pytest.mark.parametrize("mode", TARGETS)
 def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
     progress = follow({"log_improvement": 1.0}, decisions=3, mode=mode)
     started(progress, log_metric=[1.0, 1.0])
@@ -169,5 +171,9 @@ def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]
     assert progress.first_score[0] == 8
-    begun = {"steps": [0.0, 0.0], "balanced": [10 / 0.08, 10 / 0.6]}  # relative rates of 1 at the age of 0
+    begun = {  # relative rates of 1 at the age of 0
+        "steps": [0.0, 0.0],
+        "balanced": [10 / 0.08, 10 / 0.6],
+        "limited": [1 / LARGEST, 1 / LARGEST],
+    }
     assert progress.steps[0].tolist() == pytest.approx(begun[mode])

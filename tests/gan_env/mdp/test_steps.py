@@ -86,21 +86,22 @@ def test_the_limited_rule_has_no_larger_rate_than_its_limit(make_moment: Callabl
         torch.testing.assert_close(wanted, unlimited.clamp(max=LARGEST))
 
 
-def test_the_action_zero_plays_the_rule() -> None:
-    """The policy `steady_walk`, from a file of constants, moves the rates alike."""
+@pytest.mark.parametrize(("unit", "rule"), [("balanced", "steady_walk"), ("limited", "limited_walk")])
+def test_the_action_zero_plays_the_rule(unit: str, rule: str) -> None:
+    """The policy of that name, from a file of constants, moves the rates alike."""
     paths = []
-    for mode in ("balanced", "delta"):
+    for mode in (unit, "delta"):
         env = GANVectorEnv(
             3, "points", autoreset_mode=AutoresetMode.DISABLED, action_mode=mode, knobs=("lr_g", "lr_d"),
-            observation=("progress", "knobs", "balance", "balanced"), num_decisions=4,
+            observation=("progress", "knobs", "balance", unit), num_decisions=4,
             knob_bounds={"lr_g": (1e-3, 1e3), "lr_d": (1e-3, 1e3)}, updates_per_decision=2, metric_samples=32,
             compile=False,
         )  # fmt: skip
         seen, _ = env.reset(seed=0)
-        policy = load_policy("steady_walk").make(env)
+        policy = load_policy(rule).make(env)
         for _ in range(4):
             still = np.zeros((3, 2), np.float32)
-            seen, *_ = env.step(still if mode == "balanced" else policy.predict(seen)[0])
+            seen, *_ = env.step(still if mode == unit else policy.predict(seen)[0])
             paths.append(env.coordinates())
     np.testing.assert_allclose(paths[:4], paths[4:], atol=1e-4)
     assert np.ptp(paths[:4], axis=0).max() > 0.1

@@ -43,12 +43,11 @@ LIVELY = {"lr_g": (0.01, 0.03), "lr_d": (0.01, 0.03)}
 """Rates at which one update takes steps within the range of the mode "steps"."""
 
 
-@pytest.mark.parametrize("mode", ["steps", "balanced"])
-def test_in_the_modes_steps_and_balanced_rates_go_where_they_are_wanted(
-    mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("mode", TARGETS)
+def test_in_modes_with_targets_rates_go_where_they_are_wanted(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The size of steps that an action asks for follows from the one that was measured."""
-    monkeypatch.setitem(TARGETS, "balanced", (1e-3, 1e3))  # by default so near that few moves are in reach
+    if mode != "steps":
+        monkeypatch.setitem(TARGETS, mode, (1e-3, 1e3))  # by default so near that few moves are in reach
     moves: dict[str, Any] = {"action_mode": mode, "max_first_change": 0.1, "max_change": 0.05}
     env = make(knobs=("r1", "lr_g", "lr_d"), observation=("progress", "knobs", mode), instances=LIVELY, **moves)
     observation, _ = env.reset(seed=0)
@@ -59,8 +58,8 @@ def test_in_the_modes_steps_and_balanced_rates_go_where_they_are_wanted(
         np.testing.assert_allclose(env.coordinates(), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["steps", "balanced"])
-def test_the_modes_steps_and_balanced_need_to_see_them(mode: str) -> None:
+@pytest.mark.parametrize("mode", TARGETS)
+def test_modes_with_targets_need_to_see_what_they_act_on(mode: str) -> None:
     with pytest.raises(ConfigError, match=f"the group '{mode}' too"):
         make(action_mode=mode, observation=("progress", "knobs"))
 
