@@ -2,9 +2,10 @@
 
     python examples/read_out.py fashion_mnist_8 --controller logs/ppo/my_training
 
-A controller of the action mode "balanced" sets learning rates in units of those that the rule `steady_walk` wants.
-It plays 24 training instances of the preset. For each player this prints the mean, the least and the largest factor,
-which share of their variance (of logarithms) a linear law in what it sees explains, and the mean at each decision.
+A controller of the action mode "balanced" or "limited" sets learning rates in units of those that the rule
+`steady_walk` or `limited_walk` wants. It plays 24 training instances of the preset. For each player this prints the
+mean, the least and the largest factor, which share of their variance (of logarithms) a linear law in what it sees
+explains, and the mean at each decision.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from gan_env import GANVectorEnv
 from gan_env.errors import errors_in_one_line, require
 from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.mdp.knobs import RATES, TARGETS
+from gan_env.mdp.statistics import RULES
 from gan_env.policies.learned import INTERFACE, LearnedPolicy, options_of
 from gan_env.policies.presets import shipped_controllers
 from gan_env.records import Float32
@@ -32,8 +34,8 @@ def main() -> None:
     saved = SavedController.load(given.controller)
     acts = {name: value for name, value in options_of(saved).items() if name in INTERFACE}
     mode, knobs = saved.interface.action_mode, [knob.name for knob in saved.interface.knobs]
-    asks = f"one of the action mode 'balanced', not {mode!r}"
-    require(mode == "balanced", "--controller", str(given.controller), asks)
+    asks = f"one of the action modes {[*RULES]}, not {mode!r}"
+    require(mode in RULES, "--controller", str(given.controller), asks)
 
     env = GANVectorEnv(24, given.preset, autoreset_mode="Disabled", split="train", **acts)
     policy, (seen, _), state = LearnedPolicy(saved, env), env.reset(seed=EXAMPLES), None

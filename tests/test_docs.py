@@ -56,7 +56,7 @@ def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkey
     ]
     call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", "folder=logs/run/dcgan16/train")
     names = dict[str, Any]()
-    exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[0], names)
+    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[0], names)
     factors, rates = (
         load_policy(tmp_path / f"logs/run/dcgan16/mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates")
     )
@@ -75,7 +75,7 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
         save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
         (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
     monkeypatch.chdir(tmp_path)
-    exec(PROGRAM.findall((ROOT / "docs/real_images.md").read_text())[1], names)
+    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[1], names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
 
