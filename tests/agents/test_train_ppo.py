@@ -9,13 +9,15 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from trainings import ENV, fields, tiny, train_in
+from trainings import ENV, command, fields, tiny, train_in
 
 from agents.train_ppo import PPOOptions
 from gan_env import GANVectorEnv
+from gan_env.controller import GANController
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.mdp.rewards import RewardTerm, each_decision
 from gan_env.policies.tables import TablePolicy
@@ -51,6 +53,24 @@ def test_tensorboard_has_metric_and_knobs(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"gan/final_log_metric", "gan/crashes", "knobs/r1_at_1"} <= set(events.Tags()["scalars"])
     assert len(events.Scalars("gan/final_log_metric")) == 3
+
+
+def test_a_controller_for_a_loop_of_ones_own_is_shown_logits_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop has no metric and no held-out data; rates are those of a rule at first, whatever they were."""
+    ((study, _),) = command("ppo", monkeypatch, f"logs={tmp_path}", "+experiment=own_loop", *fields("ppo"))
+    networks = torch.nn.Linear(4, 2), torch.nn.Linear(2, 1)
+    opt_g, opt_d = (torch.optim.Adam(network.parameters(), 1e-4) for network in networks)
+    control = GANController.load(study.path, opt_g, opt_d, total_steps=8)
+    for _ in range(8):
+        for network, optimiser in zip(networks, (opt_g, opt_d), strict=True):
+            network(torch.ones(3, network.in_features)).sum().backward()
+            optimiser.step()
+        control.observe(real=1 + torch.arange(3.0), fake=torch.arange(3.0))
+        control.step()
+    assert len(control.report().decisions) == 4
+    assert opt_d.param_groups[0]["lr"] > 1e-3
 
 
 @pytest.mark.parametrize(("minibatches", "parts"), [(1, [16]), (3, [6, 6, 4]), (5, [4, 4, 4, 4])])
