@@ -242,10 +242,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         for row, instance in enumerate(self.current_instances):
             held_out = self.bank.datasets[self.instances.datasets.index(instance.dataset)].held_out
             points = held_out[:POINTS].cpu().numpy() if held_out.dim() == 2 else None
-            taken = curves.taken[row]
-            crashed = ", crashed" if self._ended[row] and 0 < taken < total else ""
             knobs = {name: (self.knobs.table[name], values[row]) for name, values in curves.knobs.items()}
-            state = f"decision {taken}/{total}{crashed}"
+            state = f"decision {curves.taken[row]}/{total}{', crashed' if curves.crashed[row] else ''}"
             pictures.append(draw_run(instance.title(), state, samples[row], points, curves.log_metric[row], knobs))
         return tuple(pictures)
 

@@ -52,8 +52,10 @@ def test_a_restored_snapshot_has_the_curves_of_its_run() -> None:
     assert np.array_equal(env.render(), other.render())
 
 
-def test_a_crashed_run_can_be_drawn() -> None:
-    env = make(1, render_mode="rgb_array", autoreset_mode="DISABLED")
+@pytest.mark.parametrize("decisions", [2, 3])
+def test_a_crashed_run_can_be_drawn(decisions: int) -> None:
+    """One that crashes in its last decision, too."""
+    env = make(1, render_mode="rgb_array", autoreset_mode="DISABLED", num_decisions=decisions)
     env.reset(seed=0)
     env.step(still(env))
     for tensor in (env.population.state.g, env.population.state.ema):
