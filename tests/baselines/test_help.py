@@ -63,12 +63,12 @@ def test_values_are_those_of_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("program", "given", "others"),
     [
-        ("agents/compare.py", [], "or ablation, images, images_16, steps"),
+        ("agents/compare.py", [], "or ablation, carry_over, images, images_16, learners, steps"),
         ("baselines/run.py", ["+experiment=plan"], "or r3gan, wgan_gp"),
     ],
 )
 def test_a_program_offers_the_experiments_that_it_can_run(program: str, given: list[str], others: str) -> None:
-    """Those whose options and groups it has; `family` is for trainings."""
+    """Those whose options and groups it has; `family` and `own_loop` are for trainings."""
     lines = call(program, *given, "--help").stdout.splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("  experiment="))
     assert lines[place + 1].strip() == others
