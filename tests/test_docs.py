@@ -16,7 +16,6 @@ from plain_gan import PlainGAN
 from programs import call
 
 from gan_env import PRESETS, GANVectorEnv, save_instances
-from gan_env.evaluation.rollout import Episodes
 from gan_env.gan.saved import save_generators
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.presets import load_policy
@@ -45,17 +44,22 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
-def test_the_program_of_gains_pairs_runs_and_pools_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_of_few_and_many_images_compares_kinds_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    folder, ones = tmp_path / "logs/study/carry_over/evaluations/hinge", np.ones((4, 3), np.float32)
-    ends = {"fixed": 3, "limited_walk": 2, "from_8-0": 1, "from_8-1": 0, "from_8_replay-0": 9, "from_points-0": 2}
-    for name, end in ends.items():
-        score = ones * end
-        played = Episodes(score, score, ones[..., None], ones, ones[:, 0] > 1, {}, gan_updates=8)
-        played.save(folder / f"{name}.npz")
+    played = tmp_path / "logs/run/few"
+    for name, end in (("constants", 3), ("more_noise", 2), ("no_noise", 4)):
+        (played / name).mkdir(parents=True)
+        (played / name / "summary.json").write_text(json.dumps({"env": {"split": "test"}}))
+        lines = [f"{i},{t},{end * t / 11 + (name == 'no_noise') * 0.01 * i}" for i in range(8) for t in range(12)]
+        (played / name / "decisions.csv").write_text("\n".join(["instance,decision,score", *lines]))
     names = dict[str, Any]()
-    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[0], names)
-    assert [gain.value for gain in names["gains"].values()] == [2.5, 1.5, 1.0]
+    exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[0], names)
+    images = names["images"]
+    assert len(images) == 8 and (images >= 300).any()
+    assert (names["final"]["constants"] - names["final"]["more_noise"]).tolist() == [1.0] * 8
+    assert names["gain"] == pytest.approx(-1 - 0.01 * np.arange(8)[images >= 300])
 
 
 def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +74,7 @@ def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkey
     ]
     call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", "folder=logs/run/dcgan16/train")
     names = dict[str, Any]()
-    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[1], names)
+    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[0], names)
     factors, rates = (
         load_policy(tmp_path / f"logs/run/dcgan16/mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates")
     )
@@ -89,7 +93,7 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
         save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
         (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
     monkeypatch.chdir(tmp_path)
-    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[2], names)
+    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[1], names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
 

@@ -144,7 +144,7 @@ class ReportPage:
             parts += [
                 f"### In {plain(name)}",
                 f"{instances} instances x {gan_seeds} GAN seeds; {found.metric}. What differs: `{changes}`.",
-                setting_table(found.rows),
+                setting_table(found.rows, self.learned),
             ]
         return parts
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agents.page.markdown_page import table
 from agents.study.names import plain
-from agents.study.options import BEST, StudyOptions
+from agents.study.options import BEST, CONSTANTS, StudyOptions
 from agents.study.readout import REPLAY_SUFFIX, YOKED_SUFFIX
 from agents.study.records import Failure, Row
 from gan_env.evaluation.comparison import Comparison
@@ -88,13 +88,16 @@ def learners_table(rows: Mapping[str, Row], learners: Sequence[str], strongest: 
     return table(header, cells)
 
 
-def setting_table(rows: Mapping[str, Row]) -> str:
-    """All policies of a setting against the tuned schedule, the best first."""
-    header = ["policy", "its metric is", "P(better)", f"gain over {plain(BEST)}", "final", "runs", "crashes"]
-    cells = [
-        [rows[name].title(name), *_compared(rows[name].against.get(BEST)), *_ends(rows[name]), str(rows[name].crashes)]
-        for name in ordered(rows)
-    ]
+def setting_table(rows: Mapping[str, Row], learned: str) -> str:
+    """All policies of a setting against the tuned schedule, constants and the learned policy, the best first."""
+    header = ["policy", "its metric is", "P(better)", f"gain over {plain(BEST)}", f"gain over {plain(CONSTANTS)}"]
+    header += [f"{plain(learned)}'s gain over it", "final", "runs", "crashes"]
+    cells = []
+    for name in ordered(rows):
+        row = rows[name]
+        gains = (row.against.get(CONSTANTS), rows[learned].against.get(name) if learned in rows else None)
+        texts = [found.gain.text() if found else "" for found in gains]
+        cells.append([row.title(name), *_compared(row.against.get(BEST)), *texts, *_ends(row), str(row.crashes)])
     return table(header, cells)
 
 

@@ -32,6 +32,8 @@ RIVAL_KINDS = (*SCHEDULE_KINDS, "step_size")
 """The kinds that every policy is compared with, of which one is the strongest."""
 BEST = "best_schedule"
 """The tuned schedule, which all policies are compared with."""
+CONSTANTS = "fixed"
+"""The policy that leaves all knobs where a run starts."""
 HELD_OUT, TRAINING = "held_out", "training"
 """In every study: the setting with test instances of the environment's own ranges, and runs on training instances."""
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from agents.study.names import knob_label, plain
-from agents.study.options import BEST, HELD_OUT
+from agents.study.options import BEST, CONSTANTS, HELD_OUT
 from agents.study.play import moments_of, sample_files
 from agents.study.readout import YOKED_SUFFIX
 from agents.study.records import Row, Summary
@@ -33,7 +33,7 @@ WIDTH, SMALLEST = 5.0, 9.0
 DPI = 120
 MOST = 7
 """Lines in a picture that have to be told apart."""
-CONSTANTS, USUAL = "fixed", "cosine"
+USUAL = "cosine"
 COLOURS = ("#d55e00", "#0072b2", "#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Told apart by the colour-blind as well (Okabe and Ito 2008)."""
 GREY = "#bdbdbd"

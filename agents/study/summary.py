@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.study.options import BEST, HELD_OUT
+from agents.study.options import BEST, CONSTANTS, HELD_OUT
 from agents.study.play import gather
 from agents.study.readout import REPLAY_SUFFIX, SUFFIXES, YOKED_SUFFIX, controller_of
 from agents.study.records import Cost, Failure, Row, SettingSummary, Summary
@@ -95,8 +95,8 @@ def _mean_on_training(study: Study, name: str, seeds: int) -> float:
 def summarize_setting(study: Study, setting: str, played: Played, learned: str) -> SettingSummary:
     """All policies of a setting, each compared with its rivals.
 
-    These are the tuned opponents, the oracle, its own read-outs and, for a controller, the one that it varies or the
-    `learned` one. That one is compared with all that is not learned.
+    These are the tuned opponents, the oracle, constants, its own read-outs and, for a controller, the one that it
+    varies or the `learned` one. That one is compared with all that is not learned.
     """
     size, gan_seeds = study.size(setting)
     env = study.test_env(setting)
@@ -106,7 +106,7 @@ def summarize_setting(study: Study, setting: str, played: Played, learned: str) 
     rows = {}
     for name, parts in played.items():
         controller, mine = active.get(name), scores[name]
-        rivals = [*study.rivals, "oracle", *([controller.varies or learned] if controller else [])]
+        rivals = [*study.rivals, "oracle", CONSTANTS, *([controller.varies or learned] if controller else [])]
         rivals += [other for other in scores if name == learned and controller_of(other) not in active]
         met = [other for other in dict.fromkeys(rivals) if other in scores and other != name]
         against = {other: compare(mine, scores[other]) for other in met}

@@ -41,7 +41,7 @@ def test_every_policy_is_there_with_every_run(summary: Summary) -> None:
         seeds = 2 if name.startswith(("ppo", "best_schedule", "tuned")) else 1
         assert (row.seeds, row.runs) == (seeds, seeds * 4 * 2)
         assert row.iqm.ci95[0] <= row.iqm.value <= row.iqm.ci95[1]
-    assert set(held_out["without_quality"].against) == {"best_schedule", "oracle", "ppo"}
+    assert set(held_out["without_quality"].against) == {"best_schedule", "fixed", "oracle", "ppo"}
     assert held_out["ppo"].found.gan_updates == 2 * 4 * 4
     assert 0 < (held_out["best_schedule"].found.gan_updates or 0) <= 1200
     assert (held_out["ppo"].found.peak_mb or 0) > 50

@@ -65,11 +65,23 @@ def test_learners_are_compared_with_the_best_opponent_and_with_their_mean_trajec
     ]
 
 
-def test_in_a_setting_all_are_compared_with_the_tuned_schedule() -> None:
-    rows = {"best_schedule": row(), "fixed": row(1.0, crashes=3, against={"best_schedule": comparison(-0.5)})}
-    _, *lines = cells(setting_table(rows))
-    assert [line[:1] + line[-1:] for line in lines] == [["tuned schedule", "0"], ["constants", "3"]]
-    assert lines[0][1:4] == ["", "", ""] and lines[1][1].startswith("65 % higher")
+def test_in_a_setting_all_are_compared_with_the_tuned_schedule_constants_and_the_learned_policy() -> None:
+    rows = {
+        "ppo": row(-1.0, against={"fixed": comparison(0.75), "best_schedule": comparison(0.25)}),
+        "best_schedule": row(against={"fixed": comparison(0.5)}),
+        "fixed": row(1.0, crashes=3, against={"best_schedule": comparison(-0.5)}),
+    }
+    header, *lines = cells(setting_table(rows, "ppo"))
+    assert header[3:6] == ["gain over tuned schedule", "gain over constants", "PPO's gain over it"]
+    assert [line[:1] + line[-1:] for line in lines] == [["PPO", "0"], ["tuned schedule", "0"], ["constants", "3"]]
+    assert lines[1][1:4] == ["", "", ""] and lines[2][1].startswith("65 % higher")
+    assert [line[4][:6] for line in lines] == ["+0.750", "+0.500", ""]  # over constants
+    assert [line[5][:6] for line in lines] == ["", "+0.250", "+0.750"]  # of PPO
+
+
+def test_a_setting_may_lack_the_learned_policy() -> None:
+    _, line = cells(setting_table({"best_schedule": row()}, "ppo"))
+    assert line[3:6] == ["", "", ""]
 
 
 def test_a_variant_is_compared_with_what_it_varies() -> None:

@@ -90,6 +90,7 @@ def test_a_controller_is_compared_with_what_it_varies_or_the_learned_one(
     assert [rows[name].against["ppo"].gain.value for name in ("lstm", "blind")] == [-3.0, -5.0]
     assert set(rows["ppo"].against) == {"best_schedule", "fixed"}
     assert set(rows["fixed"].against) == {"best_schedule"}
+    assert set(rows["lstm_replay"].against) == {"best_schedule", "fixed"}
 
 
 def test_failures_are_the_instances_with_the_least_gain_over_all_trainings() -> None:
