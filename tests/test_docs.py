@@ -59,7 +59,7 @@ def test_the_program_of_few_and_many_images_compares_kinds_of_runs(
     images = names["images"]
     assert len(images) == 8 and (images >= 300).any()
     assert (names["final"]["constants"] - names["final"]["more_noise"]).tolist() == [1.0] * 8
-    assert names["gain"] == pytest.approx(-1 - 0.01 * np.arange(8)[images >= 300])
+    assert names["gain"] == pytest.approx(2 + 0.01 * np.arange(8)[images >= 300])  # more noise over no noise
 
 
 def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
