@@ -77,6 +77,7 @@ ENV_IDS = {
     "gan_env/Digits-v1": {"preset": "digits"},
     "gan_env/FashionMNIST8-v1": {"preset": "fashion_mnist_8"},
     "gan_env/FashionMNIST8DCGAN-v1": {"preset": "fashion_mnist_8_dcgan"},
+    "gan_env/FewImages-v1": {"preset": "few_images"},
     "gan_env/MNIST8-v1": {"preset": "mnist_8"},
     "gan_env/PhotoTiles8-v1": {"preset": "photo_tiles_8"},
     "gan_env/FashionMNIST-v1": {"preset": "fashion_mnist"},

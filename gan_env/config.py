@@ -146,6 +146,9 @@ class EnvConfig:
         knobs: the controlled knobs; the others keep their initial values.
         initial_knobs: initial values that differ from the knob table's.
         knob_bounds: lowest and highest values that differ from the knob table's, as `{"lr_g": (1e-3, 1e3)}`.
+        rates: what the learning rates are that the knobs `lr_g` and `lr_d` are factors on: "given", those of the
+            instance; or "steady_walk" or "limited_walk", those that the rule of that name wants, set anew at each
+            decision, whatever the instance's are (docs/step_size.md).
         observation: groups of statistics that are observed. By default all but "balance", "walk", "balanced",
             "limited", "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in updates)
             and "context" (the hyperparameters that a run was started with): what suits a run has to be found out from
@@ -181,6 +184,7 @@ class EnvConfig:
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1", "lr_g", "lr_d")
     initial_knobs: dict[str, float] = field(default_factory=dict)
     knob_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    rates: Literal["given", "steady_walk", "limited_walk"] = "given"
     observation: tuple[str, ...] = (
         "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality",
     )  # fmt: skip
@@ -210,6 +214,8 @@ class EnvConfig:
         mode = self.action_mode  # named as the group of what it acts on
         sees = mode in ("delta", "absolute", *self.observation)
         require(sees, "observation", self.observation, f"the group {mode!r} too, which action_mode={mode!r} acts on")
+        fits = self.rates == "given" or mode in ("delta", "absolute")
+        require(fits, "action_mode", mode, f"'delta' or 'absolute' with rates={self.rates!r}, which sets the rates itself")
         require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
         penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
         require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)
@@ -232,8 +238,19 @@ def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **
         samples, rates, rates, (0.5, 0.5), (32, 32), widths, widths, gain_g=one, gain_d=one, input_scale=one
     )
     usual = {"architecture": "mlp"} if small else {"num_decisions": 8, "updates_per_decision": 100}
-    options: dict[str, Any] = {"losses": ("non_saturating",), "latent_dim": 32, **usual, **more}
-    return EnvConfig((dataset,), image_size=image_size, instances=ranges, **options)
+    options: dict[str, Any] = {"losses": ("non_saturating",), "latent_dim": 32, "instances": ranges, **usual, **more}
+    return EnvConfig((dataset,), image_size=image_size, **options)
+
+
+def few_images() -> EnvConfig:
+    """Options for runs in which D can overfit, so that its regularisers matter; a rule sets the learning rates."""
+    one, rate = (1.0, 1.0), (1e-3, 1e-3)  # the rule's hold, whatever these are
+    few = InstanceConfig((30, 3_000), rate, rate, (0.5, 0.5), (32, 32), (8, 8), (16, 16), one, one, one)
+    knobs, sees = ("instance_noise", "augment", "r1"), (*EnvConfig.observation, "context")  # the number of images
+    return image_preset(
+        "fashion_mnist", 3_000, 16, 16, num_decisions=12, updates_per_decision=167,
+        knobs=knobs, observation=sees, rates="steady_walk", instances=few,
+    )  # fmt: skip
 
 
 PRESETS: dict[str, EnvConfig] = {
@@ -242,6 +259,7 @@ PRESETS: dict[str, EnvConfig] = {
     "digits": image_preset("digits", 1_198, image_size=8, width=64, metric_samples=256),
     "fashion_mnist_8": image_preset("fashion_mnist", 60_000, image_size=8, width=64),
     "fashion_mnist_8_dcgan": image_preset("fashion_mnist", 60_000, image_size=8, width=16, architecture="dcgan"),
+    "few_images": few_images(),
     "mnist_8": image_preset("mnist", 60_000, image_size=8, width=64),
     "photo_tiles_8": image_preset("photo_tiles_grey", 12_400, image_size=8, width=64),
     "fashion_mnist": image_preset("fashion_mnist", 60_000, image_size=28, width=16),

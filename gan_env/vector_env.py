@@ -24,7 +24,7 @@ from gan_env.instance_lists import Instance
 from gan_env.mdp.curves import Curves
 from gan_env.mdp.infos import joined, masked
 from gan_env.mdp.instances import InstanceSet, as_columns
-from gan_env.mdp.knobs import KnobSet
+from gan_env.mdp.knobs import RATES, KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
 from gan_env.mdp.rendering import POINTS, draw_run, shown
@@ -142,8 +142,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         self.observer = Observer(config.observation, config.knobs, config.losses)
         reward = Reward(config.reward, config.crash_penalty)
         coordinates = self.knobs.initial.repeat(num_envs, 1)
-        lengths = config.num_decisions, config.updates
-        self._progress = Progress(self.observer, reward, *lengths, config.action_mode, coordinates)
+        self._progress = Progress(self.observer, reward, config, coordinates)
         self._curves = Curves(num_envs, config.num_decisions, config.knobs)
         self.instances = InstanceSet(config, config.split)
         self.bank = DataBank(config.datasets, config.data_root, config.image_size, self.device)
@@ -275,22 +274,27 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         """
         progress = self._progress
         progress.coordinates = self.knobs.move(progress.coordinates, moves, progress.decision == 0, progress.steps)
-        values = self.knobs.values(progress.coordinates)
+        knobs = self.knobs.values(progress.coordinates)
+        values = knobs | self._factors(knobs)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
         quality = self.population.judge(self.judge, self.config.metric_samples)
-        rates = self._relative_rates(values, progress.parameters)
-        columns = progress.advance(stats, quality, self.population.settings, rates)
-        columns |= {f"knob_{name}": values[name] for name in self.config.knobs}
+        rates = self._rates(values, progress.parameters)
+        columns = progress.advance(stats, quality, self.population.settings, *rates)
+        columns |= {f"knob_{name}": knobs[name] for name in self.config.knobs}
         host: dict[str, NDArray[Any]] = {**to_host(columns)}
         host["crashed"] = host["crashed"].astype(bool)
         return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
 
-    def _relative_rates(self, values: dict[str, Tensor], parameters: Tensor) -> Tensor:
-        """`relative_rates` of both players, [N, 2], with the values of knobs and their numbers of weights."""
-        settings = self.population.settings
-        rates = torch.stack([settings.lr_g * values["lr_g"], settings.lr_d * values["lr_d"]], dim=1)
-        return relative_rates(rates, self.population.weights(), parameters)
+    def _factors(self, knobs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the instance's learning rates are multiplied by, by knob, [N]: the rule's factor times the knob."""
+        return {rate: knobs[rate] * self._progress.bases[:, i] for i, rate in enumerate(RATES)}
+
+    def _rates(self, values: dict[str, Tensor], parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """`relative_rates` of both players and their factors on the instance's rates, by numbers of weights, [N, 2]."""
+        settings, factors = self.population.settings, torch.stack([values[rate] for rate in RATES], dim=1)
+        rates = torch.stack([settings.lr_g, settings.lr_d], dim=1) * factors
+        return relative_rates(rates, self.population.weights(), parameters), factors
 
     def _start(self, mask: NDArray[np.bool_], start: Tensor) -> tuple[Float32, dict[str, Any]]:
         """Draws the instance (unless one is pinned) and the GAN seed of some rows and starts their runs.
@@ -316,8 +320,8 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         stats = TrainStats.untrained(*self.population.clean_logits(values))
         quality = self.population.judge(self.judge, self.config.metric_samples)
         settings, parameters = self.population.settings, self.population.parameters()
-        rates = self._relative_rates(values, parameters)
-        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters, rates))}
+        rates = self._rates(values, parameters)
+        infos: dict[str, Any] = {**to_host(self._progress.start(fresh, stats, quality, settings, parameters, *rates))}
         first = infos["log_metric"][mask]
         expected = "a finite number, with which the later ones are compared"
         require(bool(np.isfinite(first).all()), "the log metric of untrained generators", first.tolist(), expected)

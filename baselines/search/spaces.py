@@ -35,6 +35,12 @@ def schedule(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     return PolicyOptions(knobs={knob.name: anneal(trial, knob) for knob in env.knobs.controlled})
 
 
+def constants(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
+    """One value of each controlled knob for the whole run."""
+    knobs = env.knobs.controlled
+    return PolicyOptions(knobs={k.name: {"kind": "fixed", "initial": end(trial, k, "start", "fixed")} for k in knobs})
+
+
 def rates(trial: BaseTrial, env: GANVectorEnv) -> PolicyOptions:
     """Schedules of the learning rates themselves, instead of factors on an instance's rates, and of the other knobs."""
     return PolicyOptions(kind="rates", knobs={knob.name: anneal(trial, knob) for knob in rate_knobs(env)})
@@ -115,6 +121,7 @@ def fastest(env: GANVectorEnv) -> float:
 
 SPACES: dict[str, Callable[[BaseTrial, GANVectorEnv], PolicyOptions]] = {
     "schedule": schedule,
+    "constants": constants,
     "curves": curves,
     "rates": rates,
     "step_size": step_size,
@@ -145,7 +152,7 @@ def usual_tables(env: GANVectorEnv) -> list[Float32]:
 
 def usual(kind: str) -> tuple[str, ...]:
     """Names in configs/policy/ of the policies that a search of a kind begins with."""
-    if kind == "step_size":
+    if kind in ("step_size", "constants"):
         return ()
     if kind in ("schedule", "curves", "rates", "linear_rates"):
         return USUAL
@@ -159,6 +166,8 @@ def first_guesses(kind: str, env: GANVectorEnv) -> list[dict[str, Any]]:
     if kind == "linear_rates":
         flat = {anchor(slope(k, rate), a): 0.5 for k in told(env) for rate in told(env) for a in range(ANCHORS)}
         return [_at_anchors(policy, rate_knobs(env)) | flat for policy in _first("rates", env)]
+    if kind == "constants":
+        return [{f"{knob.name}.start": _on_grid(knob, knob.value) for knob in env.knobs.controlled}]
     if kind in ("schedule", "rates", "step_size"):
         tuned = {"rates": rate_knobs(env), "step_size": step_knobs(env)}.get(kind, env.knobs.controlled)
         return [_guess(tuned, policy) for policy in (PolicyOptions(kind), *map(load_policy, usual(kind)))]

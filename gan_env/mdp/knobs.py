@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
+from gan_env.mdp.steps import SETTERS
 from gan_env.records import FLOOR, STILL, Float32
 from gan_env.seeding import power
 
@@ -193,7 +194,8 @@ class KnobSet:
     Attributes:
         table: all knobs by name, at their initial values.
         controlled: those that actions move, in the order of the action's entries.
-        active: names of the knobs that are controlled or constant at a value that does something.
+        active: names of the knobs that are controlled, or constant at a value that does something, or that follow the
+            environment's rule for learning rates.
         initial: where the controlled knobs start, [K] in [0, 1].
 
     Raises:
@@ -206,7 +208,8 @@ class KnobSet:
             for name in getattr(config, option):
                 require(name in self.table, option, name, f"one of {sorted(self.table)}")
         self.controlled = [self.table[name] for name in config.knobs]
-        self.active = tuple(n for n, knob in self.table.items() if n in config.knobs or knob.value != knob.neutral)
+        moved = (*config.knobs, *(RATES if config.rates in SETTERS else ()))
+        self.active = tuple(n for n, knob in self.table.items() if n in moved or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 
     def move(self, coordinates: Tensor, action: Tensor, first: Tensor, steps: Tensor) -> Tensor:

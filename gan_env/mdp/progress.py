@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from gan_env.config import EnvConfig
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
-from gan_env.mdp.steps import measured, walk_step
+from gan_env.mdp.steps import SETTERS, WANTED, measured, walk_step
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 DERIVED = ("parameters", "updates")
@@ -28,15 +29,16 @@ class Progress:
         parameters: numbers of weights and biases of G and of D, [N, 2].
         updates: of the whole run, [N].
         steps: what `gan_env.mdp.steps.measured` gives for the action mode, [N, 2].
+        bases: what the environment's rule multiplies the instance's learning rates of G and of D by, before the knobs
+            do, [N, 2]; 1 without a rule.
 
     Raises:
         ConfigError: a statistic or a reward term can't be computed, or isn't one value a row.
     """
 
-    def __init__(
-        self, observer: Observer, reward: Reward, num_decisions: int, updates: int, mode: str, coordinates: Tensor
-    ) -> None:
-        self.observer, self.reward, self.num_decisions, self.mode = observer, reward, num_decisions, mode
+    def __init__(self, observer: Observer, reward: Reward, config: EnvConfig, coordinates: Tensor) -> None:
+        self.observer, self.reward, self.num_decisions = observer, reward, config.num_decisions
+        self.mode, self.wanted = config.action_mode, WANTED.get(SETTERS.get(config.rates, ""))
         observer.check(coordinates.shape[1])
         reward.check(coordinates.shape[1])
         self.coordinates = coordinates
@@ -46,7 +48,8 @@ class Progress:
         self.first_grad_d, self.first_grad_g = zeros.clone(), zeros.clone()
         self.observation = zeros[:, None].repeat(1, len(observer.names))
         self.steps = zeros[:, None].repeat(1, 2)
-        self.parameters, self.updates = torch.ones_like(self.steps), zeros + updates
+        self.bases, self.parameters = torch.ones_like(self.steps), torch.ones_like(self.steps)
+        self.updates = zeros + config.updates
 
     @torch.no_grad()  # a statistic or reward of one's own may hold a network
     def start(
@@ -57,11 +60,12 @@ class Progress:
         settings: RowSettings,
         parameters: Tensor,
         rates: Tensor,
+        factors: Tensor,
     ) -> dict[str, Tensor]:
         """Starts runs in some `rows` (bool [N]), whose knobs have been set and whose networks are untrained.
 
-        `rates` are `relative_rates` of both players, [N, 2]. Returns `obs` [N, F], and the infos `log_metric` and
-        `score` [N].
+        `rates` are `relative_rates`, `factors` what the instance's learning rates are multiplied by, of both players,
+        [N, 2]. Returns `obs` [N, F], and the infos `log_metric` and `score` [N].
         """
         self.decision = torch.where(rows, 0, self.decision)
         self.gained = torch.where(rows, 0, self.gained)
@@ -75,20 +79,23 @@ class Progress:
         self.parameters = torch.where(rows[:, None], parameters, self.parameters)
         moment = self._moment(stats, quality, settings, rates)
         self.steps = torch.where(rows[:, None], measured(moment, self.mode), self.steps)
+        self.bases = torch.where(rows[:, None], self._bases(moment, factors), self.bases)
         self.observation = torch.where(rows[:, None], self.observer(moment), self.observation)
         return {"obs": self.observation, "log_metric": self.first, "score": self.first_score}
 
     @torch.no_grad()
-    def advance(self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor) -> dict[str, Tensor]:
+    def advance(
+        self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor, factors: Tensor
+    ) -> dict[str, Tensor]:
         """Takes in one more interval of all rows. Returns `obs` [N, F], `reward`, `ended` and the infos, [N] each.
 
-        `rates` are `relative_rates` of both players at its end, [N, 2].
+        `rates` and `factors` are as of `start`, at its end.
         """
         self.decision = self.decision + 1
         self.first_grad_d = torch.where(self.first_grad_d == 0, stats.grad_d, self.first_grad_d)
         self.first_grad_g = torch.where(self.first_grad_g == 0, stats.grad_g, self.first_grad_g)
         moment, penalty = self._moment(stats, quality, settings, rates), self.reward.crash_penalty
-        self.steps = measured(moment, self.mode)
+        self.steps, self.bases = measured(moment, self.mode), self._bases(moment, factors)
         crashed = ~(stats.finite & (quality.log_metric < moment.limit))  # True for NaN
         reward = torch.where(crashed, self.reward.of_crash(moment, self.gained), self.reward(moment))
         log_metric = torch.where(crashed, moment.limit, quality.log_metric)
@@ -116,6 +123,11 @@ class Progress:
         """Continues from what `get_state` gave."""
         for name, value in state.items():
             setattr(self, name, value.to(self.coordinates.device).clone())
+
+    def _bases(self, moment: Moment, factors: Tensor) -> Tensor:
+        if self.wanted is None:
+            return torch.ones_like(factors)
+        return self.wanted(moment.stats, moment.ages) * factors / moment.relative_rates
 
     def _moment(self, stats: TrainStats, quality: Quality, settings: RowSettings, rates: Tensor) -> Moment:
         progress = self.decision / self.num_decisions

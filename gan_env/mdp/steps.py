@@ -77,6 +77,10 @@ WANTED = {"balanced": balanced_rate, "limited": limited_rate}
 """Unit of learning rates -> what the rule of that unit wants."""
 
 
+SETTERS = {"steady_walk": "balanced", "limited_walk": "limited"}
+"""Policy that sets both learning rates to what a rule wants -> the rule's unit."""
+
+
 def measured(moment: Moment, unit: str) -> Tensor:
     """How large G's and D's steps are, [N, 2], in the unit of an action mode or of a rule.
 
