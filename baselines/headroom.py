@@ -1,17 +1,14 @@
 """Headroom of an instance set: how much better is the best schedule of each kind of run than the best single one?
 
-    python baselines/headroom.py [env=points] [schedules=200] [instances=48] [runs=4] [rates=steady_walk]
+    python baselines/headroom.py [env=points] [schedules=200] [instances=48] [runs=4]
 
 A schedule for each run pays only where no single one is near the best everywhere. Constants, that is knobs that stay
 where a run starts, and random schedules of every controlled knob play the same training instances, `runs` times with
 different GAN seeds. The best are chosen on one half of the runs and scored on the other half, so that chance is not
-counted. With `rates` a rule such as `steady_walk` sets the learning rates in all of these runs, and schedules are of
-the other knobs.
+counted. With `env.rates=steady_walk` that rule sets the learning rates in all of these runs.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,14 +19,13 @@ from tqdm import tqdm
 from baselines.options import errors_about_env, script
 from baselines.search.spaces import random_schedules
 from gan_env import GANVectorEnv, Instance
-from gan_env.config import env_config, require_training
+from gan_env.config import require_training
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.intervals import bootstrap_interval
 from gan_env.evaluation.rollout import Episodes
 from gan_env.evaluation.seeds import HEADROOM
 from gan_env.evaluation.side_by_side import run_jobs
 from gan_env.policies import PolicyOptions
-from gan_env.policies.presets import load_policy, observing
 from gan_env.policies.schedules import Anneal
 from gan_env.records import Float64
 from gan_env.strict import replace
@@ -46,8 +42,6 @@ class HeadroomOptions:
         schedules: those that are tried: constants, all others random.
         instances: training instances that are measured.
         runs: of each schedule on each instance, an even number.
-        rates: name or file of a policy of the kind "step_size" that sets the learning rates that it names; None:
-            schedules do, where they are among the knobs.
         rows: GANs that run side by side.
         seed: of the first run, and of the schedules.
     """
@@ -56,7 +50,6 @@ class HeadroomOptions:
     schedules: int = 200
     instances: int = 48
     runs: int = 4
-    rates: str | None = None
     rows: int = 96
     seed: int = HEADROOM
 
@@ -64,29 +57,6 @@ class HeadroomOptions:
         require_training(self.env)
         require_at_least(self, schedules=2, instances=2, rows=1, seed=0)
         require(self.runs >= 2 and self.runs % 2 == 0, "runs", self.runs, "an even number, at least 2")
-        if self.rates is not None:
-            kind = self.rule.kind
-            require(kind == "step_size", "rates", self.rates, f"a policy of the kind 'step_size', not {kind!r}")
-
-    @cached_property
-    def rule(self) -> PolicyOptions:
-        """What sets the learning rates; without `rates` nothing does."""
-        return PolicyOptions() if self.rates is None else load_policy(self.rates)
-
-    def steered(self, schedule: PolicyOptions) -> PolicyOptions:
-        """The schedule of the other knobs, with the rule for the learning rates."""
-        return dataclasses.replace(self.rule, knobs=schedule.knobs | self.rule.knobs)
-
-    def make_env(self) -> GANVectorEnv:
-        """The environment, in which the rule sees and moves what it needs."""
-        env = self.env
-        if self.rates is not None:
-            led = self.rule.knobs
-            knobs = dict.fromkeys((*env_config(**env).knobs, *led))
-            left = f"a knob besides {list(led)}, which {self.rates!r} sets"
-            require(len(knobs) > len(led), "knobs", list(knobs), left)
-            env = observing({**env, "knobs": list(knobs)}, self.rule.groups)
-        return GANVectorEnv(self.rows, autoreset_mode=AutoresetMode.DISABLED, **env)
 
 
 def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: HeadroomOptions) -> Episodes:
@@ -102,13 +72,6 @@ def measure(env: GANVectorEnv, schedules: list[PolicyOptions], options: Headroom
     jobs = [(c, options.seed + i * options.runs + r, i) for c, i, r in np.ndindex(*shape)]
     with tqdm(total=len(jobs), unit="run") as bar:
         return run_jobs(env, policies, jobs, lambda done, _: bar.update(done - bar.n))
-
-
-def random_others(env: GANVectorEnv, options: HeadroomOptions) -> list[PolicyOptions]:
-    """Random schedules of the knobs that the rule for learning rates doesn't set."""
-    drawn = random_schedules(env, options.schedules - 1, options.seed)
-    led = options.rule.knobs
-    return [PolicyOptions(knobs={k: fields for k, fields in s.knobs.items() if k not in led}) for s in drawn]
 
 
 def describe(schedule: PolicyOptions) -> str:
@@ -153,9 +116,9 @@ def main(fields: dict[str, Any]) -> None:
     """Entry point."""
     options = replace(HeadroomOptions(), fields)
     with errors_about_env():
-        env = options.make_env()
-    schedules = [PolicyOptions(), *random_others(env, options)]
-    played = measure(env, [options.steered(schedule) for schedule in schedules], options)
+        env = GANVectorEnv(options.rows, autoreset_mode=AutoresetMode.DISABLED, **options.env)
+    schedules = [PolicyOptions(), *random_schedules(env, options.schedules - 1, options.seed)]
+    played = measure(env, schedules, options)
     shape = (len(schedules), options.instances, options.runs)
     choosing, reported = (x.astype(np.float64).reshape(shape) for x in (played.validation, played.final))
     print(f"\n{shape[0]} schedules, {shape[1]} instances, {shape[2]} runs each; mean final score (log)")

@@ -215,7 +215,7 @@ class EnvConfig:
         sees = mode in ("delta", "absolute", *self.observation)
         require(sees, "observation", self.observation, f"the group {mode!r} too, which action_mode={mode!r} acts on")
         fits = self.rates == "given" or mode in ("delta", "absolute")
-        require(fits, "action_mode", mode, f"'delta' or 'absolute' with rates={self.rates!r}, which sets the rates itself")
+        require(fits, "action_mode", mode, f"'delta' or 'absolute': with rates={self.rates!r} knobs are factors")
         require(not Path(self.data_root).is_file(), "data_root", self.data_root, "a folder, not a file")
         penalties = f"more than 0, at most {LARGEST_PENALTY:g}"
         require(0 < self.crash_penalty <= LARGEST_PENALTY, "crash_penalty", self.crash_penalty, penalties)
@@ -244,8 +244,8 @@ def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **
 
 def few_images() -> EnvConfig:
     """Options for runs in which D can overfit, so that its regularisers matter; a rule sets the learning rates."""
-    one, rate = (1.0, 1.0), (1e-3, 1e-3)  # the rule's hold, whatever these are
-    few = InstanceConfig((30, 3_000), rate, rate, (0.5, 0.5), (32, 32), (8, 8), (16, 16), one, one, one)
+    rate, gain = (1e-3, 1e-3), (0.7, 1.4)  # the rule's rates hold, whatever these are
+    few = InstanceConfig((30, 3_000), rate, rate, (0.5, 0.5), (32, 32), (8, 8), (16, 16), gain, gain, (1.0, 1.0))
     knobs, sees = ("instance_noise", "augment", "r1"), (*EnvConfig.observation, "context")  # the number of images
     return image_preset(
         "fashion_mnist", 3_000, 16, 16, num_decisions=12, updates_per_decision=167,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from baselines.headroom import HeadroomOptions, describe, groups, headroom, measure, random_others
+from baselines.headroom import HeadroomOptions, describe, groups, headroom, measure
 from baselines.search.spaces import random_schedules
 from gan_env import ConfigError, GANVectorEnv, Instance
-from gan_env.policies import PolicyOptions
 
 
 def test_headroom_is_what_the_best_schedule_of_each_kind_gains() -> None:
@@ -86,28 +85,3 @@ def test_more_instances_than_there_are_are_refused_before_anything_is_played() -
 def test_an_odd_number_of_runs_is_refused() -> None:
     with pytest.raises(ConfigError, match="even"):
         HeadroomOptions(runs=3)
-
-
-def test_a_rule_may_set_the_learning_rates_while_schedules_set_the_rest() -> None:
-    small = SMALL | {"num_decisions": 3, "knobs": ["r1"]}
-    options = HeadroomOptions(small, schedules=3, instances=2, runs=2, rows=4, rates="steady_walk")
-    env = options.make_env()
-    assert env.config.knobs == ("r1", "lr_g", "lr_d")
-    others = [PolicyOptions(), *random_others(env, options)]
-    assert [list(schedule.knobs) for schedule in others] == [[], ["r1"], ["r1"]]
-    played = measure(env, [options.steered(schedule) for schedule in others], options)
-    rates = played.extras["knob_lr_g"].reshape(3, 4, -1)
-    assert (rates != 1).all()  # it sets them before anything is trained
-    r1 = played.extras["knob_r1"].reshape(3, 4, -1)
-    assert (r1[:, :1] == r1).all() and len(np.unique(r1[:, 0, -1])) == 3
-
-
-def test_rates_are_set_by_a_rule_for_steps_alone() -> None:
-    with pytest.raises(ConfigError, match=r"^rates='cosine' .*kind 'step_size', not 'schedule'"):
-        HeadroomOptions(rates="cosine")
-
-
-def test_a_rule_for_the_rates_leaves_schedules_another_knob() -> None:
-    options = HeadroomOptions({"knobs": ["lr_g", "lr_d"]}, rates="steady_walk")
-    with pytest.raises(ConfigError, match=r"^knobs=\['lr_g', 'lr_d'\] .*a knob besides \['lr_g', 'lr_d'\]"):
-        options.make_env()
