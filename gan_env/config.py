@@ -149,6 +149,8 @@ class EnvConfig:
         rates: what the learning rates are that the knobs `lr_g` and `lr_d` are factors on: "given", those of the
             instance; or "steady_walk" or "limited_walk", those that the rule of that name wants, set anew at each
             decision, whatever the instance's are (docs/step_size.md).
+        warmup_updates: updates at a run's start over which both learning rates rise linearly to what they are set to.
+            The statistics of rates leave it out.
         observation: groups of statistics that are observed. By default all but "balance", "walk", "balanced",
             "limited", "response" and "changes" (ratios and shares), "size" (of the networks, and of the run in updates)
             and "context" (the hyperparameters that a run was started with): what suits a run has to be found out from
@@ -185,6 +187,7 @@ class EnvConfig:
     initial_knobs: dict[str, float] = field(default_factory=dict)
     knob_bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     rates: Literal["given", "steady_walk", "limited_walk"] = "given"
+    warmup_updates: int = 0
     observation: tuple[str, ...] = (
         "progress", "knobs", "logits", "validation", "losses", "gradients", "slope", "steps", "quality",
     )  # fmt: skip
@@ -204,7 +207,7 @@ class EnvConfig:
         sides = "an even number, at least 8"
         require(self.image_size >= 8 and self.image_size % 2 == 0, "image_size", self.image_size, sides)
         whole = dict.fromkeys(("latent_dim", "depth", "num_decisions", "updates_per_decision", "penalty_every"), 1)
-        require_at_least(self, **whole, metric_samples=FEWEST_SAMPLES)
+        require_at_least(self, **whole, metric_samples=FEWEST_SAMPLES, warmup_updates=0)
         require(self.latent_dim <= LARGEST_LATENT, "latent_dim", self.latent_dim, f"at most {LARGEST_LATENT}")
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 <= ema_decay < 1")
         divides, interval = self.updates_per_decision % self.penalty_every == 0, self.updates_per_decision

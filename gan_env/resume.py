@@ -12,7 +12,7 @@ from gan_env.errors import ConfigError
 MAY_DIFFER = tuple(f"env.{name}" for name in RUN_OPTIONS)
 """How the names of options end that change where and how a run is made, not what comes out: they may differ."""
 
-NEWER: dict[str, Any] = {"penalty_every": 1, "imitates": "", "rates": "given"}
+NEWER: dict[str, Any] = {"penalty_every": 1, "imitates": "", "rates": "given", "warmup_updates": 0}
 """Options that saved jobs and benchmark protocols may lack, and the value that they stand for there."""
 
 

@@ -86,14 +86,19 @@ class GANController:
         untrained: Mapping[str, Any] | None,
         context: Mapping[str, Any] | None,
         dry_run: bool,
+        warmup_steps: int,
     ) -> None:
         loop = player.loop
         enough = f"at least {loop.config.num_decisions}, one update a decision"
         require(total_steps >= loop.config.num_decisions, "total_steps", total_steps, enough)
+        fits = isinstance(warmup_steps, int) and 0 <= warmup_steps < total_steps
+        require(fits, "warmup_steps", warmup_steps, f"a whole number, at least 0 and below total_steps={total_steps}")
+        warms = not warmup_steps or any(rate in player.moves for rate in RATES)
+        require(warms, "warmup_steps", warmup_steps, f"0: {player.name!r} leaves the learning rates as they are")
         self.player, self.dry_run = player, dry_run
         self._moves = () if dry_run else player.moves
         self._clock = Clock(total_steps, loop.config.num_decisions)
-        self._optimisers = Optimisers(opt_g, opt_d)
+        self._optimisers = Optimisers(opt_g, opt_d, warmup_steps)
         self._course = Course(player, self._optimisers, dry_run)
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, GIVEN)}
@@ -136,6 +141,7 @@ class GANController:
         untrained: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
         dry_run: bool = False,
+        warmup_steps: int = 0,
     ) -> "GANController":
         """Makes a controller, which takes its first decision at once.
 
@@ -153,6 +159,7 @@ class GANController:
                 fields of `gan_env.Instance`, are needed where the policy observes them; widths are shares of the widest
                 network. `lr_g`, `lr_d` and `beta_1` are the optimisers' own.
             dry_run: report what it would do, and move nothing.
+            warmup_steps: steps of each player over which its learning rate rises linearly to what the policy sets.
 
         Raises:
             ConfigError: something can't be used, or something that the policy observes is not given; or the ranks of
@@ -163,7 +170,7 @@ class GANController:
         require(loss is None or isinstance(loss, str), "context['loss']", loss, f"one of {list(LOSSES)}")
         with torch_defaults():
             player = find_player(name_or_folder, total_steps, loss)
-            return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run)
+            return cls(player, opt_g, opt_d, total_steps, untrained, context, dry_run, warmup_steps)
 
     def observe(self, **shown: Any) -> None:
         """Shows something of the update that runs; several calls an update are fine, and nothing is copied to the host.

@@ -24,7 +24,7 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         total_steps: updates of the run; None: what is left of batches of an epoch x epochs, or of half of the
             trainer's `max_steps`, which counts the steps of both optimisers. Give it where D takes more steps than G.
         generator: place of the generator's optimiser among those of `configure_optimizers`; the other is D's.
-        **options: `untrained`, `context`, `dry_run`.
+        **options: `untrained`, `context`, `dry_run`, `warmup_steps`.
 
     Raises:
         ConfigError: `generator` is no such place.

@@ -33,6 +33,7 @@ class Optimisers:
     Args:
         generator, discriminator: `torch.optim.Optimizer`s, or wrappers that have one as `optimizer` (accelerate's,
             Lightning's).
+        warmup: steps of a player over which rates that are written rise linearly to what they are set to.
 
     Attributes:
         rates: learning rate of each parameter group of each player, as the optimiser was given.
@@ -43,7 +44,7 @@ class Optimisers:
             learning rate, or parameters are sharded.
     """
 
-    def __init__(self, generator: Any, discriminator: Any) -> None:
+    def __init__(self, generator: Any, discriminator: Any, warmup: int = 0) -> None:
         self._optimisers = {"g": plain("opt_g", generator), "d": plain("opt_d", discriminator)}
         ids = [{id(p) for p in parameters_of(optimiser)} for optimiser in self._optimisers.values()]
         require(
@@ -66,10 +67,11 @@ class Optimisers:
                 "the policy leaves learning rates alone"
             )
             require(rates[0] > 0, f"opt_{player}", f"a learning rate of {rates[0]:g}", above)
+        self.warmup = warmup
         self._units = dict.fromkeys(PLAYERS, 1.0)  # what a knob is a factor on, as a factor on `rates`
         self.stepped: set[str] = set()
         self._steps = dict.fromkeys(PLAYERS, 0)  # 0 until the first that is seen
-        self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # the rates of its first groups
+        self._written: dict[str, list[float]] = {player: [] for player in PLAYERS}  # what its first groups are set to
         self._left: dict[str, list[object]] = {player: [] for player in PLAYERS}  # and what `_marks` were then
         self._warned = False
         self._hooks: list[RemovableHandle] = []
@@ -186,6 +188,7 @@ class Optimisers:
             found[f"learning rates of opt_{player}"] = ", ".join(f"{rate:.6g}" for rate in self.rates[player])
             found[f"momentum of opt_{player}"] = momentum_of(optimiser)
             found[f"steps of opt_{player} so far"] = age(optimiser)
+        found["warmup_steps"] = self.warmup
         return found
 
     def write(self, factors: Mapping[str, float]) -> None:
@@ -209,7 +212,7 @@ class Optimisers:
         One that came with the rate of an older group, as it is written now, keeps to that group.
         """
         rates = self.rates[player]
-        older = list(zip(self._written[player], rates, strict=False))  # none where nothing is written
+        older = list(zip(self._risen(player), rates, strict=False))  # none where nothing is written
         new = [float(group["lr"]) for group in self._optimisers[player].param_groups[len(rates) :]]
         return rates + [next((own for now, own in older if math.isclose(now, lr, rel_tol=1e-6)), lr) for lr in new]
 
@@ -222,9 +225,15 @@ class Optimisers:
             written += [written[0] / rates[0] * rate for rate in new]
             self._write(player)
 
+    def _risen(self, player: str) -> list[float]:
+        """What the rates of its first groups are in the warm-up's next step: a part of what they are set to."""
+        taken = self._steps[player] or age(self._optimisers[player])
+        part = min(1.0, max(taken, 1) / max(self.warmup, 1))
+        return [part * rate for rate in self._written[player]]
+
     def _write(self, player: str) -> None:
         groups = self._optimisers[player].param_groups
-        for group, rate in zip(groups, self._written[player], strict=False):
+        for group, rate in zip(groups, self._risen(player), strict=False):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
@@ -241,16 +250,18 @@ class Optimisers:
 
         def begin(*_: Any) -> None:
             self.stepped.add(player)
-            self._steps[player] = (self._steps[player] or age(self._optimisers[player])) + 1
-            if player in self._steered and self._marks(player) != self._left[player]:
+            others = player in self._steered and self._marks(player) != self._left[player]
+            if others:
                 self._note_others(player)
+            self._steps[player] = (self._steps[player] or age(self._optimisers[player])) + 1
+            if others or (player in self._steered and self._steps[player] <= self.warmup):
                 self._write(player)
 
         return begin
 
     def _note_others(self, player: str) -> None:
         """Warns once where a rate isn't the one that was written."""
-        pairs = zip(self._optimisers[player].param_groups, self._written[player], strict=False)
+        pairs = zip(self._optimisers[player].param_groups, self._risen(player), strict=False)
         found = [] if self._warned else [(float(group["lr"]), rate) for group, rate in pairs]
         others = [(lr, rate) for lr, rate in found if not math.isclose(lr, rate, rel_tol=1e-6)]
         if others:
@@ -266,18 +277,19 @@ class Optimisers:
         """Takes the hooks off and gives the rates that were written back as they were."""
         for hook in self._hooks:
             hook.remove()
-        units, self._units = self._units, dict.fromkeys(PLAYERS, 1.0)
+        units, warmup = self._units, self.warmup
+        self._units, self.warmup = dict.fromkeys(PLAYERS, 1.0), 0
         self.write({f"lr_{player}": 1.0 for player in self._steered})
-        self._units = units  # a state that is taken now is whole
+        self._units, self.warmup = units, warmup  # a state that is taken now is whole
         for player in self._steered:
             delattr(self._optimisers[player], STEERED)
         self._steered = set()
 
     def get_state(self) -> dict[str, Any]:
-        """The rates that the optimisers were given, where knobs count from, and how many steps they have taken."""
+        """The rates that the optimisers were given, where knobs count from, steps so far, and those of the warm-up."""
         rates = {player: self._own(player) for player in PLAYERS}
         counts = {"stepped": sorted(self.stepped), "steps": dict(self._steps)}
-        return {"rates": rates, "units": dict(self._units), **counts}
+        return {"rates": rates, "units": dict(self._units), "warmup": self.warmup, **counts}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Continues from what `get_state` gave.
@@ -289,5 +301,5 @@ class Optimisers:
             groups = len(self._optimisers[player].param_groups)
             require(groups == len(rates), f"groups of opt_{player}", groups, f"{len(rates)}, as when it was saved")
         self.rates = {player: list(rates) for player, rates in state["rates"].items()}
-        self._units = dict(state["units"])
+        self._units, self.warmup = dict(state["units"]), state.get("warmup", 0)
         self.stepped, self._steps = set(state["stepped"]), dict(state.get("steps", self._steps))

@@ -50,6 +50,7 @@ class PopulationConfig:
     depth: int  # hidden layers of the mlp
     batch_size: int  # samples in the batch tensor; a row uses at most so many
     ema_decay: float  # decay of the averaged generator in one update
+    warmup_updates: int = 0  # updates of a run over which learning rates rise to what they are set to
     penalty_every: int = 1  # updates of an interval from one with gradient penalties to the next
     knobs: tuple[str, ...] = ("instance_noise", "augment", "r1")  # those that act; all others do nothing
     losses: tuple[str, ...] = ("non_saturating",)  # names in `LOSSES`; a row has one of them
@@ -65,6 +66,7 @@ class PopulationConfig:
             depth=config.depth,
             batch_size=config.instances.batch_size[1],
             ema_decay=config.ema_decay,
+            warmup_updates=config.warmup_updates,
             penalty_every=config.penalty_every,
             knobs=knobs,
             losses=config.losses,
@@ -164,7 +166,7 @@ class Update:
             between = interpolation_penalty(lambda x: self._judge(used, x), real, seen, mix, weights)
             regularised = regularised + knobs["gp"] * every * between
         (grad_d,) = torch.autograd.grad(regularised.sum(), d, create_graph=self.differentiable)
-        rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
+        rate_g, rate_d = self._rates(state, rows, knobs)
         corrections = bias_corrections((state.correction_1, state.correction_2), rows.beta_1)
         new_d, mean_d, square_d = adam(state.d, grad_d, state.mean_d, state.square_d, rate_d, rows.beta_1, corrections)
 
@@ -177,7 +179,6 @@ class Update:
         loss_g = mean(_own(rows.loss, [loss.generator(new_real, new_fake) for loss in self.losses]), weights)
         (slope,) = torch.autograd.grad(loss_g.sum(), shown, create_graph=self.differentiable)
         (grad_g,) = torch.autograd.grad(fake, g, slope, create_graph=self.differentiable)
-        rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
         new_g, mean_g, square_g = adam(state.g, grad_g, state.mean_g, state.square_g, rate_g, rows.beta_1, corrections)
         ema = torch.lerp(state.ema, new_g, 1 - self.config.ema_decay)
 
@@ -186,6 +187,15 @@ class Update:
         totals = state.totals + torch.stack([found[name] for name in MEANS], dim=1)
         tensors = [new_g, new_d, mean_g, square_g, mean_d, square_d, ema, *corrections, vectors, state.step + 1, totals]
         return tensors if self.differentiable else [tensor.detach() for tensor in tensors]
+
+    def _rates(self, state: PopulationState, rows: RowSettings, knobs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Learning rates of G and of D in this update, [n] each."""
+        rate_g = rows.lr_g * knobs["lr_g"] if "lr_g" in knobs else rows.lr_g
+        rate_d = rows.lr_d * knobs["lr_d"] if "lr_d" in knobs else rows.lr_d
+        if not self.config.warmup_updates:
+            return rate_g, rate_d
+        risen = ((state.step + 1) / self.config.warmup_updates).clamp(max=1)
+        return rate_g * risen, rate_d * risen
 
     def _measured(
         self,

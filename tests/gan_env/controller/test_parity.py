@@ -159,19 +159,21 @@ def test_the_knobs_move_as_in_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    ("kind", "name", "warmup"),
     [
-        ("points", "step_size"),
-        ("points", "steady_walk"),
-        ("points", "limited_walk"),
-        ("points", "balanced"),
-        ("points", "limited"),
-        ("images", "steady_walk"),
-        ("images", "balanced"),
+        ("points", "step_size", 0),
+        ("points", "steady_walk", 0),
+        ("points", "steady_walk", 10),
+        ("points", "limited_walk", 0),
+        ("points", "balanced", 0),
+        ("points", "limited", 0),
+        ("images", "steady_walk", 0),
+        ("images", "balanced", 0),
+        ("images", "balanced", 10),
     ],
 )
 def test_step_sizes_and_relative_rates_are_held_as_in_the_environment(
-    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, name: str, warmup: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By rules, and by controllers of an action mode that ask for what a rule wants times a factor.
 
@@ -180,7 +182,7 @@ def test_step_sizes_and_relative_rates_are_held_as_in_the_environment(
     more, nets = of_kind(kind, monkeypatch)
     learned = name in TARGETS
     alone = {**more, "knobs": ["lr_g", "lr_d"], "initial_knobs": {"augment": 0.0, "r1": 0.0, "instance_noise": 0.0}}
-    how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute"}
+    how: dict[str, Any] = {"updates_per_decision": 4, "action_mode": "absolute", "warmup_updates": warmup}
     how["observation"] = ["progress", "knobs", "steps", "balance", "walk", *RULES]
     if name != "step_size":  # rates grow here by more than ten; the range is as wide as by default
         how["knob_bounds"] = dict.fromkeys(["lr_g", "lr_d"], (0.1, 100.0))
@@ -200,7 +202,7 @@ def test_step_sizes_and_relative_rates_are_held_as_in_the_environment(
         inside.append([float(infos[f"knob_{name}"][0]) for name in env.config.knobs])
 
     source = str(tmp_path) if learned else name
-    control = GANController.load(source, loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS)
+    control = GANController.load(source, loop.opt_g, loop.opt_d, total_steps=4 * DECISIONS, warmup_steps=warmup)
     for _ in range(4 * DECISIONS):
         control.observe(**loop.update(control))
         control.step()

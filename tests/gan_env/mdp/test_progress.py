@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from gan_env.config import EnvConfig
 from gan_env.mdp.knobs import TARGETS
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
@@ -24,19 +25,20 @@ LEAST = math.log(FLOOR)
 def follow(
     weights: dict[str, float], decisions: int, rows: int = 2, penalty: float = 4.0, mode: str = "delta"
 ) -> Progress:
-    return Progress(
-        Observer(("progress",), ["r1"], []), Reward(weights, penalty), decisions, 100, mode, torch.zeros(rows, 1)
-    )
+    sees = ("progress", *({mode} & set(TARGETS)))
+    config = EnvConfig(num_decisions=decisions, action_mode=mode, observation=sees)  # type: ignore[arg-type]
+    return Progress(Observer(("progress",), ["r1"], []), Reward(weights, penalty), config, torch.zeros(rows, 1))
 
 
 def started(progress: Progress, **given: list[float]) -> Columns:
     everyone = torch.ones(len(progress.decision), dtype=torch.bool)
     ones = torch.ones(len(everyone), 2)
-    return progress.start(everyone, *moment(len(everyone), **given), ones, ones)
+    return progress.start(everyone, *moment(len(everyone), **given), ones, ones, ones)
 
 
 def advanced(progress: Progress, **given: list[float] | list[bool]) -> Columns:
-    return progress.advance(*moment(len(progress.decision), **given), torch.ones(len(progress.decision), 2))
+    ones = torch.ones(len(progress.decision), 2)
+    return progress.advance(*moment(len(progress.decision), **given), ones, ones)
 
 
 def moment(rows: int, **given: Any) -> tuple[TrainStats, Quality, RowSettings]:
@@ -147,7 +149,7 @@ def test_the_reward_does_not_see_the_score() -> None:
 
 def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None:
     observer, reward = Observer(("changes",), ["r1"], []), Reward({"log_improvement": 1.0}, 4.0)
-    progress = Progress(observer, reward, 3, 100, "delta", torch.zeros(2, 1))
+    progress = Progress(observer, reward, EnvConfig(num_decisions=3), torch.zeros(2, 1))
     places = [observer.place(f"grad_{player}_change") for player in ("d", "g")]
     started(progress)
     seen = [progress.observation]
@@ -156,7 +158,7 @@ def test_gradient_norms_of_the_first_interval_are_kept_until_a_new_run() -> None
     changes = torch.stack(seen)[:, :, places].flatten(1)  # [T + 1, N * 2]
     moved, still = [0.0, 0.0, 1.0, -1.0], [0.0] * 4
     torch.testing.assert_close(changes.T, torch.tensor([moved, still, moved, moved]), rtol=0, atol=1e-3)
-    progress.start(torch.tensor([True, False]), *moment(2), torch.ones(2, 2), torch.ones(2, 2))
+    progress.start(torch.tensor([True, False]), *moment(2), *(torch.ones(2, 2) for _ in range(3)))
     assert [progress.first_grad_d.tolist(), progress.first_grad_g.tolist()] == [[0.0, 2.0], [0.0, 1.0]]
 
 
@@ -166,7 +168,7 @@ def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
     started(progress, log_metric=[1.0, 1.0])
     advanced(progress, log_metric=[0.5, 0.2])
     before = progress.get_state()
-    progress.start(torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), torch.ones(2, 2), torch.ones(2, 2))
+    progress.start(torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), *(torch.ones(2, 2) for _ in range(3)))
     for name, tensor in progress.get_state().items():
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]
