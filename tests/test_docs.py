@@ -16,6 +16,7 @@ from plain_gan import PlainGAN
 from programs import call
 
 from gan_env import PRESETS, GANVectorEnv, save_instances
+from gan_env.evaluation.rollout import Episodes
 from gan_env.gan.saved import save_generators
 from gan_env.policies.learned import LearnedPolicy
 from gan_env.policies.presets import load_policy
@@ -60,6 +61,23 @@ def test_the_program_of_few_and_many_images_compares_kinds_of_runs(
     assert len(images) == 8 and (images >= 300).any()
     assert (names["final"]["constants"] - names["final"]["more_noise"]).tolist() == [1.0] * 8
     assert names["gain"] == pytest.approx(2 + 0.01 * np.arange(8)[images >= 300])  # more noise over no noise
+
+
+def test_the_program_of_the_study_of_few_images_compares_kinds_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for setting in ("held_out", "size_16"):
+        for name, end in (("ppo-0", 2), ("ppo-1", 1), ("ppo_replay-0", 3), ("ppo_replay-1", 1), ("ada", 2), ("fixed", 4)):
+            played = np.full((8, 13), end, np.float32)
+            one = Episodes(played, played, played[..., None], played, played[:, 0] > 9, {}, 0)
+            for stem in (name, *(["tuned_constants-0"] if name == "ada" else [])):
+                one.save(tmp_path / f"logs/study/few_images/evaluations/{setting}/{stem}.npz")
+    exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[1], {})
+    printed = capsys.readouterr().out
+    for setting in ("held_out", "size_16"):
+        for line in ("ppo over fixed, few: +2.500", "ppo-1 over fixed, many: +3.000", "ppo over ppo_replay, few: +0.500"):
+            assert f"{setting}: {line} (0.000)" in printed
 
 
 def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
