@@ -1,10 +1,10 @@
 """Tunes an opponent: `python baselines/tune.py kind=schedule method=tpe env=points budget=5000000`.
 
-`kind` is schedule, constants, curves, rates (learning rates themselves), linear_rates, step_size (|update| / |weights|, held by a
-rule), r3gan, ada or diffusion; `method` is tpe, random or halving, for curves and linear_rates also cma_es, for curves
-also population. See baselines/search/tuner.py and methods.py. The best one is written as a policy into `folder`. After
-a kill, the same command continues. With `executor=ray` it is tuned as a task of a Ray cluster, which prints into
-`folder`.
+`kind` is schedule, constants, curves, rates (learning rates themselves), linear_rates, step_size (|update| / |weights|,
+held by a rule), r3gan, ada or diffusion; `method` is tpe, random or halving, for curves and linear_rates also cma_es,
+for curves also population. See baselines/search/tuner.py and methods.py. The best one is written as a policy into
+`folder`. After a kill, the same command continues. With `executor=ray` it is tuned as a task of a Ray cluster, which
+prints into `folder`.
 """
 
 import shlex

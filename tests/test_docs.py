@@ -68,7 +68,14 @@ def test_the_program_of_the_study_of_few_images_compares_kinds_of_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for setting in ("held_out", "size_16"):
-        for name, end in (("ppo-0", 2), ("ppo-1", 1), ("ppo_replay-0", 3), ("ppo_replay-1", 1), ("ada", 2), ("fixed", 4)):
+        for name, end in (
+            ("ppo-0", 2),
+            ("ppo-1", 1),
+            ("ppo_replay-0", 3),
+            ("ppo_replay-1", 1),
+            ("ada", 2),
+            ("fixed", 4),
+        ):
             played = np.full((8, 13), end, np.float32)
             one = Episodes(played, played, played[..., None], played, played[:, 0] > 9, {}, 0)
             for stem in (name, *(["tuned_constants-0"] if name == "ada" else [])):
@@ -76,7 +83,11 @@ def test_the_program_of_the_study_of_few_images_compares_kinds_of_runs(
     exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[1], {})
     printed = capsys.readouterr().out
     for setting in ("held_out", "size_16"):
-        for line in ("ppo over fixed, few: +2.500", "ppo-1 over fixed, many: +3.000", "ppo over ppo_replay, few: +0.500"):
+        for line in (
+            "ppo over fixed, few: +2.500",
+            "ppo-1 over fixed, many: +3.000",
+            "ppo over ppo_replay, few: +0.500",
+        ):
             assert f"{setting}: {line} (0.000)" in printed
 
 

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = ROOT / "docs/train_and_compare.md"
 FINDINGS = (
-    "carry_over.md", "learning_rates.md", "regularisers.md", "results/images/report.md", "results/points/report.md", "step_size.md",
-    "train_and_compare.md", "worth.md",
+    "carry_over.md", "learning_rates.md", "regularisers.md", "results/images/report.md", "results/points/report.md",
+    "step_size.md", "train_and_compare.md", "worth.md",
 )  # fmt: skip
 """Pages of docs/ that have the figures of the README's findings."""
 MOST_WORDS = 700

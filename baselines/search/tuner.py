@@ -45,9 +45,9 @@ class TuneOptions:
     """Options of a search.
 
     Attributes:
-        kind: what is tuned: "schedule", "constants", "curves" (a schedule by its values), "rates" (schedules of learning rates
-            themselves), "linear_rates" (curves of rates whose logarithms are linear in those of the learning rates that
-            a run was started with), "step_size", "r3gan", "ada" or "diffusion".
+        kind: what is tuned: "schedule", "constants", "curves" (a schedule by its values), "rates" (schedules of
+            learning rates themselves), "linear_rates" (curves of rates whose logarithms are linear in those of the
+            learning rates that a run was started with), "step_size", "r3gan", "ada" or "diffusion".
         method: how candidates are found: "tpe", "random", "halving", "cma_es" (of curves and linear_rates) or
             "population" (of curves).
         env: preset and fields of `EnvConfig`.

@@ -168,7 +168,9 @@ def test_new_runs_leave_the_others_as_they_stand(mode: str) -> None:
     started(progress, log_metric=[1.0, 1.0])
     advanced(progress, log_metric=[0.5, 0.2])
     before = progress.get_state()
-    progress.start(torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), *(torch.ones(2, 2) for _ in range(3)))
+    progress.start(
+        torch.tensor([True, False]), *moment(2, log_metric=[7.0, 8.0]), *(torch.ones(2, 2) for _ in range(3))
+    )
     for name, tensor in progress.get_state().items():
         assert torch.equal(tensor[1], before[name][1]), name
     assert [progress.decision[0], progress.first[0], progress.gained[0]] == [0, 7, 0]
