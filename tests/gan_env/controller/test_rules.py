@@ -61,3 +61,19 @@ def test_timed_walk_ends_at_its_last_factors() -> None:
     control = gan.control("timed_walk", 400)
     gan.run(control, 399)
     assert gan.rates[1] == pytest.approx(1.3 * 0.6 * rms(gan.discriminator) / 496**0.5, rel=2e-2)
+
+
+def test_controllers_of_different_knobs_work_side_by_side() -> None:
+    gan, alone = PlainGAN.make(), PlainGAN.make()
+    both = [gan.control(name, 40) for name in ("ada", "steady_walk")]
+    rule = alone.control("steady_walk", 40)
+    for _ in range(12):
+        shown = gan.update(generator=torch.Generator().manual_seed(0))
+        for control in both:
+            control.observe(**shown)
+            control.step()
+        rule.observe(**alone.update(generator=torch.Generator().manual_seed(0)))
+        rule.step()
+    rates = [one.opt_d.param_groups[0]["lr"] for one in (gan, alone)]
+    assert rates[0] == rates[1] != 1e-3
+    assert [list(control.report().decisions[-1].values) for control in both] == [["augment"], ["lr_g", "lr_d"]]
