@@ -63,7 +63,7 @@ def test_values_are_those_of_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("program", "given", "others"),
     [
-        ("agents/compare.py", [], "or ablation, carry_over, images, images_16, learners, steps"),
+        ("agents/compare.py", [], "or ablation, carry_over, few_images, images, images_16, learners, steps"),
         ("baselines/run.py", ["+experiment=plan"], "or r3gan, wgan_gp"),
     ],
 )
