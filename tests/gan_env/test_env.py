@@ -25,12 +25,13 @@ SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 2, "metric_
 AT_HAND = [
     "gan_env/GANTraining-v1", "gan_env/Points-v1", "gan_env/FashionMNIST-v1", "gan_env/PhotoTiles-v1",
     "gan_env/Digits-v1", "gan_env/FashionMNIST8-v1", "gan_env/FashionMNIST8DCGAN-v1", "gan_env/PhotoTiles8-v1",
+    "gan_env/FewImages-v1",
 ]  # fmt: skip
 """Environments whose data need no download."""
 
 
 def skip_without_images(env_id: str) -> None:
-    if "Fashion" in env_id and not DEBIAN_FASHION_MNIST.is_dir():
+    if ("Fashion" in env_id or "Few" in env_id) and not DEBIAN_FASHION_MNIST.is_dir():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
 
 

@@ -25,7 +25,8 @@ def test_a_mapping_that_an_earlier_version_lacked_differs_only_with_entries() ->
 
 
 def test_an_option_that_an_earlier_version_lacked_differs_only_from_its_value_then() -> None:
-    assert {"penalty_every": EnvConfig.penalty_every, "imitates": ""} == NEWER  # PPO's is in test_run_folder.py, too
+    own = {name: getattr(EnvConfig, name) for name in ("penalty_every", "rates", "warmup_updates")}
+    assert {**own, "imitates": ""} == NEWER  # PPO's is in test_run_folder.py, too
     assert differences({"agent": {}}, {"agent": {"imitates": ""}}) == {}
     assert list(differences({"agent": {}}, {"agent": {"imitates": "fixed"}})) == ["agent.imitates"]
     for value, found in ((1, {}), (5, {"env.penalty_every": "env.penalty_every=1, not 5"})):

@@ -46,7 +46,7 @@ def test_hyperparameters_that_are_given_are_changed_and_no_others() -> None:
 def test_every_program_has_policies_choose_where_five_knobs_start() -> None:
     """What scripts train on is what studies compare on."""
     for name in ("train_ppo", "compare", "run"):
-        for preset in PRESETS:
+        for preset in set(PRESETS) - {"few_images"}:  # which is about three regularisers
             env = composed(name, f"env={preset}", "name=x" if name == "run" else "seed=0")["env"]
             assert env["knobs"] == ["instance_noise", "augment", "r1", "lr_g", "lr_d"] and env["max_first_change"] == 1
             assert "context" not in env["observation"]

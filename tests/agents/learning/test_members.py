@@ -190,7 +190,9 @@ def test_the_controller_that_comes_with_gan_env_was_trained_as_the_configuration
     folder.begin("ppo", replace(TrainOptions(PPOOptions()), composed("train_ppo", "+experiment=family")))
     saved, said = SavedController.load(POLICIES / "learned" / "family"), folder.config
     assert saved.training["agent"] == said["agent"]
-    assert saved.members == {name: said["env"] | member["env"] for name, member in said["members"].items()}
+    newer = {"rates": "given", "warmup_updates": 0}  # options that its files lack
+    members = {name: newer | options for name, options in saved.members.items()}
+    assert members == {name: said["env"] | member["env"] for name, member in said["members"].items()}
 
 
 def test_an_evolution_strategy_takes_the_family_with_a_linear_policy() -> None:
