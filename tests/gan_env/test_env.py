@@ -56,7 +56,7 @@ def test_a_row_equals_the_single_environment(env_id: str) -> None:
     np.testing.assert_allclose(many[row], one, atol=1e-4)
     rng = np.random.default_rng(0)
     for decision in range(3):
-        actions = rng.uniform(-1, 1, (rows, 5)).astype(np.float32)
+        actions = rng.uniform(-1, 1, envs.action_space.shape).astype(np.float32)
         many, rewards, ended, _, infos = envs.step(actions)
         one, reward, terminated, truncated, info = env.step(actions[row])
         last = infos["final_obs"] if decision == 2 else many
