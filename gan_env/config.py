@@ -241,19 +241,20 @@ def image_preset(dataset: str, num_samples: int, image_size: int, width: int, **
         samples, rates, rates, (0.5, 0.5), (32, 32), widths, widths, gain_g=one, gain_d=one, input_scale=one
     )
     usual = {"architecture": "mlp"} if small else {"num_decisions": 8, "updates_per_decision": 100}
-    options: dict[str, Any] = {"losses": ("non_saturating",), "latent_dim": 32, "instances": ranges, **usual, **more}
-    return EnvConfig((dataset,), image_size=image_size, **options)
+    options: dict[str, Any] = {"losses": ("non_saturating",), "latent_dim": 32, **usual, **more}
+    return EnvConfig((dataset,), image_size=image_size, instances=ranges, **options)
 
 
 def few_images() -> EnvConfig:
     """Options for runs in which D can overfit, so that its regularisers matter; a rule sets the learning rates."""
-    rate, gain = (1e-3, 1e-3), (0.7, 1.4)  # the rule's rates hold, whatever these are
-    few = InstanceConfig((30, 3_000), rate, rate, (0.5, 0.5), (32, 32), (8, 8), (16, 16), gain, gain, (1.0, 1.0))
-    knobs, sees = ("instance_noise", "augment", "r1"), (*EnvConfig.observation, "context")  # the number of images
-    return image_preset(
-        "fashion_mnist", 3_000, 16, 16, num_decisions=12, updates_per_decision=167,
-        knobs=knobs, observation=sees, rates="steady_walk", instances=few,
+    base = image_preset("fashion_mnist", 3_000, image_size=16, width=16, num_decisions=12, updates_per_decision=167)
+    rate, gain = (1e-3, 1e-3), (0.7, 1.4)  # any rates: the rule replaces them
+    few = dataclasses.replace(
+        base.instances, num_samples=(30, 3_000), lr_g=rate, lr_d=rate, width_g=(8, 8), width_d=(16, 16),
+        gain_g=gain, gain_d=gain,
     )  # fmt: skip
+    knobs, sees = ("instance_noise", "augment", "r1"), (*base.observation, "context")  # the number of images
+    return dataclasses.replace(base, knobs=knobs, observation=sees, rates="steady_walk", instances=few)
 
 
 PRESETS: dict[str, EnvConfig] = {

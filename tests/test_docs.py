@@ -67,19 +67,12 @@ def test_the_program_of_the_study_of_few_images_compares_kinds_of_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    final = {"ppo-0": 2, "ppo-1": 1, "ppo_replay-0": 3, "ppo_replay-1": 1, "ada": 2, "tuned_constants-0": 2, "fixed": 4}
     for setting in ("held_out", "size_16"):
-        for name, end in (
-            ("ppo-0", 2),
-            ("ppo-1", 1),
-            ("ppo_replay-0", 3),
-            ("ppo_replay-1", 1),
-            ("ada", 2),
-            ("fixed", 4),
-        ):
+        for name, end in final.items():
             played = np.full((8, 13), end, np.float32)
-            one = Episodes(played, played, played[..., None], played, played[:, 0] > 9, {}, 0)
-            for stem in (name, *(["tuned_constants-0"] if name == "ada" else [])):
-                one.save(tmp_path / f"logs/study/few_images/evaluations/{setting}/{stem}.npz")
+            one = Episodes(played, played, played[..., None], played, np.zeros(8, bool), {}, 0)
+            one.save(tmp_path / f"logs/study/few_images/evaluations/{setting}/{name}.npz")
     exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[1], {})
     printed = capsys.readouterr().out
     for setting in ("held_out", "size_16"):

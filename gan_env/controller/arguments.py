@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,6 +103,17 @@ def require_context(context: Mapping[str, Any], fields: Collection[str], name: s
             require(fits, f"context[{key!r}]", value, "a number above 0")
     lacking = [key for key in fields if key in CONTEXT and key not in context]
     require(not lacking, "context", dict(context), f"{lacking}, too: {name!r} observes it")
+
+
+def require_warmup(steps: object, total: int, policy: str, sets_rates: bool) -> None:
+    """Refuses a warm-up that a run of so many updates can't have, or that has no learning rates to act on.
+
+    Raises:
+        ConfigError: it is no such number, or the policy leaves both learning rates as they are.
+    """
+    fits = isinstance(steps, int | np.integer) and 0 <= int(steps) < total
+    require(fits, "warmup_steps", steps, f"a whole number, at least 0 and below total_steps={total}")
+    require(sets_rates or steps == 0, "warmup_steps", steps, f"0: {policy!r} leaves the learning rates as they are")
 
 
 def require_shown(names: Collection[str], averages: Averages, policy: str, where: str) -> None:

@@ -16,6 +16,7 @@ from gan_env.controller.arguments import (
     needed,
     require_context,
     require_shown,
+    require_warmup,
     source,
 )
 from gan_env.controller.averages import LATEST, Averages
@@ -91,14 +92,11 @@ class GANController:
         loop = player.loop
         enough = f"at least {loop.config.num_decisions}, one update a decision"
         require(total_steps >= loop.config.num_decisions, "total_steps", total_steps, enough)
-        fits = isinstance(warmup_steps, int) and 0 <= warmup_steps < total_steps
-        require(fits, "warmup_steps", warmup_steps, f"a whole number, at least 0 and below total_steps={total_steps}")
-        warms = not warmup_steps or any(rate in player.moves for rate in RATES)
-        require(warms, "warmup_steps", warmup_steps, f"0: {player.name!r} leaves the learning rates as they are")
+        require_warmup(warmup_steps, total_steps, player.name, any(rate in player.moves for rate in RATES))
         self.player, self.dry_run = player, dry_run
         self._moves = () if dry_run else player.moves
         self._clock = Clock(total_steps, loop.config.num_decisions)
-        self._optimisers = Optimisers(opt_g, opt_d, warmup_steps)
+        self._optimisers = Optimisers(opt_g, opt_d, int(warmup_steps))
         self._course = Course(player, self._optimisers, dry_run)
         self._averages = Averages(self._optimisers.device)
         context = {**self._optimisers.context, **checked("context", context, GIVEN)}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gan_env.config import EnvConfig
 from gan_env.errors import ConfigError, require
-from gan_env.mdp.steps import SETTERS
+from gan_env.mdp.steps import BY_RULE
 from gan_env.records import FLOOR, STILL, Float32
 from gan_env.seeding import power
 
@@ -208,7 +208,7 @@ class KnobSet:
             for name in getattr(config, option):
                 require(name in self.table, option, name, f"one of {sorted(self.table)}")
         self.controlled = [self.table[name] for name in config.knobs]
-        moved = (*config.knobs, *(RATES if config.rates in SETTERS else ()))
+        moved = (*config.knobs, *(RATES if config.rates in BY_RULE else ()))
         self.active = tuple(n for n, knob in self.table.items() if n in moved or knob.value != knob.neutral)
         self.initial = torch.stack([k.encode(torch.tensor(k.value)) for k in self.controlled]).to(device)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from gan_env.config import EnvConfig
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.rewards import Reward
-from gan_env.mdp.steps import SETTERS, WANTED, measured, walk_step
+from gan_env.mdp.steps import BY_RULE, measured, walk_step
 from gan_env.records import Moment, Quality, RowSettings, TrainStats
 
 DERIVED = ("parameters", "updates")
@@ -38,7 +38,7 @@ class Progress:
 
     def __init__(self, observer: Observer, reward: Reward, config: EnvConfig, coordinates: Tensor) -> None:
         self.observer, self.reward, self.num_decisions = observer, reward, config.num_decisions
-        self.mode, self.wanted = config.action_mode, WANTED.get(SETTERS.get(config.rates, ""))
+        self.mode, self.wanted = config.action_mode, BY_RULE.get(config.rates)
         observer.check(coordinates.shape[1])
         reward.check(coordinates.shape[1])
         self.coordinates = coordinates
@@ -125,6 +125,7 @@ class Progress:
             setattr(self, name, value.to(self.coordinates.device).clone())
 
     def _bases(self, moment: Moment, factors: Tensor) -> Tensor:
+        """What takes the instance's rates, which `factors` [N, 2] multiply now, to those that the rule wants."""
         if self.wanted is None:
             return torch.ones_like(factors)
         return self.wanted(moment.stats, moment.ages) * factors / moment.relative_rates

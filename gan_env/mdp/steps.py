@@ -77,8 +77,8 @@ WANTED = {"balanced": balanced_rate, "limited": limited_rate}
 """Unit of learning rates -> what the rule of that unit wants."""
 
 
-SETTERS = {"steady_walk": "balanced", "limited_walk": "limited"}
-"""Policy that sets both learning rates to what a rule wants -> the rule's unit."""
+BY_RULE = {"steady_walk": balanced_rate, "limited_walk": limited_rate}
+"""Rule by which an environment may set the learning rates, its option `rates` -> what the rule wants."""
 
 
 def measured(moment: Moment, unit: str) -> Tensor:

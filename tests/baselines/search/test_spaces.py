@@ -141,6 +141,12 @@ def test_the_first_guess_is_taken_as_it_is(kind: str) -> None:
         assert {name: trial.params[name] for name in guess} == pytest.approx(guess)
 
 
+def test_constants_hold_one_value_of_every_knob() -> None:
+    table = SPACES["constants"](ask(3), ENV).make(ENV).table  # type: ignore[attr-defined]
+    assert np.ptp(table, axis=0).max() == 0 and table.shape == (6, len(KNOBS))
+    assert len(np.unique(table[0])) > 3
+
+
 def test_the_first_schedule_is_the_initial_constants() -> None:
     study = optuna.create_study()
     study.enqueue_trial(first_guesses("schedule", ENV)[0])
