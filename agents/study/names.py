@@ -35,6 +35,7 @@ NAMES = {
     "fixed": "constants",
     "power": "power law",
     "rising": "rising R1",
+    "late_r1": "late R1",
     "step": "steps",
     "diffusion": "Diffusion-GAN",
     "r3gan": "R3GAN's burn-in",

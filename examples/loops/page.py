@@ -24,7 +24,7 @@ ABOUT = {
     ("timed_walk",): "timed_walk is [steady_walk times a schedule]"
     "(../step_size.md#what-a-trained-controller-makes-of-it), the one that family makes of it. Its numbers are from "
     "runs of the environment, not of these loops.",
-    ("limited_walk",): "limited_walk is [that rule with a limit](../step_size.md#the-rule-with-a-limit) on its first "
+    ("limited_walk",): "limited_walk is [that rule with a limit](../step_size.md#limited_walk) on its first "
     "steps, for networks that they break. The limit was chosen among three after a look at some thirty runs here.",
     ("rates_images",): "rates_images sets [learning rates themselves](../learning_rates.md#a-fixed-schedule-of-rates), "
     "whatever a loop begins with: its runs of a loop and data set begin alike as well. Its numbers were fixed "
