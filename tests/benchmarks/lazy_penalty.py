@@ -51,14 +51,15 @@ def networks() -> tuple[nn.Module, nn.Module]:
     return generator, discriminator
 
 
-def train(images: Tensor, policy: str, seed: int, beta_1: float) -> nn.Module:
+def train(images: Tensor, policy: str, seed: int, beta_1: float, warmup: int) -> nn.Module:
     """Returns the generator with the average of its weights."""
     torch.manual_seed(seed)
     generator, discriminator = networks()
     average = copy.deepcopy(generator)
     opt_g = torch.optim.Adam(generator.parameters(), 1e-4, (beta_1, 0.99))
     opt_d = torch.optim.Adam(discriminator.parameters(), 4e-4, (beta_1, 0.99))
-    control = GANController.load(policy, opt_g, opt_d, total_steps=UPDATES)
+    warmup_steps = 0 if policy == "fixed" else warmup  # which leaves the learning rates alone
+    control = GANController.load(policy, opt_g, opt_d, total_steps=UPDATES, warmup_steps=warmup_steps)
     for step in range(2 * UPDATES):
         real = images[torch.randint(len(images), (BATCH,))].requires_grad_()
         fake = generator(torch.randn(BATCH, LATENT)).detach()
@@ -88,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--policies", nargs="+", default=POLICIES)
+    parser.add_argument("--warmup", type=int, default=0, help="updates over which both rates rise")
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)
     images = shapes()
@@ -99,7 +101,7 @@ def main() -> None:
         ends = []
         for seed in range(options.seeds):
             for beta_1 in (0.0, 0.5):
-                generator = train(images[:2000], policy, seed, beta_1)
+                generator = train(images[:2000], policy, seed, beta_1, options.warmup)
                 with torch.no_grad():
                     made = generator(latents)
                 final = distance(extract(made)[None], torch.zeros(1, dtype=torch.int64)).log()
