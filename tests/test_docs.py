@@ -45,43 +45,27 @@ def test_the_distances_of_real_images_are_those_of_the_program(
     assert [x for x in shown if not any(abs(x - y) <= max(0.1001, 0.01 * x) for y in printed)] == []
 
 
-def test_the_program_of_few_and_many_images_compares_kinds_of_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    played = tmp_path / "logs/run/few"
-    for name, end in (("constants", 3), ("more_noise", 2), ("no_noise", 4)):
-        (played / name).mkdir(parents=True)
-        (played / name / "summary.json").write_text(json.dumps({"env": {"split": "test"}}))
-        lines = [f"{i},{t},{end * t / 11 + (name == 'no_noise') * 0.01 * i}" for i in range(8) for t in range(12)]
-        (played / name / "decisions.csv").write_text("\n".join(["instance,decision,score", *lines]))
-    names = dict[str, Any]()
-    exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[0], names)
-    images = names["images"]
-    assert len(images) == 8 and (images >= 300).any()
-    assert (names["final"]["constants"] - names["final"]["more_noise"]).tolist() == [1.0] * 8
-    assert names["gain"] == pytest.approx(2 + 0.01 * np.arange(8)[images >= 300])  # more noise over no noise
+def test_gains_with_few_images_and_with_many_of_runs(tmp_path: Path) -> None:
+    for name, end in (("constants", 3), ("mine", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "summary.json").write_text(json.dumps({"env": {"preset": "few_images", "split": "test"}}))
+        lines = [f"{i},{i},{t},{end * t / 11}" for i in range(8) for t in range(12)]
+        (tmp_path / name / "decisions.csv").write_text("\n".join(["episode,instance,decision,score", *lines]))
+    ended = call("tests/benchmarks/few_and_many.py", "mine", "constants", folder=tmp_path)
+    assert ended.stdout == "fewer than 300 images: +1.000 (0.000), 3 runs\n300 or more: +1.000 (0.000), 5 runs\n"
 
 
-def test_the_program_of_the_study_of_few_images_compares_kinds_of_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    final = {"ppo-0": 2, "ppo-1": 1, "ppo_replay-0": 3, "ppo_replay-1": 1, "ada": 2, "tuned_constants-0": 2, "fixed": 4}
-    for setting in ("held_out", "size_16"):
-        for name, end in final.items():
-            played = np.full((8, 13), end, np.float32)
-            one = Episodes(played, played, played[..., None], played, np.zeros(8, bool), {}, 0)
-            one.save(tmp_path / f"logs/study/few_images/evaluations/{setting}/{name}.npz")
-    exec(PROGRAM.findall((ROOT / "docs/regularisers.md").read_text())[1], {})
-    printed = capsys.readouterr().out
-    for setting in ("held_out", "size_16"):
-        for line in (
-            "ppo over fixed, few: +2.500",
-            "ppo-1 over fixed, many: +3.000",
-            "ppo over ppo_replay, few: +0.500",
-        ):
-            assert f"{setting}: {line} (0.000)" in printed
+def test_gains_with_few_images_and_with_many_of_the_mean_of_two_trainings(tmp_path: Path) -> None:
+    for name, end in {"ppo-0": 2, "ppo-1": 1, "fixed": 4}.items():
+        played = np.full((8, 13), end, np.float32)
+        Episodes(played, played, played[..., None], played, np.zeros(8, bool), {}, 0).save(tmp_path / f"{name}.npz")
+    ended = call("tests/benchmarks/few_and_many.py", "ppo-?.npz", "fixed.npz", folder=tmp_path)
+    assert "fewer than 300 images: +2.500 (0.000), 3 runs" in ended.stdout
+
+
+def test_gains_of_runs_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    ended = call("tests/benchmarks/few_and_many.py", "a-?.npz", "b", folder=tmp_path)
+    assert ended.returncode == 1 and "a pattern of .npz files" in ended.stderr
 
 
 def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,6 @@ RUN_BY = {
     "learning_rates.md": "tests/test_docs.py",
     "libraries.md": "tests/test_docs.py",
     "quickstart.md": "tests/test_site.py",
-    "regularisers.md": "tests/test_docs.py",
     "step_size.md": "tests/test_site.py",
     "train_and_compare.md": "tests/test_readme.py",
     "your_own_gan.md": "tests/test_site.py",
