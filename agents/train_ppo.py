@@ -19,8 +19,10 @@ from agents.learning.imitation import imitate
 from agents.learning.learning_rate import AdaptiveRate, GradientOptions
 from agents.learning.training import train_sb3
 from agents.study.training_script import training_script
+from gan_env.config import EnvConfig
+from gan_env.controller.player import Loop
 from gan_env.errors import require, require_at_least
-from gan_env.policies.presets import policy_names
+from gan_env.policies.presets import load_policy, policy_names
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,14 @@ class PPOOptions(GradientOptions):
         """Decisions in a minibatch, given those in an episode."""
         return -(-self.rows * decisions // self.minibatches)
 
-    def require_fit(self, decisions: int) -> None:
-        """Raises a `ConfigError` where a minibatch would hold one decision, whose advantage can't be normalised."""
+    def require_fit(self, env: EnvConfig) -> None:
+        """Refuses minibatches of one decision, whose advantage can't be normalised, and what can't be imitated."""
+        decisions = env.num_decisions
         total, size = self.rows * decisions, self.batch_size(decisions)
         parts = f"a number that cuts {total} decisions into parts of two or more, the last one included"
         require(size > 1 and total % size != 1, "agent.minibatches", self.minibatches, parts)
+        if self.imitates:
+            load_policy(self.imitates).make(Loop.of(env))
 
     def arguments(self, decisions: int) -> dict[str, Any]:
         """Arguments of PPO and RecurrentPPO."""

@@ -17,7 +17,7 @@ from gan_env import GANVectorEnv
 from gan_env.errors import errors_in_one_line, require
 from gan_env.evaluation.seeds import EXAMPLES
 from gan_env.mdp.knobs import RATES, TARGETS
-from gan_env.mdp.statistics import RULES
+from gan_env.mdp.steps import RULES
 from gan_env.policies.learned import INTERFACE, LearnedPolicy, options_of
 from gan_env.policies.presets import shipped_controllers
 from gan_env.records import Float32

@@ -1,6 +1,6 @@
 """The environment: N GAN training runs as N episodes, natively batched. It calls the other parts in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,15 @@ from gan_env.mdp.knobs import RATES, KnobSet
 from gan_env.mdp.observation import Observer
 from gan_env.mdp.progress import Progress
 from gan_env.mdp.rendering import POINTS, draw_run, shown
-from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import (
+    Seeds,
+    checked_actions,
+    checked_mode,
+    checked_options,
+    checked_rows,
+    rows_to_reset,
+    seeds_of_rows,
+)
 from gan_env.mdp.rewards import Reward
 from gan_env.mdp.steps import relative_rates
 from gan_env.metrics.judge import make_judge
@@ -125,8 +133,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
     ) -> None:
         before = vars(self).keys() - getattr(self, "_own_names", set())  # what a subclass has set
         self.config = config = env_config(preset, **overrides)
-        whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool) and num_envs >= 1
-        require(whole, "num_envs", num_envs, "a whole number, at least 1")
+        num_envs = checked_rows(num_envs)
         self.autoreset_mode, self.render_mode = checked_mode(autoreset_mode), render_mode
         require(render_mode in (None, "rgb_array"), "render_mode", render_mode, "None or 'rgb_array'")
         ends = "None: an episode ends after num_decisions, which is part of the task"
@@ -174,8 +181,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
             ConfigError: a seed or an option is unknown, of the wrong type or out of range, or it is closed.
         """
         self._require_open()
-        require(isinstance(options, Mapping | None), "options", options, "a mapping, or None")
-        options, rows = dict(options or {}), self.num_envs
+        options, rows = checked_options(options), self.num_envs
         mask = rows_to_reset(options.pop("reset_mask", np.ones(rows, bool)), rows)
         seeds = seeds_of_rows(seed, rows)
         pins = self.instances.pin_rows(options.pop("instance"), rows) if "instance" in options else self._pinned
@@ -260,6 +266,15 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         """The controlled knobs of every row: [N, K] in [0, 1]."""
         return self._progress.coordinates.cpu().numpy().copy()  # type: ignore[no-any-return]
 
+    def training_values(self, knobs: dict[str, Tensor], rows: Tensor | slice = slice(None)) -> dict[str, Tensor]:
+        """What an interval trains with, [n] by knob: the values of the knobs, rates times the factors of the rule.
+
+        Args:
+            knobs: value by knob, [n], as `knobs.values` gives them.
+            rows: which rows of the environment these are.
+        """
+        return knobs | {rate: knobs[rate] * self._progress.bases[rows, i] for i, rate in enumerate(RATES)}
+
     # --- inside ---
 
     def _require_open(self) -> None:
@@ -275,7 +290,7 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         progress = self._progress
         progress.coordinates = self.knobs.move(progress.coordinates, moves, progress.decision == 0, progress.steps)
         knobs = self.knobs.values(progress.coordinates)
-        values = knobs | self._factors(knobs)
+        values = self.training_values(knobs)
         stats = train_interval(self.population, values, self.config.updates_per_decision)
         self.gan_updates += self.num_envs * self.config.updates_per_decision
         quality = self.population.judge(self.judge, self.config.metric_samples)
@@ -285,10 +300,6 @@ class GANVectorEnv(Snapshots, VectorEnv[Float32, Float32, Any]):
         host: dict[str, NDArray[Any]] = {**to_host(columns)}
         host["crashed"] = host["crashed"].astype(bool)
         return host.pop("obs"), host.pop("reward"), host.pop("ended").astype(bool), host
-
-    def _factors(self, knobs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the instance's learning rates are multiplied by, by knob, [N]: the rule's factor times the knob."""
-        return {rate: knobs[rate] * self._progress.bases[:, i] for i, rate in enumerate(RATES)}
 
     def _rates(self, values: dict[str, Tensor], parameters: Tensor) -> tuple[Tensor, Tensor]:
         """`relative_rates` of both players and their factors on the instance's rates, by numbers of weights, [N, 2]."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from agents.learning.members import Member, changed, changes_of, check_members
 from baselines.options import errors_about_env
 from gan_env import Fleet, GANVectorEnv
-from gan_env.config import env_config, require_training
+from gan_env.config import EnvConfig, env_config, require_training
 from gan_env.errors import require, require_at_least
 from gan_env.evaluation.seeds import APART
 from gan_env.policies.presets import policies_by_name
@@ -34,8 +34,8 @@ class AgentOptions:
         require_at_least(self, "agent.", rows=1, rollouts=1)
         require(min(self.hidden, default=1) >= 1, "agent.hidden", self.hidden, "at least 1 each")
 
-    def require_fit(self, decisions: int) -> None:
-        """Raises a `ConfigError` where these hyperparameters don't fit the number of decisions per episode."""
+    def require_fit(self, env: EnvConfig) -> None:
+        """Raises a `ConfigError` where these hyperparameters don't fit the environment, above all its decisions."""
 
     def require_members(self, members: Mapping[str, Member]) -> None:
         """Raises a `ConfigError` where these hyperparameters don't fit the members of a family."""
@@ -93,7 +93,7 @@ class TrainOptions:
         with errors_about_env():
             env = env_config(**self.env)
         require_training(self.env)
-        self.agent.require_fit(env.num_decisions)
+        self.agent.require_fit(env)
         if self.members:
             able = (
                 "none here: train_ppo.py, train_recurrent_ppo.py, train_sac.py, train_tqc.py and train_es.py take them"

@@ -61,7 +61,7 @@ class Hypergradient:
         def look(rows: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
                 knobs = part.detach().requires_grad_()
-                values = self.env.knobs.values(knobs)
+                values = self.env.training_values(self.env.knobs.values(knobs), rows)
             ahead = self._unrolled.look_ahead(rows, {k: v.detach() for k, v in values.items()}, self.window)
             with torch.enable_grad():
                 weights = ahead.state.ema.requires_grad_()

@@ -37,7 +37,6 @@ from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_
 from baselines.jobs.job import Job
 from baselines.search.tuner import TOLD, Tuned, TuneOptions, looked_at, save_policy, tune
 from gan_env import GANVectorEnv
-from gan_env.config import env_config
 from gan_env.errors import require
 from gan_env.evaluation.rollout import Episodes, kept_episodes, run_episodes
 from gan_env.evaluation.seeds import REPLAY, TEST, tuning_seed
@@ -82,11 +81,11 @@ class Study:
         """Options of the environment that a policy acts in; a controller and its read-outs have their own."""
         controller = self.options.active.get(controller_of(policy))
         options = self.options.changed_env(controller.env if controller else {}, *changes)
-        if controller_of(policy) != policy:
-            options |= for_schedules(options)
-            if options.get("action_mode") in TARGETS:
-                options["action_mode"] = "delta"  # moves are as large, and go on where steps have other sizes
-        return observing(options, self.reads(policy))
+        if controller and controller_of(policy) == policy:
+            return options
+        if controller and options.get("action_mode") in TARGETS:
+            options["action_mode"] = "delta"  # moves are as large, and go on where steps have other sizes
+        return observing(options, ("progress", "knobs", *self.reads(policy)))
 
     def told_rates(self, policy: str) -> bool:
         """Whether a policy sets learning rates themselves, for which it is told those that a run starts with."""
@@ -276,13 +275,6 @@ class Study:
         if name == controller:
             return load_controller(self.training_folder(name, seed), env)
         return self.read_out_policy(controller, seed, name.removeprefix(controller)).make(env)
-
-
-def for_schedules(env: Mapping[str, Any]) -> dict[str, Any]:
-    """What has to be changed about an environment for schedules: none does without progress and knobs."""
-    seen = env_config(**env).observation
-    needed = list(dict.fromkeys((*seen, "progress", "knobs")))
-    return {} if len(needed) == len(seen) else {"observation": needed}
 
 
 def tune_opponent(options: TuneOptions, costs: Path) -> None:

@@ -17,7 +17,7 @@ from agents.study.options import HELD_OUT, Controller, Setting, StudyOptions, op
 from agents.study.pictures import DPI, study_pictures
 from agents.study.play import gather, play_study
 from agents.study.records import write_summary
-from agents.study.study import Study, for_schedules
+from agents.study.study import Study
 from agents.study.summary import summarize_study
 from baselines.options import about, script
 from gan_env import GANVectorEnv
@@ -97,9 +97,9 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
     """
     sizes = options.comparison
     env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
-    changes = for_schedules(env)
-    own = {key: value for key, value in options.env.items() if key in ("action_mode", *changes)}
-    env |= changes  # schedules play in it, by delta
+    shown = observing(env, ("progress", "knobs"))  # schedules play in it, by delta
+    own = {key: value for key, value in options.env.items() if key == "action_mode" or shown.get(key, value) != value}
+    env = shown
 
     @cache
     def showing(groups: tuple[str, ...]) -> GANVectorEnv:

@@ -99,8 +99,9 @@ def require_context(context: Mapping[str, Any], fields: Collection[str], name: s
         if key == "loss":
             require(value in LOSSES, "context['loss']", value, f"one of {list(LOSSES)}")
         else:
-            fits = isinstance(value, int | float) and 0 <= value < math.inf and (value > 0 or key == "beta_1")
-            require(fits, f"context[{key!r}]", value, "a number above 0")
+            number = isinstance(value, int | float | np.integer | np.floating)
+            fits = number and 0 <= value < math.inf and (value > 0 or key == "beta_1")
+            require(bool(fits), f"context[{key!r}]", value, "a number above 0")
     lacking = [key for key in fields if key in CONTEXT and key not in context]
     require(not lacking, "context", dict(context), f"{lacking}, too: {name!r} observes it")
 

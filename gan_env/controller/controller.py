@@ -32,6 +32,7 @@ from gan_env.controller.report import Report
 from gan_env.errors import require
 from gan_env.gan.losses import LOSSES, AdversarialLoss
 from gan_env.mdp.knobs import RATES
+from gan_env.resume import require_same_form
 from gan_env.workers import torch_defaults
 
 IDLE = 50
@@ -304,11 +305,13 @@ class GANController:
         """Continues from what `state_dict` gave; learning rates are written anew, and the length of the run is its own.
 
         Raises:
-            ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups.
+            ConfigError: it is of another policy, of another number of decisions, or of optimisers with other groups;
+                or it is damaged. Nothing is changed.
         """
         self.player.require_own(state)
         lacking = sorted(self.state_dict().keys() - state.keys())
         require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
+        require_same_form("the controller's state", _fixed(state), _fixed(self.state_dict()))
         clock = Clock(**state["clock"])
         mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
         require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
@@ -368,3 +371,9 @@ class GANController:
         column = torch.stack(list(values.values())).squeeze(1).to(self._averages.device)
         self._values = dict(zip(values, column.unbind(), strict=True))
         self._optimisers.write({name: float(values[name]) for name in RATES if name in self._moves})
+
+
+def _fixed(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a state that have the same form in all runs of a policy."""
+    averages = {name: value for name, value in state["averages"].items() if name != "ever"}
+    return {"averages": averages, **{name: state[name] for name in ("clock", "coordinates", "past")}}

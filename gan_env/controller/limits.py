@@ -1,5 +1,6 @@
 """Warnings, each once: where a loop lies outside of its controller's training, and what looks like a mistake."""
 
+import contextlib
 import inspect
 import math
 import os
@@ -32,8 +33,10 @@ SURE = 50
 LASTING = 5
 """Decisions in a row after which what is odd is no accident."""
 
-PACKAGES = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parents[1], Path(torch.__file__).parent))
-"""How the names of this package's files begin, and of torch's, whose optimisers call hooks."""
+FOLDERS = (Path(__file__).parents[1], Path(torch.__file__).parent)
+PACKAGES = (*(f"{folder}{os.sep}" for folder in FOLDERS), contextlib.__file__)
+"""How the names of files begin that are not the loop's: those of this package, those of torch, whose optimisers call
+hooks, and that of what decorates functions of this package."""
 NAMES = {"g": "the generator", "d": "the discriminator"}
 
 

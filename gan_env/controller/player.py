@@ -18,7 +18,7 @@ from gan_env.mdp.observation import Observer
 from gan_env.mdp.probe import fields_read
 from gan_env.mdp.steps import WANTED
 from gan_env.policies.adaptive import NEEDED, PARTING, RULES
-from gan_env.policies.learned import LearnedPolicy, options_of
+from gan_env.policies.learned import LearnedPolicy, moves_rates, options_of
 from gan_env.policies.presets import KINDS, PolicyOptions, load_policy, own_file, policy_names, shipped_controllers
 from gan_env.policies.steering import Policy, State, step_of
 from gan_env.records import MEANS
@@ -160,7 +160,8 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     folder = shipped.get(str(source), Path(source))
     if (folder / DESCRIPTION).is_file():
         return _learned(folder, str(source) if str(source) in shipped else folder.name, total_steps)
-    if own_file(source) is None and str(source) not in policy_names():
+    own = own_file(source)
+    if own is None and str(source) not in policy_names():
         names = [*shipped, *(name for name in policy_names() if not name.startswith("random"))]
         raise ConfigError(f"controller={str(source)!r} can't be found: {_hint(source, names)}")
     options = load_policy(source)
@@ -171,7 +172,8 @@ def find_player(source: str | Path, total_steps: int, loss: str | None = None) -
     steering = getattr(policy, "steering", None)
     still = options.kind == "schedule" and not options.knobs
     reads = tuple(steering.reads) if steering else ()
-    return Player(str(source), policy, loop, reads, () if still else loop.config.knobs, options=options)
+    name = str(source) if own is None else own.name  # of the file alone: a state may be continued from another folder
+    return Player(name, policy, loop, reads, () if still else loop.config.knobs, options=options)
 
 
 def _hint(source: str | Path, names: Collection[str]) -> str:
@@ -187,6 +189,8 @@ def _hint(source: str | Path, names: Collection[str]) -> str:
 
 def _learned(folder: Path, name: str, total_steps: int) -> Player:
     saved = SavedController.load(folder)
+    rates, given = options_of(saved).get("rates", EnvConfig.rates), f"{EnvConfig.rates!r}: a loop has no such rule"
+    require(rates == EnvConfig.rates or not moves_rates(saved), f"{name}: the training's env.rates", rates, given)
     decisions = max(saved.interface.decisions, often(total_steps) if tracks(saved) else 0)
     elsewhere = ("preset", *RUN_OPTIONS)  # no imports
     fields = {name: value for name, value in options_of(saved).items() if name not in elsewhere}
@@ -226,8 +230,6 @@ def _config(options: PolicyOptions, total_steps: int, losses: tuple[str, ...]) -
     reach = REACH["rates"] if options.rule.get("unit") in WANTED else REACH.get(options.kind)
     decisions = min(EnvConfig.num_decisions, total_steps) if registered else often(total_steps)
     needed = {*options.groups}
-    if options.rule.get("speed_images") is not None:
-        needed |= {"context", "size"}  # the batch size, and the updates of the run
     return EnvConfig(
         knobs=knobs,
         observation=(*EnvConfig.observation, *sorted(needed - set(EnvConfig.observation))),

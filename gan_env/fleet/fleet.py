@@ -21,7 +21,7 @@ from gan_env.instance_lists import Instance
 from gan_env.mdp.instances import InstanceSet
 from gan_env.mdp.knobs import KnobSet
 from gan_env.mdp.observation import Observer
-from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, rows_to_reset, seeds_of_rows
+from gan_env.mdp.resets import Seeds, checked_actions, checked_mode, checked_options, rows_to_reset, seeds_of_rows
 from gan_env.records import Float32
 from gan_env.resume import require_same
 from gan_env.strict import to_dict
@@ -136,10 +136,12 @@ class Fleet(VectorEnv[Float32, Float32, Any]):
             ConfigError: a seed or an option is unknown, of the wrong type or out of range. Nothing is changed.
         """
         self._require_open()
-        options = dict(options or {})
+        options = checked_options(options)
         mask = rows_to_reset(options.pop("reset_mask", np.ones(self.num_envs, bool)), self.num_envs)
         seeds = seeds_of_rows(seed, self.num_envs)
         parts = cut_options(options, self.rows, self.num_envs)
+        if not isinstance(seed, Sequence | np.ndarray):
+            super().reset(seed=seeds[0])  # Gymnasium's own generator, and `np_random_seed`
         calls = {
             index: Call("reset", keywords={"seed": seeds[rows], "options": {**part, "reset_mask": mask[rows]}})
             for index, (rows, part) in enumerate(zip(self.rows, parts, strict=True))

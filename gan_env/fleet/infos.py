@@ -20,13 +20,12 @@ def cut_options(options: Mapping[str, Any], rows: Sequence[slice], total: int) -
     Raises:
         ConfigError: a sequence is not of length N. Everything else is checked by the members.
     """
-    instance = options.get("instance")
+    instance: Any = options.get("instance")
     if isinstance(instance, Instance):
         options = {**options, "instance": vars(instance)}  # a rescue file holds no objects
     parts: list[dict[str, Any]] = [dict(options) for _ in rows]
-    if isinstance(instance, list | tuple | np.ndarray):
-        fits = np.ndim(instance) > 0 if isinstance(instance, np.ndarray) else True
-        fits = fits and len(instance) == total
+    if isinstance(instance, list | tuple) or (isinstance(instance, np.ndarray) and instance.ndim > 0):
+        fits = len(instance) == total
         require(fits, "options['instance']", instance, f"one instance, or a sequence of {total}")
         for part, own in zip(parts, rows, strict=True):
             part["instance"] = [vars(one) if isinstance(one, Instance) else one for one in instance[own]]

@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 from gan_env.config import ACTS, EnvConfig, env_config
 from gan_env.errors import ConfigError, require
+from gan_env.mdp.knobs import RATES
 from gan_env.mdp.observation import Observer
+from gan_env.mdp.resets import checked_rows
 from gan_env.vector_env import GANVectorEnv
 
 
@@ -71,7 +73,15 @@ class LocalMembers:
 
     def call(self, calls: Mapping[int, Call]) -> dict[int, Any]:
         """See `Members`."""
-        return {index: call.of(self.envs[index]) for index, call in calls.items()}
+        results, errors = dict[int, Any](), list[Exception]()
+        for index, call in calls.items():
+            try:
+                results[index] = call.of(self.envs[index])
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return results
 
     def get_state(self) -> list[Saved]:
         """See `Members`."""
@@ -117,8 +127,7 @@ def checked_members(
     arguments, configs = [], []
     for name, member in zip(names, members, strict=True):
         options = {"num_envs": 1, **member}
-        whole = isinstance(options["num_envs"], int) and options["num_envs"] >= 1
-        require(whole, f"{name}['num_envs']", options["num_envs"], "a whole number, at least 1")
+        options["num_envs"] = checked_rows(options["num_envs"], f"{name}['num_envs']")
         for key in common.keys() & member.keys():
             require(False, f"{name}[{key!r}]", member[key], "no such key: it is an argument of the fleet")
         try:
@@ -138,4 +147,6 @@ def checked_members(
 def _common(config: EnvConfig) -> dict[str, Any]:
     """What all members of a fleet have to agree on, or a policy wouldn't know what it sees and does."""
     seen = tuple(Observer(config.observation, config.knobs, config.losses).names)
-    return {**{name: getattr(config, name) for name in ACTS}, "observation": seen}
+    acts = {name: getattr(config, name) for name in ACTS}
+    rates = {"rates": config.rates} if set(RATES) & set(config.knobs) else {}  # which their knobs multiply
+    return {**acts, **rates, "observation": seen}

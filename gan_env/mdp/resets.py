@@ -1,6 +1,6 @@
 """What `reset` and `step` are given: rows, seeds, modes and actions, checked before anything is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,27 @@ def checked_mode(given: AutoresetMode | str) -> AutoresetMode:
     found = [mode for mode in AutoresetMode if name in (mode, mode.value.lower())]
     require(bool(found), "autoreset_mode", given, "one of " + ", ".join(mode.name for mode in AutoresetMode))
     return found[0]
+
+
+def checked_rows(given: Any, key: str = "num_envs") -> int:
+    """A number of rows as an int; errors name the argument `key`.
+
+    Raises:
+        ConfigError: it is no whole number, or below 1.
+    """
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool) and given >= 1
+    require(bool(whole), key, given, "a whole number, at least 1")
+    return int(given)
+
+
+def checked_options(given: Any) -> dict[str, Any]:
+    """A copy of the options of `reset`.
+
+    Raises:
+        ConfigError: they are no mapping.
+    """
+    require(isinstance(given, Mapping | None), "options", given, "a mapping, or None")
+    return dict(given or {})
 
 
 def rows_to_reset(mask: Any, rows: int) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan_env.instance_lists import HYPERPARAMETERS
-from gan_env.mdp.steps import AGE, LARGEST, POWER, SHARE_D, SHARE_G, TINY, apart, measured
+from gan_env.mdp.steps import AGE, LARGEST, POWER, RULES, SHARE_D, SHARE_G, TINY, apart, measured
 from gan_env.records import FLOOR, Moment
 
 BOUND = 10.0
@@ -53,8 +53,6 @@ METRIC_SOURCES = (
     "points: Rabin et al. 2011, sliced Wasserstein; images: Heusel et al. 2017, arXiv:1706.08500, other features"
 )
 SHARE_OF_G = f"s = min({SHARE_G:g} (1 + |d'|)^({POWER:g} sign d'), 1); d' as in separation"
-RULES = {"balanced": "steady_walk", "limited": "limited_walk"}
-"""Unit of learning rates -> the rule that it is named by."""
 REGISTERED: dict[str, Statistic] = {}
 """Users' own statistics by name, each a group of its own; `gan_env.register_statistic` fills it."""
 

@@ -75,9 +75,9 @@ def limited_rate(stats: TrainStats, ages: Tensor) -> Tensor:
 
 WANTED = {"balanced": balanced_rate, "limited": limited_rate}
 """Unit of learning rates -> what the rule of that unit wants."""
-
-
-BY_RULE = {"steady_walk": balanced_rate, "limited_walk": limited_rate}
+RULES = {"balanced": "steady_walk", "limited": "limited_walk"}
+"""Unit of learning rates -> the rule that it is named by."""
+BY_RULE = {RULES[unit]: wanted for unit, wanted in WANTED.items()}
 """Rule by which an environment may set the learning rates, its option `rates` -> what the rule wants."""
 
 

@@ -8,6 +8,7 @@ import torch
 
 from gan_env.config import ACTS, RUN_OPTIONS, EnvConfig
 from gan_env.errors import require
+from gan_env.mdp.knobs import RATES
 from gan_env.mdp.statistics import groups_of
 from gan_env.policies.steering import EpisodeStart, State, Steerable, Steering
 from gan_env.records import Float32
@@ -25,6 +26,11 @@ def options_of(controller: SavedController) -> dict[str, Any]:
     """Options of the environment that a controller was trained in, whatever the groups of its statistics were then."""
     knobs, losses = [knob.name for knob in controller.interface.knobs], controller.env.get("losses", ())
     return {**controller.env, "observation": list(groups_of(controller.interface.observation, knobs, losses))}
+
+
+def moves_rates(controller: SavedController) -> bool:
+    """Whether it moves a learning rate."""
+    return any(knob.name in RATES for knob in controller.interface.knobs)
 
 
 def interface_of(env: Steerable, output: Output) -> Interface:
@@ -56,12 +62,16 @@ def require_fit(controller: SavedController, env: Steerable) -> None:
     Warns where runs begin at other learning rates than all those of its training.
 
     Raises:
-        ConfigError: it differs in what is in `INTERFACE`, in a statistic's name or in a knob's range.
+        ConfigError: it differs in what is in `INTERFACE`, in a statistic's name, in a knob's range, or, where the
+            controller moves learning rates, in the rule that sets them.
     """
     here, there = to_dict(env.config), to_dict(EnvConfig()) | options_of(controller)
     for name in ACTS:
         same = f"{there[name]!r}, with which the controller was trained"
         require(here[name] == there[name], f"env.{name}", here[name], same)
+    if moves_rates(controller):
+        same = f"{there['rates']!r}, with which the controller was trained: its learning rates are factors on those"
+        require(here["rates"] == there["rates"], "env.rates", here["rates"], same)
     own, trained = interface_of(env, controller.interface.output), controller.interface
     lacking = [name for name in trained.observation if name not in own.observation]
     seen = f"{there['observation']} (among them {', '.join(lacking[:3])}), with which the controller was trained"

@@ -97,7 +97,9 @@ class PolicyOptions:
         if self.kind == "step_size":
             rule = replace(StepSizeRule(), self.rule, "policy.rule.")
             return groups_of(rule.observed(self.knobs or RATES), (), ())
-        return ("logits",) if self.kind in RULES else ("context",) if self.kind == "rates" else ()
+        if self.kind in RULES:  # those that count images also look at the batch size, and at the updates of the run
+            return ("logits", "context", "size") if self.rule.get("speed_images") is not None else ("logits",)
+        return ("context",) if self.kind == "rates" else ()
 
     def make(self, env: Steerable, seed: int = 0) -> Policy:
         """The policy, ready to act in `env`.

@@ -68,6 +68,7 @@ class Steering:
 
     Attributes:
         reads: the statistics that are read, by name.
+        places: their places in an observation.
     """
 
     def __init__(self, env: Steerable, needed: Sequence[str]) -> None:
@@ -79,12 +80,11 @@ class Steering:
         self.inverses = {s.name: s.inverse for s in env.observer.statistics if s.inverse is not None}
         reads = (*needed, *self.knobs, *(["progress"] if self.led or self.first != self.largest else []))
         self.reads = tuple(dict.fromkeys(reads))
-        for name in self.reads:
-            self.observer.place(name)
+        self.places = {name: env.observer.place(name) for name in self.reads}
 
     def read(self, observation: Float32, name: str) -> Float32:
         """One statistic of every row as it is observed: [N, F] -> [N]."""
-        column: Float32 = observation[:, self.observer.place(name)]
+        column: Float32 = observation[:, self.places[name]]
         return column
 
     def value(self, observation: Float32, name: str) -> Float64:

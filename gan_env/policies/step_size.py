@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gan_env.errors import require
-from gan_env.mdp.knobs import GAINS, RATES
+from gan_env.mdp.knobs import GAINS, RATES, decades
 from gan_env.mdp.steps import WANTED
 from gan_env.policies.steering import Steerable, Steering, step_of
-from gan_env.policies.tables import TablePolicy, Values, require_positive
+from gan_env.policies.tables import TablePolicy, Values, require_own_rates, require_positive
 from gan_env.records import FLOOR, STILL, Float32
 
 
@@ -82,11 +81,13 @@ class StepSizePolicy(TablePolicy):
         rule: the constants.
 
     Raises:
-        ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, or the
-            environment does not observe the steps (with such a UNIT: its group and `separation`).
+        ConfigError: there is a target for neither rate, one is not above 0, a start is outside a knob's bounds, the
+            environment does not observe the steps (with such a UNIT: its group and `separation`), or its own rule sets
+            the rates.
     """
 
     def __init__(self, env: Steerable, values: Values, rule: StepSizeRule) -> None:
+        require_own_rates(env)
         targets = {name: column for name, column in values.items() if name in RATES}
         unit = "of what the rule wants" if rule.unit in WANTED else "of |update| / |weights|"
         expected = f"targets {unit}, finite numbers above 0"
@@ -108,8 +109,7 @@ class StepSizePolicy(TablePolicy):
             if knob.name in self.targets:
                 step = self.steering.value(observation, step_of(knob.name, self.rule.unit))
                 distance = self.targets[knob.name][decision] - np.log10(step)
-                factor = knob.decode(torch.from_numpy(now[:, column].astype(np.float64))).numpy()
-                moved = knob.encode(torch.from_numpy(factor * 10 ** (self.rule.closes * distance))).numpy()
+                moved = (now[:, column] + self.rule.closes * distance / decades(knob)).clip(0, 1)
                 kept = np.where(begun, now[:, column], coordinates[:, column])
                 coordinates[:, column] = np.where(step > FLOOR + STILL, moved, kept)
         return coordinates

@@ -54,6 +54,11 @@ def require_positive(key: str, values: Float64, expected: str = "finite numbers 
     require(bool((np.isfinite(values) & (values > 0)).all()), key, values.tolist(), expected)
 
 
+def require_own_rates(env: Steerable) -> None:
+    """Refuses an environment whose rule sets the learning rates, for a policy that sets them itself."""
+    require(env.config.rates == "given", "env.rates", env.config.rates, "'given': this policy sets the rates itself")
+
+
 class TablePolicy:
     """Plays given values of the knobs, whatever happens: open loop.
 
@@ -110,11 +115,12 @@ class RatesPolicy(TablePolicy):
     `max_first_change` 1 by the first.
 
     Raises:
-        ConfigError: neither rate is among the values, one is not above 0, or the environment doesn't observe what it
-            was started with.
+        ConfigError: neither rate is among the values, one is not above 0, the environment doesn't observe what it was
+            started with, or its own rule sets the rates.
     """
 
     def __init__(self, env: Steerable, values: Values, slopes: Mapping[str, Values] | None = None) -> None:
+        require_own_rates(env)
         super().__init__(env, {name: v for name, v in values.items() if name not in RATES})
         self.slopes = slopes or {}
         for name in (*self.slopes, *(told for by_rate in self.slopes.values() for told in by_rate)):

@@ -61,11 +61,14 @@ def test_the_slope_is_that_of_finite_differences() -> None:
     assert (exact[:, 2].abs() > 0.01).all()
 
 
-def test_what_is_differentiated_is_what_the_interval_does() -> None:
+@pytest.mark.parametrize("rates", ["given", "steady_walk"])
+def test_what_is_differentiated_is_what_the_interval_does(rates: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The window is the interval: its generators are those of the step that follows."""
-    env = environment()
+    env, found, look = environment(rates=rates), [], Unrolled.look_ahead
+    monkeypatch.setattr(Unrolled, "look_ahead", lambda *given: found.append(look(*given)) or found[-1])
     at = knobs(env)
-    ahead = Unrolled(env.population).look_ahead(torch.arange(3), env.knobs.values(at), WINDOW).state.ema
+    Hypergradient(env, WINDOW, 16)(at)
+    ahead = found[0].state.ema.detach()
     env.step(2 * at.numpy() - 1)
     torch.testing.assert_close(ahead, env.population.state.ema, rtol=1e-5, atol=1e-6)
 

@@ -124,6 +124,13 @@ def test_a_policy_plays_from_its_file_and_sees_what_its_kind_needs(tmp_path: Pat
     assert isinstance(made.policy("own", None, made.test_env("held_out", "own")), RatesPolicy)
 
 
+def test_opponents_see_progress_and_knobs_where_controllers_do_not(tmp_path: Path) -> None:
+    made = study(tmp_path, "ppo", env={**SMALL, "observation": ["quality"]}, policies=["fixed"])
+    assert made.env_options("ppo")["observation"] == ["quality"]
+    assert set(made.env_options("fixed")["observation"]) == {"quality", "progress", "knobs"}
+    made.policy("fixed", None, made.test_env("held_out", "fixed"))
+
+
 def test_the_environment_is_written_for_other_programs(tmp_path: Path) -> None:
     study(tmp_path, "ppo", env={"preset": "points", "knobs": ["r1"], "num_decisions": 12}).write_env()
     found = yaml.safe_load((tmp_path / "configs/env/study.yaml").read_text())

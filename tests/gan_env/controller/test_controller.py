@@ -130,6 +130,29 @@ def test_the_state_of_another_policy_is_refused(folder: Path) -> None:
         control.load_state_dict({name: value for name, value in whole.items() if name != "clock"})
 
 
+@pytest.mark.parametrize(
+    ("part", "value"), [("averages", {}), ("clock", {"step": 1}), ("coordinates", torch.zeros(1, 9)), ("past", {})]
+)
+def test_a_damaged_state_is_refused_and_changes_nothing(folder: Path, part: str, value: Any) -> None:
+    gan = PlainGAN.make()
+    control = gan.control(folder, 8)
+    gan.run(control, 4)
+    before = control.state_dict()
+    with pytest.raises(ConfigError, match=rf"the controller's state\.{part}"):
+        control.load_state_dict({**before, part: value})
+    after = control.state_dict()
+    assert after["clock"] == before["clock"] and after["history"] == before["history"]
+
+
+def test_the_state_of_a_policys_file_is_continued_wherever_the_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text("knobs: {lr_g: {kind: fixed, initial: 0.5}}\n")
+    state = PlainGAN.make().control(tmp_path / "mine.yaml", 8).state_dict()
+    monkeypatch.chdir(tmp_path)
+    PlainGAN.make().control("mine.yaml", 8).load_state_dict(state)
+
+
 def test_a_run_that_becomes_longer_has_its_last_decisions_later(folder: Path) -> None:
     gan = PlainGAN.make()
     control = gan.control(folder, 8)

@@ -248,9 +248,20 @@ def write_rates(control: GANController, gan: PlainGAN) -> None:
     gan.opt_d.step()
 
 
+def never_ask(control: GANController, gan: PlainGAN) -> None:
+    for _ in range(8):
+        control.observe(**gan.update())
+        control.step()
+
+
 @pytest.mark.parametrize(
     ("go_wrong", "message"),
-    [(never_step, "no optimiser took"), (become_longer, "decisions are taken"), (write_rates, "something else writes")],
+    [
+        (never_step, "no optimiser took"),
+        (become_longer, "decisions are taken"),
+        (write_rates, "something else writes"),
+        (never_ask, "never asked"),
+    ],
 )
 def test_a_warning_is_about_a_line_of_the_loop(
     folder: Path, go_wrong: Callable[[GANController, PlainGAN], None], message: str

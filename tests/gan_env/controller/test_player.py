@@ -61,8 +61,16 @@ def test_a_speed_in_images_counts_the_batches_of_the_loop(tmp_path: Path) -> Non
         gan.run(control, 8)
         found.append(float(control["augment"]))
     assert found == pytest.approx([4 * 32 / 1280, 4 * 64 / 1280], rel=1e-3)
+    PlainGAN.make().control(rule, 8, context={"batch_size": np.int64(64)})
     with pytest.raises(ConfigError, match=r"context=\{.* \['batch_size'\], too"):
         PlainGAN.make().control(rule, 8)
+
+
+def test_a_controller_that_multiplies_the_rates_of_an_environments_rule_is_refused(tmp_path: Path) -> None:
+    saved = saved_controller(decisions=4)
+    replace(saved, env={**saved.env, "rates": "steady_walk"}).save(tmp_path)
+    with pytest.raises(ConfigError, match=r"env\.rates='steady_walk' .*'given': a loop has no such rule"):
+        PlainGAN.make().control(tmp_path, 8)
 
 
 @pytest.mark.parametrize(("total", "later"), [(4996, None), (400, 4000)])

@@ -17,6 +17,7 @@ from gan_env import ConfigError, Fleet, GANVectorEnv
 from gan_env.data.bank import IMAGE_SETS
 from gan_env.evaluation.rollout import run_episodes
 from gan_env.files import load_checkpoint, save_checkpoint
+from gan_env.fleet.members import Call
 from gan_env.policies.random_policy import RandomPolicy
 from gan_env.records import Dataset
 
@@ -187,6 +188,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "nobody": ([], r"members=\[\] can't be used"),
     "no mapping": ([3], r"members=\[3\] can't be used"),
     "no rows": ([{"num_envs": 0}], r"members\[0\]\['num_envs'\]=0"),
+    "no number of rows": ([{"num_envs": True}], r"members\[0\]\['num_envs'\]=True"),
+    "other rates": ([{}, {"rates": "steady_walk"}], r"members\[1\].rates='steady_walk'.*'given'"),
     "unknown option": ([{}, {"losss": "hinge"}], r"members\[1\]: losss='hinge': .*did you mean loss"),
     "a mode of its own": ([{"autoreset_mode": "x"}], r"members\[0\]\['autoreset_mode'\]='x'.*argument of the fleet"),
     "other knobs": ([{}, {"knobs": ["r1"]}], r"members\[1\].knobs=\('r1',\).*members\[0\]"),
@@ -224,6 +227,7 @@ BAD_RESETS: dict[str, dict[str, Any]] = {
     "too many values": {"options": {"knobs": {"r1": [1, 1, 1, 1]}}},
     "unknown option": {"options": {"pinned": 1}},
     "no such row": {"options": {"reset_mask": np.ones(2, bool)}},
+    "no options": {"options": 5},
     "seeds": {"seed": [1, 2]},
 }
 
@@ -238,6 +242,24 @@ def test_a_refused_reset_changes_no_member(name: str) -> None:
         mine.reset(**BAD_RESETS[name])
     for action in actions(4, 3):
         assert_same(mine.step(action), other.step(action))
+
+
+def test_an_error_of_a_member_is_raised_after_the_others_have_stepped() -> None:
+    """Else they would be at different moments."""
+    env = fleet(1, 1)
+    env.reset(seed=0)
+    step = {"step": (actions(1, 1)[0],), "samples": (0,)}
+    with pytest.raises(ConfigError, match="count"):
+        env._members.call({0: Call("samples", step["samples"]), 1: Call("step", step["step"])})
+    first, second = env._ask("gan_updates")
+    assert first == 0 < second
+
+
+def test_rows_and_instances_may_be_numbers_of_numpy_and_seeds_are_known_as_gymnasium_does() -> None:
+    env = Fleet([{"num_envs": np.int64(1), **SMALL}, SMALL])
+    env.reset(seed=3, options={"instance": np.array(2)})
+    assert env.num_envs == 2 and env.np_random_seed == 3
+    assert env.current_instances == [env.instances[2]] * 2
 
 
 def test_a_state_of_other_members_is_refused_and_changes_nothing() -> None:

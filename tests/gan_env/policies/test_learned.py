@@ -99,6 +99,14 @@ def test_an_environment_where_actions_or_observations_mean_something_else_is_ref
         LearnedPolicy(made, environment(**changes))
 
 
+def test_an_environment_whose_rule_sets_the_rates_that_it_multiplies_is_refused() -> None:
+    made = controller(environment(knobs=["r1", "lr_g"]))
+    with pytest.raises(ConfigError, match=r"^env\.rates='steady_walk'.*'given', with which the controller was trained"):
+        LearnedPolicy(made, environment(knobs=["r1", "lr_g"], rates="steady_walk"))
+    of_others = controller(environment(knobs=["r1"]))
+    LearnedPolicy(of_others, environment(knobs=["r1"], rates="steady_walk"))
+
+
 def with_interface(made: SavedController, **changes: Any) -> SavedController:
     interface: Interface = replace(made.interface, **changes)
     return replace(made, interface=interface)

@@ -15,7 +15,7 @@ from gan_env import ConfigError, GANEnv, GANVectorEnv
 from gan_env.config import EnvConfig, env_config
 from gan_env.evaluation import run_episodes
 from gan_env.policies import committed, load_policy, policy_names, presets
-from gan_env.policies.presets import observing
+from gan_env.policies.presets import observing, policy_of
 
 SMALL: dict[str, Any] = {"num_decisions": 3, "updates_per_decision": 1, "metric_samples": 32, "compile": False}
 
@@ -133,6 +133,10 @@ def test_what_is_not_observed_yet_is_observed_as_well() -> None:
 )
 def test_a_policy_names_the_groups_of_statistics_that_it_looks_at(name: str, groups: tuple[str, ...]) -> None:
     assert set(load_policy(name).groups) == set(groups)
+
+
+def test_a_rule_that_counts_images_looks_at_the_size_of_a_batch() -> None:
+    assert set(policy_of({"kind": "ada", "rule": {"speed_images": 1000.0}}).groups) == {"logits", "context", "size"}
 
 
 @pytest.mark.parametrize("name", [name for name in policy_names() if name.startswith("tuned/points/")])

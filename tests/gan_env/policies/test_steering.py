@@ -21,8 +21,9 @@ def make(**options: Any) -> GANVectorEnv:
 def test_values_are_those_of_the_instances() -> None:
     env = make(observation=("progress", "knobs", "context"))
     observation, _ = env.reset(seed=0)
-    steering = Steering(env, ["lr_g", "batch_size"])
-    for name in (name for name in HYPERPARAMETERS if name not in ("num_samples", "width_g", "width_d")):
+    names = [name for name in HYPERPARAMETERS if name not in ("num_samples", "width_g", "width_d")]
+    steering = Steering(env, names)
+    for name in names:
         expected = [getattr(instance, name) for instance in env.current_instances]
         np.testing.assert_allclose(steering.value(observation, name), expected, rtol=1e-5, err_msg=name)
     np.testing.assert_allclose(steering.coordinates(observation), env.coordinates(), atol=1e-6)

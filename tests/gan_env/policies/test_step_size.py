@@ -183,6 +183,7 @@ def test_runs_that_start_with_rates_a_hundred_times_apart_soon_take_steps_of_one
         ({}, {"lr_g": {"kind": "linear", "initial": 1e-3, "final": 0.0}}, {}, "lr_g.*finite numbers above 0"),
         ({}, TARGETS, {"gain": 0.0}, r"policy\.rule\.gain=0\.0.*more than 0 and at most 1"),
         ({}, TARGETS, {"start_d": 100.0}, r"lr_d=\[100\.0, 100\.0, 100\.0\] .* values from 0.01 to 10"),
+        ({"rates": "steady_walk"}, TARGETS, {}, r"env\.rates='steady_walk' .*sets the rates itself"),
         ({}, TARGETS, {"target": 0.6}, r"policy\.rule\..*target"),
     ],
 )

@@ -263,6 +263,8 @@ def test_a_schedule_of_rates_needs_a_rate_to_set() -> None:
         RatesPolicy(make(), {"r1": np.ones(T)})
     with pytest.raises(ConfigError, match="context"):
         RatesPolicy(make(knobs=("lr_g",), observation=("progress", "knobs")), {"lr_g": np.full(T, 1e-3)})
+    with pytest.raises(ConfigError, match=r"env\.rates='steady_walk' .*sets the rates itself"):
+        RatesPolicy(make(knobs=("lr_g",), rates="steady_walk"), {"lr_g": np.full(T, 1e-3)})
 
 
 @pytest.mark.parametrize("rate", [0.0, -1e-3, np.nan, np.inf])
