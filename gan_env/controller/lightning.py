@@ -47,7 +47,8 @@ class ControllerCallback(Callback):  # type: ignore[misc]
         """
         manual = "False: GANs step their optimisers themselves (manual optimisation)"
         require(not pl_module.automatic_optimization, "automatic_optimization", True, manual)
-        optimisers = pl_module.optimizers()
+        module: Any = pl_module  # it gets an attribute that its class doesn't know
+        optimisers = module.optimizers()
         pair = isinstance(optimisers, list) and len(optimisers) == 2
         require(pair, "configure_optimizers", optimisers, "two optimisers, the generator's and the discriminator's")
         opt_g, opt_d = optimisers[self.generator], optimisers[1 - self.generator]
@@ -60,7 +61,7 @@ class ControllerCallback(Callback):  # type: ignore[misc]
             self._state = None  # another `fit` begins anew
             if then != total:
                 self.control.change_total_steps(total)
-        pl_module.control = self.control
+        module.control = self.control
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Counts an update."""
