@@ -138,27 +138,49 @@ def oddities(
         lost: arguments that were shown, but were never finite.
         stale: what should be shown once an interval, and was not.
     """
+    found = dict[str, str]()
+    if updates >= SURE:
+        found |= _of_logits(logits)
+        if len(recent) == LASTING:
+            found |= _of_decisions(player, recent)
+    found |= _of_what_is_shown(unused, lost, stale)
+    far = [] if player.saved is None else beyond_training(player.saved, player.loop.observer, seen)
+    if far:
+        found["far"] = f"{player.name!r} sees what it hardly saw in its training: {', '.join(far)}"
+    return found
+
+
+def _of_logits(logits: Logits) -> dict[str, str]:
+    """That they may be something else: key -> text, as in all of these."""
     found = {}
-    if updates >= SURE and logits.lowest >= 0 and 0 < logits.highest <= 1:
+    if logits.lowest >= 0 and 0 < logits.highest <= 1:
         found["sigmoid"] = "all logits lie in [0, 1]: if they come after a sigmoid, pass p.logit(1e-6)"
-    if updates >= SURE and logits.most == 1:
+    if logits.most == 1:
         found["single"] = "every batch of logits has one element: if that is their mean, pass the logits themselves"
-    lasting = recent if len(recent) == LASTING and updates >= SURE else []
-    if lasting and all(decision.seen.get("separation", 0.0) < -BEHIND for decision in lasting):
+    return found
+
+
+def _of_decisions(player: Player, recent: Sequence[Decision]) -> dict[str, str]:
+    """What lasts: logits the wrong way round, rates at their limits."""
+    found = {}
+    if all(decision.seen.get("separation", 0.0) < -BEHIND for decision in recent):
         labels = "if your labels are the other way round, pass them negated"
         found["inverted"] = f"logits on fake are far above those on real, for {LASTING} decisions: {labels}"
-    for rate in (name for name in RATES if lasting and name in player.moves):
+    for rate in (name for name in RATES if player.reads and name in player.moves):
         lowest, highest = player.loop.knobs.table[rate].bounds
-        values = [decision.values[rate] for decision in lasting]
-        too_low = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
-        reached = {
-            highest: too_low if min(values) >= 0.999 * highest else "",
-            lowest: "your rate may be far too high" if max(values) <= 1.001 * lowest else "",
-        }
-        for limit, why in reached.items():
-            if player.reads and why:
-                since = f"{rate} is at its limit, {limit:g} times yours, since update {lasting[0].step}"
-                found[f"limit {rate}"] = f"{since}: {why}"
+        values = [decision.values[rate] for decision in recent]
+        since = f"times yours, since update {recent[0].step}"
+        if min(values) >= 0.999 * highest:
+            why = f"your rate may be far too low, or {NAMES[rate[-1]]} may have no gradient left"
+            found[f"limit {rate}"] = f"{rate} is at its limit, {highest:g} {since}: {why}"
+        elif max(values) <= 1.001 * lowest:
+            found[f"limit {rate}"] = f"{rate} is at its limit, {lowest:g} {since}: your rate may be far too high"
+    return found
+
+
+def _of_what_is_shown(unused: Collection[str], lost: Collection[str], stale: Collection[str]) -> dict[str, str]:
+    """Knobs and arguments that the loop seems to have forgotten; see `oddities`."""
+    found = {}
     if unused:
         disturbing, others = ([name for name in unused if (name in KNOBS) == inside] for inside in (True, False))
         ways = [f"{', '.join(disturbing)} by `control.augment(x)`"] if disturbing else []
@@ -170,7 +192,4 @@ def oddities(
     if stale:
         how = "show it where `decides_next` is true"
         found["stale"] = f"the last value counts of what was not shown anew in an interval: {', '.join(stale)}; {how}"
-    far = [] if player.saved is None else beyond_training(player.saved, player.loop.observer, seen)
-    if far:
-        found["far"] = f"{player.name!r} sees what it hardly saw in its training: {', '.join(far)}"
     return found
