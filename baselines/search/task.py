@@ -40,7 +40,7 @@ class Task:
     @property
     def candidates(self) -> int:
         """Candidates that play side by side."""
-        return max(1, self.env.num_envs // self.runs)
+        return side_by_side(self.env.num_envs, self.runs)
 
     def ask(
         self, study: optuna.Study, done: int, sampler: Callable[[int], optuna.samplers.BaseSampler]
@@ -66,6 +66,11 @@ class Task:
         values, _ = play(self.env, policies, self.seed, self.runs)
         found = zip(params, policies, values.tolist(), strict=True)
         return [{"params": p, "policy": fields_of(policy), "value": value} for p, policy, value in found]
+
+
+def side_by_side(rows: int, runs: int) -> int:
+    """Candidates that play side by side in so many rows, where each has so many runs."""
+    return max(1, rows // runs)
 
 
 Method = Callable[[Task, Sequence[Tried]], Iterator[list[Tried]]]

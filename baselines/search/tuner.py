@@ -20,7 +20,7 @@ from baselines.options import errors_about_env
 from baselines.search import population_based
 from baselines.search.methods import METHODS
 from baselines.search.spaces import SPACES
-from baselines.search.task import Task, play
+from baselines.search.task import Task, play, side_by_side
 from gan_env import GANVectorEnv
 from gan_env.config import EnvConfig, require_training
 from gan_env.errors import require, require_at_least
@@ -156,7 +156,7 @@ class Costs:
         def cost(runs: int) -> int:
             return -(-runs // options.rows) * options.rows * config.updates
 
-        self.candidates = max(1, options.rows // options.runs)  # that play side by side
+        self.candidates = side_by_side(options.rows, options.runs)
         each = (SECOND_ROUND + LAST_ROUND / 4) * options.runs * config.updates
         self.finalists = min(FINALISTS, max(1, int(RESCORED * options.budget / each)))
         self.batch = cost(self.candidates * options.runs)  # to try them

@@ -31,11 +31,9 @@ class Past:
         """A copy of all."""
         return asdict(self)
 
-    def take(self, log_metric: Tensor, is_first: bool) -> None:
+    def take(self, log_metric: Tensor) -> None:
         """Takes in a decision's log metric."""
-        self.previous = log_metric
-        self.first = log_metric if is_first else self.first
-        self.best = log_metric if is_first else torch.minimum(self.best, log_metric)
+        self.previous, self.best = log_metric, torch.minimum(self.best, log_metric)
 
     def begin(self, stats: TrainStats) -> None:
         """Takes in the gradient norms of an interval where none are known yet."""
@@ -78,7 +76,7 @@ def moment_of(
         torch.log(means[name].clamp(min=0) + FLOOR) if name in means else zero for name in ("metric", "spread")
     )
     if is_first:
-        past.take(log_metric, is_first)
+        past.first = past.previous = past.best = log_metric
     moment = Moment(
         stats,
         Quality(log_metric, log_metric, collapse, extras={}),
@@ -95,5 +93,5 @@ def moment_of(
         left=torch.tensor([clock.decisions - clock.taken]),
         **of_both,
     )
-    past.take(log_metric, is_first)
+    past.take(log_metric)
     return moment
