@@ -68,25 +68,21 @@ def test_gains_of_runs_that_are_not_there_are_refused(tmp_path: Path) -> None:
     assert ended.returncode == 1 and "a pattern of .npz files" in ended.stderr
 
 
-def test_the_program_of_mean_trajectories_writes_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mean_trajectories_are_written_as_policies(tmp_path: Path) -> None:
     """Of constants: the factor 1, and the mean of the rates that the runs were given."""
-    monkeypatch.chdir(tmp_path)
     small = [
-        "env=points",
-        "env.knobs=[lr_g,lr_d]",
-        "env.compile=false",
-        "env.updates_per_decision=1",
-        "env.split=train",
-    ]
-    call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", "folder=logs/run/dcgan16/train")
-    names = dict[str, Any]()
-    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[0], names)
-    factors, rates = (
-        load_policy(tmp_path / f"logs/run/dcgan16/mean_{kind}.yaml").table["lr_g"] for kind in ("table", "rates")
-    )
-    assert factors == pytest.approx([1] * 12) and len({*np.round(rates, 9)}) == 1
-    given = [names["env"].instances[int(i)].lr_g for i in names["moves"]["instance"][::12]]
-    assert rates[0] == pytest.approx(np.exp(np.log(given).mean()))
+        "env=points", "env.knobs=[lr_g,r1]", "env.compile=false", "env.updates_per_decision=1", "env.split=train",
+    ]  # fmt: skip
+    call("baselines/run.py", "policy=fixed", *small, "episodes=3", "rows=3", f"folder={tmp_path}")
+    ended = call("examples/mean_trajectory.py", str(tmp_path))
+    assert ended.stdout.endswith("mean_table.yaml and mean_rates.yaml\n")
+    factors, rates = (load_policy(tmp_path / f"mean_{kind}.yaml").table for kind in ("table", "rates"))
+    assert factors["lr_g"] == pytest.approx([1] * 12) and factors["r1"] == rates["r1"] == pytest.approx([1] * 12)
+    assert len({*rates["lr_g"]}) == 1
+    env = GANVectorEnv(1, **json.loads((tmp_path / "summary.json").read_text())["env"])
+    moves = np.genfromtxt(tmp_path / "decisions.csv", delimiter=",", names=True)
+    given = [env.instances[int(i)].lr_g for i in moves["instance"][::12]]
+    assert rates["lr_g"][0] == pytest.approx(np.exp(np.log(given).mean()), rel=1e-3)
 
 
 def test_the_program_of_the_large_run_draws_all_its_policies(
@@ -99,7 +95,7 @@ def test_the_program_of_the_large_run_draws_all_its_policies(
         save_generators(runs / folder / "generator.safetensors", generators.population, ["fashion_mnist"] * 2)
         (runs / folder / "summary.json").write_text(json.dumps({"final": [37.12, 40.0]}))
     monkeypatch.chdir(tmp_path)
-    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[1], names)
+    exec(PROGRAM.findall((ROOT / "docs/carry_over.md").read_text())[0], names)
     assert [*names["shown"]][:2] == ["real images", "family: 37.1"] and len(names["shown"]) == 9
     assert (tmp_path / "images_family.png").stat().st_size > 10_000
 
