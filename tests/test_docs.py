@@ -16,6 +16,7 @@ from plain_gan import PlainGAN
 from programs import call
 
 from gan_env import PRESETS, GANVectorEnv, save_instances
+from gan_env.controller import GANController
 from gan_env.evaluation.rollout import Episodes
 from gan_env.gan.saved import save_generators
 from gan_env.policies.learned import LearnedPolicy
@@ -143,6 +144,28 @@ def test_what_the_programs_of_the_page_on_libraries_save_plays(tmp_path: Path, m
         gan.update()
         control.step()
     assert len(control.report().decisions) == 12
+
+
+def test_the_program_of_the_warm_up_plays_loops_with_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one loop, in 410 updates of small networks."""
+    pytest.importorskip("skimage", reason="photo tiles need scikit-image")
+    (program,) = PROGRAM.findall((ROOT / "docs/learning_rates.md").read_text())
+    for whole, part in (
+        ("in LOOPS", "in ['r3gan']"),
+        ("in DATA", "in ['photo_tiles']"),
+        ("ings()", "ings(410, 100, 4)"),
+    ):
+        assert program.count(whole) == 1
+        program = program.replace(whole, part)
+    monkeypatch.setattr(GANController, "load", GANController.load)  # which the program replaces
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(ROOT)
+    exec(program, {})
+    loaded: Any = GANController.load
+    assert loaded.keywords == {"warmup_steps": 400}
+    assert re.fullmatch(r"r3gan photo_tiles \d\.\d+\n", capsys.readouterr().out)
 
 
 def test_the_program_that_measures_steps_shows_them(tmp_path: Path) -> None:
