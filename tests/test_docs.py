@@ -152,11 +152,8 @@ def test_the_program_of_the_warm_up_plays_loops_with_one(
     """Of one loop, in 410 updates of small networks."""
     pytest.importorskip("skimage", reason="photo tiles need scikit-image")
     (program,) = PROGRAM.findall((ROOT / "docs/learning_rates.md").read_text())
-    for whole, part in (
-        ("in LOOPS", "in ['r3gan']"),
-        ("in DATA", "in ['photo_tiles']"),
-        ("ings()", "ings(410, 100, 4)"),
-    ):
+    small = {"in LOOPS": "in ['r3gan']", "in DATA": "in ['photo_tiles']", "Settings())": "Settings(410, 100, 4))"}
+    for whole, part in small.items():
         assert program.count(whole) == 1
         program = program.replace(whole, part)
     monkeypatch.setattr(GANController, "load", GANController.load)  # which the program replaces
