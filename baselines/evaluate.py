@@ -22,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from baselines.options import load_extensions_of, read_options
 from gan_env.errors import ConfigError, DataError, errors_in_one_line
 from gan_env.evaluation.evaluator import NUMBERS, PUBLISHED, WEIGHTS, EvaluateOptions, Evaluator
 from gan_env.files import require_writable
@@ -80,6 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     for folder in tqdm(runs, desc="runs", unit="run", disable=len(runs) == 1):
         name = folder.name if folder == run else str(folder.relative_to(run))
         try:
+            if (folder / "config.yaml").is_file():
+                load_extensions_of(read_options(folder / "config.yaml"))  # data sets of one's own
             results[name] = evaluator.evaluate(folder)
             written.append(folder / "metrics.json")
         except (ConfigError, DataError) as error:

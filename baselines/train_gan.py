@@ -94,7 +94,8 @@ class GANRun:
         mend = "; or, to continue that run, folder= and no other option"
         self.folder = open_folder(options.folder, base, config, mend)
         dataset = env.bank.datasets[env.bank.names.index(self.instance.dataset)]
-        self.real = decode(dataset.train[: env.config.metric_samples].to(env.device))  # [S, *shape]
+        shown = torch.arange(env.config.metric_samples) % len(dataset.train)  # a small set again and again
+        self.real = decode(dataset.train[shown].to(env.device))  # [S, *shape]
         points = len(env.bank.sample_shape) == 1  # shown over held-out ones
         self.behind = decode(dataset.held_out[:SHOWN_POINTS]).cpu().numpy() if points else None
 

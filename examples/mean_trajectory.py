@@ -2,8 +2,9 @@
 
 FOLDER has runs of `baselines/run.py`, best those of training instances (`env.split=train`). What the controller gains
 over this schedule in other runs, it gains by looking at them. Writes two policies: FOLDER/mean_table.yaml with the mean
-knobs, learning rates as factors on those of the run; and, if they are moved, FOLDER/mean_rates.yaml with the mean
-learning rates themselves, which are the same whatever a run was started with.
+knobs, learning rates as factors on those of the run; and, if they are moved and no rule of the environment sets them,
+FOLDER/mean_rates.yaml with the mean learning rates themselves, which are the same whatever a run was started with. A
+run that has crashed counts up to its end.
 """
 
 import argparse
@@ -30,14 +31,16 @@ def main() -> None:
 
     env = GANVectorEnv(1, **json.loads((folder / "summary.json").read_text())["env"])
     moves = np.genfromtxt(folder / "decisions.csv", delimiter=",", names=True)
-    intervals = [moves["decision"] == t for t in range(env.config.num_decisions)]
+    moved = np.isfinite(moves[f"knob_{env.config.knobs[0]}"])  # not after a crash
+    intervals = [moved & (moves["decision"] == t) for t in range(env.config.num_decisions)]
+    require(all(now.any() for now in intervals), "FOLDER", str(folder), "a run at least that has not crashed")
     table = dict[str, list[float]]()
     rates = dict[str, list[float]]()
     for knob in env.knobs.controlled:
         values = moves[f"knob_{knob.name}"]
         coordinates = knob.encode(torch.from_numpy(values))
         table[knob.name] = [knob.rounded(float(knob.decode(coordinates[now].mean()))) for now in intervals]
-        if knob.name in RATES:
+        if knob.name in RATES and env.config.rates == "given":
             given = np.array([getattr(env.instances[int(i)], knob.name) for i in moves["instance"]])
             logs = np.log(values * given)
             rates[knob.name] = [float(f"{np.exp(logs[now].mean()):.4g}") for now in intervals]

@@ -295,7 +295,8 @@ def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:
     if isinstance(given, InstanceConfig):
         given = vars(given)
     if not isinstance(given, Mapping):
-        require(bool(given), "instances", given, "at least one instance, or a mapping of options")
+        several = isinstance(given, Sequence) and len(given) > 0
+        require(several, "instances", given, "at least one instance, or a mapping of options")
         given = {"train": given}
     ranges = replace(base, {name: value for name, value in given.items() if name not in SPLITS}, "instances.")
     sets = {}

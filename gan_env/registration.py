@@ -7,6 +7,7 @@ that registers it. What is registered is tried when an environment is made, and 
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def register_schedule(
     _require_free("schedule", name, formula, SCHEDULES)
     try:
         found = np.asarray(formula(np.linspace(0, 1, 5), 1.0, 0.5, decay_rate))
-    except TypeError as error:
+    except Exception as error:
         raise ConfigError(f"the schedule {name!r} fails ({error}): expected a function of t, a, b and k") from error
     fits = found.shape == (5,) and bool(np.isfinite(found).all())
     require(fits, f"the schedule {name!r} at five moments", found, "five finite values")
@@ -153,6 +154,8 @@ def _require_free(kind: str, name: str, entry: Any, table: Mapping[str, Any]) ->
     good = isinstance(name, str) and re.fullmatch(r"\w+", name) is not None
     require(good, f"the name of a {kind}", name, "letters, digits and underscores")
     require(callable(entry), f"the {kind} {name!r}", entry, "a function, or another thing that can be called")
+    while isinstance(entry, partial):
+        entry = entry.func
     module = sys.modules.get(getattr(entry, "__module__", ""))
     file, called = getattr(module, "__file__", None), getattr(entry, "__qualname__", type(entry).__qualname__)
     # All lambdas of a file have one name. A notebook's have no file, and move when a cell is edited.

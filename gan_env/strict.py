@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if origin is dict and isinstance(value, Mapping):
         return {k: _convert(v, arguments[1], f"{key}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        require(math.isfinite(value), key, value, "a finite number")
+        require(abs(value) <= sys.float_info.max, key, value, "a finite number")
         return float(value)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return replace(hint(), value, f"{key}.")

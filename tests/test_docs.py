@@ -86,6 +86,21 @@ def test_mean_trajectories_are_written_as_policies(tmp_path: Path) -> None:
     assert rates["lr_g"][0] == pytest.approx(np.exp(np.log(given).mean()), rel=1e-3)
 
 
+def test_a_mean_trajectory_leaves_out_what_follows_a_crash_and_rates_that_a_rule_sets(tmp_path: Path) -> None:
+    small = ["env=points", "env.compile=false", "env.updates_per_decision=1", "env.rates=steady_walk"]
+    knobs = ["env.knobs=[lr_g]", "episodes=2", "rows=2", f"folder={tmp_path}"]
+    call("baselines/run.py", "policy=fixed", *small, *knobs)
+    lines = (tmp_path / "decisions.csv").read_text().splitlines()
+    column = lines[0].split(",").index("knob_lr_g")
+    cells = [line.split(",") for line in lines]
+    for row in cells[6:13]:
+        row[column] = "nan"
+    (tmp_path / "decisions.csv").write_text("\n".join(",".join(row) for row in cells))
+    ended = call("examples/mean_trajectory.py", str(tmp_path))
+    assert ended.stdout == f"wrote {tmp_path / 'mean_table.yaml'}\n"
+    assert load_policy(tmp_path / "mean_table.yaml").table["lr_g"] == pytest.approx([1] * 12)
+
+
 def test_the_program_of_the_large_run_draws_all_its_policies(
     generators: GANVectorEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

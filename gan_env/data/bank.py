@@ -66,6 +66,10 @@ def _require_samples(name: str, loaded: Any, image_size: int) -> None:
             raise DataError(f"data set {name!r} has no samples in `{part}`: expected one at least")
         if samples.is_floating_point() and not bool(samples.isfinite().all()):
             raise DataError(f"data set {name!r} has samples in `{part}` that are not finite: leave them out")
+    centers: Any = loaded.centers
+    fits = isinstance(centers, Tensor) and centers.dtype == torch.float32 and tuple(centers.shape[1:]) == (2,)
+    if not fits:
+        raise DataError(f"data set {name!r} has `centers` {centers!r}: expected a tensor [M, 2] as float32")
 
 
 def free_memory(device: torch.device) -> int:

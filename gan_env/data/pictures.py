@@ -224,7 +224,10 @@ def load_pictures(
             _write_pool(path, open_part(part), image_size, part == "train", title)
         try:
             # "c": torch wants writable memory; nothing is ever written back to the file.
-            pools[part] = torch.from_numpy(np.load(path, mmap_mode="c"))
+            pool = np.load(path, mmap_mode="c")
+            if pool.dtype != np.uint8 or pool.ndim != 4 or pool.shape[2:] != (image_size, image_size):
+                raise ValueError(f"it has {pool.dtype} of shape {pool.shape}")
+            pools[part] = torch.from_numpy(pool)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path} is damaged ({error}): delete it; then it is made anew") from error
     return Dataset(pools["train"], pools["held_out"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_env.errors import ConfigError, needs
+from gan_env.errors import ConfigError, needs, require
 from gan_env.mdp.knobs import DynamicParameter, knob_table
 from gan_env.mdp.rendering import tiled
 from gan_env.records import Float32
@@ -122,7 +122,13 @@ def contact_sheet(runs: Mapping[str, tuple[Path, Mapping[str, Any]]]) -> Figure:
 
     Args:
         runs: name -> run folder and its `summary.json`; all of one metric, data set and image size.
+
+    Raises:
+        ConfigError: a run lacks its pictures.
     """
+    for folder, _ in runs.values():
+        there = (folder / "samples/real.png").is_file() and any(folder.glob("samples/updates_*.png"))
+        require(there, "pictures", str(folder / "samples"), "real.png and updates_*.png: train that run again")
     decisions = {name: read_decisions(folder) for name, (folder, _) in runs.items()}
     knobs = list(dict.fromkeys(column for d in decisions.values() for column in d if column.startswith("knob_")))
     width = max(2.6 * (len(runs) + 1), 4.0 * (len(knobs) + 1))

@@ -66,10 +66,11 @@ def mode_coverage(samples: Tensor, centers: Tensor, std: Tensor) -> tuple[Tensor
         std: standard deviation of a mode of each row's data set, [N].
 
     Returns:
-        Share of modes covered and share of high-quality samples, [N] each; NaN where there are no modes.
+        Share of modes covered and share of high-quality samples, [N] each; NaN where modes or their standard deviation
+        are not known.
     """
     distance = torch.cdist(samples, centers)  # [N, S, M]
-    known = (centers < FAR).all(dim=-1)  # [N, M]
+    known = (centers < FAR).all(dim=-1) & (std > 0)[:, None]  # [N, M]
     near = distance < 3 * std[:, None, None]
     modes = near.any(dim=1).sum(dim=1) / known.sum(dim=1)
     quality = near.any(dim=2).float().mean(dim=1)

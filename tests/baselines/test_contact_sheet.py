@@ -101,6 +101,14 @@ def test_damaged_decisions_are_named(tmp_path: Path, content: str) -> None:
         draw(tmp_path)
 
 
+def test_a_run_without_its_pictures_is_named(tmp_path: Path) -> None:
+    run = write_finished(tmp_path / "bad")
+    for path in run.glob("samples/updates_*.png"):
+        path.unlink()
+    with pytest.raises(ConfigError, match=r"bad/samples' .*updates_\*\.png: train that run again"):
+        draw(tmp_path)
+
+
 def test_the_command_refuses_a_bad_folder_in_one_line(tmp_path: Path) -> None:
     write_run(tmp_path / "no_run", COLUMNS)
     command = [sys.executable, str(ROOT / "baselines/contact_sheet.py"), str(tmp_path)]

@@ -114,6 +114,14 @@ def test_runs_that_cannot_be_judged_are_named_after_the_table_of_the_others(
         assert line.startswith(f"{name} could not be judged: {image_run.parent / name}/generator.safetensors can't be")
 
 
+def test_the_modules_that_bring_a_runs_data_are_loaded(image_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (image_run.parent / "brings_it.py").write_text("raise ImportWarning('loaded')\n")
+    (image_run / "config.yaml").write_text("env: {extensions: [brings_it]}\n")
+    monkeypatch.syspath_prepend(image_run.parent)
+    with pytest.raises(ImportWarning, match="loaded"):
+        main(arguments(image_run, "--metrics", "frechet", "--samples", "40"))
+
+
 ABOUT = {"extractor": "clothes", "extractor_hash": "0123456789", "samples": 7, "reference": "some images"}
 
 

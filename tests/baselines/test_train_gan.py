@@ -21,13 +21,14 @@ from agents.learning.run_folder import RunFolder
 from baselines import contact_sheet
 from baselines.playing import PlayOptions, play_options
 from baselines.train_gan import GANRun, TrainGANOptions, own_options
-from gan_env import ConfigError
+from gan_env import ConfigError, register_dataset
 from gan_env.evaluation import pictures
 from gan_env.evaluation.rollout import Rollout
 from gan_env.files import save_checkpoint
 from gan_env.gan.saved import load_generators
 from gan_env.metrics.features import ClassifierFeatures
 from gan_env.policies.presets import PolicyOptions
+from gan_env.records import Dataset
 from gan_env.strict import replace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +202,13 @@ def test_the_folder_of_a_begun_run_is_enough_to_go_on(tmp_path: Path) -> None:
     again = GANRun(own_options(given, ["folder=here"]))
     assert (again.env.config, again.instance, again.seeds) == (own.env.config, own.instance, own.seeds)
     assert own_options(given, ["folder=here", "seed=0"]) is given
+
+
+@pytest.mark.usefixtures("tables_as_they_were")
+def test_a_data_set_of_fewer_samples_than_the_metric_sees_is_trained_to_the_end(tmp_path: Path) -> None:
+    register_dataset("few", lambda root, size: Dataset(torch.randn(20, 2), torch.randn(400, 2)))
+    make(tmp_path / "few", env={**ENV, "datasets": ["few"]}).train()
+    assert (tmp_path / "few/generator.safetensors").is_file()
 
 
 def test_the_folder_of_another_program_is_refused(tmp_path: Path) -> None:

@@ -272,3 +272,10 @@ def test_a_device_that_is_not_there_is_refused_by_name(name: str) -> None:
 def test_numbers_are_finite(options: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key} .*a finite number"):
         env_config(**options)
+
+
+def test_a_whole_number_beyond_floats_and_an_array_of_instances_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"max_change=.*a finite number"):
+        env_config(max_change=10**400)
+    with pytest.raises(ConfigError, match=r"instances=.*at least one instance"):
+        env_config(instances=np.arange(3))

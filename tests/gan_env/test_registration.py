@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -147,8 +148,9 @@ def test_own_points_without_known_modes_have_no_share_of_them() -> None:
         (Dataset(np.zeros((9, 2)), torch.zeros(9, 2)), "samples ndarray in `train`"),  # type: ignore[arg-type]
         (Dataset(torch.zeros(0, 2), torch.zeros(9, 2)), "no samples in `train`"),
         (Dataset(torch.zeros(9, 2), torch.full((9, 2), torch.nan)), "in `held_out` that are not finite"),
+        (Dataset(torch.zeros(9, 2), torch.zeros(9, 2), torch.zeros(3)), r"`centers` .*a tensor \[M, 2\] as float32"),
     ],
-    ids=["nothing", "3-D", "double", "floats", "side", "array", "empty", "NaN"],
+    ids=["nothing", "3-D", "double", "floats", "side", "array", "empty", "NaN", "centers"],
 )
 def test_data_of_another_kind_are_refused(loaded: Any, message: str) -> None:
     gan_env.register_dataset("mine", lambda root, size: loaded)
@@ -285,6 +287,20 @@ def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
 # --- policies ---
 
 
+def test_a_partial_of_another_function_is_other_code() -> None:
+    gan_env.register_schedule("mine", partial(first_of))
+    with pytest.raises(ConfigError, match=r"'mine'.*not taken"):
+        gan_env.register_schedule("mine", partial(last_of))
+
+
+def first_of(t: Any, a: float, b: float, k: float) -> Any:
+    return np.full_like(t, a)
+
+
+def last_of(t: Any, a: float, b: float, k: float) -> Any:
+    return np.full_like(t, b)
+
+
 def test_an_own_schedule_anneals() -> None:
     gan_env.register_schedule("late", lambda t, a, b, k: np.where(t * k < k - 1, a, b), decay_rate=4.0)
     assert Anneal("late", 1.0, 2.0).values([0.0, 0.7, 0.8]).tolist() == [1, 1, 2]
@@ -300,6 +316,8 @@ def test_a_schedule_without_finite_values_is_refused(formula: Any) -> None:
 def test_a_schedule_without_a_decay_rate_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"the schedule 'mine' fails .*a function of t, a, b and k"):
         gan_env.register_schedule("mine", lambda t, a, b: a + (b - a) * t)  # type: ignore[arg-type,misc]
+    with pytest.raises(ConfigError, match=r"the schedule 'mine' fails \(division by zero\)"):
+        gan_env.register_schedule("mine", lambda t, a, b, k: t * (1 / 0))
 
 
 def test_an_own_policy_is_made_by_name_with_its_constants() -> None:

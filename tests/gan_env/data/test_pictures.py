@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -321,6 +322,15 @@ def test_a_damaged_cache_is_refused_by_name(ten: Path) -> None:
     image_folder(str(ten), 8)
     path = max(cached(ten), key=lambda p: p.stat().st_size)
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=rf"{path} is damaged .*delete it; then it is made anew"):
+        image_folder(str(ten), 8)
+
+
+@pytest.mark.parametrize("content", [np.array([["abc"]]), np.zeros((9, 1, 4, 4), np.uint8)], ids=["text", "size"])
+def test_a_cache_of_something_else_is_refused_by_name(ten: Path, content: Any) -> None:
+    image_folder(str(ten), 8)
+    path = max(cached(ten), key=lambda p: p.stat().st_size)
+    np.save(path, content)
     with pytest.raises(DataError, match=rf"{path} is damaged .*delete it; then it is made anew"):
         image_folder(str(ten), 8)
 

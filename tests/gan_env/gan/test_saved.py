@@ -93,6 +93,7 @@ def write(path: Path, header: Any, tensors: dict[str, Tensor]) -> None:
         ({"sizes": [1]}, "sizes="),
         ({"sizes": {"width_g": "8"}}, "sizes.width_g="),
         ({"sizes": {"architecture": "mpl"}}, "architecture="),
+        ({"sizes": {"width_g": 10**7}}, "content.weights is"),
         ({"sample_shape": None}, "sample_shape="),
         ({"sample_shape": [1, 0, 0], "sizes": {"architecture": "resnet"}}, "sample_shape="),
         ({"sample_shape": [3]}, "content.weights is"),

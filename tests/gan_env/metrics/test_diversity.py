@@ -127,6 +127,11 @@ def test_without_known_modes_both_shares_are_nan(others: list[Tensor]) -> None:
     assert quality.isnan().all()
 
 
+def test_without_a_known_standard_deviation_both_shares_are_nan() -> None:
+    modes, quality = mode_coverage(CENTERS[None], CENTERS[None], torch.zeros(1))
+    assert modes.isnan().all() and quality.isnan().all()
+
+
 def test_coverage_of_rows_is_that_of_each() -> None:
     samples, centers = 0.5 * cloud(3, 30, 2), pad_centers([CENTERS, CENTERS[:2], CENTERS[1:]])
     modes, quality = mode_coverage(samples, centers, STD)
