@@ -167,8 +167,10 @@ def test_the_program_of_the_warm_up_plays_loops_with_one(
     """Of one loop, in a few updates of small networks."""
     pytest.importorskip("skimage", reason="photo tiles need scikit-image")
     (program,) = PROGRAM.findall((ROOT / "docs/learning_rates.md").read_text())
-    small = {"in LOOPS": "in ['r3gan']", "in DATA": "in ['photo_tiles']", "Settings())": "Settings(15, 100, 4))"}
-    small["warmup_steps=400"] = "warmup_steps=4"
+    small = {
+        "in LOOPS": "in ['r3gan']", "in DATA": "in ['photo_tiles']", "Settings())": "Settings(24, 100, 4))",
+        "warmup_steps=400": "warmup_steps=4",
+    }  # fmt: skip
     for whole, part in small.items():
         assert program.count(whole) == 1
         program = program.replace(whole, part)
