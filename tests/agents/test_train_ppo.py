@@ -7,11 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-import gymnasium as gym
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
-from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from trainings import ENV, command, fields, tiny, train_in
 
@@ -98,8 +96,3 @@ def test_ppo_learns_through_adapter_and_normalisation(monkeypatch: pytest.Monkey
     still = run_episodes(TablePolicy(env, {}), env, range(8))
     assert learned.rewards.sum(axis=1).mean() > still.rewards.sum(axis=1).mean() + 0.5
     assert learned.coordinates[:, -1, 2].mean() > 0.9
-
-
-def test_every_registered_id_makes_an_environment_that_ppo_accepts() -> None:
-    env = gym.make("gan_env/Points-v1", **ENV)
-    PPO("MlpPolicy", env, n_steps=4, batch_size=4, n_epochs=1, device="cpu").learn(4)

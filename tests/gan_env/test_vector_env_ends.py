@@ -75,15 +75,17 @@ def test_a_crash_costs_more_than_any_other_run() -> None:
     """For the default reward: a run that isn't a crash never loses as much."""
     env = make(16, crash_penalty=0.05)
     env.reset(seed=1)
-    total = np.zeros(16)
+    total, crashes = np.zeros(16), 0
     alive = np.ones(16, bool)
     for _ in range(3):
         _, reward, ended, _, infos = env.step(still(env))
         total += np.where(alive, reward, 0)
         crashed = infos.get("final_info", infos)["crashed"]
+        crashes += int((alive & crashed).sum())
         assert (total[alive & crashed] <= -0.05 + 1e-5).all()
         assert (total[alive & ~crashed] > -0.05).all()
         alive &= ~ended
+    assert 0 < crashes < 16
 
 
 def test_a_step_before_the_first_reset_is_refused() -> None:

@@ -149,6 +149,15 @@ def test_a_subclass_is_copied_with_its_own_attributes() -> None:
     np.testing.assert_array_equal(again.step(still(again))[0], env.step(still(env))[0])
 
 
+def test_what_was_replaced_in_an_environment_is_made_anew_in_a_copy() -> None:
+    env = make(2)
+    env.reset(seed=0)
+    untouched = copy.deepcopy(env)
+    env.judge = None  # type: ignore[assignment]
+    again = copy.deepcopy(env)
+    np.testing.assert_array_equal(again.step(still(again))[0], untouched.step(still(untouched))[0])
+
+
 SPAWNING = f"""
 import multiprocessing
 from gan_env import GANVectorEnv

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from small_env import SMALL
 from witness import Transition, Witness, assert_same
 
 pytest.importorskip("ray.rllib", reason="RLlib is not installed: gan_env[libraries] brings it")
@@ -15,6 +16,9 @@ pytest.importorskip("ray.rllib", reason="RLlib is not installed: gan_env[librari
 import ray
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
+from ray.tune import register_env
+
+from gan_env import Fleet
 
 Program = Callable[..., dict[str, Any]]
 Episodes = list[Any]
@@ -81,3 +85,21 @@ def test_the_runner_gets_every_transition_unless_it_is_given_another_mode(
             assert_same(by_row(episodes, witness.rows), witness.rows)
     else:
         assert_same(by_row(episodes, witness.rows), witness.rows)
+
+
+def test_it_trains_on_a_fleet() -> None:
+    """In the way in which it takes any vector environment."""
+    members: list[dict[str, Any]] = [{"num_envs": 2, **SMALL}, SMALL]
+    register_env("fleet", lambda _: Fleet(members, autoreset_mode="NEXT_STEP"))
+    config = (
+        PPOConfig()
+        .environment("fleet")
+        .env_runners(num_env_runners=0, num_envs_per_env_runner=3, gym_env_vectorize_mode="vector_entry_point")
+        .training(train_batch_size=24, minibatch_size=8, num_epochs=1)
+    )
+    algorithm = config.build_algo()
+    found = algorithm.train()["env_runners"]
+    algorithm.stop()
+    assert found["episode_len_mean"] == SMALL["num_decisions"]
+    assert np.isfinite(found["episode_return_mean"])
+    assert found["num_env_steps_sampled"] >= 24

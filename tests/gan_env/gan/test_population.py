@@ -247,15 +247,6 @@ def test_fewer_samples_are_the_first_of_more() -> None:
     torch.testing.assert_close(made.sample(4), made.sample(9)[:, :4])
 
 
-def test_narrow_rows_never_use_the_units_beyond_their_width() -> None:
-    made = population([4])  # half the width
-    before = made.state.g == 0
-    made.update(knobs(1), 5)
-    unused = made.state.mean_g == 0
-    assert unused.any()
-    assert torch.equal(made.state.g[unused & before], torch.zeros_like(made.state.g[unused & before]))
-
-
 def test_every_field_of_the_state_has_a_row_for_each_gan() -> None:
     made = population([3, 4, 5])
     assert all(len(getattr(made.state, f.name)) == 3 for f in fields(made.state))
