@@ -1,4 +1,4 @@
-"""A controller's mean knobs, as a schedule: `python examples/mean_trajectory.py FOLDER`.
+"""A controller's mean knobs, as a schedule: `python examples/mean_trajectory.py`, with a FOLDER.
 
 FOLDER has runs of `baselines/run.py`, best those of training instances (`env.split=train`). What the controller gains
 over this schedule in other runs, it gains by looking at them. Writes two policies: FOLDER/mean_table.yaml with the mean

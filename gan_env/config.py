@@ -295,8 +295,8 @@ def _with_own_instances(base: InstanceConfig, given: Any) -> InstanceConfig:
     if isinstance(given, InstanceConfig):
         given = vars(given)
     if not isinstance(given, Mapping):
-        several = isinstance(given, Sequence) and len(given) > 0
-        require(several, "instances", given, "at least one instance, or a mapping of options")
+        some = not isinstance(given, np.ndarray) and bool(given)
+        require(some, "instances", given, "at least one instance, or a mapping of options")
         given = {"train": given}
     ranges = replace(base, {name: value for name, value in given.items() if name not in SPLITS}, "instances.")
     sets = {}
