@@ -4,7 +4,7 @@ FOLDER has runs of `baselines/run.py`, best those of training instances (`env.sp
 over this schedule in other runs, it gains by looking at them. Writes two policies: FOLDER/mean_table.yaml with the mean
 knobs, learning rates as factors on those of the run; and, if they are moved and no rule of the environment sets them,
 FOLDER/mean_rates.yaml with the mean learning rates themselves, which are the same whatever a run was started with. A
-run that has crashed counts up to its end.
+run that has crashed keeps its last knobs.
 """
 
 import argparse
@@ -15,39 +15,35 @@ import numpy as np
 import torch
 import yaml
 
+from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, read_out, suffixes
+from baselines.verdict import read_played
 from gan_env import GANVectorEnv
-from gan_env.errors import errors_in_one_line, require
+from gan_env.errors import errors_in_one_line
 from gan_env.files import write_text
-from gan_env.mdp.knobs import RATES
+
+FILES = {REPLAY_SUFFIX: "mean_table.yaml", RATES_REPLAY_SUFFIX: "mean_rates.yaml"}
 
 
 def main() -> None:
-    """Averages coordinates, so learning rates on a logarithmic scale."""
+    """Reads the knobs of all runs, and writes their means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     folder: Path = parser.parse_args().folder
-    there = all((folder / name).is_file() for name in ("summary.json", "decisions.csv"))
-    require(there, "FOLDER", str(folder), "a folder that baselines/run.py has written")
 
+    numbers = read_played(folder).instance  # refuses what baselines/run.py has not written
     env = GANVectorEnv(1, **json.loads((folder / "summary.json").read_text())["env"])
     moves = np.genfromtxt(folder / "decisions.csv", delimiter=",", names=True)
-    moved = np.isfinite(moves[f"knob_{env.config.knobs[0]}"])  # not after a crash
-    intervals = [moved & (moves["decision"] == t) for t in range(env.config.num_decisions)]
-    require(all(now.any() for now in intervals), "FOLDER", str(folder), "a run at least that has not crashed")
-    table = dict[str, list[float]]()
-    rates = dict[str, list[float]]()
-    for knob in env.knobs.controlled:
-        values = moves[f"knob_{knob.name}"]
-        coordinates = knob.encode(torch.from_numpy(values))
-        table[knob.name] = [knob.rounded(float(knob.decode(coordinates[now].mean()))) for now in intervals]
-        if knob.name in RATES and env.config.rates == "given":
-            given = np.array([getattr(env.instances[int(i)], knob.name) for i in moves["instance"]])
-            logs = np.log(values * given)
-            rates[knob.name] = [float(f"{np.exp(logs[now].mean()):.4g}") for now in intervals]
-    write_text(folder / "mean_table.yaml", yaml.safe_dump({"kind": "table", "table": table}))
-    if rates:
-        write_text(folder / "mean_rates.yaml", yaml.safe_dump({"kind": "rates", "table": table | rates}))
-    print(f"wrote {folder / 'mean_table.yaml'}{' and mean_rates.yaml' if rates else ''}")
+    values = np.stack([moves[f"knob_{knob.name}"] for knob in env.knobs.controlled], axis=1)
+    values = values.reshape(len(numbers), env.config.num_decisions, -1)  # [E, T, K], NaN after a crash
+    for now in range(1, env.config.num_decisions):
+        values[:, now] = np.where(np.isnan(values[:, now]), values[:, now - 1], values[:, now])
+    columns = zip(env.knobs.controlled, torch.from_numpy(values).unbind(-1), strict=True)
+    coordinates = torch.stack([knob.encode(column) for knob, column in columns], dim=-1).float().numpy()
+
+    runs = [env.instances[int(number)] for number in numbers]
+    for suffix in (suffix for suffix in suffixes(env.config) if suffix in FILES):
+        write_text(folder / FILES[suffix], yaml.safe_dump(read_out(env, coordinates, runs, suffix)))
+        print(f"wrote {folder / FILES[suffix]}")
 
 
 if __name__ == "__main__":

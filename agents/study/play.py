@@ -73,7 +73,7 @@ def entries(study: Study, setting: str) -> list[Entry]:
     """All policies that play in a setting, without the oracle."""
     options, found = study.options, list[Entry]()
     for name, controller in options.active.items():
-        read_outs = suffixes(env_config(**study.env_options(name)).knobs) if controller.varies is None else ()
+        read_outs = suffixes(env_config(**study.env_options(name))) if controller.varies is None else ()
         if study.size(setting)[1] == 1:  # no other run of an instance
             read_outs = tuple(suffix for suffix in read_outs if suffix != YOKED_SUFFIX)
         found += [(name + suffix, seed) for seed in range(controller.seeds) for suffix in ("", *read_outs)]

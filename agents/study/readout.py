@@ -4,7 +4,7 @@ From its mean trajectory to that of another run of the same instance, a controll
 it has; from there to the controller, by reacting to what happens in this very run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from gan_env import GANVectorEnv
-from gan_env.evaluation.rollout import Episodes
+from gan_env.config import EnvConfig
+from gan_env.instance_lists import Instance
 from gan_env.mdp.knobs import RATES
 from gan_env.policies.tables import TablePolicy
 from gan_env.records import Float32
@@ -32,28 +33,29 @@ def controller_of(name: str) -> str:
     return name
 
 
-def suffixes(knobs: Iterable[str]) -> tuple[str, ...]:
-    """The suffixes of the read-outs of a controller that moves these knobs."""
-    return SUFFIXES if set(RATES) & set(knobs) else (REPLAY_SUFFIX, YOKED_SUFFIX)
+def suffixes(config: EnvConfig) -> tuple[str, ...]:
+    """The suffixes of the read-outs of a controller that acts in such an environment."""
+    own_rates = set(RATES) & set(config.knobs) and config.rates == "given"  # not those of the environment's rule
+    return SUFFIXES if own_rates else (REPLAY_SUFFIX, YOKED_SUFFIX)
 
 
-def read_out(env: GANVectorEnv, episodes: Episodes, suffix: str) -> dict[str, Any]:
+def read_out(env: GANVectorEnv, coordinates: Float32, runs: Sequence[Instance], suffix: str) -> dict[str, Any]:
     """A read-out as fields of `PolicyOptions`: the mean value of every knob during each interval.
 
     Args:
-        env: the environment that the episodes were run in.
-        episodes: of E runs that went through the instances one after another.
+        env: the environment that the runs were played in.
+        coordinates: of the controlled knobs, [E, T, K] in [0, 1].
+        runs: the instance of each run, E.
         suffix: which read-out.
     """
-    mean = torch.from_numpy(episodes.coordinates.mean(axis=0, dtype=np.float64))  # [T, K]
+    mean = torch.from_numpy(coordinates.mean(axis=0, dtype=np.float64))  # [T, K]
     values = env.knobs.values(mean.to(env.device))
     table = {knob.name: [knob.rounded(v) for v in values[knob.name].tolist()] for knob in env.knobs.controlled}  # [T]
     if suffix != RATES_REPLAY_SUFFIX:
         return {"kind": "table", "table": table}
-    runs = [env.instances[i % len(env.instances)] for i in range(len(episodes.final))]
     for column, knob in enumerate(env.knobs.controlled):
         if knob.name in RATES:
-            factors = knob.decode(torch.from_numpy(episodes.coordinates[..., column])).numpy()  # [E, T]
+            factors = knob.decode(torch.from_numpy(coordinates[..., column])).numpy()  # [E, T]
             given = np.array([getattr(instance, knob.name) for instance in runs])[:, None]
             table[knob.name] = [float(f"{v:.4g}") for v in np.exp(np.log(factors * given).mean(axis=0))]
     return {"kind": "rates", "table": table}

@@ -224,7 +224,9 @@ class Study:
         """A read-out of a controller: its mean knob trajectory on training instances; see `agents.study.readout`."""
         path = self.path / "configs/policy" / f"frozen_{controller}{suffix.removesuffix(REPLAY_SUFFIX)}_{seed}.yaml"
         if not path.exists():
-            fields = read_out(self.training_env(controller), self.training_episodes(controller, seed), suffix)
+            env, coordinates = self.training_env(controller), self.training_episodes(controller, seed).coordinates
+            runs = [env.instances[i % len(env.instances)] for i in range(len(coordinates))]  # one after another
+            fields = read_out(env, coordinates, runs, suffix)
             text = f"# The mean trajectory of {controller} on training instances.\n"
             text += yaml.safe_dump(fields, sort_keys=False)
             write_text(path, text)

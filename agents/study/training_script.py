@@ -96,10 +96,10 @@ def comparison_of(script: str, options: TrainOptions) -> tuple[StudyOptions, dic
         schedule has to be tuned.
     """
     sizes = options.comparison
-    env = {key: value for key, value in options.env.items() if key not in ("split", "action_mode")}
-    shown = observing(env, ("progress", "knobs"))  # schedules play in it, by delta
-    own = {key: value for key, value in options.env.items() if key == "action_mode" or shown.get(key, value) != value}
-    env = shown
+    given = {key: value for key, value in options.env.items() if key != "split"}
+    shown = observing(given, ("progress", "knobs"))
+    env = {key: value for key, value in shown.items() if key != "action_mode"}  # schedules play in it, by delta
+    own = {key: value for key, value in given.items() if value != env.get(key)}
 
     @cache
     def showing(groups: tuple[str, ...]) -> GANVectorEnv:

@@ -309,9 +309,10 @@ class GANController:
                 or it is damaged. Nothing is changed.
         """
         self.player.require_own(state)
-        lacking = sorted(self.state_dict().keys() - state.keys())
+        own = self.state_dict()
+        lacking = sorted(own.keys() - state.keys())
         require(not lacking, "the controller's state", sorted(state), f"{lacking}, too, as `state_dict` gives it")
-        require_same_form("the controller's state", _fixed(state), _fixed(self.state_dict()))
+        require_same_form("the controller's state", _fixed(state), _fixed(own))
         clock = Clock(**state["clock"])
         mend = f"{clock.total}, as when the state was saved; `change_total_steps` afterwards"
         require(clock.decisions == self._clock.decisions, "total_steps", self._clock.total, mend)
@@ -376,4 +377,6 @@ class GANController:
 def _fixed(state: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a state that have the same form in all runs of a policy."""
     averages = {name: value for name, value in state["averages"].items() if name != "ever"}
-    return {"averages": averages, **{name: state[name] for name in ("clock", "coordinates", "past")}}
+    optimisers = {name: "" for name in ("rates", "stepped", "units") if name in state["optimisers"]}
+    same = {name: state[name] for name in ("clock", "coordinates", "network", "past")}
+    return {"averages": averages, "optimisers": optimisers, **same}

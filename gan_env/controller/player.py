@@ -189,11 +189,12 @@ def _hint(source: str | Path, names: Collection[str]) -> str:
 
 def _learned(folder: Path, name: str, total_steps: int) -> Player:
     saved = SavedController.load(folder)
-    rates, given = options_of(saved).get("rates", EnvConfig.rates), f"{EnvConfig.rates!r}: a loop has no such rule"
+    options = options_of(saved)
+    rates, given = options.get("rates", EnvConfig.rates), f"{EnvConfig.rates!r}: a loop has no such rule"
     require(rates == EnvConfig.rates or not moves_rates(saved), f"{name}: the training's env.rates", rates, given)
     decisions = max(saved.interface.decisions, often(total_steps) if tracks(saved) else 0)
     elsewhere = ("preset", *RUN_OPTIONS)  # no imports
-    fields = {name: value for name, value in options_of(saved).items() if name not in elsewhere}
+    fields = {name: value for name, value in options.items() if name not in elsewhere}
     interval = max(1, total_steps // decisions)
     fields |= {"num_decisions": decisions, "updates_per_decision": interval, "penalty_every": 1}  # the loop's own
     loop = Loop.of(replace(EnvConfig(), fields, "the controller's env."))

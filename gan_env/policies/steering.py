@@ -73,7 +73,7 @@ class Steering:
 
     def __init__(self, env: Steerable, needed: Sequence[str]) -> None:
         self.mode, self.largest, self.first = env.config.action_mode, env.config.max_change, env.config.max_first_change
-        self.observer, self.knobs = env.observer, [f"knob_{knob}" for knob in env.config.knobs]
+        self.knobs = [f"knob_{knob}" for knob in env.config.knobs]
         turned = [(i, knob) for i, knob in enumerate(env.knobs.controlled) if knob.name in RATES]
         self.led = turned if self.mode in TARGETS else []  # knobs whose actions are targets
         needed = [*needed, *(self._step(knob.name) for _, knob in self.led)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.verdict import read_played
 from gan_env.config import EnvConfig, env_config
 from gan_env.errors import errors_in_one_line, require
 from gan_env.evaluation.rollout import load_episodes
@@ -25,10 +26,9 @@ FEW = 300
 def played(where: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Final scores and numbers of training images of the runs, [E] both."""
     if (folder := Path(where)).is_dir():
-        moves = np.genfromtxt(folder / "decisions.csv", delimiter=",", names=True)
-        last = moves[np.append(moves["episode"][1:] != moves["episode"][:-1], True)]
+        runs = read_played(folder)
         options = json.loads((folder / "summary.json").read_text())["env"]
-        scores, rows = last["score"], last["instance"].astype(int)
+        scores, rows = runs.final, runs.instance
     else:
         files = sorted(glob(where))
         require(bool(files), "POLICY or OTHER", where, "a folder of baselines/run.py, or a pattern of .npz files")

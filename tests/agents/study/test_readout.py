@@ -1,12 +1,14 @@
 """Read-outs: means over runs. test_compare.py plays them."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
 from agents.study.readout import RATES_REPLAY_SUFFIX, REPLAY_SUFFIX, controller_of, read_out, suffixes
 from gan_env import GANVectorEnv
-from gan_env.evaluation.rollout import Episodes
+from gan_env.config import EnvConfig
 from gan_env.policies import PolicyOptions
 
 
@@ -17,14 +19,17 @@ def test_a_read_out_is_known_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "found"),
+    ("knobs", "rates", "found"),
     [
-        (["r1", "lr_g"], ("_replay", "_rates_replay", "_yoked")),
-        (["r1"], ("_replay", "_yoked")),
+        (("r1", "lr_g"), "given", ("_replay", "_rates_replay", "_yoked")),
+        (("r1", "lr_g"), "steady_walk", ("_replay", "_yoked")),
+        (("r1",), "given", ("_replay", "_yoked")),
     ],
 )
-def test_rates_are_read_out_where_they_are_moved(knobs: list[str], found: tuple[str, ...]) -> None:
-    assert suffixes(knobs) == found
+def test_rates_are_read_out_where_the_policy_alone_sets_them(
+    knobs: tuple[str, ...], rates: Literal["given", "steady_walk"], found: tuple[str, ...]
+) -> None:
+    assert suffixes(EnvConfig(knobs=knobs, rates=rates)) == found
 
 
 @pytest.mark.parametrize("rates", [False, True])
@@ -40,9 +45,8 @@ def test_a_read_out_averages_learning_rates_or_the_factors_on_them(rates: bool) 
     coordinates = np.empty((2, 2, 2), np.float32)
     coordinates[..., 0] = 0.5
     coordinates[..., 1] = (np.log10(factor)[:, None] + 2) / 3
-    blank = np.zeros((2, 2), np.float32)
     suffix = RATES_REPLAY_SUFFIX if rates else REPLAY_SUFFIX
-    found = read_out(env, Episodes(blank, blank, coordinates, blank, np.zeros(2, bool), {}, 0), suffix)
+    found = read_out(env, coordinates, [env.instances[i] for i in range(2)], suffix)
     assert found["kind"] == ("rates" if rates else "table")
     table = found["table"]
     expected = 1e-3 if rates else np.sqrt(factor[0] * factor[1])
@@ -57,8 +61,6 @@ def test_a_read_out_stays_within_the_knobs_bounds() -> None:
         1, autoreset_mode=AutoresetMode.DISABLED, num_decisions=2, updates_per_decision=1, metric_samples=32,
         compile=False, knobs=("r1",), knob_bounds={"r1": (0.0, 3.14159)},
     )  # fmt: skip
-    blank = np.zeros((1, 2), np.float32)
-    highest = Episodes(blank, blank, np.ones((1, 2, 1), np.float32), blank, np.zeros(1, bool), {}, 0)
-    found = read_out(env, highest, REPLAY_SUFFIX)
+    found = read_out(env, np.ones((1, 2, 1), np.float32), [env.instances[0]], REPLAY_SUFFIX)
     assert found["table"] == {"r1": [3.14159, 3.14159]}
     PolicyOptions(**found).make(env)

@@ -131,8 +131,12 @@ def test_the_state_of_another_policy_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "value"), [("averages", {}), ("clock", {"step": 1}), ("coordinates", torch.zeros(1, 9)), ("past", {})]
-)
+    ("part", "value"),
+    [
+        ("averages", {}), ("clock", {"step": 1}), ("coordinates", torch.zeros(1, 9)), ("past", {}), ("network", {}),
+        ("optimisers", {}),
+    ],
+)  # fmt: skip
 def test_a_damaged_state_is_refused_and_changes_nothing(folder: Path, part: str, value: Any) -> None:
     gan = PlainGAN.make()
     control = gan.control(folder, 8)
