@@ -159,7 +159,7 @@ def seeds_shown(results: Results) -> str:
         for data, (loops, methods) in of_data.items():
             others = {cell.loop for cell in results.cells if cell.data == data} - {*loops}
             where = f"{data} but {', '.join(sorted(others))}" if others else data
-            of_some.append(f"{number} on {where} of {', '.join(map(named, methods))}")
+            of_some.append(f"at least {number} on {where} of {', '.join(map(named, methods))}")
     return f"Seeds: {'; '.join(of_some)}; {fewest} elsewhere{caveat}. A gain compares two runs of one seed."
 
 
