@@ -116,6 +116,9 @@ def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
     saved = replace(blank, {name: header[name] for name in _HEADER})
     shape, rows = saved.sample_shape, len(saved.datasets)
     require(min(shape, default=0) > 0, "sample_shape", shape, "positive sides")
+    for name in ("latent_dim", "width_g", "width_d", "depth"):
+        size = getattr(saved.sizes, name)
+        require(size > 0, f"sizes.{name}", size, "at least 1")
     network, _ = build_networks(shape, saved.sizes)
     with torch.device("meta"):  # forms alone: sizes that a damaged file names take no memory
         expected = {"weights": torch.empty(rows, network.size), "keys": torch.empty(rows, dtype=torch.int64)}
