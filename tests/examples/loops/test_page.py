@@ -84,7 +84,7 @@ def test_a_data_set_may_have_more_seeds_than_another(
     kept = [r for r in records if r["seed"] == 0 or (r["data"] == "photo_tiles" and r["method"] != "prodigy")]
     page.write_page(tmp_path / "loops.md", kept)
     text = (tmp_path / "loops.md").read_text()
-    assert "Seeds: at least 3 on photo_tiles of the loop as it is, step_size; 1 elsewhere: of one seed the interval" in text
+    assert "Seeds: at least 3 on photo_tiles of the loop as it is, step_size; 1 elsewhere: of one seed" in text
     wide, more, _ = text.split("```sh\n")[1].split("\n", 2)
     assert "--seeds 1 --loops dcgan --data fashion_mnist photo_tiles" in wide and "prodigy random --draws 4" in wide
     assert "--seeds 3 --loops dcgan --data photo_tiles" in more and more.endswith("--methods fixed step_size")
