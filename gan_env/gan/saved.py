@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gan_env.errors import DataError, require
+from gan_env.errors import DataError, require, require_at_least
 from gan_env.files import write_atomically
 from gan_env.gan.population import Population
 from gan_env.gan.update import PopulationConfig, build_networks
@@ -116,9 +116,7 @@ def _checked(header: Any, weights: Tensor, keys: Tensor) -> SavedGenerators:
     saved = replace(blank, {name: header[name] for name in _HEADER})
     shape, rows = saved.sample_shape, len(saved.datasets)
     require(min(shape, default=0) > 0, "sample_shape", shape, "positive sides")
-    for name in ("latent_dim", "width_g", "width_d", "depth"):
-        size = getattr(saved.sizes, name)
-        require(size > 0, f"sizes.{name}", size, "at least 1")
+    require_at_least(saved.sizes, "sizes.", latent_dim=1, width_g=1, width_d=1, depth=1)
     network, _ = build_networks(shape, saved.sizes)
     with torch.device("meta"):  # forms alone: sizes that a damaged file names take no memory
         expected = {"weights": torch.empty(rows, network.size), "keys": torch.empty(rows, dtype=torch.int64)}
