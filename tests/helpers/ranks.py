@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from plain_gan import PlainGAN
 from torch import distributed
+from waiting import wait_for
 
 from gan_env import ConfigError
 
@@ -76,10 +78,30 @@ def unlike(number: int, folder: str, cases: Mapping[str, tuple[Mapping[str, Any]
     part(number, folder, errors)
 
 
-def meet(number: int, folder: str) -> None:
+def left_alone(number: int, folder: str) -> None:
+    """One of two processes, of which the second takes a single step; the first writes what ends its run.
+
+    The second stays until then, as one does that waits for the next epoch.
+    """
+    meet(number, folder, timeout=timedelta(seconds=10))
+    gan, found = PlainGAN.make(), Path(folder) / "0.json"
+    control = gan.control("cosine_rates", 12)
+    gan.run(control, 1)
+    if number == 1:
+        wait_for(found.is_file)
+        return
+    try:
+        gan.run(control, 11)
+    except RuntimeError as error:
+        decisions = [decision.step for decision in control.report().decisions]
+        found.write_text(json.dumps({"error": str(error), "decisions": decisions}))
+
+
+def meet(number: int, folder: str, timeout: timedelta | None = None) -> None:
     """Waits for the other process."""
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", init_method=meeting, rank=number, world_size=2, timeout=timeout)
 
 
 def part(number: int, folder: str, found: Mapping[str, Any]) -> None:

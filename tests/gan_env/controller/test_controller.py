@@ -7,6 +7,7 @@ import pytest
 import torch
 from controllers import saved_controller
 from plain_gan import PlainGAN
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_env import ConfigError
 from gan_env.controller import GANController
@@ -142,6 +143,31 @@ def test_a_run_of_fewer_updates_than_decisions_is_refused(folder: Path) -> None:
 def test_an_unknown_knob_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"knob='r3' .*'r1'"):
         PlainGAN.make().control("cosine", 8)["r3"]
+
+
+class Reads(TorchDispatchMode):
+    """Counts what is read as a number of Python, for which a GPU would have to finish first."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_between_decisions_no_number_is_read(folder: Path) -> None:
+    """Adam reads its own count of steps where it runs on the CPU, so it takes steps of plain descent here."""
+    gan = PlainGAN.make()
+    gan.opt_g, gan.opt_d = (torch.optim.SGD(o.param_groups[0]["params"], 1e-3) for o in (gan.opt_g, gan.opt_d))
+    control = gan.control(folder, 8)
+    counts: dict[bool, set[int]] = {False: set(), True: set()}
+    for _ in range(8):
+        decides = control.decides_next
+        with Reads() as reads:
+            gan.run(control, 1)
+            control.augment(torch.randn(8, 2))
+        counts[decides].add(reads.count)
+    assert counts[False] == {0} and 0 not in counts[True]
 
 
 @pytest.mark.gpu

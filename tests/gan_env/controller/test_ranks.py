@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from controllers import saved_controller
-from ranks import rank, unlike
+from ranks import left_alone, rank, unlike
 from torch import distributed, multiprocessing
 
 from gan_env.controller.averages import Averages
@@ -79,6 +79,7 @@ UNLIKE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "rates": ({}, {"rate": 2e-3}, "learning rates of opt_g (0.001 on rank 0; 0.002 on rank 1)"),
     "momentum": ({}, {"betas": (0.9, 0.99)}, "momentum of opt_g (0.5 on rank 0; 0.9 on rank 1)"),
     "taken": ({}, {"taken": 2}, "steps of opt_d so far (0 on rank 0; 2 on rank 1)"),
+    "warmup_steps": ({"warmup_steps": 4}, {}, "warmup_steps (4 on rank 0; 0 on rank 1)"),
     "context": ({"context": {"loss": "hinge"}}, {}, "context ({'beta_1': 0.5, 'loss': 'hinge'} on rank 0; {'beta_1'"),
     "weights": ({"source": "first/mine"}, {"source": "second/mine"}, "SHA-256 of the policy ("),
 }
@@ -111,6 +112,12 @@ def test_ranks_that_would_decide_differently_are_all_refused_and_told_why(
 def test_ranks_that_differ_in_nothing_else_load_their_controllers(refused: list[dict[str, str]]) -> None:
     """Rates may differ in their last bits, as processors compute them."""
     assert [errors.keys() for errors in refused] == [UNLIKE.keys()] * 2
+
+
+def test_a_rank_that_goes_on_alone_waits_at_a_decision_until_the_backend_gives_up(tmp_path: Path) -> None:
+    multiprocessing.spawn(left_alone, (str(tmp_path),), nprocs=2)
+    found = json.loads((tmp_path / "0.json").read_text())
+    assert "Timed out" in found["error"] and found["decisions"] == [0]
 
 
 def test_a_policy_is_told_by_what_its_file_held_when_it_was_read(tmp_path: Path) -> None:
